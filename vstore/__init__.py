@@ -1,0 +1,94 @@
+"""vstore: one exact protocol over several vector databases.
+
+``connect(url)`` gives a ``Store``, a store has collections, ``F`` builds filters. ``vstore.aio`` is the
+async twin. What is promised stands in docs/contract.md.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vstore._sync.collection import Collection
+from vstore._sync.store import Store
+from vstore.capabilities import Capabilities, Feature, Limits, Support
+from vstore.connecting import connect
+from vstore.embedding import Embedder
+from vstore.errors import (
+    AlreadyExists,
+    AuthenticationFailed,
+    BackendError,
+    Closed,
+    InvalidInput,
+    LimitExceeded,
+    Mismatch,
+    NotFound,
+    PartialWrite,
+    Timeout,
+    Unavailable,
+    Unsupported,
+    VStoreError,
+)
+from vstore.filters import F, Filter
+from vstore.types import (
+    HNSW,
+    CollectionInfo,
+    Flat,
+    Hit,
+    Hits,
+    IVFFlat,
+    Metric,
+    Page,
+    Record,
+    Records,
+    Search,
+)
+
+if TYPE_CHECKING:
+    from vstore import aio as aio
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "HNSW",
+    "AlreadyExists",
+    "AuthenticationFailed",
+    "BackendError",
+    "Capabilities",
+    "Closed",
+    "Collection",
+    "CollectionInfo",
+    "Embedder",
+    "F",
+    "Feature",
+    "Filter",
+    "Flat",
+    "Hit",
+    "Hits",
+    "IVFFlat",
+    "InvalidInput",
+    "LimitExceeded",
+    "Limits",
+    "Metric",
+    "Mismatch",
+    "NotFound",
+    "Page",
+    "PartialWrite",
+    "Record",
+    "Records",
+    "Search",
+    "Store",
+    "Support",
+    "Timeout",
+    "Unavailable",
+    "Unsupported",
+    "VStoreError",
+    "aio",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "aio":  # loaded when it is asked for: it brings asyncio
+        return import_module("vstore.aio")
+    raise AttributeError(f"module 'vstore' has no attribute {name!r}")

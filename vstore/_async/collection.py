@@ -1,0 +1,433 @@
+"""``AsyncCollection``: validates everything once, then hands columns to the adapter."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vstore._async._run import run_blocking
+from vstore._async.protocol import AsyncCollectionAdapter
+from vstore.capabilities import Capabilities
+from vstore.embedding import Embedder
+from vstore.errors import InvalidInput
+from vstore.filters.tree import Filter
+from vstore.keys import check_name
+from vstore.operation import Gate
+from vstore.scores import ranked
+from vstore.types import (
+    HNSW,
+    CollectionInfo,
+    Hits,
+    Include,
+    IncludeName,
+    IVFFlat,
+    Metadata,
+    Page,
+    Records,
+    Search,
+    VectorArray,
+)
+from vstore.validate import (
+    check_documents,
+    check_filter,
+    check_ids,
+    check_k,
+    check_metadatas,
+    check_vectors,
+)
+
+__all__ = ["AsyncCollection"]
+
+_EVERYTHING: tuple[IncludeName, ...] = ("vectors", "documents", "metadatas")
+_TEXTUAL: tuple[IncludeName, ...] = ("documents", "metadatas")
+
+
+class AsyncCollection:
+    """One collection of records: id, vector, document, metadata. Made by a store.
+
+    It may be used from many threads, or tasks, at once.
+    """
+
+    def __init__(
+        self,
+        adapter: AsyncCollectionAdapter,
+        capabilities: Capabilities,
+        gate: Gate,
+        embedder: Embedder | None,
+    ) -> None:
+        self._adapter = adapter
+        self._capabilities = capabilities
+        self._gate = gate
+        self._embedder = embedder
+
+    def __repr__(self) -> str:
+        info = self.info
+        return f"<{type(self).__name__} {info.name!r} {info.dimension} {info.metric} on {self._gate.backend}>"
+
+    @property
+    def info(self) -> CollectionInfo:
+        """Name, dimension, metric, index, user metadata and embedder of the collection."""
+        return self._adapter.info
+
+    @property
+    def name(self) -> str:
+        """The collection's name."""
+        return self._adapter.info.name
+
+    @property
+    def native(self) -> Any:
+        """The client's own handle of this collection, for what this library does not do."""
+        return self._adapter.native
+
+    async def add(
+        self,
+        ids: Iterable[str],
+        vectors: ArrayLike | None = None,
+        documents: Iterable[str | None] | None = None,
+        metadatas: Iterable[Metadata | None] | None = None,
+    ) -> None:
+        """Inserts new records.
+
+        Args:
+            ids: One id a record, 1 to 512 UTF-8 bytes, no two equal.
+            vectors: Shape (n, dimension), converted to float32. Without them the documents are embedded.
+            documents: One str or None a record.
+            metadatas: One dict or None a record.
+
+        Raises:
+            AlreadyExists: Any id exists; ``error.ids`` names them and nothing was written.
+            InvalidInput: A record breaks the contract; nothing was sent.
+            PartialWrite: It failed midway where the database cannot roll back; ``error.written`` tells.
+        """
+        with self._gate.operation("add", self.name):
+            records = await self._records(ids, vectors, documents, metadatas)
+            if records.ids:
+                await self._adapter.add(records)
+
+    async def upsert(
+        self,
+        ids: Iterable[str],
+        vectors: ArrayLike | None = None,
+        documents: Iterable[str | None] | None = None,
+        metadatas: Iterable[Metadata | None] | None = None,
+    ) -> None:
+        """Inserts records or replaces them whole: nothing of an old record stays.
+
+        Args and errors are those of ``add``, but an id that exists is no error.
+        """
+        with self._gate.operation("upsert", self.name):
+            records = await self._records(ids, vectors, documents, metadatas)
+            if records.ids:
+                await self._adapter.upsert(records)
+
+    async def update(
+        self,
+        ids: Iterable[str],
+        vectors: ArrayLike | None = None,
+        documents: Iterable[str | None] | None = None,
+        metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        replace_metadata: bool = False,
+    ) -> None:
+        """Changes the columns given, of records that exist.
+
+        Args:
+            ids: Which records.
+            vectors: New vectors. Where none are given and the collection has an embedder, new documents
+                are embedded again; then none of them may be None.
+            documents: New documents; None removes a record's document.
+            metadatas: Merged key by key into what is there; a value of None removes its key.
+            replace_metadata: Replaces the metadata instead of merging.
+
+        Raises:
+            NotFound: Any id is missing; ``error.ids`` names them and nothing was written.
+        """
+        with self._gate.operation("update", self.name):
+            checked = check_ids(ids)
+            limits = self._capabilities.limits
+            texts = None if documents is None else check_documents(documents, len(checked), limits.max_document_bytes)
+            if vectors is None and texts is not None and self._embedder is not None:
+                vectors = await self._embed_documents(texts)
+            if vectors is None and texts is None and metadatas is None:
+                raise InvalidInput("update needs vectors, documents or metadatas")
+            dicts = (
+                None
+                if metadatas is None
+                else check_metadatas(
+                    metadatas,
+                    len(checked),
+                    nested=bool(self._capabilities.nested_metadata),
+                    keep_none=not replace_metadata,
+                )
+            )
+            array = None if vectors is None else self._vectors(vectors, len(checked))
+            if checked:
+                records = Records(checked, array, texts, dicts)
+                await self._adapter.update(records, replace_metadata=replace_metadata)
+
+    async def get(self, ids: Iterable[str], *, include: Iterable[IncludeName] = _EVERYTHING) -> Records:
+        """The records with these ids, in the order asked; missing ids are left out, repeated ones come once."""
+        with self._gate.operation("get", self.name):
+            wanted = list(dict.fromkeys(check_ids(ids, distinct=False)))
+            columns = Include.parse(include)
+            if not wanted:
+                return _no_records(self.info, columns)
+            return await self._adapter.get(wanted, columns)
+
+    async def query(
+        self,
+        vector: ArrayLike | None = None,
+        text: str | None = None,
+        k: int = 10,
+        *,
+        where: Filter | Mapping[str, Any] | None = None,
+        include: Iterable[IncludeName] = _TEXTUAL,
+        exact: bool = False,
+        search: Search | None = None,
+    ) -> Hits:
+        """The k records nearest to a vector, or to a text where there is an embedder.
+
+        Args:
+            vector: Shape (dimension,); or
+            text: what to embed into one.
+            k: How many; fewer come if fewer match.
+            where: A filter built with ``F``, or its dict form.
+            include: The columns to bring.
+            exact: The true nearest, at whatever cost; else by the index, approximately.
+            search: Settings of this one search.
+
+        Returns:
+            Hits by distance, then id. Lower distance is nearer, higher score is nearer.
+        """
+        with self._gate.operation("query", self.name):
+            if (vector is None) == (text is None):
+                raise InvalidInput("query takes exactly one of vector= and text=")
+            if text is not None:
+                queries = self._vectors(await self._embed([text]), 1)
+            else:
+                one = vector[None] if isinstance(vector, np.ndarray) else [vector]
+                queries = check_vectors(one, self.info.dimension, self.info.metric, name="vector")
+            return (await self._query(queries, k, where, include, exact, search))[0]
+
+    async def query_many(
+        self,
+        vectors: ArrayLike | None = None,
+        texts: Sequence[str] | None = None,
+        k: int = 10,
+        *,
+        where: Filter | Mapping[str, Any] | None = None,
+        include: Iterable[IncludeName] = _TEXTUAL,
+        exact: bool = False,
+        search: Search | None = None,
+    ) -> list[Hits]:
+        """``query`` for each row of ``vectors``, shape (n, dimension), or each of ``texts``."""
+        with self._gate.operation("query_many", self.name):
+            if (vectors is None) == (texts is None):
+                raise InvalidInput("query_many takes exactly one of vectors= and texts=")
+            if texts is not None:
+                vectors = await self._embed(texts)
+            if isinstance(vectors, Sequence) and not len(vectors):
+                return []
+            queries = check_vectors(vectors if vectors is not None else [], self.info.dimension, self.info.metric)
+            return await self._query(queries, k, where, include, exact, search) if len(queries) else []
+
+    def scan(
+        self,
+        *,
+        where: Filter | Mapping[str, Any] | None = None,
+        batch_size: int = 1000,
+        after: str | None = None,
+        include: Iterable[IncludeName] = _EVERYTHING,
+    ) -> AsyncIterator[Page]:
+        """Every record once, in pages, whatever is written meanwhile.
+
+        Args:
+            where: Only the records that match.
+            batch_size: Most records of a page.
+            after: The ``cursor`` of a page, to go on behind it, in any process.
+            include: The columns to bring.
+        """
+        with self._gate.operation("scan", self.name):
+            if type(batch_size) is not int or batch_size < 1:
+                raise InvalidInput(f"batch_size must be an int of at least 1, not {batch_size!r}")
+            token = None if after is None else self._token(after)
+            columns = Include.parse(include)
+            condition = None if where is None else check_filter(where, self._capabilities)
+        return self._pages(condition, batch_size, token, columns)
+
+    async def delete(
+        self, ids: Iterable[str] | None = None, *, where: Filter | Mapping[str, Any] | None = None
+    ) -> None:
+        """Deletes records by id or by filter. Ids that are not there are no error.
+
+        Raises:
+            InvalidInput: Neither or both are given, or the filter is empty or true of every record.
+        """
+        with self._gate.operation("delete", self.name):
+            if (ids is None) == (where is None):
+                raise InvalidInput("delete takes exactly one of ids= and where=", hint="clear() deletes everything.")
+            if ids is not None:
+                if wanted := list(dict.fromkeys(check_ids(ids, distinct=False))):
+                    await self._adapter.delete_ids(wanted)
+                return
+            condition = check_filter(where if where is not None else {}, self._capabilities)
+            if condition is True:
+                raise InvalidInput("this filter is true of every record", hint="clear() deletes everything.")
+            if condition is not False:
+                await self._adapter.delete_where(condition)
+
+    async def clear(self) -> None:
+        """Deletes all records; the collection stays."""
+        with self._gate.operation("clear", self.name):
+            await self._adapter.clear()
+
+    async def count(self, where: Filter | Mapping[str, Any] | None = None) -> int:
+        """The exact number of records, or of those that match."""
+        with self._gate.operation("count", self.name):
+            condition = None if where is None else check_filter(where, self._capabilities)
+            if condition is False:
+                return 0
+            return await self._adapter.count(None if condition is True else condition)
+
+    async def peek(self, n: int = 10) -> Records:
+        """Any n records, with all columns."""
+        with self._gate.operation("peek", self.name):
+            if type(n) is not int or n < 1:
+                raise InvalidInput(f"peek takes an int of at least 1, not {n!r}")
+            everything = Include.parse(_EVERYTHING)
+            async for records, _ in self._adapter.scan(None, n, None, everything):
+                return records
+            return _no_records(self.info, everything)
+
+    async def rename(self, name: str) -> None:
+        """Gives the collection another name; everything else stays.
+
+        Raises:
+            AlreadyExists: The name is taken.
+        """
+        with self._gate.operation("rename", self.name):
+            self._capabilities.require("rename", "rename")
+            check_name(name)
+            if name != self.name:
+                await self._adapter.rename(name)
+
+    async def _records(
+        self,
+        ids: Iterable[str],
+        vectors: ArrayLike | None,
+        documents: Iterable[str | None] | None,
+        metadatas: Iterable[Metadata | None] | None,
+    ) -> Records:
+        checked = check_ids(ids)
+        n = len(checked)
+        texts = (
+            None if documents is None else check_documents(documents, n, self._capabilities.limits.max_document_bytes)
+        )
+        dicts = (
+            None
+            if metadatas is None
+            else check_metadatas(metadatas, n, nested=bool(self._capabilities.nested_metadata))
+        )
+        if vectors is None and n:
+            if texts is None:
+                raise InvalidInput("vectors are missing", hint="Pass vectors=, or documents= with an embedder.")
+            vectors = await self._embed_documents(texts)
+        array = None if vectors is None else self._vectors(vectors, n)
+        return Records(checked, array, texts, dicts)
+
+    def _vectors(self, vectors: ArrayLike, n: int) -> VectorArray:
+        if n == 0 and isinstance(vectors, Sequence | np.ndarray) and len(vectors) == 0:
+            return np.empty((0, self.info.dimension), dtype=np.float32)
+        array = check_vectors(vectors, self.info.dimension, self.info.metric)
+        if len(array) != n:
+            raise InvalidInput(f"vectors has {len(array)} rows for {n} ids", hint="All columns have equal length.")
+        return array
+
+    async def _embed_documents(self, documents: list[str | None]) -> VectorArray:
+        texts = [text for text in documents if text is not None]
+        if len(texts) != len(documents):
+            place = documents.index(None)
+            raise InvalidInput(f"documents[{place}] is None: there is nothing to embed", hint="Pass vectors=.")
+        return await self._embed(texts)
+
+    async def _embed(self, texts: Sequence[str]) -> VectorArray:
+        if self._embedder is None:
+            known = self.info.embedder
+            raise InvalidInput(
+                "a text needs an embedder, and the collection was opened without one",
+                hint=f"Open it with the embedder {known!r}." if known else "Pass vectors, or open it with embedder=.",
+            )
+        check_documents(texts, len(texts), self._capabilities.limits.max_document_bytes)
+        return await run_blocking(self._embedder.embed, texts)
+
+    async def _query(
+        self,
+        queries: VectorArray,
+        k: int,
+        where: Filter | Mapping[str, Any] | None,
+        include: Iterable[IncludeName],
+        exact: bool,
+        search: Search | None,
+    ) -> list[Hits]:
+        check_k(k, self._capabilities.limits.max_k)
+        columns = Include.parse(include)
+        self._check_search(exact, search)
+        condition = None if where is None else check_filter(where, self._capabilities)
+        if condition is False:
+            empty = _no_records(self.info, columns)
+            return [ranked(self.info.metric, empty, np.empty(0), k) for _ in queries]
+        chosen = None if condition is True else condition
+        return await self._adapter.query(queries, k, chosen, columns, exact=exact, search=search)
+
+    def _check_search(self, exact: bool, search: Search | None) -> None:
+        if type(exact) is not bool:
+            raise InvalidInput(f"exact must be a bool, not {exact!r}")
+        if exact:
+            self._capabilities.require("exact_query", "exact=True")
+        if search is None:
+            return
+        if not isinstance(search, Search):
+            raise InvalidInput(f"search must be a Search(…), not {type(search).__name__}")
+        if exact:
+            raise InvalidInput("search= tunes an approximate query; with exact=True it has no meaning")
+        for name, value, index in (("ef", search.ef, HNSW), ("probes", search.probes, IVFFlat)):
+            if value is not None:
+                self._capabilities.require(f"search_{name}", f"Search({name}=…)")
+                if not isinstance(self.info.index, index):
+                    raise InvalidInput(f"Search({name}=…) is for {index.__name__}; this index is {self.info.index}")
+
+    def _token(self, cursor: str) -> str:
+        backend, colon, token = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")
+        if not colon or backend != self._gate.backend:
+            raise InvalidInput(
+                f"{cursor!r:.80} is not a cursor of a {self._gate.backend} collection",
+                hint="Pass the cursor of a Page from the same collection.",
+            )
+        return token
+
+    async def _pages(
+        self, where: Filter | bool | None, batch_size: int, after: str | None, include: Include
+    ) -> AsyncIterator[Page]:
+        if where is False:
+            return
+        condition = None if isinstance(where, bool) else where
+        pages = self._adapter.scan(condition, batch_size, after, include)
+        while True:
+            with self._gate.operation("scan", self.name):
+                try:
+                    records, token = await anext(pages)
+                except StopAsyncIteration:
+                    return
+            yield Page(records, f"{self._gate.backend}:{token}")
+
+
+def _no_records(info: CollectionInfo, include: Include) -> Records:
+    return Records(
+        [],
+        np.empty((0, info.dimension), dtype=np.float32) if include.vectors else None,
+        [] if include.documents else None,
+        [] if include.metadatas else None,
+    )

@@ -1,0 +1,220 @@
+"""``AsyncStore``: the collections of one database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from vstore._async.collection import AsyncCollection
+from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter
+from vstore.capabilities import Capabilities
+from vstore.embedding import Embedder
+from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound
+from vstore.keys import check_name
+from vstore.operation import Gate
+from vstore.types import HNSW, CollectionInfo, Flat, Index, IVFFlat, Metric
+from vstore.validate import check_metadata
+
+__all__ = ["AsyncStore"]
+
+
+class AsyncStore:
+    """The collections of one database, over one live connection. Made by ``connect``; close it after use.
+
+    It may be used from many threads, or tasks, at once.
+    """
+
+    def __init__(self, adapter: AsyncAdapter) -> None:
+        self._adapter = adapter
+        self._capabilities = adapter.capabilities
+        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._gate.closed else self._capabilities.mode
+        return f"<{type(self).__name__} {self._capabilities.backend} {self._capabilities.server_version} ({state})>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this live connection can do."""
+        return self._capabilities
+
+    @property
+    def native(self) -> Any:
+        """The database client underneath, for what this library does not do."""
+        return self._adapter.native
+
+    async def create_collection(
+        self,
+        name: str,
+        *,
+        dimension: int | None = None,
+        metric: Metric | str = Metric.COSINE,
+        index: Index | None = None,
+        embedder: Embedder | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        exist_ok: bool = False,
+    ) -> AsyncCollection:
+        """Creates a collection.
+
+        Args:
+            name: 3 to 48 of ``A-Z a-z 0-9 _``, beginning with a letter, ending in a letter or digit.
+            dimension: Components of a vector; may come from ``embedder``.
+            metric: ``"cosine"``, ``"l2"`` or ``"dot"``.
+            index: ``HNSW(…)``, ``Flat()`` or ``IVFFlat(…)``; by default ``HNSW()``, or ``Flat()`` where the
+                database has no HNSW for this dimension. ``collection.info.index`` tells.
+            embedder: Turns texts into vectors; its name is stored.
+            metadata: The user's own metadata of the collection, kept as it is.
+            exist_ok: Opens the collection if there is one with the same dimension and metric.
+
+        Raises:
+            AlreadyExists: It exists, and ``exist_ok`` is False.
+            Mismatch: It exists with another dimension, metric or embedder.
+            InvalidInput: A name, dimension, metric, index or metadata that is not legal.
+            Unsupported: The database has no such index.
+        """
+        with self._gate.operation("create_collection", name if isinstance(name, str) else ""):
+            info = self._plan(name, dimension, metric, index, embedder, metadata)
+            try:
+                opened = await self._adapter.create(info)
+            except AlreadyExists as error:
+                if not exist_ok:
+                    error.hint = error.hint or "Open it with get_collection, or pass exist_ok=True."
+                    raise
+                opened = await self._adapter.open(name)
+                for what, asked, found in (
+                    ("dimension", info.dimension, opened.info.dimension),
+                    ("metric", info.metric, opened.info.metric),
+                ):
+                    if asked != found:
+                        raise Mismatch(f"it exists with {what} {found}, not {asked}") from None
+            return self._bind(opened, embedder)
+
+    async def get_collection(
+        self, name: str, *, embedder: Embedder | None = None, mapping: object | None = None
+    ) -> AsyncCollection:
+        """Opens a collection.
+
+        Args:
+            name: Its name.
+            embedder: What turns texts into vectors; must be the one it was created with.
+            mapping: How to read a collection that vstore did not create.
+
+        Raises:
+            NotFound: There is none of this name.
+            Mismatch: It was created with another embedder, or not by vstore.
+            Unsupported: ``mapping`` where the capability ``mapping`` is NO.
+        """
+        with self._gate.operation("get_collection", name if isinstance(name, str) else ""):
+            _check_text(name)
+            if mapping is not None:
+                self._capabilities.require("mapping", "mapping=")
+            return self._bind(await self._adapter.open(name), embedder)
+
+    async def has_collection(self, name: str) -> bool:
+        """Whether vstore has created a collection of this name."""
+        with self._gate.operation("has_collection", name if isinstance(name, str) else ""):
+            _check_text(name)
+            return name in await self._adapter.names()
+
+    async def list_collections(self) -> list[str]:
+        """Names of the collections that vstore created, sorted."""
+        with self._gate.operation("list_collections"):
+            return await self._adapter.names()
+
+    async def delete_collection(self, name: str, *, missing_ok: bool = False) -> None:
+        """Deletes a collection with all its records.
+
+        Raises:
+            NotFound: There is none, and ``missing_ok`` is False.
+        """
+        with self._gate.operation("delete_collection", name if isinstance(name, str) else ""):
+            _check_text(name)
+            try:
+                await self._adapter.drop(name)
+            except NotFound:
+                if not missing_ok:
+                    raise
+
+    async def ping(self) -> None:
+        """One round trip to the database; raises ``Unavailable`` or ``Timeout`` if it does not answer."""
+        with self._gate.operation("ping"):
+            await self._adapter.ping()
+
+    async def close(self) -> None:
+        """Closes the connection; a borrowed client stays open. A second call does nothing."""
+        if not self._gate.closed:
+            with self._gate.operation("close"):
+                self._gate.closed = True
+                await self._adapter.close()
+
+    def _plan(
+        self,
+        name: str,
+        dimension: int | None,
+        metric: Metric | str,
+        index: Index | None,
+        embedder: Embedder | None,
+        metadata: Mapping[str, Any] | None,
+    ) -> CollectionInfo:
+        check_name(name)
+        _check_embedder(embedder)
+        if dimension is None:
+            if embedder is None:
+                raise InvalidInput("a collection needs dimension=, or an embedder= that has one")
+            dimension = embedder.dimension
+        elif embedder is not None and embedder.dimension != dimension:
+            raise Mismatch(f"dimension={dimension}, but the embedder makes vectors of {embedder.dimension}")
+        if type(dimension) is not int or dimension < 1:
+            raise InvalidInput(f"dimension must be an int of at least 1, not {dimension!r}")
+        limits = self._capabilities.limits
+        if dimension > limits.max_dimension:
+            raise LimitExceeded(f"dimension is {dimension:,}; at most {limits.max_dimension:,} is possible here")
+        if metric not in [m.value for m in Metric]:
+            raise InvalidInput(f"metric must be 'cosine', 'l2' or 'dot', not {metric!r}")
+        match index:
+            case None:
+                index = self._adapter.default_index(dimension)
+            case HNSW() | Flat() | IVFFlat():
+                kind = type(index).__name__
+                self._capabilities.require(f"index_{kind.lower()}", f"the index {kind}")
+            case _:
+                raise InvalidInput(f"index must be HNSW(…), Flat() or IVFFlat(…), not {index!r}")
+        return CollectionInfo(
+            name=name,
+            dimension=dimension,
+            metric=Metric(metric),
+            index=index,
+            metadata=check_metadata(dict(metadata or {})),
+            embedder=None if embedder is None else embedder.name,
+        )
+
+    def _bind(self, opened: AsyncCollectionAdapter, embedder: Embedder | None) -> AsyncCollection:
+        _check_embedder(embedder)
+        info = opened.info
+        if embedder is not None:
+            if embedder.dimension != info.dimension:
+                raise Mismatch(
+                    f"the embedder makes vectors of {embedder.dimension}; the collection has {info.dimension}"
+                )
+            if info.embedder is not None and info.embedder != embedder.name:
+                raise Mismatch(f"it was created with the embedder {info.embedder!r}, not {embedder.name!r}")
+        return AsyncCollection(opened, self._capabilities, self._gate, embedder)
+
+
+def _check_text(name: object) -> None:
+    if not isinstance(name, str) or not name or "\x00" in name:
+        raise InvalidInput(f"a collection name must be a str, not {name!r:.80}")
+
+
+def _check_embedder(embedder: object) -> None:
+    if embedder is not None and not isinstance(embedder, Embedder):
+        raise InvalidInput(f"embedder= needs name, dimension and embed(texts); {type(embedder).__name__} lacks some")

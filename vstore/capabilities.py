@@ -1,0 +1,147 @@
+"""What a live connection can do: one frozen record of features and limits.
+
+A feature is reached in one of three ways: the database does it (``NATIVE``), the adapter does it
+exactly and at a stated cost (``EMULATED``), or it raises ``Unsupported`` before any I/O (``NO``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from vstore.errors import Unsupported
+
+__all__ = ["Capabilities", "Feature", "Limits", "Support", "emulated", "native", "no"]
+
+
+class Support(StrEnum):
+    """How a feature is reached."""
+
+    NATIVE = "native"
+    EMULATED = "emulated"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """How one feature is reached, with its cost or reason.
+
+    Attributes:
+        support: NATIVE, EMULATED or NO.
+        note: For EMULATED what it costs; for NO why; for NATIVE a caveat, or empty.
+    """
+
+    support: Support
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.support is not Support.NATIVE and not self.note:
+            raise ValueError(f"a feature that is {self.support.name} must say why or at what cost")
+
+    def __bool__(self) -> bool:
+        return self.support is not Support.NO
+
+
+def native(note: str = "") -> Feature:
+    """A feature the database has."""
+    return Feature(Support.NATIVE, note)
+
+
+def emulated(cost: str) -> Feature:
+    """A feature the adapter provides exactly, at ``cost``."""
+    return Feature(Support.EMULATED, cost)
+
+
+def no(reason: str) -> Feature:
+    """A feature that raises ``Unsupported``, for ``reason``."""
+    return Feature(Support.NO, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one backend as numbers; the contract's own limits are in ``vstore.validate``.
+
+    Attributes:
+        max_dimension: Largest number of components of a vector.
+        max_k: Largest ``k`` of a query.
+        max_batch_rows: Most rows the adapter sends at once; larger calls are split.
+        max_batch_bytes: Most bytes the adapter sends at once; larger calls are split.
+        max_document_bytes: Longest document in UTF-8 bytes; at least 65,535.
+    """
+
+    max_dimension: int
+    max_k: int
+    max_batch_rows: int
+    max_batch_bytes: int
+    max_document_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What this live connection can do; the server's version is taken into account.
+
+    Attributes:
+        backend: Name of the adapter.
+        mode: How it is reached: ``"memory"``, ``"embedded"`` or ``"server"``.
+        server_version: The database's version as it reports it.
+        client_version: The client library's version; empty where there is none.
+        persistent: Whether data outlives the store.
+        limits: The limits as numbers.
+        index_hnsw: ``HNSW`` index settings.
+        index_flat: ``Flat``: no index, every query exact.
+        index_ivfflat: ``IVFFlat`` index settings.
+        search_ef: ``Search(ef=…)`` for one query.
+        search_probes: ``Search(probes=…)`` for one query.
+        exact_query: ``query(exact=True)``.
+        filtered_query: An approximate query with a filter gives min(k, matches) hits.
+        document_contains: ``F.document.contains``.
+        string_ordering: ``<``, ``<=``, ``>``, ``>=`` between strings, by code point.
+        matches: ``F(key).matches``: a regular expression.
+        nested_metadata: dicts inside metadata.
+        nested_paths: ``F("a", "b")``.
+        int64_ordering: Ordering against integers beyond ±(2**53 - 1) is exact.
+        atomic_writes: A write call that fails has written nothing.
+        rename: ``collection.rename``.
+        mapping: ``get_collection(mapping=…)`` opens a collection vstore did not create.
+    """
+
+    backend: str
+    mode: str
+    server_version: str
+    client_version: str
+    persistent: bool
+    limits: Limits
+    index_hnsw: Feature
+    index_flat: Feature
+    index_ivfflat: Feature
+    search_ef: Feature
+    search_probes: Feature
+    exact_query: Feature
+    filtered_query: Feature
+    document_contains: Feature
+    string_ordering: Feature
+    matches: Feature
+    nested_metadata: Feature
+    nested_paths: Feature
+    int64_ordering: Feature
+    atomic_writes: Feature
+    rename: Feature
+    mapping: Feature
+
+    def features(self) -> Iterator[tuple[str, Feature]]:
+        """Yields ``(name, feature)`` for every feature, in the order of declaration."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Feature):
+                yield field.name, value
+
+    def require(self, name: str, asked: str) -> None:
+        """Raises ``Unsupported`` if the feature ``name`` is NO; ``asked`` says what was asked."""
+        feature: Feature = getattr(self, name)
+        if feature.support is Support.NO:
+            raise Unsupported(
+                f"{asked} is not supported by {self.backend} {self.server_version}: {feature.note}",
+                hint=f"store.capabilities.{name} tells beforehand.",
+                backend=self.backend,
+            )

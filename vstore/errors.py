@@ -1,0 +1,156 @@
+"""The error taxonomy: the only exceptions that leave the library.
+
+Every error names the backend, the operation and the collection, says what was wrong and what to do,
+and carries ``retryable``: whether the same call may succeed if it is repeated unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+__all__ = [
+    "AlreadyExists",
+    "AuthenticationFailed",
+    "BackendError",
+    "Closed",
+    "InvalidInput",
+    "LimitExceeded",
+    "Mismatch",
+    "NotFound",
+    "PartialWrite",
+    "Timeout",
+    "Unavailable",
+    "Unsupported",
+    "VStoreError",
+]
+
+_NAMED_IDS = 10
+
+
+class VStoreError(Exception):
+    """Base of every error this library raises.
+
+    Attributes:
+        message: What was wrong.
+        hint: What to do about it; may be empty.
+        backend: Name of the adapter, e.g. ``"pgvector"``; empty before one is chosen.
+        operation: The public call, e.g. ``"upsert"``.
+        collection: Name of the collection, or empty for calls on the store.
+        retryable: True where repeating the same call may succeed.
+        ids: The record ids the error is about, if any.
+    """
+
+    default_retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        backend: str = "",
+        operation: str = "",
+        collection: str = "",
+        retryable: bool | None = None,
+        ids: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.backend = backend
+        self.operation = operation
+        self.collection = collection
+        self.retryable = self.default_retryable if retryable is None else retryable
+        self.ids = list(ids)
+
+    def add_context(self, *, backend: str, operation: str, collection: str) -> None:
+        """Fills in what the place that raised the error could not know; never overwrites."""
+        self.backend = self.backend or backend
+        self.operation = self.operation or operation
+        self.collection = self.collection or collection
+
+    def redact(self, secrets: Sequence[str]) -> None:
+        """Replaces every occurrence of a secret in the texts of this error by ``***``."""
+        for secret in secrets:
+            if secret:
+                self.message = self.message.replace(secret, "***")
+                self.hint = self.hint.replace(secret, "***")
+        self.args = (self.message,)
+
+    def __str__(self) -> str:
+        place = self.operation
+        if self.collection:
+            place = f"{place} on {self.collection!r}" if place else repr(self.collection)
+        head = ": ".join(part for part in (self.backend, place) if part)
+        parts = [f"{head}: {self.message}" if head else self.message]
+        if self.ids:
+            named = ", ".join(repr(i) for i in self.ids[:_NAMED_IDS])
+            more = len(self.ids) - _NAMED_IDS
+            parts.append(f"Ids: {named}" + (f" and {more} more" if more > 0 else "") + ".")
+        if self.hint:
+            parts.append(self.hint)
+        if self.retryable:
+            parts.append("A retry may help.")
+        return " ".join(parts)
+
+
+class InvalidInput(VStoreError):
+    """An argument breaks the contract; nothing was sent to the database."""
+
+
+class Unsupported(VStoreError):
+    """The capability record says NO; nothing was sent to the database."""
+
+
+class NotFound(VStoreError):
+    """A collection, or the records named in ``ids``, do not exist; nothing was written."""
+
+
+class AlreadyExists(VStoreError):
+    """A collection, or the records named in ``ids``, exist already; nothing was written."""
+
+
+class Mismatch(VStoreError):
+    """What exists differs from what was asked: dimension, metric, embedder or format."""
+
+
+class PartialWrite(VStoreError):
+    """A write failed midway on a database that cannot roll back.
+
+    Attributes:
+        written: The ids that are known to be written. The others of the call may or may not be.
+    """
+
+    default_retryable = True
+
+    def __init__(self, message: str, *, written: Sequence[str], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.written = list(written)
+
+
+class LimitExceeded(VStoreError):
+    """A limit of this backend (see ``store.capabilities.limits``) is exceeded."""
+
+
+class AuthenticationFailed(VStoreError):
+    """The server refused the credentials, or the user lacks a permission."""
+
+
+class Unavailable(VStoreError):
+    """The server cannot be reached, or the connection was lost."""
+
+    default_retryable = True
+
+
+class Timeout(VStoreError):
+    """The call did not end within the timeout; a write may or may not have happened."""
+
+    default_retryable = True
+
+
+class Closed(VStoreError):
+    """The store was closed."""
+
+
+class BackendError(VStoreError):
+    """The database failed in a way no other kind describes; its own error is chained."""

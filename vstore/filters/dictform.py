@@ -1,0 +1,164 @@
+"""The dict form of filters, for JSON and the command line: it parses to the tree and prints back.
+
+``{"year": {"$gte": 2020}, "tags": {"$contains": "rag"}, "$or": [{"a": 1}, {"b": {"$exists": False}}]}``
+Several entries mean *and*. A dict below a key whose names do not begin with ``$`` is a nested path.
+The document is ``{"$document": {"$contains": "text"}}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from vstore.errors import InvalidInput
+from vstore.filters.tree import (
+    MAX_DEPTH,
+    And,
+    ContainsAll,
+    ContainsAny,
+    DocumentContains,
+    Eq,
+    Exists,
+    Filter,
+    In,
+    Matches,
+    Not,
+    Or,
+    Order,
+    OrderOp,
+    Path,
+)
+
+__all__ = ["parse", "to_dict"]
+
+
+def _exists(path: Path, wanted: object) -> Filter:
+    if type(wanted) is not bool:
+        raise InvalidInput(f"$exists takes true or false, not {wanted!r}")
+    return Exists(path) if wanted else Not(Exists(path))
+
+
+def _list(operator: str, values: object) -> tuple[Any, ...]:
+    if not isinstance(values, list | tuple):
+        raise InvalidInput(f"{operator} takes a list, not {type(values).__name__}")
+    return tuple(values)
+
+
+_ORDER: Final[dict[str, OrderOp]] = {"$lt": "<", "$lte": "<=", "$gt": ">", "$gte": ">="}
+_NAME_OF_ORDER: Final = {op: name for name, op in _ORDER.items()}
+_LEAVES: Final[dict[str, Callable[[Path, Any], Filter]]] = {
+    "$eq": Eq,
+    "$ne": lambda path, value: Not(Eq(path, value)),
+    "$in": lambda path, values: In(path, _list("$in", values)),
+    "$nin": lambda path, values: Not(In(path, _list("$nin", values))),
+    "$contains": lambda path, value: ContainsAny(path, (value,)),
+    "$contains_any": lambda path, values: ContainsAny(path, _list("$contains_any", values)),
+    "$contains_all": lambda path, values: ContainsAll(path, _list("$contains_all", values)),
+    "$exists": _exists,
+    "$matches": Matches,
+}
+
+
+def parse(data: Mapping[str, Any]) -> Filter:
+    """The filter that a dict means.
+
+    Raises:
+        InvalidInput: An unknown operator, an empty dict, or a value no filter compares with.
+    """
+    return _all(_parse(data, MAX_DEPTH))
+
+
+def _all(parts: list[Filter]) -> Filter:
+    if not parts:
+        raise InvalidInput("an empty filter is refused", hint="Leave the filter out to mean every record.")
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _parse(data: object, room: int) -> list[Filter]:
+    if not isinstance(data, Mapping):
+        raise InvalidInput(f"a filter in dict form must be a dict, not {type(data).__name__}")
+    if room < 1:
+        raise InvalidInput(f"a filter is nested deeper than {MAX_DEPTH}")
+    parts: list[Filter] = []
+    for key, value in data.items():
+        match key:
+            case "$and" | "$or":
+                items = tuple(_all(_parse(item, room - 1)) for item in _list(key, value))
+                if not items:
+                    raise InvalidInput(f"{key} of nothing is refused: an empty filter")
+                parts.append(items[0] if len(items) == 1 else And(items) if key == "$and" else Or(items))
+            case "$not":
+                parts.append(Not(_all(_parse(value, room - 1))))
+            case "$document":
+                if not isinstance(value, Mapping) or list(value) != ["$contains"]:
+                    raise InvalidInput('$document takes {"$contains": text}')
+                parts.append(DocumentContains(value["$contains"]))
+            case str() if key.startswith("$"):
+                raise InvalidInput(
+                    f"unknown operator {key!r} where a key is expected",
+                    hint="Here $and, $or, $not and $document are known.",
+                )
+            case _:
+                parts.extend(_field((key,), value, room))
+    return parts
+
+
+def _field(path: Path, value: object, room: int) -> list[Filter]:
+    if not isinstance(value, Mapping):
+        return [Eq(path, value)]  # type: ignore[arg-type]  # the leaf checks its own value
+    if not value or room < 1:
+        raise InvalidInput(f"the filter on {'.'.join(map(str, path))!r} is empty or nested too deep")
+    parts: list[Filter] = []
+    for name, operand in value.items():
+        if name in _ORDER:
+            parts.append(Order(path, _ORDER[name], operand))
+        elif name in _LEAVES:
+            parts.append(_LEAVES[name](path, operand))
+        elif isinstance(name, str) and name.startswith("$"):
+            raise InvalidInput(f"unknown operator {name!r}", hint=f"Known: {', '.join([*_LEAVES, *_ORDER])}.")
+        else:
+            parts.extend(_field((*path, name), operand, room - 1))
+    return parts
+
+
+def to_dict(node: Filter) -> dict[str, Any]:
+    """The dict form; ``parse(to_dict(f)) == f`` for every filter."""
+    match node:
+        case And(items):
+            return {"$and": [to_dict(item) for item in items]}
+        case Or(items):
+            return {"$or": [to_dict(item) for item in items]}
+        case Not(Eq(path, value)):
+            return _nested(path, {"$ne": value})
+        case Not(In(path, values)):
+            return _nested(path, {"$nin": list(values)})
+        case Not(Exists(path)):
+            return _nested(path, {"$exists": False})
+        case Not(item):
+            return {"$not": to_dict(item)}
+        case Eq(path, value):
+            return _nested(path, {"$eq": value})
+        case Order(path, op, value):
+            return _nested(path, {_NAME_OF_ORDER[op]: value})
+        case In(path, values):
+            return _nested(path, {"$in": list(values)})
+        case ContainsAny(path, (value,)):
+            return _nested(path, {"$contains": value})
+        case ContainsAny(path, values):
+            return _nested(path, {"$contains_any": list(values)})
+        case ContainsAll(path, values):
+            return _nested(path, {"$contains_all": list(values)})
+        case Exists(path):
+            return _nested(path, {"$exists": True})
+        case Matches(path, pattern):
+            return _nested(path, {"$matches": pattern})
+        case DocumentContains(text):
+            return {"$document": {"$contains": text}}
+        case _:
+            raise InvalidInput(f"not a filter node of vstore: {type(node).__name__}")
+
+
+def _nested(path: Path, condition: dict[str, Any]) -> dict[str, Any]:
+    for key in reversed(path):
+        condition = {key: condition}
+    return condition

@@ -1,0 +1,296 @@
+"""The filter tree. Every filter is true or false of every record; ``~f`` is the exact complement.
+
+Leaves are strict in type: a bool is no number, ``1 == 1.0``, a str equals no number, a scalar leaf
+never matches a list, an ordering across types is false, a leaf on a missing key is false. A datetime
+is the int of its microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from vstore.errors import InvalidInput
+from vstore.keys import check_key, encodable
+from vstore.types import Scalar
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_LEAVES",
+    "MAX_VALUES",
+    "And",
+    "ContainsAll",
+    "ContainsAny",
+    "DocumentContains",
+    "Eq",
+    "Exists",
+    "Filter",
+    "In",
+    "Leaf",
+    "Matches",
+    "Not",
+    "Or",
+    "Order",
+    "OrderOp",
+    "Path",
+    "depth",
+    "leaves",
+]
+
+Path: TypeAlias = tuple[str, ...]
+OrderOp: TypeAlias = Literal["<", "<=", ">", ">="]
+
+MAX_DEPTH: Final = 32
+MAX_LEAVES: Final = 500
+MAX_VALUES: Final = 10_000
+_INT64: Final = 1 << 63
+
+
+def _check_path(path: Path) -> None:
+    if not path:
+        raise InvalidInput("a filter needs a key: F('year')")
+    for key in path:
+        check_key(key)
+
+
+def _check_scalar(value: object) -> None:
+    if value is None:
+        raise InvalidInput(
+            "a filter does not compare with None: None means that the key is absent",
+            hint="Ask ~F(key).exists() or F(key).exists().",
+        )
+    kind = type(value)
+    if kind is bool:
+        return
+    if isinstance(value, int) and kind is int:
+        if not -_INT64 <= value < _INT64:
+            raise InvalidInput(f"{value} is outside the 64-bit integers")
+    elif isinstance(value, float) and kind is float:
+        if not math.isfinite(value):
+            raise InvalidInput(f"a filter does not compare with {value}: metadata holds finite numbers only")
+    elif isinstance(value, str) and kind is str:
+        if "\x00" in value or not encodable(value):
+            raise InvalidInput(f"a filter value must be valid Unicode without NUL: {value[:80]!r}")
+    elif isinstance(value, datetime) and kind is datetime:
+        if value.tzinfo is None:
+            raise InvalidInput(f"the datetime {value!r} has no time zone", hint="Use datetime(..., tzinfo=UTC).")
+    else:
+        raise InvalidInput(
+            f"a filter does not compare with a {kind.__module__}.{kind.__qualname__}",
+            hint="Values are str, bool, int, float and datetime; .item() turns a NumPy scalar into one."
+            + (" For lists use contains, contains_any or contains_all." if isinstance(value, list | tuple) else ""),
+        )
+
+
+def _check_values(values: tuple[Scalar, ...]) -> None:
+    if len(values) > MAX_VALUES:
+        raise InvalidInput(f"{len(values):,} values in one filter leaf; at most {MAX_VALUES:,} are allowed")
+    for value in values:
+        _check_scalar(value)
+
+
+class Filter:
+    """Base of all nodes. Combine with ``&``, ``|`` and ``~``."""
+
+    __slots__ = ()
+
+    def __and__(self, other: Filter) -> Filter:
+        return And(_operands(And, self, other))
+
+    def __or__(self, other: Filter) -> Filter:
+        return Or(_operands(Or, self, other))
+
+    def __invert__(self) -> Filter:
+        return Not(self)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a filter has no truth value: combine with &, | and ~, not with and, or, not or chained comparisons"
+        )
+
+
+def _operands(kind: type[And] | type[Or], left: Filter, right: Filter) -> tuple[Filter, ...]:
+    return tuple(item for side in (left, right) for item in (side.items if isinstance(side, kind) else (side,)))
+
+
+def _check_items(items: tuple[Filter, ...]) -> None:
+    if len(items) < 2:
+        raise InvalidInput("an empty filter is refused: and, or need at least two operands")
+    for item in items:
+        if not isinstance(item, Filter):
+            raise InvalidInput(f"a filter combines with a filter only, not with {type(item).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class And(Filter):
+    """True where all ``items`` are; there are at least two."""
+
+    items: tuple[Filter, ...]
+
+    def __post_init__(self) -> None:
+        _check_items(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Or(Filter):
+    """True where any of ``items`` is; there are at least two."""
+
+    items: tuple[Filter, ...]
+
+    def __post_init__(self) -> None:
+        _check_items(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Filter):
+    """True where ``item`` is false."""
+
+    item: Filter
+
+    def __post_init__(self) -> None:
+        _check_items((self.item, self.item))
+
+
+@dataclass(frozen=True, slots=True)
+class Eq(Filter):
+    """The value at ``path`` is a scalar equal to ``value``."""
+
+    path: Path
+    value: Scalar
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+        _check_scalar(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Filter):
+    """The value at ``path`` is of the kind of ``value`` (number or str) and stands in order ``op`` to it."""
+
+    path: Path
+    op: OrderOp
+    value: int | float | str | datetime
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+        _check_scalar(self.value)
+        if self.op not in ("<", "<=", ">", ">="):
+            raise InvalidInput(f"not an ordering: {self.op!r}")
+        if type(self.value) is bool:
+            raise InvalidInput("there is no ordering against a bool", hint="Compare with == or !=.")
+
+
+@dataclass(frozen=True, slots=True)
+class In(Filter):
+    """The value at ``path`` is a scalar equal to one of ``values``."""
+
+    path: Path
+    values: tuple[Scalar, ...]
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+        _check_values(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainsAny(Filter):
+    """The value at ``path`` is a list with an element equal to one of ``values``."""
+
+    path: Path
+    values: tuple[Scalar, ...]
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+        _check_values(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainsAll(Filter):
+    """The value at ``path`` is a list that has an element equal to each of ``values``."""
+
+    path: Path
+    values: tuple[Scalar, ...]
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+        _check_values(self.values)
+        if not self.values:
+            raise InvalidInput("contains_all of nothing is refused", hint="To ask for presence, use exists().")
+
+
+@dataclass(frozen=True, slots=True)
+class Exists(Filter):
+    """There is a value at ``path``."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Matches(Filter):
+    """The value at ``path`` is a str in which the regular expression ``pattern`` is found."""
+
+    path: Path
+    pattern: str
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+        if type(self.pattern) is not str:
+            raise InvalidInput(f"matches takes a str, not {type(self.pattern).__name__}")
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise InvalidInput(f"{self.pattern!r} is not a regular expression: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentContains(Filter):
+    """The record has a document and ``text`` is a case-sensitive substring of it."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if type(self.text) is not str:
+            raise InvalidInput(f"F.document.contains takes a str, not {type(self.text).__name__}")
+        _check_scalar(self.text)
+        if not self.text:
+            raise InvalidInput("F.document.contains takes a text of at least one character")
+
+
+Leaf: TypeAlias = Eq | Order | In | ContainsAny | ContainsAll | Exists | Matches | DocumentContains
+
+
+def leaves(node: Filter) -> Iterator[Leaf]:
+    """Every leaf, from left to right."""
+    match node:
+        case And(items) | Or(items):
+            for item in items:
+                yield from leaves(item)
+        case Not(item):
+            yield from leaves(item)
+        case Eq() | Order() | In() | ContainsAny() | ContainsAll() | Exists() | Matches() | DocumentContains():
+            yield node
+        case _:
+            raise InvalidInput(f"not a filter node of vstore: {type(node).__name__}")
+
+
+def depth(node: Filter) -> int:
+    """Number of nodes on the longest way from the root to a leaf."""
+    deepest, todo = 0, [(node, 1)]
+    while todo:
+        current, level = todo.pop()
+        deepest = max(deepest, level)
+        match current:
+            case And(items) | Or(items):
+                todo.extend((item, level + 1) for item in items)
+            case Not(item):
+                todo.append((item, level + 1))
+            case _:
+                pass
+    return deepest

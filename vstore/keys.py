@@ -1,0 +1,50 @@
+"""What a metadata key and a portable name may be; used by records and filters alike."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from vstore.errors import InvalidInput
+
+__all__ = ["MAX_KEY_BYTES", "check_key", "check_name", "encodable"]
+
+MAX_KEY_BYTES: Final = 255
+_BAD_IN_KEY: Final = re.compile(r'[\x00-\x1f\x7f-\x9f"\\]')
+_RESERVED: Final = ("_vs", "$", "#")
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{1,46}[A-Za-z0-9]")
+
+
+def encodable(text: str) -> bool:
+    """Whether ``text`` has a UTF-8 form, i.e. no lone surrogate."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_key(key: object) -> None:
+    """Raises ``InvalidInput`` unless ``key`` may name a metadata value (META-1)."""
+    if type(key) is not str:
+        raise InvalidInput(f"a metadata key must be a str, not {type(key).__name__}: {key!r}")
+    if not key or not encodable(key) or len(key.encode()) > MAX_KEY_BYTES:
+        raise InvalidInput(f"a metadata key has 1 to {MAX_KEY_BYTES} UTF-8 bytes: {key[:80]!r}")
+    if _BAD_IN_KEY.search(key):
+        raise InvalidInput(
+            f"the metadata key {key!r} contains a control character, a double quote or a backslash",
+            hint="These are refused on every backend because some cannot filter by such a key.",
+        )
+    if key.startswith(_RESERVED):
+        raise InvalidInput(f"the metadata key {key!r} begins with a reserved prefix (_vs, $ or #)")
+
+
+def check_name(name: object) -> None:
+    """Raises ``InvalidInput`` unless ``name`` is a portable collection name (COL-1)."""
+    if type(name) is not str or not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"{name!r} is not a portable collection name",
+            hint="Use 3 to 48 of A-Z a-z 0-9 _, beginning with a letter, ending in a letter or digit.",
+        )

@@ -1,0 +1,44 @@
+"""The reference adapter ``memory:``, exact, in plain Python and NumPy: it is the meaning of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from vstore.errors import InvalidInput
+from vstore.memory.store import MemoryAdapter
+from vstore.protocol import Adapter, AsyncAdapter, Settings
+from vstore.urls import Option, StoreURL
+
+__all__ = ["MemoryAdapter", "adapter"]
+
+
+class MemoryFactory:
+    """Each connection to ``memory:`` is a new, empty store."""
+
+    name = "memory"
+    client_packages: tuple[str, ...] = ()
+    options: ClassVar[Mapping[str, Option]] = {}
+
+    def connect(self, url: StoreURL, settings: Settings) -> Adapter:
+        """A new, empty store."""
+        if url.path != "":
+            raise InvalidInput("the memory store has neither path nor host", hint="Write memory:")
+        return MemoryAdapter()
+
+    async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
+        """The same, each call in a worker thread."""
+        from vstore.threaded import ThreadedAdapter
+
+        return ThreadedAdapter(self.connect(url, settings))
+
+    def borrow(self, client: object, settings: Settings) -> Adapter:
+        """Never called: there is no client."""
+        raise InvalidInput("the memory store has no client to borrow")
+
+    async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
+        """Never called: there is no client."""
+        raise InvalidInput("the memory store has no client to borrow")
+
+
+adapter = MemoryFactory()

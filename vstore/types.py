@@ -1,0 +1,368 @@
+"""The types that travel: columns of records, hits, index and search settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vstore.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas
+    import pyarrow
+
+__all__ = [
+    "HNSW",
+    "CollectionInfo",
+    "Flat",
+    "Hit",
+    "Hits",
+    "IVFFlat",
+    "Include",
+    "IncludeName",
+    "Index",
+    "Metadata",
+    "Metric",
+    "Page",
+    "Record",
+    "Records",
+    "Scalar",
+    "Search",
+    "VectorArray",
+    "index_from_dict",
+    "index_to_dict",
+]
+
+Scalar: TypeAlias = str | bool | int | float | datetime
+Metadata: TypeAlias = dict[str, Any]
+VectorArray: TypeAlias = NDArray[np.float32]
+IncludeName: TypeAlias = Literal["vectors", "documents", "metadatas"]
+
+
+class Metric(StrEnum):
+    """How the nearness of two vectors is measured; formulas in ``vstore.scores``."""
+
+    COSINE = "cosine"
+    L2 = "l2"
+    DOT = "dot"
+
+
+def _check_range(kind: str, name: str, value: object, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise InvalidInput(f"{kind}({name}=…) must be an int from {low} to {high}, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class HNSW:
+    """A hierarchical navigable small world graph (Malkov and Yashunin, arXiv:1603.09320).
+
+    Attributes:
+        m: Neighbours of a node in each layer, 2 to 100.
+        ef_construction: Candidates kept while building, 4 to 1000 and at least ``2 * m``.
+        ef_search: Candidates kept while searching, 1 to 1000, where a query does not say.
+    """
+
+    m: int = 16
+    ef_construction: int = 100
+    ef_search: int = 100
+
+    def __post_init__(self) -> None:
+        _check_range("HNSW", "m", self.m, 2, 100)
+        _check_range("HNSW", "ef_construction", self.ef_construction, max(4, 2 * self.m), 1000)
+        _check_range("HNSW", "ef_search", self.ef_search, 1, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """No index: every query compares with every record and is exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class IVFFlat:
+    """An inverted file with full vectors: records in ``lists`` clusters, ``probes`` of them searched.
+
+    Attributes:
+        lists: Number of clusters, 1 to 32,768.
+        probes: Clusters searched where a query does not say, 1 to 32,768.
+    """
+
+    lists: int = 100
+    probes: int = 10
+
+    def __post_init__(self) -> None:
+        _check_range("IVFFlat", "lists", self.lists, 1, 32_768)
+        _check_range("IVFFlat", "probes", self.probes, 1, 32_768)
+
+
+Index: TypeAlias = HNSW | Flat | IVFFlat
+
+_INDEX_KINDS: Final[dict[str, type[HNSW | Flat | IVFFlat]]] = {"hnsw": HNSW, "flat": Flat, "ivfflat": IVFFlat}
+
+
+def index_to_dict(index: Index) -> dict[str, Any]:
+    """Plain JSON form of index settings, e.g. ``{"kind": "hnsw", "m": 16, …}``."""
+    return {"kind": type(index).__name__.lower(), **asdict(index)}
+
+
+def index_from_dict(data: Mapping[str, Any]) -> Index:
+    """The inverse of ``index_to_dict``."""
+    settings = dict(data)
+    return _INDEX_KINDS[settings.pop("kind")](**settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Settings of one approximate query; None leaves the index's own setting.
+
+    Attributes:
+        ef: Candidates an HNSW search keeps, 1 to 1000.
+        probes: Clusters an IVFFlat search visits, 1 to 32,768.
+    """
+
+    ef: int | None = None
+    probes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.ef is not None:
+            _check_range("Search", "ef", self.ef, 1, 1000)
+        if self.probes is not None:
+            _check_range("Search", "probes", self.probes, 1, 32_768)
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Which columns a read brings besides the ids."""
+
+    vectors: bool = False
+    documents: bool = False
+    metadatas: bool = False
+
+    @classmethod
+    def parse(cls, names: Iterable[IncludeName]) -> Include:
+        """Builds it from names; raises ``InvalidInput`` on any other."""
+        wanted = [names] if isinstance(names, str) else list(names)
+        unknown = [name for name in wanted if name not in ("vectors", "documents", "metadatas")]
+        if unknown:
+            raise InvalidInput(
+                f"include= does not know {unknown[0]!r}",
+                hint="Its names are 'vectors', 'documents' and 'metadatas'; ids always come.",
+            )
+        return cls("vectors" in wanted, "documents" in wanted, "metadatas" in wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionInfo:
+    """What a collection is; it reads back the same from any process.
+
+    Attributes:
+        name: The collection's name.
+        dimension: Number of components of its vectors.
+        metric: How nearness is measured.
+        index: Index settings.
+        metadata: The user's own metadata of the collection.
+        embedder: Name of the embedder it was created with, or None.
+    """
+
+    name: str
+    dimension: int
+    metric: Metric
+    index: Index
+    metadata: Metadata = field(default_factory=dict)
+    embedder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record; a column that was not fetched is None."""
+
+    id: str
+    vector: VectorArray | None = None
+    document: str | None = None
+    metadata: Metadata | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Records:
+    """Columns of equal length. A column that was not given or not fetched is None as a whole.
+
+    Attributes:
+        ids: One id a record.
+        vectors: float32 array of shape (n, d), or None.
+        documents: One str or None a record, or None.
+        metadatas: One dict a record, or None.
+    """
+
+    ids: list[str]
+    vectors: VectorArray | None = None
+    documents: list[str | None] | None = None
+    metadatas: list[Metadata] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Record]:
+        for position in range(len(self.ids)):
+            yield self[position]
+
+    @overload
+    def __getitem__(self, key: int) -> Record: ...
+    @overload
+    def __getitem__(self, key: slice) -> Records: ...
+    def __getitem__(self, key: int | slice) -> Record | Records:
+        if isinstance(key, slice):
+            return Records(
+                self.ids[key],
+                None if self.vectors is None else self.vectors[key],
+                None if self.documents is None else self.documents[key],
+                None if self.metadatas is None else self.metadatas[key],
+            )
+        return Record(
+            self.ids[key],
+            None if self.vectors is None else self.vectors[key],
+            None if self.documents is None else self.documents[key],
+            None if self.metadatas is None else self.metadatas[key],
+        )
+
+    def take(self, positions: Sequence[int]) -> Records:
+        """The records at ``positions``, in that order."""
+        return Records(
+            [self.ids[p] for p in positions],
+            None if self.vectors is None else self.vectors[np.asarray(positions, dtype=np.intp)],
+            None if self.documents is None else [self.documents[p] for p in positions],
+            None if self.metadatas is None else [self.metadatas[p] for p in positions],
+        )
+
+    @staticmethod
+    def concat(parts: Sequence[Records]) -> Records:
+        """One after the other; the first part says which columns there are."""
+        if len(parts) == 1:
+            return parts[0]
+        first = parts[0] if parts else Records([])
+        return Records(
+            [i for part in parts for i in part.ids],
+            None if first.vectors is None else np.concatenate([p.vectors for p in parts if p.vectors is not None]),
+            None if first.documents is None else [d for part in parts for d in part.documents or ()],
+            None if first.metadatas is None else [m for part in parts for m in part.metadatas or ()],
+        )
+
+    def ordered(self, ids: Sequence[str]) -> Records:
+        """The records in the order of ``ids``; ids that are not here are left out."""
+        place = {record_id: position for position, record_id in enumerate(self.ids)}
+        return self.take([place[record_id] for record_id in ids if record_id in place])
+
+    def to_arrow(self) -> pyarrow.Table:
+        """An Arrow table; needs the extra ``arrow``. See ``vstore.interchange``."""
+        from vstore.interchange import to_arrow
+
+        return to_arrow(self)
+
+    @staticmethod
+    def from_arrow(table: pyarrow.Table) -> Records:
+        """The inverse of ``to_arrow``."""
+        from vstore.interchange import from_arrow
+
+        return from_arrow(table)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A DataFrame with the columns ``id``, ``vector``, ``document``, ``metadata``; needs pandas."""
+        from vstore.interchange import to_pandas
+
+        return to_pandas(self)
+
+    @staticmethod
+    def from_pandas(frame: pandas.DataFrame) -> Records:
+        """The inverse of ``to_pandas``."""
+        from vstore.interchange import from_pandas
+
+        return from_pandas(frame)
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Writes one Parquet file; needs the extra ``arrow``."""
+        from vstore.interchange import to_parquet
+
+        to_parquet(self, path)
+
+    @staticmethod
+    def from_parquet(path: str | os.PathLike[str]) -> Records:
+        """The inverse of ``to_parquet``."""
+        from vstore.interchange import from_parquet
+
+        return from_parquet(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a scan.
+
+    Attributes:
+        records: The records of this page.
+        cursor: ``scan(after=cursor)`` goes on behind this page, in any process.
+    """
+
+    records: Records
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One hit of a query; a column that was not fetched is None.
+
+    Attributes:
+        distance: Lower is nearer: ``1 - cos``, ``‖q - x‖`` or ``-q·x``.
+        score: Higher is nearer: ``cos``, ``-‖q - x‖`` or ``q·x``.
+    """
+
+    id: str
+    distance: float
+    score: float
+    vector: VectorArray | None = None
+    document: str | None = None
+    metadata: Metadata | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits(Sequence[Hit]):
+    """The hits of one query, nearest first, ties by id.
+
+    Attributes:
+        records: The columns of the hits.
+        distances: float64 array of shape (n,).
+        scores: float64 array of shape (n,).
+    """
+
+    records: Records
+    distances: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids, nearest first."""
+        return self.records.ids
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @overload
+    def __getitem__(self, key: int) -> Hit: ...
+    @overload
+    def __getitem__(self, key: slice) -> Hits: ...
+    def __getitem__(self, key: int | slice) -> Hit | Hits:
+        if isinstance(key, slice):
+            return Hits(self.records[key], self.distances[key], self.scores[key])
+        record = self.records[key]
+        return Hit(
+            record.id,
+            float(self.distances[key]),
+            float(self.scores[key]),
+            record.vector,
+            record.document,
+            record.metadata,
+        )
