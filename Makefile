@@ -1,0 +1,38 @@
+# Everything runs in .venv, which pyproject.toml alone fills. Python 3.11 or newer, pip and make are all it takes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test conformance bench check table clean
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	touch $@
+
+demo: $(VENV)/.demo ## install and run the demo
+	$(BIN)/vstore demo
+
+test: $(VENV)/.installed ## install and run all tests, the conformance suite on every store included
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+check: $(VENV)/.installed ## lint, types, import contract, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/unasync.py --check
+
+bench: $(VENV)/.installed ## compare with the raw clients
+	$(BIN)/python benchmarks/bench.py
+
+table: $(VENV)/.installed ## run the suite on every store and write docs/compatibility.md
+	$(BIN)/python tools/compatibility.py
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,148 @@
+"""``vstore demo``: one question, two databases, the same answer."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import numpy as np
+import typer
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from vstore import HNSW, Collection, F, Filter, Hits, InvalidInput, Record, Records, Store, connect
+from vstore.cli.drawing import draw
+from vstore.cli.output import EXIT_FAILED, console, problems, progress
+from vstore.data import load_digits
+from vstore.filters import to_dict
+from vstore.transfer import Comparison, compare, copy
+
+__all__ = ["run"]
+
+K: Final = 4
+NAMES: Final = {"chroma": "Chroma", "pgvector": "PostgreSQL with pgvector"}
+
+
+def run(directory: Path | None) -> None:
+    """Takes the tour; exits with 1 if a record is lost or an answer differs."""
+    started = perf_counter()
+    digits = load_digits()
+    everything = digits.records()
+    asked, records = everything[-1], everything[:-1]
+    label = int(digits.labels[-1])
+    where = (F("label") != label) & (F("ink") >= 4.0)
+    with _folder(directory) as folder:
+        urls = f"chroma:{folder / 'chroma'}", f"pgvector:{folder / 'postgres'}"
+        with connect(urls[0]) as first, connect(urls[1]) as second:
+            _step(1, f"Write {len(records):,} handwritten digits into {_name(first)}")
+            source = first.create_collection("digits", dimension=64, metric="l2", index=HNSW(m=16, ef_construction=200))
+            _write(source, records)
+            _step(2, f"Here is one more {label}. Which digits look most like it, but are something else?")
+            _show_question(asked, where)
+            before = _ask(source, asked, where)
+            _step(3, f"Copy everything into {_name(second)}, and compare record by record")
+            target, comparison = _copy(source, second)
+            _tell(comparison)
+            _step(4, f"Ask {_name(second)} the same question")
+            after = _ask(target, asked, where)
+    same = before.ids == after.ids and np.allclose(before.distances, after.distances, rtol=1e-5, atol=1e-6)
+    if not (comparison.equal and same):
+        problems.print("\n[bold red]Something was lost, or the answers differ.[/]")
+        raise typer.Exit(EXIT_FAILED)
+    apart = float(np.abs(before.distances - after.distances).max())
+    console.print(
+        f"\n[bold green]Nothing was lost, and both give the same {K} digits in the same order[/]; "
+        f"their distances differ by {apart:.0e} at most. {perf_counter() - started:.0f} seconds in all."
+    )
+    if directory is not None:
+        console.print("Both databases are kept. Look at them with:")
+        for url in urls:
+            console.print(f"  vstore inspect {url}", soft_wrap=True)
+
+
+@contextmanager
+def _folder(directory: Path | None) -> Iterator[Path]:
+    if directory is None:
+        # a short path: PostgreSQL's socket stands below it, and a socket's path has at most 107 bytes
+        with tempfile.TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    try:
+        directory.mkdir(parents=True)
+    except FileExistsError as error:
+        raise InvalidInput(f"{directory} exists already", hint="Name a directory that does not exist yet.") from error
+    yield directory.resolve()
+
+
+def _name(store: Store) -> str:
+    known = store.capabilities
+    return f"{NAMES[known.backend]} {known.server_version}"
+
+
+def _step(number: int, text: str) -> None:
+    console.print(f"\n[bold cyan]{number}[/] [bold]{text}[/]")
+
+
+def _write(collection: Collection, records: Records, batch: int = 200) -> None:
+    with progress() as bar:
+        task = bar.add_task("  writing", total=len(records))
+        for start in range(0, len(records), batch):
+            part = records[start : start + batch]
+            collection.add(part.ids, part.vectors, part.documents, part.metadatas)
+            bar.advance(task, len(part))
+
+
+def _show_question(asked: Record, where: Filter) -> None:
+    console.print(Padding(draw(asked.vector, colour=_colour()), (1, 2)))
+    console.print(
+        f"  query(vector=…, k={K}, exact=True, where={json.dumps(to_dict(where))})", style="dim", soft_wrap=True
+    )
+
+
+def _ask(collection: Collection, asked: Record, where: Filter) -> Hits:
+    """Asks, and shows the digits found side by side with what is known of them."""
+    hits = collection.query(asked.vector, k=K, where=where, exact=True, include=["vectors", "documents", "metadatas"])
+    table = Table.grid(padding=(0, 2))
+    table.add_row(*(draw(hit.vector, colour=_colour()) for hit in hits))
+    table.add_row(*(_caption(hit.id, hit.distance, hit.metadata or {}) for hit in hits))
+    console.print(Padding(table, (1, 2)))
+    return hits
+
+
+def _caption(record_id: str, distance: float, metadata: dict[str, object]) -> Text:
+    return Text.assemble(
+        (f"a {metadata['label']}", "bold"), f"\n{record_id}\ndistance {distance:.3f}\nink {metadata['ink']}"
+    )
+
+
+def _copy(source: Collection, target: Store) -> tuple[Collection, Comparison]:
+    total = source.count()
+    with progress() as bar:
+        copying = bar.add_task("  copying", total=total)
+        made = copy(source, target, batch_size=200, on_progress=lambda rows: bar.advance(copying, rows))
+        comparing = bar.add_task("  comparing", total=total)
+        result = compare(source, made, batch_size=200, on_progress=lambda rows: bar.advance(comparing, rows))
+    return made, result
+
+
+def _tell(found: Comparison) -> None:
+    if found.equal:
+        bits = "bit for bit" if found.bitwise else "within 1e-6"
+        console.print(
+            f"  {found.compared:,} records on both sides, vectors equal {bits}, documents and typed metadata equal."
+        )
+        return
+    console.print(
+        f"  missing {found.missing}, extra {found.extra}, different vectors {found.vectors}, "
+        f"documents {found.documents}, metadata {found.metadatas}; for example {', '.join(found.examples)}"
+    )
+
+
+def _colour() -> bool:
+    return console.color_system is not None

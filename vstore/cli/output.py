@@ -1,0 +1,50 @@
+"""What the commands share: consoles, progress bars and the way errors are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from vstore.errors import InvalidInput, Unsupported, VStoreError
+
+__all__ = ["console", "errors_told", "problems", "progress"]
+
+console: Final = Console(highlight=False)
+problems: Final = Console(stderr=True, highlight=False)
+
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """Turns an error of the library into one readable message and an exit code: 2 for bad input, else 1."""
+    try:
+        yield
+    except (InvalidInput, Unsupported) as error:
+        problems.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_USAGE) from error
+    except VStoreError as error:
+        problems.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+        raise typer.Exit(EXIT_FAILED) from error
+    except KeyboardInterrupt:
+        problems.print("Interrupted.")
+        raise typer.Exit(130) from None
+
+
+def progress() -> Progress:
+    """A progress bar with counts and time."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )

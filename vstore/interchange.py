@@ -1,0 +1,127 @@
+"""``Records`` to and from Arrow, Parquet and pandas.
+
+In Arrow and Parquet a record is ``id`` (string), ``vector`` (fixed-size list of float32), ``document``
+(string, null for None) and ``metadata`` (JSON text with every type kept, see ``vstore.codec``); a column
+that the records do not have is not in the table.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vstore.codec import from_json, to_json
+from vstore.errors import InvalidInput, Unsupported
+from vstore.types import Records, VectorArray
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas
+    import pyarrow
+
+__all__ = ["from_arrow", "from_pandas", "from_parquet", "to_arrow", "to_pandas", "to_parquet"]
+
+
+def _load(module: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise Unsupported(
+            f"{module} is not installed", hint="Install it with pip install 'vstore-db[arrow]'."
+        ) from error
+
+
+def _check_columns(names: list[str]) -> None:
+    unknown = sorted(set(names) - {"id", "vector", "document", "metadata"})
+    if "id" not in names or unknown:
+        raise InvalidInput(
+            f"a table of records has the columns id, vector, document, metadata; found {', '.join(names)}",
+            hint=f"Rename or drop {', '.join(unknown)}." if unknown else "Add the column id.",
+        )
+
+
+def to_arrow(records: Records) -> pyarrow.Table:
+    """An Arrow table with one row a record."""
+    pa = _load("pyarrow")
+    columns: dict[str, Any] = {"id": pa.array(records.ids, pa.string())}
+    if records.vectors is not None:
+        flat = pa.array(np.ascontiguousarray(records.vectors).reshape(-1), pa.float32())
+        columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, records.vectors.shape[1])
+    if records.documents is not None:
+        columns["document"] = pa.array(records.documents, pa.string())
+    if records.metadatas is not None:
+        columns["metadata"] = pa.array([to_json(metadata) for metadata in records.metadatas], pa.string())
+    return pa.table(columns)
+
+
+def from_arrow(table: pyarrow.Table) -> Records:
+    """The inverse of ``to_arrow``.
+
+    Raises:
+        InvalidInput: Other columns, a null id or vector, or vectors that are not fixed-size lists of float32.
+    """
+    pa = _load("pyarrow")
+    _check_columns(table.column_names)
+    for name in {"id", "vector", "metadata"} & set(table.column_names):
+        if table.column(name).null_count:
+            raise InvalidInput(f"the column {name!r} has nulls")
+    vectors: VectorArray | None = None
+    if "vector" in table.column_names:
+        kind = table.schema.field("vector").type
+        if not pa.types.is_fixed_size_list(kind) or kind.value_type != pa.float32():
+            raise InvalidInput(f"the column 'vector' is {kind}, not a fixed-size list of float32")
+        flat = table.column("vector").combine_chunks().flatten()
+        vectors = flat.to_numpy(zero_copy_only=False).reshape(len(table), kind.list_size)
+    names = table.column_names
+    return Records(
+        table.column("id").to_pylist(),
+        vectors,
+        table.column("document").to_pylist() if "document" in names else None,
+        [from_json(text) for text in table.column("metadata").to_pylist()] if "metadata" in names else None,
+    )
+
+
+def to_parquet(records: Records, path: str | os.PathLike[str]) -> None:
+    """One Parquet file, zstd, vectors split by byte (about 15 % smaller than without)."""
+    pq = _load("pyarrow.parquet")
+    table = to_arrow(records)
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        use_dictionary=False,
+        use_byte_stream_split=["vector.list.element"] if records.vectors is not None else False,
+    )
+
+
+def from_parquet(path: str | os.PathLike[str]) -> Records:
+    """The inverse of ``to_parquet``."""
+    return from_arrow(_load("pyarrow.parquet").read_table(path))
+
+
+def to_pandas(records: Records) -> pandas.DataFrame:
+    """A DataFrame with one row a record; vectors are float32 arrays, metadata are dicts."""
+    pd = _load("pandas")
+    columns: dict[str, Any] = {"id": records.ids}
+    if records.vectors is not None:
+        columns["vector"] = list(records.vectors)
+    if records.documents is not None:
+        columns["document"] = pd.Series(records.documents, dtype=object)
+    if records.metadatas is not None:
+        columns["metadata"] = records.metadatas
+    return pd.DataFrame(columns)
+
+
+def from_pandas(frame: pandas.DataFrame) -> Records:
+    """The inverse of ``to_pandas``."""
+    names = [str(name) for name in frame.columns]
+    _check_columns(names)
+    return Records(
+        frame["id"].tolist(),
+        np.stack(frame["vector"].tolist()).astype(np.float32, copy=False) if "vector" in names else None,
+        [text if isinstance(text, str) else None for text in frame["document"]] if "document" in names else None,
+        frame["metadata"].tolist() if "metadata" in names else None,
+    )
