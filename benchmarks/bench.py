@@ -1,0 +1,164 @@
+"""vstore against the raw clients: ingest, query and scan, interleaved, at 10k × 384.
+
+``python benchmarks/bench.py [--rows 10000] [--dimension 384] [--rounds 3] [--only chroma]`` prints for each
+backend the median times of both and the ratio raw / vstore (1.0: as fast as raw; below 0.9 is marked), for a
+query the difference (above 5 % and above 50 µs is marked). The bars are those of the project, see
+docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from data import queries, workload
+from rich.console import Console
+from rich.table import Table
+
+from vstore import HNSW, F, Flat, Index, Records, Store, connect
+
+RATIO = 0.9
+SHARE, MICROSECONDS = 1.05, 50.0
+QUERIES = 200
+WARM_UP = 20
+K = 10
+
+
+@dataclass(frozen=True)
+class Case:
+    """One backend with one index: a vstore and a raw client side by side."""
+
+    name: str
+    store: Store
+    index: Index
+    raw: Any
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long ``work`` takes."""
+    started = perf_counter()
+    work()
+    return perf_counter() - started
+
+
+@contextmanager
+def chroma(folder: Path, dimension: int) -> Iterator[list[Case]]:
+    """Embedded Chroma, each side in a directory of its own."""
+    from raw_chroma import RawChroma
+
+    raw = RawChroma(folder / "raw", dimension)
+    with connect(f"chroma:{folder / 'ours'}") as store:
+        yield [Case("chroma embedded, HNSW", store, HNSW(), raw)]
+    raw.close()
+
+
+@contextmanager
+def pgvector(folder: Path, dimension: int) -> Iterator[list[Case]]:
+    """Embedded PostgreSQL; both sides on the same server."""
+    from raw_pgvector import RawPgvector
+
+    with connect(f"pgvector:{folder / 'pg'}") as store:
+        uri = store.native.conninfo
+        flat, hnsw = RawPgvector(uri, dimension, hnsw=False), RawPgvector(uri, dimension, hnsw=True)
+        yield [
+            Case("pgvector embedded, Flat", store, Flat(), flat),
+            Case("pgvector embedded, HNSW", store, HNSW(), hnsw),
+        ]
+        flat.close()
+        hnsw.close()
+
+
+def run(case: Case, records: Records, rounds: int, table: Table) -> None:
+    """Measures one case and adds its rows to the table."""
+    assert records.vectors is not None
+    dimension = records.vectors.shape[1]
+    ingest: tuple[list[float], list[float]] = [], []
+    scan: tuple[list[float], list[float]] = [], []
+    for number in range(rounds):
+        raw_name, name = f"raw{number:03d}", f"ours{number:03d}"
+        case.raw.create(raw_name)
+        ours = case.store.create_collection(name, dimension=dimension, metric="l2", index=case.index)
+
+        def write(target: Any = ours) -> None:
+            target.add(records.ids, records.vectors, records.documents, records.metadatas)
+
+        def read(target: Any = ours) -> int:
+            return sum(len(page.records) for page in target.scan())
+
+        both = [(ingest, 0, lambda: case.raw.ingest(records)), (ingest, 1, write)]
+        both_scans = [(scan, 0, case.raw.scan), (scan, 1, read)]
+        if number % 2:  # the one that goes first pays for cold caches: take turns
+            both.reverse()
+            both_scans.reverse()
+        for times, side, work in [*both, *both_scans]:
+            times[side].append(seconds(work))
+        if number == rounds - 1:
+            query(case, ours, dimension, table)
+        case.raw.drop(raw_name)
+        case.store.delete_collection(name)
+    for what, (raw, mine) in (("ingest", ingest), ("scan", scan)):
+        ratio = median(raw) / median(mine)
+        verdict = "" if ratio >= RATIO else f"below {RATIO}"
+        table.add_row(case.name, what, f"{median(raw):.3f} s", f"{median(mine):.3f} s", f"{ratio:.2f}", verdict)
+
+
+def query(case: Case, ours: Any, dimension: int, table: Table) -> None:
+    """Measures single queries, plain and filtered, in turns."""
+    where = F("year") >= 2010
+    vectors = queries(QUERIES, dimension)
+    kinds: dict[str, tuple[Callable[[np.ndarray], Any], Callable[[np.ndarray], Any]]] = {
+        "query": (lambda q: case.raw.query(q, K), lambda q: ours.query(q, k=K)),
+        "query, filtered": (lambda q: case.raw.query_filtered(q, K), lambda q: ours.query(q, k=K, where=where)),
+    }
+    for what, (raw, mine) in kinds.items():
+        times: tuple[list[float], list[float]] = [], []
+        for number, vector in enumerate(vectors):
+            order = ((0, raw), (1, mine)) if number % 2 else ((1, mine), (0, raw))
+            for side, work in order:
+                times[side].append(seconds(lambda work=work, vector=vector: work(vector)))
+        before, after = (median(side[WARM_UP:]) * 1e6 for side in times)
+        fine = after <= before * SHARE or after - before <= MICROSECONDS
+        table.add_row(
+            case.name,
+            what,
+            f"{before:,.0f} µs",
+            f"{after:,.0f} µs",
+            f"{before / after:.2f}",
+            "" if fine else "too slow",
+        )
+
+
+def main() -> None:
+    """Runs what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--dimension", type=int, default=384)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["chroma", "pgvector"])
+    chosen = parser.parse_args()
+    records = workload(chosen.rows, chosen.dimension)
+    table = Table(title=f"{chosen.rows:,} × {chosen.dimension}, median of {chosen.rounds} interleaved rounds")
+    for heading in ("backend", "what", "raw", "vstore", "raw / vstore", ""):
+        table.add_column(heading, justify="left" if heading in ("backend", "what", "") else "right")
+    for backend in (chroma, pgvector):
+        if chosen.only not in (None, backend.__name__):
+            continue
+        with (
+            tempfile.TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder,
+            backend(Path(folder), chosen.dimension) as cases,
+        ):
+            for case in cases:
+                run(case, records, chosen.rounds, table)
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
