@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,14 @@ URL_HELP = (
 )
 StoreArgument = Annotated[str, typer.Argument(metavar="URL", help=URL_HELP)]
 TimeoutOption = Annotated[float, typer.Option(help="Seconds after which a call is given up.")]
+
+
+class Mode(StrEnum):
+    """Which form of the library ``conform`` tests."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+    BOTH = "both"
 
 
 def _version(wanted: bool) -> None:
@@ -81,7 +90,7 @@ def conform(
     url: StoreArgument,
     filters: Annotated[int, typer.Option(min=1, help="How many filters to generate.")] = 2000,
     sequences: Annotated[int, typer.Option(min=1, help="How many sequences of operations to generate.")] = 200,
-    mode: Annotated[str, typer.Option(help="sync, async or both.")] = "both",
+    mode: Annotated[Mode, typer.Option(help="Which form of the library.")] = Mode.BOTH,
     report: Annotated[Path | None, typer.Option(help="Write the whole report to this file, as JSON.")] = None,
 ) -> None:
     """Runs the conformance suite on a store and tells clause by clause what holds.
@@ -92,4 +101,4 @@ def conform(
     from vstore.cli.conform import run
 
     with errors_told():
-        run(url, filters=filters, sequences=sequences, mode=mode, report=report)
+        run(url, filters=filters, sequences=sequences, mode=mode.value, report=report)

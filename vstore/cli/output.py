@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from vstore.errors import InvalidInput, Unsupported, VStoreError
 
-__all__ = ["console", "errors_told", "problems", "progress"]
+__all__ = ["EXIT_FAILED", "EXIT_USAGE", "console", "errors_told", "problems", "progress"]
 
 console: Final = Console(highlight=False)
 problems: Final = Console(stderr=True, highlight=False)
@@ -38,7 +38,7 @@ def errors_told() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def progress() -> Progress:
+def progress(target: Console = console) -> Progress:
     """A progress bar with counts and time."""
     return Progress(
         SpinnerColumn(),
@@ -46,5 +46,5 @@ def progress() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=console,
+        console=target,
     )

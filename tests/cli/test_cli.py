@@ -1,0 +1,131 @@
+"""The command, as a person meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import vstore
+from vstore import Collection, Store, transfer
+from vstore.cli.app import app
+
+runner = CliRunner()
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = runner.invoke(app, list(arguments), env={"COLUMNS": "200", "NO_COLOR": "1"})
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_help_teaches() -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for name in ("demo", "inspect", "conform"):
+        assert name in out
+        code, text, _ = run(name, "--help")
+        assert code == 0
+        assert "Usage" in text
+
+
+def test_the_installed_command_runs() -> None:
+    out = subprocess.run(
+        [sys.executable, "-c", "from vstore.cli import main; main()", "--version"], capture_output=True, text=True
+    )
+    assert out.stdout.strip() == f"vstore {vstore.__version__}"
+
+
+def test_inspect_shows_collections_and_capabilities(tmp_path: Path) -> None:
+    url = f"chroma:{tmp_path / 'data'}"
+    with vstore.connect(url) as store:
+        store.create_collection("letters", dimension=3, metric="l2").add(["a", "b"], [[1, 2, 3], [4, 5, 6]])
+    code, out, err = run("inspect", url)
+    assert (code, err) == (0, "")
+    assert "letters" in out
+    assert "exact_query" in out
+    code, out, _ = run("inspect", url, "--json")
+    data = json.loads(out)
+    assert code == 0
+    assert [(c["name"], c["records"], c["metric"]) for c in data["collections"]] == [("letters", 2, "l2")]
+    assert data["capabilities"]["backend"] == "chroma"
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("nonsense", 2, "not a store URL"),
+        ("nosuch:x", 2, "no adapter for 'nosuch'"),
+        ("memory:?colour=red", 2, "unknown option 'colour'"),
+        ("postgresql://user:geheim@127.0.0.1:1/db", 1, "Unavailable"),
+        ("chroma://127.0.0.1:1", 1, "Unavailable"),
+    ],
+)
+def test_errors_are_told_in_one_message_without_secrets(url: str, code: int, said: str) -> None:
+    found, out, err = run("inspect", url, "--timeout", "5")
+    assert (found, out) == (code, "")
+    assert said in err
+    assert "Traceback" not in err
+    assert "geheim" not in err
+
+
+def test_the_demo_gives_the_same_answer_from_both_databases(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    code, out, err = run("demo", "--directory", str(kept))
+    assert (code, err) == (0, "")
+    assert "Nothing was lost, and both give the same 4 digits" in out
+    assert "1,796 records on both sides, vectors equal bit for bit" in out
+    assert out.count("digit-") == 8
+    code, out, _ = run("inspect", f"pgvector:{kept / 'postgres'}", "--json")
+    assert [c["records"] for c in json.loads(out)["collections"]] == [1796]
+
+
+def test_the_demo_refuses_a_directory_that_is_there(tmp_path: Path) -> None:
+    code, _, err = run("demo", "--directory", str(tmp_path))
+    assert code == 2
+    assert "exists already" in err
+
+
+def lose_one(made: Collection) -> None:
+    made.delete(ids=["digit-0007"])
+
+
+def change_one(made: Collection) -> None:
+    made.update(["digit-0007"], metadatas=[{"label": 7.0}])
+
+
+@pytest.mark.parametrize("damage", [lose_one, change_one])
+def test_the_demo_fails_where_something_is_lost(
+    damage: Callable[[Collection], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(source: Collection, target: Store, **rest: object) -> Collection:
+        made = transfer.copy(source, target, **rest)  # type: ignore[arg-type]
+        damage(made)
+        return made
+
+    monkeypatch.setattr("vstore.cli.demo.copy", faulty)
+    code, out, err = run("demo")
+    assert code == 1
+    assert "for example digit-0007" in out
+    assert "Something was lost" in err
+
+
+def test_conform_tells_clause_by_clause(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    code, out, err = run(
+        "conform", "memory:", "--filters", "20", "--sequences", "5", "--mode", "sync", "--report", str(report)
+    )
+    assert (code, err) == (0, "")
+    assert "It conforms" in out
+    assert "FLT-3" in out
+    assert json.loads(report.read_text())["backend"] == "memory"
+
+
+def test_conform_on_a_server_that_is_down_fails() -> None:
+    code, _, err = run("conform", "chroma://127.0.0.1:1", "--filters", "5", "--sequences", "1", "--mode", "sync")
+    assert code == 1
+    assert "Unavailable" in err or "could not run" in err
