@@ -55,7 +55,7 @@ class Connecting:
                 factory, settings = plan_borrow(client, timeout, options)
             else:
                 factory, parsed, settings = plan_connect(url, timeout, options)
-        with reporting(factory.name):
+        with reporting(factory.name, settings.secrets):
             if client is not None:
                 return AsyncStore(await factory.borrow_async(client, settings))
             return AsyncStore(await factory.connect_async(parsed, settings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from vstore._sync.store import Store
@@ -16,8 +16,8 @@ DEFAULT_TIMEOUT = 30.0
 
 
 @contextmanager
-def reporting(backend: str) -> Iterator[None]:
-    """Gives every error that connecting raises its final form."""
+def reporting(backend: str, secrets: Sequence[str] = ()) -> Iterator[None]:
+    """Gives every error that connecting raises its final form, without ``secrets``."""
     try:
         yield
     except ImportError as error:
@@ -29,6 +29,7 @@ def reporting(backend: str) -> Iterator[None]:
         ) from error
     except VStoreError as error:
         error.add_context(backend=backend, operation="connect", collection="")
+        error.redact(secrets)
         raise
     except Exception as error:
         raise BackendError(
@@ -71,7 +72,7 @@ def connect(
             factory, settings = plan_borrow(client, timeout, options)
         else:
             factory, parsed, settings = plan_connect(url, timeout, options)
-    with reporting(factory.name):
+    with reporting(factory.name, settings.secrets):
         if client is not None:
             return Store(factory.borrow(client, settings))
         return Store(factory.connect(parsed, settings))

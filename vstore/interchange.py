@@ -112,7 +112,8 @@ def to_pandas(records: Records) -> pandas.DataFrame:
         columns["document"] = pd.Series(records.documents, dtype=object)
     if records.metadatas is not None:
         columns["metadata"] = records.metadatas
-    return pd.DataFrame(columns)
+    frame: pandas.DataFrame = pd.DataFrame(columns)
+    return frame
 
 
 def from_pandas(frame: pandas.DataFrame) -> Records:

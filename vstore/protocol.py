@@ -33,10 +33,12 @@ class Settings:
     Attributes:
         timeout: Seconds after which a call ends with ``Timeout``.
         options: The adapter's own options, every declared one present.
+        secrets: The password of the URL and the values of secret options, for redaction.
     """
 
     timeout: float
     options: Mapping[str, OptionValue] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 class AdapterFactory(Protocol):

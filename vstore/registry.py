@@ -36,14 +36,15 @@ def factory_for_scheme(scheme: str) -> AdapterFactory:
 def factory_for_client(client: object) -> AdapterFactory:
     """The adapter that takes this client; raises ``InvalidInput`` where none does."""
     packages = {kind.__module__.partition(".")[0] for kind in type(client).__mro__}
-    for value in sorted({point.value: point for point in entry_points(group=GROUP)}.values()):
-        factory: AdapterFactory = value.load()
+    factories: list[AdapterFactory] = [p.load() for p in {p.value: p for p in entry_points(group=GROUP)}.values()]
+    for factory in factories:
         if packages & set(factory.client_packages):
             return factory
     kind = type(client)
+    known = sorted({package for factory in factories for package in factory.client_packages})
     raise InvalidInput(
         f"no installed adapter takes a client of type {kind.__module__}.{kind.__qualname__}",
-        hint="Pass a client of chromadb or a connection or pool of psycopg.",
+        hint=f"Pass a client of {', '.join(known)}.",
     )
 
 
@@ -57,7 +58,8 @@ def plan_connect(
     if "timeout" in given:
         timeout = _number(given.pop("timeout"))
     options = read_options(factory.options, given, keywords)
-    return factory, parsed, Settings(_timeout(timeout), options)
+    secrets = [parsed.password, *(str(options[name]) for name, option in factory.options.items() if option.secret)]
+    return factory, parsed, Settings(_timeout(timeout), options, tuple(filter(None, secrets)))
 
 
 def plan_borrow(client: object, timeout: float, keywords: Mapping[str, object]) -> tuple[AdapterFactory, Settings]:

@@ -105,18 +105,19 @@ def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str 
             cosine a zero vector or a norm below 1e-15 (whose square underflows in float32).
     """
     array = _as_array(vectors, dimension, name)
+    low, high = (MIN_COSINE_NORM**2 if metric is Metric.COSINE else 0.0), MAX_NORM**2
     with np.errstate(over="ignore"):
         out: VectorArray = np.ascontiguousarray(array, dtype=np.float32)
+        if len(out) == 1 and low <= float(np.dot(out[0], out[0])) <= high:  # a query: 3 times as fast
+            return out
         squares: NDArray[np.float32] = np.einsum("ij,ij->i", out, out)
-    fine = squares <= MAX_NORM**2
-    if metric is Metric.COSINE:
-        fine &= squares >= MIN_COSINE_NORM**2
+    fine = (squares >= low) & (squares <= high)  # NaN compares false
     if not fine.all():
         row = int(np.argmin(fine))
         label = f"{name}[{row}]"
         if not np.isfinite(out[row]).all():
             raise InvalidInput(f"{label} contains NaN, inf or a number beyond float32")
-        if squares[row] > MAX_NORM**2:
+        if squares[row] > high:
             raise InvalidInput(f"{label} has a norm above {MAX_NORM:g}, whose square overflows float32 arithmetic")
         if not out[row].any():
             raise InvalidInput(f"{label} is zero, which has no direction", hint="Cosine needs non-zero vectors.")
