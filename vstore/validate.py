@@ -114,7 +114,7 @@ def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str 
     fine = (squares >= low) & (squares <= high)  # NaN compares false
     if not fine.all():
         row = int(np.argmin(fine))
-        label = f"{name}[{row}]"
+        label = name if name == "vector" else f"{name}[{row}]"
         if not np.isfinite(out[row]).all():
             raise InvalidInput(f"{label} contains NaN, inf or a number beyond float32")
         if squares[row] > high:
@@ -132,7 +132,7 @@ def _as_array(vectors: object, dimension: int, name: str) -> NDArray[Any]:
         raise _ragged(vectors, dimension, name) from error
     if array.dtype.kind not in "fiu" or array.ndim != 2 or array.shape[1] != dimension:
         if array.ndim == 2 and array.dtype.kind in "fiu":
-            raise InvalidInput(f"{name} have {array.shape[1]} dimensions; the collection has {dimension}")
+            raise InvalidInput(f"{name}: {array.shape[1]} dimensions; the collection has {dimension}")
         raise _ragged(vectors, dimension, name)
     return array
 
@@ -141,18 +141,19 @@ def _ragged(vectors: object, dimension: int, name: str) -> InvalidInput:
     """Says which row is to blame."""
     if isinstance(vectors, Iterable) and not isinstance(vectors, str | bytes):
         for row, vector in enumerate(vectors):
+            label = name if name == "vector" else f"{name}[{row}]"
             try:
                 one = np.asarray(vector)
             except (ValueError, TypeError, OverflowError):
-                return InvalidInput(f"{name}[{row}] is not a list of numbers")
+                return InvalidInput(f"{label} is not a list of numbers")
             if one.ndim == 0 and one.dtype.kind in "fiu":
                 return InvalidInput(
                     f"{name} must be of shape (n, {dimension}), not one vector", hint=f"Pass {name}=[vector]."
                 )
             if one.ndim != 1 or one.dtype.kind not in "fiu":
-                return InvalidInput(f"{name}[{row}] is not a list of numbers (dtype {one.dtype})")
+                return InvalidInput(f"{label} is not a list of numbers (dtype {one.dtype})")
             if len(one) != dimension:
-                return InvalidInput(f"{name}[{row}] has {len(one)} dimensions; the collection has {dimension}")
+                return InvalidInput(f"{label} has {len(one)} dimensions; the collection has {dimension}")
     return InvalidInput(f"{name} must be numbers of shape (n, {dimension})")
 
 
