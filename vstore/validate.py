@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.capabilities import Capabilities
-from vstore.errors import InvalidInput, LimitExceeded
+from vstore.errors import InvalidInput, LimitExceeded, Unsupported
 from vstore.filters import normalize, parse
 from vstore.filters.rewrite import micros
 from vstore.filters.tree import (
@@ -194,6 +194,7 @@ def check_metadatas(metadatas: object, n: int, *, nested: bool, keep_none: bool 
 
     Raises:
         InvalidInput: A value, key or size that the contract refuses, naming the record.
+        Unsupported: A dict inside where ``nested`` is False.
     """
     if isinstance(metadatas, str | bytes | Mapping) or not isinstance(metadatas, Iterable):
         raise InvalidInput(f"metadatas must be a list of dicts, not {type(metadatas).__name__}")
@@ -207,22 +208,30 @@ def check_metadatas(metadatas: object, n: int, *, nested: bool, keep_none: bool 
             continue
         try:
             out.append(check_metadata(one, known, nested=nested, keep_none=keep_none))
-        except InvalidInput as error:
+        except (InvalidInput, Unsupported) as error:
             error.message = f"metadatas[{place}]: {error.message}"
             raise
     return out
 
 
 def check_metadata(
-    metadata: object, known: set[str] | None = None, *, nested: bool = False, keep_none: bool = False
+    metadata: object, known: set[str] | None = None, *, nested: bool | None = None, keep_none: bool = False
 ) -> Metadata:
-    """One metadata dict; ``known`` collects keys found legal, so that each is looked at once."""
+    """One metadata dict; ``known`` collects keys found legal, so that each is looked at once.
+
+    ``nested`` tells whether this backend takes dicts inside; None where no backend does.
+    """
     if type(metadata) is not dict:
         raise InvalidInput(f"metadata must be a dict, not {type(metadata).__name__}")
     bound, nones = _measure(metadata, set() if known is None else known, nested, MAX_NESTING)
     if len(metadata) > MAX_KEYS:
         raise InvalidInput(f"{len(metadata):,} keys; at most {MAX_KEYS:,} are allowed")
-    clean = metadata if keep_none or not nones else _without_none(metadata)
+    if not nones:
+        clean = metadata
+    elif keep_none:  # the None that removes a key stands at the top; inside a dict it means absent, as anywhere
+        clean = {k: _without_none(v) if type(v) is dict else v for k, v in metadata.items()}
+    else:
+        clean = _without_none(metadata)
     if bound > MAX_METADATA_BYTES:
         size = len(json.dumps(clean, default=micros, ensure_ascii=False, separators=(",", ":")).encode())
         if size > MAX_METADATA_BYTES:
@@ -234,7 +243,7 @@ def _without_none(metadata: Metadata) -> Metadata:
     return {k: _without_none(v) if type(v) is dict else v for k, v in metadata.items() if v is not None}
 
 
-def _measure(metadata: Metadata, known: set[str], nested: bool, room: int) -> tuple[int, bool]:
+def _measure(metadata: Metadata, known: set[str], nested: bool | None, room: int) -> tuple[int, bool]:
     """Checks a dict; returns an upper bound of its size as JSON and whether it holds a None."""
     bound, nones = 2, False
     for key, value in metadata.items():
@@ -261,7 +270,14 @@ def _measure(metadata: Metadata, known: set[str], nested: bool, room: int) -> tu
             bound += _check_list(key, value)
         elif value is None:
             nones = True
-        elif kind is dict and nested:
+        elif kind is dict:
+            if nested is None:
+                raise InvalidInput(f"{key!r} is a dict; the metadata of a collection is flat")
+            if not nested:
+                raise Unsupported(
+                    f"{key!r} is a dict, and this backend takes flat metadata only",
+                    hint="store.capabilities.nested_metadata tells beforehand.",
+                )
             if room == 0:
                 raise InvalidInput(f"{key!r}: dicts are nested deeper than {MAX_NESTING}")
             inner, more = _measure(value, known, nested, room - 1)
@@ -274,8 +290,6 @@ def _measure(metadata: Metadata, known: set[str], nested: bool, room: int) -> tu
 
 
 def _hint_for(kind: type) -> str:
-    if kind is dict:
-        return "This backend takes flat metadata only (store.capabilities.nested_metadata)."
     if kind is tuple or kind is set:
         return "Pass a list."
     if kind.__module__ == "numpy":
@@ -360,13 +374,19 @@ def check_filter(where: Filter | Mapping[str, Any], capabilities: Capabilities) 
                 capabilities.require("matches", "a regular expression in a filter")
             case Order(_, _, str()):
                 capabilities.require("string_ordering", "an ordering between strings")
-            case Order(_, _, int() as value) if abs(value) > _SAFE_INT:
+            case Order(_, _, int() | float() | datetime() as value) if _beyond_safe(value):
                 capabilities.require("int64_ordering", f"an ordering against {value}, beyond 2**53 - 1,")
             case Exists() | _:
                 pass
     if number > MAX_LEAVES:
         raise InvalidInput(f"the filter has {number} leaves; at most {MAX_LEAVES} are allowed", hint="Use in_.")
     return normalize(where)
+
+
+def _beyond_safe(value: int | float | datetime) -> bool:
+    """Whether integers near ``value`` lose bits as floats; beyond the 64-bit integers there are none."""
+    number = micros(value) if isinstance(value, datetime) else value
+    return _SAFE_INT < abs(number) <= _INT64
 
 
 def check_k(k: object, max_k: int) -> int:

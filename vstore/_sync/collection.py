@@ -378,7 +378,9 @@ class Collection:
         if condition is False:
             empty = _no_records(self.info, columns)
             return [ranked(self.info.metric, empty, np.empty(0), k) for _ in queries]
-        chosen = None if condition is True else condition
+        chosen = None if isinstance(condition, bool) else condition
+        if chosen is not None and not exact:
+            self._capabilities.require("filtered_query", "an approximate query with a filter")
         return self._adapter.query(queries, k, chosen, columns, exact=exact, search=search)
 
     def _check_search(self, exact: bool, search: Search | None) -> None:
