@@ -1,0 +1,15 @@
+"""Spreads the suite over the stores that ``--vstore-url`` names."""
+
+from __future__ import annotations
+
+import pytest
+
+from vstore.conformance.fixtures import new, session, spread, store, supports
+from vstore.conformance.session import Target, shown
+
+__all__ = ["new", "session", "store", "supports"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test on each store in each mode."""
+    spread(metafunc, [Target(shown(url), url) for url in metafunc.config.getoption("--vstore-url")])

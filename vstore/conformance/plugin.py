@@ -1,0 +1,149 @@
+"""The pytest plugin: the options of the suite and its report. It does nothing in other test runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from vstore.conformance.report import Outcome, Report
+    from vstore.conformance.session import Session
+
+__all__ = ["Hooks", "Reporter"]
+
+PACKAGE: Final = "vstore.conformance"
+
+pytest.register_assert_rewrite(f"{PACKAGE}.checks")
+
+
+class Hooks:
+    """The hook that this plugin adds."""
+
+    @pytest.hookspec
+    def pytest_vstore_connected(self, session: Session) -> None:
+        """Called when the suite has connected to a store."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declares ``Hooks``."""
+    pluginmanager.add_hookspecs(Hooks)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the suite's options."""
+    group = parser.getgroup("vstore", "vstore conformance suite")
+    group.addoption(
+        "--vstore-url", action="append", default=[], metavar="URL", help="a store to test; may be given more than once"
+    )
+    group.addoption(
+        "--vstore-mode", choices=("sync", "async", "both"), default="both", help="which form of the library (both)"
+    )
+    group.addoption(
+        "--vstore-filters", type=int, default=2000, metavar="N", help="generated filters for each store (2000)"
+    )
+    group.addoption(
+        "--vstore-sequences", type=int, default=200, metavar="N", help="generated sequences of calls for each (200)"
+    )
+    group.addoption("--vstore-seed", type=int, default=0, metavar="N", help="seed of what is generated (0)")
+    group.addoption(
+        "--vstore-clause", action="append", default=[], metavar="ID", help="only the tests of this clause, e.g. UPD-2"
+    )
+    group.addoption("--vstore-report", metavar="FOLDER", help="write a report for each store into this folder")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declares the marker that names a test's clauses; counts outcomes where a report is wanted."""
+    config.addinivalue_line("markers", "clause(*ids): the clauses of the vstore contract that a test checks")
+    if config.getoption("--vstore-report"):
+        config.pluginmanager.register(Reporter(Path(config.getoption("--vstore-report"))))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Chooses by clause, and hands each test's clauses on to its reports."""
+    mine = [item for item in items if item.get_closest_marker("clause")]
+    if any(_shipped(item) for item in mine) and not config.getoption("--vstore-url"):
+        raise pytest.UsageError(
+            "the vstore conformance suite needs a store: pass --vstore-url URL, for example --vstore-url memory:"
+        )
+    wanted = set(config.getoption("--vstore-clause"))
+    if wanted:
+        dropped = {item for item in mine if not wanted & set(_clauses(item))}
+        config.hook.pytest_deselected(items=list(dropped))
+        items[:] = [item for item in items if item not in dropped]
+    for item in mine:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        item.user_properties.append(("vstore_clauses", _clauses(item)))
+        if "target" in params:
+            item.user_properties.append(("vstore_target", params["target"].name))
+
+
+def _shipped(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and item.module.__name__.startswith(f"{PACKAGE}.")
+
+
+def _clauses(item: pytest.Item) -> list[str]:
+    return [name for mark in item.iter_markers("clause") for name in mark.args]
+
+
+class Reporter:
+    """Makes one report for each target from what pytest tells."""
+
+    def __init__(self, folder: Path | None = None, on_test: Callable[[str, Outcome], None] | None = None) -> None:
+        """Args say where reports go and who hears of each test.
+
+        Args:
+            folder: Where to write the reports at the end, as ``NAME.json``.
+            on_test: Called after each test with its name and outcome.
+        """
+        self.reports: dict[str, Report] = {}
+        self.planned = 0
+        self._folder = folder
+        self._on_test = on_test
+        self._mode = ""
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Learns what will run."""
+        from vstore.conformance.report import Report
+        from vstore.conformance.session import shown
+
+        self._mode = session.config.getoption("--vstore-mode")
+        self.planned = len(session.items)
+        for item in session.items:
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "target" in item.callspec.params:
+                target = item.callspec.params["target"]
+                if target.name not in self.reports:
+                    self.reports[target.name] = Report(url=shown(target.url), mode=self._mode)
+
+    def pytest_vstore_connected(self, session: Session) -> None:
+        """Takes in the capability record."""
+        self.reports[session.target.name].describe(session.store.capabilities)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Counts one outcome."""
+        properties = dict(report.user_properties)
+        if "vstore_target" not in properties or (report.when != "call" and not report.failed):
+            return
+        outcome: Outcome = "failed" if report.failed else "no" if "vstore_no" in properties else "passed"
+        clauses: Sequence[str] = properties["vstore_clauses"]  # type: ignore[assignment]  # set above
+        target = str(properties["vstore_target"])
+        self.reports[target].count(report.nodeid, list(clauses), outcome, _short(report) if report.failed else "")
+        if self._on_test is not None:
+            self._on_test(report.nodeid, outcome)
+
+    def pytest_sessionfinish(self) -> None:
+        """Writes the reports."""
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for name, report in self.reports.items():
+                safe = "".join(c if c.isalnum() or c in "-._" else "_" for c in name)
+                (self._folder / f"{safe}.json").write_text(report.to_json(), encoding="utf-8")
+
+
+def _short(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash is not None else report.longreprtext
+    return text if len(text) <= 2000 else text[:2000] + " …"

@@ -1,0 +1,180 @@
+"""Scans: SCAN-1 to SCAN-3."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from vstore import F, InvalidInput
+from vstore.conformance.checks import names, raises, rows, scanned
+from vstore.conformance.fixtures import New, clause
+from vstore.conformance.session import Session
+
+
+@contextmanager
+def _meanwhile(work: Callable[[int], None]) -> Iterator[None]:
+    """Runs ``work(0)``, ``work(1)``, … in another thread until the block ends; its errors are raised here."""
+    stop = threading.Event()
+    errors: list[BaseException] = []
+    turns = 0
+
+    def run() -> None:
+        nonlocal turns
+        try:
+            while not stop.is_set():
+                work(turns)
+                turns += 1
+        except BaseException as error:  # noqa: BLE001  # raised below, in the test's own thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if errors:
+        raise errors[0]
+    assert turns, "nothing was written meanwhile"
+
+
+@clause("SCAN-1")
+@pytest.mark.parametrize("batch_size", [1, 7, 100, 1000])
+def test_a_scan_brings_every_record_once(new: New, batch_size: int) -> None:
+    number = 100 if batch_size == 1 else 1000
+    c = new()
+    c.add(names(number), rows(number), metadatas=[{"n": p} for p in range(number)])
+    assert sorted(scanned(c, None, batch_size)) == names(number)
+    assert sorted(scanned(c, F("n") >= 37, batch_size)) == names(number)[37:]
+    assert scanned(c, F("n") < 0, batch_size) == []
+
+
+@clause("SCAN-1")
+def test_a_scan_under_writes_brings_what_was_there_throughout_once(new: New) -> None:
+    c = new()
+    steady = names(1500, "s")
+    c.add(steady, rows(1500), metadatas=[{"keep": True, "n": 0}] * 1500)
+    c.add(names(300, "d"), rows(300), metadatas=[{"keep": False}] * 300)
+
+    def write(turn: int) -> None:
+        some = [f"{letter}{turn % 60:03}x" for letter in "arstz"]
+        c.upsert(some, rows(5, seed=turn), metadatas=[{"keep": False}] * 5)
+        c.update(steady[turn % 1500 :: 300], metadatas=[{"n": turn}] * len(steady[turn % 1500 :: 300]))
+        c.delete([f"d{turn % 300:05}", f"s{(turn + 30) % 60:03}x", f"a{(turn + 30) % 60:03}x"])
+
+    with _meanwhile(write):
+        for _ in range(4):
+            ids = [record.id for page in c.scan(batch_size=37) for record in page.records]
+            assert len(set(ids)) == len(ids), "a record came twice"
+            assert set(steady) <= set(ids), f"missed: {sorted(set(steady) - set(ids))[:5]}"
+            kept = [record.id for page in c.scan(where=F("keep") == True, batch_size=101) for record in page.records]  # noqa: E712
+            assert sorted(kept) == steady
+
+
+@clause("SCAN-1")
+def test_a_scan_survives_the_deletion_of_whole_pages(new: New) -> None:
+    c = new()
+    c.add(names(1000), rows(1000))
+    pages = iter(c.scan(batch_size=100))
+    first = next(pages).records.ids
+    rest = [name for name in names(1000) if name not in first]
+    c.delete(rest[:700])
+    seen = [name for page in pages for name in page.records.ids]
+    assert set(rest[700:]) <= set(seen)
+    assert len(set(first + seen)) == len(first + seen)
+    assert set(seen) <= set(rest)
+
+
+@clause("SCAN-1")
+def test_a_scan_brings_each_column_in_step(new: New) -> None:
+    c = new()
+    vectors = rows(500)
+    c.add(names(500), vectors, [f"text {p}" for p in range(500)], [{"n": p} for p in range(500)])
+    for page in c.scan(batch_size=64):
+        for record in page.records:
+            place = int(record.id[1:])
+            assert (record.document, record.metadata) == (f"text {place}", {"n": place})
+            np.testing.assert_array_equal(record.vector, vectors[place])
+
+
+@clause("SCAN-2")
+def test_a_cursor_resumes_a_scan(new: New) -> None:
+    c = new()
+    c.add(names(500), rows(500), metadatas=[{"n": p % 3} for p in range(500)])
+    for where in (None, F("n") != 1):
+        pages = list(c.scan(where=where, batch_size=60))
+        ids = [name for page in pages for name in page.records.ids]
+        for place, page in enumerate(pages):
+            rest = [name for p in c.scan(where=where, batch_size=45, after=page.cursor) for name in p.records.ids]
+            assert rest == [name for p in pages[place + 1 :] for name in p.records.ids]
+        assert len(ids) == len(set(ids)) == c.count(where)
+
+
+@clause("SCAN-2")
+def test_a_cursor_resumes_in_another_process(session: Session, new: New) -> None:
+    c = new()
+    name = c.name
+    ids = [*names(200), "quo'te", "ünï", "\U0001f600", "a:b", "x y", "50%"]
+    c.add(ids, rows(len(ids)))
+    pages = list(c.scan(batch_size=50))
+    cursor, seen = pages[1].cursor, [i for page in pages[:2] for i in page.records.ids]
+    if session.store.capabilities.persistent:
+        script = "result = [i for page in store.get_collection(name).scan(batch_size=30, after=cursor) for i in page.records.ids]"
+        rest = session.elsewhere(script, name=name, cursor=cursor)
+    else:
+        again = session.store.get_collection(name)
+        rest = [i for page in again.scan(batch_size=30, after=cursor) for i in page.records.ids]
+    assert sorted(seen + rest) == sorted(ids)
+
+
+@clause("SCAN-2")
+def test_every_cursor_of_hostile_ids_resumes(new: New) -> None:
+    ids = ["a'b", 'a"b', "a\\b", "%", "_", ":", "memory:", "é", "e\u0301", "\uffee", "\U0001f600", " ", "\n", "x" * 512]
+    c = new()
+    c.add(ids, rows(len(ids)))
+    order = scanned(c, batch_size=1)
+    for place, page in enumerate(list(c.scan(batch_size=1))):
+        assert page.records.ids == order[place : place + 1]
+        assert [i for p in c.scan(after=page.cursor) for i in p.records.ids] == order[place + 1 :]
+
+
+@clause("SCAN-2")
+def test_a_cursor_of_another_backend_is_refused(new: New) -> None:
+    c = new()
+    c.add(["a"], rows(1))
+    for wrong in ("nosuchbackend:a", "", "a", 7, b"x", ":a"):
+        with raises(InvalidInput):
+            list(c.scan(after=wrong))  # type: ignore[arg-type]
+
+
+@clause("SCAN-3")
+def test_pages_hold_at_most_the_batch_size(new: New) -> None:
+    c = new()
+    c.add(names(2100), rows(2100))
+    sizes = [len(page.records) for page in c.scan()]
+    assert max(sizes) <= 1000
+    assert sum(sizes) == 2100
+    for batch_size in (1, 999, 5000):
+        pages = iter(c.scan(batch_size=batch_size))
+        assert 0 < len(next(pages).records) <= batch_size
+    for wrong in (0, -1, 1.5, True, "10", None):
+        with raises(InvalidInput):
+            c.scan(batch_size=wrong)  # type: ignore[arg-type]
+
+
+@clause("SCAN-3")
+def test_many_unfinished_scans_do_not_exhaust_the_store(new: New) -> None:
+    c = new()
+    c.add(names(100), rows(100))
+    left = [iter(c.scan(batch_size=10)) for _ in range(40)]
+    assert [len(next(pages).records) for pages in left] == [10] * 40
+    c.upsert(["new"], rows(1))
+    assert c.count() == 101
+    del left
+    assert len(scanned(c)) == 101
