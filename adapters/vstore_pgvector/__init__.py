@@ -1,3 +1,53 @@
-"""Placeholder."""
+"""The adapter for PostgreSQL with pgvector: ``postgresql://…``, ``pgvector://…`` and, embedded, ``pgvector:PATH``."""
 
-adapter = None
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from vstore.protocol import Adapter, AsyncAdapter, Settings
+from vstore.urls import Option, StoreURL
+from vstore_pgvector.config import OPTIONS, read
+
+__all__ = ["adapter"]
+
+
+class PGVectorFactory:
+    """Connects to PostgreSQL; psycopg is imported only then."""
+
+    name = "pgvector"
+    client_packages: tuple[str, ...] = ("psycopg", "psycopg_pool")
+    options: ClassVar[Mapping[str, Option]] = OPTIONS
+
+    def connect(self, url: StoreURL, settings: Settings) -> Adapter:
+        """A pool of connections to the server, or to an embedded one that is started."""
+        from vstore_pgvector._sync.adapter import connect
+
+        return connect(read(url, settings))
+
+    async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
+        """The same with psycopg's async connections."""
+        from vstore_pgvector._async.adapter import connect
+
+        return await connect(read(url, settings))
+
+    def borrow(self, client: object, settings: Settings) -> Adapter:
+        """Works through a ``psycopg.Connection``, inside its transaction if one is open, or a ``ConnectionPool``."""
+        from vstore_pgvector._sync.adapter import borrow
+
+        return borrow(client, read(None, settings))
+
+    async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
+        """The same with an ``AsyncConnection`` or ``AsyncConnectionPool``; their sync forms run in threads."""
+        import psycopg
+        import psycopg_pool
+
+        from vstore.threaded import ThreadedAdapter
+        from vstore_pgvector._async.adapter import borrow
+
+        if isinstance(client, psycopg.Connection | psycopg_pool.ConnectionPool):
+            return ThreadedAdapter(self.borrow(client, settings))
+        return await borrow(client, read(None, settings))
+
+
+adapter = PGVectorFactory()

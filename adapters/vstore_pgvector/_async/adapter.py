@@ -1,0 +1,222 @@
+"""One connection to PostgreSQL: the collections of one schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from vstore.capabilities import Capabilities
+from vstore.codec import info_from_json, info_to_json
+from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.types import HNSW, CollectionInfo, Flat, Index
+from vstore_pgvector import embedded
+from vstore_pgvector._async._run import run_blocking
+from vstore_pgvector._async.collection import AsyncPGCollection
+from vstore_pgvector._async.session import AsyncBorrowedSession, AsyncPoolSession, AsyncSession
+from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
+from vstore_pgvector.config import Config
+from vstore_pgvector.errors import translate
+from vstore_pgvector.statements import CATALOGUE, create_catalogue, create_table, quoted
+
+__all__ = ["AsyncPGAdapter", "borrow", "connect"]
+
+# CREATE … IF NOT EXISTS races with itself: whoever changes what collections there are holds this lock.
+_LOCK = "select pg_advisory_xact_lock(hashtextextended('vstore ' || %s::text, 0))"
+
+
+async def connect(config: Config) -> AsyncPGAdapter:
+    """Connects to a server, or starts the embedded one and connects to it."""
+    try:
+        conninfo = config.conninfo
+        if config.folder is not None:
+            conninfo = await run_blocking(embedded.start, config.folder)
+        try:
+            session = AsyncPoolSession(conninfo, config.pool_size, config.timeout)
+            await session.open()
+            return AsyncPGAdapter(session, config)
+        except BaseException:
+            if config.folder is not None:
+                await run_blocking(embedded.release, config.folder)
+            raise
+    except (psycopg.Error, OSError) as error:
+        kind = translate(error)
+        kind.redact(config.secrets)
+        raise kind from error
+
+
+async def borrow(client: object, config: Config) -> AsyncPGAdapter:
+    """Works through a connection or pool that the application has."""
+    if not isinstance(client, AsyncConnection | AsyncConnectionPool):
+        raise InvalidInput(
+            f"{type(client).__qualname__} is no connection or pool of psycopg for this form of connect",
+            hint="vstore.connect takes Connection and ConnectionPool, vstore.aio.connect their async forms too.",
+        )
+    session = AsyncBorrowedSession(client, config.timeout)
+    try:
+        await session.probe()
+        return AsyncPGAdapter(session, config)
+    except (psycopg.Error, OSError) as error:
+        raise translate(error) from error
+
+
+class AsyncPGAdapter:
+    """Implements ``AsyncAdapter``."""
+
+    def __init__(self, session: AsyncSession, config: Config) -> None:
+        self._session = session
+        self._schema = config.schema
+        self._metadata_index = config.metadata_index
+        self._folder: Path | None = config.folder
+        self._secrets = config.secrets
+        self._catalogue = quoted(config.schema, CATALOGUE)
+        server = session.server
+        self._capabilities = capabilities(
+            mode="server" if config.folder is None else "embedded",
+            server_version=server.version,
+            server_number=server.number,
+            pgvector_version=server.pgvector,
+            client_version=psycopg.__version__,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    @property
+    def native(self) -> object:
+        return self._session.native
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        return self._secrets
+
+    def translate(self, error: Exception) -> VStoreError:
+        return translate(error)
+
+    def default_index(self, dimension: int) -> Index:
+        return HNSW() if dimension <= MAX_HNSW_DIMENSION else Flat()
+
+    async def create(self, info: CollectionInfo) -> AsyncPGCollection:
+        if not isinstance(info.index, Flat) and info.dimension > MAX_HNSW_DIMENSION:
+            raise LimitExceeded(
+                f"{type(info.index).__name__} takes up to {MAX_HNSW_DIMENSION:,} dimensions, not {info.dimension:,}",
+                hint="Use Flat().",
+            )
+
+        async def work(connection: AsyncConnection[Any]) -> int:
+            await self._session.fetch(connection, _LOCK, (self._schema,))
+            await self._prepare(connection)
+            rows = await self._session.fetch(
+                connection,
+                f"insert into {self._catalogue} (name, info) values (%s, %s) "
+                "on conflict (name) do nothing returning number",
+                (info.name, info_to_json(info)),
+            )
+            if not rows:
+                raise AlreadyExists("the collection exists already")
+            number: int = rows[0][0]
+            for statement in create_table(self._schema, _table(number), info, metadata_index=self._metadata_index):
+                await self._session.execute(connection, statement)
+            return number
+
+        number = await self._session.write(work)
+        return await self._bind(number, info)
+
+    async def open(self, name: str) -> AsyncPGCollection:
+        async def work(connection: AsyncConnection[Any]) -> tuple[list[tuple[Any, ...]], bool]:
+            if await self._exists(connection, CATALOGUE):
+                statement = f"select number, info from {self._catalogue} where name = %s"
+                if rows := await self._session.fetch(connection, statement, (name,)):
+                    return rows, True
+            return [], await self._exists(connection, name)
+
+        rows, exists = await self._session.read(work)
+        if not rows and exists:
+            raise Mismatch(
+                f"there is a table {name!r} in the schema {self._schema!r}, but vstore did not create it",
+                hint="list_collections() names what vstore created.",
+            )
+        if not rows:
+            raise _no_collection()
+        number, text = rows[0]
+        return await self._bind(number, info_from_json(name, text))
+
+    async def names(self) -> list[str]:
+        async def work(connection: AsyncConnection[Any]) -> list[tuple[Any, ...]]:
+            if not await self._exists(connection, CATALOGUE):
+                return []
+            return await self._session.fetch(connection, f"select name from {self._catalogue}")
+
+        return sorted(name for (name,) in await self._session.read(work))
+
+    async def drop(self, name: str) -> None:
+        async def work(connection: AsyncConnection[Any]) -> None:
+            await self._session.fetch(connection, _LOCK, (self._schema,))
+            rows: list[tuple[Any, ...]] = []
+            if await self._exists(connection, CATALOGUE):
+                statement = f"delete from {self._catalogue} where name = %s returning number"
+                rows = await self._session.fetch(connection, statement, (name,))
+            if not rows:
+                raise _no_collection()
+            await self._session.execute(connection, f"drop table {quoted(self._schema, _table(rows[0][0]))}")
+
+        await self._session.write(work)
+
+    async def rename(self, number: int, name: str) -> None:
+        """Gives the collection of this number another name; its table has none to change."""
+
+        async def work(connection: AsyncConnection[Any]) -> int:
+            statement = f"update {self._catalogue} set name = %s where number = %s"
+            return await self._session.execute(connection, statement, (name, number))
+
+        try:
+            renamed = await self._session.write(work)
+        except psycopg.errors.UniqueViolation as error:
+            raise AlreadyExists(f"the name {name!r} is taken") from error
+        if not renamed:
+            raise NotFound("the collection was deleted")
+
+    async def ping(self) -> None:
+        await self._session.read(lambda connection: self._session.fetch(connection, "select 1"))
+
+    async def close(self) -> None:
+        try:
+            await self._session.close()
+        finally:
+            if self._folder is not None:
+                await run_blocking(embedded.release, self._folder)
+
+    async def _bind(self, number: int, info: CollectionInfo) -> AsyncPGCollection:
+        if self._session.server.vector_oid is None:
+            await self._session.probe()  # the extension was created after this store had connected
+        return AsyncPGCollection(self._session, self, number, quoted(self._schema, _table(number)), info)
+
+    async def _exists(self, connection: AsyncConnection[Any], table: str) -> bool:
+        rows = await self._session.fetch(
+            connection, "select to_regclass(%s) is not null", (quoted(self._schema, table),)
+        )
+        return bool(rows[0][0])
+
+    async def _prepare(self, connection: AsyncConnection[Any]) -> None:
+        """Creates extension, schema and catalogue where they are missing; what is there needs no permission."""
+        if self._session.server.vector_oid is None:
+            await self._session.execute(connection, "create extension if not exists vector")
+        if not await self._exists(connection, CATALOGUE):
+            rows = await self._session.fetch(connection, "select to_regnamespace(%s) is null", (quoted(self._schema),))
+            if rows[0][0]:
+                await self._session.execute(connection, f"create schema {quoted(self._schema)}")
+            await self._session.execute(connection, create_catalogue(self._schema))
+
+
+def _table(number: int) -> str:
+    """A table is named by number: it stays when the collection is renamed, and a deleted one never comes back."""
+    return f"collection_{number}"
+
+
+def _no_collection() -> NotFound:
+    return NotFound("there is no such collection", hint="list_collections() names those that are there.")

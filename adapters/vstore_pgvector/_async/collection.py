@@ -1,0 +1,255 @@
+"""One collection, which is one table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import psycopg
+from psycopg import AsyncConnection
+
+from vstore.errors import AlreadyExists, BackendError, NotFound
+from vstore.filters.tree import Filter
+from vstore.scores import scores
+from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Records, Search, VectorArray
+from vstore_pgvector._async.session import AsyncSession
+from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS
+from vstore_pgvector.codec import Encoded, decode, encode, pack_texts, pack_vector, pack_vectors
+from vstore_pgvector.compile import Condition
+from vstore_pgvector.compile import where as compiled
+from vstore_pgvector.server import DEFAULT_SEARCH
+from vstore_pgvector.statements import Statements
+
+if TYPE_CHECKING:
+    from vstore_pgvector._async.adapter import AsyncPGAdapter
+
+__all__ = ["AsyncPGCollection"]
+
+_IDS_AT_ONCE: Final = 10_000
+_QUERIES_AT_ONCE: Final = 100
+_MAX_PAGE: Final = 10_000_000
+
+
+class AsyncPGCollection:
+    """Implements ``AsyncCollectionAdapter``."""
+
+    def __init__(
+        self, session: AsyncSession, adapter: AsyncPGAdapter, number: int, table: str, info: CollectionInfo
+    ) -> None:
+        self._session = session
+        self._adapter = adapter
+        self._number = number
+        self._info = info
+        self._sql = Statements(table, info.metric)
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._info
+
+    @property
+    def native(self) -> str:
+        """The quoted name of the table."""
+        return self._sql.table
+
+    async def add(self, records: Records) -> None:
+        encoded = encode(records)
+        try:
+            await self._write(self._sql.insert(encoded.names), encoded)
+        except psycopg.errors.UniqueViolation as error:
+            taken = await self._existing(encoded.ids)
+            raise AlreadyExists(
+                "records exist already; nothing was written",
+                ids=[i for i in records.ids if i in taken],
+                hint="Use upsert.",
+            ) from error
+
+    async def upsert(self, records: Records) -> None:
+        encoded = encode(records)
+        await self._write(self._sql.upsert(encoded.names), encoded)
+
+    async def update(self, records: Records, *, replace_metadata: bool) -> None:
+        encoded = encode(records, merge=not replace_metadata)
+
+        async def work(connection: AsyncConnection[Any]) -> None:
+            found: set[str] = set()
+            for start in range(0, len(encoded.ids), _IDS_AT_ONCE):
+                ids = pack_texts(encoded.ids[start : start + _IDS_AT_ONCE])
+                found.update(row[0] for row in await self._session.fetch(connection, self._sql.lock, (ids,)))
+            if missing := [i for i in records.ids if i not in found]:
+                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+            await self._send(connection, self._sql.update(encoded.names), encoded)
+
+        await self._session.write(work)
+
+    async def get(self, ids: Sequence[str], include: Include) -> Records:
+        statement = self._sql.get(include)
+
+        async def work(connection: AsyncConnection[Any]) -> list[tuple[Any, ...]]:
+            rows: list[tuple[Any, ...]] = []
+            for start in range(0, len(ids), _IDS_AT_ONCE):
+                packed = pack_texts(ids[start : start + _IDS_AT_ONCE])
+                rows += await self._session.fetch(connection, statement, (packed,))
+            return rows
+
+        rows = await self._session.read(work)
+        return decode(rows, include, self._info.dimension).ordered(ids)
+
+    async def query(
+        self,
+        vectors: VectorArray,
+        k: int,
+        where: Filter | None,
+        include: Include,
+        *,
+        exact: bool,
+        search: Search | None,
+    ) -> list[Hits]:
+        condition = None if where is None else compiled(where)
+        if exact or isinstance(self._info.index, Flat):
+            found = await self._session.read(
+                lambda connection: self._nearest(connection, vectors, k, condition, include, exact=True)
+            )
+        else:
+            settings = self._search_settings(search)
+
+            async def work(connection: AsyncConnection[Any]) -> list[list[tuple[Any, ...]]]:
+                await self._session.search(connection, *settings)
+                found = await self._nearest(connection, vectors, k, condition, include, exact=False)
+                # Too few: there are no more, or the index scan gave up. An exact query tells.
+                short = [place for place, rows in enumerate(found) if len(rows) < k]
+                if short:
+                    again = await self._nearest(connection, vectors[short], k, condition, include, exact=True)
+                    for place, rows in zip(short, again, strict=True):
+                        found[place] = rows
+                return found
+
+            found = await self._session.read(work)
+        return [self._hits(rows, include) for rows in found]
+
+    async def scan(
+        self, where: Filter | None, batch_size: int, after: str | None, include: Include
+    ) -> AsyncIterator[tuple[Records, str]]:
+        condition = Condition("true") if where is None else compiled(where)
+        text = None if where is None else condition.sql
+        limit = min(batch_size, _MAX_PAGE)
+        while True:
+            statement = self._sql.scan(limit, include, after is not None, text)
+            params = condition.params if after is None else (after, *condition.params)
+            rows = await self._fetch(statement, params, prepare=None if where is None else False)
+            if rows:
+                after = rows[-1][0]
+                yield decode(rows, include, self._info.dimension), after
+            if len(rows) < limit:
+                return
+
+    async def delete_ids(self, ids: Sequence[str]) -> None:
+        ordered = sorted(ids)
+
+        async def work(connection: AsyncConnection[Any]) -> None:
+            for start in range(0, len(ordered), _IDS_AT_ONCE):
+                packed = pack_texts(ordered[start : start + _IDS_AT_ONCE])
+                await self._session.execute(connection, self._sql.delete_ids, (packed,))
+
+        await self._session.write(work, single=len(ordered) <= _IDS_AT_ONCE)
+
+    async def delete_where(self, where: Filter) -> None:
+        condition = compiled(where)
+        statement = self._sql.delete_where(condition.sql)
+        await self._session.write(
+            lambda connection: self._session.execute(connection, statement, condition.params, prepare=False),
+            single=True,
+        )
+
+    async def clear(self) -> None:
+        await self._session.write(lambda connection: self._session.execute(connection, self._sql.clear), single=True)
+
+    async def count(self, where: Filter | None) -> int:
+        if where is None:
+            rows = await self._fetch(self._sql.count(None), ())
+        else:
+            condition = compiled(where)
+            rows = await self._fetch(self._sql.count(condition.sql), condition.params, prepare=False)
+        return int(rows[0][0])
+
+    async def rename(self, name: str) -> None:
+        await self._adapter.rename(self._number, name)
+        self._info = replace(self._info, name=name)
+
+    async def _fetch(
+        self, statement: str, params: Sequence[Any], *, prepare: bool | None = None
+    ) -> list[tuple[Any, ...]]:
+        return await self._session.read(
+            lambda connection: self._session.fetch(connection, statement, params, prepare=prepare)
+        )
+
+    async def _write(self, statement: str, encoded: Encoded) -> None:
+        parts = sum(1 for _ in encoded.parts(BATCH_ROWS, BATCH_BYTES))
+        await self._session.write(
+            lambda connection: self._send(connection, statement, encoded),
+            single=parts == 1,
+        )
+
+    async def _send(self, connection: AsyncConnection[Any], statement: str, encoded: Encoded) -> None:
+        oid = self._session.server.vector_oid
+        if oid is None:
+            raise BackendError("the extension vector is gone from the database")
+        for part in encoded.parts(BATCH_ROWS, BATCH_BYTES):
+            await self._session.execute(connection, statement, encoded.arrays(part, oid))
+
+    async def _existing(self, ids: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            packed = pack_texts(ids[start : start + _IDS_AT_ONCE])
+            found.update(row[0] for row in await self._fetch(self._sql.existing, (packed,)))
+        return found
+
+    def _search_settings(self, search: Search | None) -> tuple[int, int]:
+        ef, probes = DEFAULT_SEARCH
+        match self._info.index:
+            case HNSW(_, _, ef_search):
+                ef = ef_search if search is None or search.ef is None else search.ef
+            case IVFFlat(_, of_index):
+                probes = of_index if search is None or search.probes is None else search.probes
+            case Flat():
+                pass
+        return ef, probes
+
+    async def _nearest(
+        self,
+        connection: AsyncConnection[Any],
+        vectors: VectorArray,
+        k: int,
+        condition: Condition | None,
+        include: Include,
+        *,
+        exact: bool,
+    ) -> list[list[tuple[Any, ...]]]:
+        """For each vector its rows: id, distance, number of the vector, columns."""
+        text, params = (None, ()) if condition is None else (condition.sql, condition.params)
+        if len(vectors) == 1:
+            statement = self._sql.nearest(k, include, exact, text)
+            # With a condition the plan hangs on its values: psycopg must not keep one.
+            prepare = None if condition is None else False
+            rows = await self._session.fetch(connection, statement, (pack_vector(vectors[0]), *params), prepare=prepare)
+            return [rows]
+        statement = self._sql.nearest_many(k, include, exact, text)
+        oid = self._session.server.vector_oid or 0
+        found: list[list[tuple[Any, ...]]] = [[] for _ in vectors]
+        for start in range(0, len(vectors), _QUERIES_AT_ONCE):
+            packed = pack_vectors(vectors[start : start + _QUERIES_AT_ONCE], oid)
+            for row in await self._session.fetch(connection, statement, (packed, *params), prepare=False):
+                found[start + row[2] - 1].append(row)
+        return found
+
+    def _hits(self, rows: list[tuple[Any, ...]], include: Include) -> Hits:
+        rows.sort(key=_by_distance_and_id)
+        distances = np.array([row[1] for row in rows], dtype=np.float64)
+        return Hits(
+            decode(rows, include, self._info.dimension, start=2), distances, scores(self._info.metric, distances)
+        )
+
+
+def _by_distance_and_id(row: tuple[Any, ...]) -> tuple[float, str]:
+    return row[1], row[0]

@@ -1,0 +1,269 @@
+"""Connections: where they come from, what is set on them, and what happens when one is lost."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from threading import Lock as ThreadLock
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.rows import tuple_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from vstore_pgvector._async._run import AsyncBoundedConnection, Lock, sleep
+from vstore_pgvector.errors import connection_lost
+from vstore_pgvector.server import DEFAULT_SEARCH, PROBE, SEARCH, Server, search_path, session_settings, set_config
+from vstore_pgvector.waiting import GRACE, readable, register
+
+__all__ = ["AsyncBorrowedSession", "AsyncPoolSession", "AsyncSession"]
+
+T = TypeVar("T")
+
+# How long a caller waits for the pool before it finds out by itself whether the server can be reached: the pool
+# reconnects in the background, with growing pauses, and says only that its time is up.
+_POOL_PATIENCE: Final = 1.0
+_MAX_CONFLICTS: Final = 10
+
+
+class AsyncSession(ABC):
+    """Runs pieces of work on connections; its two kinds differ in where a connection comes from."""
+
+    server: Server
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+
+    @property
+    @abstractmethod
+    def native(self) -> object:
+        """The client underneath."""
+
+    @abstractmethod
+    def connection(self) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
+        """A connection for one piece of work."""
+
+    @abstractmethod
+    def cursor(self, connection: AsyncConnection[Any]) -> AsyncCursor[tuple[Any, ...]]:
+        """A cursor that takes ``Packed`` and gives tuples."""
+
+    @abstractmethod
+    async def search(self, connection: AsyncConnection[Any], ef: int, probes: int) -> None:
+        """Puts search settings in force."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Closes what was opened."""
+
+    async def probe(self) -> None:
+        """Asks the server what it is; again after its extension was created."""
+        rows = await self.read(lambda connection: self.fetch(connection, PROBE))
+        self.server = Server.from_row(rows[0])
+
+    async def fetch(
+        self,
+        connection: AsyncConnection[Any],
+        statement: str,
+        params: Sequence[Any] = (),
+        *,
+        prepare: bool | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """All rows of one statement, which travel in binary form."""
+        cursor = self.cursor(connection)
+        await cursor.execute(statement.encode(), params, prepare=prepare, binary=True)
+        return await cursor.fetchall()
+
+    async def execute(
+        self,
+        connection: AsyncConnection[Any],
+        statement: str,
+        params: Sequence[Any] = (),
+        *,
+        prepare: bool | None = None,
+    ) -> int:
+        """One statement without rows; the number of rows it has touched."""
+        cursor = self.cursor(connection)
+        await cursor.execute(statement.encode(), params, prepare=prepare)
+        return cursor.rowcount
+
+    async def read(self, work: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
+        """Runs a read; once more, on another connection, where the first one turns out to be lost."""
+        try:
+            async with self.connection() as connection:
+                return await work(connection)
+        except psycopg.Error as error:
+            if not connection_lost(error):
+                raise
+        async with self.connection() as connection:
+            return await work(connection)
+
+    async def write(self, work: Callable[[AsyncConnection[Any]], Awaitable[T]], *, single: bool = False) -> T:
+        """Runs a write in one transaction; again where a deadlock or a serialization failure undid it.
+
+        A lost connection is not tried again: whether the commit has happened cannot be known.
+
+        Args:
+            work: What to do.
+            single: It is one statement, which is a transaction by itself.
+        """
+        end = monotonic() + self._timeout
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                async with self.connection() as connection:
+                    if single and connection.autocommit:
+                        return await work(connection)
+                    async with connection.transaction():
+                        return await work(connection)
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                if attempt == _MAX_CONFLICTS or monotonic() > end:
+                    raise
+            await sleep(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311  # no secret is drawn
+
+
+class AsyncPoolSession(AsyncSession):
+    """A pool of connections of our own, in autocommit mode, with every setting made once a connection."""
+
+    def __init__(self, conninfo: dict[str, str | int], size: int, timeout: float) -> None:
+        super().__init__(timeout)
+        self._conninfo = conninfo
+        self._size = size
+        self._busy = 0
+        self._busy_lock = ThreadLock()
+        self._pool: AsyncConnectionPool[AsyncBoundedConnection] = AsyncConnectionPool(
+            connection_class=AsyncBoundedConnection,
+            kwargs={**conninfo, "autocommit": True},
+            min_size=1,
+            max_size=size,
+            open=False,
+            configure=self._configure,
+            timeout=timeout,
+            name="vstore",
+        )
+
+    @property
+    def native(self) -> AsyncConnectionPool[AsyncBoundedConnection]:
+        return self._pool
+
+    async def open(self) -> None:
+        """Connects once, by hand, so that a refusal is told with its reason, and then opens the pool."""
+        connection = await self._connect_plain()
+        try:
+            self.server = Server.from_row((await self.fetch(connection, PROBE))[0])
+        finally:
+            await connection.close()
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    def cursor(self, connection: AsyncConnection[Any]) -> AsyncCursor[tuple[Any, ...]]:
+        return AsyncCursor(connection)
+
+    async def search(self, connection: AsyncConnection[Any], ef: int, probes: int) -> None:
+        assert isinstance(connection, AsyncBoundedConnection)
+        if connection.searching != (ef, probes):
+            connection.searching = None
+            await connection.execute(SEARCH.format(local="false"), (str(ef), str(probes)))
+            connection.searching = (ef, probes)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        connection, pooled = await self._take()
+        with self._busy_lock:
+            self._busy += 1
+        try:
+            yield connection
+        finally:
+            with self._busy_lock:
+                self._busy -= 1
+            if pooled:
+                await self._pool.putconn(connection)
+            else:
+                await connection.close()
+
+    async def _take(self) -> tuple[AsyncBoundedConnection, bool]:
+        """A connection that is alive, and whether it goes back to the pool."""
+        while True:
+            try:
+                connection = await self._pool.getconn(min(_POOL_PATIENCE, self._timeout))
+            except PoolTimeout:
+                spare = await self._connect_plain()  # raises why there is none
+                if self._busy < self._size:
+                    await self._configure(spare)
+                    return spare, False
+                await spare.close()
+                connection = await self._pool.getconn(self._timeout)
+            if await self._alive(connection):
+                return connection, True
+            await connection.close()
+            await self._pool.putconn(connection)  # which makes another instead
+
+    async def _alive(self, connection: AsyncBoundedConnection) -> bool:
+        """Costs a round trip only where the server has sent something unasked, such as its farewell."""
+        try:
+            if readable(connection.fileno()):
+                await connection.execute("")
+        except psycopg.Error:
+            return False
+        return True
+
+    async def _connect_plain(self) -> AsyncBoundedConnection:
+        connection = await AsyncBoundedConnection.connect(**self._conninfo, autocommit=True)  # type: ignore[arg-type]  # libpq's parameters by name
+        connection.patience = self._timeout + GRACE
+        return connection
+
+    async def _configure(self, connection: AsyncBoundedConnection) -> None:
+        connection.patience = self._timeout + GRACE
+        register(connection)
+        settings = session_settings(self.server, self._timeout) | {"search_path": search_path(self.server)}
+        await connection.execute(*set_config(settings, local=False))
+        connection.searching = DEFAULT_SEARCH
+
+
+class AsyncBorrowedSession(AsyncSession):
+    """A connection or pool of the application's: what is set on it ends with the transaction of each call.
+
+    In a transaction that the application has open a call takes part, and is kept or undone with it.
+    """
+
+    def __init__(self, client: AsyncConnection[Any] | AsyncConnectionPool[Any], timeout: float) -> None:
+        super().__init__(timeout)
+        self._client = client
+        self._lock = Lock()  # one connection serves one piece of work at a time
+
+    @property
+    def native(self) -> AsyncConnection[Any] | AsyncConnectionPool[Any]:
+        return self._client
+
+    async def close(self) -> None:
+        pass
+
+    def cursor(self, connection: AsyncConnection[Any]) -> AsyncCursor[tuple[Any, ...]]:
+        cursor = AsyncCursor(connection, row_factory=tuple_row)
+        register(cursor)
+        return cursor
+
+    async def search(self, connection: AsyncConnection[Any], ef: int, probes: int) -> None:
+        await self.fetch(connection, SEARCH.format(local="true"), (str(ef), str(probes)))
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        if isinstance(self._client, AsyncConnection):
+            async with self._lock, self._prepared(self._client) as connection:
+                yield connection
+        else:
+            async with self._client.connection(self._timeout) as pooled, self._prepared(pooled) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _prepared(self, connection: AsyncConnection[Any]) -> AsyncIterator[AsyncConnection[Any]]:
+        async with connection.transaction():
+            if hasattr(self, "server"):
+                await self.fetch(connection, *set_config(session_settings(self.server, self._timeout), local=True))
+            yield connection

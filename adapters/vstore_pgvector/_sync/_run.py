@@ -1,0 +1,45 @@
+"""Where the two ways of waiting differ; this file and its async twin are hand-written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
+
+from psycopg import Connection
+
+from vstore_pgvector.errors import ServerSilent
+from vstore_pgvector.waiting import bounded
+
+__all__ = ["BoundedConnection", "Lock", "run_blocking", "sleep"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+sleep = time.sleep
+
+
+def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of ``function``."""
+    return function(*args, **kwargs)
+
+
+class BoundedConnection(Connection[tuple[Any, ...]]):
+    """A connection on which no wait lasts longer than ``patience`` seconds without a word from the server.
+
+    Attributes:
+        patience: Seconds; infinite until set.
+        searching: The search settings in force on it, as ``set_config`` was last told.
+    """
+
+    patience: float = float("inf")
+    searching: tuple[int, int] | None = None
+
+    def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
+        """Consumes a generator of psycopg."""
+        try:
+            return super().wait(bounded(gen, self.patience), *args, **kwargs)
+        except ServerSilent:
+            self.pgconn.finish()  # here, before an enclosing transaction tries to roll back and waits again
+            raise

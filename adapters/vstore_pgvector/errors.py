@@ -1,0 +1,103 @@
+"""From SQLSTATE to the contract's errors: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import psycopg
+import psycopg_pool
+
+from vstore.errors import (
+    AuthenticationFailed,
+    BackendError,
+    Closed,
+    LimitExceeded,
+    NotFound,
+    Timeout,
+    Unavailable,
+    VStoreError,
+)
+
+__all__ = ["ServerSilent", "connection_lost", "translate"]
+
+
+class ServerSilent(psycopg.OperationalError):
+    """The server said nothing within the deadline of the client."""
+
+
+_DELETED: Final = "the collection was deleted"
+
+# Five characters are one state, two a whole class; the longer entry wins. PostgreSQL 18, appendix A.
+_TABLE: Final[dict[str, Callable[[str], VStoreError]]] = {
+    "08": lambda text: Unavailable(f"the connection failed: {text}"),
+    "25006": lambda text: AuthenticationFailed(f"the server takes no writes here: {text}", hint="Is it a replica?"),
+    "28": lambda text: AuthenticationFailed(text, hint="Check user, password and pg_hba.conf."),
+    "3D000": lambda text: Unavailable(text, hint="Create the database, or name another.", retryable=False),
+    "40": lambda text: Unavailable(f"transactions stood in each other's way: {text}"),
+    "42501": lambda text: AuthenticationFailed(text, hint="Grant the user what the message names."),
+    "42P01": lambda _: NotFound(_DELETED),
+    "53": lambda text: Unavailable(f"the server is out of a resource: {text}"),
+    "54": LimitExceeded,
+    "55P03": lambda text: Timeout(f"a lock was not granted in time: {text}"),
+    "57014": lambda text: Timeout(f"the server stopped the statement: {text}", hint="Raise timeout=."),
+    "57": lambda text: Unavailable(text),
+    "58": lambda text: BackendError(f"the server's system failed: {text}"),
+}
+
+
+def translate(error: Exception) -> VStoreError:
+    """The contract's error for one of psycopg; ``BackendError`` where none fits."""
+    match error:
+        case VStoreError():
+            return error
+        case ServerSilent():
+            return Timeout(str(error), hint="Raise timeout=, or look at the server.")
+        case psycopg_pool.PoolClosed():
+            return Closed("the store, or the pool it borrowed, was closed", hint="Connect again.")
+        case psycopg_pool.PoolTimeout() | psycopg_pool.TooManyRequests():
+            return Unavailable(f"no connection became free: {error}", hint="Raise pool_size=.")
+        case psycopg.errors.ConnectionTimeout():
+            return Timeout(f"the server did not answer: {_text(error)}")
+        case psycopg.Error():
+            return _by_state(error)
+        case OSError():
+            return Unavailable(f"the connection failed: {error}")
+        case _:
+            return BackendError(f"{type(error).__name__}: {error}")
+
+
+def _by_state(error: psycopg.Error) -> VStoreError:
+    state, text = error.sqlstate, _text(error)
+    if state is not None:
+        make = _TABLE.get(state) or _TABLE.get(state[:2])
+        if make is not None:
+            return make(text)
+        if state == "XX000" and text.startswith("could not open relation with OID"):
+            return NotFound(_DELETED)  # the table went between planning and locking
+        return BackendError(f"{text} (SQLSTATE {state})")
+    # libpq reports a refused login without its SQLSTATE: only the text tells.
+    if "authentication" in text or "no password supplied" in text or "no pg_hba.conf entry" in text:
+        return AuthenticationFailed(text, hint="Check user, password and pg_hba.conf.")
+    if "does not exist" in text and "FATAL" in text:
+        missing_role = "role" in text
+        if missing_role:
+            return AuthenticationFailed(text, hint="Check the user.")
+        return Unavailable(text, hint="Create the database, or name another.", retryable=False)
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return Unavailable(f"the connection failed: {text}", hint="Is the server up, and the address right?")
+    return BackendError(f"{type(error).__name__}: {text}")
+
+
+def _text(error: psycopg.Error) -> str:
+    """The server's own words; without the lines that quote the statement or the row."""
+    return (error.diag.message_primary or str(error)).strip()
+
+
+def connection_lost(error: Exception) -> bool:
+    """Whether the connection broke, rather than the statement failed."""
+    if isinstance(error, ServerSilent):
+        return False
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return error.sqlstate is None or (error.sqlstate[:2] in ("08", "57") and error.sqlstate != "57014")

@@ -1,0 +1,91 @@
+"""What a server says about itself, and how a session on it is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vstore.errors import Mismatch, Unsupported
+from vstore_pgvector.capabilities import has_iterative_scan
+from vstore_pgvector.statements import quoted
+
+__all__ = ["DEFAULT_SEARCH", "PROBE", "SEARCH", "Server", "search_path", "session_settings", "set_config"]
+
+# One row: versions, encoding, and the extension with its schema and the id of its type.
+PROBE: Final = """
+select current_setting('server_version'), current_setting('server_version_num')::int,
+       current_setting('server_encoding'), installed.extversion, installed.nspname,
+       (select t.oid::bigint from pg_catalog.pg_type as t
+         where t.typname = 'vector' and t.typnamespace = installed.extnamespace),
+       (select default_version from pg_catalog.pg_available_extensions where name = 'vector')
+  from (values (1)) as one(row)
+  left join (select e.extversion, e.extnamespace, n.nspname
+               from pg_catalog.pg_extension as e join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
+              where e.extname = 'vector') as installed on true
+"""
+
+# hnsw.ef_search and ivfflat.probes of a new session: those of HNSW() and IVFFlat(), so that searches with the
+# default settings need no statement of their own.
+DEFAULT_SEARCH: Final = (100, 10)
+SEARCH: Final = "select set_config('hnsw.ef_search', %s, {local}), set_config('ivfflat.probes', %s, {local})"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What a server says about itself.
+
+    Attributes:
+        version: PostgreSQL's version.
+        number: The same as a number, e.g. 180004.
+        pgvector: The extension's version; where it is not installed yet, the version that would be.
+        vector_schema: The schema it is in, or None where it is not installed.
+        vector_oid: The id of its type, or None.
+    """
+
+    version: str
+    number: int
+    pgvector: str
+    vector_schema: str | None
+    vector_oid: int | None
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Server:
+        """Reads the row of ``PROBE``.
+
+        Raises:
+            Unsupported: The server has no pgvector.
+            Mismatch: Its encoding is not UTF-8.
+        """
+        version, number, encoding, installed, schema, oid, available = row
+        if encoding != "UTF8":
+            raise Mismatch(
+                f"the database has the encoding {encoding}, which does not hold every text",
+                hint="Use a database created with ENCODING 'UTF8'.",
+            )
+        if installed is None and available is None:
+            raise Unsupported("the server has no pgvector", hint="Install the extension: github.com/pgvector/pgvector.")
+        return cls(version.split()[0], number, installed or available, schema, oid)
+
+
+def set_config(settings: dict[str, str], *, local: bool) -> tuple[str, list[str]]:
+    """One statement for many settings, of the session or ``local`` to the transaction."""
+    calls = ", ".join([f"set_config(%s, %s, {'true' if local else 'false'})"] * len(settings))
+    return f"select {calls}", [text for pair in settings.items() for text in pair]
+
+
+def session_settings(server: Server, timeout: float) -> dict[str, str]:
+    """The settings every session needs, its search path apart."""
+    settings = {
+        "statement_timeout": str(max(1, round(timeout * 1000))),
+        "hnsw.ef_search": str(DEFAULT_SEARCH[0]),
+        "ivfflat.probes": str(DEFAULT_SEARCH[1]),
+    }
+    if has_iterative_scan(server.pgvector):
+        # Scan on where the filter leaves too few hits, or k is above ef; IVFFlat knows no strict order.
+        settings |= {"hnsw.iterative_scan": "strict_order", "ivfflat.iterative_scan": "relaxed_order"}
+    return settings
+
+
+def search_path(server: Server) -> str:
+    """Where a session of ours finds the type and its operators; no other schema can put something before them."""
+    return quoted(server.vector_schema or "public")

