@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -164,7 +164,7 @@ def check_documents(documents: object, n: int, max_bytes: int) -> list[str | Non
         InvalidInput: Wrong length, a type other than str or None, NUL or a lone surrogate.
         LimitExceeded: A document longer than ``max_bytes`` UTF-8 bytes.
     """
-    if isinstance(documents, str | bytes) or not isinstance(documents, Iterable):
+    if isinstance(documents, str | bytes | Mapping | Set) or not isinstance(documents, Iterable):
         raise InvalidInput(f"documents must be a list of str or None, not {type(documents).__name__}")
     out = list(documents)
     check_length("documents", out, n)

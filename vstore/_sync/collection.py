@@ -359,7 +359,8 @@ class Collection:
                 "a text needs an embedder, and the collection was opened without one",
                 hint=f"Open it with the embedder {known!r}." if known else "Pass vectors, or open it with embedder=.",
             )
-        check_documents(texts, len(texts), self._capabilities.limits.max_document_bytes)
+        if not check_documents(texts, len(texts), self._capabilities.limits.max_document_bytes):
+            return np.empty((0, self.info.dimension), dtype=np.float32)
         return run_blocking(self._embedder.embed, texts)
 
     def _query(
