@@ -126,7 +126,7 @@ def matching(where: Filter, records: Records) -> set[str]:
     return {
         record_id
         for record_id, metadata, document in zip(records.ids, records.metadatas, records.documents, strict=True)
-        if test({key: value for key, value in metadata.items() if value is not None}, document)
+        if test(metadata, document)
     }
 
 

@@ -73,7 +73,7 @@ def records(capabilities: Capabilities, number: int = 320) -> Records:
         number: Records in all, at least.
     """
     rng = random.Random(7)
-    rows: list[Metadata] = [{}, {"v": None}]
+    rows: list[Metadata] = [{}, {}]
     rows += [{"v": value, "part": rng.choice("xyz")} for value in SCALARS]
     rows += [{"v": value, "part": rng.choice("xyz")} for value in LISTS]
     for key in HOSTILE_KEYS:
@@ -95,6 +95,7 @@ def records(capabilities: Capabilities, number: int = 320) -> Records:
     while len(rows) < number:
         rows.append(_mixed(rng))
     vectors = np.random.default_rng(7).normal(size=(len(rows), DIMENSION)).astype(np.float32)
+    rows = [{key: value for key, value in row.items() if value is not None} for row in rows]
     documents = [_DOCUMENTS[place % len(_DOCUMENTS)] for place in range(len(rows))]
     return Records([f"r{place:04}" for place in range(len(rows))], vectors, documents, rows)
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import vstore
 from vstore.conformance import blocking, corpus
 from vstore.registry import factory_for_scheme
+from vstore.types import Records
 from vstore.urls import StoreURL
 
 __all__ = ["Mode", "Session", "Target", "shown"]
@@ -60,6 +61,7 @@ class Session:
         self._store: vstore.Store | None = None
         self._corpus: vstore.Collection | None = None
         self._corpus_name = ""
+        self._records: Records | None = None
 
     @property
     def store(self) -> vstore.Store:
@@ -83,6 +85,13 @@ class Session:
         if self._corpus is None:
             self._corpus = store.get_collection(self._corpus_name)
         return self._corpus
+
+    @property
+    def records(self) -> Records:
+        """The fixed records as they were written, for the reference."""
+        if self._records is None:
+            self._records = corpus.records(self.store.capabilities)
+        return self._records
 
     def release(self) -> None:
         """Closes the store where its data outlive it, so that another process can have the database."""

@@ -1,0 +1,350 @@
+"""Collections: COL-1 to COL-7."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vstore import HNSW, AlreadyExists, Closed, F, InvalidInput, LimitExceeded, Mismatch, NotFound, Store, Unsupported
+from vstore.conformance.checks import contents, names, raises, rows, scanned, typed
+from vstore.conformance.corpus import unique_name
+from vstore.conformance.fixtures import New, Supports, clause
+from vstore.conformance.session import Session
+from vstore.registry import factory_for_scheme
+from vstore.urls import StoreURL
+
+METADATA: dict[str, Any] = {
+    "owner": "it's me",
+    "n": 1,
+    "f": 1.0,
+    "b": True,
+    "l": ["x", "é"],
+    "quo'te": 'a"b\\c',
+    "big": 2**63 - 1,
+}
+
+
+@clause("COL-1")
+def test_portable_names_are_taken(store: Store, new: New) -> None:
+    tail = unique_name()
+    for name in (
+        f"A{tail}",
+        f"a_{tail}_9",
+        f"Z__{tail}Z",
+        f"{tail}".ljust(48, "x"),
+        f"select{tail}",
+        tail.upper(),
+        "q" + tail[-2:],
+    ):
+        c = new(name=name)
+        assert c.name == c.info.name == name
+        assert store.has_collection(name)
+        assert name in store.list_collections()
+        c.add(["a"], rows(1))
+        assert store.get_collection(name).count() == 1
+
+
+@clause("COL-1")
+def test_names_that_differ_in_case_are_different(new: New) -> None:
+    name = unique_name()
+    low, high = new(name=name), new(name=name.upper())
+    low.add(["a"], rows(1))
+    assert (low.count(), high.count()) == (1, 0)
+
+
+@clause("COL-1")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "ab",
+        "1abc",
+        "_abc",
+        "abc_",
+        "a-b-c",
+        "a.b.c",
+        "a b c",
+        "äbc",
+        "a" * 49,
+        "abc\n",
+        "a'bc",
+        'a"bc',
+        "a;drop",
+        None,
+        7,
+        b"abc",
+    ],
+    ids=lambda value: repr(value)[:12],
+)
+def test_other_names_are_refused(store: Store, new: New, wrong: Any) -> None:
+    before = store.list_collections()
+    with raises(InvalidInput):
+        store.create_collection(wrong, dimension=4)
+    c = new()
+    with raises(InvalidInput):
+        c.rename(wrong)
+    assert store.list_collections() == sorted([*before, c.name])
+
+
+@clause("COL-2")
+def test_creating_an_existing_collection(store: Store, new: New) -> None:
+    c = new(4, "l2", metadata=METADATA)
+    c.add(["a"], rows(1))
+    with raises(AlreadyExists) as caught:
+        store.create_collection(c.name, dimension=4, metric="l2")
+    assert caught.error.collection == c.name
+    again = store.create_collection(c.name, dimension=4, metric="l2", exist_ok=True)
+    assert again.info == c.info
+    assert again.count() == 1
+    for wrong in (
+        {"dimension": 5, "metric": "l2"},
+        {"dimension": 4, "metric": "cosine"},
+        {"dimension": 4, "metric": "dot"},
+    ):
+        with raises(Mismatch):
+            store.create_collection(c.name, exist_ok=True, **wrong)  # type: ignore[arg-type]
+        with raises(AlreadyExists):
+            store.create_collection(c.name, **wrong)  # type: ignore[arg-type]
+    assert c.count() == 1
+
+
+@clause("COL-2")
+def test_what_cannot_be_created_is_refused(store: Store) -> None:
+    before = store.list_collections()
+    name = unique_name()
+    for wrong in (
+        {}, {"dimension": 0}, {"dimension": -1}, {"dimension": 4.0}, {"dimension": "4"}, {"dimension": True},
+        {"dimension": 4, "metric": "hamming"}, {"dimension": 4, "metric": None}, {"dimension": 4, "index": "hnsw"},
+        {"dimension": 4, "metadata": {"x": object()}}, {"dimension": 4, "metadata": {"x": {"nested": 1}}}, {"dimension": 4, "embedder": 7},
+    ):  # fmt: skip
+        with raises(InvalidInput):
+            store.create_collection(name, **wrong)  # type: ignore[arg-type]
+    with raises(LimitExceeded):
+        store.create_collection(name, dimension=store.capabilities.limits.max_dimension + 1)
+    assert store.list_collections() == before
+
+
+@clause("COL-3")
+def test_a_missing_collection_is_not_found(store: Store, new: New) -> None:
+    name = unique_name()
+    for call in (lambda: store.get_collection(name), lambda: store.delete_collection(name)):
+        with raises(NotFound) as caught:
+            call()
+        assert caught.error.collection == name
+    store.delete_collection(name, missing_ok=True)
+    assert not store.has_collection(name)
+
+
+@clause("COL-3")
+def test_a_handle_of_a_deleted_collection_says_not_found(store: Store, new: New) -> None:
+    c = new()
+    c.add(["a"], rows(1))
+    other = store.get_collection(c.name)
+    store.delete_collection(c.name)
+    for handle in (c, other):
+        for call in (
+            lambda h: h.count(),
+            lambda h: h.get(["a"]),
+            lambda h: h.add(["b"], rows(1)),
+            lambda h: h.upsert(["b"], rows(1)),
+            lambda h: h.update(["a"], documents=["x"]),
+            lambda h: h.delete(["a"]),
+            lambda h: h.delete(where=F("n") == 1),
+            lambda h: h.query(vector=rows(1)[0]),
+            lambda h: h.query(vector=rows(1)[0], exact=True),
+            lambda h: list(h.scan()),
+            lambda h: h.clear(),
+        ):
+            with raises(NotFound):
+                call(handle)
+    new(name=c.name)
+    assert store.get_collection(c.name).count() == 0, "a collection made anew is empty"
+
+
+@clause("COL-4")
+def test_what_a_collection_is_reads_back(session: Session, new: New) -> None:
+    store = session.store
+    index = HNSW(m=9, ef_construction=70, ef_search=33) if store.capabilities.index_hnsw else None
+    c = new(7, "cosine", index=index, metadata=METADATA)
+    name, info = c.name, c.info
+    assert (info.dimension, info.metric, info.embedder) == (7, "cosine", None)
+    assert index is None or info.index == index
+    assert typed(info.metadata) == typed(METADATA)
+    assert store.get_collection(name).info == info
+    assert typed(store.get_collection(name).info.metadata) == typed(METADATA)
+    if store.capabilities.persistent:
+        script = "i = store.get_collection(name).info; result = [i.name, i.dimension, i.metric, repr(i.index), i.metadata, i.embedder]"
+        found = session.elsewhere(script, name=name)
+        assert found[:4] == [name, 7, "cosine", repr(info.index)]
+        assert typed(found[4]) == typed(METADATA)
+    else:
+        other = session.connect(session.target.url)
+        assert other.list_collections() == [], "a store that keeps nothing starts empty"
+        other.close()
+
+
+@clause("COL-5")
+def test_rename_keeps_everything(store: Store, new: New, supports: Supports) -> None:
+    c = new(4, "dot", metadata=METADATA)
+    c.add(names(5), rows(5), ["x"] * 5, [{"n": p} for p in range(5)])
+    taken, old, name = new(), c.name, unique_name()
+    if not supports("rename"):
+        with raises(Unsupported):
+            c.rename(name)
+        assert (store.has_collection(old), store.has_collection(name), c.count()) == (True, False, 5)
+        return
+    before, info = contents(c), c.info
+    with raises(AlreadyExists):
+        c.rename(taken.name)
+    assert contents(c) == before
+    c.rename(old)
+    c.rename(name)
+    assert c.name == c.info.name == name
+    assert (store.has_collection(old), store.has_collection(name)) == (False, True)
+    for handle in (c, store.get_collection(name)):
+        assert contents(handle) == before
+        assert (handle.info.dimension, handle.info.metric, handle.info.index) == (4, info.metric, info.index)
+        assert typed(handle.info.metadata) == typed(METADATA)
+        assert handle.query(vector=rows(1)[0], k=2, exact=True).ids
+    with raises(NotFound):
+        store.get_collection(old)
+    c.add(["new"], rows(1))
+    other = new(name=old)
+    assert (other.count(), c.count()) == (0, 6)
+
+
+@clause("COL-6")
+def test_a_store_opened_again_has_everything(session: Session, new: New) -> None:
+    ids = [*names(1200), "é'", "\U0001f600"]
+    vectors = rows(len(ids))
+    c = new()
+    name = c.name
+    c.add(
+        ids,
+        vectors,
+        [f"text {p}" for p in range(len(ids))],
+        [{"n": p, "f": float(p), "l": ["x"]} for p in range(len(ids))],
+    )
+    c.update(ids[:10], metadatas=[{"n": None, "new": True}] * 10)
+    c.delete(ids[20:30])
+    before = contents(c)
+    nearest = c.query(vector=vectors[40], k=5, exact=True).ids
+    if not session.store.capabilities.persistent:
+        assert contents(session.store.get_collection(name)) == before
+        return
+    session.release()
+    c = session.store.get_collection(name)
+    assert contents(c) == before
+    assert c.query(vector=vectors[40], k=5, exact=True).ids == nearest
+    assert len(c.query(vector=vectors[40], k=5)) == 5
+    script = "c = store.get_collection(name); c.add(['elsewhere'], [[1, 2, 3, 4]], ['x'], [{'n': 1}]); result = [c.count(), c.count(F('l').contains('x'))]"
+    assert session.elsewhere(script, name=name) == [len(before) + 1, len(before)]
+    c = session.store.get_collection(name)
+    after = contents(c)
+    assert after.pop("elsewhere").vector == (1, 2, 3, 4)
+    assert after == before
+
+
+@clause("COL-7")
+def test_a_closed_store_says_closed(session: Session) -> None:
+    session.release()
+    other = session.connect(session.target.url)
+    name = unique_name()
+    c = other.create_collection(name, dimension=4)
+    pages = iter(c.scan())
+    c.add(names(3), rows(3))
+    if other.capabilities.persistent:
+        other.delete_collection(name)
+    other.close()
+    other.close()
+    for call in (
+        lambda: other.list_collections(),
+        lambda: other.create_collection(unique_name(), dimension=4),
+        lambda: other.get_collection(name),
+        lambda: other.has_collection(name),
+        lambda: other.delete_collection(name),
+        lambda: other.ping(),
+        lambda: c.count(),
+        lambda: c.add(["b"], rows(1)),
+        lambda: c.query(vector=rows(1)[0]),
+        lambda: next(pages),
+        lambda: c.delete(["a"]),
+        lambda: c.clear(),
+    ):
+        with raises(Closed):
+            call()
+    assert "closed" in repr(other)
+
+
+@clause("COL-7")
+def test_a_borrowed_client_is_never_closed(session: Session, new: New) -> None:
+    store = session.store
+    c = new()
+    c.add(["a"], rows(1))
+    if not factory_for_scheme(StoreURL.parse(session.target.url).scheme).client_packages:
+        with pytest.raises(InvalidInput):  # the database has no client of its own: there is nothing to borrow
+            session.connect(client=store.native)
+        return
+    borrowed = session.connect(client=store.native)
+    assert borrowed.get_collection(c.name).count() == 1
+    borrowed.get_collection(c.name).add(["b"], rows(1))
+    borrowed.close()
+    with raises(Closed):
+        borrowed.list_collections()
+    store.ping()
+    assert c.count() == 2
+    again = session.connect(client=store.native)
+    assert sorted(scanned(again.get_collection(c.name))) == ["a", "b"]
+    again.close()
+
+
+class _Embedder:
+    """A vector of letter counts."""
+
+    dimension = 4
+
+    def __init__(self, name: str = "letters") -> None:
+        self.name = name
+
+    def embed(self, texts: Any) -> Any:
+        return np.float32([[1 + text.count(letter) for letter in "abcd"] for text in texts])
+
+
+@clause("COL-4", "QRY-1")
+def test_texts_are_embedded(store: Store, new: New) -> None:
+    embedder = _Embedder()
+    c = new(None, "cosine", embedder=embedder)  # type: ignore[arg-type]  # it comes from the embedder
+    assert (c.info.dimension, c.info.embedder) == (4, "letters")
+    c.add(["a", "b"], documents=["aaaa", "bbbb"])
+    c.upsert(["c"], documents=["cccc"], metadatas=[{"n": 1}])
+    assert c.query(text="aa", k=1).ids == ["a"]
+    assert [hits.ids for hits in c.query_many(texts=["bb", "cc"], k=1)] == [["b"], ["c"]]
+    c.update(["a"], documents=["dddd"])
+    assert c.query(text="dd", k=1, exact=True).ids == ["a"]
+    np.testing.assert_allclose(c.get(["a"]).vectors, embedder.embed(["dddd"]), rtol=1e-6)
+    assert c.query_many(texts=[], k=1) == []
+    assert store.get_collection(c.name, embedder=embedder).query(text="bb", k=1).ids == ["b"]
+    with raises(Mismatch):
+        store.get_collection(c.name, embedder=_Embedder("other"))
+    bare = store.get_collection(c.name)
+    for call in (
+        lambda: bare.query(text="a"),
+        lambda: bare.add(["x"], documents=["a"]),
+        lambda: bare.query_many(texts=["a"]),
+    ):
+        with raises(InvalidInput):
+            call()
+    with raises(InvalidInput):
+        c.add(["x", "y"], documents=["a", None])
+    assert c.count() == 3
+
+
+@clause("COL-2")
+def test_mapping_is_refused_where_it_is_not_supported(store: Store, new: New, supports: Supports) -> None:
+    c = new()
+    if not supports("mapping"):
+        with raises(Unsupported):
+            store.get_collection(c.name, mapping=object())
+    assert store.get_collection(c.name).info == c.info

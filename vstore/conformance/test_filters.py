@@ -1,0 +1,332 @@
+"""Filters: FLT-1 to FLT-9, operator by operator over the corpus; what is expected comes from the reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vstore import F, Filter, InvalidInput, Unsupported
+from vstore.conformance.checks import matching, names, raises, refusing, rows, scanned, selected
+from vstore.conformance.fixtures import New, Supports, clause
+from vstore.conformance.generate import FAMILIES, PART, table
+from vstore.conformance.session import Session
+from vstore.filters import parse, to_dict
+from vstore.filters.tree import Order
+from vstore.types import Records
+
+OPTIONAL = {
+    "string order": "string_ordering",
+    "document": "document_contains",
+    "matches": "matches",
+    "nested": "nested_paths",
+}
+
+
+def partial(where: Filter, records: Records) -> tuple[Filter, set[str]]:
+    """The filter, joined with another where it selects none or all by itself, and what it selects."""
+    expected = matching(where, records)
+    if not expected:
+        where = where | PART
+    elif len(expected) == len(records):
+        where = where & PART
+    expected = matching(where, records)
+    assert 0 < len(expected) < len(records), f"a case that cannot fail: {to_dict(where)}"
+    return where, expected
+
+
+def differences(session: Session, cases: list[Filter]) -> list[str]:
+    """What the store answers otherwise than the reference."""
+    wrong: list[str] = []
+    every = set(session.records.ids)
+    for number, case in enumerate(cases):
+        where, expected = partial(case, session.records)
+        asked = [(where, expected), (~where, every - expected)]
+        if number % 5 == 0:
+            asked += [partial(f, session.records) for f in (~(where & PART), ~where | PART, ~(~where | PART))]
+        for question, answer in asked:
+            found = set(scanned(session.corpus, question))
+            if found != answer:
+                more, less = sorted(found - answer)[:3], sorted(answer - found)[:3]
+                wrong.append(
+                    f"{to_dict(question)!r:.400}: too many {_show(session, more)}, missing {_show(session, less)}"
+                )
+    return wrong
+
+
+def _show(session: Session, ids: list[str]) -> str:
+    metadatas = session.records.metadatas or []
+    return str([f"{i}: {metadatas[session.records.ids.index(i)]!r:.120}" for i in ids])
+
+
+@clause("FLT-1", "FLT-2", "FLT-3", "FLT-4", "FLT-5", "FLT-6", "FLT-9", "CAP-2")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_leaves_over_every_kind_of_value(session: Session, supports: Supports, family: str) -> None:
+    capabilities = session.store.capabilities
+    cases = table(family, capabilities)
+    if family in OPTIONAL and not supports(OPTIONAL[family]):
+        for where in cases:
+            if family != "nested" or len(getattr(where, "path", ())) > 1:
+                for question in (where, ~where, where & PART, PART | ~where):
+                    with raises(Unsupported):
+                        session.corpus.count(question)
+        return
+    if family == "nested" and not capabilities.nested_metadata:
+        cases = []
+    assert not differences(session, cases)
+
+
+@clause("FLT-1", "CNT-1")
+def test_every_call_means_the_same_by_a_filter(session: Session) -> None:
+    c = session.corpus
+    for case in (PART, F("year") >= 2002.5, F("v").contains(1), ~F("v").exists(), F("it's") == "a", F("flag") != True):  # noqa: E712
+        where, expected = partial(case, session.records)
+        assert selected(c, where) == selected(c, to_dict(where)) == expected
+        number = len(session.records)
+        assert set(c.query(vector=[1.0] * 8, k=number, where=where, exact=True).ids) == expected
+        assert set(c.query(vector=[1.0] * 8, k=number, where=where).ids) == expected
+
+
+@clause("DEL-2", "FLT-3")
+def test_delete_by_filter_means_the_same(session: Session, new: New) -> None:
+    records = session.records
+    c = new(records.vectors.shape[1])  # type: ignore[union-attr]
+    for case in (
+        F("v") == 1,
+        ~F("year").exists(),
+        F("tags").contains("a") | (F("w") != True),
+        F("v").not_in(["a", 0.5]),
+    ):  # noqa: E712
+        c.clear()
+        c.add(records.ids, records.vectors, records.documents, records.metadatas)
+        where, expected = partial(case, records)
+        c.delete(where=where)
+        assert set(scanned(c)) == set(records.ids) - expected
+
+
+@clause("FLT-2", "FLT-3")
+def test_a_missing_key_is_false_and_its_complement_true(session: Session) -> None:
+    c, every = session.corpus, set(session.records.ids)
+    n = F("nowhere")
+    for where in (
+        n == 1,
+        n < 1,
+        n >= 0,
+        n.in_([1, "a", True]),
+        n.contains("a"),
+        n.contains_any([1]),
+        n.contains_all(["a"]),
+        n.exists(),
+    ):
+        assert selected(c, where | PART) == selected(c, PART) != every
+        assert selected(c, ~where & PART) == selected(c, PART)
+        assert selected(c, ~where) == every
+    assert selected(c, (n != 1) & PART) == selected(c, n.not_in([1]) & PART) == selected(c, PART)
+
+
+@clause("FLT-3")
+def test_filters_are_a_boolean_algebra(session: Session) -> None:
+    c, every = session.corpus, set(session.records.ids)
+    a, b, d = F("year") > 2002, F("tags").contains("a"), F("v").exists()
+    (sa, sb, sd) = (selected(c, where) for where in (a, b, d))
+    assert all(0 < len(s) < len(every) for s in (sa, sb, sd, sa & sb, sa - sb, sb - sa))
+    assert selected(c, ~~a) == sa
+    assert selected(c, ~a) == every - sa
+    assert selected(c, a & b & d) == sa & sb & sd
+    assert selected(c, a | b | d) == sa | sb | sd
+    assert selected(c, ~(a & b)) == selected(c, ~a | ~b) == every - (sa & sb)
+    assert selected(c, ~(a | b)) == selected(c, ~a & ~b) == every - sa - sb
+    assert selected(c, a & (b | ~d)) == sa & (sb | (every - sd))
+    assert selected(c, a & ~a) == set()
+    assert selected(c, a | ~a) == every
+    assert selected(c, F("v").in_([])) == selected(c, F("v").contains_any([])) == set()
+    assert selected(c, F("v").not_in([])) == every
+
+
+@clause("FLT-4")
+def test_leaves_are_strict_in_type(new: New) -> None:
+    values: dict[str, Any] = {
+        "int": 1,
+        "float": 1.0,
+        "true": True,
+        "str": "1",
+        "word": "true",
+        "list": [1],
+        "flist": [1.0],
+        "tlist": [True],
+    }
+    c = new()
+    c.add([*values, "none"], rows(9), metadatas=[*({"v": value} for value in values.values()), {}])
+    v, everything = F("v"), {*values, "none"}
+    expected: list[tuple[Filter, set[str]]] = [
+        (v == 1, {"int", "float"}),
+        (v == 1.0, {"int", "float"}),
+        (v == True, {"true"}),  # noqa: E712
+        (v == "1", {"str"}),
+        (v == "true", {"word"}),
+        (v >= 1, {"int", "float"}),
+        (v > 0.5, {"int", "float"}),
+        (v < 2, {"int", "float"}),
+        (v.in_([1, "true"]), {"int", "float", "word"}),
+        (v.in_([True, "1"]), {"true", "str"}),
+        (v.contains(1), {"list", "flist"}),
+        (v.contains(1.0), {"list", "flist"}),
+        (v.contains(True), {"tlist"}),
+        (v.contains("1"), set()),
+        (v.exists(), set(values)),
+    ]
+    for where, answer in expected:
+        assert selected(c, where) == answer, to_dict(where)
+        assert selected(c, ~where) == everything - answer, to_dict(~where)
+
+
+@clause("FLT-5", "CAP-2")
+def test_64_bit_integers_are_exact(new: New, supports: Supports) -> None:
+    edges = [2**53 - 1, 2**53, 2**53 + 1, 2**53 + 2, 2**62, 2**62 + 1, 2**63 - 1, 2**63 - 2]
+    edges += [-edge for edge in edges] + [-(2**63)]
+    c = new()
+    c.add(
+        [str(edge) for edge in edges] + ["float"],
+        rows(len(edges) + 1),
+        metadatas=[*({"n": edge} for edge in edges), {"n": 2.0**53}],
+    )
+    also_float = {2**53: {"float"}}
+    for edge in edges:
+        answer = {str(edge)} | also_float.get(edge, set())
+        assert selected(c, F("n") == edge) == selected(c, F("n").in_([edge, "x"])) == answer
+        assert selected(c, F("n") != edge) == selected(c, F("n").not_in([edge])) == {*map(str, edges), "float"} - answer
+    assert selected(c, F("n") == 2.0**53) == {str(2**53), "float"}
+    assert selected(c, F("n") > 2**53 - 1) == {str(edge) for edge in edges if edge >= 2**53} | {"float"}
+    assert selected(c, F("n") <= -(2**53) + 1) == {str(edge) for edge in edges if edge <= -(2**53) + 1}
+    exact = supports("int64_ordering")
+    for edge in edges:
+        for op in ("<", "<=", ">", ">="):
+            where = Order(("n",), op, edge)  # type: ignore[arg-type]
+            if exact or abs(edge) < 2**53:
+                keep = matching(
+                    where, Records(list(map(str, edges)), None, [None] * len(edges), [{"n": e} for e in edges])
+                )
+                assert selected(c, where) - {"float"} == keep, to_dict(where)
+            else:
+                refusing(Unsupported, c, lambda where=where: c.count(where))  # type: ignore[misc]
+
+
+@clause("FLT-6")
+def test_values_that_look_like_queries_change_nothing(new: New) -> None:
+    evil = [
+        "x' or '1'='1",
+        'x" or "1"="1',
+        "x'] or id not in ['zz",
+        "x') or true --",
+        "'; drop table x; --",
+        "%",
+        "_",
+        "x\\",
+        "\\'",
+        "$ne",
+        "*",
+    ]
+    c = new()
+    c.add(
+        [*names(len(evil)), "plain"],
+        rows(len(evil) + 1),
+        evil + [None],
+        [*({"s": e, "l": [e]} for e in evil), {"s": "plain"}],
+    )
+    for place, text in enumerate(evil):
+        for where in (
+            F("s") == text,
+            F("s").in_([text, "nothing"]),
+            F("l").contains(text),
+            F("l").contains_all([text]),
+        ):
+            assert selected(c, where) == {names(len(evil))[place]}
+            assert len(selected(c, ~where)) == len(evil)
+        key = F(text.replace('"', "'").replace("\\", "/").replace("$", "S"))
+        assert selected(c, key.exists()) == selected(c, key == "plain") == set()
+    c.delete(where=F("s") == evil[0])
+    c.delete([evil[2], evil[3], "%"])
+    assert c.count() == len(evil)
+
+
+@clause("FLT-7")
+def test_filters_may_reach_their_limits_and_not_exceed_them(session: Session) -> None:
+    c, every = session.corpus, set(session.records.ids)
+    deep = PART
+    for level in range(15):
+        deep = (deep & F("v").exists()) | (F("nowhere") == level)
+    wide = F("nowhere") == 0
+    for n in range(1, 499):
+        wide = wide | (F("w") == n)
+    wide = wide | PART
+    wide_and = PART
+    for n in range(499):
+        wide_and = wide_and & (F("w") != n)
+    long = F("year").in_([*range(1995, 2002), *range(10_000, 19_993)])
+    texts = F("part").in_([*(f"t{n}" for n in range(9_999)), "x"])
+    lists = F("tags").contains_any([*(f"t{n}" for n in range(9_999)), "a"])
+    everything = F("tags").contains_all(["a", "b"]) | F("v").contains_all([f"t{n}" for n in range(400)])
+    for where in (deep, wide, wide_and, long, texts, lists, everything):
+        question, expected = partial(where, session.records)
+        assert selected(c, question) == expected
+        assert selected(c, ~question) == every - expected
+    too_deep = PART
+    for _ in range(32):
+        too_deep = ~too_deep
+    for wrong in (too_deep, wide | PART, wide_and & PART):
+        with raises(InvalidInput):
+            c.count(wrong)
+    for call in (F("v").in_, F("v").not_in, F("v").contains_any, F("v").contains_all):
+        with pytest.raises(InvalidInput):
+            call(range(10_001))
+
+
+@clause("FLT-8")
+def test_the_dict_form_is_the_same_filter(session: Session) -> None:
+    c, capabilities = session.corpus, session.store.capabilities
+    cases: list[tuple[dict[str, Any], Filter]] = [
+        ({"year": {"$gte": 2002, "$lt": 2004}}, (F("year") >= 2002) & (F("year") < 2004)),
+        ({"part": "x", "flag": True}, (F("part") == "x") & (F("flag") == True)),  # noqa: E712
+        (
+            {"$or": [{"part": {"$in": ["x", "y"]}}, {"tags": {"$contains": "a"}}]},
+            F("part").in_(["x", "y"]) | F("tags").contains("a"),
+        ),
+        ({"$not": {"year": {"$gt": 2002.5}}, "v": {"$exists": True}}, ~(F("year") > 2002.5) & F("v").exists()),
+        (
+            {"part": {"$nin": ["x"]}, "tags": {"$contains_any": ["a", "b"]}},
+            F("part").not_in(["x"]) & F("tags").contains_any(["a", "b"]),
+        ),
+        (
+            {"$and": [{"part": {"$ne": "x"}}, {"tags": {"$contains_all": ["a", "b"]}}]},
+            (F("part") != "x") & F("tags").contains_all(["a", "b"]),
+        ),
+    ]
+    for given, where in cases:
+        expected = matching(where, session.records)
+        assert 0 < len(expected) < len(session.records)
+        assert selected(c, given) == selected(c, where) == expected
+        assert parse(given) == where
+    for family in FAMILIES:
+        for where in table(family, capabilities):
+            assert parse(to_dict(where)) == where
+            assert parse(to_dict(~where)) == ~where
+
+
+@clause("FLT-8", "ERR-1")
+def test_what_is_no_filter_is_refused(new: New) -> None:
+    c = new()
+    c.add(["a"], rows(1), metadatas=[{"v": 1}])
+    wrong: list[Any] = [
+        {}, {"v": {}}, {"v": {"$gte": None}}, {"v": None}, {"v": {"$like": "a"}}, {"$xor": []}, {"v": {"$in": "abc"}}, {"v": [1]},
+        {"v": {"$exists": 1}}, {"$and": {}}, {"$not": []}, {"v": {"$gt": True}}, {"v": {"$eq": 2**63}}, {"v": float("nan")}, {"_vs": 1},
+        {"a\x00": 1}, {'a"b': 1}, {"v": "a\x00"}, {"": 1}, {1: 2}, {"$document": "x"}, {"$document": {"$contains": ""}},
+        {"v": {"$contains_all": []}}, {"v": {"$matches": "("}}, "v = 1", 1, True, [{"v": 1}], lambda row: True,
+    ]  # fmt: skip
+    for where in wrong:
+        for call in (
+            lambda w: c.count(w),
+            lambda w: list(c.scan(where=w)),
+            lambda w: c.query(vector=[1, 0, 0, 0], where=w),
+            lambda w: c.delete(where=w),
+        ):
+            refusing(InvalidInput, c, lambda call=call, where=where: call(where))  # type: ignore[misc]

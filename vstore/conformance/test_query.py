@@ -1,0 +1,313 @@
+"""Queries, distances and scores: QRY and MET."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vstore import HNSW, F, Flat, InvalidInput, IVFFlat, LimitExceeded, Search, Store, Unsupported
+from vstore.conformance.checks import assert_hits, matching, names, raises, refusing, rows
+from vstore.conformance.fixtures import New, Supports, clause
+from vstore.conformance.session import Session
+from vstore.types import Metric, Records
+
+METRICS = list(Metric)
+
+
+def _records(vectors: np.ndarray[Any, Any], metadatas: list[dict[str, Any]] | None = None) -> Records:
+    number = len(vectors)
+    return Records(names(number), vectors, [None] * number, metadatas or [{}] * number)
+
+
+@clause("QRY-1")
+def test_k_runs_from_one_to_the_limit(store: Store, new: New) -> None:
+    c = new()
+    c.add(names(30), rows(30), metadatas=[{"n": p} for p in range(30)])
+    vector = rows(1)[0]
+    limit = store.capabilities.limits.max_k
+    assert limit >= 1000
+    for exact in (True, False):
+        for k in (1, 2, 29, 30, 31, 1000, limit):
+            assert len(c.query(vector=vector, k=k, exact=exact)) == min(k, 30)
+            assert len(c.query(vector=vector, k=k, where=F("n") < 7, exact=exact)) == min(k, 7)
+        assert len(c.query(vector=vector, k=5, where=F("n") < 0, exact=exact)) == 0
+    assert len(c.query(vector=vector)) == 10
+    for wrong in (0, -1, 1.0, "5", None, True):
+        refusing(InvalidInput, c, lambda wrong=wrong: c.query(vector=vector, k=wrong))  # type: ignore[misc,arg-type]
+    refusing(LimitExceeded, c, lambda: c.query(vector=vector, k=limit + 1))
+
+
+@clause("QRY-1")
+@pytest.mark.parametrize("metric", METRICS)
+def test_all_of_many_come_where_k_is_large(new: New, metric: Metric) -> None:
+    number = 1500
+    vectors = rows(number, 16)
+    c = new(16, metric)
+    c.add(names(number), vectors)
+    for k in (200, number, number + 1):
+        assert_hits(c.query(vector=vectors[0], k=k), metric, vectors[0], _records(vectors), k, exact=False)
+        assert_hits(c.query(vector=vectors[0], k=k, exact=True), metric, vectors[0], _records(vectors), k)
+
+
+@clause("QRY-1")
+def test_a_query_of_an_empty_collection_is_empty(new: New) -> None:
+    c = new()
+    for exact in (True, False):
+        assert c.query(vector=[1, 0, 0, 0], k=3, exact=exact).ids == []
+        assert [len(hits) for hits in c.query_many(vectors=rows(3), k=3, exact=exact)] == [0, 0, 0]
+
+
+@clause("QRY-2")
+@pytest.mark.parametrize("metric", METRICS)
+def test_ties_come_by_id(new: New, metric: Metric) -> None:
+    ids = [f"{letter}{n}" for n in range(30) for letter in "zma"] + ["Z", "é", "\U0001f600", "\uffee"]
+    vectors = np.tile(np.float32([0.5, 1, 2, -1]), (len(ids), 1))
+    vectors[:3] = [1, 1, 2, -1]
+    c = new(4, metric)
+    c.add(ids, vectors)
+    query = np.float32([0.5, 1, 2, -1])
+    tied = sorted(ids[3:]) if metric is not Metric.DOT else [*sorted(ids[:3]), *sorted(ids[3:])]
+    for k in (1, 7, 40):
+        assert c.query(vector=query, k=k, exact=True).ids == tied[:k], "ties at the k-th place are decided by id"
+        hits = c.query(vector=query, k=k)
+        order = [(float(d), name) for d, name in zip(hits.distances, hits.ids, strict=True)]
+        assert order == sorted(order)
+
+
+@clause("QRY-3")
+@pytest.mark.parametrize("metric", METRICS)
+def test_exact_gives_the_true_nearest(new: New, metric: Metric, supports: Supports) -> None:
+    number, dimension = 3000, 32
+    rng = np.random.default_rng(5)
+    centres = rng.normal(size=(20, dimension)) * 3
+    vectors = (centres[rng.integers(20, size=number)] + rng.normal(size=(number, dimension)) * 0.3).astype(np.float32)
+    metadatas = [{"n": p, "odd": p % 2 == 1} for p in range(number)]
+    c = new(dimension, metric)
+    c.add(names(number), vectors, metadatas=metadatas)
+    records = _records(vectors, metadatas)
+    queries = rng.normal(size=(10, dimension)).astype(np.float32) * 3
+    if not supports("exact_query"):
+        refusing(Unsupported, c, lambda: c.query(vector=queries[0], exact=True))
+        return
+    for where in (None, F("n") < 100, F("odd") == True, F("n").in_([5, 2999]), ~F("odd").exists()):  # noqa: E712
+        keep = set(names(number)) if where is None else matching(where, records)
+        expected = records.take([p for p, name in enumerate(records.ids) if name in keep])
+        for query, hits in zip(queries, c.query_many(vectors=queries, k=25, where=where, exact=True), strict=True):
+            assert_hits(hits, metric, query, expected, 25)
+    for query in queries[:3]:
+        hits = c.query(vector=query, k=25, exact=True, include=["vectors", "metadatas"])
+        assert_hits(hits, metric, query, records, 25)
+        for hit in hits:
+            assert hit.metadata == metadatas[int(hit.id[1:])]
+            np.testing.assert_allclose(hit.vector, vectors[int(hit.id[1:])], rtol=1e-5, atol=1e-5)
+
+
+@clause("QRY-3")
+@pytest.mark.parametrize("metric", METRICS)
+def test_exact_stays_exact_after_deletes_and_updates(new: New, metric: Metric) -> None:
+    number = 1000
+    vectors = rows(number, 16)
+    c = new(16, metric)
+    c.add(names(number), vectors)
+    c.delete(names(number)[::3])
+    changed = names(number)[1::3]
+    fresh = rows(len(changed), 16, seed=9)
+    c.update(changed, fresh)
+    final = vectors.copy()
+    final[1::3] = fresh
+    kept = [p for p in range(number) if p % 3]
+    records = _records(final).take(kept)
+    query = rows(1, 16, seed=4)[0]
+    assert_hits(c.query(vector=query, k=50, exact=True), metric, query, records, 50)
+    assert_hits(c.query(vector=query, k=50), metric, query, records, 50, exact=False)
+
+
+@clause("QRY-4", "CAP-2")
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_filtered_query_never_starves(new: New, metric: Metric, supports: Supports) -> None:
+    number, dimension = 2000, 16
+    rng = np.random.default_rng(6)
+    vectors = (rng.normal(size=(number, dimension)) * 0.1 + 1).astype(np.float32)
+    far = rng.choice(number, 40, replace=False)
+    vectors[far] = (rng.normal(size=(40, dimension)) * 0.1 - 1).astype(np.float32)
+    metadatas = [{"far": False, "n": p} for p in range(number)]
+    for p in far:
+        metadatas[p] = {"far": True, "n": int(p)}
+    c = new(dimension, metric)
+    c.add(names(number), vectors, metadatas=metadatas)
+    query = np.ones(dimension, dtype=np.float32)
+    few = F("far") == True  # noqa: E712
+    if not supports("filtered_query"):
+        refusing(Unsupported, c, lambda: c.query(vector=query, where=few))
+        return
+    records = _records(vectors, metadatas)
+    for where in (few, few & (F("n") > 1000), ~few, few & (F("n") == int(far[0]))):
+        keep = matching(where, records)
+        expected = records.take([p for p, name in enumerate(records.ids) if name in keep])
+        for k in (1, 10, 40, 100, 500):
+            assert_hits(c.query(vector=query, k=k, where=where), metric, query, expected, k, exact=False)
+
+
+@clause("QRY-1", "QRY-2")
+def test_an_approximate_query_finds_most_of_the_nearest(new: New) -> None:
+    number = 2000
+    vectors = rows(number, 16)
+    c = new(16, "l2")
+    c.add(names(number), vectors)
+    found = total = 0
+    for query in rows(20, 16, seed=8):
+        true = set(np.argsort(np.linalg.norm(vectors - query, axis=1))[:10])
+        found += sum(int(name[1:]) in true for name in c.query(vector=query, k=10).ids)
+        total += 10
+    assert found >= 0.8 * total
+
+
+@clause("QRY-1")
+def test_many_queries_answer_like_single_ones(session: Session) -> None:
+    c = session.corpus
+    queries = rows(7, 8, seed=2)
+    for where in (None, F("year") > 2002):
+        many = c.query_many(vectors=queries, k=9, where=where, exact=True)
+        for query, hits in zip(queries, many, strict=True):
+            single = c.query(vector=query, k=9, where=where, exact=True)
+            assert hits.ids == single.ids
+            np.testing.assert_allclose(hits.distances, single.distances, rtol=1e-6)
+            assert hits.records.metadatas == single.records.metadatas
+    with raises(InvalidInput):
+        c.query_many()
+    with raises(InvalidInput):
+        c.query()
+    with raises(InvalidInput):
+        c.query(vector=queries[0], text="x")
+
+
+@clause("MET-1", "MET-2")
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        (
+            "cosine",
+            {
+                "same": (0.0, 1.0),
+                "double": (0.0, 1.0),
+                "right": (1.0, 0.0),
+                "opposite": (2.0, -1.0),
+                "half": (0.2, 0.8),
+            },
+        ),
+        (
+            "l2",
+            {
+                "same": (0.0, 0.0),
+                "double": (5.0, -5.0),
+                "right": (50**0.5, -(50**0.5)),
+                "opposite": (10.0, -10.0),
+                "half": (10**0.5, -(10**0.5)),
+            },
+        ),
+        (
+            "dot",
+            {
+                "same": (-25.0, 25.0),
+                "double": (-50.0, 50.0),
+                "right": (0.0, 0.0),
+                "opposite": (25.0, -25.0),
+                "half": (-20.0, 20.0),
+            },
+        ),
+    ],
+)
+def test_what_distances_and_scores_are(new: New, metric: str, expected: dict[str, tuple[float, float]]) -> None:
+    vectors = {"same": [3, 4], "double": [6, 8], "right": [-4, 3], "opposite": [-3, -4], "half": [0, 5]}
+    c = new(2, metric)
+    c.add(list(vectors), np.float32(list(vectors.values())))
+    for exact in (True, False):
+        hits = c.query(vector=[3, 4], k=5, exact=exact)
+        assert len(hits) == 5
+        for hit in hits:
+            assert (hit.distance, hit.score) == pytest.approx(expected[hit.id], rel=1e-5, abs=1e-6)
+        assert list(hits.distances) == sorted(hits.distances), "lower is nearer"
+        assert list(hits.scores) == sorted(hits.scores, reverse=True), "higher is nearer"
+
+
+@clause("MET-2", "MET-3")
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("case", ["plain", "tiny", "huge", "wide", "near", "orthogonal", "opposite", "large offset"])
+def test_scores_agree_with_float64(new: New, metric: Metric, case: str) -> None:
+    rng = np.random.default_rng(11)
+    query = rng.normal(size=48)
+    vectors = rng.normal(size=(60, 48))
+    match case:
+        case "tiny":
+            query, vectors = query * 1e-13, vectors * 1e-13
+        case "huge":
+            query, vectors = query * 1e12, vectors * 1e12
+        case "wide":
+            vectors *= 10.0 ** rng.uniform(-12, 12, size=(60, 1))
+        case "near":
+            vectors = query + vectors * 10.0 ** rng.uniform(-7, -1, size=(60, 1))
+        case "orthogonal":
+            vectors -= np.outer(vectors @ query, query) / (query @ query)
+            vectors += query * 10.0 ** rng.uniform(-7, -2, size=(60, 1))
+        case "opposite":
+            vectors = -query + vectors * 1e-3
+        case "large offset":
+            query, vectors = query + 1000, vectors + 1000
+        case _:
+            pass
+    q, x = query.astype(np.float32), vectors.astype(np.float32)
+    c = new(48, metric)
+    c.add(names(60), x)
+    for exact in (True, False):
+        assert_hits(c.query(vector=q, k=60, exact=exact), metric, q, _records(x), 60)
+
+
+@clause("QRY-1", "CAP-2")
+@pytest.mark.parametrize("kind", ["hnsw", "flat", "ivfflat"])
+def test_every_index_is_built_or_refused(store: Store, new: New, supports: Supports, kind: str) -> None:
+    index = {
+        "hnsw": HNSW(m=8, ef_construction=64, ef_search=80),
+        "flat": Flat(),
+        "ivfflat": IVFFlat(lists=10, probes=10),
+    }[kind]
+    if not supports(f"index_{kind}"):
+        before = store.list_collections()
+        with raises(Unsupported):
+            new(16, "l2", index=index)
+        assert store.list_collections() == before
+        return
+    c = new(16, "l2", index=index)
+    assert c.info.index == index
+    assert store.get_collection(c.name).info.index == index
+    vectors = rows(600, 16)
+    c.add(names(600), vectors, metadatas=[{"n": p} for p in range(600)])
+    for query in rows(5, 16, seed=3):
+        assert_hits(c.query(vector=query, k=30), Metric.L2, query, _records(vectors), 30, exact=kind == "flat")
+        assert_hits(c.query(vector=query, k=30, exact=True), Metric.L2, query, _records(vectors), 30)
+        keep = _records(vectors).take(range(590, 600))
+        assert_hits(c.query(vector=query, k=30, where=F("n") >= 590), Metric.L2, query, keep, 30, exact=False)
+
+
+@clause("QRY-1", "CAP-2")
+def test_search_settings_are_heard_or_refused(new: New, supports: Supports) -> None:
+    vectors = rows(1000, 16)
+    plans: list[tuple[str, str, Search, Any]] = [
+        ("search_ef", "index_hnsw", Search(ef=200), HNSW(ef_search=10)),
+        ("search_probes", "index_ivfflat", Search(probes=10), IVFFlat(lists=10, probes=1)),
+    ]
+    for feature, needed, search, index in plans:
+        if not supports(needed):
+            continue  # no such index: that it is refused is test_every_index_is_built_or_refused
+        c = new(16, "l2", index=index)
+        c.add(names(1000), vectors)
+        if not supports(feature):
+            refusing(Unsupported, c, lambda c=c, search=search: c.query(vector=vectors[0], search=search))  # type: ignore[misc]
+            continue
+        assert_hits(
+            c.query(vector=vectors[0], k=100, search=search), Metric.L2, vectors[0], _records(vectors), 100, exact=False
+        )
+        for hits in c.query_many(vectors=vectors[:3], k=10, search=search):
+            assert len(hits) == 10
+        refusing(InvalidInput, c, lambda c=c, search=search: c.query(vector=vectors[0], search=search, exact=True))  # type: ignore[misc]
