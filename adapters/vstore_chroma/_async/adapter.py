@@ -1,0 +1,111 @@
+"""One connection to Chroma and its collections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from chromadb.api import AsyncClientAPI
+from chromadb.api.collection_configuration import CreateCollectionConfiguration, CreateHNSWConfiguration
+from chromadb.api.models.AsyncCollection import AsyncCollection
+from chromadb.api.types import Space
+
+from vstore.capabilities import Capabilities
+from vstore.codec import info_from_json, info_to_json
+from vstore.errors import Mismatch, VStoreError
+from vstore.types import HNSW, CollectionInfo, Index, Metric
+from vstore_chroma._async._run import Closer, Lock
+from vstore_chroma._async.collection import AsyncChromaCollection
+from vstore_chroma.errors import guarded, translate
+
+__all__ = ["AsyncChromaAdapter"]
+
+_INFO: Final = "_vs_info"
+_PAGE: Final = 1000
+_SPACES: Final[dict[Metric, Space]] = {Metric.COSINE: "cosine", Metric.L2: "l2", Metric.DOT: "ip"}
+
+
+class AsyncChromaAdapter:
+    """Implements ``AsyncAdapter``."""
+
+    def __init__(
+        self, client: AsyncClientAPI, capabilities: Capabilities, lock: Lock, close: Closer, secrets: Sequence[str]
+    ) -> None:
+        self._client = client
+        self._capabilities = capabilities
+        self._lock = lock
+        self._close = close
+        self._secrets = secrets
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    @property
+    def native(self) -> AsyncClientAPI:
+        return self._client
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        return self._secrets
+
+    def translate(self, error: Exception) -> VStoreError:
+        return translate(error)
+
+    def default_index(self, dimension: int) -> Index:
+        return HNSW()
+
+    async def create(self, info: CollectionInfo) -> AsyncChromaCollection:
+        index = info.index
+        assert isinstance(index, HNSW)
+        with guarded():
+            native = await self._client.create_collection(
+                info.name,
+                metadata={_INFO: info_to_json(info)},
+                embedding_function=None,
+                configuration=CreateCollectionConfiguration(
+                    hnsw=CreateHNSWConfiguration(
+                        space=_SPACES[info.metric],
+                        max_neighbors=index.m,
+                        ef_construction=index.ef_construction,
+                        ef_search=index.ef_search,
+                    )
+                ),
+            )
+        return self._bind(native)
+
+    async def open(self, name: str) -> AsyncChromaCollection:
+        with guarded():
+            return self._bind(await self._client.get_collection(name, embedding_function=None))
+
+    async def names(self) -> list[str]:
+        found: list[str] = []
+        start = 0
+        while True:
+            with guarded():
+                page = await self._client.list_collections(limit=_PAGE, offset=start)
+            found += [native.name for native in page if _INFO in (native.metadata or {})]
+            start += len(page)
+            if len(page) < _PAGE:
+                return sorted(found)
+
+    async def drop(self, name: str) -> None:
+        await self.open(name)  # what vstore did not create it does not delete
+        with guarded():
+            await self._client.delete_collection(name)
+
+    async def ping(self) -> None:
+        with guarded():
+            await self._client.heartbeat()
+
+    async def close(self) -> None:
+        await self._close()
+
+    def _bind(self, native: AsyncCollection) -> AsyncChromaCollection:
+        text = (native.metadata or {}).get(_INFO)
+        if text is None:
+            raise Mismatch(
+                f"{native.name!r} exists, but vstore did not create it",
+                hint="Work on it through store.native, or copy it into a new collection.",
+            )
+        return AsyncChromaCollection(native, info_from_json(native.name, text), self._capabilities, self._lock)

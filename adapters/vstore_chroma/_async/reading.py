@@ -1,0 +1,198 @@
+"""Reads: by id, by filter, and the nearest to a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from chromadb.api.models.AsyncCollection import AsyncCollection
+from numpy.typing import NDArray
+
+from vstore._async._run import run_blocking
+from vstore.scores import distances, nearest, ranked, scores
+from vstore.types import CollectionInfo, Hits, Include, Metadata, Metric, Records, VectorArray
+from vstore_chroma._async._run import sleep
+from vstore_chroma.codec import included, to_records
+from vstore_chroma.compile import MAX_VARIABLES, Where, variables
+from vstore_chroma.errors import guarded, not_on_disk_yet
+
+__all__ = ["AsyncReader"]
+
+_COLUMNS: Final = ("ids", "embeddings", "documents", "metadatas")
+_NOTHING: Final[dict[str, list[Any]]] = {name: [] for name in _COLUMNS}
+_MAX_IDS: Final = 5000
+_CHUNK_FLOATS: Final = 400_000
+_REQUEST_FLOATS: Final = 400_000
+_RESPONSE_HITS: Final = 20_000
+_RETRIES: Final = 6
+# Chroma computes in float32. Cosine stays within 7e-7 of float64 up to 1,536 components and passes 1e-6
+# at 4,096; of a dot product it reports 1 - q·x, which leaves 6e-8 of 1 (all measured on 1.5.9, MET-3).
+_COSINE_DIMENSION: Final = 1536
+_SMALL_DOT: Final = 0.05
+_BLIND_DOT: Final = 1e-4
+
+
+class AsyncReader:
+    """Reads of one collection. They take no lock."""
+
+    def __init__(self, native: AsyncCollection, info: CollectionInfo, *, retry: bool) -> None:
+        self._native = native
+        self._metric = info.metric
+        self._dimension = info.dimension
+        self._retries = _RETRIES if retry else 0
+        self._recompute = info.metric is Metric.COSINE and info.dimension > _COSINE_DIMENSION
+
+    async def _call(self, call: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:
+        """One call of Chroma; repeated while a server writes the first files of a collection's index."""
+        for attempt in range(self._retries):
+            try:
+                with guarded():
+                    return await call(**arguments)
+            except Exception as error:
+                if not not_on_disk_yet(error):
+                    raise
+                await sleep(0.02 * 2**attempt)
+        with guarded():
+            return await call(**arguments)
+
+    async def ids(self, where: Where | None) -> list[str]:
+        """The ids of the records that match."""
+        found = await self._call(self._native.get, where=where, include=[])
+        return list(found["ids"])
+
+    async def count(self, where: Where | None) -> int:
+        """How many records match."""
+        if where is None:
+            number: int = await self._call(self._native.count)
+            return number
+        return len(await self.ids(where))
+
+    async def present(self, ids: Sequence[str]) -> set[str]:
+        """Those of ``ids`` that exist."""
+        found: set[str] = set()
+        for start in range(0, len(ids), _MAX_IDS):
+            part = await self._call(self._native.get, ids=list(ids[start : start + _MAX_IDS]), include=[])
+            found.update(part["ids"])
+        return found
+
+    async def stored_metadata(self, ids: Sequence[str]) -> dict[str, Metadata | None]:
+        """What Chroma has as metadata of those of ``ids`` that exist."""
+        found: dict[str, Metadata | None] = {}
+        for start in range(0, len(ids), _MAX_IDS):
+            part = await self._call(self._native.get, ids=list(ids[start : start + _MAX_IDS]), include=["metadatas"])
+            found.update(zip(part["ids"], part["metadatas"], strict=True))
+        return found
+
+    async def by_ids(self, ids: Sequence[str], include: Include, where: Where | None = None) -> Records:
+        """The records with these ids, that match, in Chroma's order."""
+        room = _MAX_IDS if where is None else min(_MAX_IDS, MAX_VARIABLES + 500 - variables(where))
+        columns = included(include)
+        parts = [to_records(_NOTHING, include, self._dimension)]
+        for start in range(0, len(ids), room):
+            wanted = list(ids[start : start + room])
+            found = await self._call(self._native.get, ids=wanted, where=where, include=columns)
+            parts.append(to_records(found, include, self._dimension))
+        return Records.concat(parts[1:] or parts)
+
+    async def nearest(self, queries: VectorArray, k: int, ids: Sequence[str], include: Include) -> list[Hits]:
+        """The true nearest among ``ids``: reads their vectors in chunks, and keeps k for each query."""
+        best: list[tuple[list[str], NDArray[np.float64]]] = [([], np.empty(0)) for _ in queries]
+        rows = max(16, min(_MAX_IDS, _CHUNK_FLOATS // self._dimension))
+        for start in range(0, len(ids), rows):
+            chunk = await self.by_ids(ids[start : start + rows], Include(vectors=True))
+            best = await run_blocking(self._better, best, chunk, queries, k)
+        wanted = list(dict.fromkeys(i for kept, _ in best for i in kept))
+        records = await self.by_ids(wanted, include) if included(include) else Records(wanted)
+        return [self._hits(kept, distance, records) for kept, distance in best]
+
+    def _better(
+        self,
+        best: list[tuple[list[str], NDArray[np.float64]]],
+        chunk: Records,
+        queries: VectorArray,
+        k: int,
+    ) -> list[tuple[list[str], NDArray[np.float64]]]:
+        assert chunk.vectors is not None
+        out = []
+        for (kept, known), query in zip(best, queries, strict=True):
+            candidates = kept + chunk.ids
+            distance = np.concatenate([known, distances(self._metric, query, chunk.vectors)])
+            order = nearest(distance, candidates, k)
+            out.append(([candidates[p] for p in order], distance[order]))
+        return out
+
+    def _hits(self, ids: list[str], distance: NDArray[np.float64], records: Records) -> Hits:
+        """Hits in the order of ``ids``; one that was deleted meanwhile is left out."""
+        chosen = records.ordered(ids)
+        if len(chosen) < len(ids):
+            there = set(chosen.ids)
+            distance = distance[[place for place, i in enumerate(ids) if i in there]]
+        return Hits(chosen, distance, scores(self._metric, distance))
+
+    async def approximate(self, queries: VectorArray, k: int, where: Where | None, include: Include) -> list[Hits]:
+        """The k nearest as the index finds them, never fewer than match."""
+        rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
+        hits: list[Hits] = []
+        for start in range(0, len(queries), rows):
+            hits += await self._search(queries[start : start + rows], k, where, include)
+        return hits
+
+    async def _search(self, queries: VectorArray, k: int, where: Where | None, include: Include) -> list[Hits]:
+        fetched = Include(include.vectors or self._recompute, include.documents, include.metadatas)
+        found = await self._call(
+            self._native.query,
+            query_embeddings=queries,
+            n_results=k,
+            where=where,
+            include=[*included(fetched), "distances"],
+        )
+        hits = [await self._refined(query, k, found, row, fetched, include) for row, query in enumerate(queries)]
+        if short := [row for row, one in enumerate(hits) if one is None or len(one) < k]:
+            # the index lost some: of few matches, of records it cannot reach, or of a k near the count
+            matches = await self.ids(where) if where is not None else None
+            total = len(matches) if matches is not None else await self.count(None)
+            again = [row for row in short if (one := hits[row]) is None or len(one) < min(k, total)]
+            if again:
+                ids = matches if matches is not None else await self.ids(None)
+                for row, one in zip(again, await self.nearest(queries[again], k, ids, include), strict=True):
+                    hits[row] = one
+        return [one for one in hits if one is not None]
+
+    async def _refined(
+        self, query: VectorArray, k: int, found: Any, row: int, fetched: Include, include: Include
+    ) -> Hits | None:
+        """One query's hits with distances as exact as MET-3 asks; None where the index was blind."""
+        columns = {name: found[name][row] for name in _COLUMNS if found[name] is not None}
+        records = to_records(columns, fetched, self._dimension)
+        ids = records.ids
+        reported = np.asarray(found["distances"][row], dtype=np.float64)
+        match self._metric:
+            case Metric.L2:
+                distance = np.sqrt(reported)
+            case Metric.DOT:
+                distance = reported - 1.0
+            case _:
+                distance = reported
+        if self._metric is Metric.DOT and len(ids):
+            sizes = np.abs(distance)
+            if sizes.max() < _BLIND_DOT:
+                return None
+            if sizes.min() < _SMALL_DOT:
+                vectors = records.vectors
+                if vectors is None:
+                    again = await self.by_ids(ids, Include(vectors=True))
+                    records, vectors = _both(records, again), again.ordered(ids).vectors
+                assert vectors is not None
+                distance = distances(self._metric, query, vectors)
+        elif self._recompute and records.vectors is not None:
+            distance = distances(self._metric, query, records.vectors)
+        if not include.vectors and records.vectors is not None:
+            records = Records(records.ids, None, records.documents, records.metadatas)
+        return ranked(self._metric, records, distance, k)
+
+
+def _both(records: Records, others: Records) -> Records:
+    """The records that are in both."""
+    there = set(others.ids)
+    return records if len(there) == len(records) else records.ordered([i for i in records.ids if i in there])

@@ -1,0 +1,112 @@
+# Generated from adapters/vstore_chroma/_async/adapter.py by tools/unasync.py: do not edit.
+"""One connection to Chroma and its collections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from chromadb.api import ClientAPI
+from chromadb.api.collection_configuration import CreateCollectionConfiguration, CreateHNSWConfiguration
+from chromadb.api.models.Collection import Collection
+from chromadb.api.types import Space
+
+from vstore.capabilities import Capabilities
+from vstore.codec import info_from_json, info_to_json
+from vstore.errors import Mismatch, VStoreError
+from vstore.types import HNSW, CollectionInfo, Index, Metric
+from vstore_chroma._sync._run import Closer, Lock
+from vstore_chroma._sync.collection import ChromaCollection
+from vstore_chroma.errors import guarded, translate
+
+__all__ = ["ChromaAdapter"]
+
+_INFO: Final = "_vs_info"
+_PAGE: Final = 1000
+_SPACES: Final[dict[Metric, Space]] = {Metric.COSINE: "cosine", Metric.L2: "l2", Metric.DOT: "ip"}
+
+
+class ChromaAdapter:
+    """Implements ``Adapter``."""
+
+    def __init__(
+        self, client: ClientAPI, capabilities: Capabilities, lock: Lock, close: Closer, secrets: Sequence[str]
+    ) -> None:
+        self._client = client
+        self._capabilities = capabilities
+        self._lock = lock
+        self._close = close
+        self._secrets = secrets
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    @property
+    def native(self) -> ClientAPI:
+        return self._client
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        return self._secrets
+
+    def translate(self, error: Exception) -> VStoreError:
+        return translate(error)
+
+    def default_index(self, dimension: int) -> Index:
+        return HNSW()
+
+    def create(self, info: CollectionInfo) -> ChromaCollection:
+        index = info.index
+        assert isinstance(index, HNSW)
+        with guarded():
+            native = self._client.create_collection(
+                info.name,
+                metadata={_INFO: info_to_json(info)},
+                embedding_function=None,
+                configuration=CreateCollectionConfiguration(
+                    hnsw=CreateHNSWConfiguration(
+                        space=_SPACES[info.metric],
+                        max_neighbors=index.m,
+                        ef_construction=index.ef_construction,
+                        ef_search=index.ef_search,
+                    )
+                ),
+            )
+        return self._bind(native)
+
+    def open(self, name: str) -> ChromaCollection:
+        with guarded():
+            return self._bind(self._client.get_collection(name, embedding_function=None))
+
+    def names(self) -> list[str]:
+        found: list[str] = []
+        start = 0
+        while True:
+            with guarded():
+                page = self._client.list_collections(limit=_PAGE, offset=start)
+            found += [native.name for native in page if _INFO in (native.metadata or {})]
+            start += len(page)
+            if len(page) < _PAGE:
+                return sorted(found)
+
+    def drop(self, name: str) -> None:
+        self.open(name)  # what vstore did not create it does not delete
+        with guarded():
+            self._client.delete_collection(name)
+
+    def ping(self) -> None:
+        with guarded():
+            self._client.heartbeat()
+
+    def close(self) -> None:
+        self._close()
+
+    def _bind(self, native: Collection) -> ChromaCollection:
+        text = (native.metadata or {}).get(_INFO)
+        if text is None:
+            raise Mismatch(
+                f"{native.name!r} exists, but vstore did not create it",
+                hint="Work on it through store.native, or copy it into a new collection.",
+            )
+        return ChromaCollection(native, info_from_json(native.name, text), self._capabilities, self._lock)

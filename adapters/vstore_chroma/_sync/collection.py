@@ -1,0 +1,198 @@
+# Generated from adapters/vstore_chroma/_async/collection.py by tools/unasync.py: do not edit.
+"""One collection of Chroma: writes, and reads by id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from chromadb.api.models.Collection import Collection
+
+from vstore.capabilities import Capabilities
+from vstore.errors import AlreadyExists, NotFound, PartialWrite
+from vstore.filters.tree import Filter
+from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
+from vstore_chroma._sync._run import Lock
+from vstore_chroma._sync.reading import Reader
+from vstore_chroma.codec import NO_DOCUMENT, Columns, encode_changes, encode_metadata, replacing, split
+from vstore_chroma.compile import compile_filter
+from vstore_chroma.errors import guarded, translate
+
+__all__ = ["ChromaCollection"]
+
+
+class ChromaCollection:
+    """Implements ``CollectionAdapter``.
+
+    Every write holds the store's lock, since Chroma's own calls are not what the contract promises: add
+    ignores ids that exist, upsert merges, update ignores ids that are missing. Each needs a read first.
+    """
+
+    def __init__(self, native: Collection, info: CollectionInfo, capabilities: Capabilities, lock: Lock) -> None:
+        self._native = native
+        self._info = info
+        self._lock = lock
+        self._rows = capabilities.limits.max_batch_rows
+        self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
+        self._read = Reader(native, info, retry=capabilities.mode == "server")
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._info
+
+    @property
+    def native(self) -> Collection:
+        return self._native
+
+    def add(self, records: Records) -> None:
+        columns = _columns(records)
+        with self._lock:
+            if taken := self._read.present(records.ids):
+                raise AlreadyExists(
+                    "records exist already; nothing was written",
+                    ids=[i for i in records.ids if i in taken],
+                    hint="Use upsert.",
+                )
+            self._write(self._native.add, columns)
+
+    def upsert(self, records: Records) -> None:
+        columns = _columns(records)
+        with self._lock:
+            old = self._read.stored_metadata(records.ids)
+            if old:
+                columns = _replacing(columns, old)
+            self._write(self._native.upsert, columns)
+
+    def update(self, records: Records, *, replace_metadata: bool) -> None:
+        ids, vectors, documents = records.ids, records.vectors, records.documents
+        with self._lock:
+            merging = records.metadatas is None or not replace_metadata
+            old = dict.fromkeys(self._read.present(ids)) if merging else self._read.stored_metadata(ids)
+            if missing := [i for i in ids if i not in old]:
+                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+            if documents is not None:
+                documents = [NO_DOCUMENT if text is None else text for text in documents]
+                if vectors is None:
+                    # without a vector Chroma would embed the documents, with a model from the network
+                    vectors = (self._read.by_ids(ids, Include(vectors=True))).ordered(ids).vectors
+            metadatas: list[Metadata | None] | None = None
+            if records.metadatas is not None:
+                metadatas = (
+                    [encode_changes(m) for m in records.metadatas]
+                    if merging
+                    else [replacing(old[i], encode_metadata(m)) for i, m in zip(ids, records.metadatas, strict=True)]
+                )
+            columns = Columns(ids, vectors, list(documents) if documents is not None else None, metadatas)
+            self._write(self._native.update, columns)
+
+    def get(self, ids: Sequence[str], include: Include) -> Records:
+        return (self._read.by_ids(ids, include)).ordered(ids)
+
+    def query(
+        self,
+        vectors: VectorArray,
+        k: int,
+        where: Filter | None,
+        include: Include,
+        *,
+        exact: bool,
+        search: Search | None,
+    ) -> list[Hits]:
+        condition = None if where is None else compile_filter(where)
+        if exact:
+            return self._read.nearest(vectors, k, self._read.ids(condition), include)
+        return self._read.approximate(vectors, k, condition, include)
+
+    def scan(
+        self, where: Filter | None, batch_size: int, after: str | None, include: Include
+    ) -> Iterator[tuple[Records, str]]:
+        # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
+        condition = None if where is None else compile_filter(where)
+        ids = sorted(i for i in self._read.ids(condition) if after is None or i > after)
+        for start in range(0, len(ids), batch_size):
+            wanted = ids[start : start + batch_size]
+            page = (self._read.by_ids(wanted, include, condition)).ordered(wanted)
+            if page.ids:
+                yield page, wanted[-1]
+
+    def delete_ids(self, ids: Sequence[str]) -> None:
+        with self._lock:
+            self._delete(list(ids))
+
+    def delete_where(self, where: Filter) -> None:
+        condition = compile_filter(where)
+        with self._lock:
+            self._delete(self._read.ids(condition))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._delete(self._read.ids(None))
+
+    def count(self, where: Filter | None) -> int:
+        return self._read.count(None if where is None else compile_filter(where))
+
+    def rename(self, name: str) -> None:
+        with self._lock:
+            with guarded():
+                self._native.modify(name=name)
+            self._info = replace(self._info, name=name)
+
+    def _write(self, call: Callable[..., Any], columns: Columns) -> None:
+        """Sends columns in parts that Chroma takes."""
+        written: list[str] = []
+        for part in split(columns, self._rows, self._bytes):
+            arguments = part.arguments()
+            if len(arguments) == 1:
+                continue
+            try:
+                with guarded():
+                    call(**arguments)
+            except Exception as error:
+                if not written:
+                    raise
+                raise _partial(error, written) from error
+            written += part.ids
+
+    def _delete(self, ids: list[str]) -> None:
+        deleted: list[str] = []
+        for start in range(0, len(ids), self._rows):
+            part = ids[start : start + self._rows]
+            try:
+                with guarded():
+                    self._native.delete(ids=part)
+            except Exception as error:
+                if not deleted:
+                    raise
+                raise _partial(error, deleted) from error
+            deleted += part
+
+
+def _partial(error: Exception, done: list[str]) -> PartialWrite:
+    return PartialWrite(
+        f"{len(done):,} records are done; the next part failed: {translate(error).message}",
+        written=done,
+        hint="Call again with the others.",
+    )
+
+
+def _columns(records: Records) -> Columns:
+    documents, metadatas = records.documents, records.metadatas
+    return Columns(
+        records.ids,
+        records.vectors,
+        documents,
+        None if metadatas is None else [encode_metadata(m) for m in metadatas],
+    )
+
+
+def _replacing(columns: Columns, old: dict[str, Metadata | None]) -> Columns:
+    """The same columns, each row of which leaves nothing of the record it replaces."""
+    ids = columns.ids
+    documents = columns.documents or [None] * len(ids)
+    metadatas = columns.metadatas or [{}] * len(ids)
+    return replace(
+        columns,
+        documents=[NO_DOCUMENT if d is None and i in old else d for i, d in zip(ids, documents, strict=True)],
+        metadatas=[replacing(old.get(i), m or {}) for i, m in zip(ids, metadatas, strict=True)],
+    )

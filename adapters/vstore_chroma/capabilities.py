@@ -1,0 +1,64 @@
+"""The capability record of one live connection."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vstore.capabilities import Capabilities, Limits, emulated, native, no
+
+__all__ = ["MAX_REQUEST_BYTES", "capabilities"]
+
+# The server refuses bodies somewhere between 21 and 32 MB (1.5.9)
+MAX_REQUEST_BYTES: Final = 16_000_000
+MAX_K: Final = 16_384
+
+
+def capabilities(
+    *, server_version: str, client_version: str, mode: str, persistent: bool, max_rows: int
+) -> Capabilities:
+    """What a connection of this kind can do.
+
+    Args:
+        server_version: Chroma's version; embedded, the library's own.
+        client_version: The version of the package chromadb.
+        mode: ``"embedded"`` or ``"server"``.
+        persistent: Whether data outlives the store.
+        max_rows: What the connection reports as its largest batch.
+    """
+    return Capabilities(
+        backend="chroma",
+        mode=mode,
+        server_version=server_version,
+        client_version=client_version,
+        persistent=persistent,
+        limits=Limits(
+            max_dimension=16_384,
+            max_k=MAX_K,
+            max_batch_rows=max_rows,
+            max_batch_bytes=MAX_REQUEST_BYTES,
+            max_document_bytes=2 << 20,
+        ),
+        index_hnsw=native("dot: the index compares 1 - q·x in float32 and cannot tell products far below 1 apart"),
+        index_flat=no("Chroma always builds an HNSW index; query(exact=True) compares with every record"),
+        index_ivfflat=no("Chroma has HNSW only"),
+        search_ef=no("ef_search is a setting of the collection: HNSW(ef_search=…)"),
+        search_probes=no("Chroma has HNSW only"),
+        exact_query=emulated("reads the vectors of all matching records, in chunks: time grows with their number"),
+        filtered_query=emulated(
+            "where the index gives fewer than k hits the matches are counted and, if there are more, read and "
+            "compared one by one"
+        ),
+        document_contains=native(),
+        string_ordering=no("Chroma orders numbers only"),
+        matches=no("Chroma has regular expressions for documents only"),
+        nested_metadata=no("Chroma's metadata is flat"),
+        nested_paths=no("Chroma's metadata is flat"),
+        int64_ordering=native("through a marker beside each key that tells ints from floats"),
+        atomic_writes=no(
+            "a call beyond one batch is several requests. Reads that a write needs (old keys, existing ids) and "
+            "the write itself are one step against all other calls of this store, not against other processes "
+            "that write the same ids through the same server at the same moment"
+        ),
+        rename=native(),
+        mapping=no("collections that vstore did not create cannot be mapped yet"),
+    )

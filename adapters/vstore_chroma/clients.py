@@ -1,0 +1,157 @@
+"""Chroma clients that can be closed, that time out, and that share nothing with others.
+
+chromadb 1.5.9 keeps its engines ("systems") in one registry per process. That makes every in-memory
+client the same database, refuses a client whose settings differ from an earlier one's, and never lets
+go of an HTTP client's sockets. The classes here are chromadb's own clients, but each with a system of its own.
+A directory is the exception: there the shared engine is what keeps two clients of one process in step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import chromadb
+import httpx
+from chromadb.api import AsyncClientAPI, AsyncServerAPI, ClientAPI, ServerAPI
+from chromadb.api.async_client import AsyncClient
+from chromadb.api.client import Client
+from chromadb.config import Settings, System
+from chromadb.telemetry.product import ProductTelemetryClient
+
+from vstore_chroma.config import Target
+
+__all__ = ["close_client", "close_client_async", "is_async", "open_client", "open_client_async", "persistent"]
+
+
+def _settings(**more: Any) -> Settings:
+    return Settings(anonymized_telemetry=False, **more)
+
+
+def _http_settings(target: Target, implementation: str) -> Settings:
+    return _settings(
+        chroma_api_impl=implementation,
+        chroma_server_host=f"[{target.host}]" if ":" in target.host else target.host,
+        chroma_server_http_port=target.port,
+        chroma_server_ssl_enabled=target.tls,
+        chroma_server_headers=dict(target.headers),
+    )
+
+
+def _start(settings: Settings) -> System:
+    system = System(settings)
+    system.instance(ProductTelemetryClient)  # type: ignore[type-abstract]  # System finds the concrete class
+    return system
+
+
+class _OwnClient(Client):
+    """A sync client on a system of its own."""
+
+    def __init__(self, settings: Settings, tenant: str, database: str, timeout: float | None = None) -> None:
+        self._own = _start(settings)
+        self._server = self._own.instance(ServerAPI)  # type: ignore[type-abstract]  # likewise
+        self._own.start()
+        self.tenant, self.database = tenant, database
+        if timeout is not None:
+            # FastAPI builds its session with timeout=None, and no setting reaches it
+            self._server._session.timeout = httpx.Timeout(timeout)  # type: ignore[attr-defined]  # HTTP only
+
+    @property
+    def _system(self) -> System:
+        return self._own
+
+    def _validate_tenant_database(self, tenant: str, database: str) -> None:
+        self._server.get_tenant(tenant)
+        self._server.get_database(database, tenant)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            session = getattr(self._server, "_session", None)
+            if session is not None:
+                session.close()  # System.stop leaves it open
+            self._own.stop()
+
+
+class _TimedSessions(dict[int, httpx.AsyncClient]):
+    """AsyncFastAPI's sessions by event loop, each given a timeout as it comes."""
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__()
+        self._timeout = httpx.Timeout(timeout)
+
+    def __setitem__(self, loop: int, session: httpx.AsyncClient) -> None:
+        session.timeout = self._timeout
+        super().__setitem__(loop, session)
+
+
+class _OwnAsyncClient(AsyncClient):
+    """An async client on a system of its own."""
+
+    def __init__(self, settings: Settings, tenant: str, database: str, timeout: float) -> None:
+        self._own = _start(settings)
+        self._server = self._own.instance(AsyncServerAPI)  # type: ignore[type-abstract]  # likewise
+        # the class shares one dict of sessions among all its objects: the second client of an event
+        # loop would send the headers, the token among them, of the first
+        self._server._clients = _TimedSessions(timeout)  # type: ignore[attr-defined]  # HTTP only
+        self.tenant, self.database = tenant, database
+
+    @property
+    def _system(self) -> System:
+        return self._own
+
+    async def _validate_tenant_database(self, tenant: str, database: str) -> None:
+        await self._server.get_tenant(tenant)
+        await self._server.get_database(database, tenant)
+
+
+def open_client(target: Target, timeout: float) -> ClientAPI:
+    """A sync client for a target; for a server it was tried."""
+    match target.kind:
+        case "memory":
+            return _OwnClient(_settings(), target.tenant, target.database)
+        case "directory":
+            return chromadb.PersistentClient(target.path, _settings(), target.tenant, target.database)
+        case "server":
+            settings = _http_settings(target, "chromadb.api.fastapi.FastAPI")
+            client = _OwnClient(settings, target.tenant, target.database, timeout)
+            try:
+                client.set_tenant(target.tenant, target.database)
+            except BaseException:
+                client.close()
+                raise
+            return client
+
+
+async def open_client_async(target: Target, seconds: float) -> AsyncClientAPI:
+    """An async client for a server, tried."""
+    settings = _http_settings(target, "chromadb.api.async_fastapi.AsyncFastAPI")
+    client = _OwnAsyncClient(settings, target.tenant, target.database, seconds)
+    try:
+        await client.set_tenant(target.tenant, target.database)
+    except BaseException:
+        await close_client_async(client)
+        raise
+    return client
+
+
+def close_client(client: ClientAPI) -> None:
+    """Closes a client of ``open_client``."""
+    client.close()  # type: ignore[attr-defined]  # of Client, not of its interface
+
+
+async def close_client_async(client: AsyncClientAPI) -> None:
+    """Closes a client of ``open_client_async``: chromadb has no call for it."""
+    await client._server._cleanup()  # type: ignore[attr-defined]
+
+
+def is_async(client: object) -> bool:
+    """Whether a client is chromadb's async one."""
+    return isinstance(client, AsyncClientAPI)
+
+
+def persistent(client: ClientAPI | AsyncClientAPI) -> tuple[str, bool]:
+    """The mode of a client, and whether its data outlives it."""
+    settings = client.get_settings()
+    if settings.chroma_api_impl.endswith("FastAPI"):
+        return "server", True
+    return "embedded", bool(settings.is_persistent)

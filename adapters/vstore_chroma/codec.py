@@ -1,0 +1,264 @@
+"""Records to and from what Chroma stores.
+
+Beside every metadata key ``k`` stand names of our own, which no user's key can have (META-1):
+
+- ``_vs.k``: a marker, one letter for the kind of the value. It serves what Chroma has no means for:
+  ``exists`` and its complement, ints told from floats in filters, datetimes. One scalar a key is the
+  cheapest form; a list of the keys present costs 200 µs a record and more (measured on 1.5.9).
+- ``_vs~k``: instead of ``k`` for a float, or a list of floats, that Chroma would not keep exactly.
+- ``_vs-k``: the places of negative zeros.
+- ``_vs=k``: instead of ``k`` where that begins with ``chroma:``.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from vstore.codec import from_micros
+from vstore.filters.rewrite import micros
+from vstore.types import Include, Metadata, Records, VectorArray
+
+__all__ = [
+    "FLOAT_KIND",
+    "INT_KINDS",
+    "KINDS",
+    "NO_DOCUMENT",
+    "NUMBER_KINDS",
+    "Columns",
+    "decode_metadata",
+    "encode_changes",
+    "encode_metadata",
+    "image",
+    "images",
+    "included",
+    "marker",
+    "replacing",
+    "split",
+    "stored",
+    "survives",
+    "to_records",
+]
+
+_INT: Final = struct.Struct("<q")
+_DOUBLE: Final = struct.Struct("<d")
+_MAGNITUDE: Final = (1 << 63) - 1
+
+_MARKER: Final = "_vs."
+_ESCAPE: Final = "_vs="
+_IMAGE: Final = "_vs~"
+_ZEROS: Final = "_vs-"
+_RESERVED: Final = "chroma:"
+
+_KIND_OF: Final[dict[type, str]] = {str: "s", bool: "b", int: "i", float: "f", datetime: "t"}
+_INEXACT: Final = "x"
+_LIST: Final = "l"
+_INEXACT_LIST: Final = "v"
+_LIST_OF_DATETIME: Final = "u"
+_SPECIAL: Final = frozenset((_INEXACT, _INEXACT_LIST, "t", _LIST_OF_DATETIME))
+
+INT_KINDS: Final = ["i", "t"]
+FLOAT_KIND: Final = "f"
+NUMBER_KINDS: Final = [*INT_KINDS, FLOAT_KIND, _INEXACT]
+KINDS: Final = ["s", "b", *NUMBER_KINDS, _LIST, _INEXACT_LIST, _LIST_OF_DATETIME]
+
+# Chroma cannot take a document away from a record. No document of a user holds NUL (DOC-1), and no
+# text of F.document.contains does, so this one stands for none and is found by nothing.
+NO_DOCUMENT: Final = "\x00"
+
+
+def stored(key: str) -> str:
+    """The name under which Chroma keeps a key: it silently drops those that begin ``chroma:``."""
+    return _ESCAPE + key if key.startswith(_RESERVED) else key
+
+
+def marker(key: str) -> str:
+    """The name of the marker that tells the kind of the value of a key."""
+    return _MARKER + key
+
+
+def images(key: str) -> str:
+    """The name under which floats of a key are kept that Chroma does not keep exactly."""
+    return _IMAGE + key
+
+
+def survives(value: float) -> bool:
+    """Whether Chroma keeps a float exactly: it has at most 15 digits and no far exponent.
+
+    Chroma writes metadata as JSON and reads it with serde_json's fast float parser, which is off by one in
+    the last place for about one in four doubles (measured on 1.5.9; serde_json has a feature
+    ``float_roundtrip`` against it). It is exact while the digits fit 2**53 and the exponent is within 22.
+    """
+    return value == 0.0 or (1e-7 < abs(value) < 1e22 and float(f"{value:.15g}") == value)
+
+
+def image(value: float) -> int:
+    """A 64-bit int that orders as the float does: its bits, mirrored below zero; both zeros are 0."""
+    bits: int = _INT.unpack(_DOUBLE.pack(value))[0]
+    return bits if bits >= 0 else -(bits & _MAGNITUDE)
+
+
+def _from_image(number: int) -> float:
+    value: float = _DOUBLE.unpack(_INT.pack(abs(number)))[0]
+    return value if number >= 0 else -value
+
+
+def _negative_zero(value: float) -> bool:
+    return value == 0.0 and math.copysign(1.0, value) < 0
+
+
+def encode_metadata(metadata: Mapping[str, Any]) -> Metadata:
+    """Metadata as Chroma stores it: markers added, datetimes as microseconds, inexact floats as images."""
+    out: Metadata = {}
+    for key, value in metadata.items():
+        kind = type(value)
+        name = stored(key)
+        code = _KIND_OF.get(kind, _LIST)
+        if kind is datetime:
+            value = micros(value)
+        elif kind is float:
+            if not survives(value):
+                name, code, value = _IMAGE + key, _INEXACT, image(value)
+            elif _negative_zero(value):
+                out[_ZEROS + key] = [0]
+        elif kind is list and type(value[0]) is datetime:
+            code, value = _LIST_OF_DATETIME, [micros(moment) for moment in value]
+        elif kind is list and type(value[0]) is float:
+            # SQLite stores a real without fraction as an int, which has no negative zero
+            if zeros := [place for place, x in enumerate(value) if _negative_zero(x)]:
+                out[_ZEROS + key] = zeros
+            if not all(map(survives, value)):
+                name, code, value = _IMAGE + key, _INEXACT_LIST, [image(x) for x in value]
+        out[name] = value
+        out[_MARKER + key] = code
+    return out
+
+
+def encode_changes(metadata: Mapping[str, Any]) -> Metadata:
+    """The same for an update that merges: a value of None removes the key, and no other form of a key stays."""
+    out: Metadata = {}
+    for key in metadata:
+        out[stored(key)] = out[_MARKER + key] = out[_IMAGE + key] = out[_ZEROS + key] = None
+    out.update(encode_metadata({key: value for key, value in metadata.items() if value is not None}))
+    return out
+
+
+def replacing(old: Mapping[str, Any] | None, new: Metadata) -> Metadata:
+    """New stored metadata that also removes every old key: an upsert of Chroma merges."""
+    return {**dict.fromkeys(old), **new} if old else new
+
+
+def decode_metadata(found: Mapping[str, Any] | None) -> Metadata:
+    """The inverse of ``encode_metadata``; Chroma has None for empty metadata."""
+    out: Metadata = {}
+    special: list[tuple[str, str]] = []
+    zeros: list[str] = []
+    for name, value in (found or {}).items():
+        if not name.startswith("_vs"):
+            out[name] = value
+        elif name.startswith(_MARKER):
+            if value in _SPECIAL:
+                special.append((name[len(_MARKER) :], value))
+        elif name.startswith(_ESCAPE):
+            out[name[len(_ESCAPE) :]] = value
+        elif name.startswith(_ZEROS):
+            zeros.append(name[len(_ZEROS) :])
+    if found is not None:
+        for key, kind in special:
+            match kind:
+                case "t":
+                    out[key] = from_micros(found[stored(key)])
+                case "u":
+                    out[key] = [from_micros(moment) for moment in found[stored(key)]]
+                case "x":
+                    out[key] = _from_image(found[_IMAGE + key])
+                case _:
+                    out[key] = [_from_image(number) for number in found[_IMAGE + key]]
+        for key in zeros:
+            places = set(found[_ZEROS + key])
+            value = out[key]
+            out[key] = [-0.0 if i in places else x for i, x in enumerate(value)] if type(value) is list else -0.0
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """One call's columns as Chroma takes them; a column that is None is left out of the call."""
+
+    ids: list[str]
+    embeddings: VectorArray | None = None
+    documents: list[str | None] | None = None
+    metadatas: list[Metadata | None] | None = None
+
+    def __getitem__(self, rows: slice) -> Columns:
+        return Columns(
+            self.ids[rows],
+            None if self.embeddings is None else self.embeddings[rows],
+            None if self.documents is None else self.documents[rows],
+            None if self.metadatas is None else self.metadatas[rows],
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of Chroma's ``add``, ``upsert`` and ``update``.
+
+        A column without any value is left out: Chroma refuses an empty dict, and a column of None costs.
+        """
+        documents, metadatas = self.documents, self.metadatas
+        return {
+            "ids": self.ids,
+            "embeddings": self.embeddings,
+            "documents": documents if documents is not None and any(d is not None for d in documents) else None,
+            "metadatas": [m or None for m in metadatas] if metadatas is not None and any(metadatas) else None,
+        }
+
+
+def split(columns: Columns, max_rows: int, max_bytes: int | None) -> Iterator[Columns]:
+    """Parts of at most ``max_rows`` rows and ``max_bytes`` bytes as JSON, each of one row at least."""
+    total = len(columns.ids)
+    if max_bytes is None:
+        for start in range(0, total, max_rows):
+            yield columns[start : start + max_rows]
+        return
+    start = weight = 0
+    for place, size in enumerate(_sizes(columns)):
+        if place > start and (place - start == max_rows or weight + size > max_bytes):
+            yield columns[start:place]
+            start, weight = place, 0
+        weight += size
+    yield columns[start:total]
+
+
+def _sizes(columns: Columns) -> Iterator[int]:
+    """Bytes of each row in a request: JSON, with vectors as numbers (base64 is shorter)."""
+    fixed = 16 + (0 if columns.embeddings is None else 16 * columns.embeddings.shape[1])
+    for place, record_id in enumerate(columns.ids):
+        parts = (
+            record_id,
+            None if columns.documents is None else columns.documents[place],
+            None if columns.metadatas is None else columns.metadatas[place],
+        )
+        yield fixed + sum(len(orjson.dumps(part)) for part in parts)
+
+
+def included(include: Include) -> list[str]:
+    """The columns to ask Chroma for."""
+    names = {"embeddings": include.vectors, "documents": include.documents, "metadatas": include.metadatas}
+    return [name for name, wanted in names.items() if wanted]
+
+
+def to_records(found: Mapping[str, Any], include: Include, dimension: int) -> Records:
+    """A result of Chroma, as it calls its columns, as records with exactly the columns of ``include``."""
+    ids: list[str] = found["ids"]
+    return Records(
+        ids,
+        np.asarray(found["embeddings"], dtype=np.float32).reshape(len(ids), dimension) if include.vectors else None,
+        [None if text == NO_DOCUMENT else text for text in found["documents"]] if include.documents else None,
+        [decode_metadata(one) for one in found["metadatas"]] if include.metadatas else None,
+    )

@@ -1,0 +1,140 @@
+"""Connects: a client, the capabilities it reports, the lock, and how to close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+
+import chromadb
+from chromadb.api import AsyncClientAPI, ClientAPI
+
+from vstore.capabilities import Capabilities
+from vstore.errors import InvalidInput, Unavailable, Unsupported, VStoreError
+from vstore.protocol import Adapter, AsyncAdapter, Settings
+from vstore.threaded import ThreadedAdapter
+from vstore.urls import StoreURL
+from vstore_chroma._async.adapter import AsyncChromaAdapter
+from vstore_chroma._sync.adapter import ChromaAdapter
+from vstore_chroma.capabilities import capabilities
+from vstore_chroma.clients import (
+    close_client,
+    close_client_async,
+    is_async,
+    open_client,
+    open_client_async,
+    persistent,
+)
+from vstore_chroma.config import read_target
+from vstore_chroma.directory import Directory
+from vstore_chroma.errors import guarded, translate
+
+__all__ = ["borrow", "borrow_async", "connect", "connect_async"]
+
+
+def connect(url: StoreURL, settings: Settings) -> Adapter:
+    """A sync adapter for a URL."""
+    target = read_target(url, settings)
+    directory = Directory(target.path) if target.kind == "directory" else None
+    client: ClientAPI | None = None
+
+    def close() -> None:
+        try:
+            if client is not None:
+                close_client(client)
+        finally:
+            if directory is not None:
+                directory.release()
+
+    try:
+        with _connecting(target.secrets):
+            client = open_client(target, settings.timeout)
+            record = _record(client, client.get_version(), client.get_max_batch_size())
+    except BaseException:
+        close()
+        raise
+    lock = directory.writing if directory is not None else Lock()
+    return ChromaAdapter(client, record, lock, close, target.secrets)
+
+
+async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
+    """An async adapter for a URL: chromadb has async clients for servers only."""
+    target = read_target(url, settings)
+    if target.kind != "server":
+        return ThreadedAdapter(await asyncio.to_thread(connect, url, settings))
+    with _connecting(target.secrets):
+        client = await open_client_async(target, settings.timeout)
+        try:
+            record = _record(client, await client.get_version(), await client.get_max_batch_size())
+        except BaseException:
+            await close_client_async(client)
+            raise
+
+    async def close() -> None:
+        await close_client_async(client)
+
+    return AsyncChromaAdapter(client, record, asyncio.Lock(), close, target.secrets)
+
+
+def borrow(client: object) -> Adapter:
+    """A sync adapter over a client that stays open."""
+    if is_async(client):
+        raise InvalidInput("this is an async client of chromadb", hint="Use vstore.aio.connect(client=…).")
+    if not isinstance(client, ClientAPI):
+        raise InvalidInput(f"client= takes a client of chromadb, not its {type(client).__name__}")
+    with _connecting(()):
+        record = _record(client, client.get_version(), client.get_max_batch_size())
+    return ChromaAdapter(client, record, Lock(), lambda: None, ())
+
+
+async def borrow_async(client: object) -> AsyncAdapter:
+    """An async adapter over a client that stays open."""
+    if not isinstance(client, AsyncClientAPI):
+        return ThreadedAdapter(await asyncio.to_thread(borrow, client))
+    with _connecting(()):
+        record = _record(client, await client.get_version(), await client.get_max_batch_size())
+
+    async def close() -> None:
+        pass
+
+    return AsyncChromaAdapter(client, record, asyncio.Lock(), close, ())
+
+
+def _record(client: ClientAPI | AsyncClientAPI, version: str, max_rows: int) -> Capabilities:
+    mode, lasting = persistent(client)
+    return capabilities(
+        server_version=version,
+        client_version=chromadb.__version__,
+        mode=mode,
+        persistent=lasting,
+        max_rows=max_rows,
+    )
+
+
+@contextmanager
+def _connecting(secrets: Sequence[str]) -> Iterator[None]:
+    """The contract's errors for those of connecting, which pass no gate yet."""
+    try:
+        with guarded():
+            yield
+    except VStoreError:
+        raise
+    except ValueError as error:
+        if "different settings" in str(error):
+            raise Unavailable(
+                "this process has the directory open through a chromadb client with other settings",
+                hint="Pass that client: vstore.connect(client=…).",
+                retryable=False,
+            ) from error
+        raise _redacted(error, secrets) from error
+    except ImportError as error:
+        raise Unsupported(f"chromadb cannot be used: {error}") from error
+    except Exception as error:
+        raise _redacted(error, secrets) from error
+
+
+def _redacted(error: Exception, secrets: Sequence[str]) -> VStoreError:
+    kind = translate(error)
+    kind.redact(secrets)
+    return kind

@@ -1,0 +1,112 @@
+"""One table: what Chroma raises, as the contract's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import chromadb.errors as chroma
+import httpx
+
+from vstore.errors import (
+    AlreadyExists,
+    AuthenticationFailed,
+    BackendError,
+    LimitExceeded,
+    NotFound,
+    Timeout,
+    Unavailable,
+    VStoreError,
+)
+
+__all__ = ["guarded", "not_on_disk_yet", "translate"]
+
+_MAX_TEXT: Final = 500
+_HINTS: Final[dict[type[VStoreError], str]] = {
+    AlreadyExists: "Choose another name, or open the existing collection.",
+    AuthenticationFailed: "Check token= and headers=, and what they permit for this tenant and database.",
+    LimitExceeded: "Send less in one call: shorter documents, a smaller k, or a smaller filter.",
+    NotFound: "It may have been deleted meanwhile; list_collections() names those that are there.",
+    Timeout: "Raise timeout=, or send less in one call. A write may have happened.",
+    Unavailable: "Check that the Chroma server runs and is reachable at this host and port.",
+}
+# by class of the client's error
+_CLASSES: Final[list[tuple[type[BaseException], type[VStoreError]]]] = [
+    (chroma.NotFoundError, NotFound),
+    (chroma.UniqueConstraintError, AlreadyExists),
+    (chroma.AuthorizationError, AuthenticationFailed),
+    (chroma.ChromaAuthError, AuthenticationFailed),
+    (chroma.BatchSizeExceededError, LimitExceeded),
+    (chroma.QuotaError, LimitExceeded),
+    (chroma.RateLimitError, Unavailable),
+    (httpx.TimeoutException, Timeout),
+    (httpx.TransportError, Unavailable),
+]
+# by text, where the class says nothing: embedded 1.5.9 raises InternalError, HTTP ChromaError, for these
+_TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
+    ("already exists", AlreadyExists),
+    ("UNIQUE constraint failed", AlreadyExists),
+    ("too many SQL variables", LimitExceeded),
+    ("Expression tree is too large", LimitExceeded),
+    ("length limit exceeded", LimitExceeded),
+    ("Nothing found on disk", Unavailable),
+    ("Could not connect", Unavailable),
+]
+# by HTTP status, where the answer was no JSON of Chroma: its own 413, or a proxy in between
+_STATUSES: Final[dict[int, type[VStoreError]]] = {
+    401: AuthenticationFailed,
+    403: AuthenticationFailed,
+    404: NotFound,
+    407: AuthenticationFailed,
+    408: Timeout,
+    409: AlreadyExists,
+    413: LimitExceeded,
+    429: Unavailable,
+    502: Unavailable,
+    503: Unavailable,
+    504: Timeout,
+}
+
+
+def translate(error: BaseException) -> VStoreError:
+    """The contract's error for one of Chroma or httpx; ``BackendError`` where none fits."""
+    if isinstance(error, VStoreError):
+        return error
+    kind = _kind(error)
+    text = str(error).strip()[:_MAX_TEXT]
+    return kind(f"{type(error).__name__}: {text}" if text else type(error).__name__, hint=_HINTS.get(kind, ""))
+
+
+def _kind(error: BaseException) -> type[VStoreError]:
+    for known, kind in _CLASSES:
+        if isinstance(error, known):
+            return kind
+    # Chroma raises a bare Exception(text) while handling httpx's error, which knows the status
+    if isinstance(cause := error.__context__, httpx.HTTPStatusError):
+        kind = _STATUSES.get(cause.response.status_code, BackendError)
+        if kind is not BackendError:
+            return kind
+    text = str(error)
+    for part, kind in _TEXTS:
+        if part in text:
+            return kind
+    return BackendError
+
+
+def not_on_disk_yet(error: BaseException) -> bool:
+    """Whether a read met an index whose first files are just being written; it passes in milliseconds."""
+    return "Nothing found on disk" in str(error)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Turns a panic of Chroma's Rust core, which is a BaseException, into an error."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise BackendError(
+                f"Chroma's engine panicked: {str(error)[:_MAX_TEXT]}", hint="Close the store and open it again."
+            ) from error
+        raise
