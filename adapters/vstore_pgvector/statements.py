@@ -94,13 +94,6 @@ def columns(include: Include) -> str:
     return "".join(f", {column}" for column in chosen)
 
 
-def _raw(include: Include) -> str:
-    names = {"embedding": include.vectors, "document": include.documents}
-    chosen = [name for name, wanted in names.items() if wanted]
-    chosen += ["metadata", "moments"] if include.metadatas else []
-    return "".join(f", {name}" for name in chosen)
-
-
 def _and(condition: str | None) -> str:
     return "" if condition is None else f" where {condition}"
 
@@ -111,6 +104,7 @@ class Statements:
     def __init__(self, table: str, metric: Metric) -> None:
         self.table = table
         self._operator = _OPERATOR[metric]
+        self._norm = "vector_norm(embedding)" if metric is Metric.DOT else "0::float8"
         self.nearest = lru_cache(maxsize=256)(self._nearest)
 
     def _given(self, names: Iterable[str]) -> str:
@@ -164,8 +158,14 @@ class Statements:
         """Reads by id."""
         return f"select id{columns(include)} from {self.table} where id = any(%s::text[])"
 
+    def _raw(self, include: Include) -> str:
+        chosen = ["embedding"] if include.vectors or self._norm.startswith("vector_norm") else []
+        chosen += ["document"] if include.documents else []
+        chosen += ["metadata", "moments"] if include.metadatas else []
+        return "".join(f", {name}" for name in chosen)
+
     def _nearest(self, k: int, include: Include, exact: bool, condition: str | None) -> str:
-        """The k nearest of one vector: id, distance, 1, columns. Parameters: the vector, the condition's.
+        """The k nearest of one vector: id, distance, 1, norm, columns. Parameters: the vector, the condition's.
 
         The inner query picks rows, the outer one converts their columns, which else happens before the sort,
         for every row. ``k`` stands in the text so that a prepared plan knows it. ``+ 0`` keeps an exact
@@ -173,8 +173,8 @@ class Statements:
         """
         order = "distance, id" if exact else "distance"
         return (
-            f"select id, distance, 1{columns(include)} from (select id, "
-            f"(embedding {self._operator} %s::vector){' + 0' if exact else ''} as distance{_raw(include)} "
+            f"select id, distance, 1, {self._norm}{columns(include)} from (select id, "
+            f"(embedding {self._operator} %s::vector){' + 0' if exact else ''} as distance{self._raw(include)} "
             f"from {self.table}{_and(condition)} order by {order} limit {k:d}) as near"
         )
 
@@ -182,9 +182,9 @@ class Statements:
         """The same for an array of vectors, each row led by the number of its vector, from 1."""
         order = "distance, id" if exact else "distance"
         return (
-            f"select id, distance, number{columns(include)} from "
+            f"select id, distance, number, {self._norm}{columns(include)} from "
             "unnest(%s::vector[]) with ordinality as q(query, number) cross join lateral (select id, "
-            f"(embedding {self._operator} q.query){' + 0' if exact else ''} as distance{_raw(include)} "
+            f"(embedding {self._operator} q.query){' + 0' if exact else ''} as distance{self._raw(include)} "
             f"from {self.table}{_and(condition)} order by {order} limit {k:d}) as near"
         )
 
@@ -203,6 +203,11 @@ class Statements:
     def delete_where(self, condition: str) -> str:
         """Deletes by condition."""
         return f"delete from {self.table}{_and(condition)}"
+
+    @property
+    def vectors(self) -> str:
+        """The vectors of these ids."""
+        return f"select id, vector_send(embedding) from {self.table} where id = any(%s::text[])"
 
     @property
     def clear(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import psycopg
@@ -12,11 +12,11 @@ from psycopg import AsyncConnection
 
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
-from vstore.scores import scores
-from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Records, Search, VectorArray
+from vstore.scores import distances, scores
+from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Metric, Records, Search, VectorArray
 from vstore_pgvector._async.session import AsyncSession
-from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS
-from vstore_pgvector.codec import Encoded, decode, encode, pack_texts, pack_vector, pack_vectors
+from vstore_pgvector.capabilities import BATCH_BYTES, batch_rows
+from vstore_pgvector.codec import Encoded, decode, decode_vectors, encode, pack_texts, pack_vector, pack_vectors
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
 from vstore_pgvector.server import DEFAULT_SEARCH
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from vstore_pgvector._async.adapter import AsyncPGAdapter
 
 __all__ = ["AsyncPGCollection"]
+
+Row: TypeAlias = tuple[Any, ...]
 
 _IDS_AT_ONCE: Final = 10_000
 _QUERIES_AT_ONCE: Final = 100
@@ -43,6 +45,7 @@ class AsyncPGCollection:
         self._number = number
         self._info = info
         self._sql = Statements(table, info.metric)
+        self._rows = batch_rows(info)
 
     @property
     def info(self) -> CollectionInfo:
@@ -86,8 +89,8 @@ class AsyncPGCollection:
     async def get(self, ids: Sequence[str], include: Include) -> Records:
         statement = self._sql.get(include)
 
-        async def work(connection: AsyncConnection[Any]) -> list[tuple[Any, ...]]:
-            rows: list[tuple[Any, ...]] = []
+        async def work(connection: AsyncConnection[Any]) -> list[Row]:
+            rows: list[Row] = []
             for start in range(0, len(ids), _IDS_AT_ONCE):
                 packed = pack_texts(ids[start : start + _IDS_AT_ONCE])
                 rows += await self._session.fetch(connection, statement, (packed,))
@@ -107,26 +110,25 @@ class AsyncPGCollection:
         search: Search | None,
     ) -> list[Hits]:
         condition = None if where is None else compiled(where)
-        if exact or isinstance(self._info.index, Flat):
-            found = await self._session.read(
-                lambda connection: self._nearest(connection, vectors, k, condition, include, exact=True)
-            )
-        else:
-            settings = self._search_settings(search)
+        whole = exact or isinstance(self._info.index, Flat)
+        settings = self._search_settings(search)
 
-            async def work(connection: AsyncConnection[Any]) -> list[list[tuple[Any, ...]]]:
+        async def work(connection: AsyncConnection[Any]) -> list[list[Row]]:
+            if not whole:
                 await self._session.search(connection, *settings)
-                found = await self._nearest(connection, vectors, k, condition, include, exact=False)
-                # Too few: there are no more, or the index scan gave up. An exact query tells.
-                short = [place for place, rows in enumerate(found) if len(rows) < k]
-                if short:
-                    again = await self._nearest(connection, vectors[short], k, condition, include, exact=True)
-                    for place, rows in zip(short, again, strict=True):
-                        found[place] = rows
-                return found
+            found = await self._nearest(connection, vectors, k, condition, include, exact=whole)
+            # Too few: there are no more, or the index scan gave up. An exact query tells.
+            short = [] if whole else [place for place, rows in enumerate(found) if len(rows) < k]
+            if short:
+                again = await self._nearest(connection, vectors[short], k, condition, include, exact=True)
+                for place, rows in zip(short, again, strict=True):
+                    found[place] = rows
+            if self._info.metric is Metric.DOT:
+                for vector, rows in zip(vectors, found, strict=True):
+                    await self._correct(connection, vector, rows)
+            return found
 
-            found = await self._session.read(work)
-        return [self._hits(rows, include) for rows in found]
+        return [self._hits(rows, include) for rows in await self._session.read(work)]
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
@@ -177,15 +179,13 @@ class AsyncPGCollection:
         await self._adapter.rename(self._number, name)
         self._info = replace(self._info, name=name)
 
-    async def _fetch(
-        self, statement: str, params: Sequence[Any], *, prepare: bool | None = None
-    ) -> list[tuple[Any, ...]]:
+    async def _fetch(self, statement: str, params: Sequence[Any], *, prepare: bool | None = None) -> list[Row]:
         return await self._session.read(
             lambda connection: self._session.fetch(connection, statement, params, prepare=prepare)
         )
 
     async def _write(self, statement: str, encoded: Encoded) -> None:
-        parts = sum(1 for _ in encoded.parts(BATCH_ROWS, BATCH_BYTES))
+        parts = sum(1 for _ in encoded.parts(self._rows, BATCH_BYTES))
         await self._session.write(
             lambda connection: self._send(connection, statement, encoded),
             single=parts == 1,
@@ -195,7 +195,7 @@ class AsyncPGCollection:
         oid = self._session.server.vector_oid
         if oid is None:
             raise BackendError("the extension vector is gone from the database")
-        for part in encoded.parts(BATCH_ROWS, BATCH_BYTES):
+        for part in encoded.parts(self._rows, BATCH_BYTES):
             await self._session.execute(connection, statement, encoded.arrays(part, oid))
 
     async def _existing(self, ids: Sequence[str]) -> set[str]:
@@ -225,8 +225,8 @@ class AsyncPGCollection:
         include: Include,
         *,
         exact: bool,
-    ) -> list[list[tuple[Any, ...]]]:
-        """For each vector its rows: id, distance, number of the vector, columns."""
+    ) -> list[list[Row]]:
+        """For each vector its rows: id, distance, number of the vector, its norm under dot, columns."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
         if len(vectors) == 1:
             statement = self._sql.nearest(k, include, exact, text)
@@ -236,20 +236,38 @@ class AsyncPGCollection:
             return [rows]
         statement = self._sql.nearest_many(k, include, exact, text)
         oid = self._session.server.vector_oid or 0
-        found: list[list[tuple[Any, ...]]] = [[] for _ in vectors]
+        found: list[list[Row]] = [[] for _ in vectors]
         for start in range(0, len(vectors), _QUERIES_AT_ONCE):
             packed = pack_vectors(vectors[start : start + _QUERIES_AT_ONCE], oid)
             for row in await self._session.fetch(connection, statement, (packed, *params), prepare=False):
                 found[start + row[2] - 1].append(row)
         return found
 
-    def _hits(self, rows: list[tuple[Any, ...]], include: Include) -> Hits:
+    async def _correct(self, connection: AsyncConnection[Any], vector: VectorArray, rows: list[Row]) -> None:
+        """Computes anew, in float64, the dot products of which float32 has lost too much to cancellation (MET-3)."""
+        norm = float(np.linalg.norm(vector.astype(np.float64)))
+        doubtful = {row[0]: place for place, row in enumerate(rows) if is_doubtful(row[1], norm * row[3])}
+        if doubtful:
+            packed = pack_texts(list(doubtful))
+            fetched = await self._session.fetch(connection, self._sql.vectors, (packed,))
+            exact = distances(Metric.DOT, vector, decode_vectors([row[1] for row in fetched], len(vector)))
+            for (record_id, _), distance in zip(fetched, exact.tolist(), strict=True):
+                place = doubtful[record_id]
+                rows[place] = (record_id, distance, *rows[place][2:])
+
+    def _hits(self, rows: list[Row], include: Include) -> Hits:
         rows.sort(key=_by_distance_and_id)
-        distances = np.array([row[1] for row in rows], dtype=np.float64)
-        return Hits(
-            decode(rows, include, self._info.dimension, start=2), distances, scores(self._info.metric, distances)
-        )
+        found = np.array([row[1] for row in rows], dtype=np.float64)
+        return Hits(decode(rows, include, self._info.dimension, start=3), found, scores(self._info.metric, found))
 
 
-def _by_distance_and_id(row: tuple[Any, ...]) -> tuple[float, str]:
+def is_doubtful(distance: float, norms: float) -> bool:
+    """Whether a dot product in float32 of vectors whose norms multiply to ``norms`` may break MET-3.
+
+    Measured up to 16,000 dimensions its error stays below 7e-8 of the norms; four times that is allowed for.
+    """
+    return 2.8e-7 * norms > max(1e-6, 1e-5 * abs(distance))
+
+
+def _by_distance_and_id(row: Row) -> tuple[float, str]:
     return row[1], row[0]
