@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import vstore
-from vstore.filters import Filter, predicate
+from vstore.filters import F, Filter, predicate, to_dict
 from vstore.types import Hits, Metric, Records, VectorArray
 
 __all__ = [
+    "PART",
     "Row",
     "assert_hits",
     "assert_same",
     "close",
     "contents",
     "matching",
+    "names",
+    "partial",
     "raises",
+    "refusing",
+    "rows",
     "scanned",
     "selected",
     "typed",
@@ -31,6 +36,7 @@ __all__ = [
 ]
 
 E = TypeVar("E", bound=vstore.VStoreError)
+PART: Final = F("part") == "x"  # some records of the corpus
 
 
 def typed(value: Any) -> Any:
@@ -130,6 +136,18 @@ def matching(where: Filter, records: Records) -> set[str]:
     }
 
 
+def partial(where: Filter, records: Records) -> tuple[Filter, set[str]]:
+    """The filter, joined with another where it selects none or all by itself, and what it selects."""
+    expected = matching(where, records)
+    if not expected:
+        where = where | PART
+    elif len(expected) == len(records):
+        where = where & PART
+    expected = matching(where, records)
+    assert 0 < len(expected) < len(records), f"a case that cannot fail: {to_dict(where)}"
+    return where, expected
+
+
 def selected(collection: vstore.Collection, where: Any) -> set[str]:
     """Ids that the store says match: by scan, each once, and agreed by count."""
     ids = scanned(collection, where)
@@ -200,6 +218,6 @@ def rows(number: int, dimension: int = 4, seed: int = 0) -> VectorArray:
     return np.random.default_rng(seed).normal(size=(number, dimension)).astype(np.float32) + np.float32(0.01)
 
 
-def names(number: int, prefix: str = "r") -> Sequence[str]:
+def names(number: int, prefix: str = "r") -> list[str]:
     """Ids that sort in the order of their numbers."""
     return [f"{prefix}{place:05}" for place in range(number)]

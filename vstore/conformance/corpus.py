@@ -13,22 +13,23 @@ import vstore
 from vstore.capabilities import Capabilities
 from vstore.types import Metadata, Records
 
-__all__ = ["DIMENSION", "HOSTILE_KEYS", "LISTS", "SCALARS", "TEXTS", "load", "records", "unique_name"]
+__all__ = ["DIMENSION", "HOSTILE_KEYS", "LISTS", "METADATA", "SCALARS", "TEXTS", "load", "records", "unique_name"]
 
 DIMENSION: Final = 8
 
 TEXTS: Final = [
-    "", " ", "a", "A", "b", "ab", "abc", "1", "1.0", "True", "true", "null", "None", "0", "NaN", "2024-01-01T00:00:00Z",
-    "e\u0301", "\u00e9", "\u00df", "SS", "\U0001f600", "\U0001f600x", "\uffee", "\u05e9\u05dc\u05d5\u05dd", "\u202eabc",
-    "日本語", "a b", "a\tb", "a\nb", "a\r\nb", "a'b", "''", 'a"b', '"', "a\\b", "\\", "\\\\", "\\'", "%", "a%", "_", "a_c",
-    "[]", "{}", '{"$ne": 1}', "$ne", "$a", "#a", "_vs", "x'] or id not in ['zz", "' or 1=1 --", "a; drop table t",
-    "a) or (1=1", "%s", "%(x)s", "{0}", "${x}", "*", "?", ".*", "like", "/*", "--", "x" * 300, "\u0001", "\u007f",
+    "", " ", "a", "A", "b", "ab", "abc", "1", "1.0", "True", "true", "null", "None", "0", "NaN",
+    "2024-01-01T00:00:00Z", "e\u0301", "\u00e9", "\u00df", "SS", "\U0001f600", "\U0001f600x", "\uffee",
+    "\u05e9\u05dc\u05d5\u05dd", "\u202eabc", "日本語", "a b", "a\tb", "a\nb", "a\r\nb", "a'b", "''", 'a"b', '"',
+    "a\\b", "\\", "\\\\", "\\'", "%", "a%", "_", "a_c", "[]", "{}", '{"$ne": 1}', "$ne", "$a", "#a", "_vs",
+    "x'] or id not in ['zz", "' or 1=1 --", "a; drop table t", "a) or (1=1", "%s", "%(x)s", "{0}", "${x}", "*", "?",
+    ".*", "like", "/*", "--", "x" * 300, "\u0001", "\u007f",
 ]  # fmt: skip
 _NUMBERS: Final[list[Any]] = [
-    0, 1, -1, 2, 3, 7, 10, 100, 255, 2024, 2**31 - 1, 2**31, 2**32, 2**53 - 1, 2**53, 2**53 + 1, -(2**53) + 1, -(2**53),
-    -(2**53) - 1, 2**62, 2**63 - 1, 2**63 - 2, -(2**63), -(2**63) + 1,
-    0.0, -0.0, 1.0, -1.0, 0.5, 1.5, -1.5, 2.5, 0.1, 0.2, 0.1 + 0.2, 0.3, 1 / 3, 1e-7, 1e-300, 5e-324, 1e15, 1e16, 1e17, 1e22,
-    1.7976931348623157e308, -1e16, float(2**53), 9.3e18, 123456789.125,
+    0, 1, -1, 2, 3, 7, 10, 100, 255, 2024, 2**31 - 1, 2**31, 2**32, 2**53 - 1, 2**53, 2**53 + 1, -(2**53) + 1,
+    -(2**53), -(2**53) - 1, 2**62, 2**63 - 1, 2**63 - 2, -(2**63), -(2**63) + 1, 0.0, -0.0, 1.0, -1.0, 0.5, 1.5, -1.5,
+    2.5, 0.1, 0.2, 0.1 + 0.2, 0.3, 1 / 3, 1e-7, 1e-300, 5e-324, 1e15, 1e16, 1e17, 1e22, 1.7976931348623157e308, -1e16,
+    float(2**53), 9.3e18, 123456789.125,
 ]  # fmt: skip
 _MOMENTS: Final[list[Any]] = [
     datetime(1970, 1, 1, tzinfo=UTC),
@@ -42,22 +43,33 @@ _MOMENTS: Final[list[Any]] = [
 SCALARS: Final[list[Any]] = [*TEXTS, True, False, *_NUMBERS, *_MOMENTS, 1_709_208_000_000_000]
 LISTS: Final[list[list[Any]]] = [
     ["a"], ["a", "b"], ["b", "c"], ["a", "a"], [""], ["1"], ["1.0", "true"], ["a'b", 'a"b', "a\\b"], ["%", "_"],
-    ["x'] or id not in ['zz"], ["é", "\U0001f600"], ["ab", "abc"], ["a,b"], ["$a", "#a"],
-    [1], [1, 2], [2, 3], [1, 1], [0], [-1], [2**53, 2**53 + 1], [2**63 - 1], [-(2**63)],
-    [1.0], [1.5, 2.5], [0.1, 0.3], [2.0], [1e16], [0.0], [-0.0],
-    [True], [False], [True, False], [False, False],
-    [datetime(2024, 2, 29, 12, 0, tzinfo=UTC)], [datetime(1970, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)],
+    ["x'] or id not in ['zz"], ["é", "\U0001f600"], ["ab", "abc"], ["a,b"], ["$a", "#a"], [1], [1, 2], [2, 3], [1, 1],
+    [0], [-1], [2**53, 2**53 + 1], [2**63 - 1], [-(2**63)], [1.0], [1.5, 2.5], [0.1, 0.3], [2.0], [1e16], [0.0],
+    [-0.0], [True], [False], [True, False], [False, False], [datetime(2024, 2, 29, 12, 0, tzinfo=UTC)],
+    [datetime(1970, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)],
 ]  # fmt: skip
 HOSTILE_KEYS: Final = [
-    "a.b", "a b", "a'b", "''", "a%b", "%s", "%(x)s", "a$b", "a#b", "a_vs", "chroma:document", "chroma:x", "id", "document",
-    "vector", "metadata", "embedding", "key", "name", "ключ", "键", "é", "e\u0301", "\U0001f600", "x" * 255, "é" * 127,
-    "a[0]", "[0]", "0", "a->b", "a->>'b", "a,b", "{a}", "{a,b}", "a/b", "~a", "a;b", "' or '1'='1", "select", "k) or (1", "*",
-    "a:b", ":a", "?", "@", "a=b", "<a>", " a", "a ", ".", "..", "-", "_", "__", "and", "not", "true", "None",
+    "a.b", "a b", "a'b", "''", "a%b", "%s", "%(x)s", "a$b", "a#b", "a_vs", "chroma:document", "chroma:x", "id",
+    "document", "vector", "metadata", "embedding", "key", "name", "ключ", "键", "é", "e\u0301", "\U0001f600",
+    "x" * 255, "é" * 127, "a[0]", "[0]", "0", "a->b", "a->>'b", "a,b", "{a}", "{a,b}", "a/b", "~a", "a;b",
+    "' or '1'='1", "select", "k) or (1", "*", "a:b", ":a", "?", "@", "a=b", "<a>", " a", "a ", ".", "..", "-", "_",
+    "__", "and", "not", "true", "None",
 ]  # fmt: skip
 _DOCUMENTS: Final = [
     None, "", "a", "Alpha beta", "alpha BETA", "100% sure", "under_score", "it's", 'say "hi"', "back\\slash", "naïve",
-    "nai\u0308ve", "日本語のテキスト", "\U0001f600 smile", "line\nbreak", "tab\tstop", "a.*b", "[x]", "(x)", "$where", "  ",
+    "nai\u0308ve", "日本語のテキスト", "\U0001f600 smile", "line\nbreak", "tab\tstop", "a.*b", "[x]", "(x)", "$where",
+    "  ",
 ]  # fmt: skip
+
+METADATA: Final[dict[str, Any]] = {
+    "owner": "it's me",
+    "n": 1,
+    "f": 1.0,
+    "b": True,
+    "l": ["x", "é"],
+    "quo'te": 'a"b\\c',
+    "big": 2**63 - 1,
+}
 
 
 def unique_name() -> str:
@@ -72,7 +84,7 @@ def records(capabilities: Capabilities, number: int = 320) -> Records:
         capabilities: Nested dicts are there only where the store takes them.
         number: Records in all, at least.
     """
-    rng = random.Random(7)
+    rng = random.Random(7)  # a fixed choice, no secret
     rows: list[Metadata] = [{}, {}]
     rows += [{"v": value, "part": rng.choice("xyz")} for value in SCALARS]
     rows += [{"v": value, "part": rng.choice("xyz")} for value in LISTS]

@@ -10,7 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from vstore.conformance.report import Outcome, Report
-    from vstore.conformance.session import Session
+    from vstore.conformance.session import Session, Target
 
 __all__ = ["Hooks", "Reporter"]
 
@@ -75,14 +75,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=list(dropped))
         items[:] = [item for item in items if item not in dropped]
     for item in mine:
-        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         item.user_properties.append(("vstore_clauses", _clauses(item)))
-        if "target" in params:
-            item.user_properties.append(("vstore_target", params["target"].name))
+        if (target := _target(item)) is not None:
+            item.user_properties.append(("vstore_target", target.name))
 
 
 def _shipped(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and item.module.__name__.startswith(f"{PACKAGE}.")
+
+
+def _target(item: pytest.Item) -> Target | None:
+    if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+        target: Target | None = item.callspec.params.get("target")  # type: ignore[assignment]  # see fixtures.spread
+        return target
+    return None
 
 
 def _clauses(item: pytest.Item) -> list[str]:
@@ -113,10 +119,9 @@ class Reporter:
         self._mode = session.config.getoption("--vstore-mode")
         self.planned = len(session.items)
         for item in session.items:
-            if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "target" in item.callspec.params:
-                target = item.callspec.params["target"]
-                if target.name not in self.reports:
-                    self.reports[target.name] = Report(url=shown(target.url), mode=self._mode)
+            target = _target(item)
+            if target is not None and target.name not in self.reports:
+                self.reports[target.name] = Report(url=shown(target.url), mode=self._mode)
 
     def pytest_vstore_connected(self, session: Session) -> None:
         """Takes in the capability record."""

@@ -23,8 +23,8 @@ __all__ = ["Plan", "Step", "compare", "least", "random_plan"]
 _IDS: Final = ["a", "b", "c", "d", "e'", "f\\", "é", "\U0001f600", "i%", "J", "j", "k k"]
 _KEYS: Final = ["n", "s", "l", "it's", "a.b"]
 _VALUES: Final[list[Any]] = [
-    0, 1, 1.0, True, False, "1", "", "it's", 'q"q', "b\\s", 1.5, -3, 2**53 + 1, 2**63 - 1, 1e16, ["x"], ["x", "y'"], [1], [1.0],
-    [True], datetime(2024, 1, 1, tzinfo=UTC), [datetime(2024, 1, 1, tzinfo=UTC)], None,
+    0, 1, 1.0, True, False, "1", "", "it's", 'q"q', "b\\s", 1.5, -3, 2**53 + 1, 2**63 - 1, 1e16, ["x"], ["x",
+    "y'"], [1], [1.0], [True], datetime(2024, 1, 1, tzinfo=UTC), [datetime(2024, 1, 1, tzinfo=UTC)], None,
 ]  # fmt: skip
 
 
@@ -85,17 +85,16 @@ def _where(rng: random.Random) -> Filter:
     def leaf() -> Filter:
         key = F(rng.choice(_KEYS))
         scalar = rng.choice([value for value in _VALUES if value is not None and not isinstance(value, list)])
-        element = rng.choice(["x", "y'", 1, 1.0, True])
-        return rng.choice(
-            [
-                key == scalar,
-                key != scalar,
-                key.in_([scalar, 1, "1"]),
-                key > rng.choice([0, 0.5, 1]),
-                key.contains(element),
-                key.exists(),
-            ]
-        )
+        elements: list[Any] = ["x", "y'", 1, 1.0, True]
+        kinds: list[Filter] = [
+            key == scalar,
+            key != scalar,
+            key.in_([scalar, 1, "1"]),
+            key > rng.choice([0, 0.5, 1]),
+            key.contains(rng.choice(elements)),
+            key.exists(),
+        ]
+        return rng.choice(kinds)
 
     where = leaf()
     for _ in range(rng.choice([0, 0, 1, 2])):

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from textwrap import dedent
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -106,8 +107,8 @@ class Session:
             What it assigned to ``result``, which must have a JSON form.
         """
         self.release()
-        given = json.dumps({"url": self.target.url, "script": script, "arguments": arguments})
-        done = subprocess.run(
+        given = json.dumps({"url": self.target.url, "script": dedent(script), "arguments": arguments})
+        done = subprocess.run(  # noqa: S603  # this interpreter, a script of this suite
             [sys.executable, "-c", _ELSEWHERE], input=given, capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, f"the other process failed:\n{done.stderr}"

@@ -1,4 +1,4 @@
-"""Collections: COL-1 to COL-7."""
+"""Collections: COL-1, COL-2, COL-3 and COL-5."""
 
 from __future__ import annotations
 
@@ -7,23 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore import HNSW, AlreadyExists, Closed, F, InvalidInput, LimitExceeded, Mismatch, NotFound, Store, Unsupported
-from vstore.conformance.checks import contents, names, raises, rows, scanned, typed
-from vstore.conformance.corpus import unique_name
+from vstore import AlreadyExists, F, InvalidInput, LimitExceeded, Mismatch, NotFound, Store, Unsupported
+from vstore.conformance.checks import contents, names, raises, rows, typed
+from vstore.conformance.corpus import METADATA, unique_name
 from vstore.conformance.fixtures import New, Supports, clause
-from vstore.conformance.session import Session
-from vstore.registry import factory_for_scheme
-from vstore.urls import StoreURL
-
-METADATA: dict[str, Any] = {
-    "owner": "it's me",
-    "n": 1,
-    "f": 1.0,
-    "b": True,
-    "l": ["x", "é"],
-    "quo'te": 'a"b\\c',
-    "big": 2**63 - 1,
-}
 
 
 @clause("COL-1")
@@ -117,17 +104,18 @@ def test_what_cannot_be_created_is_refused(store: Store) -> None:
     for wrong in (
         {}, {"dimension": 0}, {"dimension": -1}, {"dimension": 4.0}, {"dimension": "4"}, {"dimension": True},
         {"dimension": 4, "metric": "hamming"}, {"dimension": 4, "metric": None}, {"dimension": 4, "index": "hnsw"},
-        {"dimension": 4, "metadata": {"x": object()}}, {"dimension": 4, "metadata": {"x": {"nested": 1}}}, {"dimension": 4, "embedder": 7},
+        {"dimension": 4, "metadata": {"x": object()}}, {"dimension": 4,
+        "metadata": {"x": {"nested": 1}}}, {"dimension": 4, "embedder": 7},
     ):  # fmt: skip
         with raises(InvalidInput):
-            store.create_collection(name, **wrong)  # type: ignore[arg-type]
+            store.create_collection(name, **wrong)
     with raises(LimitExceeded):
         store.create_collection(name, dimension=store.capabilities.limits.max_dimension + 1)
     assert store.list_collections() == before
 
 
 @clause("COL-3")
-def test_a_missing_collection_is_not_found(store: Store, new: New) -> None:
+def test_a_missing_collection_is_not_found(store: Store) -> None:
     name = unique_name()
     for call in (lambda: store.get_collection(name), lambda: store.delete_collection(name)):
         with raises(NotFound) as caught:
@@ -163,28 +151,6 @@ def test_a_handle_of_a_deleted_collection_says_not_found(store: Store, new: New)
     assert store.get_collection(c.name).count() == 0, "a collection made anew is empty"
 
 
-@clause("COL-4")
-def test_what_a_collection_is_reads_back(session: Session, new: New) -> None:
-    store = session.store
-    index = HNSW(m=9, ef_construction=70, ef_search=33) if store.capabilities.index_hnsw else None
-    c = new(7, "cosine", index=index, metadata=METADATA)
-    name, info = c.name, c.info
-    assert (info.dimension, info.metric, info.embedder) == (7, "cosine", None)
-    assert index is None or info.index == index
-    assert typed(info.metadata) == typed(METADATA)
-    assert store.get_collection(name).info == info
-    assert typed(store.get_collection(name).info.metadata) == typed(METADATA)
-    if store.capabilities.persistent:
-        script = "i = store.get_collection(name).info; result = [i.name, i.dimension, i.metric, repr(i.index), i.metadata, i.embedder]"
-        found = session.elsewhere(script, name=name)
-        assert found[:4] == [name, 7, "cosine", repr(info.index)]
-        assert typed(found[4]) == typed(METADATA)
-    else:
-        other = session.connect(session.target.url)
-        assert other.list_collections() == [], "a store that keeps nothing starts empty"
-        other.close()
-
-
 @clause("COL-5")
 def test_rename_keeps_everything(store: Store, new: New, supports: Supports) -> None:
     c = new(4, "dot", metadata=METADATA)
@@ -215,91 +181,6 @@ def test_rename_keeps_everything(store: Store, new: New, supports: Supports) -> 
     assert (other.count(), c.count()) == (0, 6)
 
 
-@clause("COL-6")
-def test_a_store_opened_again_has_everything(session: Session, new: New) -> None:
-    ids = [*names(1200), "é'", "\U0001f600"]
-    vectors = rows(len(ids))
-    c = new()
-    name = c.name
-    c.add(
-        ids,
-        vectors,
-        [f"text {p}" for p in range(len(ids))],
-        [{"n": p, "f": float(p), "l": ["x"]} for p in range(len(ids))],
-    )
-    c.update(ids[:10], metadatas=[{"n": None, "new": True}] * 10)
-    c.delete(ids[20:30])
-    before = contents(c)
-    nearest = c.query(vector=vectors[40], k=5, exact=True).ids
-    if not session.store.capabilities.persistent:
-        assert contents(session.store.get_collection(name)) == before
-        return
-    session.release()
-    c = session.store.get_collection(name)
-    assert contents(c) == before
-    assert c.query(vector=vectors[40], k=5, exact=True).ids == nearest
-    assert len(c.query(vector=vectors[40], k=5)) == 5
-    script = "c = store.get_collection(name); c.add(['elsewhere'], [[1, 2, 3, 4]], ['x'], [{'n': 1}]); result = [c.count(), c.count(F('l').contains('x'))]"
-    assert session.elsewhere(script, name=name) == [len(before) + 1, len(before)]
-    c = session.store.get_collection(name)
-    after = contents(c)
-    assert after.pop("elsewhere").vector == (1, 2, 3, 4)
-    assert after == before
-
-
-@clause("COL-7")
-def test_a_closed_store_says_closed(session: Session) -> None:
-    session.release()
-    other = session.connect(session.target.url)
-    name = unique_name()
-    c = other.create_collection(name, dimension=4)
-    pages = iter(c.scan())
-    c.add(names(3), rows(3))
-    if other.capabilities.persistent:
-        other.delete_collection(name)
-    other.close()
-    other.close()
-    for call in (
-        lambda: other.list_collections(),
-        lambda: other.create_collection(unique_name(), dimension=4),
-        lambda: other.get_collection(name),
-        lambda: other.has_collection(name),
-        lambda: other.delete_collection(name),
-        lambda: other.ping(),
-        lambda: c.count(),
-        lambda: c.add(["b"], rows(1)),
-        lambda: c.query(vector=rows(1)[0]),
-        lambda: next(pages),
-        lambda: c.delete(["a"]),
-        lambda: c.clear(),
-    ):
-        with raises(Closed):
-            call()
-    assert "closed" in repr(other)
-
-
-@clause("COL-7")
-def test_a_borrowed_client_is_never_closed(session: Session, new: New) -> None:
-    store = session.store
-    c = new()
-    c.add(["a"], rows(1))
-    if not factory_for_scheme(StoreURL.parse(session.target.url).scheme).client_packages:
-        with pytest.raises(InvalidInput):  # the database has no client of its own: there is nothing to borrow
-            session.connect(client=store.native)
-        return
-    borrowed = session.connect(client=store.native)
-    assert borrowed.get_collection(c.name).count() == 1
-    borrowed.get_collection(c.name).add(["b"], rows(1))
-    borrowed.close()
-    with raises(Closed):
-        borrowed.list_collections()
-    store.ping()
-    assert c.count() == 2
-    again = session.connect(client=store.native)
-    assert sorted(scanned(again.get_collection(c.name))) == ["a", "b"]
-    again.close()
-
-
 class _Embedder:
     """A vector of letter counts."""
 
@@ -309,7 +190,7 @@ class _Embedder:
         self.name = name
 
     def embed(self, texts: Any) -> Any:
-        return np.float32([[1 + text.count(letter) for letter in "abcd"] for text in texts])
+        return np.array([[1 + text.count(letter) for letter in "abcd"] for text in texts], dtype=np.float32)
 
 
 @clause("COL-4", "QRY-1")
@@ -323,7 +204,9 @@ def test_texts_are_embedded(store: Store, new: New) -> None:
     assert [hits.ids for hits in c.query_many(texts=["bb", "cc"], k=1)] == [["b"], ["c"]]
     c.update(["a"], documents=["dddd"])
     assert c.query(text="dd", k=1, exact=True).ids == ["a"]
-    np.testing.assert_allclose(c.get(["a"]).vectors, embedder.embed(["dddd"]), rtol=1e-6)
+    found = c.get(["a"]).vectors
+    assert found is not None
+    np.testing.assert_allclose(found, embedder.embed(["dddd"]), rtol=1e-6)
     assert c.query_many(texts=[], k=1) == []
     assert store.get_collection(c.name, embedder=embedder).query(text="bb", k=1).ids == ["b"]
     with raises(Mismatch):

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import pytest
 
-from vstore import AlreadyExists, F, NotFound, VStoreError, aio
+from vstore import AlreadyExists, Collection, F, NotFound, Store, VStoreError, aio
 from vstore.conformance.checks import contents, names, rows, scanned
 from vstore.conformance.corpus import unique_name
 from vstore.conformance.fixtures import New, clause
@@ -158,26 +159,13 @@ def test_of_concurrent_creations_one_succeeds(session: Session) -> None:
 
 
 @clause("CON-2")
-def test_async_has_the_same_names(session: Session) -> None:
-    for sync, other in ((type_of.sync, type_of.other) for type_of in _PAIRS):
-        public = {name for name in vars(sync) if not name.startswith("_")}
-        assert public == {name for name in vars(other) if not name.startswith("_")}
-        for name in public:
-            assert type(vars(sync)[name]) is type(vars(other)[name])
-
-
-class _Pair:
-    def __init__(self, sync: type, other: type) -> None:
-        self.sync, self.other = sync, other
-
-
-def _pairs() -> list[_Pair]:
-    import vstore
-
-    return [_Pair(vstore.Store, aio.AsyncStore), _Pair(vstore.Collection, aio.AsyncCollection)]
-
-
-_PAIRS = _pairs()
+@pytest.mark.usefixtures("session")
+@pytest.mark.parametrize(("sync", "other"), [(Store, aio.AsyncStore), (Collection, aio.AsyncCollection)])
+def test_async_has_the_same_names(sync: type, other: type) -> None:
+    public = {name for name in vars(sync) if not name.startswith("_")}
+    assert public == {name for name in vars(other) if not name.startswith("_")}
+    for name in public:
+        assert type(vars(sync)[name]) is type(vars(other)[name])
 
 
 @clause("CON-2")
@@ -195,7 +183,7 @@ def test_many_tasks_share_one_store(session: Session) -> None:
             await c.delete(mine[:5])
 
         await asyncio.gather(*(work(number) for number in range(30)))
-        assert await c.count() == await c.count(F("done") == True) == 150  # noqa: E712
+        assert await c.count() == await c.count(F("done") == True) == 150
         results = await asyncio.gather(*(c.add(["one"], rows(1)) for _ in range(8)), return_exceptions=True)
         assert sum(result is None for result in results) == 1
         assert all(result is None or type(result) is AlreadyExists for result in results)

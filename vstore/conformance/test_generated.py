@@ -35,7 +35,7 @@ def _least(session: Session, where: Filter) -> Filter:
 @clause("FLT-1", "FLT-2", "FLT-3", "FLT-4", "FLT-5", "FLT-6")
 def test_generated_filters_mean_the_same(session: Session, pytestconfig: pytest.Config) -> None:
     number = pytestconfig.getoption("--vstore-filters") // len(modes(pytestconfig))
-    rng = random.Random(f"{pytestconfig.getoption('--vstore-seed')} {session.mode}")
+    rng = random.Random(f"{pytestconfig.getoption('--vstore-seed')} {session.mode}")  # repeatable
     every, tried = len(session.records), 0
     while tried < number:
         where = random_filter(rng, session.store.capabilities)
@@ -63,7 +63,7 @@ def test_generated_filters_mean_the_same(session: Session, pytestconfig: pytest.
 @clause("ADD-1", "UPS-1", "UPD-1", "UPD-2", "DEL-1", "DEL-2", "WR-1", "GET-1", "CNT-1", "QRY-3", "COL-5", "ERR-1")
 def test_generated_sequences_of_calls_end_the_same(session: Session, pytestconfig: pytest.Config) -> None:
     number = pytestconfig.getoption("--vstore-sequences") // len(modes(pytestconfig))
-    rng = random.Random(f"{pytestconfig.getoption('--vstore-seed')} {session.mode} sequences")
+    rng = random.Random(f"{pytestconfig.getoption('--vstore-seed')} {session.mode} sequences")  # repeatable
     for turn in range(number):
         plan = sequences.random_plan(rng, session.store.capabilities)
         trouble = sequences.compare(session.store, plan)

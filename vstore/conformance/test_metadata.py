@@ -90,7 +90,7 @@ def test_what_is_no_metadata_key_is_refused(new: New) -> None:
         refusing(InvalidInput, c, lambda wrong=wrong: c.upsert(["a"], rows(1), metadatas=[{wrong: 1}]))  # type: ignore[misc]
         refusing(InvalidInput, c, lambda wrong=wrong: c.update(["a"], metadatas=[{wrong: None}]))  # type: ignore[misc]
     for wrong in ("abc", {"k": 1}, [1], ["x"], [[("k", 1)]], 7):
-        refusing(InvalidInput, c, lambda wrong=wrong: c.upsert(["a"], rows(1), metadatas=wrong))  # type: ignore[misc,arg-type]
+        refusing(InvalidInput, c, lambda wrong=wrong: c.upsert(["a"], rows(1), metadatas=wrong))  # type: ignore[misc]
 
 
 @clause("META-1")
@@ -271,8 +271,8 @@ def test_what_is_no_document_is_refused(new: New) -> None:
     c = new()
     c.add(["a"], rows(1), documents=["x"])
     for wrong in ([1], [b"x"], ["a\x00"], ["\ud800"], ["x", "y"], [], "x", [["x"]], 7):
-        refusing(InvalidInput, c, lambda wrong=wrong: c.upsert(["a"], rows(1), documents=wrong))  # type: ignore[misc,arg-type]
-        refusing(InvalidInput, c, lambda wrong=wrong: c.update(["a"], documents=wrong))  # type: ignore[misc,arg-type]
+        refusing(InvalidInput, c, lambda wrong=wrong: c.upsert(["a"], rows(1), documents=wrong))  # type: ignore[misc]
+        refusing(InvalidInput, c, lambda wrong=wrong: c.update(["a"], documents=wrong))  # type: ignore[misc]
 
 
 @clause("DOC-1")

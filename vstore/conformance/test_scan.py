@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -73,7 +72,7 @@ def test_a_scan_under_writes_brings_what_was_there_throughout_once(new: New) -> 
             ids = [record.id for page in c.scan(batch_size=37) for record in page.records]
             assert len(set(ids)) == len(ids), "a record came twice"
             assert set(steady) <= set(ids), f"missed: {sorted(set(steady) - set(ids))[:5]}"
-            kept = [record.id for page in c.scan(where=F("keep") == True, batch_size=101) for record in page.records]  # noqa: E712
+            kept = [record.id for page in c.scan(where=F("keep") == True, batch_size=101) for record in page.records]
             assert sorted(kept) == steady
 
 
@@ -125,7 +124,10 @@ def test_a_cursor_resumes_in_another_process(session: Session, new: New) -> None
     pages = list(c.scan(batch_size=50))
     cursor, seen = pages[1].cursor, [i for page in pages[:2] for i in page.records.ids]
     if session.store.capabilities.persistent:
-        script = "result = [i for page in store.get_collection(name).scan(batch_size=30, after=cursor) for i in page.records.ids]"
+        script = """
+            pages = store.get_collection(name).scan(batch_size=30, after=cursor)
+            result = [i for page in pages for i in page.records.ids]
+        """
         rest = session.elsewhere(script, name=name, cursor=cursor)
     else:
         again = session.store.get_collection(name)

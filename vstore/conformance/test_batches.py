@@ -1,0 +1,126 @@
+"""What holds for every write: WR-1 to WR-4."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from vstore import F
+from vstore.conformance.checks import names, rows, scanned, typed, unchanged
+from vstore.conformance.fixtures import New, clause
+
+
+@clause("WR-1")
+def test_what_was_written_is_seen_by_the_next_call(new: New) -> None:
+    c = new()
+    for place in range(20):
+        name, vector = f"r{place}", rows(1, seed=place)
+        c.add([name], vector, [f"text {place}"], [{"n": place}])
+        assert c.count() == place + 1
+        assert c.get([name]).documents == [f"text {place}"]
+        assert c.query(vector=vector[0], k=1).ids == [name]
+        assert c.query(vector=vector[0], k=1, exact=True).ids == [name]
+        assert scanned(c, F("n") == place) == [name]
+        c.update([name], metadatas=[{"n": -place - 1}])
+        assert (c.count(F("n") == place), c.count(F("n") == -place - 1)) == (0, 1)
+    c.delete(["r7"])
+    assert "r7" not in c.query(vector=rows(1, seed=7)[0], k=20).ids
+    c.upsert(["r7"], rows(1, seed=7))
+    assert c.query(vector=rows(1, seed=7)[0], k=1).ids == ["r7"]
+
+
+@clause("WR-2")
+def test_a_call_of_any_size_works(new: New) -> None:
+    number = 12_000
+    ids, vectors = names(number), rows(number, 8)
+    c = new(8)
+    c.add(ids, vectors, [f"text {p}" for p in range(number)], [{"n": p, "even": p % 2 == 0} for p in range(number)])
+    assert c.count() == number
+    found = c.get(ids)
+    assert found.ids == ids
+    assert found.vectors is not None
+    assert found.vectors.tobytes() == vectors.tobytes()
+    c.upsert(ids, vectors[::-1], None, [{"n": -p} for p in range(number)])
+    c.update(ids, metadatas=[{"m": p} for p in range(number)])
+    found = c.get(ids[::-1])
+    assert found.ids == ids[::-1]
+    assert found.metadatas == [{"n": -p, "m": p} for p in reversed(range(number))]
+    assert found.documents == [None] * number
+    c.delete(where=F("m") < 5000)
+    assert c.count() == 7000
+    c.delete(ids)
+    assert c.count() == 0
+
+
+@clause("WR-2")
+def test_a_call_of_many_bytes_works(new: New) -> None:
+    number = 600
+    texts = [chr(97 + place % 26) * 60_000 for place in range(number)]  # 36 MB
+    c = new()
+    c.add(names(number), rows(number), texts)
+    assert c.count() == number
+    assert sum(1 for p in c.scan(batch_size=100) for r in p.records if r.document == texts[int(r.id[1:])]) == number
+
+
+@clause("WR-3")
+def test_the_callers_data_is_never_changed(new: New) -> None:
+    c = new(metric="cosine")
+    given: list[Any] = [
+        ["a", "b"],
+        np.asfortranarray(rows(2).astype(np.float64) * 100),
+        ["one", None],
+        [{"k": None, "t": datetime(2024, 1, 1, tzinfo=UTC), "l": [1, 2], "x'y": "v"}, {"m": 1}],
+    ]
+    kept = deepcopy(given)
+    where = {"$or": [{"k": 1}, {"t": {"$lt": datetime(2025, 1, 1, tzinfo=UTC)}}]}
+    kept_where = deepcopy(where)
+    query = rows(1)[0]
+    kept_query = query.copy()
+    c.add(*given)
+    c.upsert(*given)
+    c.update(*given)
+    c.update(given[0], metadatas=given[3], replace_metadata=True)
+    c.get(given[0])
+    c.query(vector=query, where=where, k=2, exact=True)
+    c.query(vector=query, where=where, k=2)
+    c.delete(where=where)
+    c.delete(given[0])
+    assert typed([given[0], given[2], given[3]]) == typed([kept[0], kept[2], kept[3]])
+    np.testing.assert_array_equal(given[1], kept[1])
+    np.testing.assert_array_equal(query, kept_query)
+    assert where == kept_where
+
+
+@clause("WR-3")
+def test_what_comes_back_is_the_callers_own(new: New) -> None:
+    c = new()
+    given = rows(1)
+    metadata = {"l": ["x"]}
+    c.add(["a"], given, metadatas=[metadata])
+    given[:] = 0
+    metadata["l"].append("y")
+    found = c.get(["a"])
+    assert found.vectors is not None
+    assert found.metadatas == [{"l": ["x"]}]
+    found.metadatas[0]["l"].append("z")
+    found.vectors[:] = 7
+    again = c.get(["a"])
+    assert again.metadatas == [{"l": ["x"]}]
+    np.testing.assert_array_equal(again.vectors, rows(1))
+
+
+@clause("WR-4")
+def test_an_empty_batch_is_a_no_op(new: New) -> None:
+    c = new()
+    c.add(["a", "b"], rows(2), ["x", None], [{"k": 1}, None])
+    with unchanged(c):
+        c.add([], np.empty((0, 4)), [], [])
+        c.add([], [])
+        c.upsert([], [], [], [])
+        c.update([], [], [], [])
+        assert c.get([]).ids == []
+        assert c.query_many(vectors=[]) == []
+        assert c.query_many(vectors=np.empty((0, 4))) == []
