@@ -78,7 +78,7 @@ def test_the_demo_gives_the_same_answer_from_both_databases(tmp_path: Path) -> N
     code, out, err = run("demo", "--directory", str(kept))
     assert (code, err) == (0, "")
     assert "Nothing was lost, and both give the same 4 digits" in out
-    assert "1,796 records on both sides, vectors equal bit for bit" in out
+    assert "1,796 records on both sides; vectors equal bit for bit" in out
     assert out.count("digit-") == 8
     code, out, _ = run("inspect", f"pgvector:{kept / 'postgres'}", "--json")
     assert [c["records"] for c in json.loads(out)["collections"]] == [1796]

@@ -26,7 +26,6 @@ from vstore.transfer import Comparison, compare, copy
 __all__ = ["run"]
 
 K: Final = 4
-NAMES: Final = {"chroma": "Chroma", "pgvector": "PostgreSQL with pgvector"}
 
 
 def run(directory: Path | None) -> None:
@@ -56,10 +55,9 @@ def run(directory: Path | None) -> None:
         problems.print("\n[bold red]Something was lost, or the answers differ.[/]")
         raise typer.Exit(EXIT_FAILED)
     apart = float(np.abs(before.distances - after.distances).max())
-    console.print(
-        f"\n[bold green]Nothing was lost, and both give the same {K} digits in the same order[/]; "
-        f"their distances differ by {apart:.0e} at most. {perf_counter() - started:.0f} seconds in all."
-    )
+    agree = f"distances agree to {apart:.0e}" if apart else "the distances are equal"
+    console.print(f"\n[bold green]Nothing was lost, and both give the same {K} digits in the same order[/]; {agree}.")
+    console.print(f"{perf_counter() - started:.0f} seconds in all.")
     if directory is not None:
         console.print("Both databases are kept. Look at them with:")
         for url in urls:
@@ -82,11 +80,11 @@ def _folder(directory: Path | None) -> Iterator[Path]:
 
 def _name(store: Store) -> str:
     known = store.capabilities
-    return f"{NAMES[known.backend]} {known.server_version}"
+    return f"Chroma {known.server_version}" if known.backend == "chroma" else known.server_version
 
 
 def _step(number: int, text: str) -> None:
-    console.print(f"\n[bold cyan]{number}[/] [bold]{text}[/]")
+    console.print(f"\n[bold cyan]{number}[/] [bold]{text}[/]", soft_wrap=True)
 
 
 def _write(collection: Collection, records: Records, batch: int = 200) -> None:
@@ -135,7 +133,8 @@ def _tell(found: Comparison) -> None:
     if found.equal:
         bits = "bit for bit" if found.bitwise else "within 1e-6"
         console.print(
-            f"  {found.compared:,} records on both sides, vectors equal {bits}, documents and typed metadata equal."
+            f"  {found.compared:,} records on both sides; vectors equal {bits}, documents and typed metadata equal.",
+            soft_wrap=True,
         )
         return
     console.print(
