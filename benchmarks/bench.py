@@ -23,7 +23,8 @@ from data import queries, workload
 from rich.console import Console
 from rich.table import Table
 
-from vstore import HNSW, F, Flat, Index, Records, Store, connect
+from vstore import HNSW, F, Flat, Records, Store, connect
+from vstore.types import Index
 
 RATIO = 0.9
 SHARE, MICROSECONDS = 1.05, 50.0
@@ -63,10 +64,11 @@ def chroma(folder: Path, dimension: int) -> Iterator[list[Case]]:
 @contextmanager
 def pgvector(folder: Path, dimension: int) -> Iterator[list[Case]]:
     """Embedded PostgreSQL; both sides on the same server."""
+    from psycopg.conninfo import make_conninfo
     from raw_pgvector import RawPgvector
 
     with connect(f"pgvector:{folder / 'pg'}") as store:
-        uri = store.native.conninfo
+        uri = make_conninfo(**{name: value for name, value in store.native.kwargs.items() if name != "autocommit"})
         flat, hnsw = RawPgvector(uri, dimension, hnsw=False), RawPgvector(uri, dimension, hnsw=True)
         yield [
             Case("pgvector embedded, Flat", store, Flat(), flat),
