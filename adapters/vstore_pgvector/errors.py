@@ -96,7 +96,8 @@ def _text(error: psycopg.Error) -> str:
 
 def connection_lost(error: Exception) -> bool:
     """Whether the connection broke, rather than the statement failed."""
-    if isinstance(error, ServerSilent):
+    no_connection_yet = psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed, psycopg_pool.TooManyRequests
+    if isinstance(error, (ServerSilent, *no_connection_yet)):
         return False
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Lock
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
@@ -12,7 +13,7 @@ from psycopg import AsyncConnection
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.waiting import bounded
 
-__all__ = ["AsyncBoundedConnection", "Lock", "run_blocking", "sleep"]
+__all__ = ["AsyncBoundedConnection", "Lock", "patient", "run_blocking", "sleep"]
 
 T = TypeVar("T")
 
@@ -38,3 +39,25 @@ class AsyncBoundedConnection(AsyncConnection[tuple[Any, ...]]):
         except ServerSilent:
             self.pgconn.finish()  # here, before an enclosing transaction tries to roll back and waits again
             raise
+
+
+@asynccontextmanager
+async def patient(connection: AsyncConnection[Any], seconds: float) -> AsyncIterator[None]:
+    """Bounds every wait on a connection of the application's, for as long as the context lasts.
+
+    psycopg has no setting for it, so the method of this one object is replaced.
+    """
+    plain = connection.wait
+
+    async def wait(gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
+        try:
+            return await plain(bounded(gen, seconds), *args, **kwargs)
+        except ServerSilent:
+            connection.pgconn.finish()  # in the middle of a statement it is of no use to anyone
+            raise
+
+    connection.wait = wait  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del connection.wait

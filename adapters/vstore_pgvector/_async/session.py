@@ -15,7 +15,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from vstore_pgvector._async._run import AsyncBoundedConnection, Lock, sleep
+from vstore_pgvector._async._run import AsyncBoundedConnection, Lock, patient, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.server import DEFAULT_SEARCH, PROBE, SEARCH, Server, search_path, session_settings, set_config
 from vstore_pgvector.waiting import GRACE, readable, register
@@ -263,7 +263,7 @@ class AsyncBorrowedSession(AsyncSession):
 
     @asynccontextmanager
     async def _prepared(self, connection: AsyncConnection[Any]) -> AsyncIterator[AsyncConnection[Any]]:
-        async with connection.transaction():
+        async with patient(connection, self._timeout + GRACE), connection.transaction():
             if hasattr(self, "server"):
                 await self.fetch(connection, *set_config(session_settings(self.server, self._timeout), local=True))
             yield connection

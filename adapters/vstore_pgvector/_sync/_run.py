@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
@@ -12,7 +13,7 @@ from psycopg import Connection
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.waiting import bounded
 
-__all__ = ["BoundedConnection", "Lock", "run_blocking", "sleep"]
+__all__ = ["BoundedConnection", "Lock", "patient", "run_blocking", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,3 +44,25 @@ class BoundedConnection(Connection[tuple[Any, ...]]):
         except ServerSilent:
             self.pgconn.finish()  # here, before an enclosing transaction tries to roll back and waits again
             raise
+
+
+@contextmanager
+def patient(connection: Connection[Any], seconds: float) -> Iterator[None]:
+    """Bounds every wait on a connection of the application's, for as long as the context lasts.
+
+    psycopg has no setting for it, so the method of this one object is replaced.
+    """
+    plain = connection.wait
+
+    def wait(gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
+        try:
+            return plain(bounded(gen, seconds), *args, **kwargs)
+        except ServerSilent:
+            connection.pgconn.finish()  # in the middle of a statement it is of no use to anyone
+            raise
+
+    connection.wait = wait  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del connection.wait

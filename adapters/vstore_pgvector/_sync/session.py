@@ -16,7 +16,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from vstore_pgvector._sync._run import BoundedConnection, Lock, sleep
+from vstore_pgvector._sync._run import BoundedConnection, Lock, patient, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.server import DEFAULT_SEARCH, PROBE, SEARCH, Server, search_path, session_settings, set_config
 from vstore_pgvector.waiting import GRACE, readable, register
@@ -264,7 +264,7 @@ class BorrowedSession(Session):
 
     @contextmanager
     def _prepared(self, connection: Connection[Any]) -> Iterator[Connection[Any]]:
-        with connection.transaction():
+        with patient(connection, self._timeout + GRACE), connection.transaction():
             if hasattr(self, "server"):
                 self.fetch(connection, *set_config(session_settings(self.server, self._timeout), local=True))
             yield connection

