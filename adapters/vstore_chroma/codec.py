@@ -6,7 +6,6 @@ Beside every metadata key ``k`` stand names of our own, which no user's key can 
   ``exists`` and its complement, ints told from floats in filters, datetimes. One scalar a key is the
   cheapest form; a list of the keys present costs 200 µs a record and more (measured on 1.5.9).
 - ``_vs~k``: instead of ``k`` for a float, or a list of floats, that Chroma would not keep exactly.
-- ``_vs-k``: the places of negative zeros.
 - ``_vs=k``: instead of ``k`` where that begins with ``chroma:``.
 """
 
@@ -27,9 +26,11 @@ from vstore.filters.rewrite import micros
 from vstore.types import Include, Metadata, Records, VectorArray
 
 __all__ = [
-    "FLOAT_KIND",
+    "FLOAT_KINDS",
     "INT_KINDS",
     "KINDS",
+    "LIST_KINDS",
+    "NEGATIVE_ZERO_IMAGE",
     "NO_DOCUMENT",
     "NUMBER_KINDS",
     "Columns",
@@ -54,20 +55,25 @@ _MAGNITUDE: Final = (1 << 63) - 1
 _MARKER: Final = "_vs."
 _ESCAPE: Final = "_vs="
 _IMAGE: Final = "_vs~"
-_ZEROS: Final = "_vs-"
 _RESERVED: Final = "chroma:"
 
 _KIND_OF: Final[dict[type, str]] = {str: "s", bool: "b", int: "i", float: "f", datetime: "t"}
+_NEGATIVE_ZERO: Final = "z"
 _INEXACT: Final = "x"
 _LIST: Final = "l"
 _INEXACT_LIST: Final = "v"
 _LIST_OF_DATETIME: Final = "u"
-_SPECIAL: Final = frozenset((_INEXACT, _INEXACT_LIST, "t", _LIST_OF_DATETIME))
+_SPECIAL: Final = frozenset((_NEGATIVE_ZERO, _INEXACT, _INEXACT_LIST, "t", _LIST_OF_DATETIME))
 
 INT_KINDS: Final = ["i", "t"]
-FLOAT_KIND: Final = "f"
-NUMBER_KINDS: Final = [*INT_KINDS, FLOAT_KIND, _INEXACT]
-KINDS: Final = ["s", "b", *NUMBER_KINDS, _LIST, _INEXACT_LIST, _LIST_OF_DATETIME]
+FLOAT_KINDS: Final = ["f", _NEGATIVE_ZERO]
+NUMBER_KINDS: Final = [*INT_KINDS, *FLOAT_KINDS, _INEXACT]
+LIST_KINDS: Final = [_LIST, _INEXACT_LIST, _LIST_OF_DATETIME]
+KINDS: Final = ["s", "b", *NUMBER_KINDS, *LIST_KINDS]
+
+# SQLite stores a real without fraction as an int, which has no negative zero: alone it has a kind of its
+# own, in a list an image that no finite float has
+NEGATIVE_ZERO_IMAGE: Final = -(1 << 63)
 
 # Chroma cannot take a document away from a record. No document of a user holds NUL (DOC-1), and no
 # text of F.document.contains does, so this one stands for none and is found by nothing.
@@ -105,7 +111,13 @@ def image(value: float) -> int:
     return bits if bits >= 0 else -(bits & _MAGNITUDE)
 
 
+def _element_image(value: float) -> int:
+    return NEGATIVE_ZERO_IMAGE if _negative_zero(value) else image(value)
+
+
 def _from_image(number: int) -> float:
+    if number == NEGATIVE_ZERO_IMAGE:
+        return -0.0
     value: float = _DOUBLE.unpack(_INT.pack(abs(number)))[0]
     return value if number >= 0 else -value
 
@@ -127,15 +139,11 @@ def encode_metadata(metadata: Mapping[str, Any]) -> Metadata:
             if not survives(value):
                 name, code, value = _IMAGE + key, _INEXACT, image(value)
             elif _negative_zero(value):
-                out[_ZEROS + key] = [0]
+                code = _NEGATIVE_ZERO
         elif kind is list and type(value[0]) is datetime:
             code, value = _LIST_OF_DATETIME, [micros(moment) for moment in value]
-        elif kind is list and type(value[0]) is float:
-            # SQLite stores a real without fraction as an int, which has no negative zero
-            if zeros := [place for place, x in enumerate(value) if _negative_zero(x)]:
-                out[_ZEROS + key] = zeros
-            if not all(map(survives, value)):
-                name, code, value = _IMAGE + key, _INEXACT_LIST, [image(x) for x in value]
+        elif kind is list and type(value[0]) is float and not all(survives(x) and not _negative_zero(x) for x in value):
+            name, code, value = _IMAGE + key, _INEXACT_LIST, [_element_image(x) for x in value]
         out[name] = value
         out[_MARKER + key] = code
     return out
@@ -145,7 +153,7 @@ def encode_changes(metadata: Mapping[str, Any]) -> Metadata:
     """The same for an update that merges: a value of None removes the key, and no other form of a key stays."""
     out: Metadata = {}
     for key in metadata:
-        out[stored(key)] = out[_MARKER + key] = out[_IMAGE + key] = out[_ZEROS + key] = None
+        out[stored(key)] = out[_MARKER + key] = out[_IMAGE + key] = None
     out.update(encode_metadata({key: value for key, value in metadata.items() if value is not None}))
     return out
 
@@ -158,33 +166,32 @@ def replacing(old: Mapping[str, Any] | None, new: Metadata) -> Metadata:
 def decode_metadata(found: Mapping[str, Any] | None) -> Metadata:
     """The inverse of ``encode_metadata``; Chroma has None for empty metadata."""
     out: Metadata = {}
+    if not found:
+        return out
     special: list[tuple[str, str]] = []
-    zeros: list[str] = []
-    for name, value in (found or {}).items():
+    for name, value in found.items():
         if not name.startswith("_vs"):
-            out[name] = value
+            # a list without a marker is a ghost: Chroma leaves the lists of a dropped collection behind,
+            # and a new record that gets the same row number inherits them
+            if type(value) is not list or _MARKER + name in found:
+                out[name] = value
         elif name.startswith(_MARKER):
             if value in _SPECIAL:
                 special.append((name[len(_MARKER) :], value))
-        elif name.startswith(_ESCAPE):
+        elif name.startswith(_ESCAPE) and (type(value) is not list or _MARKER + name[len(_ESCAPE) :] in found):
             out[name[len(_ESCAPE) :]] = value
-        elif name.startswith(_ZEROS):
-            zeros.append(name[len(_ZEROS) :])
-    if found is not None:
-        for key, kind in special:
-            match kind:
-                case "t":
-                    out[key] = from_micros(found[stored(key)])
-                case "u":
-                    out[key] = [from_micros(moment) for moment in found[stored(key)]]
-                case "x":
-                    out[key] = _from_image(found[_IMAGE + key])
-                case _:
-                    out[key] = [_from_image(number) for number in found[_IMAGE + key]]
-        for key in zeros:
-            places = set(found[_ZEROS + key])
-            value = out[key]
-            out[key] = [-0.0 if i in places else x for i, x in enumerate(value)] if type(value) is list else -0.0
+    for key, kind in special:
+        match kind:
+            case "t":
+                out[key] = from_micros(found[stored(key)])
+            case "u":
+                out[key] = [from_micros(moment) for moment in found[stored(key)]]
+            case "x":
+                out[key] = _from_image(found[_IMAGE + key])
+            case "v":
+                out[key] = [_from_image(number) for number in found[_IMAGE + key]]
+            case _:
+                out[key] = -0.0
     return out
 
 

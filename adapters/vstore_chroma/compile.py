@@ -32,9 +32,11 @@ from vstore.filters.tree import (
 )
 from vstore.types import Scalar
 from vstore_chroma.codec import (
-    FLOAT_KIND,
+    FLOAT_KINDS,
     INT_KINDS,
     KINDS,
+    LIST_KINDS,
+    NEGATIVE_ZERO_IMAGE,
     NUMBER_KINDS,
     image,
     images,
@@ -185,7 +187,7 @@ def _in(key: str, values: Iterable[Scalar], negated: bool) -> Where:
     parts = [_one_of(name, same, negated=negated) for same in (texts, bools, both) if same]
     if apart:
         parts.append(_one_of(images(key), apart, negated=negated))
-    for same, kinds in ((ints, INT_KINDS), (floats, [FLOAT_KIND])):
+    for same, kinds in ((ints, INT_KINDS), (floats, FLOAT_KINDS)):
         if same:
             found = (_kind(key, kinds, negated=negated), _one_of(name, same, negated=negated))
             parts.append(_any(*found) if negated else _all(*found))
@@ -207,7 +209,11 @@ def _contains(key: str, values: Iterable[Scalar], negated: bool) -> Where:
             if survives(real):
                 terms.append({stored(key): {operator: real}})
             terms.append({images(key): {operator: image(real)}})
-    return _join("$and" if negated else "$or", terms)
+            if real == 0.0:
+                terms.append({images(key): {operator: NEGATIVE_ZERO_IMAGE}})
+    # the marker guards against ghosts: see decode_metadata
+    is_list = _kind(key, LIST_KINDS, negated=negated)
+    return _any(is_list, _all(*terms)) if negated else _all(is_list, _any(*terms))
 
 
 def _forms(value: int | float) -> tuple[int | None, float | None]:
@@ -232,7 +238,7 @@ def _order(key: str, op: OrderOp, value: int | float) -> Where:
         case _:
             pass
     operator, bound = _float_bound(op, value, among=_nearest_surviving(value))
-    parts.append(_all(_kind(key, [FLOAT_KIND]), {name: {operator: bound}}))
+    parts.append(_all(_kind(key, FLOAT_KINDS), {name: {operator: bound}}))
     return _any(*parts)
 
 

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
+from typing import Final
 
 import chromadb
 from chromadb.api import AsyncClientAPI, ClientAPI
 
 from vstore.capabilities import Capabilities
-from vstore.errors import InvalidInput, Unavailable, Unsupported, VStoreError
+from vstore.errors import InvalidInput, Unavailable, VStoreError
 from vstore.protocol import Adapter, AsyncAdapter, Settings
 from vstore.threaded import ThreadedAdapter
 from vstore.urls import StoreURL
@@ -28,13 +29,17 @@ from vstore_chroma.clients import (
 )
 from vstore_chroma.config import read_target
 from vstore_chroma.directory import Directory
-from vstore_chroma.errors import guarded, translate
+from vstore_chroma.errors import guarded
 
 __all__ = ["borrow", "borrow_async", "connect", "connect_async"]
 
+# Chroma's engine holds the interpreter's lock during a call: in worker threads too, an event loop stands
+# still for as long. In parts of this many rows it runs in between.
+_ROWS_BESIDE_A_LOOP: Final = 256
 
-def connect(url: StoreURL, settings: Settings) -> Adapter:
-    """A sync adapter for a URL."""
+
+def connect(url: StoreURL, settings: Settings, most_rows: int | None = None) -> Adapter:
+    """A sync adapter for a URL, which sends at most ``most_rows`` at once."""
     target = read_target(url, settings)
     directory = Directory(target.path) if target.kind == "directory" else None
     client: ClientAPI | None = None
@@ -50,7 +55,7 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
     try:
         with _connecting(target.secrets):
             client = open_client(target, settings.timeout)
-            record = _record(client, client.get_version(), client.get_max_batch_size())
+            record = _record(client, client.get_version(), client.get_max_batch_size(), most_rows)
     except BaseException:
         close()
         raise
@@ -62,7 +67,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     """An async adapter for a URL: chromadb has async clients for servers only."""
     target = read_target(url, settings)
     if target.kind != "server":
-        return ThreadedAdapter(await asyncio.to_thread(connect, url, settings))
+        return ThreadedAdapter(await asyncio.to_thread(connect, url, settings, _ROWS_BESIDE_A_LOOP))
     with _connecting(target.secrets):
         client = await open_client_async(target, settings.timeout)
         try:
@@ -77,21 +82,21 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     return AsyncChromaAdapter(client, record, asyncio.Lock(), close, target.secrets)
 
 
-def borrow(client: object) -> Adapter:
+def borrow(client: object, most_rows: int | None = None) -> Adapter:
     """A sync adapter over a client that stays open."""
     if is_async(client):
         raise InvalidInput("this is an async client of chromadb", hint="Use vstore.aio.connect(client=…).")
     if not isinstance(client, ClientAPI):
         raise InvalidInput(f"client= takes a client of chromadb, not its {type(client).__name__}")
     with _connecting(()):
-        record = _record(client, client.get_version(), client.get_max_batch_size())
+        record = _record(client, client.get_version(), client.get_max_batch_size(), most_rows)
     return ChromaAdapter(client, record, Lock(), lambda: None, ())
 
 
 async def borrow_async(client: object) -> AsyncAdapter:
     """An async adapter over a client that stays open."""
     if not isinstance(client, AsyncClientAPI):
-        return ThreadedAdapter(await asyncio.to_thread(borrow, client))
+        return ThreadedAdapter(await asyncio.to_thread(borrow, client, _ROWS_BESIDE_A_LOOP))
     with _connecting(()):
         record = _record(client, await client.get_version(), await client.get_max_batch_size())
 
@@ -101,40 +106,31 @@ async def borrow_async(client: object) -> AsyncAdapter:
     return AsyncChromaAdapter(client, record, asyncio.Lock(), close, ())
 
 
-def _record(client: ClientAPI | AsyncClientAPI, version: str, max_rows: int) -> Capabilities:
+def _record(
+    client: ClientAPI | AsyncClientAPI, version: str, max_rows: int, most_rows: int | None = None
+) -> Capabilities:
     mode, lasting = persistent(client)
     return capabilities(
         server_version=version,
         client_version=chromadb.__version__,
         mode=mode,
         persistent=lasting,
-        max_rows=max_rows,
+        max_rows=min(max_rows, most_rows or max_rows),
     )
 
 
 @contextmanager
 def _connecting(secrets: Sequence[str]) -> Iterator[None]:
-    """The contract's errors for those of connecting, which pass no gate yet."""
+    """Around connecting, which passes no gate that would redact its errors."""
     try:
         with guarded():
             yield
-    except VStoreError:
-        raise
-    except ValueError as error:
-        if "different settings" in str(error):
+    except VStoreError as error:
+        error.redact(secrets)
+        if "different settings" in error.message:
             raise Unavailable(
                 "this process has the directory open through a chromadb client with other settings",
                 hint="Pass that client: vstore.connect(client=…).",
                 retryable=False,
             ) from error
-        raise _redacted(error, secrets) from error
-    except ImportError as error:
-        raise Unsupported(f"chromadb cannot be used: {error}") from error
-    except Exception as error:
-        raise _redacted(error, secrets) from error
-
-
-def _redacted(error: Exception, secrets: Sequence[str]) -> VStoreError:
-    kind = translate(error)
-    kind.redact(secrets)
-    return kind
+        raise

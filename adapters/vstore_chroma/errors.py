@@ -32,7 +32,7 @@ _HINTS: Final[dict[type[VStoreError], str]] = {
     Unavailable: "Check that the Chroma server runs and is reachable at this host and port.",
 }
 # by class of the client's error
-_CLASSES: Final[list[tuple[type[BaseException], type[VStoreError]]]] = [
+_CLASSES: Final[list[tuple[type[Exception], type[VStoreError]]]] = [
     (chroma.NotFoundError, NotFound),
     (chroma.UniqueConstraintError, AlreadyExists),
     (chroma.AuthorizationError, AuthenticationFailed),
@@ -69,16 +69,14 @@ _STATUSES: Final[dict[int, type[VStoreError]]] = {
 }
 
 
-def translate(error: BaseException) -> VStoreError:
+def translate(error: Exception) -> VStoreError:
     """The contract's error for one of Chroma or httpx; ``BackendError`` where none fits."""
-    if isinstance(error, VStoreError):
-        return error
     kind = _kind(error)
     text = str(error).strip()[:_MAX_TEXT]
     return kind(f"{type(error).__name__}: {text}" if text else type(error).__name__, hint=_HINTS.get(kind, ""))
 
 
-def _kind(error: BaseException) -> type[VStoreError]:
+def _kind(error: Exception) -> type[VStoreError]:
     for known, kind in _CLASSES:
         if isinstance(error, known):
             return kind
@@ -94,19 +92,26 @@ def _kind(error: BaseException) -> type[VStoreError]:
     return BackendError
 
 
-def not_on_disk_yet(error: BaseException) -> bool:
+def not_on_disk_yet(error: Unavailable) -> bool:
     """Whether a read met an index whose first files are just being written; it passes in milliseconds."""
     return "Nothing found on disk" in str(error)
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Turns a panic of Chroma's Rust core, which is a BaseException, into an error."""
+    """Around every call of Chroma: what leaves it is an error of the contract.
+
+    A panic of Chroma's Rust core is a BaseException, which would pass every handler on its way.
+    """
     try:
         yield
-    except BaseException as error:
-        if type(error).__name__ == "PanicException":
-            raise BackendError(
-                f"Chroma's engine panicked: {str(error)[:_MAX_TEXT]}", hint="Close the store and open it again."
-            ) from error
+    except VStoreError:
         raise
+    except Exception as error:
+        raise translate(error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise BackendError(
+            f"Chroma's engine panicked: {str(error)[:_MAX_TEXT]}", hint="Close the store and open it again."
+        ) from error

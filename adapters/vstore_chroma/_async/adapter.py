@@ -90,7 +90,10 @@ class AsyncChromaAdapter:
                 return sorted(found)
 
     async def drop(self, name: str) -> None:
-        await self.open(name)  # what vstore did not create it does not delete
+        collection = await self.open(name)  # what vstore did not create it does not delete
+        # Chroma leaves the lists of a dropped collection's metadata behind, and records that get the same
+        # row numbers, in any collection, inherit them; deleting the records first takes the lists away
+        await collection.clear()
         with guarded():
             await self._client.delete_collection(name)
 

@@ -9,14 +9,14 @@ from typing import Any
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, NotFound, PartialWrite
+from vstore.errors import AlreadyExists, NotFound, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
 from vstore_chroma.codec import NO_DOCUMENT, Columns, encode_changes, encode_metadata, replacing, split
 from vstore_chroma.compile import compile_filter
-from vstore_chroma.errors import guarded, translate
+from vstore_chroma.errors import guarded
 
 __all__ = ["AsyncChromaCollection"]
 
@@ -34,7 +34,7 @@ class AsyncChromaCollection:
         self._lock = lock
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
-        self._read = AsyncReader(native, info, retry=capabilities.mode == "server")
+        self._read = AsyncReader(native, info, self._rows, retry=capabilities.mode == "server")
 
     @property
     def info(self) -> CollectionInfo:
@@ -147,7 +147,7 @@ class AsyncChromaCollection:
             try:
                 with guarded():
                     await call(**arguments)
-            except Exception as error:
+            except VStoreError as error:
                 if not written:
                     raise
                 raise _partial(error, written) from error
@@ -160,16 +160,16 @@ class AsyncChromaCollection:
             try:
                 with guarded():
                     await self._native.delete(ids=part)
-            except Exception as error:
+            except VStoreError as error:
                 if not deleted:
                     raise
                 raise _partial(error, deleted) from error
             deleted += part
 
 
-def _partial(error: Exception, done: list[str]) -> PartialWrite:
+def _partial(error: VStoreError, done: list[str]) -> PartialWrite:
     return PartialWrite(
-        f"{len(done):,} records are done; the next part failed: {translate(error).message}",
+        f"{len(done):,} records are done; the next part failed: {error.message}",
         written=done,
         hint="Call again with the others.",
     )

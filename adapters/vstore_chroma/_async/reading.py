@@ -10,6 +10,7 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 from numpy.typing import NDArray
 
 from vstore._async._run import run_blocking
+from vstore.errors import Unavailable
 from vstore.scores import distances, nearest, ranked, scores
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Metric, Records, VectorArray
 from vstore_chroma._async._run import sleep
@@ -36,10 +37,11 @@ _BLIND_DOT: Final = 1e-4
 class AsyncReader:
     """Reads of one collection. They take no lock."""
 
-    def __init__(self, native: AsyncCollection, info: CollectionInfo, *, retry: bool) -> None:
+    def __init__(self, native: AsyncCollection, info: CollectionInfo, max_rows: int, *, retry: bool) -> None:
         self._native = native
         self._metric = info.metric
         self._dimension = info.dimension
+        self._rows = min(_MAX_IDS, max_rows)
         self._retries = _RETRIES if retry else 0
         self._recompute = info.metric is Metric.COSINE and info.dimension > _COSINE_DIMENSION
 
@@ -49,7 +51,7 @@ class AsyncReader:
             try:
                 with guarded():
                     return await call(**arguments)
-            except Exception as error:
+            except Unavailable as error:
                 if not not_on_disk_yet(error):
                     raise
                 await sleep(0.02 * 2**attempt)
@@ -71,22 +73,22 @@ class AsyncReader:
     async def present(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that exist."""
         found: set[str] = set()
-        for start in range(0, len(ids), _MAX_IDS):
-            part = await self._call(self._native.get, ids=list(ids[start : start + _MAX_IDS]), include=[])
+        for start in range(0, len(ids), self._rows):
+            part = await self._call(self._native.get, ids=list(ids[start : start + self._rows]), include=[])
             found.update(part["ids"])
         return found
 
     async def stored_metadata(self, ids: Sequence[str]) -> dict[str, Metadata | None]:
         """What Chroma has as metadata of those of ``ids`` that exist."""
         found: dict[str, Metadata | None] = {}
-        for start in range(0, len(ids), _MAX_IDS):
-            part = await self._call(self._native.get, ids=list(ids[start : start + _MAX_IDS]), include=["metadatas"])
+        for start in range(0, len(ids), self._rows):
+            part = await self._call(self._native.get, ids=list(ids[start : start + self._rows]), include=["metadatas"])
             found.update(zip(part["ids"], part["metadatas"], strict=True))
         return found
 
     async def by_ids(self, ids: Sequence[str], include: Include, where: Where | None = None) -> Records:
         """The records with these ids, that match, in Chroma's order."""
-        room = _MAX_IDS if where is None else min(_MAX_IDS, MAX_VARIABLES + 500 - variables(where))
+        room = self._rows if where is None else min(self._rows, MAX_VARIABLES + 500 - variables(where))
         columns = included(include)
         parts = [to_records(_NOTHING, include, self._dimension)]
         for start in range(0, len(ids), room):
@@ -98,7 +100,7 @@ class AsyncReader:
     async def nearest(self, queries: VectorArray, k: int, ids: Sequence[str], include: Include) -> list[Hits]:
         """The true nearest among ``ids``: reads their vectors in chunks, and keeps k for each query."""
         best: list[tuple[list[str], NDArray[np.float64]]] = [([], np.empty(0)) for _ in queries]
-        rows = max(16, min(_MAX_IDS, _CHUNK_FLOATS // self._dimension))
+        rows = max(16, min(self._rows, _CHUNK_FLOATS // self._dimension))
         for start in range(0, len(ids), rows):
             chunk = await self.by_ids(ids[start : start + rows], Include(vectors=True))
             best = await run_blocking(self._better, best, chunk, queries, k)

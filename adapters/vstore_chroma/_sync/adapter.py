@@ -91,7 +91,10 @@ class ChromaAdapter:
                 return sorted(found)
 
     def drop(self, name: str) -> None:
-        self.open(name)  # what vstore did not create it does not delete
+        collection = self.open(name)  # what vstore did not create it does not delete
+        # Chroma leaves the lists of a dropped collection's metadata behind, and records that get the same
+        # row numbers, in any collection, inherit them; deleting the records first takes the lists away
+        collection.clear()
         with guarded():
             self._client.delete_collection(name)
 

@@ -10,14 +10,14 @@ from typing import Any
 from chromadb.api.models.Collection import Collection
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, NotFound, PartialWrite
+from vstore.errors import AlreadyExists, NotFound, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_chroma._sync._run import Lock
 from vstore_chroma._sync.reading import Reader
 from vstore_chroma.codec import NO_DOCUMENT, Columns, encode_changes, encode_metadata, replacing, split
 from vstore_chroma.compile import compile_filter
-from vstore_chroma.errors import guarded, translate
+from vstore_chroma.errors import guarded
 
 __all__ = ["ChromaCollection"]
 
@@ -35,7 +35,7 @@ class ChromaCollection:
         self._lock = lock
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
-        self._read = Reader(native, info, retry=capabilities.mode == "server")
+        self._read = Reader(native, info, self._rows, retry=capabilities.mode == "server")
 
     @property
     def info(self) -> CollectionInfo:
@@ -148,7 +148,7 @@ class ChromaCollection:
             try:
                 with guarded():
                     call(**arguments)
-            except Exception as error:
+            except VStoreError as error:
                 if not written:
                     raise
                 raise _partial(error, written) from error
@@ -161,16 +161,16 @@ class ChromaCollection:
             try:
                 with guarded():
                     self._native.delete(ids=part)
-            except Exception as error:
+            except VStoreError as error:
                 if not deleted:
                     raise
                 raise _partial(error, deleted) from error
             deleted += part
 
 
-def _partial(error: Exception, done: list[str]) -> PartialWrite:
+def _partial(error: VStoreError, done: list[str]) -> PartialWrite:
     return PartialWrite(
-        f"{len(done):,} records are done; the next part failed: {translate(error).message}",
+        f"{len(done):,} records are done; the next part failed: {error.message}",
         written=done,
         hint="Call again with the others.",
     )

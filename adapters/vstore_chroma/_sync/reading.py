@@ -11,6 +11,7 @@ from chromadb.api.models.Collection import Collection
 from numpy.typing import NDArray
 
 from vstore._sync._run import run_blocking
+from vstore.errors import Unavailable
 from vstore.scores import distances, nearest, ranked, scores
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Metric, Records, VectorArray
 from vstore_chroma._sync._run import sleep
@@ -37,10 +38,11 @@ _BLIND_DOT: Final = 1e-4
 class Reader:
     """Reads of one collection. They take no lock."""
 
-    def __init__(self, native: Collection, info: CollectionInfo, *, retry: bool) -> None:
+    def __init__(self, native: Collection, info: CollectionInfo, max_rows: int, *, retry: bool) -> None:
         self._native = native
         self._metric = info.metric
         self._dimension = info.dimension
+        self._rows = min(_MAX_IDS, max_rows)
         self._retries = _RETRIES if retry else 0
         self._recompute = info.metric is Metric.COSINE and info.dimension > _COSINE_DIMENSION
 
@@ -50,7 +52,7 @@ class Reader:
             try:
                 with guarded():
                     return call(**arguments)
-            except Exception as error:
+            except Unavailable as error:
                 if not not_on_disk_yet(error):
                     raise
                 sleep(0.02 * 2**attempt)
@@ -72,22 +74,22 @@ class Reader:
     def present(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that exist."""
         found: set[str] = set()
-        for start in range(0, len(ids), _MAX_IDS):
-            part = self._call(self._native.get, ids=list(ids[start : start + _MAX_IDS]), include=[])
+        for start in range(0, len(ids), self._rows):
+            part = self._call(self._native.get, ids=list(ids[start : start + self._rows]), include=[])
             found.update(part["ids"])
         return found
 
     def stored_metadata(self, ids: Sequence[str]) -> dict[str, Metadata | None]:
         """What Chroma has as metadata of those of ``ids`` that exist."""
         found: dict[str, Metadata | None] = {}
-        for start in range(0, len(ids), _MAX_IDS):
-            part = self._call(self._native.get, ids=list(ids[start : start + _MAX_IDS]), include=["metadatas"])
+        for start in range(0, len(ids), self._rows):
+            part = self._call(self._native.get, ids=list(ids[start : start + self._rows]), include=["metadatas"])
             found.update(zip(part["ids"], part["metadatas"], strict=True))
         return found
 
     def by_ids(self, ids: Sequence[str], include: Include, where: Where | None = None) -> Records:
         """The records with these ids, that match, in Chroma's order."""
-        room = _MAX_IDS if where is None else min(_MAX_IDS, MAX_VARIABLES + 500 - variables(where))
+        room = self._rows if where is None else min(self._rows, MAX_VARIABLES + 500 - variables(where))
         columns = included(include)
         parts = [to_records(_NOTHING, include, self._dimension)]
         for start in range(0, len(ids), room):
@@ -99,7 +101,7 @@ class Reader:
     def nearest(self, queries: VectorArray, k: int, ids: Sequence[str], include: Include) -> list[Hits]:
         """The true nearest among ``ids``: reads their vectors in chunks, and keeps k for each query."""
         best: list[tuple[list[str], NDArray[np.float64]]] = [([], np.empty(0)) for _ in queries]
-        rows = max(16, min(_MAX_IDS, _CHUNK_FLOATS // self._dimension))
+        rows = max(16, min(self._rows, _CHUNK_FLOATS // self._dimension))
         for start in range(0, len(ids), rows):
             chunk = self.by_ids(ids[start : start + rows], Include(vectors=True))
             best = run_blocking(self._better, best, chunk, queries, k)
