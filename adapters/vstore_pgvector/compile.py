@@ -37,7 +37,7 @@ from vstore.filters.tree import (
     Order,
     Path,
 )
-from vstore_pgvector.codec import Packed, json_array, json_text
+from vstore_pgvector.codec import json_array, json_text
 
 __all__ = ["Condition", "where"]
 
@@ -126,8 +126,3 @@ def _object(path: Path, value: object) -> str:
     for key in reversed(path):
         text = f"{{{json.dumps(key)}:{text}}}"
     return text
-
-
-def is_large(condition: Condition) -> bool:
-    """Whether it binds an array, whose lookup PostgreSQL hashes only if it plans with the value known."""
-    return any(isinstance(param, Packed) for param in condition.params)

@@ -62,14 +62,41 @@ def test_a_scan_that_gives_up_is_finished_exactly(far_matches: tuple[Any, np.nda
         assert len(far.query(query, k=10, where=F("rare") == True)) == 10  # noqa: E712
 
 
-def test_exact_does_not_use_the_index(far_matches: tuple[Any, np.ndarray]) -> None:
+def test_hnsw_scans_on_without_a_second_query(far_matches: tuple[Any, np.ndarray], far_url: str) -> None:
+    """With hnsw.iterative_scan off, every k above ef would end in a pass over the whole table."""
+    _, query = far_matches
+    with vstore.connect(far_url, pool_size=1) as store:
+        collection = store.get_collection("far")
+
+        def passes() -> int:
+            with store.native.connection() as connection:
+                connection.execute("select pg_stat_force_next_flush()")
+                statement = "select seq_scan from pg_stat_user_tables where relid = %s::regclass"
+                return int(connection.execute(statement, (collection.native,)).fetchone()[0])
+
+        before = passes()
+        assert len(collection.query(query, k=300, search=Search(ef=10))) == 300
+        assert passes() == before
+        assert collection.query(query, k=5, exact=True)
+        assert passes() > before
+
+
+def test_exact_does_not_use_the_index(store: vstore.Store) -> None:
     """Planner settings do not reach prepared plans, so the statement itself must keep off the index (QRY-3)."""
-    collection, query = far_matches
-    everything = collection.get([f"r{i}" for i in range(20_000)], include=["vectors"])
-    true = distances(vstore.Metric.L2, query, everything.vectors)
-    best = [everything.ids[place] for place in np.argsort(true)[:100]]
-    for _ in range(8):  # psycopg prepares the fifth
-        assert collection.query(query, k=100, exact=True).ids == best
+    poor = HNSW(m=2, ef_construction=4, ef_search=1)
+    collection = store.create_collection("poor", dimension=64, metric="l2", index=poor)
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(3_000, 64)).astype(np.float32)
+    ids = [f"r{i}" for i in range(3_000)]
+    collection.add(ids=ids, vectors=vectors)
+    wrong = 0
+    for query in random.normal(size=(10, 64)).astype(np.float32):  # psycopg prepares the fifth
+        true = [ids[place] for place in np.argsort(distances(vstore.Metric.L2, query, vectors))[:10]]
+        assert collection.query(query, k=10, exact=True).ids == true
+        wrong += collection.query(query, k=10).ids != true
+    assert wrong  # the index itself cannot do it
+    many = collection.query_many(vectors[:5], k=1, exact=True)
+    assert [hits.ids for hits in many] == [[i] for i in ids[:5]]
 
 
 def test_the_index_is_used_when_it_may_be(far_matches: tuple[Any, np.ndarray], sql: psycopg.Connection[Any]) -> None:
