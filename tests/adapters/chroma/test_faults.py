@@ -1,0 +1,206 @@
+"""What goes wrong with a server: down, hung, refusing, cut off midway. A proxy stands before a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+import vstore
+from tests.servers import free_port
+from vstore import aio
+
+
+class Proxy(ThreadingHTTPServer):
+    """Passes requests on to a Chroma server, with the faults that a test sets."""
+
+    daemon_threads = True
+
+    def __init__(self, behind: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.behind = urlsplit(behind)
+        self.token = ""
+        self.hang = False
+        self.writes_left = 1 << 30
+
+    @property
+    def url(self) -> str:
+        return f"chroma://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Proxy
+    protocol_version = "HTTP/1.1"
+
+    def _pass(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.server.token and self.headers.get("X-Chroma-Token") != self.server.token:
+            self._answer(403, b"forbidden")
+            return
+        while self.server.hang:
+            time.sleep(0.05)
+        if self.path.endswith(("/add", "/upsert", "/update")):
+            self.server.writes_left -= 1
+            if self.server.writes_left < 0:
+                self.close_connection = True
+                return
+        behind = http.client.HTTPConnection(self.server.behind.hostname or "", self.server.behind.port, timeout=30)
+        behind.request(self.command, self.path, body, {"Content-Type": "application/json"})
+        answer = behind.getresponse()
+        self._answer(answer.status, answer.read())
+        behind.close()
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _pass  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def proxy(server: str) -> Iterator[Proxy]:
+    with Proxy(server) as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield made
+        made.hang = False
+        made.shutdown()
+        thread.join()
+
+
+async def _connect_async(url: str, **options: object) -> None:
+    async with await aio.connect(url, **options):  # type: ignore[arg-type]
+        pass
+
+
+def test_nobody_listens() -> None:
+    url = f"chroma://127.0.0.1:{free_port()}"
+    with pytest.raises(vstore.Unavailable) as raised:
+        vstore.connect(url, timeout=5)
+    assert raised.value.retryable
+    with pytest.raises(vstore.Unavailable):
+        asyncio.run(_connect_async(url, timeout=5))
+
+
+def test_a_hung_server_times_out(proxy: Proxy) -> None:
+    with vstore.connect(proxy.url, timeout=1) as store:
+        proxy.hang = True
+        begun = time.monotonic()
+        with pytest.raises(vstore.Timeout):
+            store.ping()
+        with pytest.raises(vstore.Timeout):
+            vstore.connect(proxy.url, timeout=1)
+        with pytest.raises(vstore.Timeout):
+            asyncio.run(_connect_async(proxy.url, timeout=1))
+        assert time.monotonic() - begun < 10
+        proxy.hang = False
+
+
+def test_tokens_are_sent_checked_and_never_shown(proxy: Proxy) -> None:
+    proxy.token = "s3cret"
+    with pytest.raises(vstore.AuthenticationFailed):
+        vstore.connect(proxy.url, token="wr0ng")
+    with vstore.connect(proxy.url, token="s3cret") as store:
+        store.ping()
+        assert "s3cret" not in repr(store)
+
+    async def main() -> None:
+        # chromadb keeps one HTTP session per event loop for all its async clients: the second would send the
+        # token of the first
+        async with await aio.connect(proxy.url, token="s3cret") as good:
+            with pytest.raises(vstore.AuthenticationFailed) as raised:
+                await aio.connect(proxy.url, token="wr0ng")
+            assert "wr0ng" not in str(raised.value)
+            await good.ping()
+
+    asyncio.run(main())
+
+
+def test_a_missing_tenant_or_database_is_not_found(server: str) -> None:
+    for options in ({"tenant": "nobody"}, {"database": "nothing"}):
+        with pytest.raises(vstore.NotFound):
+            vstore.connect(server, **options)
+
+
+def test_a_write_cut_off_midway_names_what_was_written(proxy: Proxy) -> None:
+    with vstore.connect(proxy.url, timeout=20) as store:
+        c = store.create_collection("cut_off", dimension=2, metric="l2")
+        proxy.writes_left = 1
+        ids = [f"{n:05}" for n in range(6000)]
+        with pytest.raises(vstore.PartialWrite) as raised:
+            c.add(ids, np.ones((6000, 2), np.float32))
+        assert raised.value.__cause__ is not None
+        written = raised.value.written
+        assert 0 < len(written) < 6000
+        proxy.writes_left = 1 << 30
+        assert c.count() == len(written)
+        assert c.get(written, include=()).ids == written
+        store.delete_collection("cut_off")
+
+
+def test_calls_beyond_the_size_of_a_request_are_split(server: str) -> None:
+    with vstore.connect(server) as store:
+        c = store.create_collection("big_bodies", dimension=2048, metric="l2")
+        vectors = np.random.default_rng(0).random((1500, 2048), np.float32)
+        ids = [f"{n:04}" for n in range(1500)]
+        c.add(ids, vectors, ["\u0001" * 20_000] * 1500)
+        assert c.count() == 1500
+        got = c.get(["1499"])
+        assert got.documents == ["\u0001" * 20_000]
+        np.testing.assert_array_equal(got.vectors, vectors[-1:])
+        assert len(c.query_many(vectors, k=1, include=())) == 1500
+        store.delete_collection("big_bodies")
+
+
+def test_the_longest_document_arrives(server: str) -> None:
+    with vstore.connect(server) as store:
+        c = store.create_collection("long_document", dimension=2)
+        text = "\u0001" * store.capabilities.limits.max_document_bytes
+        c.add(["a"], [[1, 2]], [text])
+        assert c.get(["a"]).documents == [text]
+        with pytest.raises(vstore.LimitExceeded):
+            c.add(["b"], [[1, 2]], [text + "x"])
+        store.delete_collection("long_document")
+
+
+def _add_in_parts(c: vstore.Collection, vectors: np.ndarray) -> None:
+    for start in range(0, len(vectors), 100):
+        c.add([f"{start}_{n}" for n in range(100)], vectors[start : start + 100])
+
+
+def test_reads_during_the_first_writes_succeed(server: str) -> None:
+    with vstore.connect(server) as store, vstore.connect(server) as other:
+        for number in range(3):
+            c = store.create_collection(f"first_{number}", dimension=32, metric="l2")
+            reader = other.get_collection(f"first_{number}")
+            vectors = np.random.default_rng(0).random((1200, 32), np.float32)
+            writing = threading.Thread(target=_add_in_parts, args=(c, vectors))
+            writing.start()
+            while writing.is_alive():
+                reader.query(vectors[0], k=3)
+            writing.join()
+            assert c.count() == 1200
+            store.delete_collection(c.name)
+
+
+def test_a_handle_of_a_deleted_collection_is_not_found(store: vstore.Store) -> None:
+    c = store.create_collection("deleted", dimension=2)
+    c.add(["a"], [[1, 2]])
+    store.delete_collection("deleted")
+    store.create_collection("deleted", dimension=2)
+    for call in (c.count, c.clear, lambda: c.get(["a"]), lambda: c.upsert(["a"], [[1, 2]]), lambda: c.query([1, 2])):
+        with pytest.raises(vstore.NotFound):
+            call()
+    store.delete_collection("deleted")

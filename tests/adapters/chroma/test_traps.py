@@ -1,0 +1,271 @@
+"""What Chroma does otherwise than the contract: each test fails without its remedy in the adapter."""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vstore
+from vstore import F
+from vstore.scores import distances
+from vstore.types import Metric
+
+New = Callable[..., vstore.Collection]
+
+
+def matching(c: vstore.Collection, where: Any) -> set[str]:
+    return {i for page in c.scan(where=where, include=()) for i in page.records.ids}
+
+
+def test_add_of_an_existing_id_raises_and_writes_nothing(new: New) -> None:
+    c = new()
+    c.add(["a"], [[1, 2]], ["old"])
+    with pytest.raises(vstore.AlreadyExists) as raised:
+        c.add(["b", "a"], [[1, 2], [3, 4]])
+    assert raised.value.ids == ["a"]
+    assert c.count() == 1
+
+
+def test_upsert_leaves_nothing_of_the_old_record(new: New) -> None:
+    c = new()
+    c.add(["a"], [[1, 2]], ["old"], [{"k": 1, "l": [1], "f": 1 / 3, "chroma:x": "y"}])
+    c.upsert(["a", "b"], [[3, 4], [5, 6]], None, [{"n": 2}, {"m": 3}])
+    got = c.get(["a", "b"])
+    assert got.documents == [None, None]
+    assert got.metadatas == [{"n": 2}, {"m": 3}]
+    for gone in ("k", "l", "f", "chroma:x"):
+        assert matching(c, F(gone).exists()) == set()
+    assert matching(c, F("f") < 1) == matching(c, F("l").contains(1)) == set()
+
+
+def test_update_of_a_missing_id_raises_and_writes_nothing(new: New) -> None:
+    c = new()
+    c.add(["a"], [[1, 2]], None, [{"k": 1}])
+    with pytest.raises(vstore.NotFound) as raised:
+        c.update(["a", "b"], metadatas=[{"k": 2}, {"k": 2}])
+    assert raised.value.ids == ["b"]
+    assert c.get(["a"]).metadatas == [{"k": 1}]
+
+
+def test_a_document_alone_is_updated_without_any_model(new: New) -> None:
+    for metric in ("l2", "cosine"):
+        c = new(3, metric)
+        c.add(["a"], [[0.1, 5, 7]], ["old"])
+        for number in range(30):
+            c.update(["a"], documents=[f"new {number}"])
+        got = c.get(["a"])
+        assert got.documents == ["new 29"]
+        assert got.vectors is not None
+        np.testing.assert_allclose(got.vectors[0], [0.1, 5, 7], rtol=1e-6)
+
+
+def test_a_document_is_removed_and_is_not_found_any_more(new: New) -> None:
+    c = new()
+    c.add(["a", "b"], [[1, 2], [3, 4]], ["needle", ""])
+    c.update(["a"], documents=[None])
+    assert c.get(["a", "b"]).documents == [None, ""]
+    assert matching(c, F.document.contains("needle")) == set()
+    assert matching(c, ~F.document.contains("needle")) == {"a", "b"}
+
+
+def test_no_double_is_changed(new: New) -> None:
+    rng = random.Random(7)
+    drawn = [struct.unpack("<d", rng.randbytes(8))[0] for _ in range(1500)] + [rng.random() for _ in range(1500)]
+    values = [x for x in drawn if x - x == 0]
+    ids = [f"{n:04}" for n in range(len(values))]
+    c = new()
+    c.add(ids, np.ones((len(ids), 2), np.float32), None, [{"f": x, "l": [x, 1.0]} for x in values])
+    assert c.get(ids).metadatas == [{"f": x, "l": [x, 1.0]} for x in values]
+    for place in range(0, len(values), 100):
+        x = values[place]
+        assert matching(c, F("f") == x) == {i for i, y in zip(ids, values, strict=True) if y == x}
+        assert matching(c, F("f") < x) == {i for i, y in zip(ids, values, strict=True) if y < x}
+        assert matching(c, F("l").contains(x)) == {i for i, y in zip(ids, values, strict=True) if y == x}
+
+
+def test_numbers_compare_exactly(new: New) -> None:
+    values: dict[str, Any] = {
+        "i1": 1, "f1": 1.0, "f15": 1.5, "b": True, "s": "1", "i53": 2**53, "i53+1": 2**53 + 1, "f53": 2.0**53,
+        "max": 2**63 - 1, "f63": 2.0**63, "min": -(2**63), "f-63": -(2.0**63), "list": [1], "z": -0.0,
+        "i-1": -1, "f-15": -1.5,
+    }  # fmt: skip
+    c = new()
+    c.add(list(values), np.ones((len(values), 2), np.float32), None, [{"k": x} for x in values.values()])
+    c.add(["none"], [[1, 1]])
+    numbers = {i: x for i, x in values.items() if type(x) in (int, float)}
+    for x in {*numbers.values(), 0.5, -0.5, 1e19, -1e19, 1 / 3}:
+        assert matching(c, F("k") == x) == {i for i, y in numbers.items() if y == x}, x
+        assert matching(c, F("k") != x) == {*values, "none"} - {i for i, y in numbers.items() if y == x}, x
+        assert matching(c, F("k") < x) == {i for i, y in numbers.items() if y < x}, x
+        assert matching(c, F("k") >= x) == {i for i, y in numbers.items() if y >= x}, x
+        assert matching(c, ~(F("k") <= x)) == {*values, "none"} - {i for i, y in numbers.items() if y <= x}, x
+
+
+def test_lists_of_a_dropped_collection_do_not_appear_in_another(store: vstore.Store, new: New) -> None:
+    old = new()
+    ids = [f"id{n}" for n in range(50)]
+    old.add(ids, np.ones((50, 2), np.float32), None, [{"ghost": ["boo"]}] * 50)
+    store.delete_collection(old.name)
+    c = new()
+    c.add(ids, np.ones((50, 2), np.float32), None, [{"k": 1}] * 50)
+    assert c.get(ids).metadatas == [{"k": 1}] * 50
+    assert {tuple(m or ()) for m in c.native.get(include=["metadatas"])["metadatas"]} <= {
+        ("k", "_vs.k"),
+        ("_vs.k", "k"),
+    }
+    assert matching(c, F("ghost").contains("boo")) == set()
+
+
+def test_lists_of_a_collection_dropped_by_others_do_not_appear_either(store: vstore.Store, new: New) -> None:
+    old = new()
+    ids = [f"id{n}" for n in range(50)]
+    old.add(ids, np.ones((50, 2), np.float32), None, [{"ghost": ["boo"]}] * 50)
+    store.native.delete_collection(old.name)
+    c = new()
+    c.add(ids, np.ones((50, 2), np.float32), None, [{"k": 1}] * 50)
+    assert c.get(ids).metadatas == [{"k": 1}] * 50
+    assert matching(c, F("ghost").contains("boo")) == set()
+    assert matching(c, ~F("ghost").contains("boo")) == set(ids)
+
+
+def test_a_record_at_the_limits_leaves_the_collection_healthy(new: New) -> None:
+    c = new()
+    c.add(["keys"], [[1, 2]], None, [{f"k{n:03}": n for n in range(1000)}])
+    c.upsert(["keys"], [[1, 2]], None, [{f"n{n:03}": "x" for n in range(1000)}])
+    c.add(["list"], [[1, 2]], None, [{"l": list(range(1000))}])
+    c.add(["other"], [[1, 2]], ["text"], [{"l": [7]}])
+    assert len(c.get(["keys"]).metadatas[0]) == 1000  # type: ignore[index]
+    assert matching(c, F("l").contains(7)) == {"list", "other"}
+    assert set(c.query([1, 2], k=5).ids) == {"keys", "list", "other"}
+
+
+def test_filters_at_the_limits_are_answered(new: New) -> None:
+    c = new()
+    c.add(["a", "b"], [[1, 2], [3, 4]], None, [{"k": 9_999, "l": ["t9999"]}, {"k": 1.5}])
+    assert matching(c, F("k").in_([*range(10_000)])) == {"a"}
+    assert matching(c, F("k").in_([n / 4 for n in range(10_000)])) == {"b"}
+    assert matching(c, F("l").contains_any([f"t{n}" for n in range(10_000)])) == {"a"}
+    many = F("k") == 0
+    for number in range(1, 500):
+        many = many | (F("k") > 9_998 + number * 0.001)
+    assert matching(c, many) == {"a"}
+    assert matching(c, ~many) == {"b"}
+    with pytest.raises(vstore.LimitExceeded):
+        matching(c, F("k").in_([*range(10_000)]) & F("j").in_([*range(10_000)]))
+    assert c.count() == 2, "the engine is alive"
+
+
+def test_approximate_queries_do_not_starve(new: New) -> None:
+    rng = np.random.default_rng(0)
+    c = new(16, index=vstore.HNSW(m=4, ef_construction=8, ef_search=4))
+    vectors = rng.standard_normal((3000, 16)).astype(np.float32)
+    far = vectors[:40] + 100
+    c.add([f"{n:04}" for n in range(3040)], np.vstack([vectors, far]), None, [{"far": n >= 3000} for n in range(3040)])
+    assert len(c.query(vectors[0], k=30, where=F("far") == True)) == 30  # noqa: E712
+    assert len(c.query(vectors[0], k=50, where=F("far") == True)) == 40  # noqa: E712
+    assert len(c.query(vectors[0], k=3040, include=())) == 3040
+
+
+def test_distances_agree_with_float64(new: New) -> None:
+    rng = np.random.default_rng(1)
+    dots = [("dot", 8, scale) for scale in (1e-14, 1e-3, 1.0, 1e10)]
+    for metric, dimension, scale in [*dots, ("cosine", 4096, 1.0), ("l2", 64, 1e-9)]:
+        c = new(dimension, metric)
+        x = (np.abs(rng.standard_normal((200, dimension))) * scale).astype(np.float32)
+        q = (np.abs(rng.standard_normal(dimension)) * scale).astype(np.float32)
+        ids = [f"{n:03}" for n in range(200)]
+        c.add(ids, x)
+        for exact in (False, True):
+            hits = c.query(q, k=20, exact=exact)
+            truth = distances(Metric(metric), q, x[[int(i) for i in hits.ids]])
+            np.testing.assert_allclose(hits.distances, truth, rtol=1e-5, atol=0 if metric == "dot" else 1e-6)
+            assert hits.records.vectors is None
+        assert set(hits.ids) == {ids[p] for p in np.argsort(distances(Metric(metric), q, x))[:20]}
+
+
+def test_a_scan_gives_every_record_once_while_others_write(new: New) -> None:
+    c = new()
+    ids = [f"{n:05}" for n in range(3000)]
+    c.add(ids, np.ones((3000, 2), np.float32))
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            c.upsert([f"new{number}", f"0{number % 3000:04}x"], [[1, 2], [3, 4]])
+            c.delete([f"new{number}"])
+            number += 1
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        seen = [i for page in c.scan(batch_size=100, include=()) for i in page.records.ids]
+    finally:
+        stop.set()
+        thread.join()
+    assert sorted(i for i in seen if len(i) == 5 and i.isdigit()) == ids
+
+
+def test_concurrent_upserts_leave_one_whole_record(new: New) -> None:
+    c = new()
+
+    def write(number: int) -> None:
+        for _ in range(10):
+            c.upsert(["a"], [[number, 1]], [f"doc {number}"], [{f"k{number}": number}])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    record = c.get(["a"])[0]
+    assert record.vector is not None
+    number = int(record.vector[0])
+    assert (record.document, record.metadata) == (f"doc {number}", {f"k{number}": number})
+
+
+def test_a_filter_without_matches_deletes_nothing(new: New) -> None:
+    c = new()
+    c.add(["a"], [[1, 2]])
+    c.delete(where=F("k") == 1)
+    assert c.count() == 1
+
+
+def test_portable_names_are_legal_and_foreign_collections_are_left_alone(store: vstore.Store, new: New) -> None:
+    for name in ("Abc", "a_B9", "x" * 48, "A__b", "True"):
+        store.create_collection(name, dimension=2)
+        store.delete_collection(name)
+    store.native.create_collection("foreign.one", embedding_function=None)
+    assert not store.has_collection("foreign.one")
+    for call in (store.get_collection, store.delete_collection):
+        with pytest.raises(vstore.Mismatch, match="did not create"):
+            call("foreign.one")
+    store.native.delete_collection("foreign.one")
+
+
+def test_every_extreme_of_hnsw_is_taken(new: New) -> None:
+    for index in (vstore.HNSW(2, 4, 1), vstore.HNSW(100, 1000, 1000)):
+        c = new(index=index)
+        c.add(["a", "b"], [[1, 2], [3, 4]])
+        settings = c.native.configuration_json["hnsw"]
+        assert (settings["max_neighbors"], settings["ef_construction"], settings["ef_search"]) == (
+            index.m, index.ef_construction, index.ef_search,
+        )  # fmt: skip
+        assert c.query([1, 2], k=2).ids == ["a", "b"]
+
+
+def test_nothing_opens_a_socket_to_the_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: socket.socket, address: Any) -> None:
+        raise AssertionError(f"connects to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with vstore.connect("chroma::memory:") as store:
+        c = store.create_collection("docs", dimension=2)
+        c.add(["a"], [[1, 2]], ["text"])
+        c.update(["a"], documents=["other"])
+        assert c.query([1, 2]).ids == ["a"]
