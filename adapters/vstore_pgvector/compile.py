@@ -41,8 +41,9 @@ from vstore_pgvector.codec import json_array, json_text
 
 __all__ = ["Condition", "where"]
 
-# Each @> is one index scan joined by OR; from some values on one pass over the elements is cheaper.
-_FEW: Final = 8
+# Each @> is a lookup in the GIN index, joined by OR: at 20,000 records 1 to 20 ms for 1 to 64 values, where one
+# pass over all elements takes 70 to 160 ms whatever their number.
+_FEW: Final = 64
 
 
 @dataclass(frozen=True, slots=True)

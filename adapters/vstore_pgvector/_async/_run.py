@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Lock
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from psycopg import AsyncConnection
 
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.waiting import bounded
 
-__all__ = ["AsyncBoundedConnection", "Lock", "patient", "run_blocking", "sleep"]
+__all__ = ["AsyncBoundedConnection", "Lock", "compute", "patient", "run_blocking", "sleep"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 sleep = asyncio.sleep
 run_blocking = asyncio.to_thread
+
+# From here on encoding or decoding takes longer (some ms) than the way to a worker thread and back (0.1 ms).
+_MANY_ROWS: Final = 300
+
+
+async def compute(rows: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of ``function`` over so many rows, without keeping the event loop from its other tasks."""
+    if rows < _MANY_ROWS:
+        return function(*args, **kwargs)
+    return await asyncio.to_thread(function, *args, **kwargs)
 
 
 class AsyncBoundedConnection(AsyncConnection[tuple[Any, ...]]):

@@ -14,6 +14,7 @@ from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
 from vstore.scores import distances, scores
 from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Metric, Records, Search, VectorArray
+from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.capabilities import BATCH_BYTES, batch_rows
 from vstore_pgvector.codec import Encoded, decode, decode_vectors, encode, pack_texts, pack_vector, pack_vectors
@@ -57,7 +58,7 @@ class AsyncPGCollection:
         return self._sql.table
 
     async def add(self, records: Records) -> None:
-        encoded = encode(records)
+        encoded = await compute(len(records), encode, records)
         try:
             await self._write(self._sql.insert(encoded.names), encoded)
         except psycopg.errors.UniqueViolation as error:
@@ -69,11 +70,11 @@ class AsyncPGCollection:
             ) from error
 
     async def upsert(self, records: Records) -> None:
-        encoded = encode(records)
+        encoded = await compute(len(records), encode, records)
         await self._write(self._sql.upsert(encoded.names), encoded)
 
     async def update(self, records: Records, *, replace_metadata: bool) -> None:
-        encoded = encode(records, merge=not replace_metadata)
+        encoded = await compute(len(records), encode, records, merge=not replace_metadata)
 
         async def work(connection: AsyncConnection[Any]) -> None:
             found: set[str] = set()
@@ -97,7 +98,7 @@ class AsyncPGCollection:
             return rows
 
         rows = await self._session.read(work)
-        return decode(rows, include, self._info.dimension).ordered(ids)
+        return (await compute(len(rows), decode, rows, include, self._info.dimension)).ordered(ids)
 
     async def query(
         self,
@@ -142,7 +143,7 @@ class AsyncPGCollection:
             rows = await self._fetch(statement, params, prepare=None if where is None else False)
             if rows:
                 after = rows[-1][0]
-                yield decode(rows, include, self._info.dimension), after
+                yield await compute(len(rows), decode, rows, include, self._info.dimension), after
             if len(rows) < limit:
                 return
 
@@ -196,7 +197,8 @@ class AsyncPGCollection:
         if oid is None:
             raise BackendError("the extension vector is gone from the database")
         for part in encoded.parts(self._rows, BATCH_BYTES):
-            await self._session.execute(connection, statement, encoded.arrays(part, oid))
+            arrays = await compute(part.stop - part.start, encoded.arrays, part, oid)
+            await self._session.execute(connection, statement, arrays)
 
     async def _existing(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()

@@ -15,6 +15,7 @@ from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
 from vstore.scores import distances, scores
 from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Metric, Records, Search, VectorArray
+from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.capabilities import BATCH_BYTES, batch_rows
 from vstore_pgvector.codec import Encoded, decode, decode_vectors, encode, pack_texts, pack_vector, pack_vectors
@@ -56,7 +57,7 @@ class PGCollection:
         return self._sql.table
 
     def add(self, records: Records) -> None:
-        encoded = encode(records)
+        encoded = compute(len(records), encode, records)
         try:
             self._write(self._sql.insert(encoded.names), encoded)
         except psycopg.errors.UniqueViolation as error:
@@ -68,11 +69,11 @@ class PGCollection:
             ) from error
 
     def upsert(self, records: Records) -> None:
-        encoded = encode(records)
+        encoded = compute(len(records), encode, records)
         self._write(self._sql.upsert(encoded.names), encoded)
 
     def update(self, records: Records, *, replace_metadata: bool) -> None:
-        encoded = encode(records, merge=not replace_metadata)
+        encoded = compute(len(records), encode, records, merge=not replace_metadata)
 
         def work(connection: Connection[Any]) -> None:
             found: set[str] = set()
@@ -96,7 +97,7 @@ class PGCollection:
             return rows
 
         rows = self._session.read(work)
-        return decode(rows, include, self._info.dimension).ordered(ids)
+        return (compute(len(rows), decode, rows, include, self._info.dimension)).ordered(ids)
 
     def query(
         self,
@@ -141,7 +142,7 @@ class PGCollection:
             rows = self._fetch(statement, params, prepare=None if where is None else False)
             if rows:
                 after = rows[-1][0]
-                yield decode(rows, include, self._info.dimension), after
+                yield compute(len(rows), decode, rows, include, self._info.dimension), after
             if len(rows) < limit:
                 return
 
@@ -195,7 +196,8 @@ class PGCollection:
         if oid is None:
             raise BackendError("the extension vector is gone from the database")
         for part in encoded.parts(self._rows, BATCH_BYTES):
-            self._session.execute(connection, statement, encoded.arrays(part, oid))
+            arrays = compute(part.stop - part.start, encoded.arrays, part, oid)
+            self._session.execute(connection, statement, arrays)
 
     def _existing(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()

@@ -59,7 +59,7 @@ def test_leaves_and_joins(filter_: Filter, sql: str, params: tuple[object, ...])
 
 
 def test_many_values_of_a_list_become_one_array() -> None:
-    node = normalize(F("k").contains_any(range(9)))
+    node = normalize(F("k").contains_any(range(65)))
     assert isinstance(node, Filter)
     condition = where(node)
     assert condition.sql.count("%s") == len(condition.params) == 3
