@@ -124,7 +124,7 @@ class PartialWrite(VStoreError):
 
     default_retryable = True
 
-    def __init__(self, message: str, *, written: Sequence[str], hint: str = "") -> None:
+    def __init__(self, message: str, *, written: Sequence[str] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.written = list(written)
 

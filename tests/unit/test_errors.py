@@ -1,0 +1,70 @@
+"""Errors say where, what, what to do, and whether a retry can help; and keep secrets."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from vstore import Closed, InvalidInput, NotFound, PartialWrite, Unavailable, VStoreError
+from vstore.errors import BackendError
+from vstore.operation import Gate
+
+
+def gate() -> Gate:
+    return Gate("mydb", lambda error: BackendError(f"it said: {error}"), ["geheim"])
+
+
+def test_the_text_has_all_parts_in_order() -> None:
+    error = NotFound("records do not exist", ids=["a", "b"], hint="Use upsert.")
+    error.add_context(backend="mydb", operation="update", collection="docs")
+    assert str(error) == "mydb: update on 'docs': records do not exist. Ids: 'a', 'b'. Use upsert."
+    assert str(Unavailable("no answer")) == "no answer. A retry may help."
+
+
+def test_many_ids_are_counted() -> None:
+    error = NotFound("gone", ids=[str(n) for n in range(25)])
+    assert "'9' and 15 more." in str(error)
+    assert len(error.ids) == 25
+
+
+def test_context_never_overwrites() -> None:
+    error = InvalidInput("x", operation="inner")
+    error.add_context(backend="mydb", operation="outer", collection="")
+    assert (error.backend, error.operation) == ("mydb", "inner")
+
+
+def test_errors_survive_pickling() -> None:
+    error = NotFound("records do not exist", ids=["a"], hint="h", operation="update")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert again.ids == ["a"]
+    partial = pickle.loads(pickle.dumps(PartialWrite("half", written=["a"])))
+    assert partial.written == ["a"]
+    assert partial.retryable
+
+
+def test_a_foreign_error_is_translated_and_chained_without_secrets() -> None:
+    cause = RuntimeError("password geheim is wrong")
+    with pytest.raises(BackendError) as caught, gate().operation("query", "docs"):
+        raise cause
+    assert caught.value.__cause__ is cause
+    assert str(caught.value) == "mydb: query on 'docs': it said: password *** is wrong."
+
+
+def test_errors_of_the_library_pass_with_context() -> None:
+    with pytest.raises(VStoreError) as caught, gate().operation("query", "docs"):
+        raise InvalidInput("k is geheim")
+    assert str(caught.value) == "mydb: query on 'docs': k is ***."
+
+
+def test_an_interrupt_passes_untouched() -> None:
+    with pytest.raises(KeyboardInterrupt), gate().operation("query"):
+        raise KeyboardInterrupt
+
+
+def test_a_closed_gate_lets_nothing_through() -> None:
+    closed = gate()
+    closed.closed = True
+    with pytest.raises(Closed, match="Connect again"), closed.operation("query"):
+        pytest.fail("it ran")

@@ -1,0 +1,250 @@
+"""Filters: two notations of one tree, its limits, and a normal form that means the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vstore import F, InvalidInput
+from vstore.filters import Filter, normalize, parse, predicate, to_dict
+from vstore.filters.rewrite import micros
+from vstore.filters.tree import (
+    And,
+    ContainsAll,
+    ContainsAny,
+    DocumentContains,
+    Eq,
+    Exists,
+    In,
+    Not,
+    Or,
+    Order,
+    depth,
+    leaves,
+)
+
+MOMENT = datetime(2024, 2, 29, 12, 30, tzinfo=timezone(timedelta(hours=5)))
+
+
+@pytest.mark.parametrize(
+    ("built", "data"),
+    [
+        (F("a") == 1, {"a": {"$eq": 1}}),
+        (F("a") != "x", {"a": {"$ne": "x"}}),
+        (F("a") < 1.5, {"a": {"$lt": 1.5}}),
+        (F("a") <= MOMENT, {"a": {"$lte": MOMENT}}),
+        (F("a") > -1, {"a": {"$gt": -1}}),
+        (F("a") >= "m", {"a": {"$gte": "m"}}),
+        (F("a").in_([1, "1", True]), {"a": {"$in": [1, "1", True]}}),
+        (F("a").not_in([]), {"a": {"$nin": []}}),
+        (F("a").contains("x"), {"a": {"$contains": "x"}}),
+        (F("a").contains_any([1, 2]), {"a": {"$contains_any": [1, 2]}}),
+        (F("a").contains_all(["x", "y"]), {"a": {"$contains_all": ["x", "y"]}}),
+        (F("a").exists(), {"a": {"$exists": True}}),
+        (~F("a").exists(), {"a": {"$exists": False}}),
+        (F("a").matches("^x"), {"a": {"$matches": "^x"}}),
+        (F("a.b") == 1, {"a.b": {"$eq": 1}}),
+        (F("a", "b") == 1, {"a": {"b": {"$eq": 1}}}),
+        (F.document.contains("x"), {"$document": {"$contains": "x"}}),
+        (~F.document.contains("x"), {"$not": {"$document": {"$contains": "x"}}}),
+        ((F("a") == 1) & (F("b") == 2) & (F("c") == 3), {"$and": [{k: {"$eq": n}} for n, k in enumerate("abc", 1)]}),
+        ((F("a") == 1) | ~(F("b") > 2), {"$or": [{"a": {"$eq": 1}}, {"$not": {"b": {"$gt": 2}}}]}),
+    ],
+)
+def test_both_notations_are_one_tree(built: Filter, data: dict[str, Any]) -> None:
+    assert to_dict(built) == data
+    assert parse(data) == built
+
+
+@pytest.mark.parametrize(
+    ("short", "built"),
+    [
+        ({"a": 1}, F("a") == 1),
+        ({"a": 1, "b": 2}, (F("a") == 1) & (F("b") == 2)),
+        ({"a": {"$gt": 1, "$lt": 5}}, (F("a") > 1) & (F("a") < 5)),
+        ({"$and": [{"a": 1}]}, F("a") == 1),
+        ({"a": 1, "$or": [{"b": 1}, {"b": 2}]}, And((Eq(("a",), 1), Or((Eq(("b",), 1), Eq(("b",), 2)))))),
+    ],
+)
+def test_short_forms(short: dict[str, Any], built: Filter) -> None:
+    assert parse(short) == built
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"a": {}},
+        {"$and": []},
+        {"$or": [{}]},
+        {"$not": {}},
+        {"$nor": [{"a": 1}]},
+        {"a": {"$like": "x"}},
+        {"a": None},
+        {"a": [1, 2]},
+        {"a": {"$in": "abc"}},
+        {"a": {"$in": 5}},
+        {"a": {"$exists": 1}},
+        {"a": {"$gt": True}},
+        {"a": {"$gt": float("nan")}},
+        {"a": {"$eq": 2**63}},
+        {"a": {"$eq": b"x"}},
+        {"a": {"$contains_all": []}},
+        {"a": {"$matches": "("}},
+        {"a": {"$eq": datetime(2024, 1, 1)}},  # noqa: DTZ001  # it has no zone: that is the point
+        {"a": {"$eq": "\x00"}},
+        {"a": {"$eq": "\ud800"}},
+        {"$document": "x"},
+        {"$document": {"$contains": ""}},
+        {"$document": {"$contains": 5}},
+        {"_vs": 1},
+        {'a"b': 1},
+        {"a\\b": 1},
+        {"": 1},
+        {5: 1},
+        [],
+        "a",
+    ],
+)
+def test_what_is_no_filter_is_refused(data: Any) -> None:
+    with pytest.raises(InvalidInput):
+        parse(data)
+
+
+def test_deep_data_is_refused_and_does_not_overflow_the_stack() -> None:
+    data: dict[str, Any] = {"a": 1}
+    for _ in range(100_000):
+        data = {"$not": data}
+    with pytest.raises(InvalidInput, match="deeper"):
+        parse(data)
+    data = {"$eq": 1}
+    for _ in range(100_000):
+        data = {"a": data}
+    with pytest.raises(InvalidInput, match="deep"):
+        parse(data)
+
+
+def test_a_filter_has_no_truth_value() -> None:
+    for attempt in (
+        lambda: (F("a") == 1) and (F("b") == 2),
+        lambda: not F("a").exists(),
+        lambda: 1 < F("a") < 5,
+        lambda: bool(F("a")),
+    ):
+        with pytest.raises(TypeError, match="truth value"):
+            attempt()
+
+
+def test_a_filter_combines_with_filters_only() -> None:
+    with pytest.raises(InvalidInput):
+        (F("a") == 1) & {"b": 2}  # type: ignore[operator]
+    with pytest.raises(InvalidInput):
+        (F("a") == 1) | True  # type: ignore[operator]
+
+
+A, B, C = (Eq((key,), 1) for key in "abc")
+
+
+@pytest.mark.parametrize(
+    ("node", "normal"),
+    [
+        (~(A & B), Or((Not(A), Not(B)))),
+        (~(A | ~B), And((Not(A), B))),
+        (~~A, A),
+        (And((A, And((B, C)))), And((A, B, C))),
+        (~Or((A, And((B, C)))), And((Not(A), Or((Not(B), Not(C)))))),
+        (In(("a",), ()), False),
+        (~In(("a",), ()), True),
+        (A & In(("a",), ()), False),
+        (A | In(("a",), ()), A),
+        (A | ~In(("a",), ()), True),
+        (In(("a",), (1, 1.0)), A),
+        (In(("a",), (1, True, "1")), In(("a",), (1, True, "1"))),
+        (In(("a",), (MOMENT, micros(MOMENT))), Eq(("a",), micros(MOMENT))),
+        (Order(("a",), "<", MOMENT), Order(("a",), "<", micros(MOMENT))),
+        (ContainsAll(("a",), (1, 2)), And((ContainsAny(("a",), (1,)), ContainsAny(("a",), (2,))))),
+        (~ContainsAll(("a",), (1, 2)), Or((Not(ContainsAny(("a",), (1,))), Not(ContainsAny(("a",), (2,)))))),
+        (~DocumentContains("x"), Not(DocumentContains("x"))),
+    ],
+)
+def test_normal_form(node: Filter, normal: Filter | bool) -> None:
+    found = normalize(node)
+    assert repr(found) == repr(normal)  # == takes 1 for True
+
+
+def test_microseconds_are_exact() -> None:
+    assert micros(datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)) == -1
+    assert micros(datetime.max.replace(tzinfo=UTC)) == 253402300799999999
+    assert micros(MOMENT) == 1709191800000000
+
+
+SCALARS = st.sampled_from([0, 1, 2, 1.0, 1.5, True, False, "a", "b", "", MOMENT, micros(MOMENT), 2**53, 2.0**53 + 2])
+KEYS = st.sampled_from([("a",), ("b",), ("n", "a")])
+LEAVES = st.one_of(
+    st.builds(Eq, KEYS, SCALARS),
+    st.builds(Order, KEYS, st.sampled_from(["<", "<=", ">", ">="]), SCALARS.filter(lambda v: type(v) is not bool)),
+    st.builds(In, KEYS, st.lists(SCALARS, max_size=4).map(tuple)),
+    st.builds(ContainsAny, KEYS, st.lists(SCALARS, max_size=3).map(tuple)),
+    st.builds(ContainsAll, KEYS, st.lists(SCALARS, min_size=1, max_size=3).map(tuple)),
+    st.builds(Exists, KEYS),
+    st.builds(DocumentContains, st.sampled_from(["a", "ab"])),
+)
+FILTERS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        inner.map(Not),
+        st.lists(inner, min_size=2, max_size=3).map(lambda items: And(tuple(items))),
+        st.lists(inner, min_size=2, max_size=3).map(lambda items: Or(tuple(items))),
+    ),
+    max_leaves=12,
+)
+VALUES = st.one_of(
+    SCALARS, st.lists(st.sampled_from([1, 2]), min_size=1), st.lists(st.sampled_from(["a", "b"]), min_size=1)
+)
+METADATA = st.fixed_dictionaries(
+    {}, optional={"a": VALUES, "b": VALUES, "n": st.fixed_dictionaries({}, optional={"a": VALUES})}
+)
+
+
+@given(FILTERS, METADATA, st.sampled_from([None, "", "ab", "b"]))
+def test_the_normal_form_and_the_dict_form_mean_the_same(
+    node: Filter, metadata: dict[str, Any], document: str | None
+) -> None:
+    meaning = predicate(node)(metadata, document)
+    assert predicate(~node)(metadata, document) is not meaning
+    assert predicate(parse(to_dict(node)))(metadata, document) is meaning
+    normal = normalize(node)
+    assert (normal if isinstance(normal, bool) else predicate(normal)(metadata, document)) is meaning
+
+
+@given(FILTERS)
+def test_the_normal_form_is_what_adapters_are_promised(node: Filter) -> None:
+    def check(part: Filter, above: type | None) -> None:
+        match part:
+            case And(items) | Or(items):
+                assert len(items) >= 2
+                assert type(part) is not above
+                for item in items:
+                    check(item, type(part))
+            case Not(item):
+                assert not isinstance(item, And | Or | Not)
+                check(item, Not)
+            case In(_, values):
+                assert len(values) >= 2
+                assert not any(isinstance(value, datetime) for value in values)
+            case ContainsAny(_, values):
+                assert values
+            case Eq(_, value) | Order(_, _, value):
+                assert not isinstance(value, datetime)
+            case _:
+                assert isinstance(part, Exists | DocumentContains)
+
+    normal = normalize(node)
+    if not isinstance(normal, bool):
+        check(normal, None)
+        assert sum(1 for _ in leaves(normal)) >= 1
+        assert depth(normal) <= depth(node) + 1  # contains_all becomes an And
