@@ -13,14 +13,16 @@ import pytest
 from numpy.typing import NDArray
 
 import vstore
+from vstore.capabilities import Capabilities
 from vstore.filters import F, Filter, predicate, to_dict
-from vstore.types import Hits, Metric, Records, VectorArray
+from vstore.types import Flat, Hits, Index, Metric, Records, VectorArray
 
 __all__ = [
     "PART",
     "Row",
     "assert_hits",
     "assert_same",
+    "cheapest",
     "close",
     "contents",
     "matching",
@@ -211,6 +213,11 @@ def refusing(kind: type[E], collection: vstore.Collection, call: Callable[[], An
         call()
     assert caught.error.collection == collection.name
     return caught.error
+
+
+def cheapest(capabilities: Capabilities) -> Index | None:
+    """The index that is built fastest, for tests of many records that are not about the index."""
+    return Flat() if capabilities.index_flat else None
 
 
 def rows(number: int, dimension: int = 4, seed: int = 0) -> VectorArray:

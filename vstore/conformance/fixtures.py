@@ -34,14 +34,19 @@ def modes(config: pytest.Config) -> list[Mode]:
     return ["sync", "async"] if chosen == "both" else [chosen]
 
 
-def spread(metafunc: pytest.Metafunc, targets: Sequence[Target]) -> None:
-    """Parametrises a test over targets and modes, all tests of one target together."""
+def spread(metafunc: pytest.Metafunc, targets: Sequence[Target], *, indirect: bool = False) -> None:
+    """Parametrises a test over targets and modes, all tests of one target together.
+
+    Args:
+        metafunc: What pytest hands to ``pytest_generate_tests``.
+        targets: The stores.
+        indirect: Whether a fixture ``target`` makes the target of the one it gets as its parameter.
+    """
     if "target" in metafunc.fixturenames:
         grouped = metafunc.config.pluginmanager.hasplugin("xdist")
         marks = {t.name: [pytest.mark.xdist_group(t.name)] if grouped else [] for t in targets}
-        metafunc.parametrize(
-            "target", [pytest.param(t, id=t.name, marks=marks[t.name]) for t in targets], scope="session"
-        )
+        params = [pytest.param(t, id=t.name, marks=marks[t.name]) for t in targets]
+        metafunc.parametrize("target", params, scope="session", indirect=indirect)
     if "mode" in metafunc.fixturenames:
         metafunc.parametrize("mode", modes(metafunc.config), scope="session")
 

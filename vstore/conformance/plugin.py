@@ -121,11 +121,15 @@ class Reporter:
         for item in session.items:
             target = _target(item)
             if target is not None and target.name not in self.reports:
-                self.reports[target.name] = Report(url=shown(target.url), mode=self._mode)
+                self.reports[target.name] = Report(url=shown(target.url) if target.url else "", mode=self._mode)
 
     def pytest_vstore_connected(self, session: Session) -> None:
         """Takes in the capability record."""
-        self.reports[session.target.name].describe(session.store.capabilities)
+        from vstore.conformance.session import shown
+
+        report = self.reports[session.target.name]
+        report.url = shown(session.target.url)
+        report.describe(session.store.capabilities)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Counts one outcome."""

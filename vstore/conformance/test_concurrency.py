@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from vstore import AlreadyExists, Collection, F, NotFound, Store, VStoreError, aio
-from vstore.conformance.checks import contents, names, rows, scanned
+from vstore.conformance.checks import cheapest, contents, names, rows, scanned
 from vstore.conformance.corpus import unique_name
 from vstore.conformance.fixtures import New, clause
 from vstore.conformance.session import Session
@@ -46,7 +46,7 @@ def _whole(number: int) -> dict[str, Any]:
 @clause("CON-1", "UPS-1")
 def test_concurrent_upserts_leave_one_whole_record(new: New) -> None:
     c = new()
-    for _ in range(15):
+    for _ in range(8):
         _together(lambda number: c.upsert(["x"], **_whole(number)))
         found = c.get(["x"])
         assert found.metadatas is not None
@@ -83,10 +83,10 @@ def test_of_concurrent_adds_of_one_id_one_succeeds(new: New) -> None:
 def test_concurrent_updates_of_different_keys_all_stay(new: New) -> None:
     c = new()
     c.add(["x"], rows(1), ["text"], [{"k": 0}])
-    for turn in range(10):
+    for turn in range(5):
         _together(lambda number, turn=turn: c.update(["x"], metadatas=[{f"t{turn}n{number}": number}]))  # type: ignore[misc]
     found = c.get(["x"])
-    assert found.metadatas == [{"k": 0, **{f"t{t}n{n}": n for t in range(10) for n in range(THREADS)}}]
+    assert found.metadatas == [{"k": 0, **{f"t{t}n{n}": n for t in range(5) for n in range(THREADS)}}]
     assert found.documents == ["text"]
 
 
@@ -97,7 +97,7 @@ def test_many_threads_at_everything(new: New) -> None:
 
     def work(number: int) -> None:
         mine = names(20, f"w{number}_")
-        for turn in range(5):
+        for turn in range(2):
             c.upsert(mine, rows(20, seed=turn), [f"{number}"] * 20, [{"who": number, "turn": turn}] * 20)
             assert c.count(F("who") == number) == 20
             c.update(mine[:5], metadatas=[{"turn": -1}] * 5)
@@ -118,16 +118,16 @@ def test_many_threads_at_everything(new: New) -> None:
 @clause("CON-1", "CON-2")
 def test_overlapping_batches_in_opposite_order_all_end(new: New) -> None:
     c = new()
-    ids = names(300)
+    ids = names(100)
 
     def work(number: int) -> None:
         order = ids if number % 2 else ids[::-1]
-        for _ in range(4):
-            c.upsert(order, rows(300, seed=number), metadatas=[{"who": number}] * 300)
-            c.update(order, metadatas=[{"last": number}] * 300)
+        for _ in range(2):
+            c.upsert(order, rows(100, seed=number), metadatas=[{"who": number}] * 100)
+            c.update(order, metadatas=[{"last": number}] * 100)
 
     _together(work)
-    assert c.count(F("who").exists() & F("last").exists()) == 300
+    assert c.count(F("who").exists() & F("last").exists()) == 100
 
 
 @clause("CON-1", "COL-2")
@@ -191,31 +191,46 @@ def test_many_tasks_share_one_store(session: Session) -> None:
     _natively(session, body)
 
 
+async def _tick_on_loop(gaps: list[float]) -> None:
+    last = time.perf_counter()
+    while True:
+        await asyncio.sleep(0.002)
+        gaps.append(time.perf_counter() - last)
+        last = time.perf_counter()
+
+
+def _tick_in_thread(gaps: list[float], stop: threading.Event) -> None:
+    last = time.perf_counter()
+    while not stop.wait(0.002):
+        gaps.append(time.perf_counter() - last)
+        last = time.perf_counter()
+
+
 @clause("CON-2")
 def test_the_event_loop_is_never_blocked(session: Session) -> None:
     async def body(store: aio.AsyncStore, name: str) -> None:
-        c = await store.create_collection(name, dimension=256, metric="l2")
-        vectors = rows(6000, 256)
-        shares: list[float] = []
-        for _ in range(3):
-            gaps = [0.0]
-            ticker = asyncio.create_task(_tick(gaps))
-            await asyncio.sleep(0)
+        c = await store.create_collection(name, dimension=64, metric="l2", index=cheapest(store.capabilities))
+        vectors = rows(1500, 64)
+        for attempt in range(3):
+            loop_gaps, thread_gaps, stop = [0.0], [0.0], threading.Event()
+            watcher = threading.Thread(target=_tick_in_thread, args=(thread_gaps, stop))
+            watcher.start()
+            ticker = asyncio.create_task(_tick_on_loop(loop_gaps))
+            await asyncio.sleep(0.01)
             begun = time.perf_counter()
-            await c.upsert(names(6000), vectors, [f"text {p}" for p in range(6000)], [{"n": p} for p in range(6000)])
-            await c.query_many(vectors=vectors[:200], k=5, exact=True)
-            spent = time.perf_counter() - begun
-            ticker.cancel()
-            shares.append(0.0 if max(gaps) < 0.1 else max(gaps) / spent)
-        assert min(shares) < 0.5, f"the loop stood still for {min(shares):.0%} of a call"
-
-    async def _tick(gaps: list[float]) -> None:
-        last = time.perf_counter()
-        while True:
-            await asyncio.sleep(0.002)
-            now = time.perf_counter()
-            gaps.append(now - last)
-            last = now
+            try:
+                await c.upsert(names(1500), vectors, None, [{"n": p} for p in range(1500)])
+                await c.query_many(vectors=vectors[:100], k=5, exact=True)
+            finally:
+                spent = time.perf_counter() - begun
+                ticker.cancel()
+                stop.set()
+                watcher.join()
+            # a client that holds the interpreter's lock stops every thread alike: that is not the loop's own
+            still = max(loop_gaps) - max(thread_gaps)
+            if still < max(0.05, 0.4 * spent):
+                return
+            assert attempt < 2, f"the loop stood still for {still:.2f} of {spent:.2f} seconds while threads went on"
 
     _natively(session, body)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from vstore import F, Filter, InvalidInput
-from vstore.conformance.checks import PART, matching, partial, raises, refusing, rows, selected
+from vstore.conformance.checks import PART, matching, partial, raises, refusing, rows, scanned, selected
 from vstore.conformance.fixtures import New, clause
 from vstore.conformance.generate import FAMILIES, table
 from vstore.conformance.session import Session
@@ -29,12 +29,12 @@ def test_filters_may_reach_their_limits_and_not_exceed_them(session: Session) ->
         wide_and = wide_and & (F("w") != n)
     long = F("year").in_([*range(1995, 2002), *range(10_000, 19_993)])
     texts = F("part").in_([*(f"t{n}" for n in range(9_999)), "x"])
-    lists = F("tags").contains_any([*(f"t{n}" for n in range(9_999)), "a"])
+    lists = F("tags").contains_any([*(f"t{n}" for n in range(999)), "a"])
     everything = F("tags").contains_all(["a", "b"]) | F("v").contains_all([f"t{n}" for n in range(400)])
     for where in (deep, wide, wide_and, long, texts, lists, everything):
         question, expected = partial(where, session.records)
-        assert selected(c, question) == expected
-        assert selected(c, ~question) == every - expected
+        assert set(scanned(c, question)) == expected
+        assert c.count(~question) == len(every) - len(expected)
     too_deep = PART
     for _ in range(32):
         too_deep = ~too_deep

@@ -1,0 +1,64 @@
+"""The suite that the wheel ships, run on every store of this project; servers are started here when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.servers import chroma_server, postgres_server
+from vstore.conformance.fixtures import new, session, spread, store, supports
+from vstore.conformance.session import Target
+
+__all__ = ["new", "session", "store", "supports"]
+
+
+@contextmanager
+def _chroma_server(folder: Path) -> Iterator[str]:
+    with chroma_server(folder) as url:
+        yield url
+
+
+@contextmanager
+def _postgres_server(folder: Path) -> Iterator[str]:
+    with postgres_server() as url:
+        yield url
+
+
+STARTED: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
+    "chroma-server": _chroma_server,
+    "pgvector-server": _postgres_server,
+}
+EMBEDDED = {
+    "memory": "memory:",
+    "chroma-memory": "chroma::memory:",
+    "chroma-embedded": "chroma:{folder}",
+    "pgvector-embedded": "pgvector:{folder}",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--servers", choices=("embedded", "native", "both"), default="both", help="which stores to test")
+    parser.addoption("--target", action="append", default=[], help=f"only these: {', '.join([*EMBEDDED, *STARTED])}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = metafunc.config.getoption("--servers")
+    names = [*(EMBEDDED if chosen != "native" else ()), *(STARTED if chosen != "embedded" else ())]
+    only = metafunc.config.getoption("--target")
+    spread(metafunc, [Target(name, "") for name in names if not only or name in only], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """The store under test, with the URL it has once it runs."""
+    planned: Target = request.param
+    folder = tmp_path_factory.mktemp(planned.name)
+    if planned.name in EMBEDDED:
+        yield replace(planned, url=EMBEDDED[planned.name].format(folder=folder))
+    else:
+        with STARTED[planned.name](folder) as url:
+            yield replace(planned, url=url)

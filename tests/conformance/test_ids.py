@@ -1,0 +1,3 @@
+"""Ids: ID-1 and ID-2."""
+
+from vstore.conformance.test_ids import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""Writes: ADD, UPS, UPD and DEL."""
+
+from vstore.conformance.test_writes import *  # noqa: F403
