@@ -38,7 +38,10 @@ def capabilities(
             max_batch_bytes=MAX_REQUEST_BYTES,
             max_document_bytes=2 << 20,
         ),
-        index_hnsw=native("dot: the index compares 1 - q·x in float32 and cannot tell products far below 1 apart"),
+        index_hnsw=native(
+            "dot: the index compares 1 - q·x in float32; where all hits are below 1e-4 it cannot tell them apart "
+            "and the query is answered as exact_query does"
+        ),
         index_flat=no("Chroma always builds an HNSW index; query(exact=True) compares with every record"),
         index_ivfflat=no("Chroma has HNSW only"),
         search_ef=no("ef_search is a setting of the collection: HNSW(ef_search=…)"),

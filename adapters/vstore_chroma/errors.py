@@ -45,6 +45,7 @@ _CLASSES: Final[list[tuple[type[Exception], type[VStoreError]]]] = [
 ]
 # by text, where the class says nothing: embedded 1.5.9 raises InternalError, HTTP ChromaError, for these
 _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
+    ("Missing metadata segment", NotFound),  # of a collection that another call is deleting just now
     ("already exists", AlreadyExists),
     ("UNIQUE constraint failed", AlreadyExists),
     ("too many SQL variables", LimitExceeded),

@@ -7,6 +7,7 @@ import http.client
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -193,6 +194,20 @@ def test_reads_during_the_first_writes_succeed(server: str) -> None:
             writing.join()
             assert c.count() == 1200
             store.delete_collection(c.name)
+
+
+def test_of_concurrent_deletions_one_succeeds(server: str) -> None:
+    def drop(name: str) -> bool:
+        try:
+            store.delete_collection(name)
+        except vstore.NotFound:  # never what the server says of a collection half deleted
+            return False
+        return True
+
+    with vstore.connect(server) as store, ThreadPoolExecutor(8) as pool:
+        for number in range(10):
+            store.create_collection(f"dropped_{number}", dimension=2).add(["a"], [[1, 2]])
+            assert sum(pool.map(drop, [f"dropped_{number}"] * 8)) == 1
 
 
 def test_a_handle_of_a_deleted_collection_is_not_found(store: vstore.Store) -> None:

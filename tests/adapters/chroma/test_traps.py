@@ -177,7 +177,7 @@ def test_approximate_queries_do_not_starve(new: New) -> None:
 def test_distances_agree_with_float64(new: New) -> None:
     rng = np.random.default_rng(1)
     dots = [("dot", 8, scale) for scale in (1e-14, 1e-3, 1.0, 1e10)]
-    for metric, dimension, scale in [*dots, ("cosine", 4096, 1.0), ("l2", 64, 1e-9)]:
+    for metric, dimension, scale in [*dots, ("cosine", 1536, 1e10), ("l2", 64, 1e-9)]:
         c = new(dimension, metric)
         x = (np.abs(rng.standard_normal((200, dimension))) * scale).astype(np.float32)
         q = (np.abs(rng.standard_normal(dimension)) * scale).astype(np.float32)
@@ -189,6 +189,21 @@ def test_distances_agree_with_float64(new: New) -> None:
             np.testing.assert_allclose(hits.distances, truth, rtol=1e-5, atol=0 if metric == "dot" else 1e-6)
             assert hits.records.vectors is None
         assert set(hits.ids) == {ids[p] for p in np.argsort(distances(Metric(metric), q, x))[:20]}
+
+
+def test_cosine_distances_of_near_duplicates_agree_with_float64(new: New) -> None:
+    rng = np.random.default_rng(1)
+    worst = 0.0
+    for dimension in (384, 1536, 8192):
+        c = new(dimension, "cosine", index=vstore.HNSW(100, 1000, 1000))
+        q = np.abs(rng.standard_normal(dimension))
+        noise = rng.standard_normal((100, dimension)) * np.logspace(-1, -3, 100)[:, None]
+        x = (q + noise).astype(np.float32)
+        c.add([f"{n:02}" for n in range(100)], x)
+        hits = c.query(q, k=50)
+        truth = distances(Metric.COSINE, q.astype(np.float32), x[[int(i) for i in hits.ids]])
+        worst = max(worst, float(np.max(np.abs(hits.distances - truth) / np.maximum(1e-6, 1e-5 * truth))))
+    assert worst <= 1
 
 
 def test_a_scan_gives_every_record_once_while_others_write(new: New) -> None:

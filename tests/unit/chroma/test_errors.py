@@ -26,6 +26,7 @@ def _answered(status: int, text: str = "no JSON") -> Exception:
     ("error", "kind", "retryable"),
     [
         (chroma.NotFoundError("Collection [x] does not exist"), errors.NotFound, False),
+        (chroma.ChromaError("Missing field: [Missing metadata segment]"), errors.NotFound, False),
         (chroma.InternalError("Collection [x] already exists"), errors.AlreadyExists, False),
         (chroma.ChromaError("Collection [x] already exists"), errors.AlreadyExists, False),
         (chroma.InternalError("error: UNIQUE constraint failed: collections.name"), errors.AlreadyExists, False),
