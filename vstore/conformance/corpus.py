@@ -77,7 +77,7 @@ def unique_name() -> str:
     return f"vs{uuid4().hex[:20]}"
 
 
-def records(capabilities: Capabilities, number: int = 320) -> Records:
+def records(capabilities: Capabilities, number: int = 360) -> Records:
     """The records: one for each value and hostile key, and mixed ones up to ``number`` and beyond.
 
     Args:
@@ -88,8 +88,7 @@ def records(capabilities: Capabilities, number: int = 320) -> Records:
     rows: list[Metadata] = [{}, {}]
     rows += [{"v": value, "part": rng.choice("xyz")} for value in SCALARS]
     rows += [{"v": value, "part": rng.choice("xyz")} for value in LISTS]
-    for key in HOSTILE_KEYS:
-        rows.append({key: rng.choice(["hit", 1, True, ["hit"]]), "part": "k"})
+    rows += [{key: value, "part": "k"} for key in HOSTILE_KEYS for value in ("hit", ["hit"])]
     if capabilities.nested_metadata:
         rows += [
             {"v": {"a": 1}},
@@ -107,7 +106,6 @@ def records(capabilities: Capabilities, number: int = 320) -> Records:
     while len(rows) < number:
         rows.append(_mixed(rng))
     vectors = np.random.default_rng(7).normal(size=(len(rows), DIMENSION)).astype(np.float32)
-    rows = [{key: value for key, value in row.items() if value is not None} for row in rows]
     documents = [_DOCUMENTS[place % len(_DOCUMENTS)] for place in range(len(rows))]
     return Records([f"r{place:04}" for place in range(len(rows))], vectors, documents, rows)
 

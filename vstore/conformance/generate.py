@@ -108,7 +108,7 @@ def table(family: str, capabilities: Capabilities) -> list[Filter]:
             return [
                 f
                 for key in HOSTILE_KEYS
-                for f in (F(key).exists(), F(key) == "hit", F(key).in_([1, True]), F(key).contains("hit"))
+                for f in (F(key).exists(), F(key) == "hit", F(key).in_([1, "hit"]), F(key).contains("hit"))
             ]
         case "matches":
             return [v.matches(pattern) for pattern in PATTERNS]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
+import pytest
 
 from vstore import F, Store
 from vstore.conformance.checks import cheapest, names, rows, scanned, typed, unchanged
@@ -68,32 +69,31 @@ def test_a_call_of_many_bytes_works(new: New) -> None:
 
 
 @clause("WR-3")
-def test_the_callers_data_is_never_changed(new: New) -> None:
-    c = new(metric="cosine")
-    given: list[Any] = [
-        ["a", "b"],
-        np.asfortranarray(rows(2).astype(np.float64) * 100),
-        ["one", None],
-        [{"k": None, "t": datetime(2024, 1, 1, tzinfo=UTC), "l": [1, 2], "x'y": "v"}, {"m": 1}],
+@pytest.mark.parametrize("metric", ["cosine", "dot"])
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_the_callers_data_is_never_changed(new: New, metric: str, kind: str) -> None:
+    c = new(metric=metric)
+    vectors = (rows(2) * 100).astype(kind)
+    ids, texts = ["a", "b"], ["one", None]
+    dicts: list[Any] = [
+        {"k": None, "t": datetime(2024, 1, 1, tzinfo=UTC), "l": [1, 2], "x'y": "v"},
+        {"m": 1, "t": datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=2))), "f": [0.5]},
     ]
-    kept = deepcopy(given)
     where = {"$or": [{"k": 1}, {"t": {"$lt": datetime(2025, 1, 1, tzinfo=UTC)}}]}
-    kept_where = deepcopy(where)
-    query = rows(1)[0]
-    kept_query = query.copy()
-    c.add(*given)
-    c.upsert(*given)
-    c.update(*given)
-    c.update(given[0], metadatas=given[3], replace_metadata=True)
-    c.get(given[0])
-    c.query(vector=query, where=where, k=2, exact=True)
-    c.query(vector=query, where=where, k=2)
+    query = rows(1)[0].astype(kind)
+    kept = deepcopy((ids, texts, dicts, where)), vectors.tobytes(), query.tobytes()
+    c.add(ids, vectors, texts, dicts)
+    c.upsert(ids, vectors, texts, dicts)
+    c.update(ids, vectors, texts, dicts)
+    c.update(ids, metadatas=dicts, replace_metadata=True)
+    c.get(ids)
+    for exact in (True, False):
+        c.query(vector=query, where=where, k=2, exact=exact)
+        c.query_many(vectors=vectors, where=where, k=2, exact=exact)
     c.delete(where=where)
-    c.delete(given[0])
-    assert typed([given[0], given[2], given[3]]) == typed([kept[0], kept[2], kept[3]])
-    np.testing.assert_array_equal(given[1], kept[1])
-    np.testing.assert_array_equal(query, kept_query)
-    assert where == kept_where
+    c.delete(ids)
+    assert typed(list(kept[0])) == typed([ids, texts, dicts, where])
+    assert (vectors.tobytes(), query.tobytes()) == kept[1:]
 
 
 @clause("WR-3")

@@ -1,0 +1,43 @@
+"""An adapter by a third party: it wraps the reference and can do less. ``stranger:?fault=NAME`` breaks a promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from vstore.errors import InvalidInput
+from vstore.protocol import Adapter, AsyncAdapter, Settings
+from vstore.threaded import ThreadedAdapter
+from vstore.urls import Option, StoreURL
+
+__all__ = ["adapter"]
+
+
+class StrangerFactory:
+    name = "stranger"
+    client_packages: tuple[str, ...] = ()
+    options: ClassVar[Mapping[str, Option]] = {"fault": Option("", "the promise to break; none by default")}
+
+    def connect(self, url: StoreURL, settings: Settings) -> Adapter:
+        if url.path != "":
+            raise InvalidInput("a stranger has neither path nor host", hint="Write stranger:")
+        from vstore_stranger.faults import make
+
+        return make(str(settings.options["fault"]))
+
+    async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
+        inner = self.connect(url, settings)
+        if settings.options["fault"] == "blocks_the_loop":
+            from vstore_stranger.faults import BlockingAdapter
+
+            return BlockingAdapter(inner)
+        return ThreadedAdapter(inner)
+
+    def borrow(self, client: object, settings: Settings) -> Adapter:
+        raise InvalidInput("a stranger has no client to borrow")
+
+    async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
+        raise InvalidInput("a stranger has no client to borrow")
+
+
+adapter = StrangerFactory()

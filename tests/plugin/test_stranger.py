@@ -1,0 +1,121 @@
+"""A stranger's adapter comes through the entry point and passes the suite; each broken promise is caught."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vstore
+from vstore.conformance.clauses import CLAUSES
+from vstore.conformance.run import run
+from vstore.registry import schemes
+
+FAULTS = {
+    "drops_a_clause": "FLT-3",
+    "negation_skips_missing": "FLT-3",
+    "true_is_one": "FLT-4",
+    "large_ints_are_floats": "FLT-5",
+    "native_but_refused": "CAP-2",
+    "no_but_works": "CAP-2",
+    "score_flipped": "MET-2",
+    "squared_distance": "MET-1",
+    "ties_unordered": "QRY-2",
+    "one_too_few": "QRY-1",
+    "filters_afterwards": "QRY-4",
+    "includes_everything": "INC-1",
+    "floats_become_ints": "META-2",
+    "normalised_vectors": "VEC-3",
+    "add_overwrites": "ADD-1",
+    "add_writes_the_others": "ADD-1",
+    "upsert_merges": "UPS-1",
+    "update_creates": "UPD-2",
+    "delete_of_missing_wipes": "DEL-1",
+    "loses_the_last_row": "WR-2",
+    "mutates_vectors": "WR-3",
+    "mutates_metadata": "WR-3",
+    "keeps_the_callers_array": "WR-3",
+    "offset_scan": "SCAN-1",
+    "torn_upsert": "CON-1",
+    "leaks_key_errors": "ERR-1",
+    "forgets_the_metric": "COL-2",
+    "blocks_the_loop": "CON-2",
+}
+
+
+def _pytest(installed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The suite as a user runs it, in another process."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "vstore.conformance"]
+    environment = {**os.environ, "PYTHONPATH": installed}
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment, check=False)
+
+
+def test_the_entry_point_is_found() -> None:
+    assert "stranger" in schemes()
+    with vstore.connect("stranger:") as store:
+        assert store.capabilities.backend == "stranger"
+        with pytest.raises(vstore.Unsupported):
+            store.create_collection("abc", dimension=2).rename("def")
+
+
+def test_the_suite_passes_as_a_user_runs_it(installed: str, tmp_path: Path) -> None:
+    small = ("--vstore-filters=300", "--vstore-sequences=20", f"--vstore-report={tmp_path}")
+    done = _pytest(installed, "--vstore-url=stranger:", *small)
+    assert done.returncode == 0, done.stdout[-3000:]
+    (written,) = tmp_path.glob("*.json")
+    report = json.loads(written.read_text())
+    assert report["backend"] == "stranger"
+    assert set(report["clauses"]) == set(CLAUSES)
+    untested = [name for name, result in report["clauses"].items() if not result["passed"] + result["no"]]
+    assert untested == []
+    assert report["clauses"]["META-4"]["no"] > 0, "what is declared NO must be told apart"
+
+
+def test_without_a_store_it_says_what_to_pass(installed: str) -> None:
+    done = _pytest(installed)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--vstore-url" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_promise_is_caught(fault: str) -> None:
+    clause = FAULTS[fault]
+    url = f"stranger:?fault={fault}"
+    report = run(url, filters=60, sequences=0, mode="sync", clauses=[clause])
+    assert report.trouble == ""
+    assert report.clauses[clause].failed > 0, f"{fault} went unseen by {clause}"
+    assert not report.passed
+    assert clause in report.to_markdown()
+
+
+def test_the_faults_are_those_of_the_package() -> None:
+    from vstore_stranger.faults import FAULTS as THERE
+
+    assert {name: clause for name, (_, clause) in THERE.items()} == FAULTS
+
+
+def test_generated_sequences_alone_catch_a_fault_and_print_the_least_calls() -> None:
+    report = run("stranger:?fault=upsert_merges", filters=0, sequences=60, mode="sync", clauses=["COL-5"])
+    texts = [failure.text for failure in report.failures]
+    assert any("upsert(" in text and text.count("\n") < 8 for text in texts), texts
+
+
+def test_generated_filters_alone_catch_a_fault_and_print_the_least_filter() -> None:
+    report = run("stranger:?fault=negation_skips_missing", filters=300, sequences=0, mode="sync", clauses=["FLT-6"])
+    texts = [failure.text for failure in report.failures if "generated" in failure.test]
+    assert len(texts) == 1
+    assert "$ne" in texts[0]
+    assert len(texts[0]) < 1500
+
+
+def test_progress_is_told() -> None:
+    seen: list[tuple[int, int, str, str]] = []
+    report = run("stranger:", mode="sync", clauses=["ID-2"], on_progress=lambda *step: seen.append(step))
+    assert report.passed
+    assert [step[:2] for step in seen] == [(1, 1)]
+    assert seen[0][3] == "passed"

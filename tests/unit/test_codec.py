@@ -1,0 +1,56 @@
+"""The JSON form of metadata and of what a collection is."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from vstore import HNSW, CollectionInfo, Flat, IVFFlat, Metric, Mismatch
+from vstore.codec import from_json, from_micros, info_from_json, info_to_json, to_json
+from vstore.filters.rewrite import micros
+
+METADATA: dict[str, Any] = {
+    "i": 1, "f": 1.0, "b": True, "s": "1", "big": 2**63 - 1, "e": 1e16, "small": 5e-324, "l": [1.5], "uni": "é\U0001f600",
+    "t": datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC), "ts": [datetime(1, 1, 1, tzinfo=UTC)],
+    "o": {"a": {"t": datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)}},
+}  # fmt: skip
+
+
+def test_metadata_keeps_every_type() -> None:
+    again = from_json(to_json(METADATA))
+    assert again == METADATA
+    assert {key: type(value) for key, value in again.items()} == {key: type(value) for key, value in METADATA.items()}
+
+
+@pytest.mark.parametrize("micro", [-62_135_596_800_000_000, -1, 0, 1, 1_709_208_000_123_456, 253_402_300_799_999_999])
+def test_micros_and_back(micro: int) -> None:
+    assert micros(from_micros(micro)) == micro
+
+
+def test_a_moment_comes_back_in_utc() -> None:
+    moment = datetime(2024, 1, 1, 12, tzinfo=timezone(timedelta(hours=5)))
+    again = from_json(to_json({"t": moment}))["t"]
+    assert again == moment
+    assert again.utcoffset() == timedelta(0)
+
+
+def test_nan_is_never_written() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        to_json({"x": float("nan")})
+
+
+@pytest.mark.parametrize("index", [HNSW(m=8, ef_construction=50, ef_search=20), Flat(), IVFFlat(lists=7, probes=3)])
+@pytest.mark.parametrize("metric", list(Metric))
+def test_what_a_collection_is_survives(index: HNSW | Flat | IVFFlat, metric: Metric) -> None:
+    info = CollectionInfo(name="docs", dimension=7, metric=metric, index=index, metadata=METADATA, embedder="e")
+    assert info_from_json("docs", info_to_json(info)) == info
+
+
+def test_another_format_is_a_mismatch() -> None:
+    text = info_to_json(CollectionInfo(name="docs", dimension=7, metric=Metric.L2, index=Flat()))
+    newer = json.dumps(json.loads(text) | {"format": 99})
+    with pytest.raises(Mismatch, match="99"):
+        info_from_json("docs", newer)
