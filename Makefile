@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test conformance bench check table clean
+.PHONY: demo test test-oldest bench check table clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,12 @@ demo: $(VENV)/.demo ## install and run the demo
 test: $(VENV)/.installed ## install and run all tests, the conformance suite on every store included
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
+test-oldest: ## the same with the oldest clients that are supported, in .venv-oldest
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[dev]'
+	.venv-oldest/bin/python -m pytest -n 2 --dist loadgroup tests/conformance tests/adapters \
+		--vstore-filters 200 --vstore-sequences 20
+
 check: $(VENV)/.installed ## lint, types, import contract, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,4 +41,4 @@ table: $(VENV)/.installed ## run the suite on every store and write docs/compati
 	$(BIN)/python tools/compatibility.py
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-oldest
