@@ -113,6 +113,13 @@ def test_generated_filters_alone_catch_a_fault_and_print_the_least_filter() -> N
     assert len(texts[0]) < 1500
 
 
+def test_a_store_that_cannot_be_reached_is_said_once() -> None:
+    with pytest.raises(vstore.InvalidInput):
+        run("stranger:?no_such_option=1")
+    with pytest.raises(vstore.VStoreError):
+        run("chroma://127.0.0.1:1")
+
+
 def test_progress_is_told() -> None:
     seen: list[tuple[int, int, str, str]] = []
     report = run("stranger:", mode="sync", clauses=["ID-2"], on_progress=lambda *step: seen.append(step))

@@ -13,8 +13,8 @@ from vstore.codec import from_json, from_micros, info_from_json, info_to_json, t
 from vstore.filters.rewrite import micros
 
 METADATA: dict[str, Any] = {
-    "i": 1, "f": 1.0, "b": True, "s": "1", "big": 2**63 - 1, "e": 1e16, "small": 5e-324, "l": [1.5], "uni": "é\U0001f600",
-    "t": datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC), "ts": [datetime(1, 1, 1, tzinfo=UTC)],
+    "i": 1, "f": 1.0, "b": True, "s": "1", "big": 2**63 - 1, "e": 1e16, "small": 5e-324, "l": [1.5],
+    "uni": "é\U0001f600", "t": datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC), "ts": [datetime(1, 1, 1, tzinfo=UTC)],
     "o": {"a": {"t": datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)}},
 }  # fmt: skip
 

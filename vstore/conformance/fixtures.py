@@ -12,7 +12,7 @@ import vstore
 from vstore.conformance.corpus import unique_name
 from vstore.conformance.session import Mode, Session, Target
 
-__all__ = ["New", "Supports", "clause", "modes", "new", "session", "spread", "store", "supports"]
+__all__ = ["New", "Supports", "clause", "modes", "new", "session", "share", "spread", "store", "supports"]
 
 clause = pytest.mark.clause
 
@@ -32,6 +32,16 @@ def modes(config: pytest.Config) -> list[Mode]:
     """The modes that the command line asks for."""
     chosen = config.getoption("--vstore-mode")
     return ["sync", "async"] if chosen == "both" else [chosen]
+
+
+def share(config: pytest.Config, mode: Mode, number: int) -> int:
+    """How many of ``number`` cases one mode takes, so that all modes together take them all.
+
+    Async takes a quarter where sync runs too: what a filter becomes is decided by the same pure code in both.
+    """
+    if len(modes(config)) == 1:
+        return number
+    return number // 4 if mode == "async" else number - number // 4
 
 
 def spread(metafunc: pytest.Metafunc, targets: Sequence[Target], *, indirect: bool = False) -> None:

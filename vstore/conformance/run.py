@@ -12,6 +12,7 @@ from typing import Literal
 
 from vstore.conformance.report import Outcome, Report
 from vstore.conformance.session import shown
+from vstore.connecting import connect
 from vstore.errors import Unsupported
 
 __all__ = ["Progress", "run"]
@@ -49,7 +50,7 @@ def run(
 
     Raises:
         Unsupported: pytest is not installed.
-        InvalidInput: ``url`` cannot be read.
+        VStoreError: The store cannot be connected to, as ``vstore.connect`` says it.
     """
     if find_spec("pytest") is None:
         raise Unsupported("the suite needs pytest", hint="Install it with pip install 'vstore-db[conformance]'.")
@@ -58,6 +59,7 @@ def run(
     from vstore.conformance import plugin
 
     report = Report(url=shown(url), mode=mode)
+    connect(url).close()  # what is wrong with the URL or the server is said once, not by every test
     done = 0
 
     def on_test(test: str, outcome: Outcome) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from vstore import F, Filter, Unsupported
 from vstore.conformance.checks import PART, matching, names, partial, raises, refusing, rows, scanned, selected
-from vstore.conformance.fixtures import New, Supports, clause
+from vstore.conformance.fixtures import New, Supports, clause, share
 from vstore.conformance.generate import FAMILIES, table
 from vstore.conformance.session import Session
 from vstore.filters import to_dict
@@ -49,9 +49,13 @@ def _show(session: Session, ids: list[str]) -> str:
 
 @clause("FLT-1", "FLT-2", "FLT-3", "FLT-4", "FLT-5", "FLT-6", "FLT-9", "CAP-2")
 @pytest.mark.parametrize("family", FAMILIES)
-def test_leaves_over_every_kind_of_value(session: Session, supports: Supports, family: str) -> None:
+def test_leaves_over_every_kind_of_value(
+    session: Session, supports: Supports, pytestconfig: pytest.Config, family: str
+) -> None:
     capabilities = session.store.capabilities
     cases = table(family, capabilities)
+    if share(pytestconfig, session.mode, 4) == 1:
+        cases = cases[::4]
     if family in OPTIONAL and not supports(OPTIONAL[family]):
         for where in cases:
             if family != "nested" or len(getattr(where, "path", ())) > 1:

@@ -8,7 +8,7 @@ import pytest
 
 from vstore.conformance import sequences
 from vstore.conformance.checks import assert_hits, matching, rows, scanned
-from vstore.conformance.fixtures import clause, modes
+from vstore.conformance.fixtures import clause, share
 from vstore.conformance.generate import random_filter, smaller
 from vstore.conformance.session import Session
 from vstore.filters import Filter, to_dict
@@ -34,7 +34,7 @@ def _least(session: Session, where: Filter) -> Filter:
 
 @clause("FLT-1", "FLT-2", "FLT-3", "FLT-4", "FLT-5", "FLT-6")
 def test_generated_filters_mean_the_same(session: Session, pytestconfig: pytest.Config) -> None:
-    number = pytestconfig.getoption("--vstore-filters") // len(modes(pytestconfig))
+    number = share(pytestconfig, session.mode, pytestconfig.getoption("--vstore-filters"))
     rng = random.Random(f"{pytestconfig.getoption('--vstore-seed')} {session.mode}")  # repeatable
     every, tried = len(session.records), 0
     while tried < number:
@@ -62,7 +62,7 @@ def test_generated_filters_mean_the_same(session: Session, pytestconfig: pytest.
 
 @clause("ADD-1", "UPS-1", "UPD-1", "UPD-2", "DEL-1", "DEL-2", "WR-1", "GET-1", "CNT-1", "QRY-3", "COL-5", "ERR-1")
 def test_generated_sequences_of_calls_end_the_same(session: Session, pytestconfig: pytest.Config) -> None:
-    number = pytestconfig.getoption("--vstore-sequences") // len(modes(pytestconfig))
+    number = share(pytestconfig, session.mode, pytestconfig.getoption("--vstore-sequences"))
     rng = random.Random(f"{pytestconfig.getoption('--vstore-seed')} {session.mode} sequences")  # repeatable
     for turn in range(number):
         plan = sequences.random_plan(rng, session.store.capabilities)
