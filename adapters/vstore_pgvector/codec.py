@@ -24,8 +24,11 @@ from vstore.filters.rewrite import micros
 from vstore.types import Include, Metadata, Records, VectorArray
 
 __all__ = [
+    "COPY_END",
+    "COPY_START",
     "Encoded",
     "Packed",
+    "copy_rows",
     "decode",
     "decode_metadata",
     "decode_vectors",
@@ -44,6 +47,10 @@ _ARRAY: Final = Struct("!iiIii")
 _VECTOR: Final = Struct("!hh")
 _NULL: Final = b"\xff\xff\xff\xff"
 _JSONB_VERSION: Final = b"\x01"
+# What stands before and behind the rows of COPY … (format binary).
+COPY_START: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+COPY_END: Final = b"\xff\xff"
+_FIVE_COLUMNS: Final = b"\x00\x05"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +269,26 @@ def encode(records: Records, *, merge: bool = False) -> Encoded:
     return Encoded(
         [records.ids[place] for place in order], order, records.vectors, documents, metadatas, marks, touched
     )
+
+
+def copy_rows(records: Records) -> bytes:
+    """Rows of ``COPY … (id, embedding, document, metadata, moments) from stdin (format binary)``."""
+    assert records.vectors is not None
+    n, dimension = records.vectors.shape
+    form = np.dtype([("size", ">i4"), ("dimension", ">i2"), ("unused", ">i2"), ("vector", ">f4", (dimension,))])
+    vectors = np.zeros(n, dtype=form)
+    vectors["size"], vectors["dimension"], vectors["vector"] = 4 + 4 * dimension, dimension, records.vectors
+    data, stride = memoryview(vectors.tobytes()), form.itemsize
+    documents: Sequence[str | None] = records.documents if records.documents is not None else [None] * n
+    metadatas: Sequence[Metadata] = records.metadatas if records.metadatas is not None else [{}] * n
+    size = _INT.pack
+    parts: list[bytes | memoryview] = []
+    for place, (record_id, document, metadata) in enumerate(zip(records.ids, documents, metadatas, strict=True)):
+        name = record_id.encode()
+        parts += (_FIVE_COLUMNS, size(len(name)), name, data[place * stride : (place + 1) * stride])
+        for field in (None if document is None else document.encode(), *_encode_metadata(metadata)):
+            parts += (_NULL,) if field is None else (size(len(field)), field)
+    return b"".join(parts)
 
 
 def decode_vectors(column: Sequence[bytes], dimension: int) -> VectorArray:

@@ -120,6 +120,11 @@ class Statements:
         head = f"insert into {self.table} ({', '.join(names)}, metadata)"
         return f"{head} select g.*, '{{}}'::jsonb from {self._given(names)}"
 
+    @property
+    def copy(self) -> str:
+        """Takes in rows of ``codec.copy_rows``."""
+        return f"copy {self.table} (id, embedding, document, metadata, moments) from stdin (format binary)"
+
     def upsert(self, names: Iterable[str]) -> str:
         """Inserts arrays of columns or replaces whole rows."""
         replaced = ", ".join(f"{c} = excluded.{c}" for c in ("embedding", "document", "metadata", "moments"))
