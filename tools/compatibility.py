@@ -15,9 +15,9 @@ from vstore.conformance.run import run
 from vstore.conformance.table import table
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT))  # for the tests' own servers
 
-from servers import chroma_server, postgres_server  # noqa: E402  # the tests' own servers
+from tests.servers import chroma_server, postgres_server  # noqa: E402
 
 
 def main() -> int:
