@@ -139,7 +139,8 @@ def _tell(found: Comparison) -> None:
         return
     console.print(
         f"  missing {found.missing}, extra {found.extra}, different vectors {found.vectors}, "
-        f"documents {found.documents}, metadata {found.metadatas}; for example {', '.join(found.examples)}"
+        f"documents {found.documents}, metadata {found.metadatas}; for example {', '.join(found.examples)}",
+        soft_wrap=True,
     )
 
 

@@ -28,10 +28,10 @@ def errors_told() -> Iterator[None]:
     try:
         yield
     except (InvalidInput, Unsupported) as error:
-        problems.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+        problems.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(EXIT_USAGE) from error
     except VStoreError as error:
-        problems.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+        problems.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(EXIT_FAILED) from error
     except KeyboardInterrupt:
         problems.print("Interrupted.")
