@@ -33,8 +33,6 @@ def test_the_async_door_opens_by_attribute() -> None:
 
 
 def test_importing_takes_under_100_ms_beyond_numpy() -> None:
-    """The fastest of several runs: other work on the machine only ever adds."""
-    code = (
-        "import time, numpy, importlib.metadata; t = time.perf_counter(); import vstore; print(time.perf_counter() - t)"
-    )
+    """The fastest of several runs, in processor time: other work on the machine only ever adds."""
+    code = "import time, numpy; t = time.process_time(); import vstore; print(time.process_time() - t)"
     assert min(float(run(code)) for _ in range(7)) < 0.1
