@@ -32,13 +32,16 @@ from vstore.errors import (
 from vstore.filters import F, Filter
 from vstore.types import (
     HNSW,
+    IVFPQ,
     CollectionInfo,
+    DiskANN,
     Flat,
     Hit,
     Hits,
     IVFFlat,
     Metric,
     Page,
+    Quantization,
     Record,
     Records,
     Search,
@@ -51,6 +54,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "HNSW",
+    "IVFPQ",
     "AlreadyExists",
     "AuthenticationFailed",
     "BackendError",
@@ -58,6 +62,7 @@ __all__ = [
     "Closed",
     "Collection",
     "CollectionInfo",
+    "DiskANN",
     "Embedder",
     "F",
     "Feature",
@@ -74,6 +79,7 @@ __all__ = [
     "NotFound",
     "Page",
     "PartialWrite",
+    "Quantization",
     "Record",
     "Records",
     "Search",

@@ -91,6 +91,10 @@ class Capabilities:
         index_hnsw: ``HNSW`` index settings.
         index_flat: ``Flat``: no index, every query exact.
         index_ivfflat: ``IVFFlat`` index settings.
+        index_ivfpq: ``IVFPQ`` index settings.
+        index_diskann: ``DiskANN`` index settings.
+        quantization: ``HNSW(quantization=…)``.
+        on_disk: ``HNSW(on_disk=True)`` and, where there is Flat, ``Flat(on_disk=True)``.
         search_ef: ``Search(ef=…)`` for one query.
         search_probes: ``Search(probes=…)`` for one query.
         exact_query: ``query(exact=True)``.
@@ -115,6 +119,10 @@ class Capabilities:
     index_hnsw: Feature
     index_flat: Feature
     index_ivfflat: Feature
+    index_ivfpq: Feature
+    index_diskann: Feature
+    quantization: Feature
+    on_disk: Feature
     search_ef: Feature
     search_probes: Feature
     exact_query: Feature

@@ -44,16 +44,22 @@ def factory_for_scheme(scheme: str) -> AdapterFactory:
 def factory_for_client(client: object) -> AdapterFactory:
     """The adapter that takes this client; raises ``InvalidInput`` where none does."""
     packages = {kind.__module__.partition(".")[0] for kind in type(client).__mro__}
-    factories: list[AdapterFactory] = [p.load() for p in {p.value: p for p in _entry_points()}.values()]
-    for factory in factories:
+    known: set[str] = set()
+    broken: list[str] = []
+    for point in {point.value: point for point in _entry_points()}.values():
+        try:
+            factory: AdapterFactory = point.load()
+        except (ImportError, AttributeError):  # how an entry point fails to load; it may be a stranger's
+            broken.append(point.value)
+            continue
         if packages & set(factory.client_packages):
             return factory
+        known |= set(factory.client_packages)
     kind = type(client)
-    known = sorted({package for factory in factories for package in factory.client_packages})
-    raise InvalidInput(
-        f"no installed adapter takes a client of type {kind.__module__}.{kind.__qualname__}",
-        hint=f"Pass a client of {', '.join(known)}.",
-    )
+    hint = f"Pass a client of {', '.join(sorted(known))}."
+    if broken:
+        hint += f" Not loaded, because broken: {', '.join(sorted(broken))}."
+    raise InvalidInput(f"no installed adapter takes a client of type {kind.__module__}.{kind.__qualname__}", hint=hint)
 
 
 def plan_connect(

@@ -81,6 +81,10 @@ def capabilities(
             f"up to {MAX_HNSW_DIMENSION:,} dimensions; the clusters are chosen when the index is built, that is "
             "while the collection is empty: REINDEX after loading, or recall is low"
         ),
+        index_ivfpq=no("pgvector has HNSW and IVFFlat"),
+        index_diskann=no("pgvector has HNSW and IVFFlat"),
+        quantization=no("an index on binary_quantize or halfvec is not implemented"),
+        on_disk=native("PostgreSQL keeps tables and indexes on disk and caches them, whatever the setting"),
         search_ef=native(),
         search_probes=native(),
         exact_query=native(),

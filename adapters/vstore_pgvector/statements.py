@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from psycopg import sql
 
-from vstore.types import HNSW, CollectionInfo, Flat, Include, IVFFlat, Metric
+from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Include, IVFFlat, Metric
 
 __all__ = ["CATALOGUE", "Statements", "columns", "create_catalogue", "create_table", "quoted"]
 
@@ -66,14 +66,14 @@ def create_table(schema: str, table: str, info: CollectionInfo, *, metadata_inde
     ]
     kind = _OPERATOR_CLASS[info.metric]
     match info.index:
-        case HNSW(m, ef_construction, _):
+        case HNSW(m, ef_construction):
             made.append(
                 f"create index on {name} using hnsw (embedding {kind}) "
                 f"with (m = {m:d}, ef_construction = {ef_construction:d})"
             )
-        case IVFFlat(lists, _):
+        case IVFFlat(lists):
             made.append(f"create index on {name} using ivfflat (embedding {kind}) with (lists = {lists:d})")
-        case Flat():
+        case Flat() | IVFPQ() | DiskANN():  # the last two are NO in the capability record
             pass
         case _:
             assert_never(info.index)

@@ -63,6 +63,22 @@ def test_the_entry_point_is_found() -> None:
             store.create_collection("abc", dimension=2).rename("def")
 
 
+def test_a_broken_adapter_does_not_stand_in_the_way_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("aaa", "vstore_nowhere:adapter"), ("bbb", "vstore_stranger:nothing")):
+        info = tmp_path / f"vstore_{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vstore-{name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[vstore.adapters]\n{name} = {value}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert {"aaa", "bbb"} <= set(schemes())
+    with vstore.connect("chroma::memory:") as store, vstore.connect(client=store.native) as other:
+        assert other.capabilities.backend == "chroma"
+    with pytest.raises(vstore.InvalidInput, match="no installed adapter") as caught:
+        vstore.connect(client=object())
+    assert "vstore_nowhere:adapter" in str(caught.value)
+    assert "vstore_stranger:nothing" in str(caught.value)
+
+
 def test_the_suite_passes_as_a_user_runs_it(installed: str, tmp_path: Path) -> None:
     small = ("--vstore-filters=300", "--vstore-sequences=20", f"--vstore-report={tmp_path}")
     done = _pytest(installed, "--vstore-url=stranger:", *small)

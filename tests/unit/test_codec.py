@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from vstore import HNSW, CollectionInfo, Flat, IVFFlat, Metric, Mismatch
+from vstore import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, IVFFlat, Metric, Mismatch, Quantization
 from vstore.codec import from_json, from_micros, info_from_json, info_to_json, to_json
 from vstore.filters.rewrite import micros
+from vstore.types import Index
 
 METADATA: dict[str, Any] = {
     "i": 1, "f": 1.0, "b": True, "s": "1", "big": 2**63 - 1, "e": 1e16, "small": 5e-324, "l": [1.5],
@@ -42,9 +43,20 @@ def test_nan_is_never_written() -> None:
         to_json({"x": float("nan")})
 
 
-@pytest.mark.parametrize("index", [HNSW(m=8, ef_construction=50, ef_search=20), Flat(), IVFFlat(lists=7, probes=3)])
+@pytest.mark.parametrize(
+    "index",
+    [
+        HNSW(m=8, ef_construction=50, ef_search=20),
+        HNSW(quantization=Quantization.PRODUCT, on_disk=True),
+        Flat(),
+        Flat(on_disk=True),
+        IVFFlat(lists=7, probes=3),
+        IVFPQ(lists=7, probes=3, segments=2, bits=4),
+        DiskANN(search_list=50),
+    ],
+)
 @pytest.mark.parametrize("metric", list(Metric))
-def test_what_a_collection_is_survives(index: HNSW | Flat | IVFFlat, metric: Metric) -> None:
+def test_what_a_collection_is_survives(index: Index, metric: Metric) -> None:
     info = CollectionInfo(name="docs", dimension=7, metric=metric, index=index, metadata=METADATA, embedder="e")
     assert info_from_json("docs", info_to_json(info)) == info
 

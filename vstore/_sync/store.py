@@ -14,7 +14,7 @@ from vstore.embedding import Embedder
 from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound
 from vstore.keys import check_name
 from vstore.operation import Gate
-from vstore.types import HNSW, CollectionInfo, Flat, Index, IVFFlat, Metric
+from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Index, IVFFlat, Metric, index_features
 from vstore.validate import check_metadata
 
 __all__ = ["Store"]
@@ -70,8 +70,8 @@ class Store:
             name: 3 to 48 of ``A-Z a-z 0-9 _``, beginning with a letter, ending in a letter or digit.
             dimension: Components of a vector; may come from ``embedder``.
             metric: ``"cosine"``, ``"l2"`` or ``"dot"``.
-            index: ``HNSW(…)``, ``Flat()`` or ``IVFFlat(…)``; by default ``HNSW()``, or ``Flat()`` where the
-                database has no HNSW for this dimension. ``collection.info.index`` tells.
+            index: ``HNSW(…)``, ``Flat()``, ``IVFFlat(…)``, ``IVFPQ(…)`` or ``DiskANN(…)``; by default ``HNSW()``,
+                or ``Flat()`` where the database has no HNSW for this dimension. ``collection.info.index`` tells.
             embedder: Turns texts into vectors; its name is stored.
             metadata: The user's own metadata of the collection, kept as it is.
             exist_ok: Opens the collection if there is one with the same dimension and metric.
@@ -184,11 +184,15 @@ class Store:
         match index:
             case None:
                 index = self._adapter.default_index(dimension)
-            case HNSW() | Flat() | IVFFlat():
-                kind = type(index).__name__
-                self._capabilities.require(f"index_{kind.lower()}", f"the index {kind}")
+            case HNSW() | Flat() | IVFFlat() | IVFPQ() | DiskANN():
+                for feature, asked in index_features(index):
+                    self._capabilities.require(feature, asked)
+                if isinstance(index, IVFPQ) and dimension % index.segments:
+                    raise InvalidInput(f"IVFPQ(segments={index.segments}) must divide the dimension, {dimension}")
             case _:
-                raise InvalidInput(f"index must be HNSW(…), Flat() or IVFFlat(…), not {index!r}")
+                raise InvalidInput(
+                    f"index must be HNSW(…), Flat(), IVFFlat(…), IVFPQ(…) or DiskANN(…), not {index!r:.80}"
+                )
         return CollectionInfo(
             name=name,
             dimension=dimension,

@@ -7,11 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore import HNSW, F, Flat, InvalidInput, IVFFlat, LimitExceeded, Search, Store, Unsupported
+from vstore import (
+    HNSW,
+    IVFPQ,
+    DiskANN,
+    F,
+    Flat,
+    InvalidInput,
+    IVFFlat,
+    LimitExceeded,
+    Quantization,
+    Search,
+    Store,
+    Unsupported,
+)
 from vstore.conformance.checks import assert_hits, matching, names, raises, refusing, rows
 from vstore.conformance.fixtures import New, Supports, clause
 from vstore.conformance.session import Session
-from vstore.types import Metric, Records
+from vstore.types import Index, Metric, Records, index_features
 
 METRICS = list(Metric)
 
@@ -185,14 +198,21 @@ def test_many_queries_answer_like_single_ones(session: Session) -> None:
 
 
 @clause("QRY-1", "CAP-2")
-@pytest.mark.parametrize("kind", ["hnsw", "flat", "ivfflat"])
-def test_every_index_is_built_or_refused(store: Store, new: New, supports: Supports, kind: str) -> None:
-    index = {
-        "hnsw": HNSW(m=8, ef_construction=64, ef_search=80),
-        "flat": Flat(),
-        "ivfflat": IVFFlat(lists=10, probes=10),
-    }[kind]
-    if not supports(f"index_{kind}"):
+@pytest.mark.parametrize(
+    "index",
+    [
+        pytest.param(HNSW(m=8, ef_construction=64, ef_search=80), id="hnsw"),
+        pytest.param(Flat(), id="flat"),
+        pytest.param(IVFFlat(lists=10, probes=10), id="ivfflat"),
+        pytest.param(IVFPQ(lists=4, probes=4, segments=8), id="ivfpq"),
+        pytest.param(DiskANN(search_list=80), id="diskann"),
+        *(pytest.param(HNSW(quantization=kind), id=f"hnsw-{kind.value}") for kind in Quantization),
+        pytest.param(HNSW(on_disk=True), id="hnsw-on_disk"),
+        pytest.param(Flat(on_disk=True), id="flat-on_disk"),
+    ],
+)
+def test_every_index_is_built_or_refused(store: Store, new: New, supports: Supports, index: Index) -> None:
+    if not all(supports(feature) for feature, _ in index_features(index)):
         before = store.list_collections()
         with raises(Unsupported):
             new(16, "l2", index=index)
@@ -204,7 +224,7 @@ def test_every_index_is_built_or_refused(store: Store, new: New, supports: Suppo
     vectors = rows(600, 16)
     c.add(names(600), vectors, metadatas=[{"n": p} for p in range(600)])
     for query in rows(5, 16, seed=3):
-        assert_hits(c.query(vector=query, k=30), Metric.L2, query, _records(vectors), 30, exact=kind == "flat")
+        assert_hits(c.query(vector=query, k=30), Metric.L2, query, _records(vectors), 30, exact=isinstance(index, Flat))
         assert_hits(c.query(vector=query, k=30, exact=True), Metric.L2, query, _records(vectors), 30)
         keep = _records(vectors).take(range(590, 600))
         assert_hits(c.query(vector=query, k=30, where=F("n") >= 590), Metric.L2, query, keep, 30, exact=False)
@@ -215,7 +235,9 @@ def test_search_settings_are_heard_or_refused(new: New, supports: Supports) -> N
     vectors = rows(1000, 16)
     plans: list[tuple[str, str, Search, Any]] = [
         ("search_ef", "index_hnsw", Search(ef=200), HNSW(ef_search=10)),
+        ("search_ef", "index_diskann", Search(ef=200), DiskANN(search_list=10)),
         ("search_probes", "index_ivfflat", Search(probes=10), IVFFlat(lists=10, probes=1)),
+        ("search_probes", "index_ivfpq", Search(probes=4), IVFPQ(lists=4, probes=1, segments=4)),
     ]
     for feature, needed, search, index in plans:
         if not supports(needed):
