@@ -1,0 +1,332 @@
+"""A double of a Qdrant server for tests: REST and gRPC as the client speaks them, answered by its local mode.
+
+No package brings a Qdrant server. What a client sends to one is real here (requests over sockets, bodies, statuses,
+credentials); what answers is not Qdrant's engine. That is tested in process, see tests/adapters/qdrant.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import grpc
+from pydantic import TypeAdapter
+from qdrant_client import QdrantClient
+from qdrant_client import grpc as messages
+from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
+from qdrant_client.http import models
+
+__all__ = ["qdrant_double"]
+
+LATE_SECONDS = 0.3
+MAX_BODY = 32 << 20  # service.max_request_size_mb of the server, by default
+Operation = Callable[[QdrantClient, str, Any], Any]
+
+
+class Refused(Exception):
+    """A request that is answered with an HTTP status other than 200."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Core:
+    """One local client behind one lock, and what both protocols ask of it."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.client = QdrantClient(":memory:")
+        self._lock = threading.Lock()
+
+    def call(self, operation: Operation, collection: str = "", body: Any = None, *, late: bool = False) -> Any:
+        """Does it, or raises ``Refused`` as the server would; ``late``: acknowledges first, as without ``wait``."""
+        if late:
+            threading.Timer(LATE_SECONDS, self.call, (operation, collection, body)).start()
+            return models.UpdateResult(operation_id=0, status=models.UpdateStatus.ACKNOWLEDGED)
+        with self._lock:
+            try:
+                return operation(self.client, collection, body)
+            except (ValueError, KeyError) as error:
+                text = str(error)
+                status = 404 if "not found" in text else 409 if "already exists" in text else 400
+                raise Refused(status, text) from error
+
+
+def _upsert(client: QdrantClient, collection: str, body: Any) -> Any:
+    points = body.batch if isinstance(body, models.PointsBatch) else body.points
+    return client.upsert(collection, points)
+
+
+def _create(client: QdrantClient, collection: str, body: models.CreateCollection) -> bool:
+    return client.create_collection(collection, body.vectors, metadata=body.metadata)
+
+
+def _delete(client: QdrantClient, collection: str, _: Any) -> bool:
+    there = client.collection_exists(collection)
+    client.delete_collection(collection)
+    return there
+
+
+def _query(client: QdrantClient, collection: str, body: models.QueryRequestBatch) -> Any:
+    return client.query_batch_points(collection, body.searches)
+
+
+def _scroll(client: QdrantClient, collection: str, body: models.ScrollRequest) -> models.ScrollResult:
+    points, after = client.scroll(
+        collection,
+        scroll_filter=body.filter,
+        limit=body.limit or 10,
+        offset=body.offset,
+        with_payload=True if body.with_payload is None else body.with_payload,
+        with_vectors=body.with_vector or False,
+    )
+    return models.ScrollResult(points=points, next_page_offset=after)
+
+
+def _retrieve(client: QdrantClient, collection: str, body: models.PointRequest) -> Any:
+    payload = True if body.with_payload is None else body.with_payload
+    return client.retrieve(collection, body.ids, with_payload=payload, with_vectors=body.with_vector or False)
+
+
+def _index(client: QdrantClient, collection: str, _: Any) -> models.UpdateResult:
+    client.get_collection(collection)  # local mode has no payload indexes
+    return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
+
+
+def _change(client: QdrantClient, collection: str, body: models.UpdateOperations) -> Any:
+    return client.batch_update_points(collection, body.operations)
+
+
+def _remove(client: QdrantClient, collection: str, body: Any) -> Any:
+    return client.delete(collection, body)
+
+
+def _count(client: QdrantClient, collection: str, body: models.CountRequest) -> Any:
+    return client.count(collection, body.filter)
+
+
+WRITES = (_upsert, _change, _remove)
+NAMED = r"/collections/(?P<collection>[^/]+)"
+ROUTES: list[tuple[str, str, Any, Operation]] = [
+    ("GET", r"/collections", None, lambda client, _, __: client.get_collections()),
+    ("GET", NAMED, None, lambda client, name, _: client.get_collection(name)),
+    ("GET", rf"{NAMED}/exists", None, lambda client, name, _: {"exists": client.collection_exists(name)}),
+    ("PUT", NAMED, models.CreateCollection, _create),
+    ("DELETE", NAMED, None, _delete),
+    ("PUT", rf"{NAMED}/index", models.CreateFieldIndex, _index),
+    ("PUT", rf"{NAMED}/points", models.PointInsertOperations, _upsert),
+    ("POST", rf"{NAMED}/points", models.PointRequest, _retrieve),
+    ("POST", rf"{NAMED}/points/batch", models.UpdateOperations, _change),
+    ("POST", rf"{NAMED}/points/delete", models.PointsSelector, _remove),
+    ("POST", rf"{NAMED}/points/query/batch", models.QueryRequestBatch, _query),
+    ("POST", rf"{NAMED}/points/scroll", models.ScrollRequest, _scroll),
+    ("POST", rf"{NAMED}/points/count", models.CountRequest, _count),
+]
+
+
+class Rest(BaseHTTPRequestHandler):
+    """One connection of the REST protocol."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    core: Core
+    api_key: str
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+    def _answer(self, status: int, result: Any) -> None:
+        body = TypeAdapter(Any).dump_json(result, exclude_none=False)
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _handle(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        path = self.path.partition("?")[0]
+        try:
+            if path == "/":
+                self._answer(200, {"title": "a double of qdrant", "version": self.core.version, "commit": None})
+                return
+            if self.api_key and self.headers.get("api-key") != self.api_key:
+                raise Refused(401, "Must provide an API key or an Authorization bearer token")
+            if length > MAX_BODY:
+                raise Refused(413, f"Payload error: JSON payload ({length} bytes) is larger than allowed")
+            self._answer(200, {"status": "ok", "time": 0.0, "result": self._result(path, body)})
+        except Refused as error:
+            self._answer(error.status, {"status": {"error": str(error)}, "time": 0.0})
+
+    def _result(self, path: str, body: bytes) -> Any:
+        for method, pattern, kind, operation in ROUTES:
+            found = re.fullmatch(pattern, path)
+            if method == self.command and found:
+                parsed = None if kind is None else TypeAdapter(kind).validate_json(body)
+                late = operation in WRITES and "wait=true" not in self.path
+                return self.core.call(operation, found.groupdict().get("collection", ""), parsed, late=late)
+        raise Refused(404, f"{self.command} {path} is not a route of the double")
+
+    do_GET = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
+
+
+CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.ALREADY_EXISTS,
+}
+
+
+class _Rpc:
+    """What the gRPC services share."""
+
+    def __init__(self, core: Core, api_key: str) -> None:
+        self.core = core
+        self.api_key = api_key
+
+    def _call(self, context: grpc.ServicerContext, operation: Operation, *arguments: Any, late: bool = False) -> Any:
+        if self.api_key and dict(context.invocation_metadata()).get("api-key") != self.api_key:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "Must provide an API key or an Authorization bearer token")
+        try:
+            return self.core.call(operation, *arguments, late=late)
+        except Refused as error:
+            context.abort(CODES[error.status], str(error))
+
+    def _write(self, context: grpc.ServicerContext, operation: Operation, request: Any, body: Any) -> Any:
+        done = self._call(context, operation, request.collection_name, body, late=not request.wait)
+        results = done if isinstance(done, list) else [done]
+        return [RestToGrpc.convert_update_result(result) for result in results]
+
+
+class Collections(_Rpc, messages.CollectionsServicer):
+    """The gRPC service of collections."""
+
+    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        body = models.CreateCollection(
+            vectors=GrpcToRest.convert_vectors_config(request.vectors_config),
+            metadata=GrpcToRest.convert_payload(request.metadata),
+        )
+        done = self._call(context, _create, request.collection_name, body)
+        return messages.CollectionOperationResponse(result=done)
+
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        done = self._call(context, _delete, request.collection_name)
+        return messages.CollectionOperationResponse(result=done)
+
+    def Get(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        found = self._call(context, lambda client, name, _: client.get_collection(name), request.collection_name)
+        return messages.GetCollectionInfoResponse(result=RestToGrpc.convert_collection_info(found))
+
+    def List(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        found = self._call(context, lambda client, _, __: client.get_collections())
+        return messages.ListCollectionsResponse(
+            collections=[messages.CollectionDescription(name=one.name) for one in found.collections]
+        )
+
+
+class Points(_Rpc, messages.PointsServicer):
+    """The gRPC service of points."""
+
+    def Upsert(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        points = [GrpcToRest.convert_point_struct(point) for point in request.points]
+        (done,) = self._write(context, _upsert, request, models.PointsList(points=points))
+        return messages.PointsOperationResponse(result=done)
+
+    def UpdateBatch(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        steps = [GrpcToRest.convert_points_update_operation(step) for step in request.operations]
+        done = self._write(context, _change, request, models.UpdateOperations(operations=steps))
+        return messages.UpdateBatchResponse(result=done)
+
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        (done,) = self._write(context, _remove, request, GrpcToRest.convert_points_selector(request.points))
+        return messages.PointsOperationResponse(result=done)
+
+    def CreateFieldIndex(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        (done,) = self._write(context, _index, request, None)
+        return messages.PointsOperationResponse(result=done)
+
+    def Get(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        body = models.PointRequest(
+            ids=[GrpcToRest.convert_point_id(one) for one in request.ids],
+            with_payload=GrpcToRest.convert_with_payload_interface(request.with_payload),
+            with_vector=GrpcToRest.convert_with_vectors_selector(request.with_vectors),
+        )
+        found = self._call(context, _retrieve, request.collection_name, body)
+        return messages.GetResponse(result=[RestToGrpc.convert_record(one) for one in found])
+
+    def Scroll(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        body = models.ScrollRequest(
+            filter=GrpcToRest.convert_filter(request.filter) if request.HasField("filter") else None,
+            limit=request.limit,
+            offset=GrpcToRest.convert_point_id(request.offset) if request.HasField("offset") else None,
+            with_payload=GrpcToRest.convert_with_payload_interface(request.with_payload),
+            with_vector=GrpcToRest.convert_with_vectors_selector(request.with_vectors),
+        )
+        found = self._call(context, _scroll, request.collection_name, body)
+        after = found.next_page_offset
+        return messages.ScrollResponse(
+            result=[RestToGrpc.convert_record(one) for one in found.points],
+            next_page_offset=None if after is None else RestToGrpc.convert_extended_point_id(after),
+        )
+
+    def QueryBatch(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        searches = [GrpcToRest.convert_query_points(one) for one in request.query_points]
+        body = models.QueryRequestBatch(searches=searches)
+        found = self._call(context, _query, request.collection_name, body)
+        return messages.QueryBatchResponse(
+            result=[
+                messages.BatchResult(result=[RestToGrpc.convert_scored_point(hit) for hit in answer.points])
+                for answer in found
+            ]
+        )
+
+    def Count(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        body = models.CountRequest(
+            filter=GrpcToRest.convert_filter(request.filter) if request.HasField("filter") else None
+        )
+        found = self._call(context, _count, request.collection_name, body)
+        return messages.CountResponse(result=messages.CountResult(count=found.count))
+
+
+class Health(_Rpc, messages.QdrantServicer):
+    """The gRPC service that tells the version."""
+
+    def HealthCheck(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return messages.HealthCheckReply(title="a double of qdrant", version=self.core.version)
+
+
+@contextmanager
+def qdrant_double(*, version: str = "1.20.0", api_key: str = "") -> Iterator[tuple[str, int]]:
+    """Starts the double; yields its ``qdrant://`` URL for REST, without the key, and its gRPC port.
+
+    Args:
+        version: What it says its version is.
+        api_key: What a request must carry, if anything.
+    """
+    core = Core(version)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Rest,), {"core": core, "api_key": api_key}))
+    http.daemon_threads = True
+    rpc = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", MAX_BODY)])
+    messages.add_CollectionsServicer_to_server(Collections(core, api_key), rpc)
+    messages.add_PointsServicer_to_server(Points(core, api_key), rpc)
+    messages.add_QdrantServicer_to_server(Health(core, api_key), rpc)
+    grpc_port = rpc.add_insecure_port("127.0.0.1:0")
+    rpc.start()
+    serving = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
+    serving.start()
+    try:
+        yield f"qdrant://127.0.0.1:{http.server_address[1]}", grpc_port
+    finally:
+        http.shutdown()
+        serving.join()
+        http.server_close()
+        rpc.stop(None).wait()
+        core.client.close()
