@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore import InvalidInput
+from vstore import InvalidInput, Records
 from vstore.conformance.checks import names, refusing, rows
 from vstore.conformance.fixtures import New, clause
 
@@ -127,7 +127,7 @@ def test_a_vector_comes_back_equal(new: New, metric: str) -> None:
     ids = names(200)
     c = new(33, metric)
     c.add(ids, given)
-    by_scan = np.concatenate([p.records.ordered(sorted(p.records.ids)).vectors for p in c.scan(batch_size=64)])
+    by_scan = Records.concat([p.records for p in c.scan(batch_size=64)]).ordered(ids).vectors
     by_query = c.query(vector=given[0], k=200, exact=True, include=["vectors"]).records.ordered(ids).vectors
     for found in (c.get(ids).vectors, by_query, by_scan):
         assert found is not None
