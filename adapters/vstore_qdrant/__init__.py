@@ -1,0 +1,56 @@
+"""The adapter for Qdrant: in memory, in a directory, or a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from vstore.errors import InvalidInput
+from vstore.protocol import Adapter, AsyncAdapter, Settings
+from vstore.urls import Option, StoreURL
+from vstore_qdrant.config import OPTIONS
+
+__all__ = ["adapter"]
+
+
+class QdrantFactory:
+    """Makes adapters; imports qdrant_client and qdrant_edge only when it connects."""
+
+    name = "qdrant"
+    client_packages: tuple[str, ...] = ("qdrant_client",)
+    options: ClassVar[Mapping[str, Option]] = OPTIONS
+
+    def connect(self, url: StoreURL, settings: Settings) -> Adapter:
+        """A connection to a new database in memory, to a directory, or to a server."""
+        from vstore_qdrant.connecting import connect
+
+        return connect(url, settings)
+
+    async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
+        """The same for async: native to a server, in worker threads otherwise."""
+        from vstore_qdrant.connecting import connect_async
+
+        return await connect_async(url, settings)
+
+    def borrow(self, client: object, settings: Settings) -> Adapter:
+        """Works through a ``QdrantClient``."""
+        from vstore_qdrant.connecting import borrow
+
+        _refuse_options(settings)
+        return borrow(client)
+
+    async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
+        """Works through an ``AsyncQdrantClient``, or a ``QdrantClient`` in worker threads."""
+        from vstore_qdrant.connecting import borrow_async
+
+        _refuse_options(settings)
+        return await borrow_async(client)
+
+
+def _refuse_options(settings: Settings) -> None:
+    for name, option in OPTIONS.items():
+        if settings.options[name] != option.default:
+            raise InvalidInput(f"{name}= has no meaning with client=: the client is connected already")
+
+
+adapter = QdrantFactory()

@@ -1,0 +1,205 @@
+"""One collection of Qdrant: writes, and reads by id."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from vstore.capabilities import Capabilities
+from vstore.errors import AlreadyExists, NotFound, PartialWrite, VStoreError
+from vstore.filters.tree import Filter
+from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
+from vstore_qdrant._async._run import Lock
+from vstore_qdrant._async.port import AsyncTable
+from vstore_qdrant._async.reading import AsyncReader
+from vstore_qdrant.codec import (
+    Fields,
+    Payload,
+    Points,
+    changed,
+    fields,
+    point_id,
+    split,
+    to_points,
+    to_records,
+    units,
+)
+from vstore_qdrant.compile import compile_filter
+
+__all__ = ["AsyncQdrantCollection"]
+
+_IDS_AT_ONCE: Final = 1000
+_NOTHING: Final = Fields((), vectors=False)
+_ALL_BUT_SHADOWS: Final = Fields(("id", "document", "metadata", "exact", "norm"), vectors=False)
+
+
+class AsyncQdrantCollection:
+    """Implements ``AsyncCollectionAdapter``.
+
+    Every write holds the store's lock, since Qdrant's own calls are not what the contract promises: there is
+    an upsert but no add, and an update of several points applies to those that exist before it fails.
+    """
+
+    def __init__(self, table: AsyncTable, capabilities: Capabilities, lock: Lock) -> None:
+        self._table = table
+        self._lock = lock
+        self._rows = capabilities.limits.max_batch_rows
+        self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
+        self._read = AsyncReader(table)
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._table.info
+
+    @property
+    def native(self) -> object:
+        return self._table.native
+
+    async def add(self, records: Records) -> None:
+        points = to_points(records, self.info.metric)
+        async with self._lock:
+            if taken := await self._present(points.ids):
+                raise AlreadyExists(
+                    "records exist already; nothing was written",
+                    ids=[i for i, point in zip(records.ids, points.ids, strict=True) if point in taken],
+                    hint="Use upsert.",
+                )
+            await self._upsert(records.ids, points)
+
+    async def upsert(self, records: Records) -> None:
+        points = to_points(records, self.info.metric)
+        async with self._lock:
+            await self._upsert(records.ids, points)
+
+    async def update(self, records: Records, *, replace_metadata: bool) -> None:
+        ids = [point_id(i) for i in records.ids]
+        async with self._lock:
+            old = await self._payloads(ids)
+            if missing := [i for i, point in zip(records.ids, ids, strict=True) if point not in old]:
+                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+            vectors, norms = records.vectors, None
+            if vectors is not None and self.info.metric is Metric.COSINE:
+                vectors, lengths = units(vectors)
+                norms = lengths.tolist()
+            payloads = [
+                changed(
+                    old[point],
+                    records,
+                    place,
+                    replace_metadata=replace_metadata,
+                    norm=None if norms is None else norms[place],
+                )
+                for place, point in enumerate(ids)
+            ]
+            if vectors is not None:
+                await self._upsert(records.ids, Points(ids, vectors, payloads))
+            else:
+                await self._overwrite(records.ids, ids, payloads)
+
+    async def get(self, ids: Sequence[str], include: Include) -> Records:
+        info = self.info
+        parts = [Records([])]
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            wanted = [point_id(i) for i in ids[start : start + _IDS_AT_ONCE]]
+            found = await self._table.retrieve(wanted, fields(include, info.metric))
+            parts.append(to_records(found, include, info.dimension, info.metric))
+        return Records.concat(parts[1:]).ordered(ids)
+
+    async def query(
+        self,
+        vectors: VectorArray,
+        k: int,
+        where: Filter | None,
+        include: Include,
+        *,
+        exact: bool,
+        search: Search | None,
+    ) -> list[Hits]:
+        condition = None if where is None else compile_filter(where)
+        if exact:
+            return await self._read.exact(vectors, k, condition, include)
+        return await self._read.approximate(vectors, k, condition, include, None if search is None else search.ef)
+
+    async def scan(
+        self, where: Filter | None, batch_size: int, after: str | None, include: Include
+    ) -> AsyncIterator[tuple[Records, str]]:
+        # Qdrant scrolls in the order of ids, from a given one on: what is written meanwhile moves nothing
+        condition = None if where is None else compile_filter(where)
+        info, wanted = self.info, fields(include, self.info.metric)
+        while True:
+            start = None if after is None else str(UUID(int=UUID(after).int + 1))
+            found = await self._table.scroll(condition, batch_size, start, wanted)
+            if not found.ids:
+                return
+            after = found.ids[-1]
+            yield to_records(found, include, info.dimension, info.metric), after
+
+    async def delete_ids(self, ids: Sequence[str]) -> None:
+        wanted = [point_id(i) for i in ids]
+
+        async def delete(rows: slice) -> None:
+            await self._table.delete(wanted[rows])
+
+        async with self._lock:
+            await self._in_parts(ids, _even(len(ids), _IDS_AT_ONCE), delete)
+
+    async def delete_where(self, where: Filter) -> None:
+        async with self._lock:
+            await self._table.delete_where(compile_filter(where))
+
+    async def clear(self) -> None:
+        async with self._lock:
+            await self._table.clear()
+
+    async def count(self, where: Filter | None) -> int:
+        return await self._table.count(None if where is None else compile_filter(where))
+
+    async def rename(self, name: str) -> None:
+        async with self._lock:
+            await self._table.rename(name)
+
+    async def _present(self, ids: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for rows in _even(len(ids), _IDS_AT_ONCE):
+            found.update((await self._table.retrieve(ids[rows], _NOTHING)).ids)
+        return found
+
+    async def _payloads(self, ids: Sequence[str]) -> dict[str, Payload]:
+        old: dict[str, Payload] = {}
+        for rows in _even(len(ids), _IDS_AT_ONCE):
+            found = await self._table.retrieve(ids[rows], _ALL_BUT_SHADOWS)
+            old.update(zip(found.ids, found.payloads, strict=True))
+        return old
+
+    async def _upsert(self, ids: Sequence[str], points: Points) -> None:
+        async def write(rows: slice) -> None:
+            await self._table.upsert(points[rows])
+
+        await self._in_parts(ids, split(points.payloads, points.vectors.shape[1], self._rows, self._bytes), write)
+
+    async def _overwrite(self, ids: Sequence[str], points: Sequence[str], payloads: list[Payload]) -> None:
+        async def write(rows: slice) -> None:
+            await self._table.overwrite(points[rows], payloads[rows])
+
+        await self._in_parts(ids, split(payloads, 0, self._rows, self._bytes), write)
+
+    async def _in_parts(
+        self, ids: Sequence[str], parts: Sequence[slice], write: Callable[[slice], Awaitable[None]]
+    ) -> None:
+        """One request after the other; names what was done where one fails that is not the first."""
+        for rows in parts:
+            try:
+                await write(rows)
+            except VStoreError as error:
+                if not rows.start:
+                    raise
+                raise PartialWrite(
+                    f"{rows.start:,} records are done; the next part failed: {error.message}",
+                    written=ids[: rows.start],
+                    hint="Call again with the others.",
+                ) from error
+
+
+def _even(total: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, total)) for start in range(0, total, size)]

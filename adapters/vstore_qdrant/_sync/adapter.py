@@ -1,0 +1,62 @@
+# Generated from adapters/vstore_qdrant/_async/adapter.py by tools/unasync.py: do not edit.
+"""One connection to Qdrant and its collections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vstore.capabilities import Capabilities
+from vstore.errors import VStoreError
+from vstore.types import HNSW, CollectionInfo, Index
+from vstore_qdrant._sync._run import Lock
+from vstore_qdrant._sync.collection import QdrantCollection
+from vstore_qdrant._sync.port import Database
+from vstore_qdrant.errors import translate
+
+__all__ = ["QdrantAdapter"]
+
+
+class QdrantAdapter:
+    """Implements ``Adapter`` over either port."""
+
+    def __init__(self, database: Database, capabilities: Capabilities, lock: Lock, secrets: Sequence[str] = ()) -> None:
+        self._database = database
+        self._capabilities = capabilities
+        self._lock = lock
+        self._secrets = secrets
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    @property
+    def native(self) -> object:
+        return self._database.native
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        return self._secrets
+
+    def translate(self, error: Exception) -> VStoreError:
+        return translate(error)
+
+    def default_index(self, dimension: int) -> Index:
+        return HNSW()
+
+    def create(self, info: CollectionInfo) -> QdrantCollection:
+        return QdrantCollection(self._database.create(info), self._capabilities, self._lock)
+
+    def open(self, name: str) -> QdrantCollection:
+        return QdrantCollection(self._database.open(name), self._capabilities, self._lock)
+
+    def names(self) -> list[str]:
+        return sorted(self._database.names())
+
+    def drop(self, name: str) -> None:
+        self._database.drop(name)
+
+    def ping(self) -> None:
+        self._database.ping()
+
+    def close(self) -> None:
+        self._database.close()

@@ -1,0 +1,204 @@
+# Generated from adapters/vstore_qdrant/_async/collection.py by tools/unasync.py: do not edit.
+"""One collection of Qdrant: writes, and reads by id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+from uuid import UUID
+
+from vstore.capabilities import Capabilities
+from vstore.errors import AlreadyExists, NotFound, PartialWrite, VStoreError
+from vstore.filters.tree import Filter
+from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
+from vstore_qdrant._sync._run import Lock
+from vstore_qdrant._sync.port import Table
+from vstore_qdrant._sync.reading import Reader
+from vstore_qdrant.codec import (
+    Fields,
+    Payload,
+    Points,
+    changed,
+    fields,
+    point_id,
+    split,
+    to_points,
+    to_records,
+    units,
+)
+from vstore_qdrant.compile import compile_filter
+
+__all__ = ["QdrantCollection"]
+
+_IDS_AT_ONCE: Final = 1000
+_NOTHING: Final = Fields((), vectors=False)
+_ALL_BUT_SHADOWS: Final = Fields(("id", "document", "metadata", "exact", "norm"), vectors=False)
+
+
+class QdrantCollection:
+    """Implements ``CollectionAdapter``.
+
+    Every write holds the store's lock, since Qdrant's own calls are not what the contract promises: there is
+    an upsert but no add, and an update of several points applies to those that exist before it fails.
+    """
+
+    def __init__(self, table: Table, capabilities: Capabilities, lock: Lock) -> None:
+        self._table = table
+        self._lock = lock
+        self._rows = capabilities.limits.max_batch_rows
+        self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
+        self._read = Reader(table)
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._table.info
+
+    @property
+    def native(self) -> object:
+        return self._table.native
+
+    def add(self, records: Records) -> None:
+        points = to_points(records, self.info.metric)
+        with self._lock:
+            if taken := self._present(points.ids):
+                raise AlreadyExists(
+                    "records exist already; nothing was written",
+                    ids=[i for i, point in zip(records.ids, points.ids, strict=True) if point in taken],
+                    hint="Use upsert.",
+                )
+            self._upsert(records.ids, points)
+
+    def upsert(self, records: Records) -> None:
+        points = to_points(records, self.info.metric)
+        with self._lock:
+            self._upsert(records.ids, points)
+
+    def update(self, records: Records, *, replace_metadata: bool) -> None:
+        ids = [point_id(i) for i in records.ids]
+        with self._lock:
+            old = self._payloads(ids)
+            if missing := [i for i, point in zip(records.ids, ids, strict=True) if point not in old]:
+                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+            vectors, norms = records.vectors, None
+            if vectors is not None and self.info.metric is Metric.COSINE:
+                vectors, lengths = units(vectors)
+                norms = lengths.tolist()
+            payloads = [
+                changed(
+                    old[point],
+                    records,
+                    place,
+                    replace_metadata=replace_metadata,
+                    norm=None if norms is None else norms[place],
+                )
+                for place, point in enumerate(ids)
+            ]
+            if vectors is not None:
+                self._upsert(records.ids, Points(ids, vectors, payloads))
+            else:
+                self._overwrite(records.ids, ids, payloads)
+
+    def get(self, ids: Sequence[str], include: Include) -> Records:
+        info = self.info
+        parts = [Records([])]
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            wanted = [point_id(i) for i in ids[start : start + _IDS_AT_ONCE]]
+            found = self._table.retrieve(wanted, fields(include, info.metric))
+            parts.append(to_records(found, include, info.dimension, info.metric))
+        return Records.concat(parts[1:]).ordered(ids)
+
+    def query(
+        self,
+        vectors: VectorArray,
+        k: int,
+        where: Filter | None,
+        include: Include,
+        *,
+        exact: bool,
+        search: Search | None,
+    ) -> list[Hits]:
+        condition = None if where is None else compile_filter(where)
+        if exact:
+            return self._read.exact(vectors, k, condition, include)
+        return self._read.approximate(vectors, k, condition, include, None if search is None else search.ef)
+
+    def scan(
+        self, where: Filter | None, batch_size: int, after: str | None, include: Include
+    ) -> Iterator[tuple[Records, str]]:
+        # Qdrant scrolls in the order of ids, from a given one on: what is written meanwhile moves nothing
+        condition = None if where is None else compile_filter(where)
+        info, wanted = self.info, fields(include, self.info.metric)
+        while True:
+            start = None if after is None else str(UUID(int=UUID(after).int + 1))
+            found = self._table.scroll(condition, batch_size, start, wanted)
+            if not found.ids:
+                return
+            after = found.ids[-1]
+            yield to_records(found, include, info.dimension, info.metric), after
+
+    def delete_ids(self, ids: Sequence[str]) -> None:
+        wanted = [point_id(i) for i in ids]
+
+        def delete(rows: slice) -> None:
+            self._table.delete(wanted[rows])
+
+        with self._lock:
+            self._in_parts(ids, _even(len(ids), _IDS_AT_ONCE), delete)
+
+    def delete_where(self, where: Filter) -> None:
+        with self._lock:
+            self._table.delete_where(compile_filter(where))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._table.clear()
+
+    def count(self, where: Filter | None) -> int:
+        return self._table.count(None if where is None else compile_filter(where))
+
+    def rename(self, name: str) -> None:
+        with self._lock:
+            self._table.rename(name)
+
+    def _present(self, ids: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for rows in _even(len(ids), _IDS_AT_ONCE):
+            found.update((self._table.retrieve(ids[rows], _NOTHING)).ids)
+        return found
+
+    def _payloads(self, ids: Sequence[str]) -> dict[str, Payload]:
+        old: dict[str, Payload] = {}
+        for rows in _even(len(ids), _IDS_AT_ONCE):
+            found = self._table.retrieve(ids[rows], _ALL_BUT_SHADOWS)
+            old.update(zip(found.ids, found.payloads, strict=True))
+        return old
+
+    def _upsert(self, ids: Sequence[str], points: Points) -> None:
+        def write(rows: slice) -> None:
+            self._table.upsert(points[rows])
+
+        self._in_parts(ids, split(points.payloads, points.vectors.shape[1], self._rows, self._bytes), write)
+
+    def _overwrite(self, ids: Sequence[str], points: Sequence[str], payloads: list[Payload]) -> None:
+        def write(rows: slice) -> None:
+            self._table.overwrite(points[rows], payloads[rows])
+
+        self._in_parts(ids, split(payloads, 0, self._rows, self._bytes), write)
+
+    def _in_parts(self, ids: Sequence[str], parts: Sequence[slice], write: Callable[[slice], None]) -> None:
+        """One request after the other; names what was done where one fails that is not the first."""
+        for rows in parts:
+            try:
+                write(rows)
+            except VStoreError as error:
+                if not rows.start:
+                    raise
+                raise PartialWrite(
+                    f"{rows.start:,} records are done; the next part failed: {error.message}",
+                    written=ids[: rows.start],
+                    hint="Call again with the others.",
+                ) from error
+
+
+def _even(total: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, total)) for start in range(0, total, size)]

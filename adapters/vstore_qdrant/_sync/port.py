@@ -1,0 +1,102 @@
+# Generated from adapters/vstore_qdrant/_async/port.py by tools/unasync.py: do not edit.
+"""What the adapter needs of Qdrant: little enough for its client and its engine to offer both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from vstore.types import CollectionInfo, VectorArray
+from vstore_qdrant.codec import Fields, Found, Payload, Points
+from vstore_qdrant.conditions import Condition
+
+__all__ = ["Database", "Table"]
+
+
+class Table(Protocol):
+    """The points of one collection. What it raises are errors of the contract."""
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What the collection is."""
+        ...
+
+    @property
+    def native(self) -> object:
+        """The library's own handle."""
+        ...
+
+    def upsert(self, points: Points) -> None:
+        """Inserts or replaces whole points; they are visible and logged when it returns."""
+        ...
+
+    def overwrite(self, ids: Sequence[str], payloads: Sequence[Payload]) -> None:
+        """Replaces the whole payload of points that exist."""
+        ...
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Deletes the points that are there."""
+        ...
+
+    def delete_where(self, condition: Condition) -> None:
+        """Deletes the points that match."""
+        ...
+
+    def clear(self) -> None:
+        """Deletes every point."""
+        ...
+
+    def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
+        """The points that are there, in any order."""
+        ...
+
+    def nearest(
+        self, vectors: VectorArray, k: int, condition: Condition | None, fields: Fields, *, exact: bool, ef: int | None
+    ) -> list[Found]:
+        """For each row the k points of the best scores, best first."""
+        ...
+
+    def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> Found:
+        """The next ``limit`` points in the order of their ids, from ``start`` on."""
+        ...
+
+    def count(self, condition: Condition | None) -> int:
+        """The exact number of points."""
+        ...
+
+    def rename(self, name: str) -> None:
+        """Gives the collection another name."""
+        ...
+
+
+class Database(Protocol):
+    """The collections of one connection."""
+
+    @property
+    def native(self) -> object:
+        """The library's own handle."""
+        ...
+
+    def create(self, info: CollectionInfo) -> Table:
+        """Creates a collection, atomically with what it is."""
+        ...
+
+    def open(self, name: str) -> Table:
+        """Opens one."""
+        ...
+
+    def names(self) -> list[str]:
+        """Those that vstore created, in any order."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Deletes one."""
+        ...
+
+    def ping(self) -> None:
+        """One round trip."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of what was opened."""
+        ...

@@ -1,0 +1,80 @@
+"""The capability record of one live connection."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from vstore.capabilities import Capabilities, Feature, Limits, emulated, native, no
+
+__all__ = ["MAX_BATCH_BYTES", "MAX_BATCH_ROWS", "capabilities"]
+
+# the server refuses REST bodies above 32 MB, where it is not told otherwise
+MAX_BATCH_BYTES: Final = 8_000_000
+MAX_BATCH_ROWS: Final = 1000
+
+_UNUSED: Final = "local mode keeps the setting and compares with every record: time grows with the collection"
+
+
+def capabilities(
+    *,
+    kind: Literal["local", "engine", "server"],
+    server_version: str,
+    client_version: str,
+    persistent: bool,
+    substring: bool,
+) -> Capabilities:
+    """What a connection of this kind can do.
+
+    Args:
+        kind: qdrant_client's local mode, the engine of qdrant_edge, or a server.
+        server_version: The version of the server, or of the library in its place.
+        client_version: The version of the client package.
+        persistent: Whether data outlives the store.
+        substring: Whether it has the condition ``MatchSubstring``.
+    """
+    local = kind == "local"
+    graph: Feature = emulated(_UNUSED) if local else native()
+    return Capabilities(
+        backend="qdrant",
+        mode="server" if kind == "server" else "embedded",
+        server_version=server_version,
+        client_version=client_version,
+        persistent=persistent,
+        limits=Limits(
+            max_dimension=65_536,
+            max_k=16_384,
+            max_batch_rows=MAX_BATCH_ROWS,
+            max_batch_bytes=MAX_BATCH_BYTES,
+            max_document_bytes=2 << 20,
+        ),
+        index_hnsw=graph,
+        index_flat=native(),
+        index_ivfflat=no("Qdrant has HNSW only"),
+        index_ivfpq=no("Qdrant has HNSW only, whose vectors can be quantized: HNSW(quantization=…)"),
+        index_diskann=no("Qdrant has HNSW only, which can stay on disk: HNSW(on_disk=True)"),
+        quantization=no("local mode keeps full vectors only") if local else native("hits are scored with full vectors"),
+        on_disk=no("local mode keeps everything in memory") if local else native(),
+        search_ef=emulated(_UNUSED) if local else native(),
+        search_probes=no("Qdrant has HNSW only"),
+        exact_query=native("float32 scores order the candidates; those near the last place are compared in float64"),
+        filtered_query=native("equality, in_, contains and exists are answered by one keyword index")
+        if not local
+        else native(),
+        document_contains=native("compares with every document that the rest of the filter leaves")
+        if substring
+        else no("Qdrant has a substring condition from version 1.20; older ones compare by word, or not exactly"),
+        string_ordering=no("Qdrant orders numbers only"),
+        matches=no("Qdrant has no regular expressions"),
+        nested_metadata=native(),
+        nested_paths=native(),
+        int64_ordering=native("every number is kept in two halves that order exactly"),
+        atomic_writes=no(
+            "a call beyond one batch is several requests. Reads that a write needs (existing ids, old metadata) and "
+            "the write itself are one step against all other calls of this store, not against other processes "
+            "that write the same ids through the same server at the same moment"
+            if kind == "server"
+            else "a call beyond one batch is several writes, and Qdrant cannot roll back"
+        ),
+        rename=native() if kind == "engine" else no("Qdrant does not rename collections"),
+        mapping=no("collections that vstore did not create cannot be mapped yet"),
+    )

@@ -1,0 +1,365 @@
+"""Records to and from points of Qdrant: pure.
+
+A point's payload has names of our own only, and the user's metadata in one of them:
+
+==============  ====================================================================================
+``id``          the record's id; the point's own is a UUID made of it (``point_id``)
+``document``    the document; missing where there is none
+``metadata``    the metadata as plain JSON, for other clients to read and filter
+``exact``       JSON text of those of its values that plain JSON does not bring back: datetimes, and
+                floats that Qdrant's JSON parser rounds wrong
+``norm``        under cosine, the vector's length: Qdrant keeps the unit vector only
+``terms``       what equality, ``in_``, ``contains`` and ``exists`` ask for, as keywords
+``high``        the upper bits of every number, in the same order
+``low``         the lower bits, where they are not 0
+==============  ====================================================================================
+
+Qdrant's own conditions cannot keep the contract's meaning on the metadata itself: they match any element
+of a list as they match a scalar, have no equality of floats, tell 1 from 1.0, and compare numbers in
+float64 after a parser (serde_json's) that is off by one in the last place for one double in five
+(measured on qdrant-edge 0.9). One keyword field also takes one payload index that serves every key.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b, sha1
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vstore.codec import from_json, to_json
+from vstore.filters.rewrite import micros
+from vstore.types import Include, Metadata, Metric, Records, VectorArray
+
+__all__ = [
+    "Fields",
+    "Found",
+    "Payload",
+    "Points",
+    "changed",
+    "decode_metadata",
+    "element_term",
+    "encode_payload",
+    "fields",
+    "halves",
+    "key_term",
+    "merged",
+    "point_id",
+    "scalar_term",
+    "split",
+    "to_points",
+    "to_records",
+    "units",
+]
+
+Payload: TypeAlias = dict[str, Any]
+
+_INT: Final = struct.Struct("<q")
+_DOUBLE: Final = struct.Struct("<d")
+_MAGNITUDE: Final = (1 << 63) - 1
+_LOW_BITS: Final = 12
+_LOW_MASK: Final = (1 << _LOW_BITS) - 1
+# an int and the double nearest to it differ by 512 at most
+_EXTRA_BITS: Final = 11
+_INT64: Final = float(1 << 63)
+
+# uuid5's own construction over a namespace of this adapter: 122 bits of SHA-1, so that among 10**12 ids
+# the odds that any two meet are below 10**-12
+_NAMESPACE: Final = bytes.fromhex("5c1f3c0e8a6b5b0f9d4e7a21c36f80d2")
+_LONG_TEXT: Final = 64
+# a float32 as Python writes it, widened to float64, with its comma
+_JSON_FLOAT_BYTES: Final = 24
+
+
+def point_id(record_id: str) -> str:
+    """The UUID under which a record is kept."""
+    text = sha1(_NAMESPACE + record_id.encode()).hexdigest()  # noqa: S324  # an identifier, not a signature
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:32]}"
+
+
+def halves(value: int | float) -> tuple[int, int]:
+    """Two integers that order, the first before the second, as all 64-bit ints and finite floats do among each other.
+
+    The first has the upper 52 bits of the double nearest to the value, mirrored below zero; the second has its
+    other 12 bits and, for an int, what it differs from that double. Both stand exactly in float64, in which
+    Qdrant compares, and in JSON.
+    """
+    double = float(value)
+    bits: int = _INT.unpack(_DOUBLE.pack(double))[0]
+    image = bits if bits >= 0 else -(bits & _MAGNITUDE)
+    extra = value - int(double) if type(value) is int else 0
+    return image >> _LOW_BITS, ((image & _LOW_MASK) << _EXTRA_BITS) + extra
+
+
+def key_term(path: Sequence[str]) -> str:
+    """The term that says that there is a value at ``path``. No key has a backslash or a double quote (META-1)."""
+    return "\\".join(path)
+
+
+def _value_text(value: object) -> str:
+    """Equal for scalars that are equal to a filter, and for no others; the letter tells the kind."""
+    if type(value) is str:
+        if len(value) <= _LONG_TEXT:
+            return f"s{value}"
+        return f"S{blake2b(value.encode(), digest_size=16).hexdigest()}"
+    if type(value) is bool:
+        return "b1" if value else "b0"
+    if isinstance(value, datetime):
+        return f"n{micros(value)}"
+    if isinstance(value, float):
+        return f"n{int(value)}" if value.is_integer() and -_INT64 <= value < _INT64 else f"n{value!r}"
+    return f"n{value}"
+
+
+def scalar_term(path: Sequence[str], value: object) -> str:
+    """The term of a scalar at ``path``."""
+    return f'{key_term(path)}"{_value_text(value)}'
+
+
+def element_term(path: Sequence[str], value: object) -> str:
+    """The term of one element of the list at ``path``."""
+    return f'{key_term(path)}"["{_value_text(value)}'
+
+
+def _survives(value: float) -> bool:
+    """Whether serde_json's fast parser reads a float back: at most 15 digits and no far exponent."""
+    return value == 0.0 or (1e-7 < abs(value) < 1e22 and float(f"{value:.15g}") == value)
+
+
+class _Encoder:
+    """Walks one record's metadata."""
+
+    __slots__ = ("inexact", "terms")
+
+    def __init__(self) -> None:
+        self.terms: list[str] = []
+        self.inexact = False
+
+    def walk(self, metadata: Mapping[str, Any], prefix: str, high: Payload, low: Payload) -> tuple[Payload, Payload]:
+        """Plain JSON of a dict, and of it what is not exact."""
+        plain: Payload = {}
+        exact: Payload = {}
+        for key, value in metadata.items():
+            name = prefix + key
+            kind = type(value)
+            self.inexact = False
+            if kind is list:
+                plain[key] = [self._scalar(element) for element in value]
+                self.terms.append(name)
+                self.terms += dict.fromkeys([f'{name}"["{_value_text(element)}' for element in value])
+            elif kind is dict:
+                self.terms.append(name)
+                inner_high: Payload = {}
+                inner_low: Payload = {}
+                plain[key], inner = self.walk(value, name + "\\", inner_high, inner_low)
+                self.inexact = bool(inner)
+                if inner_high:
+                    high[key] = inner_high
+                if inner_low:
+                    low[key] = inner_low
+            else:
+                plain[key] = self._scalar(value)
+                self.terms += (name, f'{name}"{_value_text(value)}')
+                if kind is not str and kind is not bool:
+                    high[key], rest = halves(micros(value) if kind is datetime else value)
+                    if rest:
+                        low[key] = rest
+            if self.inexact:
+                exact[key] = value
+        return plain, exact
+
+    def _scalar(self, value: Any) -> Any:
+        if type(value) is float:
+            if not _survives(value):
+                self.inexact = True
+        elif type(value) is datetime:
+            self.inexact = True
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return value
+
+
+def encode_payload(record_id: str, document: str | None, metadata: Mapping[str, Any], norm: float | None) -> Payload:
+    """One point's payload."""
+    encoder = _Encoder()
+    high: Payload = {}
+    low: Payload = {}
+    plain, exact = encoder.walk(metadata, "", high, low)
+    payload: Payload = {"id": record_id, "metadata": plain, "terms": encoder.terms}
+    if document is not None:
+        payload["document"] = document
+    if exact:
+        payload["exact"] = to_json(exact)
+    if norm is not None:
+        payload["norm"] = norm
+    if high:
+        payload["high"] = high
+    if low:
+        payload["low"] = low
+    return payload
+
+
+def decode_metadata(payload: Payload) -> Metadata:
+    """The metadata of a payload, equal to what was written."""
+    metadata: Metadata = payload["metadata"]
+    if "exact" in payload:
+        metadata.update(from_json(payload["exact"]))
+    return metadata
+
+
+def merged(old: Metadata, changes: Mapping[str, Any]) -> Metadata:
+    """Metadata after an update: key by key, a value of None removes its key."""
+    return {key: value for key, value in {**old, **changes}.items() if value is not None}
+
+
+def units(vectors: VectorArray) -> tuple[VectorArray, NDArray[np.float64]]:
+    """Unit vectors and lengths, by way of float64: Qdrant's float32 loses very small and very large vectors."""
+    wide = vectors.astype(np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    return (wide / norms[:, None]).astype(np.float32), norms
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Columns of one write.
+
+    Attributes:
+        ids: UUIDs.
+        vectors: float32 of shape (n, d), as Qdrant is to keep them.
+        payloads: One a point.
+    """
+
+    ids: list[str]
+    vectors: VectorArray
+    payloads: list[Payload]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: slice) -> Points:
+        return Points(self.ids[rows], self.vectors[rows], self.payloads[rows])
+
+
+def to_points(records: Records, metric: Metric) -> Points:
+    """Whole records as points; there are vectors."""
+    assert records.vectors is not None
+    vectors = records.vectors
+    norms: list[float] | list[None] = [None] * len(records)
+    if metric is Metric.COSINE:
+        vectors, lengths = units(vectors)
+        norms = lengths.tolist()
+    documents = records.documents or [None] * len(records)
+    metadatas = records.metadatas or [{}] * len(records)
+    return Points(
+        [point_id(i) for i in records.ids],
+        vectors,
+        [
+            encode_payload(i, document, metadata, norm)
+            for i, document, metadata, norm in zip(records.ids, documents, metadatas, norms, strict=True)
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What of a point to read.
+
+    Attributes:
+        payload: Names in the payload.
+        vectors: Whether the vectors.
+    """
+
+    payload: tuple[str, ...]
+    vectors: bool
+
+
+def fields(include: Include, metric: Metric) -> Fields:
+    """What to read for the columns of ``include``."""
+    names = ["id"]
+    if include.documents:
+        names.append("document")
+    if include.metadatas:
+        names += ("metadata", "exact")
+    if include.vectors and metric is Metric.COSINE:
+        names.append("norm")
+    return Fields(tuple(names), include.vectors)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Columns of one read.
+
+    Attributes:
+        ids: UUIDs.
+        payloads: One a point.
+        vectors: One list of floats a point, or None where none were read.
+        scores: Qdrant's scores of a query, or None.
+    """
+
+    ids: list[str]
+    payloads: list[Payload]
+    vectors: list[list[float]] | None = None
+    scores: list[float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def to_records(found: Found, include: Include, dimension: int, metric: Metric) -> Records:
+    """Points as records with exactly the columns of ``include``; their vectors were read if it has them."""
+    payloads = found.payloads
+    vectors: VectorArray | None = None
+    if include.vectors:
+        assert found.vectors is not None
+        vectors = np.asarray(found.vectors, dtype=np.float32).reshape(len(payloads), dimension)
+        if metric is Metric.COSINE:
+            norms = np.array([payload["norm"] for payload in payloads], dtype=np.float64).reshape(-1, 1)
+            vectors = (
+                units(vectors)[0] if not len(payloads) else (vectors.astype(np.float64) * norms).astype(np.float32)
+            )
+    return Records(
+        [payload["id"] for payload in payloads],
+        vectors,
+        [payload.get("document") for payload in payloads] if include.documents else None,
+        [decode_metadata(payload) for payload in payloads] if include.metadatas else None,
+    )
+
+
+def changed(old: Payload, changes: Records, place: int, *, replace_metadata: bool, norm: float | None) -> Payload:
+    """The payload of one point after an update.
+
+    Args:
+        old: Its payload without the terms and numbers, which are made anew.
+        changes: The columns of the update.
+        place: Which row of them.
+        replace_metadata: Whether metadata replaces instead of merging.
+        norm: The length of a new vector under cosine.
+    """
+    metadata = decode_metadata(old)
+    if changes.metadatas is not None:
+        metadata = merged({} if replace_metadata else metadata, changes.metadatas[place])
+    document = old.get("document") if changes.documents is None else changes.documents[place]
+    return encode_payload(old["id"], document, metadata, old.get("norm") if norm is None else norm)
+
+
+def split(payloads: Sequence[Payload], dimension: int, max_rows: int, max_bytes: int | None) -> list[slice]:
+    """Parts of at most ``max_rows`` rows and ``max_bytes`` bytes as JSON, each of one row at least."""
+    total = len(payloads)
+    if max_bytes is None:
+        return [slice(start, min(start + max_rows, total)) for start in range(0, total, max_rows)]
+    parts: list[slice] = []
+    start = weight = 0
+    fixed = 64 + _JSON_FLOAT_BYTES * dimension
+    for place, payload in enumerate(payloads):
+        size = fixed + len(json.dumps(payload))
+        if place > start and (place - start == max_rows or weight + size > max_bytes):
+            parts.append(slice(start, place))
+            start, weight = place, 0
+        weight += size
+    parts.append(slice(start, total))
+    return parts

@@ -1,0 +1,88 @@
+"""Filters in normal form to conditions of Qdrant: pure.
+
+Every leaf is two-valued over every record, so that a negation is the exact complement.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from vstore.errors import Unsupported
+from vstore.filters.rewrite import micros
+from vstore.filters.tree import (
+    And,
+    ContainsAll,
+    ContainsAny,
+    DocumentContains,
+    Eq,
+    Exists,
+    Filter,
+    In,
+    Matches,
+    Not,
+    Or,
+    Order,
+    OrderOp,
+    Path,
+)
+from vstore_qdrant.codec import element_term, halves, key_term, scalar_term
+from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
+
+__all__ = ["compile_filter"]
+
+# below this every int is its own double, and the second half of a number is never below 0
+_EXACT: int = 1 << 52
+
+
+def compile_filter(node: Filter) -> Condition:
+    """The condition that is true of the same records."""
+    match node:
+        case And(items):
+            return All(tuple(compile_filter(item) for item in items))
+        case Or(items):
+            return AnyOf(tuple(compile_filter(item) for item in items))
+        case Not(item):
+            return NoneOf(compile_filter(item))
+        case Eq(path, value):
+            return Terms((scalar_term(path, value),))
+        case In(path, values):
+            return Terms(tuple(scalar_term(path, value) for value in values))
+        case ContainsAny(path, values):
+            return Terms(tuple(element_term(path, value) for value in values))
+        case ContainsAll(path, values):
+            return All(tuple(Terms((element_term(path, value),)) for value in values))
+        case Exists(path):
+            return Terms((key_term(path),))
+        case Order(path, op, value):
+            if isinstance(value, str):
+                raise Unsupported("Qdrant orders numbers only")
+            return _order(path, op, value if isinstance(value, int | float) else micros(value))
+        case DocumentContains(text):
+            return Text(text)
+        case Matches():
+            raise Unsupported("Qdrant has no regular expressions")
+        case _:
+            assert_never(node)  # type: ignore[arg-type]  # Filter is open to mypy, closed in fact
+
+
+def _order(path: Path, op: OrderOp, value: int | float) -> Condition:
+    """An ordering by the upper halves, and within the same upper half by the lower ones."""
+    high, low = halves(value)
+    if low == 0 and abs(value) < _EXACT and op in (">=", "<"):
+        return Number(path, "high", op, high)
+    same = Number(path, "high", "==", high)
+    within = _low(path, op, low)
+    return AnyOf((Number(path, "high", ">" if op in (">", ">=") else "<", high), All((same, within))))
+
+
+def _low(path: Path, op: OrderOp, bound: int) -> Condition:
+    """The same of the lower half, which is not stored where it is 0."""
+    match op:
+        case ">":
+            return Number(path, "low", ">", bound) if bound >= 0 else NoneOf(Number(path, "low", "<=", bound))
+        case ">=":
+            return Number(path, "low", ">=", bound) if bound > 0 else NoneOf(Number(path, "low", "<", bound))
+        case "<":
+            return NoneOf(_low(path, ">=", bound))
+        case "<=":
+            return NoneOf(_low(path, ">", bound))

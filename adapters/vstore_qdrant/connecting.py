@@ -1,0 +1,173 @@
+"""Connects: a database, the capabilities it reports, the lock, and how to close."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
+from threading import Lock, RLock
+from typing import Any, Final
+
+import httpx
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
+from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
+from qdrant_client.local.qdrant_local import QdrantLocal
+
+from vstore.capabilities import Capabilities
+from vstore.errors import InvalidInput, Unsupported, VStoreError
+from vstore.protocol import Adapter, AsyncAdapter, Settings
+from vstore.threaded import ThreadedAdapter
+from vstore.urls import StoreURL
+from vstore_qdrant._async.adapter import AsyncQdrantAdapter
+from vstore_qdrant._async.client import AsyncClientDatabase
+from vstore_qdrant._sync.adapter import QdrantAdapter
+from vstore_qdrant._sync.client import ClientDatabase
+from vstore_qdrant.capabilities import capabilities
+from vstore_qdrant.config import Target, read_target
+from vstore_qdrant.errors import guarded
+
+__all__ = ["borrow", "borrow_async", "connect", "connect_async"]
+
+# the first whose collections have metadata, in which vstore keeps what a collection is
+_OLDEST_SERVER: Final = (1, 16)
+_SUBSTRING_SERVER: Final = (1, 20)
+
+
+def connect(url: StoreURL, settings: Settings) -> Adapter:
+    """A sync adapter for a URL."""
+    target = read_target(url, settings)
+    match target.kind:
+        case "memory":
+            client = QdrantClient(":memory:")
+            return _local(client, client.close)
+        case "directory":
+            from vstore_qdrant.engine import open_directory
+
+            return open_directory(target.path)
+        case "server":
+            with _connecting((target.api_key,)):
+                client = QdrantClient(**_arguments(target, settings.timeout))
+                try:
+                    client.http.client._client.timeout = httpx.Timeout(settings.timeout)
+                    record = _server_record(client.info().version)
+                except BaseException:
+                    client.close()
+                    raise
+            database = ClientDatabase(client, nullcontext, client.close, local=False)
+            return QdrantAdapter(database, record, Lock(), settings.secrets)
+
+
+async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
+    """An async adapter for a URL: what runs in this process does so in worker threads."""
+    target = read_target(url, settings)
+    if target.kind != "server":
+        return ThreadedAdapter(await asyncio.to_thread(connect, url, settings))
+    with _connecting((target.api_key,)):
+        client = AsyncQdrantClient(**_arguments(target, settings.timeout))
+        try:
+            client.http.client._async_client.timeout = httpx.Timeout(settings.timeout)
+            record = _server_record((await client.info()).version)
+        except BaseException:
+            await client.close()
+            raise
+    database = AsyncClientDatabase(client, nullcontext, client.close, local=False)
+    return AsyncQdrantAdapter(database, record, asyncio.Lock(), settings.secrets)
+
+
+def borrow(client: object) -> Adapter:
+    """A sync adapter over a client that stays open."""
+    if isinstance(client, AsyncQdrantClient):
+        raise InvalidInput("this is an AsyncQdrantClient", hint="Use vstore.aio.connect(client=…).")
+    if not isinstance(client, QdrantClient):
+        raise InvalidInput(f"client= takes a QdrantClient, not a {type(client).__name__}")
+    if isinstance(client._client, QdrantLocal):
+        return _local(client, lambda: None)
+    with _connecting(()):
+        record = _server_record(client.info().version)
+    return QdrantAdapter(ClientDatabase(client, nullcontext, lambda: None, local=False), record, Lock())
+
+
+async def borrow_async(client: object) -> AsyncAdapter:
+    """An async adapter over a client that stays open."""
+    if not isinstance(client, AsyncQdrantClient):
+        return ThreadedAdapter(await asyncio.to_thread(borrow, client))
+    local = isinstance(client._client, AsyncQdrantLocal)
+    with _connecting(()):
+        record = _local_record(client._client.persistent) if local else _server_record((await client.info()).version)
+
+    async def close() -> None:
+        pass
+
+    # the async local mode waits for nothing, so that no second task can come in between
+    return AsyncQdrantAdapter(AsyncClientDatabase(client, nullcontext, close, local=local), record, asyncio.Lock())
+
+
+def _local(client: QdrantClient, close: Any) -> Adapter:
+    local = client._client
+    assert isinstance(local, QdrantLocal)
+    lock = RLock()
+    return QdrantAdapter(
+        ClientDatabase(client, lambda: lock, close, local=True), _local_record(local.persistent), Lock()
+    )
+
+
+def _arguments(target: Target, timeout: float) -> dict[str, Any]:
+    return {
+        "host": target.host,
+        "port": target.port,
+        "https": target.tls,
+        "prefix": target.prefix or None,
+        "grpc_port": target.grpc_port,
+        "prefer_grpc": target.prefer_grpc,
+        "api_key": target.api_key or None,
+        "timeout": math.ceil(timeout),
+        # it would ask for the version in a thread of its own, and print what it thinks of it
+        "check_compatibility": False,
+    }
+
+
+def _local_record(persistent: bool) -> Capabilities:
+    package = version("qdrant-client")
+    return capabilities(
+        kind="local",
+        server_version=package,
+        client_version=package,
+        persistent=persistent,
+        substring=hasattr(models, "MatchSubstring"),
+    )
+
+
+def _server_record(text: str) -> Capabilities:
+    number = _number(text)
+    if number < _OLDEST_SERVER:
+        raise Unsupported(
+            f"the server has version {text}", hint="vstore works with Qdrant 1.16 and later.", backend="qdrant"
+        )
+    return capabilities(
+        kind="server",
+        server_version=text,
+        client_version=version("qdrant-client"),
+        persistent=True,
+        substring=number >= _SUBSTRING_SERVER and hasattr(models, "MatchSubstring"),
+    )
+
+
+def _number(text: str) -> tuple[int, int]:
+    parts = text.lstrip("v").split(".")
+    try:
+        return int(parts[0]), int(parts[1])
+    except (ValueError, IndexError):
+        raise Unsupported(f"this server's version cannot be read: {text!r:.40}") from None
+
+
+@contextmanager
+def _connecting(secrets: Sequence[str]) -> Iterator[None]:
+    """Around connecting, which passes no gate that would redact its errors."""
+    try:
+        with guarded():
+            yield
+    except VStoreError as error:
+        error.redact(secrets)
+        raise

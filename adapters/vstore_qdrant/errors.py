@@ -1,0 +1,120 @@
+"""One table: what the client and the engine of Qdrant raise, as the contract's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import grpc
+import httpx
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from vstore.errors import (
+    AlreadyExists,
+    AuthenticationFailed,
+    BackendError,
+    LimitExceeded,
+    NotFound,
+    Timeout,
+    Unavailable,
+    VStoreError,
+)
+
+__all__ = ["guarded", "translate"]
+
+_MAX_TEXT: Final = 500
+_HINTS: Final[dict[type[VStoreError], str]] = {
+    AlreadyExists: "Choose another name, or open the existing collection.",
+    AuthenticationFailed: "Check api_key=, and what it permits.",
+    LimitExceeded: "Send less in one call: shorter documents, a smaller k, or a smaller filter.",
+    NotFound: "It may have been deleted meanwhile; list_collections() names those that are there.",
+    Timeout: "Raise timeout=, or send less in one call. A write may have happened.",
+    Unavailable: "Check that the Qdrant server runs and is reachable at this host and port.",
+}
+_STATUSES: Final[dict[int, type[VStoreError]]] = {
+    401: AuthenticationFailed,
+    403: AuthenticationFailed,
+    404: NotFound,
+    407: AuthenticationFailed,
+    408: Timeout,
+    409: AlreadyExists,
+    413: LimitExceeded,
+    429: Unavailable,
+    502: Unavailable,
+    503: Unavailable,
+    504: Timeout,
+}
+_CODES: Final[dict[grpc.StatusCode, type[VStoreError]]] = {
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Timeout,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.PERMISSION_DENIED: AuthenticationFailed,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceeded,
+    grpc.StatusCode.UNAUTHENTICATED: AuthenticationFailed,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+}
+# by text, where the class says nothing: local mode raises ValueError, the server 400 for a name that is taken,
+# the engine a bare Exception
+_TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
+    ("already exists", AlreadyExists),
+    ("Collection", NotFound),
+    ("No point with id", NotFound),
+    ("Shard is not initialized", NotFound),
+]
+
+
+def translate(error: Exception) -> VStoreError:
+    """The contract's error for one of Qdrant, httpx or gRPC; ``BackendError`` where none fits."""
+    shown = error.source if isinstance(error, ResponseHandlingException) else error
+    kind = _kind(shown)
+    text = _text(shown).strip()[:_MAX_TEXT]
+    name = type(shown).__name__
+    return kind(f"{name}: {text}" if text else name, hint=_HINTS.get(kind, ""))
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, grpc.RpcError) and hasattr(error, "details"):
+        return error.details() or ""
+    return str(error)
+
+
+def _kind(error: Exception) -> type[VStoreError]:
+    if isinstance(error, UnexpectedResponse):
+        kind = _STATUSES.get(error.status_code or 0, BackendError)
+        return _by_text(str(error)[:_MAX_TEXT], ("already exists",)) if kind is BackendError else kind
+    if isinstance(error, grpc.RpcError):
+        return _CODES.get(error.code(), BackendError) if hasattr(error, "code") else BackendError
+    if isinstance(error, httpx.TimeoutException):
+        return Timeout
+    if isinstance(error, httpx.TransportError | ResourceExhaustedResponse):
+        return Unavailable
+    return _by_text(str(error), tuple(part for part, _ in _TEXTS))
+
+
+def _by_text(text: str, parts: tuple[str, ...]) -> type[VStoreError]:
+    for part, kind in _TEXTS:
+        if part in parts and part in text and (part != "Collection" or text.endswith("not found")):
+            return kind
+    return BackendError
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Around every call of Qdrant: what leaves it is an error of the contract.
+
+    A panic of the engine's Rust core is a BaseException, which would pass every handler on its way.
+    """
+    try:
+        yield
+    except VStoreError:
+        raise
+    except Exception as error:
+        raise translate(error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise BackendError(
+            f"Qdrant's engine panicked: {str(error)[:_MAX_TEXT]}", hint="Close the store and open it again."
+        ) from error
