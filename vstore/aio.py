@@ -7,37 +7,42 @@ from types import TracebackType
 from typing import Any
 
 from vstore._async.collection import AsyncCollection
+from vstore._async.opening import open_store
 from vstore._async.store import AsyncStore
-from vstore.connecting import DEFAULT_TIMEOUT, check_target, reporting
-from vstore.protocol import AdapterFactory
-from vstore.registry import plan_borrow, plan_connect
+from vstore.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
+from vstore.registry import Plan, plan
 from vstore.urls import OptionValue
 
 __all__ = ["AsyncCollection", "AsyncStore", "Connecting", "connect"]
 
 
 def connect(
-    url: str | None = None, *, client: object | None = None, timeout: float = DEFAULT_TIMEOUT, **options: OptionValue
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    retries: int = DEFAULT_RETRIES,
+    **options: OptionValue,
 ) -> Connecting:
     """Connects to a database; await the result, or use it in an ``async with``.
 
     Arguments and errors are those of ``vstore.connect``.
     """
-    return Connecting(url, client, timeout, options)
+    return Connecting(plan(url, client, timeout, retries, options))
 
 
 class Connecting:
     """What ``vstore.aio.connect`` returns: await it for a store, or use it in an ``async with``."""
 
-    def __init__(self, url: str | None, client: object | None, timeout: float, options: dict[str, Any]) -> None:
-        self._arguments = (url, client, timeout, options)
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         self._store: AsyncStore | None = None
 
     def __await__(self) -> Generator[Any, None, AsyncStore]:
-        return self._connect().__await__()
+        return open_store(self._plan).__await__()
 
     async def __aenter__(self) -> AsyncStore:
-        self._store = await self._connect()
+        self._store = await open_store(self._plan)
         return self._store
 
     async def __aexit__(
@@ -45,17 +50,3 @@ class Connecting:
     ) -> None:
         if self._store is not None:
             await self._store.close()
-
-    async def _connect(self) -> AsyncStore:
-        url, client, timeout, options = self._arguments
-        factory: AdapterFactory
-        with reporting(""):
-            check_target(url, client)
-            if client is not None:
-                factory, settings = plan_borrow(client, timeout, options)
-            else:
-                factory, parsed, settings = plan_connect(url, timeout, options)
-        with reporting(factory.name, settings.secrets):
-            if client is not None:
-                return AsyncStore(await factory.borrow_async(client, settings))
-            return AsyncStore(await factory.connect_async(parsed, settings))

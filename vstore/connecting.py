@@ -1,59 +1,40 @@
-"""``connect``, and the checks and the final form of errors that it shares with its async twin."""
+"""``connect``: the door of the library."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from typing import Final
 
+from vstore._sync.opening import open_store
 from vstore._sync.store import Store
-from vstore.errors import BackendError, InvalidInput, Unsupported, VStoreError
-from vstore.registry import plan_borrow, plan_connect
+from vstore.registry import plan
 from vstore.urls import OptionValue
 
-__all__ = ["DEFAULT_TIMEOUT", "check_target", "connect", "reporting"]
+__all__ = ["DEFAULT_RETRIES", "DEFAULT_TIMEOUT", "connect"]
 
-DEFAULT_TIMEOUT = 30.0
-
-
-@contextmanager
-def reporting(backend: str, secrets: Sequence[str] = ()) -> Iterator[None]:
-    """Gives every error that connecting raises its final form, without ``secrets``."""
-    try:
-        yield
-    except ImportError as error:
-        raise Unsupported(
-            f"its client library cannot be imported: {error}",
-            hint=f"Install it with pip install 'vstore-db[{backend}]'.",
-            backend=backend,
-            operation="connect",
-        ) from error
-    except VStoreError as error:
-        error.add_context(backend=backend, operation="connect", collection="")
-        error.redact(secrets)
-        raise
-    except Exception as error:
-        raise BackendError(
-            f"{type(error).__name__} while connecting; the cause is chained", backend=backend, operation="connect"
-        ) from error
-
-
-def check_target(url: object, client: object) -> None:
-    """Raises ``InvalidInput`` unless exactly one of the two is given."""
-    if (url is None) == (client is None):
-        raise InvalidInput("connect takes a URL or client=, one of them", operation="connect")
+DEFAULT_TIMEOUT: Final = 30.0
+DEFAULT_RETRIES: Final = 0
 
 
 def connect(
-    url: str | None = None, *, client: object | None = None, timeout: float = DEFAULT_TIMEOUT, **options: OptionValue
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    retries: int = DEFAULT_RETRIES,
+    **options: OptionValue,
 ) -> Store:
     """Connects to a database.
 
     Args:
-        url: ``memory:``, ``chroma:PATH``, ``chroma::memory:``, ``chroma://host:port``, ``pgvector:PATH``,
-            ``pgvector://user:password@host/database`` (also ``postgresql://``); ``scheme+https://`` for TLS.
-            Options may follow as query parameters.
+        url: ``memory:``, ``chroma:PATH``, ``chroma::memory:``, ``chroma://host:port``, ``qdrant:PATH``,
+            ``qdrant::memory:``, ``qdrant://host:port``, ``milvus:PATH.db``, ``milvus://host:port``,
+            ``pgvector:PATH``, ``pgvector://user:password@host/database`` (also ``postgresql://``);
+            ``scheme+https://`` for TLS. Options, timeout and retries may follow as query parameters.
         client: Instead of a URL, a client the application has; it is never closed here.
         timeout: Seconds after which any call ends with ``Timeout``; up to a day.
+        retries: How often a call that failed with a retryable error is made again, after growing pauses, if it is
+            safe to repeat: connecting, reads, upsert, update, delete and clear. No attempt begins later than
+            ``timeout`` after the first. 0 to 100.
         **options: The adapter's options; an unknown one is refused with the list of those known.
 
     Returns:
@@ -66,13 +47,4 @@ def connect(
         AuthenticationFailed: The server refused the credentials.
         Timeout: It did not answer in time.
     """
-    with reporting(""):
-        check_target(url, client)
-        if client is not None:
-            factory, settings = plan_borrow(client, timeout, options)
-        else:
-            factory, parsed, settings = plan_connect(url, timeout, options)
-    with reporting(factory.name, settings.secrets):
-        if client is not None:
-            return Store(factory.borrow(client, settings))
-        return Store(factory.connect(parsed, settings))
+    return open_store(plan(url, client, timeout, retries, options))

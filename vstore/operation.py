@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from vstore.errors import Closed, VStoreError
+from vstore.errors import BackendError, Closed, Unsupported, VStoreError
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "connecting"]
 
 
 @dataclass(slots=True)
@@ -45,3 +45,25 @@ class Gate:
     def _complete(self, error: VStoreError, name: str, collection: str) -> None:
         error.add_context(backend=self.backend, operation=name, collection=collection)
         error.redact(self.secrets)
+
+
+@contextmanager
+def connecting(backend: str, secrets: Sequence[str] = ()) -> Iterator[None]:
+    """Gives every error that connecting raises its final form, without ``secrets``."""
+    try:
+        yield
+    except ImportError as error:
+        raise Unsupported(
+            f"its client library cannot be imported: {error}",
+            hint=f"Install it with pip install 'vstore-db[{backend}]'.",
+            backend=backend,
+            operation="connect",
+        ) from error
+    except VStoreError as error:
+        error.add_context(backend=backend, operation="connect", collection="")
+        error.redact(secrets)
+        raise
+    except Exception as error:
+        raise BackendError(
+            f"{type(error).__name__} while connecting; the cause is chained", backend=backend, operation="connect"
+        ) from error

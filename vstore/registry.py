@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vstore.errors import InvalidInput
+from vstore.operation import connecting
 from vstore.protocol import AdapterFactory, Settings
 from vstore.urls import StoreURL, read_options
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
-__all__ = ["factory_for_client", "factory_for_scheme", "plan_borrow", "plan_connect", "schemes"]
+__all__ = ["Plan", "factory_for_client", "factory_for_scheme", "plan", "schemes"]
 
 GROUP: Final = "vstore.adapters"
 MAX_TIMEOUT: Final = 86_400.0
+MAX_RETRIES: Final = 100
 
 
 def _entry_points() -> EntryPoints:
@@ -62,24 +65,48 @@ def factory_for_client(client: object) -> AdapterFactory:
     raise InvalidInput(f"no installed adapter takes a client of type {kind.__module__}.{kind.__qualname__}", hint=hint)
 
 
-def plan_connect(
-    url: object, timeout: float, keywords: Mapping[str, object]
-) -> tuple[AdapterFactory, StoreURL, Settings]:
-    """Everything that can be checked before connecting to a URL."""
-    parsed = StoreURL.parse(url)
-    factory = factory_for_scheme(parsed.scheme)
-    given = dict(parsed.params)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything about a connection that can be checked before it is made.
+
+    Attributes:
+        factory: The adapter.
+        settings: How to connect.
+        retries: How often a call that is safe to repeat is repeated.
+        url: Where to connect; or
+        client: the client that the application has.
+    """
+
+    factory: AdapterFactory
+    settings: Settings
+    retries: int
+    url: StoreURL | None = None
+    client: object = None
+
+
+def plan(url: object, client: object, timeout: float, retries: int, keywords: Mapping[str, object]) -> Plan:
+    """Checks what ``connect`` was given; raises ``InvalidInput``."""
+    with connecting(""):
+        if (url is None) == (client is None):
+            raise InvalidInput("connect takes a URL or client=, one of them")
+        if url is not None:
+            return _plan_url(StoreURL.parse(url), timeout, retries, keywords)
+        factory = factory_for_client(client)
+        settings = Settings(_timeout(timeout), read_options(factory.options, {}, keywords))
+        return Plan(factory, settings, _retries(retries), client=client)
+
+
+def _plan_url(url: StoreURL, timeout: float, retries: int, keywords: Mapping[str, object]) -> Plan:
+    factory = factory_for_scheme(url.scheme)
+    given = dict(url.params)
     if "timeout" in given:
         timeout = _number(given.pop("timeout"))
+    if "retries" in given:
+        retries = _whole(given.pop("retries"))
     options = read_options(factory.options, given, keywords)
-    secrets = [parsed.password, *(str(options[name]) for name, option in factory.options.items() if option.secret)]
-    return factory, parsed, Settings(_timeout(timeout), options, tuple(filter(None, secrets)))
-
-
-def plan_borrow(client: object, timeout: float, keywords: Mapping[str, object]) -> tuple[AdapterFactory, Settings]:
-    """The same for a client the application has."""
-    factory = factory_for_client(client)
-    return factory, Settings(_timeout(timeout), read_options(factory.options, {}, keywords))
+    secrets = [url.password, *(str(options[name]) for name, option in factory.options.items() if option.secret)]
+    settings = Settings(_timeout(timeout), options, tuple(filter(None, secrets)))
+    return Plan(factory, settings, _retries(retries), url=url)
 
 
 def _number(text: str) -> float:
@@ -93,3 +120,16 @@ def _timeout(timeout: object) -> float:
     if type(timeout) not in (int, float) or not 0 < float(timeout) <= MAX_TIMEOUT or math.isnan(float(timeout)):  # type: ignore[arg-type]
         raise InvalidInput(f"timeout must be seconds above 0 and up to {MAX_TIMEOUT:,.0f}, not {timeout!r}")
     return float(timeout)  # type: ignore[arg-type]
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidInput("the option 'retries' must be a whole number") from None
+
+
+def _retries(retries: object) -> int:
+    if type(retries) is not int or not 0 <= retries <= MAX_RETRIES:
+        raise InvalidInput(f"retries must be an int from 0 to {MAX_RETRIES}, not {retries!r}")
+    return retries

@@ -6,7 +6,7 @@ import pytest
 
 import vstore
 from vstore import InvalidInput
-from vstore.registry import factory_for_scheme, plan_connect, schemes
+from vstore.registry import factory_for_scheme, plan, schemes
 from vstore.urls import Option, StoreURL, read_options
 
 
@@ -97,13 +97,13 @@ def test_an_unknown_option_is_told_which_there_are() -> None:
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 86_401, "5", True, None])
 def test_a_timeout_is_a_number_of_seconds(timeout: object) -> None:
     with pytest.raises(InvalidInput, match="timeout must be seconds"):
-        plan_connect("memory:", timeout, {})  # type: ignore[arg-type]
+        plan("memory:", None, timeout, 0, {})  # type: ignore[arg-type]
 
 
 def test_a_timeout_in_the_url_counts() -> None:
-    assert plan_connect("memory:?timeout=2.5", 30, {})[2].timeout == 2.5
+    assert plan("memory:?timeout=2.5", None, 30, 0, {}).settings.timeout == 2.5
     with pytest.raises(InvalidInput, match="'timeout'"):
-        plan_connect("memory:?timeout=soon", 30, {})
+        plan("memory:?timeout=soon", None, 30, 0, {})
 
 
 def test_every_installed_scheme_has_a_factory_of_its_name() -> None:

@@ -1,0 +1,204 @@
+"""Retries: only what is safe to repeat is repeated, for as long as was said, and nothing that was written is hidden."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vstore
+from vstore import Collection, PartialWrite, Store, Unavailable
+from vstore._async.retrying import AsyncRetry, AsyncRetryingAdapter
+from vstore._async.store import AsyncStore
+from vstore._sync.retrying import Retry, RetryingAdapter
+from vstore.memory.store import MemoryAdapter, MemoryCollection
+from vstore.threaded import ThreadedAdapter
+
+SAFE: dict[str, Callable[[Collection], Any]] = {
+    "upsert": lambda c: c.upsert(["a"], [[1.0, 2.0]]),
+    "update": lambda c: c.update(["a"], documents=["new"]),
+    "get": lambda c: c.get(["a"]).ids,
+    "query": lambda c: c.query([1.0, 2.0]).ids,
+    "count": lambda c: c.count(),
+    "delete_ids": lambda c: c.delete(["b"]),
+    "delete_where": lambda c: c.delete(where={"k": {"$eq": 7}}),
+    "clear": lambda c: c.clear(),
+    "scan": lambda c: [page.records.ids for page in c.scan(batch_size=1)],
+}
+UNSAFE: dict[str, Callable[[Collection], Any]] = {
+    "add": lambda c: c.add(["z"], [[1.0, 2.0]]),
+    "rename": lambda c: c.rename("renamed"),
+}
+
+
+class Flaky(MemoryAdapter):
+    """The memory store, made to fail: a stand-in for a server that comes and goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[Exception] = []
+        self.calls: list[str] = []
+
+    def create(self, info: vstore.CollectionInfo) -> Any:
+        super().create(info)
+        return Failing(info, self)
+
+    def fail(self, name: str) -> None:
+        self.calls.append(name)
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+class Failing(MemoryCollection):
+    """Fails before it does what it is asked."""
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name not in (*SAFE, *UNSAFE) or name == "scan":
+            return found
+
+        def failing(*arguments: Any, **named: Any) -> Any:
+            self._store.fail(name)
+            return found(*arguments, **named)
+
+        return failing
+
+    def scan(self, *arguments: Any, **named: Any) -> Iterator[Any]:
+        for page in super().scan(*arguments, **named):
+            self._store.fail("scan")
+            yield page
+
+
+@pytest.fixture
+def flaky() -> Flaky:
+    return Flaky()
+
+
+def collection(flaky: Flaky, retries: int = 3, timeout: float = 5.0) -> Collection:
+    store = Store(RetryingAdapter(flaky, Retry(retries, timeout)))
+    made = store.create_collection("abc", dimension=2, metric="l2")
+    made.upsert(["a", "b", "c"], np.eye(3, 2) + 1)
+    flaky.calls.clear()
+    return made
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_what_is_safe_is_repeated_until_it_succeeds(flaky: Flaky, name: str) -> None:
+    made, twin = collection(flaky), collection(Flaky())
+    flaky.errors = [Unavailable("gone"), vstore.Timeout("slow")]
+    assert SAFE[name](made) == SAFE[name](twin)
+    assert flaky.calls.count(name) == twin._adapter._inner._store.calls.count(name) + 2  # type: ignore[attr-defined]
+    assert [r.id for p in made.scan() for r in p.records] == [r.id for p in twin.scan() for r in p.records]
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_what_is_not_safe_is_tried_once(flaky: Flaky, name: str) -> None:
+    made = collection(flaky)
+    flaky.errors = [Unavailable("gone")]
+    with pytest.raises(Unavailable):
+        UNSAFE[name](made)
+    assert flaky.calls == [name]
+
+
+def test_an_error_that_a_retry_cannot_help_is_raised_at_once(flaky: Flaky) -> None:
+    made = collection(flaky)
+    flaky.errors = [vstore.LimitExceeded("too large")]
+    with pytest.raises(vstore.LimitExceeded):
+        made.upsert(["a"], [[1.0, 2.0]])
+    assert flaky.calls == ["upsert"]
+
+
+def test_it_gives_up_after_so_many(flaky: Flaky) -> None:
+    made = collection(flaky, retries=2)
+    flaky.errors = [Unavailable(f"gone {n}") for n in range(9)]
+    with pytest.raises(Unavailable, match="gone 2") as caught:
+        made.count()
+    assert flaky.calls == ["count"] * 3
+    assert (caught.value.backend, caught.value.operation, caught.value.collection) == ("memory", "count", "abc")
+
+
+def test_no_attempt_begins_after_the_timeout(flaky: Flaky) -> None:
+    made = collection(flaky, retries=100, timeout=0.5)
+    flaky.errors = [Unavailable("gone")] * 200
+    started = time.monotonic()
+    with pytest.raises(Unavailable):
+        made.count()
+    assert time.monotonic() - started < 1.0
+    assert 2 <= len(flaky.calls) <= 6
+
+
+def test_a_scan_goes_on_behind_the_last_page(flaky: Flaky) -> None:
+    made = collection(flaky)
+    seen = []
+    for page in made.scan(batch_size=1):
+        seen += page.records.ids
+        flaky.errors = [Unavailable("gone")]
+    assert seen == ["a", "b", "c"]
+
+
+def test_what_an_attempt_has_written_is_told_though_the_last_one_wrote_nothing(flaky: Flaky) -> None:
+    made = collection(flaky, retries=2)
+    flaky.errors = [
+        PartialWrite("half", written=["a"]),
+        PartialWrite("more", written=["b", "a"]),
+        Unavailable("gone"),
+    ]
+    with pytest.raises(PartialWrite, match="gone") as caught:
+        made.upsert(["a", "b", "c"], np.eye(3, 2))
+    assert caught.value.written == ["a", "b"]
+    assert isinstance(caught.value.__cause__, Unavailable)
+
+
+def test_the_async_form_does_the_same(flaky: Flaky) -> None:
+    async def work() -> tuple[int, list[str]]:
+        store = AsyncStore(AsyncRetryingAdapter(ThreadedAdapter(flaky), AsyncRetry(3, 5.0)))
+        made = await store.create_collection("abc", dimension=2, metric="l2")
+        flaky.errors = [Unavailable("gone")]
+        await made.upsert(["a", "b"], np.eye(2) + 1)
+        flaky.errors = [Unavailable("gone")]
+        seen = []
+        async for page in made.scan(batch_size=1):
+            seen += page.records.ids
+            flaky.errors = [Unavailable("gone")]
+        return await made.count(), seen
+
+    assert asyncio.run(work()) == (2, ["a", "b"])
+
+
+@pytest.mark.parametrize("retries", [-1, 101, 1.0, True, "3"])
+def test_a_number_that_is_none_is_refused(retries: Any) -> None:
+    with pytest.raises(vstore.InvalidInput, match="retries"):
+        vstore.connect("memory:", retries=retries)
+    with pytest.raises(vstore.InvalidInput, match="retries"):
+        vstore.connect("memory:?retries=many")
+
+
+def test_connecting_is_repeated_too() -> None:
+    """A server that begins to listen while the client already tries; what it is does not matter here."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with pytest.raises(Unavailable):
+        vstore.connect(f"postgresql://u@127.0.0.1:{port}/d", timeout=5.0)
+    answered = threading.Event()
+
+    def listen() -> None:
+        time.sleep(0.5)
+        with socket.create_server(("127.0.0.1", port)) as server:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1024)
+                answered.set()
+
+    listening = threading.Thread(target=listen)
+    listening.start()
+    with pytest.raises(Unavailable):
+        vstore.connect(f"postgresql://u@127.0.0.1:{port}/d", timeout=5.0, retries=8)
+    listening.join()
+    assert answered.is_set()
