@@ -1,0 +1,1 @@
+"""The async source of the adapter; its sync twin is generated from it."""

@@ -1,0 +1,32 @@
+"""What differs between the async adapter and its sync twin; both are hand-written."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Lock, sleep
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+__all__ = ["Closer", "Guard", "Lock", "compute", "nothing", "sleep"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Closer: TypeAlias = Callable[[], Awaitable[None]]
+Guard: TypeAlias = AbstractAsyncContextManager[Any]
+
+
+class nothing:  # noqa: N801  # as contextlib names its own nullcontext
+    """A lock that locks nothing."""
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, *error: object) -> None:
+        pass
+
+
+async def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of ``function``, without keeping the event loop from its other tasks."""
+    return await asyncio.to_thread(function, *args, **kwargs)

@@ -1,0 +1,59 @@
+"""One client, and how every call on it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pymilvus import AsyncMilvusClient
+
+from vstore.capabilities import Capabilities
+from vstore.errors import NotFound, VStoreError
+from vstore_milvus._async._run import Guard
+from vstore_milvus.errors import guarded, not_loaded
+
+__all__ = ["AsyncSession"]
+
+
+class AsyncSession:
+    """What the adapter and its collections share.
+
+    Attributes:
+        client: The client of pymilvus.
+        capabilities: What this connection can do.
+        lite: Whether it is Milvus Lite.
+        dropped: Tokens of the collections that this store has deleted.
+    """
+
+    def __init__(self, client: AsyncMilvusClient, capabilities: Capabilities, seconds: float, guard: Guard) -> None:
+        self.client = client
+        self.capabilities = capabilities
+        self.lite = capabilities.mode == "embedded"
+        self.dropped: set[str] = set()
+        self._seconds = seconds
+        self._guard = guard
+
+    async def call(self, method: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
+        """One call of the client, with the timeout and with errors of the contract."""
+        with guarded():
+            return await self._guarded(method, *args, timeout=self._seconds, **kwargs)
+
+    async def _guarded(self, method: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
+        async with self._guard:
+            return await method(*args, **kwargs)
+
+    async def read(self, token: str, method: Callable[..., Awaitable[Any]], name: str, **kwargs: Any) -> Any:
+        """One call on a collection; repeated where the collection had to be loaded first."""
+        self.check(token)
+        try:
+            return await self.call(method, name, **kwargs)
+        except VStoreError as error:
+            if not not_loaded(error):
+                raise
+        await self.call(self.client.load_collection, name)
+        return await self.call(method, name, **kwargs)
+
+    def check(self, token: str) -> None:
+        """Raises ``NotFound`` on a collection that was deleted: Milvus would answer from a new one of its name."""
+        if token in self.dropped:
+            raise NotFound("the collection was deleted", hint="list_collections() names those that are there.")

@@ -1,0 +1,22 @@
+"""What differs between the sync adapter and its async source; both are hand-written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from threading import Lock
+from time import sleep
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+__all__ = ["Closer", "Guard", "Lock", "compute", "sleep"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Closer: TypeAlias = Callable[[], None]
+Guard: TypeAlias = AbstractContextManager[Any]
+
+
+def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of ``function``."""
+    return function(*args, **kwargs)

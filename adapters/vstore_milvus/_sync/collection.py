@@ -1,0 +1,182 @@
+# Generated from adapters/vstore_milvus/_async/collection.py by tools/unasync.py: do not edit.
+"""One collection of Milvus: writes, and reads by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pymilvus import MilvusClient
+
+from vstore.errors import AlreadyExists, NotFound, PartialWrite, VStoreError
+from vstore.filters.tree import Filter
+from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
+from vstore_milvus._sync._run import Lock, compute
+from vstore_milvus._sync.reading import Reader
+from vstore_milvus._sync.session import Session
+from vstore_milvus.codec import encode, split
+from vstore_milvus.compile import compile_filter, with_ids
+
+__all__ = ["MilvusCollection"]
+
+_EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
+
+
+class MilvusCollection:
+    """Implements ``CollectionAdapter``.
+
+    Every write holds the store's lock: Milvus has no insert that fails on an id that exists (it stores the
+    row twice) and no partial update before 2.6, so that most writes need a read first.
+    """
+
+    def __init__(self, session: Session, info: CollectionInfo, token: str, lock: Lock) -> None:
+        self._session = session
+        self._client: MilvusClient = session.client
+        self._info = info
+        self._token = token
+        self._lock = lock
+        self._read = Reader(session, info, token)
+        limits = session.capabilities.limits
+        self._rows = limits.max_batch_rows
+        self._bytes = limits.max_batch_bytes
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._info
+
+    @property
+    def native(self) -> MilvusClient:
+        return self._client
+
+    def add(self, records: Records) -> None:
+        with self._lock:
+            taken = self._read.present(records.ids)
+            if taken:
+                raise AlreadyExists(
+                    "records exist already; nothing was written",
+                    ids=[i for i in records.ids if i in taken],
+                    hint="Use upsert.",
+                )
+            self._write(records, [])
+
+    def upsert(self, records: Records) -> None:
+        with self._lock:
+            self._write(records, [])
+
+    def update(self, records: Records, *, replace_metadata: bool) -> None:
+        with self._lock:
+            present = self._read.present(records.ids)
+            if missing := [i for i in records.ids if i not in present]:
+                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+            done: list[str] = []
+            for start in range(0, len(records), self._rows):
+                part = records[start : start + self._rows]
+                old = (self._read.by_ids(part.ids, _EVERYTHING)).ordered(part.ids)
+                self._write(_merged(part, old, replace_metadata=replace_metadata), done)
+
+    def get(self, ids: Sequence[str], include: Include) -> Records:
+        return (self._read.by_ids(ids, include)).ordered(ids)
+
+    def query(
+        self,
+        vectors: VectorArray,
+        k: int,
+        where: Filter | None,
+        include: Include,
+        *,
+        exact: bool,
+        search: Search | None,
+    ) -> list[Hits]:
+        condition = self._condition(where)
+        if exact:
+            return self._read.exact(vectors, k, condition, include)
+        return self._read.approximate(vectors, k, condition, include, search)
+
+    def scan(
+        self, where: Filter | None, batch_size: int, after: str | None, include: Include
+    ) -> Iterator[tuple[Records, str]]:
+        return self._read.pages(self._condition(where), batch_size, after, include)
+
+    def delete_ids(self, ids: Sequence[str]) -> None:
+        with self._lock:
+            self._delete(list(ids))
+
+    def delete_where(self, where: Filter) -> None:
+        condition = self._condition(where)
+        with self._lock:
+            # Milvus deletes by filter what it sees at some moment of its own: it may miss the last write
+            self._delete(self._read.ids(condition))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._delete(self._read.ids(None))
+
+    def count(self, where: Filter | None) -> int:
+        return self._read.count(self._condition(where))
+
+    def rename(self, name: str) -> None:
+        with self._lock:
+            self._session.check(self._token)
+            self._session.call(self._client.rename_collection, self._info.name, name)
+            self._info = replace(self._info, name=name)
+            self._read.renamed(self._info)
+
+    def _condition(self, where: Filter | None) -> str | None:
+        return None if where is None else compile_filter(where, lite=self._session.lite)
+
+    def _write(self, records: Records, done: list[str]) -> None:
+        """Sends rows in parts that Milvus takes; ``done`` has what this call has written, and grows.
+
+        Upsert for new records too: another process may have written the same id since it was looked for, and
+        an insert would store the row twice.
+        """
+        self._session.check(self._token)
+        for start in range(0, len(records), self._rows):
+            rows = compute(encode, records[start : start + self._rows])
+            for part in split(rows, self._rows, self._bytes, self._info.dimension):
+                try:
+                    self._session.call(self._client.upsert, self._info.name, part)
+                except VStoreError as error:
+                    if not done:
+                        raise
+                    raise _partial(error, done) from error
+                done += [row["id"] for row in part]
+
+    def _delete(self, ids: list[str]) -> None:
+        self._session.check(self._token)
+        done: list[str] = []
+        for start in range(0, len(ids), self._rows):
+            part = ids[start : start + self._rows]
+            try:
+                self._session.call(self._client.delete, self._info.name, filter=with_ids(part))
+            except VStoreError as error:
+                if not done:
+                    raise
+                raise _partial(error, done) from error
+            done += part
+
+
+def _partial(error: VStoreError, done: list[str]) -> PartialWrite:
+    return PartialWrite(
+        f"{len(done):,} records are done; the next part failed: {error.message}",
+        written=list(done),
+        hint="Call again with the others.",
+    )
+
+
+def _merged(new: Records, old: Records, *, replace_metadata: bool) -> Records:
+    """The old records with the columns that are given."""
+    metadatas: list[Metadata] | None = old.metadatas
+    if new.metadatas is not None and old.metadatas is not None:
+        metadatas = new.metadatas if replace_metadata else list(map(_updated, old.metadatas, new.metadatas))
+    return Records(
+        new.ids,
+        old.vectors if new.vectors is None else new.vectors,
+        old.documents if new.documents is None else new.documents,
+        metadatas,
+    )
+
+
+def _updated(old: Metadata, changes: dict[str, Any]) -> Metadata:
+    return {key: value for key, value in (old | changes).items() if value is not None}

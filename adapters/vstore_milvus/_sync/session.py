@@ -1,0 +1,60 @@
+# Generated from adapters/vstore_milvus/_async/session.py by tools/unasync.py: do not edit.
+"""One client, and how every call on it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pymilvus import MilvusClient
+
+from vstore.capabilities import Capabilities
+from vstore.errors import NotFound, VStoreError
+from vstore_milvus._sync._run import Guard
+from vstore_milvus.errors import guarded, not_loaded
+
+__all__ = ["Session"]
+
+
+class Session:
+    """What the adapter and its collections share.
+
+    Attributes:
+        client: The client of pymilvus.
+        capabilities: What this connection can do.
+        lite: Whether it is Milvus Lite.
+        dropped: Tokens of the collections that this store has deleted.
+    """
+
+    def __init__(self, client: MilvusClient, capabilities: Capabilities, seconds: float, guard: Guard) -> None:
+        self.client = client
+        self.capabilities = capabilities
+        self.lite = capabilities.mode == "embedded"
+        self.dropped: set[str] = set()
+        self._seconds = seconds
+        self._guard = guard
+
+    def call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """One call of the client, with the timeout and with errors of the contract."""
+        with guarded():
+            return self._guarded(method, *args, timeout=self._seconds, **kwargs)
+
+    def _guarded(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with self._guard:
+            return method(*args, **kwargs)
+
+    def read(self, token: str, method: Callable[..., Any], name: str, **kwargs: Any) -> Any:
+        """One call on a collection; repeated where the collection had to be loaded first."""
+        self.check(token)
+        try:
+            return self.call(method, name, **kwargs)
+        except VStoreError as error:
+            if not not_loaded(error):
+                raise
+        self.call(self.client.load_collection, name)
+        return self.call(method, name, **kwargs)
+
+    def check(self, token: str) -> None:
+        """Raises ``NotFound`` on a collection that was deleted: Milvus would answer from a new one of its name."""
+        if token in self.dropped:
+            raise NotFound("the collection was deleted", hint="list_collections() names those that are there.")

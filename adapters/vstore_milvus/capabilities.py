@@ -1,0 +1,78 @@
+"""The capability record of one live connection."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vstore.capabilities import Capabilities, Limits, emulated, native, no
+
+__all__ = ["LITE_PREFIX", "MAX_ROWS", "MAX_WINDOW", "capabilities"]
+
+LITE_PREFIX: Final = "milvus_lite-"
+# of a search or query: offset + limit, and the number of query vectors
+MAX_WINDOW: Final = 16_384
+# what the server's proxy takes in one message is 64 MB, and larger batches are no faster
+MAX_ROWS: Final = 5_000
+_MAX_BYTES: Final = 32_000_000
+
+
+def capabilities(*, reported: str, client_version: str) -> Capabilities:
+    """What a connection can do.
+
+    Args:
+        reported: The version as the server reports it: ``v2.3.5``, or ``milvus_lite-3.2.2``.
+        client_version: The version of the package pymilvus.
+    """
+    lite = reported.startswith(LITE_PREFIX)
+    return Capabilities(
+        backend="milvus",
+        mode="embedded" if lite else "server",
+        server_version=reported.removeprefix(LITE_PREFIX),
+        client_version=client_version,
+        persistent=True,
+        limits=Limits(
+            max_dimension=32_768,
+            max_k=MAX_WINDOW,
+            max_batch_rows=MAX_ROWS,
+            max_batch_bytes=_MAX_BYTES,
+            max_document_bytes=65_535,
+        ),
+        index_hnsw=native(
+            "records that are in no sealed segment yet are searched through Milvus's interim index"
+            if not lite
+            else "built by FAISS in this process"
+        ),
+        index_flat=native(),
+        index_ivfflat=native(),
+        index_ivfpq=no("Milvus Lite has none") if lite else native(),
+        index_diskann=no("Milvus Lite has none") if lite else native("the server must have it enabled"),
+        quantization=no("HNSW_SQ and HNSW_PQ came with Milvus 2.6, on which this adapter is not tested"),
+        on_disk=no("Milvus maps files into memory by a setting of the server or the collection"),
+        search_ef=native(),
+        search_probes=native(),
+        exact_query=emulated(
+            "with Flat() Milvus compares every record; with any other index the vectors of all matching records "
+            "are read, in chunks, and compared one by one: time grows with their number"
+        ),
+        filtered_query=emulated(
+            "where the index gives fewer than k hits the matches are counted and, if there are more, read and "
+            "compared one by one"
+        ),
+        document_contains=no(
+            "Milvus Lite's LIKE has no escape for % and _"
+            if lite
+            else "Milvus 2.3 finds prefixes only; later versions are not tested"
+        ),
+        string_ordering=native("by UTF-8 bytes, which is the order of code points"),
+        matches=no("Milvus has no regular expressions on JSON"),
+        nested_metadata=no("the strings that filters ask for stand beside flat metadata"),
+        nested_paths=no("the strings that filters ask for stand beside flat metadata"),
+        int64_ordering=native("through strings that order as numbers do"),
+        atomic_writes=no(
+            "a call beyond one batch is several requests, and Milvus has no transactions. Reads that a write needs "
+            "(existing ids, old columns) and the write itself are one step against all other calls of this store, "
+            "not against other processes that write the same ids at the same moment"
+        ),
+        rename=native(),
+        mapping=no("collections that vstore did not create cannot be mapped yet"),
+    )

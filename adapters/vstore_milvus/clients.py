@@ -1,0 +1,101 @@
+"""Clients of pymilvus, and the engine of Milvus Lite that runs in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from filelock import FileLock
+from filelock import Timeout as LockTaken
+from pymilvus import AsyncMilvusClient, MilvusClient
+
+from vstore.errors import Unavailable, Unsupported
+from vstore_milvus.config import Target
+from vstore_milvus.errors import guarded
+
+__all__ = ["LiteFile", "open_client", "open_client_async"]
+
+_registry: Final = Lock()
+_users: dict[str, int] = {}
+_locks: dict[str, Lock] = {}
+
+
+class LiteFile:
+    """A file of Milvus Lite, held by this process from ``LiteFile(path)`` to ``release()``.
+
+    Milvus Lite 3 is a server in threads of this process, and pymilvus starts one a file. It never stops it
+    before the process ends, so the file stays locked and a second process locked out: here the last user
+    stops it, unless the application itself had opened the file before.
+
+    Attributes:
+        path: The file (a directory, in fact).
+        uri: Where its engine listens on the loopback.
+        lock: What every call on this file holds: the engine writes in one thread only, says its documentation.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Opens the file, and makes it if there is none.
+
+        Raises:
+            Unavailable: Another process has it, or it cannot be made.
+            Unsupported: milvus-lite is not installed.
+        """
+        try:
+            from milvus_lite.server_manager import server_manager_instance as manager
+        except ImportError as error:
+            raise Unsupported(
+                f"a file needs the package milvus-lite: {error}",
+                hint="Install it with pip install 'vstore-db[milvus-embedded]'.",
+            ) from error
+        self.path = path
+        self._released = False
+        with _registry:
+            foreign = path not in _users and path in getattr(manager, "_servers", ())
+            with guarded():
+                try:
+                    Path(path).parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise Unavailable(f"{path} cannot be made: {error.strerror or error}", retryable=False) from error
+                uri = manager.start_and_get_uri(path)
+            if uri is None:  # it logs why and says nothing
+                raise _refusal(path)
+            self.uri = uri
+            self.lock = _locks.setdefault(path, Lock())
+            _users[path] = _users.get(path, 1 if foreign else 0) + 1
+
+    def release(self) -> None:
+        """Gives the file back; a second call does nothing."""
+        from milvus_lite.server_manager import server_manager_instance as manager
+
+        with _registry:
+            if self._released:
+                return
+            self._released = True
+            _users[self.path] -= 1
+            if not _users[self.path]:
+                del _users[self.path], _locks[self.path]
+                manager.release_server(self.path)
+
+
+def _refusal(path: str) -> Unavailable:
+    try:
+        with FileLock(Path(path) / "LOCK", timeout=0):  # the one that Milvus Lite takes
+            return Unavailable(f"Milvus Lite cannot open {path}", hint="Is it a database of milvus-lite 3?")
+    except LockTaken:
+        return Unavailable(
+            f"the file {path} is open in another process, and Milvus Lite allows one at a time",
+            hint="Close it there, or run a Milvus server and connect both to milvus://host:port.",
+        )
+    except OSError as error:
+        return Unavailable(f"the file {path} cannot be used: {error.strerror or error}", retryable=False)
+
+
+def open_client(target: Target, uri: str, timeout: float) -> MilvusClient:
+    """A sync client, connected."""
+    return MilvusClient(uri, token=target.token, db_name=target.database, timeout=timeout)
+
+
+def open_client_async(target: Target, uri: str, seconds: float) -> AsyncMilvusClient:
+    """An async client; it connects with its first call."""
+    return AsyncMilvusClient(uri, token=target.token, db_name=target.database, timeout=seconds)

@@ -1,0 +1,118 @@
+"""Records to and from the rows that Milvus stores.
+
+A row has the fields ``id``, ``vector``, ``document``, ``metadata``, ``facts`` and ``lists``. ``metadata`` is
+what the user gave, as JSON; ``facts`` and ``lists`` are what filters ask (``vstore_milvus.compile``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from vstore.codec import from_json, to_json
+from vstore.types import Include, Metadata, Records
+from vstore_milvus.tokens import element, scalar
+
+__all__ = ["encode", "fields", "split", "to_records"]
+
+Row = dict[str, Any]
+
+# Milvus can store no absence that all its versions agree on; no document holds NUL (DOC-1). Absent is the
+# empty string, which is what another client would expect, and an empty document is one NUL.
+_EMPTY: Final = "\x00"
+_NOTHING: Final = "{}"
+
+
+def encode(records: Records) -> list[Row]:
+    """One row a record. JSON fields are text: pymilvus then stores it as it is, and is faster than with dicts."""
+    assert records.vectors is not None
+    n = len(records)
+    documents = records.documents if records.documents is not None else [None] * n
+    metadatas = records.metadatas if records.metadatas is not None else [{}] * n
+    rows: list[Row] = []
+    for record_id, vector, document, metadata in zip(records.ids, records.vectors, documents, metadatas, strict=True):
+        if metadata:
+            text, facts, lists = to_json(metadata), *_shadow(metadata)
+        else:
+            text = facts = lists = _NOTHING
+        rows.append(
+            {
+                "id": record_id,
+                "vector": vector,
+                "document": "" if document is None else document or _EMPTY,
+                "metadata": text,
+                "facts": facts,
+                "lists": lists,
+            }
+        )
+    return rows
+
+
+def _shadow(metadata: Metadata) -> tuple[str, str]:
+    facts: dict[str, str] = {}
+    lists: dict[str, list[str]] = {}
+    for key, value in metadata.items():
+        if isinstance(value, list):
+            lists[key] = list(dict.fromkeys(map(element, value)))
+        else:
+            facts[key] = scalar(value)
+    return _dumps(facts), _dumps(lists)
+
+
+def _dumps(data: object) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")) if data else _NOTHING
+
+
+def fields(include: Include) -> list[str]:
+    """The fields to ask for."""
+    names = ["id"]
+    names += ["vector"] if include.vectors else []
+    names += ["document"] if include.documents else []
+    names += ["metadata"] if include.metadatas else []
+    return names
+
+
+def to_records(rows: Sequence[Row], include: Include, dimension: int) -> Records:
+    """The records in rows as Milvus answers them, in that order."""
+    return Records(
+        [row["id"] for row in rows],
+        np.array([row["vector"] for row in rows], dtype=np.float32).reshape(-1, dimension) if include.vectors else None,
+        [_document(row["document"]) for row in rows] if include.documents else None,
+        [_metadata(row["metadata"]) for row in rows] if include.metadatas else None,
+    )
+
+
+def _document(text: str) -> str | None:
+    return None if text == "" else "" if text == _EMPTY else text
+
+
+def _metadata(found: Any) -> Metadata:
+    """The metadata of a record, which pymilvus hands out as parsed JSON: moments are still tagged."""
+    return from_json(json.dumps(found)) if _tagged(found.values()) else found
+
+
+def _tagged(values: Iterable[Any]) -> bool:
+    return any(
+        isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict))
+        for value in values
+    )
+
+
+def split(rows: Sequence[Row], most_rows: int, most_bytes: int, dimension: int) -> Iterator[list[Row]]:
+    """The rows in parts of at most so many, and so many bytes (but at least one row)."""
+    part: list[Row] = []
+    size = 0
+    for row in rows:
+        # a character has at most four bytes; the sum need not be exact, it keeps far from the server's limit
+        texts = len(row["document"]) + len(row["metadata"]) + len(row["facts"]) + len(row["lists"])
+        width = 4 * dimension + 4 * texts + 600
+        if part and (len(part) == most_rows or size + width > most_bytes):
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += width
+    if part:
+        yield part

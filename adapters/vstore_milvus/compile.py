@@ -1,0 +1,143 @@
+"""Filters in normal form to Milvus's expressions.
+
+Every record has two JSON fields for filters: ``facts`` maps a key to the string of its scalar, ``lists`` a key
+to the strings of its list's elements (``vstore_milvus.tokens``). So a key is in one of them at most, and all
+that is asked of Milvus is to compare strings, and whether a path is there.
+
+Versions of Milvus disagree on a path that is missing under ``!=``, ``not in`` and ``not`` (two-valued up to
+2.4, three-valued later). A negated leaf therefore asks first whether the path is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from vstore.errors import LimitExceeded
+from vstore.filters.tree import And, ContainsAny, Eq, Exists, Filter, In, Not, Or, Order, OrderOp
+from vstore.types import Scalar
+from vstore_milvus.tokens import ABOVE_NUMBERS, ABOVE_TEXTS, NUMBERS, TEXTS, element, literal, scalar
+
+__all__ = ["MAX_EXPRESSION_BYTES", "compile_filter", "with_ids"]
+
+MAX_EXPRESSION_BYTES: Final = 8 << 20
+_INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+
+
+def compile_filter(node: Filter, *, lite: bool) -> str:
+    """Milvus's form of a filter.
+
+    Args:
+        node: A filter in normal form (``vstore.filters.rewrite``).
+        lite: Whether it is for Milvus Lite, which has no ``in`` on a JSON path.
+
+    Raises:
+        LimitExceeded: It is longer than what Milvus reads in reasonable time.
+    """
+    text = _compile(node, lite)
+    if (size := len(text.encode())) > MAX_EXPRESSION_BYTES:
+        raise LimitExceeded(
+            f"the filter is {size:,} bytes as an expression of Milvus; at most {MAX_EXPRESSION_BYTES:,} are sent",
+            hint="Ask in parts, with fewer or shorter values each.",
+        )
+    return text
+
+
+def with_ids(ids: Sequence[str], condition: str | None = None) -> str:
+    """The records with one of these ids, that match ``condition``.
+
+    MilvusClient's own ``ids=`` puts them into the expression unescaped: the id ``x'] or id not in ['zz``
+    selected every record (pymilvus 3.0.2).
+    """
+    chosen = f"(id in [{','.join(map(literal, ids))}])"
+    return chosen if condition is None else f"({chosen} and {condition})"
+
+
+def _compile(node: Filter, lite: bool) -> str:
+    match node:
+        case And(items):
+            return _join("and", [_compile(item, lite) for item in items])
+        case Or(items):
+            return _join("or", [_compile(item, lite) for item in items])
+        case Not(item):
+            return _negated(item, lite)
+        case _:
+            return _leaf(node, lite)
+
+
+def _leaf(node: Filter, lite: bool) -> str:
+    match node:
+        case Eq((key,), value):
+            return f"({_fact(key)} == {literal(scalar(value))})"
+        case In((key,), values):
+            texts = [literal(scalar(value)) for value in values]
+            if lite:
+                return _join("or", [f"({_fact(key)} == {text})" for text in texts])
+            return f"({_fact(key)} in [{','.join(texts)}])"
+        case Order((key,), op, value):
+            operand = literal(scalar(value))
+            lowest, highest = _bounds(value)
+            if op in ("<", "<="):
+                return f"(({_fact(key)} {op} {operand}) and ({_fact(key)} >= {lowest}))"
+            return f"(({_fact(key)} {op} {operand}) and ({_fact(key)} < {highest}))"
+        case ContainsAny((key,), values):
+            return _contains(key, values)
+        case Exists((key,)):
+            return f"((exists {_fact(key)}) or (exists {_list(key)}))"
+        case _:
+            raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
+
+
+def _negated(node: Filter, lite: bool) -> str:
+    match node:
+        case Eq((key,), value):
+            return f"((not (exists {_fact(key)})) or ({_fact(key)} != {literal(scalar(value))}))"
+        case In((key,), values):
+            texts = [literal(scalar(value)) for value in values]
+            if lite:
+                other = _join("and", [f"({_fact(key)} != {text})" for text in texts])
+            else:
+                other = f"({_fact(key)} not in [{','.join(texts)}])"
+            return f"((not (exists {_fact(key)})) or {other})"
+        case Order((key,), op, value):
+            operand = literal(scalar(value))
+            lowest, highest = _bounds(value)
+            other_type = f"{_fact(key)} < {lowest}" if op in ("<", "<=") else f"{_fact(key)} >= {highest}"
+            beside = f"(({_fact(key)} {_INVERSE[op]} {operand}) or ({other_type}))"
+            return f"((not (exists {_fact(key)})) or {beside})"
+        case ContainsAny((key,), values):
+            return f"((not (exists {_list(key)})) or (not {_contains(key, values)}))"
+        case Exists((key,)):
+            return f"((not (exists {_fact(key)})) and (not (exists {_list(key)})))"
+        case _:
+            raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
+
+
+def _contains(key: str, values: Sequence[Scalar]) -> str:
+    texts = [literal(element(value)) for value in values]
+    if len(texts) == 1:
+        return f"(json_contains({_list(key)}, {texts[0]}))"
+    return f"(json_contains_any({_list(key)}, [{','.join(texts)}]))"
+
+
+def _bounds(value: object) -> tuple[str, str]:
+    """What the strings of all values of the same type lie between."""
+    if isinstance(value, str):
+        return literal(TEXTS), literal(ABOVE_TEXTS)
+    return literal(NUMBERS), literal(ABOVE_NUMBERS)
+
+
+def _fact(key: str) -> str:
+    return f"facts[{literal(key)}]"
+
+
+def _list(key: str) -> str:
+    return f"lists[{literal(key)}]"
+
+
+def _join(operator: str, parts: Sequence[str]) -> str:
+    """A balanced tree: the server's parser is quadratic in a flat chain (20,000 terms: 627 s, balanced 2.3 s)."""
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    return f"({_join(operator, parts[:middle])} {operator} {_join(operator, parts[middle:])})"

@@ -1,0 +1,117 @@
+"""Connects: a client, the capabilities it reports, the locks, and how to close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from threading import Lock
+
+import pymilvus
+from pymilvus import AsyncMilvusClient, MilvusClient
+
+from vstore.capabilities import Capabilities
+from vstore.errors import InvalidInput, VStoreError
+from vstore.protocol import Adapter, AsyncAdapter, Settings
+from vstore.threaded import ThreadedAdapter
+from vstore.urls import StoreURL
+from vstore_milvus._async._run import nothing
+from vstore_milvus._async.adapter import AsyncMilvusAdapter
+from vstore_milvus._async.session import AsyncSession
+from vstore_milvus._sync.adapter import MilvusAdapter
+from vstore_milvus._sync.session import Session
+from vstore_milvus.capabilities import capabilities
+from vstore_milvus.clients import LiteFile, open_client, open_client_async
+from vstore_milvus.config import read_target
+from vstore_milvus.errors import guarded
+
+__all__ = ["borrow", "borrow_async", "connect", "connect_async"]
+
+
+def connect(url: StoreURL, settings: Settings) -> Adapter:
+    """A sync adapter for a URL."""
+    target = read_target(url, settings)
+    secrets = _secrets(target.token)
+    file = LiteFile(target.path) if target.path else None
+    client: MilvusClient | None = None
+
+    def close() -> None:
+        try:
+            if client is not None:
+                client.close()
+        finally:
+            if file is not None:
+                file.release()
+
+    try:
+        with _connecting(secrets):
+            client = open_client(target, file.uri if file is not None else target.uri, settings.timeout)
+            record = _record(client.get_server_version(timeout=settings.timeout))
+    except BaseException:
+        close()
+        raise
+    session = Session(client, record, settings.timeout, file.lock if file is not None else nullcontext())
+    return MilvusAdapter(session, Lock(), close, secrets)
+
+
+async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
+    """An async adapter for a URL; Milvus Lite computes in this process, and so runs in worker threads."""
+    target = read_target(url, settings)
+    if target.path:
+        return ThreadedAdapter(await asyncio.to_thread(connect, url, settings))
+    secrets = _secrets(target.token)
+    client = open_client_async(target, target.uri, settings.timeout)
+    with _connecting(secrets):
+        try:
+            record = _record(await client.get_server_version(timeout=settings.timeout))
+        except BaseException:
+            await client.close()
+            raise
+    session = AsyncSession(client, record, settings.timeout, nothing())
+    return AsyncMilvusAdapter(session, asyncio.Lock(), client.close, secrets)
+
+
+def borrow(client: object, settings: Settings) -> Adapter:
+    """A sync adapter over a client that stays open."""
+    if isinstance(client, AsyncMilvusClient):
+        raise InvalidInput("this is an async client of pymilvus", hint="Use vstore.aio.connect(client=…).")
+    if not isinstance(client, MilvusClient):
+        raise InvalidInput(f"client= takes a MilvusClient of pymilvus, not its {type(client).__name__}")
+    with _connecting(()):
+        record = _record(client.get_server_version(timeout=settings.timeout))
+    lock = Lock() if record.mode == "embedded" else nullcontext()
+    return MilvusAdapter(Session(client, record, settings.timeout, lock), Lock(), lambda: None, ())
+
+
+async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
+    """An async adapter over a client that stays open."""
+    if not isinstance(client, AsyncMilvusClient):
+        return ThreadedAdapter(await asyncio.to_thread(borrow, client, settings))
+    with _connecting(()):
+        record = _record(await client.get_server_version(timeout=settings.timeout))
+
+    async def close() -> None:
+        pass
+
+    lock = asyncio.Lock() if record.mode == "embedded" else nothing()
+    return AsyncMilvusAdapter(AsyncSession(client, record, settings.timeout, lock), asyncio.Lock(), close, ())
+
+
+def _secrets(token: str) -> tuple[str, ...]:
+    _, _, password = token.partition(":")
+    return tuple(filter(None, (token, password)))
+
+
+def _record(reported: str) -> Capabilities:
+    return capabilities(reported=reported, client_version=pymilvus.__version__)
+
+
+@contextmanager
+def _connecting(secrets: Sequence[str]) -> Iterator[None]:
+    """Around connecting, which passes no gate that would redact its errors."""
+    try:
+        with guarded():
+            yield
+    except VStoreError as error:
+        error.redact(secrets)
+        raise

@@ -1,0 +1,162 @@
+"""One table: what pymilvus and gRPC raise, as the contract's errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+import grpc
+from pymilvus.exceptions import ConnectionConfigException, MilvusException
+
+from vstore.errors import (
+    AlreadyExists,
+    AuthenticationFailed,
+    BackendError,
+    LimitExceeded,
+    NotFound,
+    Timeout,
+    Unavailable,
+    VStoreError,
+)
+
+__all__ = ["guarded", "not_loaded", "translate"]
+
+_MAX_TEXT: Final = 500
+_HINTS: Final[dict[type[VStoreError], str]] = {
+    AlreadyExists: "Choose another name, or open the existing collection.",
+    AuthenticationFailed: "Check token=, or the user and password of the URL, and what they permit.",
+    LimitExceeded: "Send less in one call: shorter documents, a smaller k, or a smaller filter.",
+    NotFound: "It may have been deleted meanwhile; list_collections() names those that are there.",
+    Timeout: "Raise timeout=, or send less in one call. A write may have happened.",
+    Unavailable: "Check that the Milvus server runs and is reachable at this host and port.",
+}
+# pymilvus reports most failures to connect, a wrong password among them, as code 2; gRPC's own error, chained
+# to its, knows better
+_GRPC: Final[dict[grpc.StatusCode, type[VStoreError]]] = {
+    grpc.StatusCode.CANCELLED: Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Timeout,
+    grpc.StatusCode.PERMISSION_DENIED: AuthenticationFailed,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceeded,
+    grpc.StatusCode.UNAUTHENTICATED: AuthenticationFailed,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+}
+# by Milvus's own code: https://github.com/milvus-io/milvus/blob/master/pkg/util/merr/errors.go
+_CODES: Final[dict[int, type[VStoreError]]] = {
+    2: Unavailable,  # service unavailable, and pymilvus's "Fail connecting to server"
+    3: LimitExceeded,  # memory limit exceeded
+    8: Unavailable,  # rate limit
+    9: Unavailable,  # force deny: disk or memory quota
+    100: NotFound,
+    101: Unavailable,  # not loaded
+    102: LimitExceeded,  # number of collections
+    103: Unavailable,  # not fully loaded
+    500: Unavailable,  # channel not found: just after the load of a collection
+    502: Unavailable,
+    503: Unavailable,
+    800: NotFound,  # database
+    1400: AuthenticationFailed,
+    1401: AuthenticationFailed,
+    1402: AuthenticationFailed,
+}
+# by text, where the code is 1 (unexpected error, in Milvus Lite and old servers) or 65535 (unknown)
+_TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
+    ("already exist", AlreadyExists),
+    ("duplicated new collection name", AlreadyExists),
+    ("collection not found", NotFound),
+    ("can't find collection", NotFound),
+    ("database not found", NotFound),
+    ("does not exist", NotFound),
+    ("message larger than max", LimitExceeded),
+    ("call() load", Unavailable),
+    ("not loaded", Unavailable),
+    ("Retry timeout", Timeout),
+    ("timeout", Timeout),
+    ("deadline exceeded", Timeout),
+    ("auth check failure", AuthenticationFailed),
+    ("Fail connecting", Unavailable),
+]
+
+
+def translate(error: Exception) -> VStoreError:
+    """The contract's error for one of pymilvus or gRPC; ``BackendError`` where none fits."""
+    kind = _kind(error)
+    return kind(f"{type(error).__name__}: {_text(error)}", hint=_HINTS.get(kind, ""))
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, MilvusException):
+        text = f"code {error.code}: {error.message}"
+    elif isinstance(error, grpc.RpcError) and callable(getattr(error, "details", None)):
+        text = f"{error.code().name}: {error.details()}"
+    else:
+        text = str(error)
+    return " ".join(text.split())[:_MAX_TEXT]
+
+
+def _kind(error: Exception) -> type[VStoreError]:
+    found: BaseException | None = error
+    for _ in range(8):  # the cause of a cause
+        if found is None:
+            break
+        if isinstance(found, grpc.FutureTimeoutError):
+            return Timeout
+        code = found.code() if isinstance(found, grpc.RpcError) and callable(getattr(found, "code", None)) else None
+        if code is None and isinstance(found, MilvusException) and isinstance(found.code, grpc.StatusCode):
+            code = found.code
+        if code in _GRPC:
+            return _GRPC[code]
+        found = found.__cause__ or found.__context__
+    text = str(error)
+    if not isinstance(error, MilvusException):
+        return BackendError
+    if isinstance(error, ConnectionConfigException):
+        return Unavailable
+    if error.code in _CODES:
+        return _CODES[error.code]
+    for part, kind in _TEXTS:
+        if part in text:
+            return kind
+    return BackendError
+
+
+def not_loaded(error: VStoreError) -> bool:
+    """Whether a read met a collection that is not loaded: another client has released it, or the server restarted."""
+    cause = error.__cause__
+    if not isinstance(cause, MilvusException):
+        return False
+    return cause.code in (101, 103) or "not loaded" in cause.message or "call load()" in cause.message
+
+
+_inside: ContextVar[bool] = ContextVar("inside", default=False)
+
+
+class _Quiet(logging.Filter):
+    """Keeps a log free of what a call of ours reports anyway.
+
+    pymilvus logs every error with its traceback before it raises it; what a caller handles, such as a
+    NotFound, would stand in his log as an error, and what he does not handle would stand there twice.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _inside.get()
+
+
+for _name in ("pymilvus.decorators", "pymilvus.client.connection_manager", "milvus_lite.server_manager"):
+    logging.getLogger(_name).addFilter(_Quiet())
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Around every call of pymilvus: what leaves it is an error of the contract, and nothing is logged."""
+    token = _inside.set(True)
+    try:
+        yield
+    except VStoreError:
+        raise
+    except Exception as error:
+        raise translate(error) from error
+    finally:
+        _inside.reset(token)

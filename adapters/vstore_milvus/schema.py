@@ -1,0 +1,115 @@
+"""What a collection is in Milvus: its fields, its index, and what vstore keeps in its properties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, assert_never
+from uuid import uuid4
+
+from pymilvus import CollectionSchema, DataType, MilvusClient
+from pymilvus.milvus_client.index import IndexParams
+
+from vstore.codec import info_from_json, info_to_json
+from vstore.errors import InvalidInput, Mismatch
+from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Index, IVFFlat, Metric, Search
+
+__all__ = ["fields_of", "index_of", "info_of", "new_properties", "searching", "token_of"]
+
+_INFO: Final = "vstore.info"
+_TOKEN: Final = "vstore.token"  # noqa: S105  # names one creation, guards nothing
+_METRICS: Final[dict[Metric, str]] = {Metric.COSINE: "COSINE", Metric.L2: "L2", Metric.DOT: "IP"}
+_MAX_ID_BYTES: Final = 512
+_MAX_DOCUMENT_BYTES: Final = 65_535
+
+
+def fields_of(info: CollectionInfo) -> CollectionSchema:
+    """The fields.
+
+    None is nullable, since servers before 2.5 know no nulls, and none dynamic, since of those Milvus Lite
+    keeps what a record had that an upsert replaces.
+    """
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=_MAX_ID_BYTES)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=info.dimension)
+    schema.add_field("document", DataType.VARCHAR, max_length=_MAX_DOCUMENT_BYTES)
+    schema.add_field("metadata", DataType.JSON)
+    schema.add_field("facts", DataType.JSON)
+    schema.add_field("lists", DataType.JSON)
+    return schema
+
+
+def index_of(info: CollectionInfo) -> IndexParams:
+    """The index on the vectors."""
+    kind, settings = _index(info.index, info.dimension)
+    params = MilvusClient.prepare_index_params()
+    params.add_index("vector", index_type=kind, metric_type=_METRICS[info.metric], params=settings)
+    return params
+
+
+def _index(index: Index, dimension: int) -> tuple[str, dict[str, int]]:
+    match index:
+        case Flat():
+            return "FLAT", {}
+        case HNSW():
+            return "HNSW", {"M": index.m, "efConstruction": index.ef_construction}
+        case IVFFlat():
+            return "IVF_FLAT", {"nlist": index.lists}
+        case IVFPQ():
+            if dimension % index.segments:
+                raise InvalidInput(
+                    f"IVFPQ(segments={index.segments}) must divide the dimension, which is {dimension}",
+                    hint="Choose a divisor of the dimension.",
+                )
+            return "IVF_PQ", {"nlist": index.lists, "m": index.segments, "nbits": index.bits}
+        case DiskANN():
+            return "DISKANN", {}
+        case _:
+            assert_never(index)
+
+
+def searching(info: CollectionInfo, search: Search | None, k: int) -> dict[str, Any]:
+    """The settings of one search; a graph must keep at least k candidates."""
+    ef = None if search is None else search.ef
+    probes = None if search is None else search.probes
+    params: dict[str, int] = {}
+    match info.index:
+        case HNSW(ef_search=own):
+            params = {"ef": max(ef or own, k)}
+        case DiskANN(search_list=own):
+            params = {"search_list": max(ef or own, k)}
+        case IVFFlat(lists=lists, probes=own) | IVFPQ(lists=lists, probes=own):
+            params = {"nprobe": min(probes or own, lists)}
+        case Flat():
+            pass
+        case _:
+            assert_never(info.index)
+    return {"metric_type": _METRICS[info.metric], "params": params}
+
+
+def new_properties(info: CollectionInfo) -> dict[str, str]:
+    """The properties of a new collection; no two creations have the same."""
+    return {_INFO: info_to_json(info), _TOKEN: uuid4().hex}
+
+
+def info_of(name: str, described: Mapping[str, Any]) -> CollectionInfo:
+    """What a described collection is.
+
+    Raises:
+        Mismatch: vstore did not create it.
+    """
+    text = _properties(described).get(_INFO)
+    if text is None:
+        raise Mismatch(
+            f"{name!r} exists, but vstore did not create it",
+            hint="Work on it through store.native, or copy it into a new collection.",
+        )
+    return info_from_json(name, text)
+
+
+def token_of(described: Mapping[str, Any]) -> str:
+    """What tells one creation from another of the same name; empty where vstore did not create it."""
+    return str(_properties(described).get(_TOKEN, ""))
+
+
+def _properties(described: Mapping[str, Any]) -> Mapping[str, str]:
+    return described.get("properties") or {}
