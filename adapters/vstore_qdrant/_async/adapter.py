@@ -9,7 +9,7 @@ from vstore.errors import VStoreError
 from vstore.types import HNSW, CollectionInfo, Index
 from vstore_qdrant._async._run import Lock
 from vstore_qdrant._async.collection import AsyncQdrantCollection
-from vstore_qdrant._async.port import AsyncDatabase
+from vstore_qdrant._async.port import AsyncDatabase, AsyncTable
 from vstore_qdrant.errors import translate
 
 __all__ = ["AsyncQdrantAdapter"]
@@ -45,10 +45,10 @@ class AsyncQdrantAdapter:
         return HNSW()
 
     async def create(self, info: CollectionInfo) -> AsyncQdrantCollection:
-        return AsyncQdrantCollection(await self._database.create(info), self._capabilities, self._lock)
+        return self._bind(await self._database.create(info))
 
     async def open(self, name: str) -> AsyncQdrantCollection:
-        return AsyncQdrantCollection(await self._database.open(name), self._capabilities, self._lock)
+        return self._bind(await self._database.open(name))
 
     async def names(self) -> list[str]:
         return sorted(await self._database.names())
@@ -61,3 +61,6 @@ class AsyncQdrantAdapter:
 
     async def close(self) -> None:
         await self._database.close()
+
+    def _bind(self, table: AsyncTable) -> AsyncQdrantCollection:
+        return AsyncQdrantCollection(self._database, table, self._capabilities, self._lock)

@@ -90,6 +90,9 @@ class AsyncClientDatabase:
             if not await self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
 
+    async def rename(self, name: str, new: str) -> None:
+        raise Unsupported("Qdrant does not rename collections")  # the capability says so before
+
     async def ping(self) -> None:
         with self.guard(), guarded():
             await self.client.info()
@@ -183,9 +186,6 @@ class AsyncClientTable:
         chosen = None if condition is None else client_filter(condition)
         with self.guard(), guarded():
             return (await self.client.count(self.info.name, count_filter=chosen, exact=True)).count
-
-    async def rename(self, name: str) -> None:
-        raise Unsupported("Qdrant does not rename collections")  # the capability says so before
 
 
 def _selected(fields: Fields) -> Any:

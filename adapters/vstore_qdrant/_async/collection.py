@@ -11,7 +11,7 @@ from vstore.errors import AlreadyExists, NotFound, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_qdrant._async._run import Lock
-from vstore_qdrant._async.port import AsyncTable
+from vstore_qdrant._async.port import AsyncDatabase, AsyncTable
 from vstore_qdrant._async.reading import AsyncReader
 from vstore_qdrant.codec import (
     Fields,
@@ -41,7 +41,10 @@ class AsyncQdrantCollection:
     an upsert but no add, and an update of several points applies to those that exist before it fails.
     """
 
-    def __init__(self, table: AsyncTable, capabilities: Capabilities, lock: Lock) -> None:
+    def __init__(
+        self, database: AsyncDatabase, table: AsyncTable, capabilities: Capabilities, lock: Lock
+    ) -> None:
+        self._database = database
         self._table = table
         self._lock = lock
         self._rows = capabilities.limits.max_batch_rows
@@ -157,7 +160,7 @@ class AsyncQdrantCollection:
 
     async def rename(self, name: str) -> None:
         async with self._lock:
-            await self._table.rename(name)
+            await self._database.rename(self.info.name, name)
 
     async def _present(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()

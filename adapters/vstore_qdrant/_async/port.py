@@ -63,10 +63,6 @@ class AsyncTable(Protocol):
         """The exact number of points."""
         ...
 
-    async def rename(self, name: str) -> None:
-        """Gives the collection another name."""
-        ...
-
 
 class AsyncDatabase(Protocol):
     """The collections of one connection."""
@@ -90,6 +86,10 @@ class AsyncDatabase(Protocol):
 
     async def drop(self, name: str) -> None:
         """Deletes one."""
+        ...
+
+    async def rename(self, name: str, new: str) -> None:
+        """Gives one another name; its table tells the new one."""
         ...
 
     async def ping(self) -> None:

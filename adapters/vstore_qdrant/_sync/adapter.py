@@ -10,7 +10,7 @@ from vstore.errors import VStoreError
 from vstore.types import HNSW, CollectionInfo, Index
 from vstore_qdrant._sync._run import Lock
 from vstore_qdrant._sync.collection import QdrantCollection
-from vstore_qdrant._sync.port import Database
+from vstore_qdrant._sync.port import Database, Table
 from vstore_qdrant.errors import translate
 
 __all__ = ["QdrantAdapter"]
@@ -44,10 +44,10 @@ class QdrantAdapter:
         return HNSW()
 
     def create(self, info: CollectionInfo) -> QdrantCollection:
-        return QdrantCollection(self._database.create(info), self._capabilities, self._lock)
+        return self._bind(self._database.create(info))
 
     def open(self, name: str) -> QdrantCollection:
-        return QdrantCollection(self._database.open(name), self._capabilities, self._lock)
+        return self._bind(self._database.open(name))
 
     def names(self) -> list[str]:
         return sorted(self._database.names())
@@ -60,3 +60,6 @@ class QdrantAdapter:
 
     def close(self) -> None:
         self._database.close()
+
+    def _bind(self, table: Table) -> QdrantCollection:
+        return QdrantCollection(self._database, table, self._capabilities, self._lock)

@@ -89,6 +89,9 @@ class ClientDatabase:
             if not self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
 
+    def rename(self, name: str, new: str) -> None:
+        raise Unsupported("Qdrant does not rename collections")  # the capability says so before
+
     def ping(self) -> None:
         with self.guard(), guarded():
             self.client.info()
@@ -182,9 +185,6 @@ class ClientTable:
         chosen = None if condition is None else client_filter(condition)
         with self.guard(), guarded():
             return (self.client.count(self.info.name, count_filter=chosen, exact=True)).count
-
-    def rename(self, name: str) -> None:
-        raise Unsupported("Qdrant does not rename collections")  # the capability says so before
 
 
 def _selected(fields: Fields) -> Any:

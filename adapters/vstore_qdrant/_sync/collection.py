@@ -12,7 +12,7 @@ from vstore.errors import AlreadyExists, NotFound, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_qdrant._sync._run import Lock
-from vstore_qdrant._sync.port import Table
+from vstore_qdrant._sync.port import Database, Table
 from vstore_qdrant._sync.reading import Reader
 from vstore_qdrant.codec import (
     Fields,
@@ -42,7 +42,8 @@ class QdrantCollection:
     an upsert but no add, and an update of several points applies to those that exist before it fails.
     """
 
-    def __init__(self, table: Table, capabilities: Capabilities, lock: Lock) -> None:
+    def __init__(self, database: Database, table: Table, capabilities: Capabilities, lock: Lock) -> None:
+        self._database = database
         self._table = table
         self._lock = lock
         self._rows = capabilities.limits.max_batch_rows
@@ -158,7 +159,7 @@ class QdrantCollection:
 
     def rename(self, name: str) -> None:
         with self._lock:
-            self._table.rename(name)
+            self._database.rename(self.info.name, name)
 
     def _present(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()

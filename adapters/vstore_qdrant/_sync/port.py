@@ -64,10 +64,6 @@ class Table(Protocol):
         """The exact number of points."""
         ...
 
-    def rename(self, name: str) -> None:
-        """Gives the collection another name."""
-        ...
-
 
 class Database(Protocol):
     """The collections of one connection."""
@@ -91,6 +87,10 @@ class Database(Protocol):
 
     def drop(self, name: str) -> None:
         """Deletes one."""
+        ...
+
+    def rename(self, name: str, new: str) -> None:
+        """Gives one another name; its table tells the new one."""
         ...
 
     def ping(self) -> None:

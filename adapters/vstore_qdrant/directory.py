@@ -1,0 +1,151 @@
+"""A directory of collections for Qdrant's engine, which knows one shard at a path and no more.
+
+Each collection is a folder of its name, with ``info.json`` (what it is) and ``shard`` (the engine's files). It
+is made under a hidden name and renamed, so that there is a whole one or none; it is deleted the other way round.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from filelock import FileLock
+from filelock import Timeout as LockTaken
+
+from vstore.codec import info_from_json, info_to_json
+from vstore.errors import AlreadyExists, Mismatch, NotFound, Unavailable
+from vstore.types import CollectionInfo
+
+__all__ = ["Folder"]
+
+_LOCK_NAME: Final = ".vstore.lock"
+_OWNER_NAME: Final = ".vstore.pid"
+_PASSING: Final = ".passing-"
+_INFO: Final = "info.json"
+_SHARD: Final = "shard"
+_LOCAL_MODE: Final = "meta.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A directory that this process holds.
+
+    Attributes:
+        path: The directory.
+        file: The lock by which it is held.
+    """
+
+    path: Path
+    file: FileLock
+
+    @staticmethod
+    def take(path: Path) -> Folder:
+        """Takes a directory for this process, and makes it if there is none.
+
+        Raises:
+            Unavailable: Another process has it, or it cannot be made.
+            Mismatch: It belongs to qdrant_client's local mode.
+        """
+        folder = Folder(path, _locked(path))
+        for left in path.glob(f"{_PASSING}*"):  # a process died while it made or deleted it
+            shutil.rmtree(left, ignore_errors=True)
+        return folder
+
+    def release(self) -> None:
+        """Gives the directory back."""
+        self.file.release()
+
+    def names(self) -> list[str]:
+        """The collections that are there."""
+        return [one.parent.name for one in self.path.glob(f"*/{_INFO}") if not one.parent.name.startswith(".")]
+
+    def prepare(self) -> Path:
+        """A hidden folder for a collection to be made in."""
+        made = self.path / f"{_PASSING}{uuid4().hex}"
+        (made / _SHARD).mkdir(parents=True)
+        return made
+
+    def discard(self, made: Path) -> None:
+        """Removes a prepared folder that got no name."""
+        shutil.rmtree(made, ignore_errors=True)
+
+    def publish(self, made: Path, info: CollectionInfo) -> None:
+        """Gives a prepared folder its name."""
+        with (made / _INFO).open("w", encoding="utf-8") as file:
+            file.write(info_to_json(info))
+            file.flush()
+            os.fsync(file.fileno())
+        self._move(made, self.path / info.name)
+
+    def rename(self, name: str, new: str) -> None:
+        """Gives a collection another name; its shard must be closed."""
+        self._move(self.path / name, self.path / new)
+
+    def _move(self, source: Path, target: Path) -> None:
+        if target.exists():
+            raise AlreadyExists(f"{target.name!r} exists", hint="Choose another name, or open the existing collection.")
+        source.rename(target)
+        _sync_folder(self.path)
+
+    def remove(self, name: str) -> None:
+        """Deletes a collection; its shard must be closed."""
+        gone = self.path / f"{_PASSING}{uuid4().hex}"
+        (self.path / name).rename(gone)
+        _sync_folder(self.path)
+        shutil.rmtree(gone)
+
+    def shard(self, name: str) -> Path:
+        """Where the engine's files of a collection are."""
+        return self.path / name / _SHARD
+
+    def info(self, name: str) -> CollectionInfo:
+        """What a collection is.
+
+        Raises:
+            NotFound: There is none.
+            Mismatch: There is a folder of this name, and vstore did not make it.
+        """
+        if name not in self.names():
+            if name and name == Path(name).name and (self.path / name).is_dir():
+                raise Mismatch(f"{name!r} exists, but vstore did not create it")
+            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
+        return info_from_json(name, (self.path / name / _INFO).read_text(encoding="utf-8"))
+
+
+def _locked(path: Path) -> FileLock:
+    owner = path / _OWNER_NAME
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if (path / _LOCAL_MODE).exists():
+            raise Mismatch(
+                f"the directory {path} belongs to qdrant_client's local mode",
+                hint="Open it with vstore.connect(client=QdrantClient(path=…)), or name another directory.",
+            )
+        # one lock for all threads of the process: whichever closes the last store releases it
+        file = FileLock(path / _LOCK_NAME, timeout=0, thread_local=False)
+        file.acquire()
+        owner.write_text(str(os.getpid()))
+    except LockTaken:
+        name = owner.read_text() if owner.exists() else ""
+        who = f"process {name}" if name.isdigit() else "another process"
+        raise Unavailable(
+            f"the directory {path} is open in {who}, and Qdrant's engine serves one process",
+            hint="Close it there, or run a Qdrant server and connect both to qdrant://host:port.",
+        ) from None
+    except OSError as error:
+        raise Unavailable(f"the directory {path} cannot be used: {error.strerror or error}", retryable=False) from error
+    return file
+
+
+def _sync_folder(path: Path) -> None:
+    """Makes a rename last; Windows has no such call, and does without."""
+    if os.name != "nt":
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
