@@ -17,7 +17,7 @@ class QdrantFactory:
     """Makes adapters; imports qdrant_client and qdrant_edge only when it connects."""
 
     name = "qdrant"
-    client_packages: tuple[str, ...] = ("qdrant_client",)
+    client_packages: tuple[str, ...] = ("qdrant_client", "vstore_qdrant")
     options: ClassVar[Mapping[str, Option]] = OPTIONS
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
@@ -33,7 +33,7 @@ class QdrantFactory:
         return await connect_async(url, settings)
 
     def borrow(self, client: object, settings: Settings) -> Adapter:
-        """Works through a ``QdrantClient``."""
+        """Works through a ``QdrantClient``, or what ``store.native`` is for a directory."""
         from vstore_qdrant.connecting import borrow
 
         _refuse_options(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
@@ -43,9 +44,7 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
             client = QdrantClient(":memory:")
             return _local(client, client.close)
         case "directory":
-            from vstore_qdrant.engine import open_directory
-
-            return open_directory(target.path)
+            return _directory(target.path)
         case "server":
             with _connecting((target.api_key,)):
                 client = QdrantClient(**_arguments(target, settings.timeout))
@@ -80,6 +79,8 @@ def borrow(client: object) -> Adapter:
     """A sync adapter over a client that stays open."""
     if isinstance(client, AsyncQdrantClient):
         raise InvalidInput("this is an AsyncQdrantClient", hint="Use vstore.aio.connect(client=…).")
+    if (path := _directory_of(client)) is not None:
+        return _directory(path)
     if not isinstance(client, QdrantClient):
         raise InvalidInput(f"client= takes a QdrantClient, not a {type(client).__name__}")
     if isinstance(client._client, QdrantLocal):
@@ -93,15 +94,42 @@ async def borrow_async(client: object) -> AsyncAdapter:
     """An async adapter over a client that stays open."""
     if not isinstance(client, AsyncQdrantClient):
         return ThreadedAdapter(await asyncio.to_thread(borrow, client))
-    local = isinstance(client._client, AsyncQdrantLocal)
-    with _connecting(()):
-        record = _local_record(client._client.persistent) if local else _server_record((await client.info()).version)
+    inner = client._client
+    local = isinstance(inner, AsyncQdrantLocal)
+    if isinstance(inner, AsyncQdrantLocal):
+        record = _local_record(inner.persistent)
+    else:
+        with _connecting(()):
+            record = _server_record((await client.info()).version)
 
     async def close() -> None:
         pass
 
     # the async local mode waits for nothing, so that no second task can come in between
     return AsyncQdrantAdapter(AsyncClientDatabase(client, nullcontext, close, local=local), record, asyncio.Lock())
+
+
+def _directory(path: str) -> Adapter:
+    """An adapter over a directory, which another store of this process may have open."""
+    try:
+        from vstore_qdrant.engine import EngineDatabase
+    except ImportError as error:
+        raise Unsupported(
+            f"a directory is served by Qdrant's engine, which cannot be imported: {error}",
+            hint="Install it with pip install qdrant-edge-py.",
+        ) from error
+    package = version("qdrant-edge-py")
+    record = capabilities(
+        kind="engine", server_version=package, client_version=package, persistent=True, substring=True
+    )
+    database = EngineDatabase(path)
+    return QdrantAdapter(database, record, database.writing)
+
+
+def _directory_of(client: object) -> str | None:
+    """The directory that a store's ``native`` stands for; the engine is imported if there is such a store."""
+    engine = sys.modules.get("vstore_qdrant.engine")
+    return client.path if engine is not None and isinstance(client, engine.EngineDatabase) else None
 
 
 def _local(client: QdrantClient, close: Any) -> Adapter:

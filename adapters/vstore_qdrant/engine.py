@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Final
@@ -18,18 +17,15 @@ from typing import Any, Final
 import qdrant_edge as edge
 
 from vstore.errors import NotFound
-from vstore.protocol import Adapter
 from vstore.types import CollectionInfo, VectorArray
-from vstore_qdrant._sync.adapter import QdrantAdapter
 from vstore_qdrant.building import build
-from vstore_qdrant.capabilities import capabilities
 from vstore_qdrant.codec import Fields, Found, Payload, Points
 from vstore_qdrant.conditions import Condition
 from vstore_qdrant.directory import Folder
 from vstore_qdrant.engine_models import engine_config, engine_filter, engine_params
 from vstore_qdrant.errors import guarded
 
-__all__ = ["EngineDatabase", "EngineTable", "open_directory"]
+__all__ = ["EngineDatabase", "EngineTable"]
 
 # The engine holds the interpreter's lock during a call, and an event loop stands still for as long: about 15 ms
 _FLOATS_AT_ONCE: Final = 200_000
@@ -220,14 +216,18 @@ _registry: Final = Lock()
 
 
 class EngineDatabase:
-    """Implements ``Database``."""
+    """Implements ``Database``. As ``store.native`` it may be borrowed by another store of this process.
+
+    Attributes:
+        path: The directory.
+    """
 
     def __init__(self, path: str) -> None:
         """Takes a directory, which another store of this process may have already."""
         with _registry:
             if path not in _shared:
                 _shared[path] = _Shared(Folder.take(Path(path)))
-            self._path, self._in = path, _shared[path]
+            self.path, self._in = path, _shared[path]
             self._in.users += 1
 
     @property
@@ -236,8 +236,13 @@ class EngineDatabase:
         return self._in.writing
 
     @property
-    def native(self) -> dict[str, edge.EdgeShard | None]:
-        return {name: table.native for name, table in self._in.tables.items()}
+    def native(self) -> EngineDatabase:
+        return self
+
+    @property
+    def shards(self) -> dict[str, edge.EdgeShard]:
+        """The engine's shard of each collection that is open."""
+        return {name: shard for name, table in self._in.tables.items() if (shard := table.native) is not None}
 
     def create(self, info: CollectionInfo) -> EngineTable:
         folder = self._in.folder
@@ -286,19 +291,9 @@ class EngineDatabase:
             shared.users -= 1
             if shared.users:
                 return
-            del _shared[self._path]
+            del _shared[self.path]
             try:
                 for table in shared.tables.values():
                     table.close()
             finally:
                 shared.folder.release()
-
-
-def open_directory(path: str) -> Adapter:
-    """An adapter for a directory."""
-    package = version("qdrant-edge-py")
-    database = EngineDatabase(path)
-    record = capabilities(
-        kind="engine", server_version=package, client_version=package, persistent=True, substring=True
-    )
-    return QdrantAdapter(database, record, database.writing)

@@ -41,9 +41,7 @@ class AsyncQdrantCollection:
     an upsert but no add, and an update of several points applies to those that exist before it fails.
     """
 
-    def __init__(
-        self, database: AsyncDatabase, table: AsyncTable, capabilities: Capabilities, lock: Lock
-    ) -> None:
+    def __init__(self, database: AsyncDatabase, table: AsyncTable, capabilities: Capabilities, lock: Lock) -> None:
         self._database = database
         self._table = table
         self._lock = lock

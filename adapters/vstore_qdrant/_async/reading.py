@@ -17,10 +17,15 @@ __all__ = ["AsyncReader"]
 
 _REQUEST_FLOATS: Final = 400_000
 _RESPONSE_HITS: Final = 20_000
-# Qdrant's scores are sums in float32. What is nearer to the last place than this, relative to the sizes
-# involved, may stand on the wrong side of it.
+# Qdrant's scores are sums in float32; at up to 8,192 components they are off by a tenth of what MET-3 allows
+# (qdrant-edge 0.9). What is nearer to the last place than this, relative to the sizes involved, may yet stand
+# on the wrong side of it.
 _SCORE_ERROR: Final = 1e-5
 _SPARE: Final = 8
+# squares of smaller differences underflow float32
+_SMALL_DIFFERENCE: Final = 1e-18
+# a query of this length may lie among vectors with such differences
+_SMALL_QUERY: Final = 1e-12
 
 
 class AsyncReader:
@@ -36,25 +41,25 @@ class AsyncReader:
     ) -> list[Hits]:
         """The k nearest as the index finds them, never fewer than match."""
         metric = self._metric
-        asked = self._asked(queries)
-        recompute = self._recompute(queries)
-        read = Include(include.vectors or recompute, include.documents, include.metadatas)
+        asked, scales = self._asked(queries)
+        read = fields(include, metric)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         hits: list[Hits] = []
         for start in range(0, len(queries), rows):
             part = slice(start, start + rows)
             answers = await self._table.nearest(
-                asked[part], k, condition, fields(read, metric), exact=False, ef=max(k, ef) if ef else None
+                asked[part], k, condition, read, exact=False, ef=None if ef is None else max(k, ef)
             )
-            total: int | None = None
-            for query, found in zip(queries[part], answers, strict=True):
-                if len(found) < k:
-                    # the graph lost some: of few matches, of records it cannot reach, or of a k near the count
-                    total = await self._table.count(condition) if total is None else total
-                    if len(found) < min(k, total):
-                        hits += await self.exact(query[None], k, condition, include)
-                        continue
-                hits.append(self._hits(query, found, k, read, include, recompute=recompute))
+            total = -1
+            for query, scale, found in zip(queries[part], scales[part], answers, strict=True):
+                if len(found) < k and total < 0:
+                    total = await self._table.count(condition)
+                # where the graph lost some: of few matches, of records it cannot reach, or of a k near the count
+                if len(found) < min(k, total) or self._blind(query):
+                    hits += await self.exact(query[None], k, condition, include)
+                else:
+                    records = to_records(found, include, self._dimension, metric)
+                    hits.append(ranked(metric, records, self._distance(found, scale), k))
         return hits
 
     async def exact(self, queries: VectorArray, k: int, condition: Condition | None, include: Include) -> list[Hits]:
@@ -63,16 +68,18 @@ class AsyncReader:
 
     async def _exact(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
         read = Include(True, include.documents, include.metadatas)
-        asked = self._asked(query[None])
+        asked, _ = self._asked(query[None])
         limit = k + _SPARE
         while True:
-            answer = await self._table.nearest(asked, limit, condition, fields(read, self._metric), exact=True, ef=None)
-            found = answer[0]
-            hits = self._hits(query, found, limit, read, read, recompute=True)
-            if len(found) < limit or hits.distances[-1] > hits.distances[k - 1] + self._slack(query, hits, k):
-                break
-            limit *= 2
-        return _without_vectors(hits[:k]) if not include.vectors else hits[:k]
+            found = (
+                await self._table.nearest(asked, limit, condition, fields(read, self._metric), exact=True, ef=None)
+            )[0]
+            records = to_records(found, read, self._dimension, self._metric)
+            assert records.vectors is not None
+            hits = ranked(self._metric, records, distances(self._metric, query, records.vectors), limit)
+            if len(hits) < limit or hits.distances[-1] > hits.distances[k - 1] + self._slack(query, hits, k):
+                return hits[:k] if include.vectors else _without_vectors(hits[:k])
+            limit *= 2  # as many as are level with the last place, for the lower ids among them
 
     def _slack(self, query: VectorArray, hits: Hits, k: int) -> float:
         """How far two distances may be apart and yet come in the wrong order from Qdrant."""
@@ -80,34 +87,33 @@ class AsyncReader:
             case Metric.COSINE:
                 return _SCORE_ERROR
             case Metric.L2:
-                return _SCORE_ERROR * float(hits.distances[k - 1])
+                return _SMALL_DIFFERENCE + _SCORE_ERROR * float(hits.distances[k - 1])
             case Metric.DOT:
                 vectors = hits.records.vectors
                 assert vectors is not None
                 longest = np.sqrt(np.square(vectors.astype(np.float64)).sum(axis=1).max())
                 return _SCORE_ERROR * float(longest * np.linalg.norm(query.astype(np.float64)))
 
-    def _asked(self, queries: VectorArray) -> VectorArray:
-        return units(queries)[0] if self._metric is Metric.COSINE else queries
+    def _asked(self, queries: VectorArray) -> tuple[VectorArray, NDArray[np.float64]]:
+        """The vectors to ask for, and what their scores are to be multiplied by.
 
-    def _recompute(self, queries: VectorArray) -> bool:
-        return False
+        Under dot a power of two brings each to a length near 1, exactly, so that no product over- or underflows.
+        """
+        match self._metric:
+            case Metric.COSINE:
+                return units(queries)[0], np.ones(len(queries))
+            case Metric.L2:
+                return queries, np.ones(len(queries))
+            case Metric.DOT:
+                norms = np.linalg.norm(queries.astype(np.float64), axis=1)
+                exponents = np.frexp(norms)[1]
+                return np.ldexp(queries, -exponents[:, None]), np.ldexp(np.ones(len(queries)), exponents)
 
-    def _hits(
-        self, query: VectorArray, found: Found, k: int, read: Include, include: Include, *, recompute: bool
-    ) -> Hits:
-        records = to_records(found, read, self._dimension, self._metric)
-        if recompute:
-            assert records.vectors is not None
-            distance = distances(self._metric, query, records.vectors)
-        else:
-            distance = self._distance(found)
-        if read.vectors and not include.vectors:
-            records = Records(records.ids, None, records.documents, records.metadatas)
-        return ranked(self._metric, records, distance, k)
+    def _blind(self, query: VectorArray) -> bool:
+        return self._metric is Metric.L2 and float(np.linalg.norm(query.astype(np.float64))) < _SMALL_QUERY
 
-    def _distance(self, found: Found) -> NDArray[np.float64]:
-        reported = np.asarray(found.scores or (), dtype=np.float64)
+    def _distance(self, found: Found, scale: float) -> NDArray[np.float64]:
+        reported = np.asarray(found.scores or (), dtype=np.float64) * scale
         match self._metric:
             case Metric.COSINE:
                 return 1.0 - reported
