@@ -73,15 +73,27 @@ def test_errors_are_told_in_one_message_without_secrets(url: str, code: int, sai
     assert "geheim" not in err
 
 
-def test_the_demo_gives_the_same_answer_from_both_databases(tmp_path: Path) -> None:
+def test_the_demo_gives_the_same_answer_from_all_four_databases(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     code, out, err = run("demo", "--directory", str(kept))
     assert (code, err) == (0, "")
-    assert "Nothing was lost, and both give the same 4 digits" in out
-    assert "1,796 records on both sides; vectors equal bit for bit" in out
-    assert out.count("digit-") == 8
-    code, out, _ = run("inspect", f"pgvector:{kept / 'postgres'}", "--json")
-    assert [c["records"] for c in json.loads(out)["collections"]] == [1796]
+    assert "Nothing was lost, and all 4 give the same 4 digits in the same order" in out
+    assert out.count("1,796 records on both sides; vectors equal bit for bit") == 3
+    assert out.count("digit-") == 16
+    for url in (f"qdrant:{kept / 'qdrant'}", f"milvus:{kept / 'milvus.db'}", f"pgvector:{kept / 'pgvector'}"):
+        code, out, _ = run("inspect", url, "--json")
+        assert [c["records"] for c in json.loads(out)["collections"]] == [1796]
+
+
+def test_the_demo_goes_from_one_to_another() -> None:
+    code, out, err = run("demo", "--from", "milvus", "--to", "qdrant")
+    assert (code, err) == (0, "")
+    assert "Nothing was lost, and both give the same 4 digits in the same order" in out
+    assert out.index("Milvus") < out.index("Qdrant")
+    assert "Chroma" not in out
+    code, _, err = run("demo", "--to", "chroma")
+    assert code == 2
+    assert "--from" in err
 
 
 def test_the_demo_refuses_a_directory_that_is_there(tmp_path: Path) -> None:
@@ -108,7 +120,7 @@ def test_the_demo_fails_where_something_is_lost(
         return made
 
     monkeypatch.setattr("vstore.cli.demo.copy", faulty)
-    code, out, err = run("demo")
+    code, out, err = run("demo", "--from", "chroma", "--to", "pgvector")
     assert code == 1
     assert "for example digit-0007" in out
     assert "Something was lost" in err

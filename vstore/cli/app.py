@@ -11,7 +11,7 @@ import typer
 from vstore import __version__
 from vstore.cli.output import console, errors_told
 
-__all__ = ["app"]
+__all__ = ["Embedded", "app"]
 
 app = typer.Typer(
     help="One exact protocol over several vector databases.",
@@ -22,7 +22,8 @@ app = typer.Typer(
 )
 
 URL_HELP = (
-    "A store: [bold]memory:[/], [bold]chroma:PATH[/], chroma://host:port, pgvector:PATH, postgresql://user@host/db."
+    "A store: [bold]chroma:PATH[/], chroma://host:port, [bold]qdrant:PATH[/], qdrant://host:port, "
+    "[bold]milvus:PATH.db[/], milvus://host:port, [bold]pgvector:PATH[/], postgresql://user@host/db, memory:."
 )
 StoreArgument = Annotated[str, typer.Argument(metavar="URL", help=URL_HELP)]
 TimeoutOption = Annotated[float, typer.Option(help="Seconds after which a call is given up.")]
@@ -34,6 +35,15 @@ class Mode(StrEnum):
     SYNC = "sync"
     ASYNC = "async"
     BOTH = "both"
+
+
+class Embedded(StrEnum):
+    """The databases that need no server, in the order of the demo's tour."""
+
+    CHROMA = "chroma"
+    QDRANT = "qdrant"
+    MILVUS = "milvus"
+    PGVECTOR = "pgvector"
 
 
 def _version(wanted: bool) -> None:
@@ -53,20 +63,25 @@ def _root(
 
 @app.command()
 def demo(
+    first: Annotated[
+        Embedded | None, typer.Option("--from", help="Where to begin, to visit two databases only.")
+    ] = None,
+    second: Annotated[Embedded | None, typer.Option("--to", help="Where to go from there.")] = None,
     directory: Annotated[
         Path | None,
-        typer.Option(help="Keep the two databases in this new directory. By default they are temporary."),
+        typer.Option(help="Keep the databases in this new directory. By default they are temporary."),
     ] = None,
 ) -> None:
-    """A tour without server or network, in about half a minute.
+    """A tour through four databases without server or network, in about half a minute.
 
-    Writes 1,797 handwritten digits into an embedded Chroma, asks a filtered question, copies everything into
-    an embedded PostgreSQL with pgvector, checks that nothing is lost, and asks the same question there.
+    Writes 1,797 handwritten digits into an embedded Chroma and asks a filtered question. Then copies everything
+    to Qdrant, from there to Milvus and on to PostgreSQL with pgvector; at each stop it checks that nothing is
+    lost and asks the same question. Example: vstore demo --from qdrant --to pgvector
     """
     from vstore.cli.demo import run
 
     with errors_told():
-        run(directory)
+        run(directory, first, second)
 
 
 @app.command()

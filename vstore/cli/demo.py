@@ -1,11 +1,12 @@
-"""``vstore demo``: one question, two databases, the same answer."""
+"""``vstore demo``: one question, several databases, the same answer."""
 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -17,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vstore import HNSW, Collection, F, Filter, Hits, InvalidInput, Record, Records, Store, connect
+from vstore.cli.app import Embedded
 from vstore.cli.drawing import draw
 from vstore.cli.output import EXIT_FAILED, console, problems, progress
 from vstore.data import load_digits
@@ -26,42 +28,68 @@ from vstore.transfer import Comparison, compare, copy
 __all__ = ["run"]
 
 K: Final = 4
+_FILE: Final = {Embedded.MILVUS: "milvus.db"}  # the others keep a directory
 
 
-def run(directory: Path | None) -> None:
+def run(directory: Path | None, first: Embedded | None, second: Embedded | None) -> None:
     """Takes the tour; exits with 1 if a record is lost or an answer differs."""
+    # gRPC, which Milvus speaks, notes on stderr that it survives the fork by which PostgreSQL is started
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     started = perf_counter()
+    stops = _stops(first, second)
     digits = load_digits()
     everything = digits.records()
     asked, records = everything[-1], everything[:-1]
     label = int(digits.labels[-1])
     where = (F("label") != label) & (F("ink") >= 4.0)
-    with _folder(directory) as folder:
-        urls = f"chroma:{folder / 'chroma'}", f"pgvector:{folder / 'postgres'}"
-        with connect(urls[0]) as first, connect(urls[1]) as second:
-            _step(1, f"Write {len(records):,} handwritten digits into {_name(first)}")
-            source = first.create_collection("digits", dimension=64, metric="l2", index=HNSW(m=16, ef_construction=200))
-            _write(source, records)
-            _step(2, f"Here is one more {label}. Which digits look most like it, but are something else?")
-            _show_question(asked, where)
-            before = _ask(source, asked, where)
-            _step(3, f"Copy everything into {_name(second)}, and compare record by record")
-            target, comparison = _copy(source, second)
+    with _folder(directory) as folder, ExitStack() as stack:
+        urls = [f"{stop}:{folder / (_FILE.get(stop) or stop)}" for stop in stops]
+        store = stack.enter_context(connect(urls[0]))
+        _step(1, f"Write {len(records):,} handwritten digits into {_name(store)}")
+        here = store.create_collection("digits", dimension=64, metric="l2", index=HNSW(m=16, ef_construction=200))
+        _write(here, records)
+        _step(2, f"Here is one more {label}. Which digits look most like it, but are something else?")
+        _show_question(asked, where)
+        answers = [_ask(here, asked, where)]
+        equal = True
+        for url in urls[1:]:
+            store = stack.enter_context(connect(url))
+            _step(len(answers) + 2, f"Copy everything into {_name(store)}, compare record by record, and ask again")
+            here, comparison = _copy(here, store)
             _tell(comparison)
-            _step(4, f"Ask {_name(second)} the same question")
-            after = _ask(target, asked, where)
-    same = before.ids == after.ids and np.allclose(before.distances, after.distances, rtol=1e-5, atol=1e-6)
-    if not (comparison.equal and same):
-        problems.print("\n[bold red]Something was lost, or the answers differ.[/]")
-        raise typer.Exit(EXIT_FAILED)
-    apart = float(np.abs(before.distances - after.distances).max())
-    agree = f"distances agree to {apart:.0e}" if apart else "the distances are equal"
-    console.print(f"\n[bold green]Nothing was lost, and both give the same {K} digits in the same order[/]; {agree}.")
+            equal = equal and comparison.equal
+            answers.append(_ask(here, asked, where))
+    _conclude(equal, answers)
     console.print(f"{perf_counter() - started:.0f} seconds in all.")
     if directory is not None:
-        console.print("Both databases are kept. Look at them with:")
+        console.print("The databases are kept. Look at them with:")
         for url in urls:
             console.print(f"  vstore inspect {url}", soft_wrap=True)
+
+
+def _stops(first: Embedded | None, second: Embedded | None) -> list[Embedded]:
+    if first is None and second is None:
+        return list(Embedded)
+    stops = [first or Embedded.CHROMA, second or Embedded.PGVECTOR]
+    if stops[0] is stops[1]:
+        raise InvalidInput(f"from {stops[0]} to {stops[1]} is no way to go", hint="Name two with --from and --to.")
+    return stops
+
+
+def _conclude(equal: bool, answers: list[Hits]) -> None:
+    """Says whether nothing was lost and all answers are the same; raises ``typer.Exit`` if not."""
+    before = answers[0]
+    same = all(
+        before.ids == after.ids and np.allclose(before.distances, after.distances, rtol=1e-5, atol=1e-6)
+        for after in answers
+    )
+    if not (equal and same):
+        problems.print("\n[bold red]Something was lost, or the answers differ.[/]")
+        raise typer.Exit(EXIT_FAILED)
+    apart = max(float(np.abs(before.distances - after.distances).max()) for after in answers)
+    agree = f"distances agree to {apart:.0e}" if apart else "the distances are equal"
+    both = "both" if len(answers) == 2 else f"all {len(answers)}"
+    console.print(f"\n[bold green]Nothing was lost, and {both} give the same {K} digits in the same order[/]; {agree}.")
 
 
 @contextmanager
@@ -80,7 +108,8 @@ def _folder(directory: Path | None) -> Iterator[Path]:
 
 def _name(store: Store) -> str:
     known = store.capabilities
-    return f"Chroma {known.server_version}" if known.backend == "chroma" else known.server_version
+    numbered = known.server_version[:1].isdigit()
+    return f"{known.backend.capitalize()} {known.server_version}" if numbered else known.server_version
 
 
 def _step(number: int, text: str) -> None:
