@@ -70,10 +70,7 @@ def _leaf(node: Filter, lite: bool) -> str:
         case Eq((key,), value):
             return f"({_fact(key)} == {literal(scalar(value))})"
         case In((key,), values):
-            texts = [literal(scalar(value)) for value in values]
-            if lite:
-                return _join("or", [f"({_fact(key)} == {text})" for text in texts])
-            return f"({_fact(key)} in [{','.join(texts)}])"
+            return _in(_fact(key), "==", sorted(map(scalar, values)), lite)
         case Order((key,), op, value):
             operand = literal(scalar(value))
             lowest, highest = _bounds(value)
@@ -93,12 +90,7 @@ def _negated(node: Filter, lite: bool) -> str:
         case Eq((key,), value):
             return f"((not (exists {_fact(key)})) or ({_fact(key)} != {literal(scalar(value))}))"
         case In((key,), values):
-            texts = [literal(scalar(value)) for value in values]
-            if lite:
-                other = _join("and", [f"({_fact(key)} != {text})" for text in texts])
-            else:
-                other = f"({_fact(key)} not in [{','.join(texts)}])"
-            return f"((not (exists {_fact(key)})) or {other})"
+            return f"((not (exists {_fact(key)})) or {_in(_fact(key), '!=', sorted(map(scalar, values)), lite)})"
         case Order((key,), op, value):
             operand = literal(scalar(value))
             lowest, highest = _bounds(value)
@@ -111,6 +103,22 @@ def _negated(node: Filter, lite: bool) -> str:
             return f"((not (exists {_fact(key)})) and (not (exists {_list(key)})))"
         case _:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
+
+
+def _in(path: str, comparison: str, texts: Sequence[str], lite: bool) -> str:
+    """Whether a string that is there is one of ``texts``, which are sorted, or (``!=``) is none of them.
+
+    Milvus Lite has no ``in`` on a JSON path, and takes 3 µs a comparison and record: it gets a search tree, of
+    which it evaluates one branch.
+    """
+    if not lite:
+        return f"({path} {'in' if comparison == '==' else 'not in'} [{','.join(map(literal, texts))}])"
+    if len(texts) == 1:
+        return f"({path} {comparison} {literal(texts[0])})"
+    middle = len(texts) // 2
+    below, above = _in(path, comparison, texts[:middle], lite), _in(path, comparison, texts[middle:], lite)
+    bound = literal(texts[middle])
+    return f"((({path} < {bound}) and {below}) or (({path} >= {bound}) and {above}))"
 
 
 def _contains(key: str, values: Sequence[Scalar]) -> str:

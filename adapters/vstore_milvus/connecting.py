@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Lock
+from typing import Final
 
 import pymilvus
 from pymilvus import AsyncMilvusClient, MilvusClient
@@ -22,7 +23,7 @@ from vstore_milvus._sync.adapter import MilvusAdapter
 from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import capabilities
 from vstore_milvus.clients import LiteFile, open_client, open_client_async
-from vstore_milvus.config import read_target
+from vstore_milvus.config import Target, read_target
 from vstore_milvus.errors import guarded
 
 __all__ = ["borrow", "borrow_async", "connect", "connect_async"]
@@ -51,7 +52,7 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
         close()
         raise
     session = Session(client, record, settings.timeout, file.lock if file is not None else nullcontext())
-    return MilvusAdapter(session, Lock(), close, secrets)
+    return MilvusAdapter(session, _writing(target), close, secrets)
 
 
 async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
@@ -95,6 +96,20 @@ async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
 
     lock = asyncio.Lock() if record.mode == "embedded" else nothing()
     return AsyncMilvusAdapter(AsyncSession(client, record, settings.timeout, lock), asyncio.Lock(), close, ())
+
+
+_locks: dict[tuple[str, str, str], Lock] = {}
+_registry: Final = Lock()
+
+
+def _writing(target: Target) -> Lock:
+    """The lock of all sync stores of this process on one database.
+
+    They share what pymilvus knows of the time of their last write, which it overwrites with an earlier one
+    where the answer to that came later: with one write at a time it does not.
+    """
+    with _registry:
+        return _locks.setdefault((target.path, target.uri, target.database), Lock())
 
 
 def _secrets(token: str) -> tuple[str, ...]:

@@ -72,6 +72,7 @@ class AsyncMilvusAdapter:
             except BaseException:
                 await self._session.call(self._client.drop_collection, name)
                 raise
+        self._session.begin(token_of(described))
         return self._bind(info, described)
 
     async def open(self, name: str) -> AsyncMilvusCollection:

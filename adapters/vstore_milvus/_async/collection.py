@@ -120,6 +120,7 @@ class AsyncMilvusCollection:
             await self._session.call(self._client.rename_collection, self._info.name, name)
             self._info = replace(self._info, name=name)
             self._read.renamed(self._info)
+            self._session.hidden(self._token)
 
     def _condition(self, where: Filter | None) -> str | None:
         return None if where is None else compile_filter(where, lite=self._session.lite)
@@ -153,6 +154,8 @@ class AsyncMilvusCollection:
                 if not done:
                     raise
                 raise _partial(error, done) from error
+            finally:
+                self._session.hidden(self._token)
             done += part
 
 

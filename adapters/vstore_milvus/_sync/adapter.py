@@ -73,6 +73,7 @@ class MilvusAdapter:
             except BaseException:
                 self._session.call(self._client.drop_collection, name)
                 raise
+        self._session.begin(token_of(described))
         return self._bind(info, described)
 
     def open(self, name: str) -> MilvusCollection:

@@ -121,6 +121,7 @@ class MilvusCollection:
             self._session.call(self._client.rename_collection, self._info.name, name)
             self._info = replace(self._info, name=name)
             self._read.renamed(self._info)
+            self._session.hidden(self._token)
 
     def _condition(self, where: Filter | None) -> str | None:
         return None if where is None else compile_filter(where, lite=self._session.lite)
@@ -154,6 +155,8 @@ class MilvusCollection:
                 if not done:
                     raise
                 raise _partial(error, done) from error
+            finally:
+                self._session.hidden(self._token)
             done += part
 
 

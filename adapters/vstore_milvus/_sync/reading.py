@@ -39,12 +39,10 @@ class Reader:
         self._client = session.client
         self._info = info
         self._token = token
-        self._caught_up = False
 
     def renamed(self, info: CollectionInfo) -> None:
-        """The collection has another name; what was written under the old one must still be seen."""
+        """The collection has another name."""
         self._info = info
-        self._caught_up = False
 
     def _query(self, condition: str, names: list[str], **more: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._session.read(
@@ -53,19 +51,9 @@ class Reader:
             self._info.name,
             filter=condition,
             output_fields=names,
-            consistency_level=self._level(),
             **more,
         )
-        self._caught_up = True
         return found
-
-    def _level(self) -> str:
-        """Which writes a read must see.
-
-        ``Session`` is the last one of this process; pymilvus remembers its time by the collection's name. The
-        first read of a handle sees all that was written anywhere: ``Strong``, which takes some 300 ms.
-        """
-        return "Session" if self._caught_up else "Strong"
 
     def _width(self, include: Include) -> int:
         return (
@@ -274,7 +262,7 @@ class Reader:
     def _found(
         self, queries: VectorArray, k: int, condition: str | None, fetched: Include, search: Search | None
     ) -> Any:
-        found = self._session.read(
+        return self._session.read(
             self._token,
             self._client.search,
             self._info.name,
@@ -284,10 +272,7 @@ class Reader:
             output_fields=fields(fetched),
             search_params=searching(self._info, search, k),
             anns_field="vector",
-            consistency_level=self._level(),
         )
-        self._caught_up = True
-        return found
 
     def _compared(self, query: VectorArray, records: Records, include: Include) -> Hits:
         assert records.vectors is not None
