@@ -9,9 +9,10 @@ docs/performance.md.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,6 +26,8 @@ from rich.table import Table
 
 from vstore import HNSW, F, Flat, Records, Store, connect
 from vstore.types import Index
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for the tests' own servers
 
 RATIO = 0.9
 SHARE, MICROSECONDS = 1.05, 50.0
@@ -76,6 +79,46 @@ def pgvector(folder: Path, dimension: int) -> Iterator[list[Case]]:
         ]
         flat.close()
         hnsw.close()
+
+
+@contextmanager
+def milvus(folder: Path, dimension: int) -> Iterator[list[Case]]:
+    """Embedded Milvus, each side in a file of its own, and a server for both."""
+    from raw_milvus import RawMilvus
+
+    from tests.milvus_server import milvus_server
+
+    with ExitStack() as stack:
+        server = stack.enter_context(milvus_server())
+        embedded = stack.enter_context(connect(f"milvus:{folder / 'ours.db'}"))
+        served = stack.enter_context(connect(server))
+        raws = [
+            RawMilvus(str(folder / "raw.db"), dimension, hnsw=False),
+            RawMilvus(server.replace("milvus", "http", 1), dimension, hnsw=False),
+            RawMilvus(server.replace("milvus", "http", 1), dimension, hnsw=True),
+        ]
+        for raw in raws:
+            stack.callback(raw.close)
+        yield [
+            Case("milvus embedded, Flat", embedded, Flat(), raws[0]),
+            Case("milvus server, Flat", served, Flat(), raws[1]),
+            Case("milvus server, HNSW", served, HNSW(), raws[2]),
+        ]
+
+
+@contextmanager
+def qdrant(folder: Path, dimension: int) -> Iterator[list[Case]]:
+    """Embedded Qdrant, each side in a directory of its own, and in memory."""
+    from raw_qdrant import RawQdrant
+
+    raws = [RawQdrant(str(folder / "raw"), dimension), RawQdrant(":memory:", dimension)]
+    with connect(f"qdrant:{folder / 'ours'}") as store, connect("qdrant::memory:") as memory:
+        yield [
+            Case("qdrant embedded, HNSW", store, HNSW(), raws[0]),
+            Case("qdrant in memory, Flat", memory, Flat(), raws[1]),
+        ]
+    for raw in raws:
+        raw.close()
 
 
 def run(case: Case, records: Records, rounds: int, table: Table) -> None:
@@ -144,13 +187,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--dimension", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["chroma", "pgvector"])
+    parser.add_argument("--only", choices=["chroma", "milvus", "pgvector", "qdrant"])
     chosen = parser.parse_args()
     records = workload(chosen.rows, chosen.dimension)
     table = Table(title=f"{chosen.rows:,} × {chosen.dimension}, median of {chosen.rounds} interleaved rounds")
     for heading in ("backend", "what", "raw", "vstore", "raw / vstore", ""):
         table.add_column(heading, justify="left" if heading in ("backend", "what", "") else "right")
-    for backend in (chroma, pgvector):
+    for backend in (chroma, milvus, pgvector, qdrant):
         if chosen.only not in (None, backend.__name__):
             continue
         with (

@@ -17,6 +17,7 @@ from vstore.conformance.table import table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for the tests' own servers
 
+from tests.milvus_server import milvus_server  # noqa: E402
 from tests.servers import chroma_server, postgres_server  # noqa: E402
 
 
@@ -33,8 +34,12 @@ def main() -> int:
             "memory:",
             f"chroma:{folder / 'chroma'}",
             stack.enter_context(chroma_server(folder / "server")),
+            f"milvus:{folder / 'milvus.db'}",
+            stack.enter_context(milvus_server()),
             f"pgvector:{folder / 'pg'}",
             stack.enter_context(postgres_server()),
+            "qdrant::memory:",
+            f"qdrant:{folder / 'qdrant'}",
         ]
         for url in urls:
             report = run(url, filters=chosen.filters, sequences=chosen.sequences)

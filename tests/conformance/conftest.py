@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.milvus_server import milvus_server
+from tests.qdrant_double import qdrant_double
 from tests.servers import chroma_server, postgres_server
 from vstore.conformance.fixtures import new, session, spread, store, supports
 from vstore.conformance.session import Target
@@ -28,15 +30,39 @@ def _postgres_server(folder: Path) -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def _milvus_server(folder: Path) -> Iterator[str]:
+    with milvus_server() as url:
+        yield url
+
+
+@contextmanager
+def _qdrant_rest(folder: Path) -> Iterator[str]:
+    with qdrant_double() as (url, _):
+        yield url
+
+
+@contextmanager
+def _qdrant_grpc(folder: Path) -> Iterator[str]:
+    with qdrant_double() as (url, port):
+        yield f"{url}?prefer_grpc=true&grpc_port={port}"
+
+
 STARTED: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "chroma-server": _chroma_server,
+    "milvus-server": _milvus_server,
     "pgvector-server": _postgres_server,
+    "qdrant-double-rest": _qdrant_rest,
+    "qdrant-double-grpc": _qdrant_grpc,
 }
 EMBEDDED = {
     "memory": "memory:",
     "chroma-memory": "chroma::memory:",
     "chroma-embedded": "chroma:{folder}",
+    "milvus-embedded": "milvus:{folder}/data.db",
     "pgvector-embedded": "pgvector:{folder}",
+    "qdrant-memory": "qdrant::memory:",
+    "qdrant-embedded": "qdrant:{folder}",
 }
 
 
