@@ -71,9 +71,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--target", action="append", default=[], help=f"only these: {', '.join([*EMBEDDED, *STARTED])}")
 
 
+# What a filter means is decided behind a double by the local mode, which is a target of its own, and takes ten times
+# as long as anything else; that all filters arrive there whole is tested in tests/adapters/qdrant/test_wire.py.
+NOT_ON_DOUBLES = ("test_filters", "test_filter_forms", "test_generated")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = metafunc.config.getoption("--servers")
     names = [*(EMBEDDED if chosen != "native" else ()), *(STARTED if chosen != "embedded" else ())]
+    if metafunc.module.__name__.rpartition(".")[2] in NOT_ON_DOUBLES:
+        names = [name for name in names if "double" not in name]
     only = metafunc.config.getoption("--target")
     spread(metafunc, [Target(name, "") for name in names if not only or name in only], indirect=True)
 
