@@ -104,7 +104,7 @@ class Double(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        warnings.filterwarnings("ignore", message="Local mode is not recommended")
+        warnings.filterwarnings("ignore", message="Local mode")
         self.client = QdrantClient(":memory:")
         self.lock = Lock()
         self.requests: list[tuple[str, str]] = []
