@@ -24,6 +24,7 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
         client_version: The version of the package pymilvus.
     """
     lite = reported.startswith(LITE_PREFIX)
+    local = emulated("filters are answered from the metadata of all records, read for each") if lite else None
     return Capabilities(
         backend="milvus",
         mode="embedded" if lite else "server",
@@ -58,16 +59,12 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
             "where the index gives fewer than k hits the matches are counted and, if there are more, read and "
             "compared one by one"
         ),
-        document_contains=no(
-            "Milvus Lite's LIKE has no escape for % and _"
-            if lite
-            else "Milvus 2.3 finds prefixes only; later versions are not tested"
-        ),
-        string_ordering=native("by UTF-8 bytes, which is the order of code points"),
-        matches=no("Milvus has no regular expressions on JSON"),
-        nested_metadata=no("the strings that filters ask for stand beside flat metadata"),
-        nested_paths=no("the strings that filters ask for stand beside flat metadata"),
-        int64_ordering=native("through strings that order as numbers do"),
+        document_contains=local or no("Milvus 2.3 finds prefixes only; later versions are not tested"),
+        string_ordering=local or native("by UTF-8 bytes, which is the order of code points"),
+        matches=local or no("Milvus has no regular expressions on JSON"),
+        nested_metadata=native() if lite else no("the strings that filters ask for stand beside flat metadata"),
+        nested_paths=local or no("the strings that filters ask for stand beside flat metadata"),
+        int64_ordering=local or native("through strings that order as numbers do"),
         atomic_writes=no(
             "a call beyond one batch is several requests, and Milvus has no transactions. Reads that a write needs "
             "(existing ids, old columns) and the write itself are one step against all other calls of this store, "

@@ -55,6 +55,8 @@ def _shadow(metadata: Metadata) -> tuple[str, str]:
     facts: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
     for key, value in metadata.items():
+        if isinstance(value, dict):
+            continue  # nested metadata is for Milvus Lite, whose filters do not ask here
         if isinstance(value, list):
             lists[key] = list(dict.fromkeys(map(element, value)))
         else:

@@ -24,17 +24,16 @@ MAX_EXPRESSION_BYTES: Final = 8 << 20
 _INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
-def compile_filter(node: Filter, *, lite: bool) -> str:
-    """Milvus's form of a filter.
+def compile_filter(node: Filter) -> str:
+    """The form of a filter that a Milvus server evaluates.
 
     Args:
         node: A filter in normal form (``vstore.filters.rewrite``).
-        lite: Whether it is for Milvus Lite, which has no ``in`` on a JSON path.
 
     Raises:
         LimitExceeded: It is longer than what Milvus reads in reasonable time.
     """
-    text = _compile(node, lite)
+    text = _compile(node)
     if (size := len(text.encode())) > MAX_EXPRESSION_BYTES:
         raise LimitExceeded(
             f"the filter is {size:,} bytes as an expression of Milvus; at most {MAX_EXPRESSION_BYTES:,} are sent",
@@ -43,34 +42,34 @@ def compile_filter(node: Filter, *, lite: bool) -> str:
     return text
 
 
-def with_ids(ids: Sequence[str], condition: str | None = None) -> str:
-    """The records with one of these ids, that match ``condition``.
+def with_ids(ids: Sequence[str]) -> str:
+    """The records with one of these ids.
 
     MilvusClient's own ``ids=`` puts them into the expression unescaped: the id ``x'] or id not in ['zz``
     selected every record (pymilvus 3.0.2).
     """
-    chosen = f"(id in [{','.join(map(literal, ids))}])"
-    return chosen if condition is None else f"({chosen} and {condition})"
+    # no id is empty; what an empty list means is the version's own affair
+    return f"(id in [{','.join(map(literal, ids))}])" if ids else '(id == "")'
 
 
-def _compile(node: Filter, lite: bool) -> str:
+def _compile(node: Filter) -> str:
     match node:
         case And(items):
-            return _join("and", [_compile(item, lite) for item in items])
+            return _join("and", [_compile(item) for item in items])
         case Or(items):
-            return _join("or", [_compile(item, lite) for item in items])
+            return _join("or", [_compile(item) for item in items])
         case Not(item):
-            return _negated(item, lite)
+            return _negated(item)
         case _:
-            return _leaf(node, lite)
+            return _leaf(node)
 
 
-def _leaf(node: Filter, lite: bool) -> str:
+def _leaf(node: Filter) -> str:
     match node:
         case Eq((key,), value):
             return f"({_fact(key)} == {literal(scalar(value))})"
         case In((key,), values):
-            return _in(_fact(key), "==", sorted(map(scalar, values)), lite)
+            return f"({_fact(key)} in [{_texts(values)}])"
         case Order((key,), op, value):
             operand = literal(scalar(value))
             lowest, highest = _bounds(value)
@@ -85,12 +84,12 @@ def _leaf(node: Filter, lite: bool) -> str:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
 
 
-def _negated(node: Filter, lite: bool) -> str:
+def _negated(node: Filter) -> str:
     match node:
         case Eq((key,), value):
             return f"((not (exists {_fact(key)})) or ({_fact(key)} != {literal(scalar(value))}))"
         case In((key,), values):
-            return f"((not (exists {_fact(key)})) or {_in(_fact(key), '!=', sorted(map(scalar, values)), lite)})"
+            return f"((not (exists {_fact(key)})) or ({_fact(key)} not in [{_texts(values)}]))"
         case Order((key,), op, value):
             operand = literal(scalar(value))
             lowest, highest = _bounds(value)
@@ -105,20 +104,8 @@ def _negated(node: Filter, lite: bool) -> str:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
 
 
-def _in(path: str, comparison: str, texts: Sequence[str], lite: bool) -> str:
-    """Whether a string that is there is one of ``texts``, which are sorted, or (``!=``) is none of them.
-
-    Milvus Lite has no ``in`` on a JSON path, and takes 3 µs a comparison and record: it gets a search tree, of
-    which it evaluates one branch.
-    """
-    if not lite:
-        return f"({path} {'in' if comparison == '==' else 'not in'} [{','.join(map(literal, texts))}])"
-    if len(texts) == 1:
-        return f"({path} {comparison} {literal(texts[0])})"
-    middle = len(texts) // 2
-    below, above = _in(path, comparison, texts[:middle], lite), _in(path, comparison, texts[middle:], lite)
-    bound = literal(texts[middle])
-    return f"((({path} < {bound}) and {below}) or (({path} >= {bound}) and {above}))"
+def _texts(values: Sequence[Scalar]) -> str:
+    return ",".join(literal(scalar(value)) for value in values)
 
 
 def _contains(key: str, values: Sequence[Scalar]) -> str:

@@ -15,7 +15,7 @@ from vstore_milvus._async._run import Lock, compute
 from vstore_milvus._async.reading import AsyncReader
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.codec import encode, split
-from vstore_milvus.compile import compile_filter, with_ids
+from vstore_milvus.compile import with_ids
 
 __all__ = ["AsyncMilvusCollection"]
 
@@ -87,32 +87,30 @@ class AsyncMilvusCollection:
         exact: bool,
         search: Search | None,
     ) -> list[Hits]:
-        condition = self._condition(where)
         if exact:
-            return await self._read.exact(vectors, k, condition, include)
-        return await self._read.approximate(vectors, k, condition, include, search)
+            return await self._read.exact(vectors, k, where, include)
+        return await self._read.approximate(vectors, k, where, include, search)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
-        return self._read.pages(self._condition(where), batch_size, after, include)
+        return self._read.pages(where, batch_size, after, include)
 
     async def delete_ids(self, ids: Sequence[str]) -> None:
         async with self._lock:
             await self._delete(list(ids))
 
     async def delete_where(self, where: Filter) -> None:
-        condition = self._condition(where)
         async with self._lock:
             # Milvus deletes by filter what it sees at some moment of its own: it may miss the last write
-            await self._delete(await self._read.ids(condition))
+            await self._delete(await self._read.ids(where))
 
     async def clear(self) -> None:
         async with self._lock:
             await self._delete(await self._read.ids(None))
 
     async def count(self, where: Filter | None) -> int:
-        return await self._read.count(self._condition(where))
+        return await self._read.count(where)
 
     async def rename(self, name: str) -> None:
         async with self._lock:
@@ -121,9 +119,6 @@ class AsyncMilvusCollection:
             self._info = replace(self._info, name=name)
             self._read.renamed(self._info)
             self._session.hidden(self._token)
-
-    def _condition(self, where: Filter | None) -> str | None:
-        return None if where is None else compile_filter(where, lite=self._session.lite)
 
     async def _write(self, records: Records, done: list[str]) -> None:
         """Sends rows in parts that Milvus takes; ``done`` has what this call has written, and grows.

@@ -16,7 +16,7 @@ from vstore_milvus._sync._run import Lock, compute
 from vstore_milvus._sync.reading import Reader
 from vstore_milvus._sync.session import Session
 from vstore_milvus.codec import encode, split
-from vstore_milvus.compile import compile_filter, with_ids
+from vstore_milvus.compile import with_ids
 
 __all__ = ["MilvusCollection"]
 
@@ -88,32 +88,30 @@ class MilvusCollection:
         exact: bool,
         search: Search | None,
     ) -> list[Hits]:
-        condition = self._condition(where)
         if exact:
-            return self._read.exact(vectors, k, condition, include)
-        return self._read.approximate(vectors, k, condition, include, search)
+            return self._read.exact(vectors, k, where, include)
+        return self._read.approximate(vectors, k, where, include, search)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
-        return self._read.pages(self._condition(where), batch_size, after, include)
+        return self._read.pages(where, batch_size, after, include)
 
     def delete_ids(self, ids: Sequence[str]) -> None:
         with self._lock:
             self._delete(list(ids))
 
     def delete_where(self, where: Filter) -> None:
-        condition = self._condition(where)
         with self._lock:
             # Milvus deletes by filter what it sees at some moment of its own: it may miss the last write
-            self._delete(self._read.ids(condition))
+            self._delete(self._read.ids(where))
 
     def clear(self) -> None:
         with self._lock:
             self._delete(self._read.ids(None))
 
     def count(self, where: Filter | None) -> int:
-        return self._read.count(self._condition(where))
+        return self._read.count(where)
 
     def rename(self, name: str) -> None:
         with self._lock:
@@ -122,9 +120,6 @@ class MilvusCollection:
             self._info = replace(self._info, name=name)
             self._read.renamed(self._info)
             self._session.hidden(self._token)
-
-    def _condition(self, where: Filter | None) -> str | None:
-        return None if where is None else compile_filter(where, lite=self._session.lite)
 
     def _write(self, records: Records, done: list[str]) -> None:
         """Sends rows in parts that Milvus takes; ``done`` has what this call has written, and grows.

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.errors import LimitExceeded
+from vstore.filters.evaluate import predicate
+from vstore.filters.tree import DocumentContains, Filter, leaves
 from vstore.scores import distances, nearest, ranked, scores
 from vstore.types import CollectionInfo, Flat, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
-from vstore_milvus.compile import with_ids
+from vstore_milvus.compile import compile_filter, with_ids
 from vstore_milvus.schema import searching
 from vstore_milvus.tokens import literal
 
@@ -62,8 +64,30 @@ class Reader:
             + (_TEXT_BYTES if include.documents or include.metadatas else 0)
         )
 
-    def count(self, condition: str | None) -> int:
+    def _condition(self, where: Filter | str | None) -> str | None:
+        """A filter as an expression of Milvus; a str is one already.
+
+        Milvus Lite parses the JSON of every record once a comparison, has no ``in`` on its paths and no
+        escapes in LIKE: its filters are answered here, from the metadata, and it gets the ids.
+        """
+        if where is None or isinstance(where, str):
+            return where
+        if not self._session.lite:
+            return compile_filter(where)
+        documents = any(isinstance(leaf, DocumentContains) for leaf in leaves(where))
+        columns = Include(documents=documents, metadatas=True)
+        rows = self._query("", fields(columns))
+        return compute(self._matching, where, rows, columns)
+
+    def _matching(self, where: Filter, rows: list[dict[str, Any]], columns: Include) -> str:
+        records, test = to_records(rows, columns, self._info.dimension), predicate(where)
+        documents = records.documents or [None] * len(records)
+        found = zip(records.ids, records.metadatas or (), documents, strict=True)
+        return with_ids([record_id for record_id, metadata, document in found if test(metadata, document)])
+
+    def count(self, where: Filter | str | None) -> int:
         """How many records match."""
+        condition = self._condition(where)
         found = self._query(condition or "", ["count(*)"])
         return int(found[0]["count(*)"])
 
@@ -75,22 +99,22 @@ class Reader:
             found.update(row["id"] for row in part)
         return found
 
-    def ids(self, condition: str | None) -> list[str]:
+    def ids(self, where: Filter | str | None) -> list[str]:
         """The ids of the records that match."""
         found: list[str] = []
-        for page, _ in self.pages(condition, MAX_WINDOW, None, _IDS):
+        for page, _ in self.pages(where, MAX_WINDOW, None, _IDS):
             found += page.ids
         return found
 
-    def by_ids(self, ids: Sequence[str], include: Include, condition: str | None = None) -> Records:
-        """The records with these ids, that match, in Milvus's order."""
+    def by_ids(self, ids: Sequence[str], include: Include) -> Records:
+        """The records with these ids, in Milvus's order."""
         parts = [to_records([], include, self._info.dimension)]
         room = max(1, min(_MAX_IDS, _ANSWER_BYTES // self._width(include)))
         start = 0
         while start < len(ids):
             wanted = ids[start : start + room]
             try:
-                rows = self._query(with_ids(wanted, condition), fields(include))
+                rows = self._query(with_ids(wanted), fields(include))
             except LimitExceeded:
                 if len(wanted) == 1:
                     raise
@@ -101,16 +125,17 @@ class Reader:
         return Records.concat(parts[1:] or parts)
 
     def pages(
-        self, condition: str | None, size: int, after: str | None, include: Include
+        self, where: Filter | str | None, size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
         """All records that match, by id."""
+        condition = self._condition(where)
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the ids first, then by id
             found = self._query(condition or "", ["id"])
             ids = sorted(row["id"] for row in found if after is None or row["id"] > after)
             for start in range(0, len(ids), size):
                 wanted = ids[start : start + size]
-                page = (self.by_ids(wanted, include, condition)).ordered(wanted)
+                page = (self.by_ids(wanted, include)).ordered(wanted)
                 if page.ids:
                     yield page, wanted[-1]
             return
@@ -165,13 +190,14 @@ class Reader:
             distance = distance[[place for place, i in enumerate(ids) if i in there]]
         return Hits(chosen, distance, scores(self._info.metric, distance))
 
-    def exact(self, queries: VectorArray, k: int, condition: str | None, include: Include) -> list[Hits]:
+    def exact(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest.
 
         Without an index Milvus finds them itself, but compares in float32 and breaks ties at random: some more
         than k are fetched and compared in float64, until the last of them is farther than the k-th by more
         than what float32 can be off.
         """
+        condition = self._condition(where)
         if not isinstance(self._info.index, Flat):
             return self.nearest(queries, k, condition, include)
         hits: dict[int, Hits] = {}
@@ -200,9 +226,10 @@ class Reader:
         return far - near > slack
 
     def approximate(
-        self, queries: VectorArray, k: int, condition: str | None, include: Include, search: Search | None
+        self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None
     ) -> list[Hits]:
         """The k nearest as the index finds them, never fewer than match."""
+        condition = self._condition(where)
         hits = self._search(queries, k, condition, include, search)
         if short := [row for row, one in enumerate(hits) if len(one) < k]:
             # few match, or the index lost some: one that is still being built, few probes, a selective filter
