@@ -206,6 +206,10 @@ class _Rpc:
         return [RestToGrpc.convert_update_result(result) for result in results]
 
 
+def _record(found: models.Record) -> messages.RetrievedPoint:
+    return RestToGrpc.convert_record(found.model_copy(update={"payload": found.payload or {}}))
+
+
 class Collections(_Rpc, messages.CollectionsServicer):
     """The gRPC service of collections."""
 
@@ -260,7 +264,7 @@ class Points(_Rpc, messages.PointsServicer):
             with_vector=GrpcToRest.convert_with_vectors_selector(request.with_vectors),
         )
         found = self._call(context, _retrieve, request.collection_name, body)
-        return messages.GetResponse(result=[RestToGrpc.convert_record(one) for one in found])
+        return messages.GetResponse(result=[_record(one) for one in found])
 
     def Scroll(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         body = models.ScrollRequest(
@@ -273,7 +277,7 @@ class Points(_Rpc, messages.PointsServicer):
         found = self._call(context, _scroll, request.collection_name, body)
         after = found.next_page_offset
         return messages.ScrollResponse(
-            result=[RestToGrpc.convert_record(one) for one in found.points],
+            result=[_record(one) for one in found.points],
             next_page_offset=None if after is None else RestToGrpc.convert_extended_point_id(after),
         )
 
