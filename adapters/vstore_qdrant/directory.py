@@ -110,7 +110,7 @@ class Folder:
             Mismatch: There is a folder of this name, and vstore did not make it.
         """
         if name not in self.names():
-            if name and name == Path(name).name and (self.path / name).is_dir():
+            if any(one.name == name for one in self.path.iterdir()) and not name.startswith("."):
                 raise Mismatch(f"{name!r} exists, but vstore did not create it")
             raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
         return info_from_json(name, (self.path / name / _INFO).read_text(encoding="utf-8"))

@@ -70,6 +70,7 @@ def _batch(client: QdrantClient, name: str, body: bytes) -> Any:
 ROUTES: dict[tuple[str, str], Answer] = {
     ("GET", "/collections"): lambda client, name, body: client.get_collections(),
     ("GET", "/collections/*"): lambda client, name, body: client.get_collection(name),
+    ("GET", "/collections/*/exists"): lambda client, name, body: {"exists": client.collection_exists(name)},
     ("PUT", "/collections/*"): _create,
     ("DELETE", "/collections/*"): _delete_collection,
     ("PUT", "/collections/*/index"): lambda client, name, body: {"status": "completed", "operation_id": 0},

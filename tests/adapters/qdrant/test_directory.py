@@ -1,0 +1,137 @@
+"""A directory served by the engine: who may have it, what survives, and its index."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient
+
+import vstore
+from vstore import HNSW, F, Flat, aio, errors
+from vstore.types import Quantization
+
+OPEN = "import sys, vstore; vstore.connect('qdrant:' + sys.argv[1])"
+WRITE = """
+import sys, numpy as np, vstore
+c = vstore.connect('qdrant:' + sys.argv[1]).create_collection('docs', dimension=8, metric='l2')
+n = 0
+while True:
+    c.upsert([f'r{n + i}' for i in range(50)], np.full((50, 8), n, np.float32), metadatas=[{'n': n}] * 50)
+    n += 50
+    print(n, flush=True)
+"""
+
+
+def test_a_directory_belongs_to_one_process(tmp_path: Path) -> None:
+    with vstore.connect(f"qdrant:{tmp_path}"):
+        other = subprocess.run([sys.executable, "-c", OPEN, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert "Unavailable" in other.stderr
+    assert "is open in process" in other.stderr
+    subprocess.run([sys.executable, "-c", OPEN, str(tmp_path)], check=True, timeout=60)
+
+
+def test_stores_of_one_process_share_it(tmp_path: Path) -> None:
+    with vstore.connect(f"qdrant:{tmp_path}") as one, vstore.connect(f"qdrant:{tmp_path}/") as two:
+        c = one.create_collection("docs", dimension=2)
+        c.add(["a"], [[1.0, 2.0]])
+        d = two.get_collection("docs")
+        assert d.count() == 1
+        d.rename("papers")
+        assert c.name == "papers"
+        assert one.list_collections() == ["papers"]
+        two.delete_collection("papers")
+        with pytest.raises(errors.NotFound):
+            c.count()
+
+
+def test_what_was_acknowledged_survives_the_death_of_the_process(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", WRITE, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    deadline = time.monotonic() + 60
+    while (done := int(child.stdout.readline())) < 2000 and time.monotonic() < deadline:
+        pass
+    child.send_signal(signal.SIGKILL)
+    done = max([done, *map(int, child.stdout.read().split())])
+    child.wait(10)
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        c = store.get_collection("docs")
+        records = vstore.Records.concat([page.records for page in c.scan(batch_size=500)])
+    assert done <= len(records) <= done + 50
+    assert records.vectors is not None
+    assert records.metadatas is not None
+    assert all(v[0] == m["n"] for v, m in zip(records.vectors, records.metadatas, strict=True))
+
+
+def test_half_made_collections_of_a_dead_process_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".passing-abc" / "shard").mkdir(parents=True)
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        assert store.list_collections() == []
+        assert not (tmp_path / ".passing-abc").exists()
+        store.create_collection("docs", dimension=2)
+        (tmp_path / "theirs").mkdir()
+        assert store.list_collections() == ["docs"]
+        with pytest.raises(errors.Mismatch):
+            store.get_collection("theirs")
+        for name in ("..", "../docs", "/", ".passing-x", "*"):
+            with pytest.raises(errors.NotFound):
+                store.get_collection(name)
+
+
+def test_a_directory_of_local_mode_is_left_alone(tmp_path: Path) -> None:
+    QdrantClient(path=str(tmp_path)).close()
+    with pytest.raises(errors.Mismatch, match="local mode"):
+        vstore.connect(f"qdrant:{tmp_path}")
+
+
+@pytest.mark.parametrize(
+    "index",
+    [HNSW(), HNSW(on_disk=True), *(HNSW(quantization=kind) for kind in Quantization), Flat(), Flat(on_disk=True)],
+)
+def test_the_index_is_built_and_filtered_queries_do_not_starve(
+    tmp_path: Path, index: vstore.HNSW | vstore.Flat
+) -> None:
+    rng = np.random.default_rng(5)
+    n, d = 20_000, 256
+    vectors = (rng.normal(size=(n, 8)) @ rng.normal(size=(8, d))).astype(np.float32)
+    ids = [f"r{i:05}" for i in range(n)]
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        c = store.create_collection("docs", dimension=d, index=index)
+        c.add(ids, vectors, metadatas=[{"one": i % 1000, "half": i % 2} for i in range(n)])
+        assert store.native.shards["docs"].info().indexed_vectors_count > 0
+        for where in (None, F("one") == 7, F("half") == 1, (F("half") == 0) & ~(F("one") == 4)):
+            true = [set(h.ids) for h in c.query_many(vectors[:20], k=10, where=where, exact=True)]
+            found = [set(h.ids) for h in c.query_many(vectors[:20], k=10, where=where)]
+            recall = sum(len(a & b) for a, b in zip(true, found, strict=True)) / 200
+            assert all(len(hits) == 10 for hits in found)
+            lossy = isinstance(index, HNSW) and index.quantization is not None
+            assert recall >= (0.9 if isinstance(index, HNSW) else 1.0) or lossy, (str(where), recall)
+            hits = c.query(vectors[3], k=5, where=where, include=["vectors"])
+            x, q = hits.records.vectors.astype(float), vectors[3].astype(float)  # type: ignore[union-attr]
+            np.testing.assert_allclose(
+                hits.distances, 1 - x @ q / np.linalg.norm(x, axis=1) / np.linalg.norm(q), rtol=1e-5, atol=1e-6
+            )
+
+
+def test_the_event_loop_runs_while_the_engine_works(tmp_path: Path) -> None:
+    async def run() -> float:
+        async with aio.connect(f"qdrant:{tmp_path}") as store:
+            c = await store.create_collection("docs", dimension=384)
+            vectors = np.random.default_rng(1).normal(size=(12_000, 384)).astype(np.float32)
+            adding = asyncio.create_task(c.add([f"r{i}" for i in range(12_000)], vectors))
+            longest, last = 0.0, time.perf_counter()
+            while not adding.done():
+                await asyncio.sleep(0.001)
+                now = time.perf_counter()
+                longest, last = max(longest, now - last), now
+            await adding
+            assert await c.count() == 12_000
+            return longest
+
+    assert asyncio.run(run()) < 1.0  # building the index in this process would hold it for three seconds

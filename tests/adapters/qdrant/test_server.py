@@ -1,0 +1,196 @@
+"""What goes wrong with a server: down, hung, refusing, talking nonsense, cut off midway. Sync and async alike."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+from qdrant_client import AsyncQdrantClient, QdrantClient
+
+import vstore
+from tests.adapters.qdrant.rest_double import Double
+from tests.servers import free_port
+from vstore import aio, errors
+
+Connect = Callable[..., Any]
+
+
+def _sync(url: str, **options: Any) -> None:
+    with vstore.connect(url, **options) as store:
+        store.list_collections()
+
+
+def _async(url: str, **options: Any) -> None:
+    async def run() -> None:
+        async with aio.connect(url, **options) as store:
+            await store.list_collections()
+
+    asyncio.run(run())
+
+
+both = pytest.mark.parametrize("connect", [_sync, _async])
+
+
+@both
+def test_a_server_that_is_down_is_unavailable(connect: Connect) -> None:
+    with pytest.raises(errors.Unavailable) as raised:
+        connect(f"qdrant://127.0.0.1:{free_port()}")
+    assert raised.value.retryable
+    assert raised.value.hint
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"qdrant://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@both
+def test_a_server_that_never_answers_is_a_timeout(connect: Connect, silent: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(errors.Timeout):
+        connect(silent, timeout=0.5)
+    assert time.monotonic() - start < 2
+
+
+def test_a_server_that_falls_silent_is_a_timeout(double: Double) -> None:
+    with vstore.connect(double.url, timeout=0.5) as store:
+        double.hang = True
+        start = time.monotonic()
+        with pytest.raises(errors.Timeout):
+            store.ping()
+        assert time.monotonic() - start < 2
+        double.hang = False
+
+
+@both
+def test_a_wrong_key_is_refused_and_shown_to_no_one(connect: Connect, double: Double) -> None:
+    double.api_key = "right-key-123"
+    for options in ({}, {"api_key": "wrong-key-456"}):
+        warns = pytest.warns(UserWarning, match="insecure") if options else nullcontext()
+        with warns, pytest.raises(errors.AuthenticationFailed) as raised:
+            connect(double.url, **options)
+        assert "wrong-key-456" not in f"{raised.value}{raised.value!r}"
+    with pytest.warns(UserWarning, match="insecure"):
+        connect(double.url, api_key="right-key-123")
+
+
+@both
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (403, errors.AuthenticationFailed),
+        (429, errors.Unavailable),
+        (500, errors.BackendError),
+        (502, errors.Unavailable),
+        (503, errors.Unavailable),
+        (504, errors.Timeout),
+    ],
+)
+def test_statuses(connect: Connect, double: Double, status: int, kind: type[errors.VStoreError]) -> None:
+    double.status = status
+    with pytest.raises(kind):
+        connect(double.url)
+
+
+@both
+def test_what_is_no_qdrant_is_a_backend_error(connect: Connect, double: Double) -> None:
+    double.garbage = True
+    with pytest.raises(errors.BackendError):
+        connect(double.url)
+
+
+@both
+def test_a_server_that_is_too_old_is_refused(connect: Connect, double: Double) -> None:
+    double.version = "1.15.4"
+    with pytest.raises(errors.Unsupported, match=r"1\.16"):
+        connect(double.url)
+
+
+def test_the_version_decides_on_substrings(double: Double) -> None:
+    double.version = "1.19.2"
+    with vstore.connect(double.url) as store:
+        assert not store.capabilities.document_contains
+        c = store.create_collection("old_server", dimension=2)
+        with pytest.raises(errors.Unsupported):
+            c.count(vstore.F.document.contains("a"))
+        store.delete_collection("old_server")
+
+
+def test_a_body_beyond_the_server_s_limit_says_so(double: Double) -> None:
+    with vstore.connect(double.url) as store:
+        c = store.create_collection("too_large", dimension=2)
+        double.max_body = 1000
+        with pytest.raises(errors.LimitExceeded):
+            c.add(["a"], [[1.0, 2.0]], documents=["x" * 2000])
+        double.reset()
+        assert c.count() == 0
+        store.delete_collection("too_large")
+
+
+def test_batches_stay_below_the_limit_and_a_cut_names_what_was_written(double: Double) -> None:
+    ids = [f"r{n:05}" for n in range(2500)]
+    with vstore.connect(double.url) as store:
+        c = store.create_collection("cut_off", dimension=2)
+        double.writes_left = 2
+        with pytest.raises(errors.PartialWrite) as raised:
+            c.upsert(ids, np.ones((2500, 2), np.float32))
+        double.reset()
+        assert raised.value.written == ids[:2000]
+        assert sorted(i for page in c.scan() for i in page.records.ids) == ids[:2000]
+        c.upsert(ids, np.ones((2500, 2), np.float32))
+        assert c.count() == 2500
+        double.max_body = 9_000_000
+        c.upsert(ids[:60], np.ones((60, 2), np.float32), documents=["é" * 250_000] * 60)
+        store.delete_collection("cut_off")
+
+
+def test_every_write_waits_and_keeps_its_order(double: Double) -> None:
+    with vstore.connect(double.url) as store:
+        c = store.create_collection("ordered", dimension=2)
+        double.requests.clear()
+        c.add(["a"], [[1.0, 2.0]])
+        c.update(["a"], metadatas=[{"n": 1}])
+        c.delete(["a"])
+        c.delete(where=vstore.F("n") == 1)
+        c.clear()
+        writes = [path for method, path in double.requests if "wait" in path or method == "PUT"]
+        assert len(writes) == 5
+        assert all("wait=true" in path and "ordering=strong" in path for path in writes)
+        store.delete_collection("ordered")
+
+
+def test_the_clients_of_an_application_are_borrowed(double: Double) -> None:
+    port = double.server_address[1]
+    client = QdrantClient(port=port, check_compatibility=False)
+    with vstore.connect(client=client) as store:
+        store.create_collection("borrowed", dimension=2)
+    assert client.collection_exists("borrowed")
+    with pytest.raises(errors.InvalidInput):
+        vstore.connect(client=client, api_key="x")
+
+    async def run() -> list[str]:
+        inner = AsyncQdrantClient(port=port, check_compatibility=False)
+        with pytest.raises(errors.InvalidInput):
+            vstore.connect(client=inner)
+        async with aio.connect(client=inner) as store:
+            names = await store.list_collections()
+            await store.delete_collection("borrowed")
+        assert not await inner.collection_exists("borrowed")
+        await inner.close()
+        local = AsyncQdrantClient(":memory:")
+        async with aio.connect(client=local) as store:
+            c = await store.create_collection("abc", dimension=2)
+            await c.add(["a"], [[1.0, 2.0]])
+            assert await c.count() == 1
+        await local.close()
+        return names
+
+    assert "borrowed" in asyncio.run(run())
+    client.close()
