@@ -295,7 +295,7 @@ class Found:
     """Columns of one read.
 
     Attributes:
-        ids: UUIDs.
+        ids: UUIDs; none for the hits of a query, which nobody asks for.
         payloads: One a point.
         vectors: One list of floats a point, or None where none were read.
         scores: Qdrant's scores of a query, or None.
@@ -307,7 +307,7 @@ class Found:
     scores: list[float] | None = None
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.payloads)
 
 
 def to_records(found: Found, include: Include, dimension: int, metric: Metric) -> Records:

@@ -147,8 +147,15 @@ class EngineTable:
                 with_vector=fields.vectors,
             )
             with self._using() as shard:
-                found = shard.query(request)
-            out.append(_columns(found, fields, [point.score for point in found]))
+                found: Sequence[Any] = shard.query(request)
+            out.append(
+                Found(
+                    [],
+                    [point.payload or {} for point in found],
+                    [point.vector for point in found] if fields.vectors else None,
+                    [point.score for point in found],
+                )
+            )
         return out
 
     def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> Found:
@@ -191,12 +198,11 @@ def _selected(fields: Fields) -> Any:
     return edge.PayloadSelector.Include(list(fields.payload)) if fields.payload else False
 
 
-def _columns(points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
+def _columns(points: Sequence[Any], fields: Fields) -> Found:
     return Found(
         [str(point.id) for point in points],
         [point.payload or {} for point in points],
         [point.vector for point in points] if fields.vectors else None,
-        scores,
     )
 
 

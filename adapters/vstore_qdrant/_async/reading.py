@@ -110,7 +110,7 @@ class AsyncReader:
                 return np.ldexp(queries, -exponents[:, None]), np.ldexp(np.ones(len(queries)), exponents)
 
     def _blind(self, query: VectorArray) -> bool:
-        return self._metric is Metric.L2 and float(np.linalg.norm(query.astype(np.float64))) < _SMALL_QUERY
+        return self._metric is Metric.L2 and float(np.dot(query, query)) < _SMALL_QUERY**2
 
     def _distance(self, found: Found, scale: float) -> NDArray[np.float64]:
         reported = np.asarray(found.scores or (), dtype=np.float64) * scale
