@@ -47,7 +47,9 @@ def _retrieve(client: QdrantClient, name: str, body: bytes) -> Any:
 
 
 def _query(client: QdrantClient, name: str, body: bytes) -> Any:
-    return client.query_batch_points(name, _read(models.QueryRequestBatch, body).searches)
+    searches = _read(models.QueryRequestBatch, body).searches
+    # local mode has no use for settings of a search, and warns of them
+    return client.query_batch_points(name, [one.model_copy(update={"params": None}) for one in searches])
 
 
 def _scroll(client: QdrantClient, name: str, body: bytes) -> Any:

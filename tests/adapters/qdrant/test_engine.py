@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import qdrant_edge as edge
 from qdrant_client import QdrantClient, models
+from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 
 import vstore
 from vstore.conformance.corpus import DIMENSION, records
@@ -18,7 +20,7 @@ from vstore.filters.evaluate import predicate
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Flat, Metric, Records
 from vstore_qdrant.capabilities import capabilities
-from vstore_qdrant.codec import to_points
+from vstore_qdrant.codec import decode_metadata, to_points
 from vstore_qdrant.compile import compile_filter
 from vstore_qdrant.conditions import Condition
 from vstore_qdrant.engine_models import engine_config, engine_filter
@@ -119,3 +121,24 @@ def test_the_engine_rounds_floats_of_a_payload_wrong(tmp_path: Path) -> None:
     shard.close()
     assert found is not None
     assert found["v"] != value
+
+
+def test_grpc_carries_filters_and_payloads_unchanged() -> None:
+    """gRPC has messages of its own: conditions, params and payloads pass through the client's conversion and back."""
+    rng = random.Random(7)
+    for _ in range(300):
+        if (condition := _compiled(random_filter(rng, CAPABILITIES))) is not None:
+            asked = client_filter(condition)
+            back = GrpcToRest.convert_filter(RestToGrpc.convert_filter(asked))
+            assert _set(back.model_dump(exclude_none=True)) == _set(asked.model_dump(exclude_none=True))
+    for payload in POINTS.payloads:
+        carried = GrpcToRest.convert_payload(RestToGrpc.convert_payload(payload))
+        assert carried == payload
+        assert repr(decode_metadata(carried)) == repr(decode_metadata(payload))
+
+
+def _set(found: Any) -> Any:
+    """Without empty lists: a message of gRPC has them where JSON has nothing."""
+    if isinstance(found, dict):
+        return {name: _set(value) for name, value in found.items() if value != []}
+    return [_set(item) for item in found] if isinstance(found, list) else found
