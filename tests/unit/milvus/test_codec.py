@@ -1,0 +1,96 @@
+"""Records to rows and back, without Milvus."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vstore.types import Include, Records
+from vstore.validate import MAX_METADATA_BYTES, check_metadata
+from vstore_milvus.codec import encode, fields, split, to_records
+
+EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
+JSON_BYTES = 65_536  # of one field of Milvus 2.3
+
+
+def back(records: Records) -> Records:
+    """As pymilvus hands rows out: JSON parsed, vectors as lists."""
+    rows = [
+        {**row, "vector": row["vector"].tolist(), "metadata": json.loads(row["metadata"])} for row in encode(records)
+    ]
+    return to_records(rows, EVERYTHING, 2)
+
+
+def test_records_come_back() -> None:
+    vectors = np.array([[1, 2], [0.1, 3e38]], dtype=np.float32)
+    moment = datetime(2024, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+    metadatas: list[dict[str, Any]] = [
+        {"i": 1, "f": 1.0, "b": True, "s": "1", "big": 2**63 - 1, "tiny": 5e-324, "m": moment, "ms": [moment, moment]},
+        {"nested": {"deep": {"m": moment}}, "l": [1, 2]},
+    ]
+    found = back(Records(["a", "b"], vectors, ["x", None], metadatas))
+    assert found.vectors is not None
+    assert np.array_equal(found.vectors, vectors)
+    assert found.documents == ["x", None]
+    assert found.metadatas == metadatas
+    assert [type(value) for value in found.metadatas[0].values()] == [type(value) for value in metadatas[0].values()]
+
+
+@pytest.mark.parametrize(("document", "stored"), [(None, ""), ("", "\x00"), ("a", "a"), (" ", " ")])
+def test_no_document_and_an_empty_one_are_apart(document: str | None, stored: str) -> None:
+    records = Records(["a"], np.zeros((1, 2), dtype=np.float32), [document], [{}])
+    assert encode(records)[0]["document"] == stored
+    assert back(records).documents == [document]
+
+
+def test_filters_are_asked_of_strings_beside_the_metadata() -> None:
+    records = Records(
+        ["a"], np.zeros((1, 2), dtype=np.float32), None, [{"n": 5, "s": "x", "l": [1, 1.0, 2], "d": {"a": 1}}]
+    )
+    row = encode(records)[0]
+    assert json.loads(row["facts"]) == {"n": "nc014", "s": "sx"}
+    assert json.loads(row["lists"]) == {"l": ["1", "2"]}
+
+
+WORST: list[dict[str, Any]] = [
+    {"k": "x" * 32_000},
+    {"k": "\x01" * 5_400},
+    {f"k{n:03}": n for n in range(1000)},
+    {f"{n:03}": 0.1 for n in range(1000)},
+    {f"{n:03}{'x' * 7}": 2**53 + 1 + n for n in range(1000)},
+    {f"k{n}": list(range(1000)) for n in range(8)},
+    {f"{n:03}": list(range(10)) for n in range(1000)},
+    {f"k{n}": [m * 1e16 for m in range(1, 901)] for n in range(4)},
+    {f"k{n}": [datetime(2024, 1, 1, 0, 0, m // 60, m, tzinfo=UTC) for m in range(950)] for n in range(2)},
+]
+
+
+@pytest.mark.parametrize("metadata", WORST)
+def test_what_the_contract_allows_fits_into_a_field(metadata: dict[str, Any]) -> None:
+    check_metadata(metadata)
+    assert len(str(metadata)) > MAX_METADATA_BYTES // 4
+    row = encode(Records(["a"], np.zeros((1, 2), dtype=np.float32), None, [metadata]))[0]
+    for name in ("metadata", "facts", "lists"):
+        assert len(row[name].encode()) <= JSON_BYTES, name
+
+
+def test_only_what_is_included_is_asked_for() -> None:
+    assert fields(Include()) == ["id"]
+    assert fields(EVERYTHING) == ["id", "vector", "document", "metadata"]
+    nothing = to_records([{"id": "a"}], Include(), 2)
+    assert (nothing.vectors, nothing.documents, nothing.metadatas) == (None, None, None)
+    empty = to_records([], EVERYTHING, 2)
+    assert empty.vectors is not None
+    assert empty.vectors.shape == (0, 2)
+
+
+def test_parts_keep_the_limits() -> None:
+    rows = encode(Records([str(n) for n in range(10)], np.zeros((10, 2), dtype=np.float32), ["x" * 1000] * 10, None))
+    assert [len(part) for part in split(rows, 4, 1 << 30, 2)] == [4, 4, 2]
+    assert [len(part) for part in split(rows, 100, 10_000, 2)] == [2] * 5
+    assert [len(part) for part in split(rows, 100, 1, 2)] == [1] * 10
+    assert [row["id"] for part in split(rows, 3, 10_000, 2) for row in part] == [str(n) for n in range(10)]

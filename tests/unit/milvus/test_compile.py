@@ -1,0 +1,71 @@
+"""Filters to Milvus's expressions, as tables, without Milvus."""
+
+from __future__ import annotations
+
+import pytest
+
+from vstore import F
+from vstore.errors import LimitExceeded
+from vstore.filters import normalize
+from vstore.filters.tree import Filter
+from vstore_milvus.compile import MAX_EXPRESSION_BYTES, compile_filter, with_ids
+
+HAS = '(exists facts["k"])'
+HAS_LIST = '(exists lists["k"])'
+
+
+def compiled(node: Filter) -> str:
+    normal = normalize(node)
+    assert isinstance(normal, Filter)
+    return compile_filter(normal)
+
+
+@pytest.mark.parametrize(
+    ("node", "expression"),
+    [
+        (F("k") == "a", '(facts["k"] == "sa")'),
+        (F("k") == 5, '(facts["k"] == "nc014")'),
+        (F("k") == 5.0, '(facts["k"] == "nc014")'),
+        (F("k") == True, '(facts["k"] == "b1")'),  # noqa: E712
+        (F("k") != "a", f'((not {HAS}) or (facts["k"] != "sa"))'),
+        (F("k").in_(["a", 5]), '(facts["k"] in ["sa","nc014"])'),
+        (F("k").not_in(["a", 5]), f'((not {HAS}) or (facts["k"] not in ["sa","nc014"]))'),
+        (F("k") < 5, '((facts["k"] < "nc014") and (facts["k"] >= "n"))'),
+        (F("k") >= 5, '((facts["k"] >= "nc014") and (facts["k"] < "o"))'),
+        (F("k") > "a", '((facts["k"] > "sa") and (facts["k"] < "t"))'),
+        (~(F("k") < 5), f'((not {HAS}) or ((facts["k"] >= "nc014") or (facts["k"] < "n")))'),
+        (~(F("k") >= "a"), f'((not {HAS}) or ((facts["k"] < "sa") or (facts["k"] >= "t")))'),
+        (F("k").contains("a"), '(json_contains(lists["k"], "sa"))'),
+        (F("k").contains_any([1, "a"]), '(json_contains_any(lists["k"], ["1","sa"]))'),
+        (~F("k").contains("a"), f'((not {HAS_LIST}) or (not (json_contains(lists["k"], "sa"))))'),
+        (F("k").exists(), f"({HAS} or {HAS_LIST})"),
+        (~F("k").exists(), f"((not {HAS}) and (not {HAS_LIST}))"),
+        (F("a.b/c~d'e") == "x", '(facts["a.b/c~d\'e"] == "sx")'),
+        (F("k") == 'a" or 1 == 1 or "', '(facts["k"] == "sa\\" or 1 == 1 or \\"")'),
+        ((F("a") == "1") & (F("b") == "2"), '((facts["a"] == "s1") and (facts["b"] == "s2"))'),
+    ],
+)
+def test_leaves(node: Filter, expression: str) -> None:
+    assert compiled(node) == expression
+
+
+def test_long_chains_are_balanced() -> None:
+    node = F("k") == 0
+    for value in range(1, 500):
+        node = node | (F("k") == value)
+    deepest = level = 0
+    for character in compiled(node):
+        level += (character == "(") - (character == ")")
+        deepest = max(deepest, level)
+    assert deepest <= 11
+
+
+def test_more_than_milvus_reads_is_refused() -> None:
+    text = "x" * 1000
+    with pytest.raises(LimitExceeded):
+        compiled(F("k").in_([f"{number}{text}" for number in range(MAX_EXPRESSION_BYTES // 1000)]))
+
+
+def test_ids_are_data() -> None:
+    assert with_ids(["a", "x'] or id not in ['zz", '"]']) == '(id in ["a","x\'] or id not in [\'zz","\\"]"])'
+    assert with_ids([]) == '(id == "")'
