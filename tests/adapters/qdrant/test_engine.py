@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import qdrant_edge as edge
-from qdrant_client import QdrantClient, models
+from qdrant_client import QdrantClient, grpc, models
 from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 
 import vstore
@@ -132,9 +134,11 @@ def test_grpc_carries_filters_and_payloads_unchanged() -> None:
             back = GrpcToRest.convert_filter(RestToGrpc.convert_filter(asked))
             assert _set(back.model_dump(exclude_none=True)) == _set(asked.model_dump(exclude_none=True))
     for payload in POINTS.payloads:
-        carried = GrpcToRest.convert_payload(RestToGrpc.convert_payload(payload))
+        sent = grpc.PointStruct(payload=RestToGrpc.convert_payload(payload)).SerializeToString()
+        carried = GrpcToRest.convert_payload(grpc.PointStruct.FromString(sent).payload)
         assert carried == payload
-        assert repr(decode_metadata(carried)) == repr(decode_metadata(payload))
+        back, given = (decode_metadata(deepcopy(one)) for one in (carried, payload))
+        assert json.dumps(back, sort_keys=True, default=repr) == json.dumps(given, sort_keys=True, default=repr)
 
 
 def _set(found: Any) -> Any:
