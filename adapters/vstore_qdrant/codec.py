@@ -23,11 +23,10 @@ float64 after a parser (serde_json's) that is off by one in the last place for o
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b, sha1
+from hashlib import sha1
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -36,6 +35,7 @@ from numpy.typing import NDArray
 from vstore.codec import from_json, to_json
 from vstore.filters.rewrite import micros
 from vstore.types import Include, Metadata, Metric, Records, VectorArray
+from vstore_qdrant.terms import halves, value_text
 
 __all__ = [
     "Fields",
@@ -44,14 +44,10 @@ __all__ = [
     "Points",
     "changed",
     "decode_metadata",
-    "element_term",
     "encode_payload",
     "fields",
-    "halves",
-    "key_term",
     "merged",
     "point_id",
-    "scalar_term",
     "split",
     "to_points",
     "to_records",
@@ -60,19 +56,9 @@ __all__ = [
 
 Payload: TypeAlias = dict[str, Any]
 
-_INT: Final = struct.Struct("<q")
-_DOUBLE: Final = struct.Struct("<d")
-_MAGNITUDE: Final = (1 << 63) - 1
-_LOW_BITS: Final = 12
-_LOW_MASK: Final = (1 << _LOW_BITS) - 1
-# an int and the double nearest to it differ by 512 at most
-_EXTRA_BITS: Final = 11
-_INT64: Final = float(1 << 63)
-
 # uuid5's own construction over a namespace of this adapter: 122 bits of SHA-1, so that among 10**12 ids
 # the odds that any two meet are below 10**-12
 _NAMESPACE: Final = bytes.fromhex("5c1f3c0e8a6b5b0f9d4e7a21c36f80d2")
-_LONG_TEXT: Final = 64
 # a float32 as Python writes it, widened to float64, with its comma
 _JSON_FLOAT_BYTES: Final = 24
 
@@ -81,50 +67,6 @@ def point_id(record_id: str) -> str:
     """The UUID under which a record is kept."""
     text = sha1(_NAMESPACE + record_id.encode()).hexdigest()  # noqa: S324  # an identifier, not a signature
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:32]}"
-
-
-def halves(value: int | float) -> tuple[int, int]:
-    """Two integers that order, the first before the second, as all 64-bit ints and finite floats do among each other.
-
-    The first has the upper 52 bits of the double nearest to the value, mirrored below zero; the second has its
-    other 12 bits and, for an int, what it differs from that double. Both stand exactly in float64, in which
-    Qdrant compares, and in JSON.
-    """
-    double = float(value)
-    bits: int = _INT.unpack(_DOUBLE.pack(double))[0]
-    image = bits if bits >= 0 else -(bits & _MAGNITUDE)
-    extra = value - int(double) if type(value) is int else 0
-    return image >> _LOW_BITS, ((image & _LOW_MASK) << _EXTRA_BITS) + extra
-
-
-def key_term(path: Sequence[str]) -> str:
-    """The term that says that there is a value at ``path``. No key has a backslash or a double quote (META-1)."""
-    return "\\".join(path)
-
-
-def _value_text(value: object) -> str:
-    """Equal for scalars that are equal to a filter, and for no others; the letter tells the kind."""
-    if type(value) is str:
-        if len(value) <= _LONG_TEXT:
-            return f"s{value}"
-        return f"S{blake2b(value.encode(), digest_size=16).hexdigest()}"
-    if type(value) is bool:
-        return "b1" if value else "b0"
-    if isinstance(value, datetime):
-        return f"n{micros(value)}"
-    if isinstance(value, float):
-        return f"n{int(value)}" if value.is_integer() and -_INT64 <= value < _INT64 else f"n{value!r}"
-    return f"n{value}"
-
-
-def scalar_term(path: Sequence[str], value: object) -> str:
-    """The term of a scalar at ``path``."""
-    return f'{key_term(path)}"{_value_text(value)}'
-
-
-def element_term(path: Sequence[str], value: object) -> str:
-    """The term of one element of the list at ``path``."""
-    return f'{key_term(path)}"["{_value_text(value)}'
 
 
 def _survives(value: float) -> bool:
@@ -152,7 +94,7 @@ class _Encoder:
             if kind is list:
                 plain[key] = [self._scalar(element) for element in value]
                 self.terms.append(name)
-                self.terms += dict.fromkeys([f'{name}"["{_value_text(element)}' for element in value])
+                self.terms += dict.fromkeys([f'{name}"["{value_text(element)}' for element in value])
             elif kind is dict:
                 self.terms.append(name)
                 inner_high: Payload = {}
@@ -165,7 +107,7 @@ class _Encoder:
                     low[key] = inner_low
             else:
                 plain[key] = self._scalar(value)
-                self.terms += (name, f'{name}"{_value_text(value)}')
+                self.terms += (name, f'{name}"{value_text(value)}')
                 if kind is not str and kind is not bool:
                     high[key], rest = halves(micros(value) if kind is datetime else value)
                     if rest:

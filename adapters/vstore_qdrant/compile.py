@@ -25,8 +25,8 @@ from vstore.filters.tree import (
     OrderOp,
     Path,
 )
-from vstore_qdrant.codec import element_term, halves, key_term, scalar_term
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
+from vstore_qdrant.terms import element_term, halves, key_term, scalar_term
 
 __all__ = ["compile_filter"]
 

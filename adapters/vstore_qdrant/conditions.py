@@ -12,14 +12,14 @@ Half: TypeAlias = Literal["high", "low"]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The record has one of these terms (``codec.terms_of``); there is at least one."""
+    """The record has one of these terms (see ``terms.py``); there is at least one."""
 
     terms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One half of the number at ``path`` (``codec.halves``) is in the closed or open interval.
+    """One half of the number at ``path`` (``terms.halves``) is in the closed or open interval.
 
     Attributes:
         path: The keys from the outermost in.

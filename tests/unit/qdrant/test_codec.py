@@ -20,14 +20,13 @@ from vstore_qdrant.codec import (
     changed,
     decode_metadata,
     encode_payload,
-    halves,
     merged,
     point_id,
-    scalar_term,
     split,
     to_points,
     to_records,
 )
+from vstore_qdrant.terms import halves, scalar_term
 
 numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 
