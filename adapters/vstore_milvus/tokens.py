@@ -55,10 +55,16 @@ def element(value: Scalar) -> str:
             return "b1" if value else "b0"
         case datetime():
             return str(micros(value))
-        case int():
-            return repr(float(value)) if abs(value) >= 10**16 and int(float(value)) == value else str(value)
         case _:
-            return str(int(value)) if abs(value) < 1e16 and value.is_integer() else repr(value)
+            return _shortest(value)
+
+
+def _shortest(value: int | float) -> str:
+    if isinstance(value, float) and not value.is_integer():
+        return repr(value)
+    whole = int(value)
+    real = repr(float(whole)) if int(float(whole)) == whole else ""
+    return real if real and len(real) < len(str(whole)) else str(whole)
 
 
 def _ordered(value: int | float) -> str:

@@ -1,0 +1,38 @@
+"""Milvus Lite and one Milvus server for all tests of this folder, a collection of its own for each test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import vstore
+from tests.milvus_server import milvus_server
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    with milvus_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["lite", "server"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[vstore.Store]:
+    if request.param == "lite":
+        url = f"milvus:{tmp_path_factory.mktemp('milvus') / 'data.db'}"
+    else:
+        url = request.getfixturevalue("server")
+    with vstore.connect(url) as connected:
+        yield connected
+
+
+@pytest.fixture
+def new(store: vstore.Store) -> Callable[..., vstore.Collection]:
+    def make(dimension: int = 2, metric: str = "l2", **options: Any) -> vstore.Collection:
+        return store.create_collection(f"test_{next(_NUMBERS)}", dimension=dimension, metric=metric, **options)
+
+    return make
