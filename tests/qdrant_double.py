@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ from qdrant_client import grpc as messages
 from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 from qdrant_client.http import models
 
-__all__ = ["qdrant_double"]
+__all__ = ["LATE_SECONDS", "Double", "qdrant_double"]
 
 LATE_SECONDS = 0.3
 MAX_BODY = 32 << 20  # service.max_request_size_mb of the server, by default
@@ -36,13 +38,34 @@ class Refused(Exception):
         self.status = status
 
 
-class Core:
-    """One local client behind one lock, and what both protocols ask of it."""
+class Double:
+    """One local client behind one lock, what both protocols ask of it, and the faults that a test sets.
 
-    def __init__(self, version: str) -> None:
-        self.version = version
+    Attributes:
+        url: Its ``qdrant://`` URL for REST.
+        grpc_url: The same for gRPC.
+        version: What it says its version is.
+        api_key: What requests must carry, or empty.
+        hang: Whether it answers nothing over REST.
+        garbage: Whether it answers over REST what is no JSON.
+        status: With what it refuses every REST request, or 0.
+        max_body: Bytes of the largest REST body it takes.
+        writes_left: Upserts it takes over REST before it breaks the connection.
+        requests: Method and path of every REST request.
+    """
+
+    def __init__(self) -> None:
+        self.url = self.grpc_url = ""
         self.client = QdrantClient(":memory:")
+        self.requests: list[tuple[str, str]] = []
         self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """No faults."""
+        self.version, self.api_key = "1.20.0", ""
+        self.hang, self.garbage, self.status = False, False, 0
+        self.max_body, self.writes_left = MAX_BODY, 1 << 30
 
     def call(self, operation: Operation, collection: str = "", body: Any = None, *, late: bool = False) -> Any:
         """Does it, or raises ``Refused`` as the server would; ``late``: acknowledges first, as without ``wait``."""
@@ -135,14 +158,13 @@ class Rest(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    core: Core
-    api_key: str
+    double: Double
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
 
     def _answer(self, status: int, result: Any) -> None:
-        body = TypeAdapter(Any).dump_json(result, exclude_none=False)
+        body = b"<html>no JSON</html>" if self.double.garbage else TypeAdapter(Any).dump_json(result)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -150,20 +172,32 @@ class Rest(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _handle(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        while self.double.hang:
+            time.sleep(0.02)
+        self.double.requests.append((self.command, self.path))
         path = self.path.partition("?")[0]
-        try:
-            if path == "/":
-                self._answer(200, {"title": "a double of qdrant", "version": self.core.version, "commit": None})
+        if self.command == "PUT" and path.endswith("/points"):
+            self.double.writes_left -= 1
+            if self.double.writes_left < 0:
+                self.close_connection = True
                 return
-            if self.api_key and self.headers.get("api-key") != self.api_key:
-                raise Refused(401, "Must provide an API key or an Authorization bearer token")
-            if length > MAX_BODY:
-                raise Refused(413, f"Payload error: JSON payload ({length} bytes) is larger than allowed")
-            self._answer(200, {"status": "ok", "time": 0.0, "result": self._result(path, body)})
+        try:
+            self._check(len(body))
+            if path == "/":
+                self._answer(200, {"title": "a double of qdrant", "version": self.double.version, "commit": None})
+            else:
+                self._answer(200, {"status": "ok", "time": 0.0, "result": self._result(path, body)})
         except Refused as error:
             self._answer(error.status, {"status": {"error": str(error)}, "time": 0.0})
+
+    def _check(self, size: int) -> None:
+        if self.double.status:
+            raise Refused(self.double.status, "as the test asked")
+        if self.double.api_key and self.headers.get("api-key") != self.double.api_key:
+            raise Refused(401, "Must provide an API key or an Authorization bearer token")
+        if size > self.double.max_body:
+            raise Refused(413, f"Payload error: JSON payload ({size} bytes) is larger than allowed")
 
     def _result(self, path: str, body: bytes) -> Any:
         for method, pattern, kind, operation in ROUTES:
@@ -171,7 +205,7 @@ class Rest(BaseHTTPRequestHandler):
             if method == self.command and found:
                 parsed = None if kind is None else TypeAdapter(kind).validate_json(body)
                 late = operation in WRITES and "wait=true" not in self.path
-                return self.core.call(operation, found.groupdict().get("collection", ""), parsed, late=late)
+                return self.double.call(operation, found.groupdict().get("collection", ""), parsed, late=late)
         raise Refused(404, f"{self.command} {path} is not a route of the double")
 
     do_GET = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
@@ -188,15 +222,15 @@ CODES = {
 class _Rpc:
     """What the gRPC services share."""
 
-    def __init__(self, core: Core, api_key: str) -> None:
-        self.core = core
-        self.api_key = api_key
+    def __init__(self, double: Double) -> None:
+        self.double = double
 
     def _call(self, context: grpc.ServicerContext, operation: Operation, *arguments: Any, late: bool = False) -> Any:
-        if self.api_key and dict(context.invocation_metadata()).get("api-key") != self.api_key:
+        key = self.double.api_key
+        if key and dict(context.invocation_metadata()).get("api-key") != key:
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "Must provide an API key or an Authorization bearer token")
         try:
-            return self.core.call(operation, *arguments, late=late)
+            return self.double.call(operation, *arguments, late=late)
         except Refused as error:
             context.abort(CODES[error.status], str(error))
 
@@ -304,33 +338,32 @@ class Health(_Rpc, messages.QdrantServicer):
     """The gRPC service that tells the version."""
 
     def HealthCheck(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return messages.HealthCheckReply(title="a double of qdrant", version=self.core.version)
+        return messages.HealthCheckReply(title="a double of qdrant", version=self.double.version)
 
 
 @contextmanager
-def qdrant_double(*, version: str = "1.20.0", api_key: str = "") -> Iterator[tuple[str, int]]:
-    """Starts the double; yields its ``qdrant://`` URL for REST, without the key, and its gRPC port.
-
-    Args:
-        version: What it says its version is.
-        api_key: What a request must carry, if anything.
-    """
-    core = Core(version)
-    http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Rest,), {"core": core, "api_key": api_key}))
+def qdrant_double() -> Iterator[Double]:
+    """Starts a double on two free ports of 127.0.0.1."""
+    double = Double()
+    warnings.filterwarnings("ignore", message="Local mode performs exact")  # with search_params, in any thread
+    http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Rest,), {"double": double}))
     http.daemon_threads = True
     rpc = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", MAX_BODY)])
-    messages.add_CollectionsServicer_to_server(Collections(core, api_key), rpc)
-    messages.add_PointsServicer_to_server(Points(core, api_key), rpc)
-    messages.add_QdrantServicer_to_server(Health(core, api_key), rpc)
-    grpc_port = rpc.add_insecure_port("127.0.0.1:0")
+    messages.add_CollectionsServicer_to_server(Collections(double), rpc)
+    messages.add_PointsServicer_to_server(Points(double), rpc)
+    messages.add_QdrantServicer_to_server(Health(double), rpc)
+    port = rpc.add_insecure_port("127.0.0.1:0")
     rpc.start()
     serving = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
     serving.start()
+    double.url = f"qdrant://127.0.0.1:{http.server_address[1]}"
+    double.grpc_url = f"{double.url}?prefer_grpc=true&grpc_port={port}"
     try:
-        yield f"qdrant://127.0.0.1:{http.server_address[1]}", grpc_port
+        yield double
     finally:
+        double.hang = False
         http.shutdown()
         serving.join()
         http.server_close()
         rpc.stop(None).wait()
-        core.client.close()
+        double.client.close()

@@ -38,14 +38,14 @@ def _milvus_server(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _qdrant_rest(folder: Path) -> Iterator[str]:
-    with qdrant_double() as (url, _):
-        yield url
+    with qdrant_double() as double:
+        yield double.url
 
 
 @contextmanager
 def _qdrant_grpc(folder: Path) -> Iterator[str]:
-    with qdrant_double() as (url, port):
-        yield f"{url}?prefer_grpc=true&grpc_port={port}"
+    with qdrant_double() as double:
+        yield double.grpc_url
 
 
 STARTED: dict[str, Callable[[Path], AbstractContextManager[str]]] = {

@@ -1,4 +1,4 @@
-"""The three ways to Qdrant for all tests of this folder, a collection of its own for each test."""
+"""The four ways to Qdrant for all tests of this folder, a collection of its own for each test."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 import vstore
-from tests.adapters.qdrant.rest_double import Double, rest_double
+from tests.qdrant_double import Double, qdrant_double
 
 _NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="session")
 def _double() -> Iterator[Double]:
-    with rest_double() as running:
+    with qdrant_double() as running:
         yield running
 
 
@@ -27,11 +27,16 @@ def double(_double: Double) -> Iterator[Double]:
     _double.reset()
 
 
-@pytest.fixture(scope="session", params=["local", "engine", "server"])
+@pytest.fixture(scope="session", params=["local", "engine", "rest", "grpc"])
 def store(
     request: pytest.FixtureRequest, _double: Double, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[vstore.Store]:
-    urls = {"local": "qdrant::memory:", "engine": f"qdrant:{tmp_path_factory.mktemp('engine')}", "server": _double.url}
+    urls = {
+        "local": "qdrant::memory:",
+        "engine": f"qdrant:{tmp_path_factory.mktemp('engine')}",
+        "rest": _double.url,
+        "grpc": _double.grpc_url,
+    }
     with vstore.connect(urls[request.param]) as connected:
         yield connected
 

@@ -14,7 +14,7 @@ import pytest
 from qdrant_client import AsyncQdrantClient, QdrantClient
 
 import vstore
-from tests.adapters.qdrant.rest_double import Double
+from tests.qdrant_double import Double
 from tests.servers import free_port
 from vstore import aio, errors
 
@@ -167,7 +167,7 @@ def test_every_write_waits_and_keeps_its_order(double: Double) -> None:
 
 
 def test_the_clients_of_an_application_are_borrowed(double: Double) -> None:
-    port = double.server_address[1]
+    port = int(double.url.rpartition(":")[2])
     client = QdrantClient(port=port, check_compatibility=False)
     with vstore.connect(client=client) as store:
         store.create_collection("borrowed", dimension=2)
