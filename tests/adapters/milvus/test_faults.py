@@ -1,0 +1,160 @@
+"""What goes wrong with a server: down, hung, killed, refusing. Each is a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+from pymilvus import AsyncMilvusClient, MilvusClient
+
+import vstore
+from tests.milvus_server import milvus_server
+from tests.servers import free_port
+from vstore import aio
+from vstore.errors import AuthenticationFailed, InvalidInput, NotFound, Timeout, Unavailable
+
+SECRET = "s3cret-pass"
+
+
+def test_no_server_is_unavailable_within_the_timeout() -> None:
+    url = f"milvus://127.0.0.1:{free_port()}"
+    begin = time.monotonic()
+    with pytest.raises((Unavailable, Timeout)) as caught:
+        vstore.connect(url, timeout=1.0)
+    assert time.monotonic() - begin < 5
+    assert caught.value.retryable
+
+    async def the_same() -> None:
+        with pytest.raises((Unavailable, Timeout)):
+            await aio.connect(url, timeout=1.0)
+
+    asyncio.run(the_same())
+
+
+def test_a_hung_server_and_a_killed_one() -> None:
+    pids: list[int] = []
+    with milvus_server(pids=pids) as url, vstore.connect(url) as patient:
+        patient.create_collection("abc", dimension=2).add(["a"], [[1, 2]])
+        with vstore.connect(url, timeout=3.0) as store:
+            c = store.get_collection("abc")
+            assert c.count() == 1
+            os.kill(pids[0], signal.SIGSTOP)
+            try:
+                for call in (c.count, lambda: c.upsert(["b"], [[1, 2]]), store.list_collections, store.ping):
+                    begin = time.monotonic()
+                    with pytest.raises(Timeout):
+                        call()
+                    assert time.monotonic() - begin < 7
+            finally:
+                os.kill(pids[0], signal.SIGCONT)
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    assert c.count() in (1, 2)  # a write that timed out may have happened
+                    break
+                except (Timeout, Unavailable):
+                    assert time.monotonic() < deadline
+            os.kill(pids[0], signal.SIGKILL)
+            for call in (c.count, lambda: c.upsert(["b"], [[1, 2]]), store.ping):
+                begin = time.monotonic()
+                with pytest.raises((Unavailable, Timeout)):
+                    call()
+                assert time.monotonic() - begin < 9
+
+
+def test_a_server_that_asks_who_connects(caplog: pytest.LogCaptureFixture) -> None:
+    with milvus_server(common__security__authorizationEnabled="true") as url:
+        address = url.removeprefix("milvus://")
+        with vstore.connect(f"milvus://root:Milvus@{address}") as store:
+            store.create_collection("abc", dimension=2).add(["a"], [[1, 2]])
+            assert store.list_collections() == ["abc"]
+        with vstore.connect(url, token="root:Milvus") as store:
+            assert store.get_collection("abc").count() == 1
+        for wrong in (f"milvus://root:{SECRET}@{address}", f"milvus://{address}?token={SECRET}", url):
+            with pytest.raises(AuthenticationFailed) as caught:
+                vstore.connect(wrong, timeout=5.0)
+            assert SECRET not in str(caught.value)
+            assert not caught.value.retryable
+        assert SECRET not in caplog.text
+
+
+def test_a_database_that_is_not_there(server: str) -> None:
+    with pytest.raises(NotFound):
+        vstore.connect(f"{server}/nothing").list_collections()
+
+
+def test_databases_are_apart(server: str) -> None:
+    with vstore.connect(server) as store:
+        store.native.create_database("other_db")
+        with vstore.connect(f"{server}/other_db") as other:
+            other.create_collection("apart", dimension=2).add(["a"], [[1, 2]])
+            assert "apart" not in store.list_collections()
+            assert other.get_collection("apart").count() == 1
+            other.delete_collection("apart")
+
+
+def test_closing_one_store_leaves_another_open(server: str) -> None:
+    """pymilvus shares one connection among the clients of an address."""
+    first, second = vstore.connect(server), vstore.connect(server)
+    c = second.create_collection("shared", dimension=2)
+    first.close()
+    c.add(["a"], [[1, 2]])
+    assert c.count() == 1
+    second.delete_collection("shared")
+    second.close()
+
+
+def test_a_borrowed_client_stays_open(server: str) -> None:
+    client = MilvusClient(server.replace("milvus", "http"))
+    with vstore.connect(client=client) as store:
+        store.create_collection("borrowed", dimension=2).add(["a"], [[1, 2]])
+    assert client.has_collection("borrowed")
+    client.drop_collection("borrowed")
+    client.close()
+
+    async def the_same() -> None:
+        lent = AsyncMilvusClient(server.replace("milvus", "http"))
+        with pytest.raises(InvalidInput):
+            vstore.connect(client=lent)
+        async with await aio.connect(client=lent) as store:
+            c = await store.create_collection("borrowed", dimension=2)
+            await c.add(["a"], [[1, 2]])
+            assert await c.count() == 1
+        assert await lent.has_collection("borrowed")
+        await lent.drop_collection("borrowed")
+        await lent.close()
+
+    asyncio.run(the_same())
+    with pytest.raises(InvalidInput):
+        vstore.connect(client=client, token="x")
+
+
+def test_async_runs_beside_other_tasks(server: str) -> None:
+    async def run() -> None:
+        async with await aio.connect(server) as store:
+            c = await store.create_collection("beside", dimension=256, metric="l2")
+            longest = 0.0
+            running = True
+
+            async def watch() -> None:
+                nonlocal longest
+                while running:
+                    begin = time.monotonic()
+                    await asyncio.sleep(0.005)
+                    longest = max(longest, time.monotonic() - begin)
+
+            watching = asyncio.create_task(watch())
+            ids = [f"r{n}" for n in range(4000)]
+            await c.add(ids, [[float(n)] * 256 for n in range(4000)])
+            assert len((await c.get(ids)).ids) == 4000
+            running = False
+            await watching
+            await store.delete_collection("beside")
+            # turning 4,000 rows into a message and back holds the loop for as long as it takes for one part
+            assert longest < 0.5
+
+    for _ in range(2):  # a second event loop in the same process
+        asyncio.run(run())

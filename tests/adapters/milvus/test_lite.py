@@ -1,0 +1,93 @@
+"""Milvus Lite: one process a file, opened and closed in full."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from pymilvus import MilvusClient
+
+import vstore
+from vstore import F
+from vstore.errors import InvalidInput, Unavailable
+
+OTHER = """
+import sys, vstore
+try:
+    vstore.connect(sys.argv[1]).close()
+except vstore.VStoreError as error:
+    print(type(error).__name__, error)
+else:
+    print("opened")
+"""
+
+
+def elsewhere(url: str) -> str:
+    done = subprocess.run([sys.executable, "-c", OTHER, url], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == "", done.stderr
+    return done.stdout.strip()
+
+
+def test_a_second_process_is_refused_until_the_last_store_is_closed(tmp_path: Path) -> None:
+    """pymilvus never stops the engine of a file before its process ends."""
+    url = f"milvus:{tmp_path}/new/data.db"
+    first, second = vstore.connect(url), vstore.connect(f"milvus:{tmp_path}/new/../new/data.db")
+    c = first.create_collection("abc", dimension=2)
+    c.add(["a"], [[1, 2]])
+    assert second.get_collection("abc").count() == 1
+    first.close()
+    refused = elsewhere(url)
+    assert refused.startswith("Unavailable")
+    assert "another process" in refused
+    second.close()
+    assert elsewhere(url) == "opened"
+    with vstore.connect(url) as again:
+        assert again.get_collection("abc").count(~F("k").exists()) == 1
+
+
+def test_nothing_is_left_running(tmp_path: Path) -> None:
+    def threads() -> int:
+        return sum(not thread.daemon for thread in threading.enumerate())
+
+    with vstore.connect(f"milvus:{tmp_path}/warm.db") as store:
+        store.create_collection("abc", dimension=2).count()
+    before = threads()
+    for _ in range(5):
+        with vstore.connect(f"milvus:{tmp_path}/data.db") as store:
+            store.list_collections()
+    assert threads() <= before + 1
+
+
+def test_an_engine_that_the_application_started_is_not_stopped(tmp_path: Path) -> None:
+    path = str((tmp_path / "data.db").resolve())
+    client = MilvusClient(path)
+    with vstore.connect(f"milvus:{path}") as store:
+        store.create_collection("abc", dimension=2)
+    assert client.has_collection("abc")
+    client.close()
+
+
+def test_what_is_no_file_of_milvus_lite_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is no database")
+    with pytest.raises(Unavailable) as caught:
+        vstore.connect(f"milvus:{tmp_path}/text.db")
+    assert not caught.value.retryable
+    with pytest.raises(InvalidInput):
+        vstore.connect("milvus::memory:")
+
+
+def test_filters_that_only_lite_has(tmp_path: Path) -> None:
+    with vstore.connect(f"milvus:{tmp_path}/data.db") as store:
+        c = store.create_collection("abc", dimension=1, metric="l2")
+        metadatas = [{"d": {"e": {"f": 1}}}, {"d": {"e": 2}, "s": "abc"}, {}]
+        c.add(["a", "b", "c"], [[1], [2], [3]], ["100% of_it", "100 of it", None], metadatas)
+        assert c.get(["a", "b", "c"]).metadatas == metadatas
+        assert c.count(F("d", "e", "f") == 1) == 1
+        assert c.count(F.document.contains("% of_")) == 1
+        assert c.count(F("s").matches("^a.c$")) == 1
+        assert c.query(vector=[0], k=3, where=F.document.contains("100")).ids == ["a", "b"]
+        c.delete(where=F.document.contains("%"))
+        assert c.count() == 2
