@@ -16,6 +16,10 @@ __all__ = ["FORMAT", "from_json", "from_micros", "info_from_json", "info_to_json
 FORMAT: Final = 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TAG: Final = "$datetime"  # no metadata key begins with $
+# json.dumps would make an encoder for each record
+_encode: Final = json.JSONEncoder(
+    default=lambda moment: {_TAG: micros(moment)}, ensure_ascii=False, allow_nan=False
+).encode
 
 
 def from_micros(value: int) -> datetime:
@@ -25,7 +29,7 @@ def from_micros(value: int) -> datetime:
 
 def to_json(metadata: Mapping[str, Any]) -> str:
     """Metadata as JSON with every type kept; a datetime becomes ``{"$datetime": microseconds}``."""
-    return json.dumps(metadata, default=lambda moment: {_TAG: micros(moment)}, ensure_ascii=False, allow_nan=False)
+    return _encode(metadata)
 
 
 def from_json(text: str) -> Metadata:
