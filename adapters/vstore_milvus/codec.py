@@ -24,6 +24,7 @@ Row = dict[str, Any]
 # empty string, which is what another client would expect, and an empty document is one NUL.
 _EMPTY: Final = "\x00"
 _NOTHING: Final = "{}"
+_dumps: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def encode(records: Records) -> list[Row]:
@@ -61,11 +62,7 @@ def _shadow(metadata: Metadata) -> tuple[str, str]:
             lists[key] = list(dict.fromkeys(map(element, value)))
         else:
             facts[key] = scalar(value)
-    return _dumps(facts), _dumps(lists)
-
-
-def _dumps(data: object) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")) if data else _NOTHING
+    return _dumps(facts) if facts else _NOTHING, _dumps(lists) if lists else _NOTHING
 
 
 def fields(include: Include) -> list[str]:
