@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -345,7 +344,6 @@ class Health(_Rpc, messages.QdrantServicer):
 def qdrant_double() -> Iterator[Double]:
     """Starts a double on two free ports of 127.0.0.1."""
     double = Double()
-    warnings.filterwarnings("ignore", message="Local mode performs exact")  # with search_params, in any thread
     http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Rest,), {"double": double}))
     http.daemon_threads = True
     rpc = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", MAX_BODY)])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["All", "AnyOf", "Condition", "Half", "NoneOf", "Number", "Terms", "Text"]
+__all__ = ["All", "AnyOf", "Condition", "Half", "NoneOf", "Number", "Terms", "Text", "number_fields"]
 
 Half: TypeAlias = Literal["high", "low"]
 
@@ -32,6 +33,11 @@ class Number:
     half: Half
     op: Literal["==", "<", "<=", ">", ">="]
     bound: int
+
+    @property
+    def field(self) -> str:
+        """Where the half stands in the payload, in Qdrant's syntax."""
+        return f"{self.half}.{_path_text(self.path)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +69,21 @@ class NoneOf:
 
 
 Condition: TypeAlias = Terms | Number | Text | All | AnyOf | NoneOf
+
+
+def _path_text(names: Sequence[str]) -> str:
+    """A path in Qdrant's syntax, every key quoted: no key has a double quote or a backslash (META-1)."""
+    return ".".join(f'"{name}"' for name in names)
+
+
+def number_fields(condition: Condition | None) -> set[str]:
+    """The fields of numbers that a condition compares: without an index on it Qdrant reads every payload."""
+    match condition:
+        case All(items) | AnyOf(items):
+            return {field for item in items for field in number_fields(item)}
+        case NoneOf(item):
+            return number_fields(item)
+        case Number():
+            return {condition.field}
+        case _:
+            return set()

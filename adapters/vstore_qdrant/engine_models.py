@@ -8,7 +8,6 @@ import qdrant_edge as edge
 
 from vstore.types import HNSW, CollectionInfo, Flat, Index, Metric, Quantization
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
-from vstore_qdrant.models import path_text
 
 __all__ = ["engine_config", "engine_filter", "engine_params"]
 
@@ -40,8 +39,8 @@ def _inner(condition: Condition) -> edge.FieldCondition | edge.Filter:
             return edge.FieldCondition(key="terms", match=edge.MatchValue(term))
         case Terms(terms):
             return edge.FieldCondition(key="terms", match=edge.MatchAny(list(terms)))
-        case Number(path, half, op, bound):
-            return edge.FieldCondition(key=f"{half}.{path_text(path)}", range=_range(op, float(bound)))
+        case Number(op=op, bound=bound):
+            return edge.FieldCondition(key=condition.field, range=_range(op, float(bound)))
         case Text(text):
             return edge.FieldCondition(key="document", match=edge.MatchSubstring(text))
         case All() | AnyOf() | NoneOf():

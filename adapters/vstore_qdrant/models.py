@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, assert_never
 
 from qdrant_client import models
@@ -10,7 +9,7 @@ from qdrant_client import models
 from vstore.types import HNSW, CollectionInfo, Flat, Index, Metric, Quantization
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
 
-__all__ = ["DISTANCES", "client_filter", "collection_settings", "path_text", "search_params"]
+__all__ = ["DISTANCES", "client_filter", "collection_settings", "search_params"]
 
 DISTANCES: Final[dict[Metric, models.Distance]] = {
     Metric.COSINE: models.Distance.COSINE,
@@ -24,11 +23,6 @@ _BOUNDS: Final[dict[str, tuple[str, ...]]] = {
     ">": ("gt",),
     ">=": ("gte",),
 }
-
-
-def path_text(names: Sequence[str]) -> str:
-    """A path in Qdrant's syntax, every key quoted: no key has a double quote or a backslash (META-1)."""
-    return ".".join(f'"{name}"' for name in names)
 
 
 def client_filter(condition: Condition) -> models.Filter:
@@ -50,9 +44,9 @@ def _inner(condition: Condition) -> models.Condition:
             return models.FieldCondition(key="terms", match=models.MatchValue(value=term))
         case Terms(terms):
             return models.FieldCondition(key="terms", match=models.MatchAny(any=list(terms)))
-        case Number(path, half, op, bound):
+        case Number(op=op, bound=bound):
             limits = dict.fromkeys(_BOUNDS[op], float(bound))
-            return models.FieldCondition(key=f"{half}.{path_text(path)}", range=models.Range(**limits))
+            return models.FieldCondition(key=condition.field, range=models.Range(**limits))
         case Text(text):
             return models.FieldCondition(key="document", match=models.MatchSubstring(substring=text))
         case All() | AnyOf() | NoneOf():

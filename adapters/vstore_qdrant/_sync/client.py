@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from qdrant_client import QdrantClient, models
 
 from vstore.codec import info_from_json, info_to_json
-from vstore.errors import Mismatch, NotFound, Unsupported
+from vstore.errors import AuthenticationFailed, Mismatch, NotFound, Unsupported
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant._sync._run import Closer
 from vstore_qdrant.codec import Fields, Found, Payload, Points
-from vstore_qdrant.conditions import Condition
+from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.models import client_filter, collection_settings, search_params
 
@@ -109,10 +109,21 @@ class ClientTable:
     guard: Callable[[], AbstractContextManager[Any]]
     info: CollectionInfo
     local: bool
+    indexed: set[str] = field(default_factory=set)
 
     @property
     def native(self) -> QdrantClient:
         return self.client
+
+    def _chosen(self, condition: Condition) -> models.Filter:
+        """A condition as a filter, with an index on every number it compares, where the key permits to make one."""
+        for name in sorted(number_fields(condition) - self.indexed if not self.local else ()):
+            self.indexed.add(name)
+            with suppress(AuthenticationFailed), guarded():
+                self.client.create_payload_index(
+                    self.info.name, name, field_schema=models.PayloadSchemaType.FLOAT, wait=True
+                )
+        return client_filter(condition)
 
     def upsert(self, points: Points) -> None:
         batch = models.Batch(ids=points.ids, vectors=points.vectors.tolist(), payloads=points.payloads)  # type: ignore[arg-type]  # list is invariant
@@ -131,7 +142,7 @@ class ClientTable:
         self._delete(models.PointIdsList(points=list(ids)))
 
     def delete_where(self, condition: Condition) -> None:
-        self._delete(models.FilterSelector(filter=client_filter(condition)))
+        self._delete(models.FilterSelector(filter=self._chosen(condition)))
 
     def clear(self) -> None:
         # an empty filter would select everything too; this one says so
@@ -153,7 +164,7 @@ class ClientTable:
         self, vectors: VectorArray, k: int, condition: Condition | None, fields: Fields, *, exact: bool, ef: int | None
     ) -> list[Found]:
         settings = None if self.local else search_params(self.info.index, exact=exact, ef=ef)
-        chosen = None if condition is None else client_filter(condition)
+        chosen = None if condition is None else self._chosen(condition)
         requests = [
             models.QueryRequest(
                 query=vector,
@@ -170,10 +181,11 @@ class ClientTable:
         return [_columns(answer.points, fields) for answer in answers]
 
     def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> Found:
+        chosen = None if condition is None else self._chosen(condition)
         with self.guard(), guarded():
             found, _ = self.client.scroll(
                 self.info.name,
-                scroll_filter=None if condition is None else client_filter(condition),
+                scroll_filter=chosen,
                 limit=limit,
                 offset=start,
                 with_payload=_selected(fields),
@@ -182,7 +194,7 @@ class ClientTable:
         return _columns(found, fields)
 
     def count(self, condition: Condition | None) -> int:
-        chosen = None if condition is None else client_filter(condition)
+        chosen = None if condition is None else self._chosen(condition)
         with self.guard(), guarded():
             return (self.client.count(self.info.name, count_filter=chosen, exact=True)).count
 
