@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Lock
@@ -12,7 +13,7 @@ import pymilvus
 from pymilvus import AsyncMilvusClient, MilvusClient
 
 from vstore.capabilities import Capabilities
-from vstore.errors import InvalidInput, VStoreError
+from vstore.errors import InvalidInput, Unsupported, VStoreError
 from vstore.protocol import Adapter, AsyncAdapter, Settings
 from vstore.threaded import ThreadedAdapter
 from vstore.urls import StoreURL
@@ -26,7 +27,9 @@ from vstore_milvus.clients import LiteFile, open_client, open_client_async
 from vstore_milvus.config import Target, read_target
 from vstore_milvus.errors import guarded
 
-__all__ = ["borrow", "borrow_async", "connect", "connect_async"]
+__all__ = ["borrow", "borrow_async", "check_client", "connect", "connect_async"]
+
+_OLDEST: Final = (2, 6, 4)
 
 
 def connect(url: StoreURL, settings: Settings) -> Adapter:
@@ -118,7 +121,18 @@ def _secrets(token: str) -> tuple[str, ...]:
 
 
 def _record(reported: str) -> Capabilities:
+    check_client(pymilvus.__version__)
     return capabilities(reported=reported, client_version=pymilvus.__version__)
+
+
+def check_client(version: str) -> None:
+    """Raises ``Unsupported`` for a pymilvus that would store JSON text as one JSON string, before 2.6.4."""
+    found = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+    if found < _OLDEST:
+        raise Unsupported(
+            f"pymilvus {version} is too old: {'.'.join(map(str, _OLDEST))} or later is needed",
+            hint="Install it with pip install 'vstore-db[milvus]'.",
+        )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, Unsupported
 from vstore.protocol import Settings
 from vstore.urls import StoreURL, read_options
 from vstore_milvus.config import OPTIONS, Target, read_target
@@ -55,6 +55,17 @@ def test_a_file_has_one_spelling(tmp_path: Path) -> None:
 def test_what_contradicts_itself_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput):
         target(url)
+
+
+def test_an_old_client_is_refused() -> None:
+    """pymilvus before 2.6.4 stores JSON text as one JSON string."""
+    from vstore_milvus.connecting import check_client
+
+    for version in ("2.6.4", "2.6.17", "3.0.2", "3.1.0rc1", "10.0"):
+        check_client(version)
+    for version in ("2.6.3", "2.5.18", "2.4.0"):
+        with pytest.raises(Unsupported):
+            check_client(version)
 
 
 def test_secrets_are_not_shown() -> None:
