@@ -108,17 +108,19 @@ def milvus(folder: Path, dimension: int) -> Iterator[list[Case]]:
 
 @contextmanager
 def qdrant(folder: Path, dimension: int) -> Iterator[list[Case]]:
-    """Embedded Qdrant, each side in a directory of its own, and in memory."""
+    """Qdrant's engine, each side in a directory of its own, and the client's local mode in memory."""
     from raw_qdrant import RawQdrant
+    from raw_qdrant_edge import RawQdrantEdge
 
-    raws = [RawQdrant(str(folder / "raw"), dimension), RawQdrant(":memory:", dimension)]
+    (folder / "raw").mkdir()
+    engine, local = RawQdrantEdge(folder / "raw", dimension), RawQdrant(dimension)
     with connect(f"qdrant:{folder / 'ours'}") as store, connect("qdrant::memory:") as memory:
         yield [
-            Case("qdrant embedded, HNSW", store, HNSW(), raws[0]),
-            Case("qdrant in memory, Flat", memory, Flat(), raws[1]),
+            Case("qdrant embedded, HNSW", store, HNSW(), engine),
+            Case("qdrant in memory, Flat", memory, Flat(), local),
         ]
-    for raw in raws:
-        raw.close()
+    engine.close()
+    local.close()
 
 
 def run(case: Case, records: Records, rounds: int, table: Table) -> None:

@@ -14,10 +14,10 @@ __all__ = ["RawQdrant"]
 
 
 class RawQdrant:
-    """The client's local mode: one batch of columns, ids as UUIDs, pages by scroll."""
+    """The client's local mode in memory: batches of columns, ids as UUIDs, pages by scroll."""
 
-    def __init__(self, location: str, dimension: int) -> None:
-        self._client = QdrantClient(location) if location == ":memory:" else QdrantClient(path=location)
+    def __init__(self, dimension: int) -> None:
+        self._client = QdrantClient(":memory:")
         self._dimension = dimension
         self._name = ""
 
