@@ -13,6 +13,7 @@ from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_milvus._async._run import Lock, compute
 from vstore_milvus._async.reading import AsyncReader
+from vstore_milvus._async.searching import AsyncSearcher
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.codec import encode, split
 from vstore_milvus.compile import with_ids
@@ -36,6 +37,7 @@ class AsyncMilvusCollection:
         self._token = token
         self._lock = lock
         self._read = AsyncReader(session, info, token)
+        self._search = AsyncSearcher(session, self._read)
         limits = session.capabilities.limits
         self._rows = limits.max_batch_rows
         self._bytes = limits.max_batch_bytes
@@ -88,8 +90,8 @@ class AsyncMilvusCollection:
         search: Search | None,
     ) -> list[Hits]:
         if exact:
-            return await self._read.exact(vectors, k, where, include)
-        return await self._read.approximate(vectors, k, where, include, search)
+            return await self._search.exact(vectors, k, where, include)
+        return await self._search.approximate(vectors, k, where, include, search)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

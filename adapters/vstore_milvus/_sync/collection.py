@@ -14,6 +14,7 @@ from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_milvus._sync._run import Lock, compute
 from vstore_milvus._sync.reading import Reader
+from vstore_milvus._sync.searching import Searcher
 from vstore_milvus._sync.session import Session
 from vstore_milvus.codec import encode, split
 from vstore_milvus.compile import with_ids
@@ -37,6 +38,7 @@ class MilvusCollection:
         self._token = token
         self._lock = lock
         self._read = Reader(session, info, token)
+        self._search = Searcher(session, self._read)
         limits = session.capabilities.limits
         self._rows = limits.max_batch_rows
         self._bytes = limits.max_batch_bytes
@@ -89,8 +91,8 @@ class MilvusCollection:
         search: Search | None,
     ) -> list[Hits]:
         if exact:
-            return self._read.exact(vectors, k, where, include)
-        return self._read.approximate(vectors, k, where, include, search)
+            return self._search.exact(vectors, k, where, include)
+        return self._search.approximate(vectors, k, where, include, search)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

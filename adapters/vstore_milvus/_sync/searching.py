@@ -1,0 +1,201 @@
+# Generated from adapters/vstore_milvus/_async/searching.py by tools/unasync.py: do not edit.
+"""The nearest records to a vector."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vstore.errors import LimitExceeded
+from vstore.filters.tree import Filter
+from vstore.scores import distances, nearest, ranked, scores
+from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
+from vstore_milvus._sync._run import compute
+from vstore_milvus._sync.reading import ANSWER_BYTES, Reader
+from vstore_milvus._sync.session import Session
+from vstore_milvus.capabilities import MAX_WINDOW
+from vstore_milvus.codec import fields, to_records
+from vstore_milvus.schema import searching
+
+__all__ = ["Searcher"]
+
+_REQUEST_FLOATS: Final = 4_000_000
+_VECTORS: Final = Include(vectors=True)
+_IDS: Final = Include()
+
+
+class Searcher:
+    """Queries of one collection. They take no lock."""
+
+    def __init__(self, session: Session, reader: Reader) -> None:
+        self._session = session
+        self._client = session.client
+        self._read = reader
+
+    def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+        """The true nearest: reads the vectors that match in chunks, and keeps k for each query."""
+        best: list[tuple[list[str], NDArray[np.float64]]] = [([], np.empty(0)) for _ in queries]
+        for chunk, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS):
+            best = compute(self._better, best, chunk, queries, k)
+        wanted = list(dict.fromkeys(i for kept, _ in best for i in kept))
+        records = self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
+        return [self._hits(kept, distance, records) for kept, distance in best]
+
+    def _better(
+        self,
+        best: list[tuple[list[str], NDArray[np.float64]]],
+        chunk: Records,
+        queries: VectorArray,
+        k: int,
+    ) -> list[tuple[list[str], NDArray[np.float64]]]:
+        assert chunk.vectors is not None
+        out = []
+        for (kept, known), query in zip(best, queries, strict=True):
+            candidates = kept + chunk.ids
+            distance = np.concatenate([known, distances(self._read.info.metric, query, chunk.vectors)])
+            order = nearest(distance, candidates, k)
+            out.append(([candidates[p] for p in order], distance[order]))
+        return out
+
+    def _hits(self, ids: list[str], distance: NDArray[np.float64], records: Records) -> Hits:
+        """Hits in the order of ``ids``; one that was deleted meanwhile is left out."""
+        chosen = records.ordered(ids)
+        if len(chosen) < len(ids):
+            there = set(chosen.ids)
+            distance = distance[[place for place, i in enumerate(ids) if i in there]]
+        return Hits(chosen, distance, scores(self._read.info.metric, distance))
+
+    def exact(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+        """The true nearest.
+
+        Without an index Milvus finds them itself, but compares in float32 and breaks ties at random: some more
+        than k are fetched and compared in float64, until the last of them is farther than the k-th by more
+        than what float32 can be off.
+        """
+        if not isinstance(self._read.info.index, Flat):
+            return self.nearest(queries, k, where, include)
+        condition = self._read.condition(where)
+        fetched = Include(vectors=True, documents=include.documents, metadatas=include.metadatas)
+        hits: dict[int, Hits] = {}
+        todo = list(range(len(queries)))
+        wanted = k + max(10, k // 8)
+        while todo and wanted <= MAX_WINDOW:
+            found = self._search(queries[todo], wanted, condition, fetched, None)
+            hits |= zip(todo, found, strict=True)
+            todo = [p for p in todo if len(hits[p]) == wanted and not self._certain(queries[p], hits[p], k)]
+            wanted *= 4
+        if todo:
+            hits |= zip(todo, self.nearest(queries[todo], k, where, fetched), strict=True)
+        best = [hits[place][:k] for place in range(len(queries))]
+        return best if include.vectors else [_without_vectors(one) for one in best]
+
+    def _certain(self, query: VectorArray, hits: Hits, k: int) -> bool:
+        near, far = float(hits.distances[k - 1]), float(hits.distances[-1])
+        match self._read.info.metric:
+            case Metric.COSINE:
+                slack = 1e-5
+            case Metric.L2:
+                # of the squares: Milvus may compute them as a difference of large terms
+                size = float(np.linalg.norm(query.astype(np.float64))) + far
+                return far * far - near * near > 1e-5 * size * size
+            case Metric.DOT:
+                assert hits.records.vectors is not None
+                longest = np.linalg.norm(hits.records.vectors.astype(np.float64), axis=1).max()
+                slack = 1e-5 * float(longest * np.linalg.norm(query.astype(np.float64)))
+        return far - near > slack
+
+    def approximate(
+        self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None
+    ) -> list[Hits]:
+        """The k nearest as the index finds them, never fewer than match."""
+        condition = self._read.condition(where)
+        hits = self._search(queries, k, condition, include, search)
+        if short := [row for row, one in enumerate(hits) if len(one) < k]:
+            # few match, or the index lost some: one that is still being built, few probes, a selective filter
+            total = self._read.count(where)
+            again = [row for row in short if len(hits[row]) < min(k, total)]
+            if again:
+                for row, one in zip(again, self.nearest(queries[again], k, where, include), strict=True):
+                    hits[row] = one
+        return hits
+
+    def _search(
+        self, queries: VectorArray, k: int, condition: str | None, include: Include, search: Search | None
+    ) -> list[Hits]:
+        """Milvus's own search.
+
+        Its distances are float32 and, of product-quantized vectors, approximations: they are computed anew
+        from the hits' vectors.
+        """
+        fetched = Include(vectors=True, documents=include.documents, metadatas=include.metadatas)
+        room = ANSWER_BYTES // (k * self._read.width(fetched))
+        if room:
+            rows = max(1, min(room, _REQUEST_FLOATS // self._read.info.dimension, MAX_WINDOW))
+            try:
+                hits: list[Hits] = []
+                for start in range(0, len(queries), rows):
+                    hits += self._searched(queries[start : start + rows], k, condition, fetched, include, search)
+                return hits
+            except LimitExceeded:
+                pass
+        # too much for one answer: the ids alone, then the records
+        hits = []
+        for query in queries:
+            found = self._found(query[None], k, condition, _IDS, search)
+            records = self._read.by_ids([hit["id"] for hit in found[0]], fetched)
+            hits.append(compute(self._compared, query, records, include))
+        return hits
+
+    def _searched(
+        self,
+        queries: VectorArray,
+        k: int,
+        condition: str | None,
+        fetched: Include,
+        include: Include,
+        search: Search | None,
+    ) -> list[Hits]:
+        found = self._found(queries, k, condition, fetched, search)
+
+        def compared() -> list[Hits]:
+            return [
+                self._compared(
+                    query, to_records([_row(hit) for hit in one], fetched, self._read.info.dimension), include
+                )
+                for query, one in zip(queries, found, strict=True)
+            ]
+
+        return compute(compared)
+
+    def _found(
+        self, queries: VectorArray, k: int, condition: str | None, fetched: Include, search: Search | None
+    ) -> Any:
+        return self._session.read(
+            self._read.token,
+            self._client.search,
+            self._read.info.name,
+            data=list(queries),
+            filter=condition or "",
+            limit=k,
+            output_fields=fields(fetched),
+            search_params=searching(self._read.info, search, k),
+            anns_field="vector",
+        )
+
+    def _compared(self, query: VectorArray, records: Records, include: Include) -> Hits:
+        assert records.vectors is not None
+        distance = distances(self._read.info.metric, query, records.vectors)
+        if not include.vectors:
+            records = Records(records.ids, None, records.documents, records.metadatas)
+        return ranked(self._read.info.metric, records, distance, max(1, len(records)))
+
+
+def _row(hit: Any) -> dict[str, Any]:
+    return {"id": hit["id"], **hit["entity"]}
+
+
+def _without_vectors(hits: Hits) -> Hits:
+    records = hits.records
+    return Hits(Records(records.ids, None, records.documents, records.metadatas), hits.distances, hits.scores)
