@@ -17,7 +17,7 @@ from vstore.errors import InvalidInput, Unsupported, VStoreError
 from vstore.protocol import Adapter, AsyncAdapter, Settings
 from vstore.threaded import ThreadedAdapter
 from vstore.urls import StoreURL
-from vstore_milvus._async._run import nothing
+from vstore_milvus._async._run import bounded, nothing
 from vstore_milvus._async.adapter import AsyncMilvusAdapter
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus._sync.adapter import MilvusAdapter
@@ -67,7 +67,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     client = open_client_async(target, target.uri, settings.timeout)
     with _connecting(secrets):
         try:
-            record = _record(await client.get_server_version(timeout=settings.timeout))
+            record = _record(await bounded(client.get_server_version(timeout=settings.timeout), settings.timeout))
         except BaseException:
             await client.close()
             raise
@@ -92,7 +92,7 @@ async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
     if not isinstance(client, AsyncMilvusClient):
         return ThreadedAdapter(await asyncio.to_thread(borrow, client, settings))
     with _connecting(()):
-        record = _record(await client.get_server_version(timeout=settings.timeout))
+        record = _record(await bounded(client.get_server_version(timeout=settings.timeout), settings.timeout))
 
     async def close() -> None:
         pass

@@ -101,7 +101,7 @@ def _kind(error: Exception) -> type[VStoreError]:
     for _ in range(8):  # the cause of a cause
         if found is None:
             break
-        if isinstance(found, grpc.FutureTimeoutError):
+        if isinstance(found, grpc.FutureTimeoutError | TimeoutError):
             return Timeout
         code = found.code() if isinstance(found, grpc.RpcError) and callable(getattr(found, "code", None)) else None
         if code is None and isinstance(found, MilvusException) and isinstance(found.code, grpc.StatusCode):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-__all__ = ["Closer", "Guard", "Lock", "compute", "nothing", "sleep"]
+__all__ = ["Closer", "Guard", "Lock", "bounded", "compute", "nothing", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +25,14 @@ class nothing:  # noqa: N801  # as contextlib names its own nullcontext
 
     async def __aexit__(self, *error: object) -> None:
         pass
+
+
+async def bounded(call: Awaitable[T], seconds: float) -> T:
+    """The result of a call that has this timeout of its own; ``TimeoutError`` a second after it.
+
+    AsyncMilvusClient of pymilvus 2.6 waits for its connection without any.
+    """
+    return await asyncio.wait_for(call, seconds + 1)
 
 
 async def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -9,7 +9,7 @@ from pymilvus import AsyncMilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import NotFound, VStoreError
-from vstore_milvus._async._run import Guard
+from vstore_milvus._async._run import Guard, bounded
 from vstore_milvus.errors import guarded, not_loaded
 
 __all__ = ["AsyncSession"]
@@ -42,7 +42,7 @@ class AsyncSession:
 
     async def _guarded(self, method: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
         async with self._guard:
-            return await method(*args, **kwargs)
+            return await bounded(method(*args, **kwargs), self._seconds)
 
     async def read(self, token: str, method: Callable[..., Awaitable[Any]], name: str, **kwargs: Any) -> Any:
         """One query or search of a collection, which sees what this store has written.

@@ -8,13 +8,18 @@ from threading import Lock
 from time import sleep
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-__all__ = ["Closer", "Guard", "Lock", "compute", "sleep"]
+__all__ = ["Closer", "Guard", "Lock", "bounded", "compute", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Closer: TypeAlias = Callable[[], None]
 Guard: TypeAlias = AbstractContextManager[Any]
+
+
+def bounded(result: T, seconds: float) -> T:  # noqa: ARG001  # its twin uses it
+    """The result of a call, which the sync client bounds itself."""
+    return result
 
 
 def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -10,7 +10,7 @@ from pymilvus import MilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import NotFound, VStoreError
-from vstore_milvus._sync._run import Guard
+from vstore_milvus._sync._run import Guard, bounded
 from vstore_milvus.errors import guarded, not_loaded
 
 __all__ = ["Session"]
@@ -43,7 +43,7 @@ class Session:
 
     def _guarded(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         with self._guard:
-            return method(*args, **kwargs)
+            return bounded(method(*args, **kwargs), self._seconds)
 
     def read(self, token: str, method: Callable[..., Any], name: str, **kwargs: Any) -> Any:
         """One query or search of a collection, which sees what this store has written.

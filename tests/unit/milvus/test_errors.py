@@ -64,6 +64,7 @@ def caused(code: int, cause: Exception) -> Exception:
         (MilvusException(65535, "something"), BackendError),
         (ConnectionConfigException(message="Open local milvus failed"), Unavailable),
         (ParamError(message="a bug of ours"), BackendError),
+        (TimeoutError(), Timeout),
         (ValueError("a bug of ours"), BackendError),
     ],
 )
