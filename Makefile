@@ -19,7 +19,7 @@ demo: $(VENV)/.demo ## install and run the demo
 	$(BIN)/vstore demo
 
 test: $(VENV)/.installed ## install and run all tests, the conformance suite on every store included
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+	$(BIN)/python -m pytest -n 4 --dist loadgroup tests
 
 test-oldest: ## the same with the oldest clients that are supported, in .venv-oldest
 	$(PYTHON) -m venv .venv-oldest

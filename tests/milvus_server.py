@@ -21,6 +21,10 @@ from tests.servers import free_port
 __all__ = ["milvus_server"]
 
 _START_SECONDS = 90.0
+# Reads that wait for a write wait for a tick of the server's clock, 200 ms by default; loading a collection goes
+# through checks once a second. Tests make thousands of both.
+_TICK_MILLISECONDS = 20
+_CHECKS = ("CHECKCHANNELINTERVAL", "CHECKSEGMENTINTERVAL", "DISTPULLINTERVAL")
 _PORTS = (
     "root_coord_port",
     "proxy_port",
@@ -86,6 +90,7 @@ def milvus_server(*, data: Path | None = None, pids: list[int] | None = None, **
             config.set(name, port)
         client, peer, metrics = ports[len(_PORTS) :]
         config.set("etcd_port", client)
+        config.set("proxy.timeTickInterval", _TICK_MILLISECONDS)
         for name, value in settings.items():
             config.set(name.replace("__", "."), value)
         config.write_config()
@@ -98,6 +103,7 @@ def milvus_server(*, data: Path | None = None, pids: list[int] | None = None, **
             "LD_LIBRARY_PATH": str(_binaries()),
             "METRICS_PORT": str(metrics),
             "MILVUS_RUN_DIR": str(folder / "run"),
+            **{f"QUERYCOORD_{name}": "50" for name in _CHECKS},
         }
         with log_file.open("wb") as log:
             server = subprocess.Popen(

@@ -45,20 +45,25 @@ def share(config: pytest.Config, mode: Mode, number: int) -> int:
 
 
 def spread(metafunc: pytest.Metafunc, targets: Sequence[Target], *, indirect: bool = False) -> None:
-    """Parametrises a test over targets and modes, all tests of one target together.
+    """Parametrises a test over targets and modes, all tests of one target in one mode together.
 
     Args:
         metafunc: What pytest hands to ``pytest_generate_tests``.
         targets: The stores.
         indirect: Whether a fixture ``target`` makes the target of the one it gets as its parameter.
     """
-    if "target" in metafunc.fixturenames:
-        grouped = metafunc.config.pluginmanager.hasplugin("xdist")
-        marks = {t.name: [pytest.mark.xdist_group(t.name)] if grouped else [] for t in targets}
-        params = [pytest.param(t, id=t.name, marks=marks[t.name]) for t in targets]
-        metafunc.parametrize("target", params, scope="session", indirect=indirect)
-    if "mode" in metafunc.fixturenames:
-        metafunc.parametrize("mode", modes(metafunc.config), scope="session")
+    names = [name for name in ("target", "mode") if name in metafunc.fixturenames]
+    if "target" not in names:
+        return
+    grouped = metafunc.config.pluginmanager.hasplugin("xdist")
+    params = []
+    for target in targets:
+        for mode in modes(metafunc.config) if "mode" in names else [None]:
+            values = [target] if mode is None else [target, mode]
+            label = "-".join([target.name, *([mode] if mode else [])])
+            marks = [pytest.mark.xdist_group(label)] if grouped else []
+            params.append(pytest.param(*values, id=label, marks=marks))
+    metafunc.parametrize(names, params, scope="session", indirect=["target"] if indirect else [])
 
 
 @pytest.fixture(scope="session")
