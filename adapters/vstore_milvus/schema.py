@@ -10,7 +10,7 @@ from pymilvus import CollectionSchema, DataType, MilvusClient
 from pymilvus.milvus_client.index import IndexParams
 
 from vstore.codec import info_from_json, info_to_json
-from vstore.errors import InvalidInput, Mismatch
+from vstore.errors import Mismatch
 from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Index, IVFFlat, Metric, Search
 
 __all__ = ["fields_of", "index_of", "info_of", "new_properties", "searching", "token_of"]
@@ -40,13 +40,13 @@ def fields_of(info: CollectionInfo) -> CollectionSchema:
 
 def index_of(info: CollectionInfo) -> IndexParams:
     """The index on the vectors."""
-    kind, settings = _index(info.index, info.dimension)
+    kind, settings = _index(info.index)
     params = MilvusClient.prepare_index_params()
     params.add_index("vector", index_type=kind, metric_type=_METRICS[info.metric], params=settings)
     return params
 
 
-def _index(index: Index, dimension: int) -> tuple[str, dict[str, int]]:
+def _index(index: Index) -> tuple[str, dict[str, int]]:
     match index:
         case Flat():
             return "FLAT", {}
@@ -55,11 +55,6 @@ def _index(index: Index, dimension: int) -> tuple[str, dict[str, int]]:
         case IVFFlat():
             return "IVF_FLAT", {"nlist": index.lists}
         case IVFPQ():
-            if dimension % index.segments:
-                raise InvalidInput(
-                    f"IVFPQ(segments={index.segments}) must divide the dimension, which is {dimension}",
-                    hint="Choose a divisor of the dimension.",
-                )
             return "IVF_PQ", {"nlist": index.lists, "m": index.segments, "nbits": index.bits}
         case DiskANN():
             return "DISKANN", {}

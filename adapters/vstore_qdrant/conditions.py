@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 __all__ = ["All", "AnyOf", "Condition", "Half", "NoneOf", "Number", "Terms", "Text", "number_fields"]
 
 Half: TypeAlias = Literal["high", "low"]
+
+
+_ENDS: Final[dict[str, tuple[str, ...]]] = {
+    "==": ("gte", "lte"),
+    "<": ("lt",),
+    "<=": ("lte",),
+    ">": ("gt",),
+    ">=": ("gte",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,11 @@ class Number:
     def field(self) -> str:
         """Where the half stands in the payload, in Qdrant's syntax."""
         return f"{self.half}.{_path_text(self.path)}"
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The interval, as Qdrant's ranges name its ends."""
+        return dict.fromkeys(_ENDS[self.op], float(self.bound))
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,9 +114,10 @@ class EngineTable:
             if self._unflushed >= _POINTS_TO_FLUSH:
                 shard.flush()
                 self._unflushed = 0
-            built = shard.info().indexed_vectors_count * 4 * self._info.dimension
-            if self._unbuilt >= max(_BYTES_TO_BUILD, built // 2):
-                self._build(shard)
+            if self._unbuilt >= _BYTES_TO_BUILD:
+                built = shard.info().indexed_vectors_count * 4 * self._info.dimension
+                if self._unbuilt >= built // 2:
+                    self._build(shard)
 
     def _build(self, shard: edge.EdgeShard) -> None:
         """The index, and room taken back from what was deleted; other calls on this collection wait."""

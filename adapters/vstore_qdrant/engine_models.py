@@ -39,28 +39,14 @@ def _inner(condition: Condition) -> edge.FieldCondition | edge.Filter:
             return edge.FieldCondition(key="terms", match=edge.MatchValue(term))
         case Terms(terms):
             return edge.FieldCondition(key="terms", match=edge.MatchAny(list(terms)))
-        case Number(op=op, bound=bound):
-            return edge.FieldCondition(key=condition.field, range=_range(op, float(bound)))
+        case Number():
+            return edge.FieldCondition(key=condition.field, range=edge.RangeFloat(**condition.limits))
         case Text(text):
             return edge.FieldCondition(key="document", match=edge.MatchSubstring(text))
         case All() | AnyOf() | NoneOf():
             return engine_filter(condition)
         case _:
             assert_never(condition)
-
-
-def _range(op: str, bound: float) -> edge.RangeFloat:
-    match op:
-        case "<":
-            return edge.RangeFloat(lt=bound)
-        case "<=":
-            return edge.RangeFloat(lte=bound)
-        case ">":
-            return edge.RangeFloat(gt=bound)
-        case ">=":
-            return edge.RangeFloat(gte=bound)
-        case _:
-            return edge.RangeFloat(gte=bound, lte=bound)
 
 
 def engine_config(info: CollectionInfo) -> edge.EdgeConfig:

@@ -16,13 +16,6 @@ DISTANCES: Final[dict[Metric, models.Distance]] = {
     Metric.L2: models.Distance.EUCLID,
     Metric.DOT: models.Distance.DOT,
 }
-_BOUNDS: Final[dict[str, tuple[str, ...]]] = {
-    "==": ("gte", "lte"),
-    "<": ("lt",),
-    "<=": ("lte",),
-    ">": ("gt",),
-    ">=": ("gte",),
-}
 
 
 def client_filter(condition: Condition) -> models.Filter:
@@ -44,9 +37,8 @@ def _inner(condition: Condition) -> models.Condition:
             return models.FieldCondition(key="terms", match=models.MatchValue(value=term))
         case Terms(terms):
             return models.FieldCondition(key="terms", match=models.MatchAny(any=list(terms)))
-        case Number(op=op, bound=bound):
-            limits = dict.fromkeys(_BOUNDS[op], float(bound))
-            return models.FieldCondition(key=condition.field, range=models.Range(**limits))
+        case Number():
+            return models.FieldCondition(key=condition.field, range=models.Range(**condition.limits))
         case Text(text):
             return models.FieldCondition(key="document", match=models.MatchSubstring(substring=text))
         case All() | AnyOf() | NoneOf():
