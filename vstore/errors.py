@@ -6,7 +6,8 @@ and carries ``retryable``: whether the same call may succeed if it is repeated u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "VStoreError",
+    "following",
 ]
 
 _NAMED_IDS = 10
@@ -155,3 +157,18 @@ class Closed(VStoreError):
 
 class BackendError(VStoreError):
     """The database failed in a way no other kind describes; its own error is chained."""
+
+
+@contextmanager
+def following(done: Sequence[str]) -> Iterator[None]:
+    """Around one request of a call that takes several: an error says which records are done, if there are any."""
+    try:
+        yield
+    except VStoreError as error:
+        if not done:
+            raise
+        raise PartialWrite(
+            f"{len(done):,} records are done; the next part failed: {error.message}",
+            written=done,
+            hint="Call again with the others.",
+        ) from error

@@ -10,7 +10,7 @@ from typing import Any
 from chromadb.api.models.Collection import Collection
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, NotFound, PartialWrite, VStoreError
+from vstore.errors import AlreadyExists, NotFound, following
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_chroma._sync._run import Lock
@@ -145,35 +145,17 @@ class ChromaCollection:
             arguments = part.arguments()
             if len(arguments) == 1:
                 continue
-            try:
-                with guarded():
-                    call(**arguments)
-            except VStoreError as error:
-                if not written:
-                    raise
-                raise _partial(error, written) from error
+            with following(written), guarded():
+                call(**arguments)
             written += part.ids
 
     def _delete(self, ids: list[str]) -> None:
         deleted: list[str] = []
         for start in range(0, len(ids), self._rows):
             part = ids[start : start + self._rows]
-            try:
-                with guarded():
-                    self._native.delete(ids=part)
-            except VStoreError as error:
-                if not deleted:
-                    raise
-                raise _partial(error, deleted) from error
+            with following(deleted), guarded():
+                self._native.delete(ids=part)
             deleted += part
-
-
-def _partial(error: VStoreError, done: list[str]) -> PartialWrite:
-    return PartialWrite(
-        f"{len(done):,} records are done; the next part failed: {error.message}",
-        written=done,
-        hint="Call again with the others.",
-    )
 
 
 def _columns(records: Records) -> Columns:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymilvus import AsyncMilvusClient
 
-from vstore.errors import AlreadyExists, NotFound, PartialWrite, VStoreError
+from vstore.errors import AlreadyExists, NotFound, following
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_milvus._async._run import Lock, compute
@@ -132,12 +132,8 @@ class AsyncMilvusCollection:
         for start in range(0, len(records), self._rows):
             rows = await compute(encode, records[start : start + self._rows])
             for part in split(rows, self._rows, self._bytes, self._info.dimension):
-                try:
+                with following(done):
                     await self._session.call(self._client.upsert, self._info.name, part)
-                except VStoreError as error:
-                    if not done:
-                        raise
-                    raise _partial(error, done) from error
                 done += [row["id"] for row in part]
 
     async def _delete(self, ids: list[str]) -> None:
@@ -146,22 +142,11 @@ class AsyncMilvusCollection:
         for start in range(0, len(ids), self._rows):
             part = ids[start : start + self._rows]
             try:
-                await self._session.call(self._client.delete, self._info.name, filter=with_ids(part))
-            except VStoreError as error:
-                if not done:
-                    raise
-                raise _partial(error, done) from error
+                with following(done):
+                    await self._session.call(self._client.delete, self._info.name, filter=with_ids(part))
             finally:
                 self._session.hidden(self._token)
             done += part
-
-
-def _partial(error: VStoreError, done: list[str]) -> PartialWrite:
-    return PartialWrite(
-        f"{len(done):,} records are done; the next part failed: {error.message}",
-        written=list(done),
-        hint="Call again with the others.",
-    )
 
 
 def _merged(new: Records, old: Records, *, replace_metadata: bool) -> Records:

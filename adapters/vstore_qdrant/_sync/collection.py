@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, NotFound, PartialWrite, VStoreError
+from vstore.errors import AlreadyExists, NotFound, following
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_qdrant._sync._run import Lock
@@ -189,16 +189,8 @@ class QdrantCollection:
     def _in_parts(self, ids: Sequence[str], parts: Sequence[slice], write: Callable[[slice], None]) -> None:
         """One request after the other; names what was done where one fails that is not the first."""
         for rows in parts:
-            try:
+            with following(ids[: rows.start]):
                 write(rows)
-            except VStoreError as error:
-                if not rows.start:
-                    raise
-                raise PartialWrite(
-                    f"{rows.start:,} records are done; the next part failed: {error.message}",
-                    written=ids[: rows.start],
-                    hint="Call again with the others.",
-                ) from error
 
 
 def _even(total: int, size: int) -> list[slice]:
