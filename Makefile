@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-oldest bench check table clean
+.PHONY: demo test test-nightly test-oldest bench check table clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -19,7 +19,10 @@ demo: $(VENV)/.demo ## install and run the demo
 	$(BIN)/vstore demo
 
 test: $(VENV)/.installed ## install and run all tests, the conformance suite on every store included
-	$(BIN)/python -m pytest -n 4 --dist loadgroup tests
+	$(BIN)/python -m pytest -n 3 --dist loadgroup tests
+
+test-nightly: $(VENV)/.installed ## everything, every store in both forms, with 2,000 filters and 200 sequences each
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --vstore-filters 2000 --vstore-sequences 200 tests
 
 test-oldest: ## the same with the oldest clients that are supported, in .venv-oldest
 	$(PYTHON) -m venv .venv-oldest
@@ -38,7 +41,8 @@ bench: $(VENV)/.installed ## compare with the raw clients
 	$(BIN)/python benchmarks/bench.py
 
 table: $(VENV)/.installed ## run the suite on every store and write docs/compatibility.md
-	$(BIN)/python tools/compatibility.py
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --vstore-report $(VENV)/reports tests/conformance
+	$(BIN)/python tools/compatibility.py $(VENV)/reports
 
 clean:
 	rm -rf $(VENV) .venv-oldest

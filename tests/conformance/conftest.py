@@ -64,6 +64,17 @@ EMBEDDED = {
     "qdrant-memory": "qdrant::memory:",
     "qdrant-embedded": "qdrant:{folder}",
 }
+# The forms that run every night only: async and sync are one code, and a store has a sibling of the same adapter that
+# runs in the other form, or in both, every time.
+NIGHTLY = {
+    ("chroma-memory", "async"),
+    ("chroma-embedded", "sync"),
+    ("milvus-server", "async"),
+    ("pgvector-embedded", "async"),
+    ("qdrant-memory", "async"),
+    ("qdrant-double-rest", "async"),
+    ("qdrant-double-grpc", "sync"),
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,6 +94,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = [name for name in names if "double" not in name]
     only = metafunc.config.getoption("--target")
     spread(metafunc, [Target(name, "") for name in names if not only or name in only], indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        of = getattr(item, "callspec", None)
+        if of is not None and "target" in of.params and (of.params["target"].name, of.params.get("mode")) in NIGHTLY:
+            item.add_marker(pytest.mark.nightly)
 
 
 @pytest.fixture(scope="session")

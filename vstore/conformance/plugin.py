@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -134,8 +134,8 @@ class Reporter:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Counts one outcome."""
         properties = dict(report.user_properties)
-        if "vstore_target" not in properties or (report.when != "call" and not report.failed):
-            return
+        if properties.get("vstore_target") not in self.reports or (report.when != "call" and not report.failed):
+            return  # none of the suite's, or a worker of pytest-xdist counts it
         outcome: Outcome = "failed" if report.failed else "no" if "vstore_no" in properties else "passed"
         clauses: Sequence[str] = properties["vstore_clauses"]  # type: ignore[assignment]  # set above
         target = str(properties["vstore_target"])
@@ -143,9 +143,23 @@ class Reporter:
         if self._on_test is not None:
             self._on_test(report.nodeid, outcome)
 
-    def pytest_sessionfinish(self) -> None:
-        """Writes the reports."""
-        if self._folder is not None:
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Takes in what a worker of pytest-xdist counted."""
+        from vstore.conformance.report import Report
+
+        for name, text in getattr(node, "workeroutput", {}).get(PACKAGE, {}).items():
+            counted = Report.from_json(text)
+            if name in self.reports:
+                self.reports[name].merge(counted)
+            else:
+                self.reports[name] = counted
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Writes the reports; a worker of pytest-xdist hands them over."""
+        if (output := getattr(session.config, "workeroutput", None)) is not None:
+            output[PACKAGE] = {name: report.to_json() for name, report in self.reports.items() if report.backend}
+        elif self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
             for name, report in self.reports.items():
                 safe = "".join(c if c.isalnum() or c in "-._" else "_" for c in name)

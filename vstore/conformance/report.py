@@ -102,6 +102,17 @@ class Report:
         if outcome == "failed":
             self.failures.append(Failure(test, clauses, text))
 
+    def merge(self, other: Report) -> None:
+        """Takes in another part of the same run on the same store."""
+        for name, result in other.clauses.items():
+            mine = self.clauses[name]
+            mine.passed, mine.failed, mine.no = (
+                mine.passed + result.passed,
+                mine.failed + result.failed,
+                mine.no + result.no,
+            )
+        self.failures += other.failures
+
     def to_json(self) -> str:
         """JSON that ``from_json`` reads."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False)

@@ -34,7 +34,7 @@ class AsyncChromaCollection:
         self._lock = lock
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
-        self._read = AsyncReader(native, info, self._rows, retry=capabilities.mode == "server")
+        self._read = AsyncReader(native, info, self._rows)
 
     @property
     def info(self) -> CollectionInfo:

@@ -16,7 +16,7 @@ from vstore.types import CollectionInfo, Hits, Include, Metadata, Metric, Record
 from vstore_chroma._async._run import sleep
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import MAX_VARIABLES, Where, variables
-from vstore_chroma.errors import guarded, not_on_disk_yet
+from vstore_chroma.errors import guarded, passing
 
 __all__ = ["AsyncReader"]
 
@@ -38,22 +38,21 @@ _BLIND_DOT: Final = 1e-4
 class AsyncReader:
     """Reads of one collection. They take no lock."""
 
-    def __init__(self, native: AsyncCollection, info: CollectionInfo, max_rows: int, *, retry: bool) -> None:
+    def __init__(self, native: AsyncCollection, info: CollectionInfo, max_rows: int) -> None:
         self._native = native
         self._metric = info.metric
         self._dimension = info.dimension
         self._rows = min(_MAX_IDS, max_rows)
-        self._retries = _RETRIES if retry else 0
         self._recompute = info.metric is Metric.COSINE and info.dimension > _COSINE_DIMENSION
 
     async def _call(self, call: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:
-        """One call of Chroma; repeated while a server writes the first files of a collection's index."""
-        for attempt in range(self._retries):
+        """One call of Chroma; made again where it only met the writing of another call."""
+        for attempt in range(_RETRIES):
             try:
                 with guarded():
                     return await call(**arguments)
             except Unavailable as error:
-                if not not_on_disk_yet(error):
+                if not passing(error):
                     raise
                 await sleep(0.02 * 2**attempt)
         with guarded():

@@ -35,7 +35,7 @@ class ChromaCollection:
         self._lock = lock
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
-        self._read = Reader(native, info, self._rows, retry=capabilities.mode == "server")
+        self._read = Reader(native, info, self._rows)
 
     @property
     def info(self) -> CollectionInfo:

@@ -37,6 +37,7 @@ def _answered(status: int, text: str = "no JSON") -> Exception:
         (chroma.InternalError("too many SQL variables"), errors.LimitExceeded, False),
         (chroma.RateLimitError("x"), errors.Unavailable, True),
         (chroma.InternalError("Nothing found on disk"), errors.Unavailable, True),
+        (chroma.InternalError("Error executing plan: Internal error: Error finding id"), errors.Unavailable, True),
         (chroma.InternalError("disk is full"), errors.BackendError, False),
         (httpx.ConnectError("refused"), errors.Unavailable, True),
         (httpx.ReadError("reset"), errors.Unavailable, True),
