@@ -24,7 +24,7 @@ from qdrant_client.http import models
 
 __all__ = ["LATE_SECONDS", "Double", "qdrant_double"]
 
-LATE_SECONDS = 0.3
+LATE_SECONDS = 2.0
 MAX_BODY = 32 << 20  # service.max_request_size_mb of the server, by default
 Operation = Callable[[QdrantClient, str, Any], Any]
 

@@ -129,7 +129,7 @@ def test_no_attempt_begins_after_the_timeout(flaky: Flaky) -> None:
     started = time.monotonic()
     with pytest.raises(Unavailable):
         made.count()
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 10
     assert 2 <= len(flaky.calls) <= 6
 
 

@@ -105,7 +105,7 @@ def test_a_hung_server_times_out(proxy: Proxy) -> None:
             vstore.connect(proxy.url, timeout=1)
         with pytest.raises(vstore.Timeout):
             asyncio.run(_connect_async(proxy.url, timeout=1))
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 20
         proxy.hang = False
 
 

@@ -25,7 +25,7 @@ def test_no_server_is_unavailable_within_the_timeout() -> None:
     begin = time.monotonic()
     with pytest.raises((Unavailable, Timeout)) as caught:
         vstore.connect(url, timeout=1.0)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
     assert caught.value.retryable
 
     async def the_same() -> None:
@@ -48,7 +48,7 @@ def test_a_hung_server_and_a_killed_one() -> None:
                     begin = time.monotonic()
                     with pytest.raises(Timeout):
                         call()
-                    assert time.monotonic() - begin < 7
+                    assert time.monotonic() - begin < 20
             finally:
                 os.kill(pids[0], signal.SIGCONT)
             deadline = time.monotonic() + 30
@@ -63,7 +63,7 @@ def test_a_hung_server_and_a_killed_one() -> None:
                 begin = time.monotonic()
                 with pytest.raises((Unavailable, Timeout)):
                     call()
-                assert time.monotonic() - begin < 9
+                assert time.monotonic() - begin < 20
 
 
 def test_a_server_that_asks_who_connects(caplog: pytest.LogCaptureFixture) -> None:

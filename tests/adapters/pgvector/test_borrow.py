@@ -109,7 +109,7 @@ def test_a_hung_server_ends_in_a_timeout(server: str) -> None:
             start = time.monotonic()
             with pytest.raises(errors.Timeout):
                 store.list_collections()
-            assert time.monotonic() - start < 5
+            assert time.monotonic() - start < 20
         finally:
             os.kill(pid, signal.SIGCONT)
     connection.close()

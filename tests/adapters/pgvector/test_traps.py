@@ -286,7 +286,7 @@ def test_long_lists_of_values_are_fast(store: vstore.Store) -> None:
         start = time.monotonic()
         assert collection.count(where) == n // 2
         assert collection.count(~where) == n // 2
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 20
 
 
 def test_dot_products_survive_cancellation(store: vstore.Store) -> None:
