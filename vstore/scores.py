@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vstore.types import Hits, Metric, Records, VectorArray
 
-__all__ = ["distances", "nearest", "ranked", "scores"]
+__all__ = ["Best", "distances", "nearest", "ranked", "scores"]
 
 _BLOCK_BYTES = 8 << 20
 
@@ -84,3 +84,53 @@ def ranked(metric: Metric, records: Records, distance: NDArray[np.float64], k: i
     order = nearest(distance, records.ids, k)
     chosen = distance[np.asarray(order, dtype=np.intp)]
     return Hits(records.take(order), chosen, scores(metric, chosen))
+
+
+class Best:
+    """The true k nearest to each of several queries, from records that come in parts.
+
+    It holds k ids and distances a query, whatever the number of records.
+    """
+
+    def __init__(self, metric: Metric, queries: VectorArray, k: int) -> None:
+        """Begins with nothing seen.
+
+        Args:
+            metric: The collection's metric.
+            queries: Shape (nq, d).
+            k: Most hits wanted for each.
+        """
+        self._metric = metric
+        self._queries = queries
+        self._k = k
+        self._kept: list[tuple[list[str], NDArray[np.float64]]] = [([], np.empty(0)) for _ in queries]
+
+    def take(self, part: Records) -> None:
+        """Compares with some more records, which have their vectors."""
+        assert part.vectors is not None
+        for place, query in enumerate(self._queries):
+            ids, known = self._kept[place]
+            candidates = ids + part.ids
+            distance = np.concatenate([known, distances(self._metric, query, part.vectors)])
+            order = nearest(distance, candidates, self._k)
+            self._kept[place] = ([candidates[p] for p in order], distance[order])
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all hits, each once."""
+        return list(dict.fromkeys(i for ids, _ in self._kept for i in ids))
+
+    def hits(self, records: Records) -> list[Hits]:
+        """The hits of each query.
+
+        Args:
+            records: Those of ``ids`` with the columns wanted; one that was deleted meanwhile may be missing.
+        """
+        return [self._hits(ids, distance, records) for ids, distance in self._kept]
+
+    def _hits(self, ids: list[str], distance: NDArray[np.float64], records: Records) -> Hits:
+        chosen = records.ordered(ids)
+        if len(chosen) < len(ids):
+            there = set(chosen.ids)
+            distance = distance[[place for place, i in enumerate(ids) if i in there]]
+        return Hits(chosen, distance, scores(self._metric, distance))

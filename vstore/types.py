@@ -327,6 +327,10 @@ class Records:
             None if self.metadatas is None else [self.metadatas[p] for p in positions],
         )
 
+    def without_vectors(self) -> Records:
+        """The same records, the column of vectors left out."""
+        return Records(self.ids, None, self.documents, self.metadatas)
+
     @staticmethod
     def concat(parts: Sequence[Records]) -> Records:
         """One after the other; the first part says which columns there are."""
@@ -433,6 +437,10 @@ class Hits(Sequence[Hit]):
     def ids(self) -> list[str]:
         """The ids, nearest first."""
         return self.records.ids
+
+    def without_vectors(self) -> Hits:
+        """The same hits, the column of vectors left out."""
+        return Hits(self.records.without_vectors(), self.distances, self.scores)
 
     def __len__(self) -> int:
         return len(self.records)

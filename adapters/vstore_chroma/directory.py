@@ -7,21 +7,17 @@ stay together (CON-1).
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from filelock import FileLock
-from filelock import Timeout as LockTaken
+from vstore.holding import hold
 
-from vstore.errors import Unavailable
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 __all__ = ["Directory"]
-
-_LOCK_NAME: Final = ".vstore.lock"
-_OWNER_NAME: Final = ".vstore.pid"
 
 
 @dataclass(slots=True)
@@ -53,7 +49,12 @@ class Directory:
         with _registry:
             held = _held.get(path)
             if held is None:
-                held = _Held(_take(path))
+                file = hold(
+                    Path(path),
+                    because="Chroma would answer a second one from stale data",
+                    instead="start `chroma run --path …` and connect both to chroma://host:port",
+                )
+                held = _Held(file)
                 _held[path] = held
             held.users += 1
         self.writing = held.writing
@@ -70,24 +71,3 @@ class Directory:
             if held.users == 0:
                 del _held[self.path]
                 held.file.release()
-
-
-def _take(path: str) -> FileLock:
-    folder = Path(path)
-    owner = folder / _OWNER_NAME
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # one lock for all threads of the process: whichever closes the last store releases it
-        file = FileLock(folder / _LOCK_NAME, timeout=0, thread_local=False)
-        file.acquire()
-        owner.write_text(str(os.getpid()))
-    except LockTaken:
-        name = owner.read_text() if owner.exists() else ""
-        who = f"process {name}" if name.isdigit() else "another process"
-        raise Unavailable(
-            f"the directory {path} is open in {who}, and Chroma would answer a second one from stale data",
-            hint="Close it there, or start `chroma run --path …` and connect both to chroma://host:port.",
-        ) from None
-    except OSError as error:
-        raise Unavailable(f"the directory {path} cannot be used: {error.strerror or error}", retryable=False) from error
-    return file

@@ -10,20 +10,19 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from filelock import FileLock
-from filelock import Timeout as LockTaken
-
 from vstore.codec import info_from_json, info_to_json
-from vstore.errors import AlreadyExists, Mismatch, NotFound, Unavailable
+from vstore.errors import AlreadyExists, Mismatch, NotFound
+from vstore.holding import hold
 from vstore.types import CollectionInfo
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 __all__ = ["Folder"]
 
-_LOCK_NAME: Final = ".vstore.lock"
-_OWNER_NAME: Final = ".vstore.pid"
 _PASSING: Final = ".passing-"
 _INFO: Final = "info.json"
 _SHARD: Final = "shard"
@@ -50,10 +49,19 @@ class Folder:
             Unavailable: Another process has it, or it cannot be made.
             Mismatch: It belongs to qdrant_client's local mode.
         """
-        folder = Folder(path, _locked(path))
+        if (path / _LOCAL_MODE).exists():
+            raise Mismatch(
+                f"the directory {path} belongs to qdrant_client's local mode",
+                hint="Open it with vstore.connect(client=QdrantClient(path=…)), or name another directory.",
+            )
+        file = hold(
+            path,
+            because="Qdrant's engine serves one process",
+            instead="run a Qdrant server and connect both to qdrant://host:port",
+        )
         for left in path.glob(f"{_PASSING}*"):  # a process died while it made or deleted it
             shutil.rmtree(left, ignore_errors=True)
-        return folder
+        return Folder(path, file)
 
     def release(self) -> None:
         """Gives the directory back."""
@@ -114,31 +122,6 @@ class Folder:
                 raise Mismatch(f"{name!r} exists, but vstore did not create it")
             raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
         return info_from_json(name, (self.path / name / _INFO).read_text(encoding="utf-8"))
-
-
-def _locked(path: Path) -> FileLock:
-    owner = path / _OWNER_NAME
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if (path / _LOCAL_MODE).exists():
-            raise Mismatch(
-                f"the directory {path} belongs to qdrant_client's local mode",
-                hint="Open it with vstore.connect(client=QdrantClient(path=…)), or name another directory.",
-            )
-        # one lock for all threads of the process: whichever closes the last store releases it
-        file = FileLock(path / _LOCK_NAME, timeout=0, thread_local=False)
-        file.acquire()
-        owner.write_text(str(os.getpid()))
-    except LockTaken:
-        name = owner.read_text() if owner.exists() else ""
-        who = f"process {name}" if name.isdigit() else "another process"
-        raise Unavailable(
-            f"the directory {path} is open in {who}, and Qdrant's engine serves one process",
-            hint="Close it there, or run a Qdrant server and connect both to qdrant://host:port.",
-        ) from None
-    except OSError as error:
-        raise Unavailable(f"the directory {path} cannot be used: {error.strerror or error}", retryable=False) from error
-    return file
 
 
 def _sync_folder(path: Path) -> None:

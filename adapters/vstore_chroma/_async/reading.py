@@ -7,11 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 from chromadb.api.models.AsyncCollection import AsyncCollection
-from numpy.typing import NDArray
 
 from vstore._async._run import run_blocking
 from vstore.errors import Unavailable
-from vstore.scores import distances, nearest, ranked, scores
+from vstore.scores import Best, distances, ranked
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Metric, Records, VectorArray
 from vstore_chroma._async._run import sleep
 from vstore_chroma.codec import included, to_records
@@ -99,38 +98,14 @@ class AsyncReader:
 
     async def nearest(self, queries: VectorArray, k: int, ids: Sequence[str], include: Include) -> list[Hits]:
         """The true nearest among ``ids``: reads their vectors in chunks, and keeps k for each query."""
-        best: list[tuple[list[str], NDArray[np.float64]]] = [([], np.empty(0)) for _ in queries]
+        best = Best(self._metric, queries, k)
         rows = max(16, min(self._rows, _CHUNK_FLOATS // self._dimension))
         for start in range(0, len(ids), rows):
             chunk = await self.by_ids(ids[start : start + rows], Include(vectors=True))
-            best = await run_blocking(self._better, best, chunk, queries, k)
-        wanted = list(dict.fromkeys(i for kept, _ in best for i in kept))
+            await run_blocking(best.take, chunk)
+        wanted = best.ids
         records = await self.by_ids(wanted, include) if included(include) else Records(wanted)
-        return [self._hits(kept, distance, records) for kept, distance in best]
-
-    def _better(
-        self,
-        best: list[tuple[list[str], NDArray[np.float64]]],
-        chunk: Records,
-        queries: VectorArray,
-        k: int,
-    ) -> list[tuple[list[str], NDArray[np.float64]]]:
-        assert chunk.vectors is not None
-        out = []
-        for (kept, known), query in zip(best, queries, strict=True):
-            candidates = kept + chunk.ids
-            distance = np.concatenate([known, distances(self._metric, query, chunk.vectors)])
-            order = nearest(distance, candidates, k)
-            out.append(([candidates[p] for p in order], distance[order]))
-        return out
-
-    def _hits(self, ids: list[str], distance: NDArray[np.float64], records: Records) -> Hits:
-        """Hits in the order of ``ids``; one that was deleted meanwhile is left out."""
-        chosen = records.ordered(ids)
-        if len(chosen) < len(ids):
-            there = set(chosen.ids)
-            distance = distance[[place for place, i in enumerate(ids) if i in there]]
-        return Hits(chosen, distance, scores(self._metric, distance))
+        return best.hits(records)
 
     async def approximate(self, queries: VectorArray, k: int, where: Where | None, include: Include) -> list[Hits]:
         """The k nearest as the index finds them, never fewer than match."""
@@ -190,7 +165,7 @@ class AsyncReader:
         elif self._recompute and records.vectors is not None:
             distance = distances(self._metric, query, records.vectors)
         if not include.vectors and records.vectors is not None:
-            records = Records(records.ids, None, records.documents, records.metadatas)
+            records = records.without_vectors()
         return ranked(self._metric, records, distance, k)
 
 

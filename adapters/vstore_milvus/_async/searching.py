@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vstore.errors import LimitExceeded
 from vstore.filters.tree import Filter
-from vstore.scores import distances, nearest, ranked, scores
+from vstore.scores import Best, distances, ranked
 from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.reading import ANSWER_BYTES, AsyncReader
@@ -35,36 +34,12 @@ class AsyncSearcher:
 
     async def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: reads the vectors that match in chunks, and keeps k for each query."""
-        best: list[tuple[list[str], NDArray[np.float64]]] = [([], np.empty(0)) for _ in queries]
+        best = Best(self._read.info.metric, queries, k)
         async for chunk, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS):
-            best = await compute(self._better, best, chunk, queries, k)
-        wanted = list(dict.fromkeys(i for kept, _ in best for i in kept))
+            await compute(best.take, chunk)
+        wanted = best.ids
         records = await self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
-        return [self._hits(kept, distance, records) for kept, distance in best]
-
-    def _better(
-        self,
-        best: list[tuple[list[str], NDArray[np.float64]]],
-        chunk: Records,
-        queries: VectorArray,
-        k: int,
-    ) -> list[tuple[list[str], NDArray[np.float64]]]:
-        assert chunk.vectors is not None
-        out = []
-        for (kept, known), query in zip(best, queries, strict=True):
-            candidates = kept + chunk.ids
-            distance = np.concatenate([known, distances(self._read.info.metric, query, chunk.vectors)])
-            order = nearest(distance, candidates, k)
-            out.append(([candidates[p] for p in order], distance[order]))
-        return out
-
-    def _hits(self, ids: list[str], distance: NDArray[np.float64], records: Records) -> Hits:
-        """Hits in the order of ``ids``; one that was deleted meanwhile is left out."""
-        chosen = records.ordered(ids)
-        if len(chosen) < len(ids):
-            there = set(chosen.ids)
-            distance = distance[[place for place, i in enumerate(ids) if i in there]]
-        return Hits(chosen, distance, scores(self._read.info.metric, distance))
+        return best.hits(records)
 
     async def exact(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest.
@@ -88,7 +63,7 @@ class AsyncSearcher:
         if todo:
             hits |= zip(todo, await self.nearest(queries[todo], k, where, fetched), strict=True)
         best = [hits[place][:k] for place in range(len(queries))]
-        return best if include.vectors else [_without_vectors(one) for one in best]
+        return best if include.vectors else [one.without_vectors() for one in best]
 
     def _certain(self, query: VectorArray, hits: Hits, k: int) -> bool:
         near, far = float(hits.distances[k - 1]), float(hits.distances[-1])
@@ -187,14 +162,9 @@ class AsyncSearcher:
         assert records.vectors is not None
         distance = distances(self._read.info.metric, query, records.vectors)
         if not include.vectors:
-            records = Records(records.ids, None, records.documents, records.metadatas)
+            records = records.without_vectors()
         return ranked(self._read.info.metric, records, distance, max(1, len(records)))
 
 
 def _row(hit: Any) -> dict[str, Any]:
     return {"id": hit["id"], **hit["entity"]}
-
-
-def _without_vectors(hits: Hits) -> Hits:
-    records = hits.records
-    return Hits(Records(records.ids, None, records.documents, records.metadatas), hits.distances, hits.scores)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.scores import distances, ranked
-from vstore.types import Hits, Include, Metric, Records, VectorArray
+from vstore.types import Hits, Include, Metric, VectorArray
 from vstore_qdrant._sync.port import Table
 from vstore_qdrant.codec import Found, fields, to_records, units
 from vstore_qdrant.conditions import Condition
@@ -77,7 +77,7 @@ class Reader:
             assert records.vectors is not None
             hits = ranked(self._metric, records, distances(self._metric, query, records.vectors), limit)
             if len(hits) < limit or hits.distances[-1] > hits.distances[k - 1] + self._slack(query, hits, k):
-                return hits[:k] if include.vectors else _without_vectors(hits[:k])
+                return hits[:k] if include.vectors else hits[:k].without_vectors()
             limit *= 2  # as many as are level with the last place, for the lower ids among them
 
     def _slack(self, query: VectorArray, hits: Hits, k: int) -> float:
@@ -120,8 +120,3 @@ class Reader:
                 return reported
             case Metric.DOT:
                 return -reported
-
-
-def _without_vectors(hits: Hits) -> Hits:
-    records = hits.records
-    return Hits(Records(records.ids, None, records.documents, records.metadatas), hits.distances, hits.scores)
