@@ -11,15 +11,20 @@ from vstore.errors import Mismatch
 from vstore.filters.rewrite import micros
 from vstore.types import CollectionInfo, Metadata, Metric, index_from_dict, index_to_dict
 
-__all__ = ["FORMAT", "from_json", "from_micros", "info_from_json", "info_to_json", "to_json"]
+__all__ = ["FORMAT", "canonical_json", "from_json", "from_micros", "info_from_json", "info_to_json", "to_json"]
 
 FORMAT: Final = 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TAG: Final = "$datetime"  # no metadata key begins with $
+
+
+def _tagged(moment: datetime) -> dict[str, int]:
+    return {_TAG: micros(moment)}
+
+
 # json.dumps would make an encoder for each record
-_encode: Final = json.JSONEncoder(
-    default=lambda moment: {_TAG: micros(moment)}, ensure_ascii=False, allow_nan=False
-).encode
+_encode: Final = json.JSONEncoder(default=_tagged, ensure_ascii=False, allow_nan=False).encode
+_encode_sorted: Final = json.JSONEncoder(default=_tagged, ensure_ascii=False, allow_nan=False, sort_keys=True).encode
 
 
 def from_micros(value: int) -> datetime:
@@ -30,6 +35,24 @@ def from_micros(value: int) -> datetime:
 def to_json(metadata: Mapping[str, Any]) -> str:
     """Metadata as JSON with every type kept; a datetime becomes ``{"$datetime": microseconds}``."""
     return _encode(metadata)
+
+
+def canonical_json(metadata: Mapping[str, Any]) -> str:
+    """``to_json`` with equal texts for equal metadata: keys in order, and -0.0 written as the equal 0.0 (META-2)."""
+    text = _encode_sorted(metadata)
+    return _encode_sorted(_unsigned(metadata)) if "-0.0" in text else text
+
+
+def _unsigned(value: Any) -> Any:
+    match value:
+        case dict() | Mapping():
+            return {key: _unsigned(element) for key, element in value.items()}
+        case list():
+            return [_unsigned(element) for element in value]
+        case float():
+            return value + 0.0
+        case _:
+            return value
 
 
 def from_json(text: str) -> Metadata:

@@ -1,6 +1,32 @@
-"""Copying a collection between stores, and comparing two collections record by record."""
+"""Moving collections between databases, and proving that they are the same.
 
-from vstore.transfer.compare import Comparison, compare
-from vstore.transfer.copy import copy
+``copy`` plans, moves in chunks that survive an interruption, and compares; ``verify`` compares. docs/migration.md tells
+what they promise.
+"""
 
-__all__ = ["Comparison", "compare", "copy"]
+from vstore.transfer.collections import CollectionSource, CollectionTarget
+from vstore.transfer.copying import copy
+from vstore.transfer.endpoint import Sink, Source, Target
+from vstore.transfer.loss import Kind, Loss
+from vstore.transfer.options import Mode
+from vstore.transfer.report import Parity, Progress, Report, Status, Verification, VerifyMode
+from vstore.transfer.verify import verify
+
+__all__ = [
+    "CollectionSource",
+    "CollectionTarget",
+    "Kind",
+    "Loss",
+    "Mode",
+    "Parity",
+    "Progress",
+    "Report",
+    "Sink",
+    "Source",
+    "Status",
+    "Target",
+    "Verification",
+    "VerifyMode",
+    "copy",
+    "verify",
+]

@@ -1,14 +1,19 @@
-"""The two ends of a transfer: a source that is read and a sink that is written. Files implement both as well."""
+"""The two ends of a transfer: a source that is read, and a target that is made and written through a sink.
+
+Collections implement them (``vstore.transfer.collections``), and data sets of files (``vstore.transfer.files``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
+from vstore.capabilities import Capabilities
+from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
-from vstore.types import CollectionInfo, IncludeName, Page, Records
+from vstore.types import CollectionInfo, IncludeName, Index, Page, Record, Records
 
-__all__ = ["EVERYTHING", "Sink", "Source"]
+__all__ = ["EVERYTHING", "Refuse", "Sink", "Source", "Target"]
 
 EVERYTHING: Final[tuple[IncludeName, ...]] = ("vectors", "documents", "metadatas")
 
@@ -21,7 +26,10 @@ class Source(Protocol):
 
     @property
     def identity(self) -> str:
-        """Names it without secrets, e.g. ``"chroma:/srv/data#docs"`` or ``"parquet:/srv/dump"``."""
+        """Names it without secrets, e.g. ``"chroma:/srv/data#docs"`` or ``"parquet:/srv/dump"``.
+
+        Empty where nothing names it in another process, as a store that was opened by the application.
+        """
         ...
 
     @property
@@ -88,6 +96,58 @@ class Sink(Protocol):
 
     def finish(self) -> None:
         """Called once all chunks are written, and again after a resume: indexes are ready, a manifest is written."""
+        ...
+
+    def close(self) -> None:
+        """Gives back what it opened."""
+        ...
+
+
+class Refuse(Protocol):
+    """What a sink calls for a record that it cannot take; it then goes on with the others."""
+
+    def __call__(self, chunk: int, record: Record, error: VStoreError) -> None:
+        """Notes it. Raises where no more may be refused; the sink lets that pass."""
+        ...
+
+
+class Target(Protocol):
+    """Where a copy goes, whether it is there already or not."""
+
+    @property
+    def identity(self) -> str:
+        """As of a source; empty where nothing names it in another process, so that no copy can be resumed."""
+        ...
+
+    @property
+    def backend(self) -> str:
+        """As of a source."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities | None:
+        """What it can do and take; None where it takes whatever the contract allows."""
+        ...
+
+    def existing(self) -> Source | None:
+        """What is there, to be read; None if there is nothing."""
+        ...
+
+    def create(self, info: CollectionInfo, index: Index | None) -> None:
+        """Makes it, empty.
+
+        Args:
+            info: Dimension, metric, user metadata and embedder.
+            index: The index; None leaves the choice to the database.
+        """
+        ...
+
+    def remove(self) -> None:
+        """Deletes what is there."""
+        ...
+
+    def sink(self, refuse: Refuse) -> Sink:
+        """To write to what is there."""
         ...
 
     def close(self) -> None:

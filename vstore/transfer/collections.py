@@ -1,0 +1,217 @@
+"""A collection of a store as source and as target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from vstore._sync.collection import Collection
+from vstore._sync.store import Store
+from vstore.capabilities import Capabilities
+from vstore.errors import BackendError, InvalidInput, LimitExceeded, NotFound, PartialWrite, Unsupported, VStoreError
+from vstore.filters.tree import Filter
+from vstore.transfer.endpoint import EVERYTHING, Refuse
+from vstore.types import CollectionInfo, IncludeName, Index, Page, Records, VectorArray
+
+__all__ = ["CollectionSink", "CollectionSource", "CollectionTarget"]
+
+
+class CollectionSource:
+    """A collection to be read.
+
+    Args:
+        store: Its store.
+        collection: The collection.
+        identity: Names it in any process, without secrets; empty where nothing does.
+        on_close: What ``close`` does; by default nothing, as the store belongs to the caller.
+    """
+
+    def __init__(
+        self, store: Store, collection: Collection, identity: str = "", on_close: Callable[[], None] = lambda: None
+    ) -> None:
+        self.capabilities: Capabilities = store.capabilities
+        self.collection = collection
+        self._identity = identity
+        self._on_close = on_close
+
+    @property
+    def identity(self) -> str:
+        """See ``Source``."""
+        return self._identity
+
+    @property
+    def backend(self) -> str:
+        """See ``Source``."""
+        return self.capabilities.backend
+
+    @property
+    def info(self) -> CollectionInfo:
+        """See ``Source``."""
+        return self.collection.info
+
+    def count(self, where: Filter | None = None) -> int:
+        """See ``Source``."""
+        return self.collection.count(where)
+
+    def scan(
+        self,
+        *,
+        where: Filter | None = None,
+        batch_size: int = 1000,
+        after: str | None = None,
+        include: Sequence[IncludeName] = EVERYTHING,
+    ) -> Iterator[Page]:
+        """See ``Source``."""
+        return self.collection.scan(where=where, batch_size=batch_size, after=after, include=include)
+
+    def get(self, ids: Sequence[str], *, include: Sequence[IncludeName] = EVERYTHING) -> Records:
+        """See ``Source``."""
+        return self.collection.get(ids, include=include)
+
+    def close(self) -> None:
+        """See ``Source``."""
+        self._on_close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """Stands for the embedder of the source, whose name the target keeps; a copy embeds nothing."""
+
+    name: str
+    dimension: int
+
+    def embed(self, texts: Sequence[str]) -> VectorArray:
+        raise NotImplementedError
+
+
+class CollectionTarget:
+    """A collection to be made and written.
+
+    Args:
+        store: Its store.
+        name: Its name, by which it may exist already.
+        identity: Names it in any process, without secrets; empty where nothing does.
+        on_close: What ``close`` does; by default nothing, as the store belongs to the caller.
+    """
+
+    def __init__(
+        self, store: Store, name: str, identity: str = "", on_close: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store = store
+        self._name = name
+        # what ends with the process cannot be gone on with in another one
+        self._identity = identity if store.capabilities.persistent else ""
+        self._on_close = on_close
+
+    @property
+    def identity(self) -> str:
+        """See ``Target``."""
+        return self._identity
+
+    @property
+    def backend(self) -> str:
+        """See ``Target``."""
+        return self.capabilities.backend
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See ``Target``."""
+        return self._store.capabilities
+
+    def existing(self) -> CollectionSource | None:
+        """See ``Target``."""
+        try:
+            return CollectionSource(self._store, self._store.get_collection(self._name), self._identity)
+        except NotFound:
+            return None
+
+    def create(self, info: CollectionInfo, index: Index | None) -> None:
+        """See ``Target``."""
+        self._store.create_collection(
+            self._name,
+            dimension=info.dimension,
+            metric=info.metric,
+            index=index,
+            embedder=None if info.embedder is None else _Remembered(info.embedder, info.dimension),
+            metadata=info.metadata,
+        )
+
+    def remove(self) -> None:
+        """See ``Target``."""
+        self._store.delete_collection(self._name)
+
+    def sink(self, refuse: Refuse) -> CollectionSink:
+        """See ``Target``."""
+        return CollectionSink(self._store.get_collection(self._name), self._identity, self.backend, refuse)
+
+    def close(self) -> None:
+        """See ``Target``."""
+        self._on_close()
+
+
+class CollectionSink:
+    """Upserts chunks into a collection.
+
+    A chunk that is too large, or in which a record is refused, is halved until what is refused is one record. What
+    "durable" means is the database's own acknowledgement: see docs/migration.md.
+
+    Args:
+        collection: Where to write.
+        identity: As of the target.
+        backend: As of the target.
+        refuse: Takes the records that the database does not.
+    """
+
+    def __init__(self, collection: Collection, identity: str, backend: str, refuse: Refuse) -> None:
+        self._collection = collection
+        self._identity = identity
+        self._backend = backend
+        self._refuse = refuse
+
+    @property
+    def identity(self) -> str:
+        """See ``Sink``."""
+        return self._identity
+
+    @property
+    def backend(self) -> str:
+        """See ``Sink``."""
+        return self._backend
+
+    def write(self, chunk: int, records: Records) -> None:
+        """See ``Sink``."""
+        if not len(records):
+            return
+        try:
+            self._collection.upsert(records.ids, records.vectors, records.documents, records.metadatas)
+            return
+        except VStoreError as raised:
+            error = _reason(raised)
+            if error.retryable or not isinstance(error, _REFUSALS):
+                raise
+        if len(records) == 1:
+            self._refuse(chunk, records[0], error)
+            return
+        half = len(records) // 2
+        self.write(chunk, records[:half])
+        self.write(chunk, records[half:])
+
+    def finish(self) -> None:
+        """See ``Sink``."""
+
+    def close(self) -> None:
+        """See ``Sink``."""
+
+
+# What a record may be the reason of. Where each record is refused for a reason of the database, such as a full disk,
+# the first few say so, and the run ends with them.
+_REFUSALS: Final = (InvalidInput, LimitExceeded, Unsupported, BackendError)
+
+
+def _reason(error: VStoreError) -> VStoreError:
+    """What stopped a write midway, if that will stop it again: a chunk is upserted whole in any case."""
+    cause = error.__cause__
+    if isinstance(error, PartialWrite) and isinstance(cause, VStoreError) and not cause.retryable:
+        return _reason(cause)
+    return error

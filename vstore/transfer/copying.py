@@ -1,0 +1,331 @@
+"""``copy``: plan, transfer, verification, and the story of all three."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vstore.codec import info_to_json
+from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
+from vstore.filters.tree import Filter
+from vstore.transfer.deadletters import DeadLetters, TooManyRefused
+from vstore.transfer.endpoint import Source, Target
+from vstore.transfer.engine import ANEW, Interrupted, SourceChanged, Transfer
+from vstore.transfer.ledger import Job, Ledger, State
+from vstore.transfer.loss import Kind, Loss, check_limits, refuse_losses, static_losses, survey_losses
+from vstore.transfer.options import Mode, Options
+from vstore.transfer.pace import DEFAULT_RETRIES
+from vstore.transfer.plan import make_plan, row_bytes, rows_per_chunk
+from vstore.transfer.report import Progress, Report, Status, VerifyMode
+from vstore.transfer.tally import Tally
+from vstore.transfer.transform import RecordMap, Rewrite, Rewritten, mapping_each, nested_as_json
+from vstore.transfer.verify import DEFAULT_QUERIES, DEFAULT_SAMPLE, verify
+from vstore.types import CollectionInfo, IncludeName, Records
+
+__all__ = ["copy"]
+
+
+def copy(
+    source: Source,
+    target: Target,
+    *,
+    where: Filter | None = None,
+    transform: RecordMap | None = None,
+    mode: Mode | str | None = None,
+    allow: Iterable[str] = (),
+    workers: int = 1,
+    retries: int = DEFAULT_RETRIES,
+    max_rps: float | None = None,
+    max_errors: int = 0,
+    verify: VerifyMode | str = VerifyMode.FULL,
+    sample: int = DEFAULT_SAMPLE,
+    queries: int = DEFAULT_QUERIES,
+    state: Path | None = None,
+    restart: bool = False,
+    dead_letters: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Report:
+    """Copies a source into a target, and compares the two.
+
+    Args:
+        source: What to copy; only read.
+        target: Where to. What is not there is made, with the source's dimension, metric, index, user metadata and
+            name of the embedder.
+        where: Only the records that match.
+        transform: Gives the record to write in place of each, or None to leave it out.
+        mode: What to do with a target that holds records; by default it is refused.
+        allow: Names of losses that are accepted, see ``vstore.transfer.Kind``.
+        workers: How many readers, and how many writers.
+        retries: How often a call that failed with a retryable error is made again.
+        max_rps: Most calls a second; None for no limit.
+        max_errors: How many records the target may refuse; one more ends the run.
+        verify: ``"full"``, ``"sample"`` or ``"none"``.
+        sample: How many records ``"sample"`` compares.
+        queries: How many queries both sides are asked to compare what they find; 0 for none.
+        state: The folder of the ledger, from which the same call goes on after an interruption or failure. Both ends
+            must have been opened by URL. Without it a copy that ends early must begin again.
+        restart: Forgets what the ledger has.
+        dead_letters: Where to write the records that the target refuses, as JSON lines; by default beside the ledger.
+        on_progress: Called now and then, from any thread.
+
+    Returns:
+        The report. What happens after the plan was made is in it, errors included: see ``status``, ``exit_code`` and
+        ``check``.
+
+    Raises:
+        AlreadyExists: The target holds records, and there is no ``mode``.
+        Unsupported: Something would be lost that is not in ``allow``.
+        Mismatch: The source, or an option, is not what it was when the copy was begun.
+        VStoreError: The source cannot be read, or the target not be made. Nothing was written.
+    """
+    options = Options.checked(
+        where=where,
+        transform=transform,
+        mode=mode,
+        allow=allow,
+        workers=workers,
+        retries=retries,
+        max_rps=max_rps,
+        max_errors=max_errors,
+        verify=verify,
+        sample=sample,
+        queries=queries,
+        restart=restart,
+        state=state,
+        dead_letters=dead_letters,
+    )
+    if source.identity and source.identity == target.identity:
+        raise InvalidInput("source and target are the same collection")
+    folder = options.state if target.identity else None  # what ends with the process cannot be gone on with
+    ledger = Ledger.of(source.identity, target.identity, folder)
+    try:
+        return _Run(source, target, options, ledger, on_progress).run()
+    finally:
+        ledger.close()
+
+
+class _Run:
+    def __init__(
+        self,
+        source: Source,
+        target: Target,
+        options: Options,
+        ledger: Ledger,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._options = options
+        self._ledger = ledger
+        self._tally = Tally(options.pace, on_progress)
+        self._dead = DeadLetters(ledger, options.max_errors, options.dead_letters)
+        self._report = Report(
+            source.identity or source.backend,
+            target.identity or target.backend,
+            source.info.name,
+            ledger=str(ledger.path or ""),
+        )
+        self._losses: list[Loss] = []
+
+    def run(self) -> Report:
+        job = self._begun()
+        if job is None:
+            try:
+                self._plan()
+            except KeyboardInterrupt:
+                self._report.status = Status.INCOMPLETE
+                self._report.error = "interrupted while planning; nothing was written"
+                return self._report
+        else:
+            self._report.resumed = True
+            self._check_unchanged(job)
+        self._report.planned = self._ledger.planned()
+        self._report.chunks = self._ledger.chunks()
+        if self._ledger.state is State.PLANNED:
+            self._prepare()
+            self._ledger.advance(State.WRITING)
+        self._report.losses = self._losses
+        with self._told():
+            if self._ledger.state is State.WRITING:
+                self._transfer()
+                self._ledger.advance(State.WRITTEN)
+            self._verify()
+            self._ledger.advance(State.FINISHED)
+        self._account()
+        return self._report
+
+    def _begun(self) -> Job | None:
+        """The job to go on with; None for a new one."""
+        job = self._ledger.job
+        again = job is not None and self._ledger.state is State.FINISHED and self._options.mode is not None
+        if self._options.restart or again:
+            self._ledger.forget()
+            return None
+        return job
+
+    def _plan(self) -> None:
+        source, target, options = self._source, self._target, self._options
+        check_limits(source.info, target.capabilities)
+        there = self._there()
+        self._losses = list(static_losses(source.info, target.capabilities, there))
+        refuse_losses(self._losses, options.allow)
+        flat = target.capabilities is not None and not target.capabilities.nested_metadata
+        include: tuple[IncludeName, ...] = ("metadatas",) if flat else ()
+        rows = rows_per_chunk(target, row_bytes(source, options.where, options.pace))
+        self._tally.begin("plan", None if options.where is not None else source.count())
+        chunks, survey = make_plan(source, rows, options.where, include, options.pace, self._tally.add)
+        self._tally.end()
+        nested = list(survey_losses(survey, target.capabilities))
+        refuse_losses(nested, options.allow)
+        self._losses += nested
+        job = Job(source.identity, target.identity, info_to_json(source.info), options.binding())
+        self._ledger.begin(job, chunks)
+
+    def _there(self) -> CollectionInfo | None:
+        """What the target is that will be written to as it is; raises ``AlreadyExists`` where it must not be."""
+        existing = self._target.existing()
+        if existing is None or self._options.mode is Mode.REPLACE:
+            return None
+        if self._options.mode is None and (count := existing.count()):
+            raise AlreadyExists(
+                f"the target holds {count:,} records",
+                hint="--mode merge keeps those that the source lacks, --mode replace deletes the collection first.",
+                backend=self._target.backend,
+                operation="copy",
+            )
+        return existing.info
+
+    def _check_unchanged(self, job: Job) -> None:
+        """Raises ``Mismatch`` where going on would not give what the plan says."""
+        asked, begun = self._options.binding(), dict(job.options)
+        if changed := sorted(name for name in asked if asked[name] != begun.get(name)):
+            raise Mismatch(
+                f"this copy was begun with other options: {', '.join(f'{n}={begun.get(n)!r}' for n in changed)}",
+                hint="Give the same options to go on, or --restart to begin again.",
+            )
+        if info_to_json(self._source.info) != job.info:
+            raise SourceChanged("the source is another collection than when this copy was begun", hint=ANEW)
+        self._losses = list(static_losses(self._source.info, self._target.capabilities, None))
+        state = self._ledger.state
+        if state in (State.PLANNED, State.WRITING):
+            planned, count = self._ledger.planned(), self._source.count(self._options.where)
+            if planned != count:
+                raise SourceChanged(
+                    f"the source had {planned:,} records when this copy was begun and has {count:,} now", hint=ANEW
+                )
+        if state is not State.PLANNED:
+            existing = self._target.existing()
+            done = self._ledger.written()[0].rows
+            if existing is None or (self._options.transform is None and existing.count() < done):
+                raise Mismatch(
+                    f"the target has acknowledged {done:,} records, which it no longer has",
+                    hint="--restart begins again, with --mode merge or replace if something is left.",
+                )
+
+    def _prepare(self) -> None:
+        """Makes the target; in no case after a chunk was written."""
+        options = self._options
+        there = self._there()
+        if there is not None:
+            return
+        if self._target.existing() is not None:
+            self._target.remove()
+        info = self._source.info
+        changed = any(loss.kind is Kind.INDEX for loss in self._losses)
+        try:
+            self._target.create(info, None if changed else info.index)
+        except (Unsupported, LimitExceeded) as error:
+            # what an index does not take, such as a number of dimensions, is not in the capability record
+            loss = Loss(Kind.INDEX, error.message)
+            refuse_losses([loss], options.allow)
+            self._losses.append(loss)
+            self._target.create(info, None)
+
+    def _transfer(self) -> None:
+        sink = self._target.sink(self._dead.refuse)
+        try:
+            self._tally.begin("copy", self._report.planned, done=self._ledger.rows_done())
+            Transfer(
+                self._source,
+                sink,
+                self._ledger,
+                where=self._options.where,
+                rewrite=self._rewrite(),
+                workers=self._options.workers,
+                pace=self._options.pace,
+                on_chunk=self._tally.add,
+            ).run()
+            sink.finish()
+        finally:
+            self._tally.end()
+            sink.close()
+
+    def _verify(self) -> None:
+        options, report = self._options, self._report
+        refused = {refusal.id for refusal in self._ledger.refused()}
+        if options.verify is VerifyMode.NONE:
+            report.status = Status.DEAD_LETTERS if refused else Status.COPIED
+            return
+        rewrites = self._rewrites()
+        left: Source = Rewritten(self._source, rewrites) if rewrites else self._source
+        right = self._target.existing()
+        if right is None:
+            raise Mismatch("the target is gone", hint="--restart begins again.")
+        self._tally.begin("verify", 2 * report.planned)
+        found = verify(
+            left,
+            right,
+            mode=options.verify,
+            where=options.where,
+            subset=options.mode is Mode.MERGE,
+            without=refused,
+            sample=options.sample,
+            queries=options.queries,
+            pace=options.pace,
+            on_rows=self._tally.add,
+        )
+        self._tally.end()
+        report.verification = found
+        if not found.equal:
+            report.status = Status.DIFFERENT
+        else:
+            report.status = Status.DEAD_LETTERS if refused else Status.VERIFIED
+
+    def _rewrites(self) -> list[Rewrite]:
+        rewrites: list[Rewrite] = [] if self._options.transform is None else [mapping_each(self._options.transform)]
+        capabilities = self._target.capabilities
+        if Kind.NESTED in self._options.allow and capabilities is not None and not capabilities.nested_metadata:
+            rewrites.append(nested_as_json)
+        return rewrites
+
+    def _rewrite(self) -> Callable[[Records], Records] | None:
+        rewrites = self._rewrites()
+        return Rewritten(self._source, rewrites).rewrite if rewrites else None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Around what may end early: the report says how it ended."""
+        resumable = Status.INCOMPLETE if self._ledger.path is not None else Status.FAILED
+        try:
+            yield
+        except (Interrupted, KeyboardInterrupt):
+            self._report.status = resumable
+            self._report.error = "interrupted"
+        except TooManyRefused as error:
+            self._report.status = Status.DEAD_LETTERS
+            self._report.error = str(error)
+        except SourceChanged as error:
+            self._report.status = Status.FAILED
+            self._report.error = str(error)
+        except VStoreError as error:
+            self._report.status = resumable
+            self._report.error = f"{type(error).__name__}: {error}"
+
+    def _account(self) -> None:
+        report = self._report
+        digest, report.size = self._ledger.written()
+        report.copied, report.digest = digest.rows, str(digest)
+        report.refused, report.dead_letters = self._dead.write()
+        report.retries = self._options.pace.retried
+        report.seconds = self._tally.seconds

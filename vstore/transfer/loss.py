@@ -1,0 +1,108 @@
+"""What a copy would change, each kind by a name under which it can be allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vstore.capabilities import Capabilities
+from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
+from vstore.transfer.plan import Survey
+from vstore.types import CollectionInfo, index_features
+
+__all__ = ["Kind", "Loss", "check_limits", "parse_allowed", "refuse_losses", "static_losses", "survey_losses"]
+
+
+class Kind(StrEnum):
+    """The name of a loss."""
+
+    INDEX = "index-change"
+    """Another index: recall and speed differ, what is stored does not."""
+    METRIC = "metric-change"
+    """Another metric: nearness means something else."""
+    NESTED = "nested-as-json"
+    """Dicts inside metadata become JSON texts."""
+    EMBEDDER = "embedder-change"
+    """The target's vectors were made by another embedder."""
+    METADATA = "collection-metadata"
+    """The collection's own metadata stay those of the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something that the target will not have as the source has it.
+
+    Attributes:
+        kind: The name under which it can be allowed.
+        text: What it is, in words.
+    """
+
+    kind: Kind
+    text: str
+
+
+def parse_allowed(names: Iterable[str]) -> frozenset[Kind]:
+    """The kinds of these names; raises ``InvalidInput`` on any other."""
+    known = {kind.value: kind for kind in Kind}
+    if unknown := [name for name in names if name not in known]:
+        raise InvalidInput(f"no loss is called {unknown[0]!r}", hint=f"Their names are {', '.join(known)}.")
+    return frozenset(known[name] for name in names)
+
+
+def static_losses(info: CollectionInfo, target: Capabilities | None, there: CollectionInfo | None) -> Iterator[Loss]:
+    """The losses that can be told without reading a record.
+
+    Args:
+        info: The source.
+        target: What the target can do; None for one that takes everything.
+        there: The collection that is written to, where it exists already.
+
+    Raises:
+        Mismatch: The dimensions differ.
+    """
+    if there is None:
+        for feature, words in index_features(info.index) if target is not None else ():
+            answer = getattr(target, feature)
+            if not answer:
+                yield Loss(Kind.INDEX, f"{words} is not to be had: {answer.note}; the target chooses its own")
+        return
+    if there.dimension != info.dimension:
+        raise Mismatch(f"the target has dimension {there.dimension}, the source {info.dimension}")
+    for kind, word, ours, theirs in (
+        (Kind.METRIC, "metric", info.metric, there.metric),
+        (Kind.INDEX, "index", info.index, there.index),
+        (Kind.EMBEDDER, "embedder", info.embedder, there.embedder),
+        (Kind.METADATA, "metadata of the collection", info.metadata, there.metadata),
+    ):
+        if ours != theirs:
+            yield Loss(kind, f"the source's {word} is {ours!r:.200}, that of the existing target {theirs!r:.200}")
+
+
+def survey_losses(survey: Survey, target: Capabilities | None) -> Iterator[Loss]:
+    """The losses that only the records tell."""
+    if survey.nested and target is not None and not target.nested_metadata:
+        yield Loss(
+            Kind.NESTED,
+            f"{survey.nested:,} records have nested metadata, of which the target has none: "
+            f"{target.nested_metadata.note}",
+        )
+
+
+def check_limits(info: CollectionInfo, target: Capabilities | None) -> None:
+    """Raises ``LimitExceeded`` for a dimension that the target does not take."""
+    if target is not None and info.dimension > target.limits.max_dimension:
+        raise LimitExceeded(
+            f"the source has {info.dimension:,} dimensions; the target takes {target.limits.max_dimension:,}"
+        )
+
+
+def refuse_losses(losses: Iterable[Loss], allowed: frozenset[Kind]) -> None:
+    """Raises ``Unsupported`` that names every loss which is not allowed."""
+    refused = [loss for loss in losses if loss.kind not in allowed]
+    if refused:
+        names = sorted({loss.kind.value for loss in refused})
+        raise Unsupported(
+            "; ".join(f"{loss.kind}: {loss.text}" for loss in refused),
+            hint=f"To accept this: --allow {','.join(names)} (in Python allow={names!r}).",
+        )

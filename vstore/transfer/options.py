@@ -1,0 +1,106 @@
+"""What a copy is asked to do, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from vstore.errors import InvalidInput
+from vstore.filters.dictform import to_dict
+from vstore.filters.tree import Filter
+from vstore.transfer.loss import Kind, parse_allowed
+from vstore.transfer.pace import Pace
+from vstore.transfer.report import VerifyMode
+from vstore.transfer.transform import RecordMap, fingerprint
+
+__all__ = ["Mode", "Options"]
+
+MAX_WORKERS = 64
+
+
+class Mode(StrEnum):
+    """What to do with a target that holds records."""
+
+    MERGE = "merge"
+    """Keep them; records with the same id are replaced."""
+    REPLACE = "replace"
+    """Delete the collection and make it anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """See ``copy``."""
+
+    where: Filter | None
+    transform: RecordMap | None
+    mode: Mode | None
+    allow: frozenset[Kind]
+    workers: int
+    pace: Pace
+    max_errors: int
+    verify: VerifyMode
+    sample: int
+    queries: int
+    restart: bool
+    state: Path | None
+    dead_letters: Path | None
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        where: Filter | None,
+        transform: RecordMap | None,
+        mode: Mode | str | None,
+        allow: Iterable[str],
+        workers: int,
+        retries: int,
+        max_rps: float | None,
+        max_errors: int,
+        verify: VerifyMode | str,
+        sample: int,
+        queries: int,
+        restart: bool,
+        state: Path | None,
+        dead_letters: Path | None,
+    ) -> Options:
+        """The options; raises ``InvalidInput`` on those that cannot be."""
+        if mode not in (None, *[m.value for m in Mode]):
+            raise InvalidInput(f"mode must be 'merge', 'replace' or None, not {mode!r}")
+        if verify not in [m.value for m in VerifyMode]:
+            raise InvalidInput(f"verify must be 'full', 'sample' or 'none', not {verify!r}")
+        for name, value, low, high in (
+            ("workers", workers, 1, MAX_WORKERS),
+            ("max_errors", max_errors, 0, 1_000_000),
+            ("sample", sample, 1, 100_000_000),
+            ("queries", queries, 0, 1_000),
+        ):
+            if type(value) is not int or not low <= value <= high:
+                raise InvalidInput(f"{name} must be an int from {low} to {high:,}, not {value!r}")
+        return cls(
+            where=where,
+            transform=transform,
+            mode=None if mode is None else Mode(mode),
+            allow=parse_allowed(allow),
+            workers=workers,
+            pace=Pace(retries, max_rps),
+            max_errors=max_errors,
+            verify=VerifyMode(verify),
+            sample=sample,
+            queries=queries,
+            restart=restart,
+            state=state,
+            dead_letters=dead_letters,
+        )
+
+    def binding(self) -> dict[str, Any]:
+        """What must be the same in the next run for it to go on with this one."""
+        return {
+            "where": None if self.where is None else to_dict(self.where),
+            "transform": None if self.transform is None else fingerprint(self.transform),
+            "mode": self.mode,
+            "allow": sorted(self.allow),
+        }

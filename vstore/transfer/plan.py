@@ -1,0 +1,147 @@
+"""The chunk plan: where each piece of the source begins, made once before anything is written.
+
+A chunk is one page of one scan of ids: it begins behind a cursor and has so many records, whose ids have a digest.
+However many workers read it, and whenever, they find the same records there, or see that the source has changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from vstore.codec import to_json
+from vstore.filters.tree import Filter
+from vstore.transfer.digest import Digest, digest_ids
+from vstore.transfer.endpoint import EVERYTHING, Source, Target
+from vstore.transfer.pace import Pace
+from vstore.types import IncludeName, Metadata, Records
+
+__all__ = ["Chunk", "Survey", "make_plan", "row_bytes", "rows_per_chunk"]
+
+_MAX_ROWS: Final = 5_000
+_MAX_BYTES: Final = 16 << 20
+_SAMPLE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of work.
+
+    Attributes:
+        number: Its place in the plan, from 0.
+        after: The cursor behind which it begins; None for the first.
+        ids: The digest of its ids, their number included.
+    """
+
+    number: int
+    after: str | None
+    ids: Digest
+
+    @property
+    def rows(self) -> int:
+        """How many records it has."""
+        return self.ids.rows
+
+
+@dataclass(slots=True)
+class Survey:
+    """What the records of a source are like, as far as the scan brought it.
+
+    Attributes:
+        rows: Records seen.
+        documents: Those with a document.
+        longest_id: UTF-8 bytes of the longest id.
+        longest_document: UTF-8 bytes of the longest document.
+        keys: For each key of metadata how many values of each type; nested dicts are ``"object"``.
+        nested: Records with a dict inside their metadata.
+    """
+
+    rows: int = 0
+    documents: int = 0
+    longest_id: int = 0
+    longest_document: int = 0
+    keys: dict[str, Counter[str]] = field(default_factory=dict)
+    nested: int = 0
+
+    def add(self, records: Records) -> None:
+        """Takes in one page."""
+        self.rows += len(records)
+        self.longest_id = max(self.longest_id, max((len(i.encode()) for i in records.ids), default=0))
+        texts = [text for text in records.documents or () if text is not None]
+        self.documents += len(texts)
+        self.longest_document = max(self.longest_document, max((len(text.encode()) for text in texts), default=0))
+        for metadata in records.metadatas or ():
+            self.nested += any(isinstance(value, dict) for value in metadata.values())
+            for key, value in metadata.items():
+                self.keys.setdefault(key, Counter())[_type(value)] += 1
+
+
+def _type(value: Any) -> str:
+    match value:
+        case list():
+            return f"list of {_type(value[0])}" if value else "list"
+        case dict():
+            return "object"
+        case datetime():
+            return "datetime"
+        case _:
+            return type(value).__name__
+
+
+def row_bytes(source: Source, where: Filter | None, pace: Pace) -> int:
+    """About how many bytes one record takes: the mean of the first 200; 1 if there are none."""
+    for page in pace.scan(source, where=where, batch_size=_SAMPLE, include=EVERYTHING):
+        return max(1, _bytes(page.records) // len(page.records))
+    return 1
+
+
+def _bytes(records: Records) -> int:
+    vectors = 0 if records.vectors is None else records.vectors.nbytes
+    documents = sum(len(text.encode()) for text in records.documents or () if text is not None)
+    metadatas = sum(map(_length, records.metadatas or ()))
+    return vectors + documents + metadatas + sum(len(i.encode()) for i in records.ids)
+
+
+def _length(metadata: Metadata) -> int:
+    return len(to_json(metadata))
+
+
+def rows_per_chunk(target: Target, bytes_per_row: int) -> int:
+    """How many records make a chunk: what the target takes at once in rows and in bytes, at most 5,000 and 16 MiB."""
+    rows, size = _MAX_ROWS, _MAX_BYTES
+    if target.capabilities is not None:
+        limits = target.capabilities.limits
+        rows, size = min(rows, limits.max_batch_rows), min(size, limits.max_batch_bytes)
+    return max(1, min(rows, size // bytes_per_row))
+
+
+def make_plan(
+    source: Source,
+    rows: int,
+    where: Filter | None,
+    include: tuple[IncludeName, ...],
+    pace: Pace,
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> tuple[list[Chunk], Survey]:
+    """Scans the source once and cuts it into chunks.
+
+    Args:
+        source: What to copy.
+        rows: Most records of a chunk.
+        where: Only the records that match.
+        include: Columns to look into for the survey; without any the scan is one of ids.
+        pace: Makes the calls.
+        on_rows: Called with the number of records of each chunk.
+    """
+    chunks: list[Chunk] = []
+    survey = Survey()
+    after: str | None = None
+    for page in pace.scan(source, where=where, batch_size=rows, include=include):
+        chunks.append(Chunk(len(chunks), after, digest_ids(page.records.ids)))
+        survey.add(page.records)
+        after = page.cursor
+        on_rows(len(page.records))
+    return chunks, survey

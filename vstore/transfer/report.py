@@ -1,0 +1,222 @@
+"""What a comparison and a copy have to say: data classes with a JSON form and an exit code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from vstore.errors import BackendError
+from vstore.transfer.loss import Loss
+
+__all__ = ["Parity", "Progress", "Report", "Status", "Verification", "VerifyMode"]
+
+_NAMED: Final = 10
+
+
+class VerifyMode(StrEnum):
+    """How much a verification reads."""
+
+    FULL = "full"
+    """Everything."""
+    SAMPLE = "sample"
+    """All ids, and some records whole."""
+    NONE = "none"
+    """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a transfer is.
+
+    Attributes:
+        phase: ``"plan"``, ``"copy"`` or ``"verify"``.
+        rows: Records done in this phase, those of earlier runs included.
+        total: Records of this phase; None where nobody has counted them.
+        size: Bytes copied in this run.
+        seconds: Since the phase began.
+        retries: Calls made again so far.
+    """
+
+    phase: str
+    rows: int
+    total: int | None
+    size: int = 0
+    seconds: float = 0.0
+    retries: int = 0
+
+
+@dataclass(slots=True)
+class Parity:
+    """Whether both sides find the same.
+
+    Attributes:
+        queries: How many queries were asked, without a filter and, if there was one, with.
+        k: Hits of each.
+        exact_disagreements: Exact queries whose hits differ by more than ties. Records at equal distances may
+            change places.
+        filter: The filter, in its dict form, or None if no metadata offered one.
+        recall: Share of the true nearest that approximate queries found, by side, without and with the filter; None
+            where there was no filter.
+    """
+
+    queries: int
+    k: int
+    exact_disagreements: int = 0
+    filter: dict[str, Any] | None = None
+    recall: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Verification:
+    """What a comparison of two sources found.
+
+    Attributes:
+        mode: How much was read.
+        compared: Records whose columns were compared.
+        rows: Records of the left and of the right.
+        missing: Records of the left that the right lacks.
+        extra: Records of the right that the left lacks.
+        doubled: Records that one side gives more than once.
+        vectors: Records whose vectors differ.
+        documents: Records whose documents differ.
+        metadatas: Records whose metadata differ, in a value or in a type.
+        examples: Some of the ids concerned.
+        exactness: The class by which vectors were compared.
+        bitwise: Whether all vectors compared are equal bit for bit.
+        digest: The digest of all records, where both sides have the same; else None.
+        confidence: What a sample that shows no difference is worth, in words; empty where everything was read.
+        excluded: Dead letters, which were left out of the comparison.
+        settings: What differs of the collections themselves (index, metric, user metadata, …), in words.
+        comparable: Whether dimension and metric agree; if not, no record was read, and the two are not equal.
+        parity: Whether both sides find the same; None where they were not asked.
+    """
+
+    mode: VerifyMode
+    exactness: str
+    compared: int = 0
+    rows: tuple[int, int] = (0, 0)
+    missing: int = 0
+    extra: int = 0
+    doubled: int = 0
+    vectors: int = 0
+    documents: int = 0
+    metadatas: int = 0
+    examples: list[str] = field(default_factory=list)
+    bitwise: bool = True
+    digest: str | None = None
+    confidence: str = ""
+    excluded: int = 0
+    settings: list[str] = field(default_factory=list)
+    comparable: bool = True
+    parity: Parity | None = None
+
+    @property
+    def differences(self) -> int:
+        """How many differences were found in what is stored."""
+        return self.missing + self.extra + self.doubled + self.vectors + self.documents + self.metadatas
+
+    @property
+    def equal(self) -> bool:
+        """Whether no record differs, and exact queries agree. Another index or user metadata is no difference here."""
+        return self.comparable and not self.differences and (self.parity is None or not self.parity.exact_disagreements)
+
+    def name(self, ids: list[str]) -> None:
+        """Takes some ids as examples."""
+        self.examples += ids[: max(0, _NAMED - len(self.examples))]
+
+    def to_json(self) -> str:
+        """Everything, as JSON."""
+        return json.dumps({"equal": self.equal, **asdict(self)}, indent=2, ensure_ascii=False)
+
+
+class Status(StrEnum):
+    """How a copy ended."""
+
+    PLANNED = "planned"
+    """A dry run: nothing was written."""
+    VERIFIED = "verified"
+    """Copied, and compared: nothing differs."""
+    COPIED = "copied"
+    """Copied; a comparison was not asked for."""
+    DIFFERENT = "different"
+    """Copied, but the comparison found differences."""
+    DEAD_LETTERS = "dead letters"
+    """The target has refused records. The others are copied, or the run ended with too many."""
+    INCOMPLETE = "incomplete"
+    """Interrupted or failed; the same call goes on where it ended."""
+    FAILED = "failed"
+    """Failed, and cannot be gone on with."""
+
+
+_EXIT: Final = {
+    Status.PLANNED: 0,
+    Status.VERIFIED: 0,
+    Status.COPIED: 0,
+    Status.FAILED: 1,
+    Status.DIFFERENT: 3,
+    Status.INCOMPLETE: 4,
+    Status.DEAD_LETTERS: 5,
+}
+
+
+@dataclass(slots=True)
+class Report:
+    """The story of a copy.
+
+    Attributes:
+        source: Identity of the source, or what kind of store it is.
+        target: Likewise.
+        collection: Name of the collection in the source.
+        status: How it ended.
+        resumed: Whether it went on with an earlier run.
+        planned: Records of the plan.
+        chunks: Pieces of work of the plan.
+        copied: Records that the target has acknowledged, in all runs.
+        size: Bytes of them, as hashed.
+        digest: The order-independent digest of what was sent and acknowledged.
+        refused: Dead letters.
+        dead_letters: The file they are in, or empty.
+        ledger: The file that keeps what is done, or empty.
+        retries: Calls made again in this run.
+        losses: What the target does not have as the source has it, each allowed.
+        plan: Of a dry run, what the source is like, the target's limits, and estimates.
+        verification: What the comparison found.
+        error: What ended the run, in words; empty if nothing did.
+        seconds: How long this run took, by phase.
+    """
+
+    source: str
+    target: str
+    collection: str
+    status: Status = Status.FAILED
+    resumed: bool = False
+    planned: int = 0
+    chunks: int = 0
+    copied: int = 0
+    size: int = 0
+    digest: str = ""
+    refused: int = 0
+    dead_letters: str = ""
+    ledger: str = ""
+    retries: int = 0
+    losses: list[Loss] = field(default_factory=list)
+    plan: dict[str, Any] | None = None
+    verification: Verification | None = None
+    error: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 copied and verified, 1 failed, 3 copied but different, 4 incomplete and resumable, 5 dead letters."""
+        return _EXIT[self.status]
+
+    def check(self) -> None:
+        """Raises ``BackendError`` where the copy did not end well."""
+        if self.exit_code:
+            raise BackendError(f"the copy ended as {self.status.value}: {self.error or 'see the report'}")
+
+    def to_json(self) -> str:
+        """Everything, as JSON."""
+        return json.dumps({"exit_code": self.exit_code, **asdict(self)}, indent=2, ensure_ascii=False)

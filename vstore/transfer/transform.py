@@ -1,0 +1,165 @@
+"""Rewriting records on their way: a user's function, and what a target needs that lacks something."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from vstore.codec import to_json
+from vstore.errors import InvalidInput, VStoreError
+from vstore.filters.tree import Filter
+from vstore.transfer.endpoint import EVERYTHING, Source
+from vstore.types import CollectionInfo, IncludeName, Metadata, Page, Record, Records
+
+__all__ = ["RecordMap", "Rewrite", "Rewritten", "fingerprint", "load_map", "mapping_each", "nested_as_json"]
+
+RecordMap: TypeAlias = Callable[[Record], Record | None]
+"""Gives the record to write in place of one, or None to leave it out. It runs again in a resume and in verify:
+the same record must give the same answer."""
+
+Rewrite: TypeAlias = Callable[[Records], Records]
+
+
+def load_map(name: str) -> RecordMap:
+    """The function that ``module:function`` names; the working directory is looked in as well.
+
+    Raises:
+        InvalidInput: There is none.
+    """
+    module, colon, attribute = name.partition(":")
+    if not colon or not module or not attribute:
+        raise InvalidInput(f"{name!r} does not name a function", hint="Write module:function.")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        function: RecordMap = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InvalidInput(f"{name!r} cannot be imported: {error}") from error
+    if not callable(function):
+        raise InvalidInput(f"{name!r} is not a function, but a {type(function).__name__}")
+    return function
+
+
+def fingerprint(function: RecordMap) -> str:
+    """Names a function and, where its source is at hand, what it does: a resume refuses another."""
+    name = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', type(function).__name__)}"
+    try:
+        return f"{name} {sha256(inspect.getsource(function).encode()).hexdigest()[:16]}"
+    except (OSError, TypeError):
+        return name
+
+
+def mapping_each(function: RecordMap) -> Rewrite:
+    """A rewrite of columns that calls ``function`` for each record."""
+
+    def rewrite(records: Records) -> Records:
+        made: list[Record] = []
+        for record in records:
+            try:
+                answer = function(record)
+            except Exception as error:
+                if isinstance(error, VStoreError):
+                    raise
+                raise InvalidInput(
+                    f"the transform failed on record {record.id!r}: {type(error).__name__}: {error}", ids=[record.id]
+                ) from error
+            if answer is None:
+                continue
+            if not isinstance(answer, Record) or answer.vector is None:
+                raise InvalidInput(
+                    f"the transform gave {type(answer).__name__} for record {record.id!r}",
+                    hint="It gives a Record with a vector, or None to leave the record out.",
+                    ids=[record.id],
+                )
+            made.append(answer)
+        return Records(
+            [record.id for record in made],
+            np.stack([np.asarray(record.vector, dtype=np.float32) for record in made]) if made else _none_of(records),
+            [record.document for record in made],
+            [record.metadata or {} for record in made],
+        )
+
+    return rewrite
+
+
+def _none_of(records: Records) -> np.ndarray[Any, np.dtype[np.float32]]:
+    assert records.vectors is not None
+    return records.vectors[:0]
+
+
+def nested_as_json(records: Records) -> Records:
+    """Dicts inside metadata as JSON texts, for a target that has flat metadata."""
+    if records.metadatas is None:
+        return records
+    return replace(records, metadatas=[_flat(metadata) for metadata in records.metadatas])
+
+
+def _flat(metadata: Metadata) -> Metadata:
+    if not any(isinstance(value, dict) for value in metadata.values()):
+        return metadata
+    return {key: to_json(value) if isinstance(value, dict) else value for key, value in metadata.items()}
+
+
+class Rewritten:
+    """A source whose records are rewritten as they are read; it can be scanned and counted, by reading all of it.
+
+    Args:
+        source: What is read.
+        rewrites: Applied one after the other.
+    """
+
+    def __init__(self, source: Source, rewrites: Sequence[Rewrite]) -> None:
+        self._source = source
+        self._rewrites = rewrites
+
+    @property
+    def identity(self) -> str:
+        """See ``Source``."""
+        return self._source.identity
+
+    @property
+    def backend(self) -> str:
+        """See ``Source``."""
+        return self._source.backend
+
+    @property
+    def info(self) -> CollectionInfo:
+        """See ``Source``."""
+        return self._source.info
+
+    def count(self, where: Filter | None = None) -> int:
+        """See ``Source``."""
+        return sum(len(page.records) for page in self.scan(where=where))
+
+    def scan(
+        self,
+        *,
+        where: Filter | None = None,
+        batch_size: int = 1000,
+        after: str | None = None,
+        include: Sequence[IncludeName] = EVERYTHING,
+    ) -> Iterator[Page]:
+        """See ``Source``; all columns come, whatever ``include`` says, since a rewrite may need them."""
+        for page in self._source.scan(where=where, batch_size=batch_size, after=after):
+            yield replace(page, records=self.rewrite(page.records))
+
+    def get(self, ids: Sequence[str], *, include: Sequence[IncludeName] = EVERYTHING) -> Records:
+        """Not to be had: a rewrite may change ids."""
+        raise NotImplementedError
+
+    def rewrite(self, records: Records) -> Records:
+        """Applies the rewrites."""
+        for rewrite in self._rewrites:
+            records = rewrite(records)
+        return records
+
+    def close(self) -> None:
+        """See ``Source``."""
+        self._source.close()
