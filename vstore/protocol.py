@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter
 from vstore._sync.protocol import Adapter, CollectionAdapter
@@ -22,6 +23,7 @@ __all__ = [
     "AsyncAdapter",
     "AsyncCollectionAdapter",
     "CollectionAdapter",
+    "EmbeddedFactory",
     "Settings",
 ]
 
@@ -68,4 +70,16 @@ class AdapterFactory(Protocol):
 
     async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
         """The same for async; takes the client's async form, or its sync form in threads."""
+        ...
+
+
+@runtime_checkable
+class EmbeddedFactory(Protocol):
+    """What the factory of a database that opens paths is besides.
+
+    Connecting makes what is not there, which a store that is only to be read must not be.
+    """
+
+    def holds(self, path: Path) -> bool:
+        """Whether this database has its data at ``path``. It reads names of files, and changes nothing."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from vstore.errors import InvalidInput
@@ -19,6 +20,10 @@ class ChromaFactory:
     name = "chroma"
     client_packages: tuple[str, ...] = ("chromadb",)
     options: ClassVar[Mapping[str, Option]] = OPTIONS
+
+    def holds(self, path: Path) -> bool:
+        """Whether there is a database at ``path``."""
+        return (path / "chroma.sqlite3").is_file()
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A connection to a new database in memory, to a directory, or to a server."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from vstore.errors import InvalidInput
@@ -19,6 +20,10 @@ class MilvusFactory:
     name = "milvus"
     client_packages: tuple[str, ...] = ("pymilvus",)
     options: ClassVar[Mapping[str, Option]] = OPTIONS
+
+    def holds(self, path: Path) -> bool:
+        """Whether there is a database at ``path``."""
+        return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A connection to a server, or to Milvus Lite over a file."""

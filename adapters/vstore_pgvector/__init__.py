@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from vstore.protocol import Adapter, AsyncAdapter, Settings
@@ -18,6 +19,10 @@ class PGVectorFactory:
     name = "pgvector"
     client_packages: tuple[str, ...] = ("psycopg", "psycopg_pool")
     options: ClassVar[Mapping[str, Option]] = OPTIONS
+
+    def holds(self, path: Path) -> bool:
+        """Whether there is a database at ``path``."""
+        return (path / "PG_VERSION").is_file()
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A pool of connections to the server, or to an embedded one that is started."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from vstore.errors import InvalidInput
@@ -19,6 +20,10 @@ class QdrantFactory:
     name = "qdrant"
     client_packages: tuple[str, ...] = ("qdrant_client", "vstore_qdrant")
     options: ClassVar[Mapping[str, Option]] = OPTIONS
+
+    def holds(self, path: Path) -> bool:
+        """Whether there is a database at ``path``."""
+        return path.is_dir() and any((path / name).is_file() for name in (".vstore.lock", "meta.json"))
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A connection to a new database in memory, to a directory, or to a server."""

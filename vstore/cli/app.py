@@ -10,6 +10,8 @@ import typer
 
 from vstore import __version__
 from vstore.cli.output import console, errors_told
+from vstore.transfer.options import Mode
+from vstore.transfer.report import VerifyMode
 
 __all__ = ["Embedded", "app"]
 
@@ -27,9 +29,18 @@ URL_HELP = (
 )
 StoreArgument = Annotated[str, typer.Argument(metavar="URL", help=URL_HELP)]
 TimeoutOption = Annotated[float, typer.Option(help="Seconds after which a call is given up.")]
+WhereOption = Annotated[str | None, typer.Option(metavar="FILTER", help="Only records that match, as JSON.")]
+MappingOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="How to read a collection that vstore did not create, as JSON.")
+]
+RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call is made again.")]
+SampleOption = Annotated[int, typer.Option(min=1, help="Records that --verify sample compares.")]
+QueriesOption = Annotated[int, typer.Option(min=0, help="Queries both sides are asked.")]
+ReportOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole story, as JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as where the output is no terminal.")]
 
 
-class Mode(StrEnum):
+class Form(StrEnum):
     """Which form of the library ``conform`` tests."""
 
     SYNC = "sync"
@@ -101,11 +112,122 @@ def inspect(
 
 
 @app.command()
+def copy(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"Where from. {URL_HELP}")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Where to.")],
+    collection: Annotated[list[str], typer.Option(help="Which collection; may be given several times.")] = [],  # noqa: B006 (typer copies it)
+    everything: Annotated[bool, typer.Option("--all", help="All collections that vstore created.")] = False,
+    name: Annotated[str | None, typer.Option(help="Another name in the target.")] = None,
+    where: WhereOption = None,
+    function: Annotated[
+        str | None, typer.Option("--map", metavar="MODULE:FUNCTION", help="Rewrites each record; None leaves it out.")
+    ] = None,
+    mapping: MappingOption = None,
+    mode: Annotated[Mode | None, typer.Option(help="What to do with a target that holds records.")] = None,
+    allow: Annotated[
+        list[str], typer.Option(metavar="LOSS,…", help="Accept a loss by name, as --dry-run and the refusal tell it.")
+    ] = [],  # noqa: B006
+    dry_run: Annotated[bool, typer.Option(help="Read the source and tell what would be done; write nothing.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Readers, and as many writers.")] = 1,
+    max_rps: Annotated[float | None, typer.Option(help="Most calls a second.")] = None,
+    retries: RetriesOption = 8,
+    max_errors: Annotated[int, typer.Option(min=0, help="Records the target may refuse before the run ends.")] = 0,
+    dead_letters: Annotated[Path | None, typer.Option(help="File for refused records, as JSON lines.")] = None,
+    verify: Annotated[VerifyMode, typer.Option(help="How much to compare afterwards.")] = VerifyMode.FULL,
+    sample: SampleOption = 1000,
+    queries: QueriesOption = 10,
+    state: Annotated[Path | None, typer.Option(help="Folder of the ledger; by default ~/.local/state/vstore.")] = None,
+    restart: Annotated[bool, typer.Option(help="Forget how far an earlier run came.")] = False,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
+    timeout: TimeoutOption = 30.0,
+) -> None:
+    """Copies collections from one store to another and compares them, record by record.
+
+    Killed or interrupted, the same command goes on where it ended. Exit codes: 0 copied and verified, 1 failed,
+    2 usage, 3 copied but different, 4 incomplete and resumable, 5 records were refused.
+    Example: vstore copy chroma:./data qdrant://localhost:6333 --collection docs
+    """
+    from vstore.cli.copy import run
+
+    with errors_told():
+        run(
+            source,
+            target,
+            collections=collection,
+            everything=everything,
+            name=name,
+            where=where,
+            function=function,
+            mapping=mapping,
+            mode=mode,
+            allow=allow,
+            dry=dry_run,
+            state=state,
+            report=report,
+            as_json=as_json,
+            timeout=timeout,
+            workers=workers,
+            max_rps=max_rps,
+            retries=retries,
+            max_errors=max_errors,
+            dead_letters=dead_letters,
+            verify=verify,
+            sample=sample,
+            queries=queries,
+            restart=restart,
+        )
+
+
+@app.command()
+def verify(
+    left: Annotated[str, typer.Argument(metavar="LEFT", help=f"One store. {URL_HELP}")],
+    right: Annotated[str, typer.Argument(metavar="RIGHT", help="The other.")],
+    collection: Annotated[str, typer.Option(help="Which collection.")],
+    name: Annotated[str | None, typer.Option(help="Its name in the other, if it differs.")] = None,
+    where: WhereOption = None,
+    mapping: MappingOption = None,
+    subset: Annotated[bool, typer.Option(help="The right may hold other records as well.")] = False,
+    mode: Annotated[VerifyMode, typer.Option("--verify", help="How much to compare.")] = VerifyMode.FULL,
+    sample: SampleOption = 1000,
+    queries: QueriesOption = 10,
+    retries: RetriesOption = 8,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
+    timeout: TimeoutOption = 30.0,
+) -> None:
+    """Compares a collection in two stores: ids both ways, vectors, documents, metadata with their types, and search.
+
+    Exit codes: 0 equal, 1 failed, 2 usage, 3 different. Example: vstore verify chroma:./data pgvector:./pg
+    --collection docs
+    """
+    from vstore.cli.verify import run
+
+    with errors_told():
+        run(
+            left,
+            right,
+            collection=collection,
+            name=name,
+            where=where,
+            mapping=mapping,
+            subset=subset,
+            mode=mode,
+            sample=sample,
+            queries=queries,
+            retries=retries,
+            report=report,
+            as_json=as_json,
+            timeout=timeout,
+        )
+
+
+@app.command()
 def conform(
     url: StoreArgument,
     filters: Annotated[int, typer.Option(min=1, help="How many filters to generate.")] = 2000,
     sequences: Annotated[int, typer.Option(min=1, help="How many sequences of operations to generate.")] = 200,
-    mode: Annotated[Mode, typer.Option(help="Which form of the library.")] = Mode.BOTH,
+    mode: Annotated[Form, typer.Option(help="Which form of the library.")] = Form.BOTH,
     report: Annotated[Path | None, typer.Option(help="Write the whole report to this file, as JSON.")] = None,
 ) -> None:
     """Runs the conformance suite on a store and tells clause by clause what holds.

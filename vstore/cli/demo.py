@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import typer
 from rich.padding import Padding
+from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
@@ -23,12 +24,14 @@ from vstore.cli.drawing import draw
 from vstore.cli.output import EXIT_FAILED, console, problems, progress
 from vstore.data import load_digits
 from vstore.filters import to_dict
-from vstore.transfer import Comparison, compare, copy
+from vstore.transfer import CollectionSource, CollectionTarget, Verification, copy
+from vstore.transfer import Progress as Told
 
 __all__ = ["run"]
 
 K: Final = 4
 _FILE: Final = {Embedded.MILVUS: "milvus.db"}  # the others keep a directory
+_SHOWN: Final = {"copy": "  copying", "verify": "  comparing"}
 
 
 def run(directory: Path | None, first: Embedded | None, second: Embedded | None) -> None:
@@ -51,13 +54,14 @@ def run(directory: Path | None, first: Embedded | None, second: Embedded | None)
         _step(2, f"Here is one more {label}. Which digits look most like it, but are something else?")
         _show_question(asked, where)
         answers = [_ask(here, asked, where)]
-        equal = True
+        before, equal = store, True
         for url in urls[1:]:
             store = stack.enter_context(connect(url))
             _step(len(answers) + 2, f"Copy everything into {_name(store)}, compare record by record, and ask again")
-            here, comparison = _copy(here, store)
-            _tell(comparison)
-            equal = equal and comparison.equal
+            here, found = _copy(before, here, store)
+            _tell(found)
+            equal = equal and found.equal
+            before = store
             answers.append(_ask(here, asked, where))
     _conclude(equal, answers)
     console.print(f"{perf_counter() - started:.0f} seconds in all.")
@@ -148,29 +152,34 @@ def _caption(record_id: str, distance: float, metadata: dict[str, object]) -> Te
     )
 
 
-def _copy(source: Collection, target: Store) -> tuple[Collection, Comparison]:
-    total = source.count()
+def _copy(source: Store, collection: Collection, target: Store) -> tuple[Collection, Verification]:
     with progress() as bar:
-        copying = bar.add_task("  copying", total=total)
-        made = copy(source, target, batch_size=200, on_progress=lambda rows: bar.advance(copying, rows))
-        comparing = bar.add_task("  comparing", total=total)
-        result = compare(source, made, batch_size=200, on_progress=lambda rows: bar.advance(comparing, rows))
-    return made, result
+        tasks: dict[str, TaskID] = {}
+
+        def show(told: Told) -> None:
+            if told.phase in _SHOWN:
+                if told.phase not in tasks:
+                    tasks[told.phase] = bar.add_task(_SHOWN[told.phase], total=told.total)
+                bar.update(tasks[told.phase], completed=told.rows)
+
+        left, right = CollectionSource(source, collection), CollectionTarget(target, collection.name)
+        report = copy(left, right, queries=0, on_progress=show)
+    if report.verification is None:
+        report.check()
+        raise AssertionError("a copy that was not compared has failed")
+    return target.get_collection(collection.name), report.verification
 
 
-def _tell(found: Comparison) -> None:
+def _tell(found: Verification) -> None:
     if found.equal:
-        bits = "bit for bit" if found.bitwise else "within 1e-6"
+        exact = found.exactness if found.bitwise else "within 1e-6"
         console.print(
-            f"  {found.compared:,} records on both sides; vectors equal {bits}, documents and typed metadata equal.",
+            f"  {found.compared:,} records on both sides; vectors equal {exact}, documents and typed metadata equal.",
             soft_wrap=True,
         )
         return
-    console.print(
-        f"  missing {found.missing}, extra {found.extra}, different vectors {found.vectors}, "
-        f"documents {found.documents}, metadata {found.metadatas}; for example {', '.join(found.examples)}",
-        soft_wrap=True,
-    )
+    for line in found.lines():
+        console.print(f"  {line}", soft_wrap=True)
 
 
 def _colour() -> bool:

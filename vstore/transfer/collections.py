@@ -74,7 +74,7 @@ class CollectionSource:
         self._on_close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Remembered:
     """Stands for the embedder of the source, whose name the target keeps; a copy embeds nothing."""
 

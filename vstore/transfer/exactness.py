@@ -59,13 +59,12 @@ def same_vectors(left: VectorArray, right: VectorArray, exactness: Exactness) ->
         case Exactness.BITS:
             return same
         case Exactness.ULP:
-            apart = np.abs(_steps(left) - _steps(right))
-            return same | (apart <= _ULPS).all(axis=1)
+            close: NDArray[np.bool_] = (np.abs(_steps(left) - _steps(right)) <= _ULPS).all(axis=1)
+            return same | close
         case Exactness.RELATIVE:
             exact = left.astype(np.float64)
-            near: NDArray[np.bool_] = np.linalg.norm(exact - right, axis=1) <= _TOLERANCE * np.linalg.norm(
-                exact, axis=1
-            )
+            lengths = np.linalg.norm(exact, axis=1)
+            near: NDArray[np.bool_] = np.linalg.norm(exact - right, axis=1) <= _TOLERANCE * lengths
             return same | near
 
 

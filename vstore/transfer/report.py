@@ -126,6 +126,37 @@ class Verification:
         """Takes some ids as examples."""
         self.examples += ids[: max(0, _NAMED - len(self.examples))]
 
+    def lines(self) -> list[str]:
+        """What was found, for people."""
+        left, right = self.rows
+        said = [f"{self.compared:,} records compared, {left:,} and {right:,} there; vectors {self.exactness}"]
+        for number, what in (
+            (self.missing, "missing on the right"),
+            (self.extra, "only on the right"),
+            (self.doubled, "there twice"),
+            (self.vectors, "with other vectors"),
+            (self.documents, "with other documents"),
+            (self.metadatas, "with other metadata"),
+            (self.excluded, "refused by the target, and left out"),
+        ):
+            if number:
+                said.append(f"{number:,} {what}")
+        if self.examples:
+            said.append(f"for example {', '.join(map(repr, self.examples))}")
+        said += self.settings
+        if self.digest:
+            said.append(f"digest {self.digest}")
+        if self.confidence:
+            said.append(self.confidence)
+        if self.parity is not None:
+            recall = ", ".join(
+                f"{name} {'none' if r is None else f'{r:.3f}'}" for name, r in self.parity.recall.items()
+            )
+            wrong = self.parity.exact_disagreements
+            agree = f"{wrong} exact queries disagree" if wrong else "exact queries agree"
+            said.append(f"{agree}; recall@{self.parity.k} of approximate ones: {recall}")
+        return said
+
     def to_json(self) -> str:
         """Everything, as JSON."""
         return json.dumps({"equal": self.equal, **asdict(self)}, indent=2, ensure_ascii=False)

@@ -244,7 +244,7 @@ def _confidence(n: int, total: int) -> str:
         return "every record was compared"
     share = 1 - 0.05 ** (1 / n)  # altered records of which n draws miss all with a probability of 5 %
     return (
-        f"{n:,} of {total:,} records drawn at random were compared: had {share:.2%} of all records or more been altered, "
+        f"{n:,} of {total:,} records drawn at random were compared: had {share:.2%} of all or more been altered, "
         "at least one would have been drawn with a probability of 95 %; fewer may stay unseen. All ids were compared."
     )
 

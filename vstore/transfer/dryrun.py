@@ -1,0 +1,85 @@
+"""What a copy would do: reads the source, and the target's settings, and writes nothing anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from math import ceil
+from time import monotonic
+from typing import Any, Final
+
+from vstore.errors import VStoreError
+from vstore.filters.tree import Filter
+from vstore.transfer.endpoint import EVERYTHING, Source, Target
+from vstore.transfer.loss import check_limits, static_losses, survey_losses
+from vstore.transfer.options import Mode
+from vstore.transfer.pace import Pace
+from vstore.transfer.plan import Survey, row_bytes, rows_per_chunk
+from vstore.transfer.report import Report, Status
+from vstore.types import index_to_dict
+
+__all__ = ["dry_run"]
+
+_PAGE: Final = 1_000
+
+
+def dry_run(source: Source, target: Target, *, where: Filter | None = None, mode: Mode | None = None) -> Report:
+    """Reads every record of the source once and tells what a copy would meet.
+
+    The report's ``plan`` has: ``records``, ``dimension``, ``metric``, ``index``, ``ids`` (type and longest, in bytes),
+    ``documents``, ``metadata`` (for each key the types of its values, with counts, and how many records lack it),
+    ``limits`` of the target, ``target_records`` (None where there is no such collection), ``chunks``, ``bytes`` and
+    ``seconds``, which reading took here: writing takes longer as a rule. ``losses`` has what must be allowed,
+    ``problems`` what no option gets over.
+
+    Args:
+        source: What would be copied.
+        target: Where to.
+        where: Only the records that match.
+        mode: What would be done with a target that holds records.
+    """
+    pace, survey, info = Pace(), Survey(), source.info
+    size = row_bytes(source, where, pace)
+    began = monotonic()
+    for page in pace.scan(source, where=where, batch_size=_PAGE, include=EVERYTHING):
+        survey.add(page.records)
+    seconds = monotonic() - began
+    existing = target.existing()
+    held = None if existing is None else existing.count()
+    there = None if existing is None or mode is Mode.REPLACE else existing.info
+    report = Report(source.identity or source.backend, target.identity or target.backend, info.name, Status.PLANNED)
+    problems: list[str] = []
+    try:
+        check_limits(info, target.capabilities)
+        report.losses = [*static_losses(info, target.capabilities, there), *survey_losses(survey, target.capabilities)]
+    except VStoreError as error:
+        problems.append(str(error))
+    if held and mode is None:
+        problems.append(f"the target holds {held:,} records: --mode merge or replace is needed")
+    capabilities = target.capabilities
+    if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
+        problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")
+    rows = rows_per_chunk(target, size)
+    report.planned, report.chunks = survey.rows, ceil(survey.rows / rows)
+    report.plan = {
+        "records": survey.rows,
+        "dimension": info.dimension,
+        "metric": info.metric.value,
+        "index": index_to_dict(info.index),
+        "ids": {"type": "str", "longest_bytes": survey.longest_id},
+        "documents": {"present": survey.documents, "longest_bytes": survey.longest_document},
+        "metadata": _schema(survey),
+        "limits": None if capabilities is None else asdict(capabilities.limits),
+        "target_records": held,
+        "rows_per_chunk": rows,
+        "bytes": survey.rows * size,
+        "seconds": round(seconds, 3),
+        "allowed_by": sorted({loss.kind.value for loss in report.losses}),
+        "problems": problems,
+    }
+    return report
+
+
+def _schema(survey: Survey) -> dict[str, Any]:
+    return {
+        key: {**dict(types), "missing": survey.rows - sum(types.values())} for key, types in sorted(survey.keys.items())
+    }
