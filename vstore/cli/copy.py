@@ -16,7 +16,7 @@ from vstore.errors import InvalidInput, VStoreError
 from vstore.transfer import Mode, Report, Status, copy
 from vstore.transfer.dryrun import dry_run
 from vstore.transfer.ledger import default_folder
-from vstore.transfer.opening import Place, open_place
+from vstore.transfer.opening import Place, open_place, rehearsal
 from vstore.transfer.transform import load_map
 
 __all__ = ["read_mapping", "run"]
@@ -54,7 +54,7 @@ def run(
         with (
             sigterm_as_interrupt(),
             open_place(source, new=False, timeout=timeout) as here,
-            open_place(target, new=not dry, timeout=timeout) as there,
+            rehearsal(target, timeout=timeout) if dry else open_place(target, new=True, timeout=timeout) as there,
         ):
             for chosen in _chosen(here, collections, everything, name):
                 left, right = here.source(chosen, read_mapping(mapping)), there.target(name or chosen)

@@ -63,7 +63,8 @@ class Teller:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if not self._json:
+            self._bar.stop()
 
     def __call__(self, told: Told) -> None:
         """Takes in how far it is."""
@@ -79,7 +80,7 @@ class Teller:
         now = monotonic()
         if first or now - self._last >= _EVERY or told.rows == told.total:
             self._last = now
-            rate = told.rows / told.seconds if told.seconds else None
+            rate = told.fresh / told.seconds if told.seconds else None
             say(
                 told.phase,
                 collection=self._collection,

@@ -38,6 +38,7 @@ def copy(
     retries: int = DEFAULT_RETRIES,
     max_rps: float | None = None,
     max_errors: int = 0,
+    chunk_rows: int | None = None,
     verify: VerifyMode | str = VerifyMode.FULL,
     sample: int = DEFAULT_SAMPLE,
     queries: int = DEFAULT_QUERIES,
@@ -60,6 +61,8 @@ def copy(
         retries: How often a call that failed with a retryable error is made again.
         max_rps: Most calls a second; None for no limit.
         max_errors: How many records the target may refuse; one more ends the run.
+        chunk_rows: Most records of a chunk, which is what is written and noted at once; by default 5,000. Less where
+            the target takes less. Only a new plan heeds it.
         verify: ``"full"``, ``"sample"`` or ``"none"``.
         sample: How many records ``"sample"`` compares.
         queries: How many queries both sides are asked to compare what they find; 0 for none.
@@ -88,6 +91,7 @@ def copy(
         retries=retries,
         max_rps=max_rps,
         max_errors=max_errors,
+        chunk_rows=chunk_rows,
         verify=verify,
         sample=sample,
         queries=queries,
@@ -172,7 +176,7 @@ class _Run:
         refuse_losses(self._losses, options.allow)
         flat = target.capabilities is not None and not target.capabilities.nested_metadata
         include: tuple[IncludeName, ...] = ("metadatas",) if flat else ()
-        rows = rows_per_chunk(target, row_bytes(source, options.where, options.pace))
+        rows = rows_per_chunk(target, row_bytes(source, options.where, options.pace), options.chunk_rows)
         self._tally.begin("plan", None if options.where is not None else source.count())
         chunks, survey = make_plan(source, rows, options.where, include, options.pace, self._tally.add)
         self._tally.end()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -15,7 +18,7 @@ from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Source, Target
 from vstore.urls import StoreURL
 
-__all__ = ["Place", "open_place", "store_identity"]
+__all__ = ["Place", "is_there", "open_place", "rehearsal", "store_identity"]
 
 _OF_THE_CONNECTION = frozenset({"timeout", "retries"})
 
@@ -97,18 +100,36 @@ def open_place(url: str, *, new: bool, timeout: float) -> Place:
         VStoreError: As ``connect``.
     """
     parsed = StoreURL.parse(url)
-    if not new:
-        _check_there(parsed)
+    if not new and not is_there(parsed):
+        raise NotFound(
+            f"there is no database of {parsed.scheme} at {parsed.path}", hint="Nothing was made. Is the path right?"
+        )
     return StorePlace(connect(url, timeout=timeout), store_identity(parsed))
 
 
-def _check_there(url: StoreURL) -> None:
+@contextmanager
+def rehearsal(url: str, *, timeout: float) -> Iterator[Place]:
+    """What ``open_place`` would open, making nothing where it is not there: an empty one in a temporary place."""
+    parsed = StoreURL.parse(url)
+    if is_there(parsed):
+        with open_place(url, new=False, timeout=timeout) as place:
+            yield place
+        return
+    assert parsed.path is not None
+    with TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder:
+        query = url.partition("?")[2]
+        stand_in = f"{parsed.scheme}:{Path(folder) / f'new{Path(parsed.path).suffix}'}" + (f"?{query}" if query else "")
+        with StorePlace(connect(stand_in, timeout=timeout), store_identity(parsed)) as place:
+            yield place
+
+
+def is_there(url: StoreURL) -> bool:
+    """Whether there is a database where a URL says; a server, or a store without a path, is to be asked itself."""
     if not url.path or url.path == ":memory:":
-        return  # a server, or a store without a path, which makes nothing
+        return True
     factory = factory_for_scheme(url.scheme)
     path = Path(url.path).expanduser()
-    if not path.exists() or (isinstance(factory, EmbeddedFactory) and not factory.holds(path)):
-        raise NotFound(f"there is no database of {factory.name} at {path}", hint="Nothing was made. Is the path right?")
+    return path.exists() and (not isinstance(factory, EmbeddedFactory) or factory.holds(path))
 
 
 def store_identity(url: StoreURL) -> str:

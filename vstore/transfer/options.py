@@ -41,6 +41,7 @@ class Options:
     workers: int
     pace: Pace
     max_errors: int
+    chunk_rows: int | None
     verify: VerifyMode
     sample: int
     queries: int
@@ -60,6 +61,7 @@ class Options:
         retries: int,
         max_rps: float | None,
         max_errors: int,
+        chunk_rows: int | None,
         verify: VerifyMode | str,
         sample: int,
         queries: int,
@@ -77,6 +79,7 @@ class Options:
             ("max_errors", max_errors, 0, 1_000_000),
             ("sample", sample, 1, 100_000_000),
             ("queries", queries, 0, 1_000),
+            ("chunk_rows", 1 if chunk_rows is None else chunk_rows, 1, 1_000_000),
         ):
             if type(value) is not int or not low <= value <= high:
                 raise InvalidInput(f"{name} must be an int from {low} to {high:,}, not {value!r}")
@@ -88,6 +91,7 @@ class Options:
             workers=workers,
             pace=Pace(retries, max_rps),
             max_errors=max_errors,
+            chunk_rows=chunk_rows,
             verify=VerifyMode(verify),
             sample=sample,
             queries=queries,

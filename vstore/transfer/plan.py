@@ -109,9 +109,15 @@ def _length(metadata: Metadata) -> int:
     return len(to_json(metadata))
 
 
-def rows_per_chunk(target: Target, bytes_per_row: int) -> int:
-    """How many records make a chunk: what the target takes at once in rows and in bytes, at most 5,000 and 16 MiB."""
-    rows, size = _MAX_ROWS, _MAX_BYTES
+def rows_per_chunk(target: Target, bytes_per_row: int, most: int | None = None) -> int:
+    """How many records make a chunk: what the target takes at once in rows and bytes, at most 5,000 and 16 MiB.
+
+    Args:
+        target: Where they go.
+        bytes_per_row: As ``row_bytes`` tells.
+        most: An upper bound in place of 5,000.
+    """
+    rows, size = most or _MAX_ROWS, _MAX_BYTES
     if target.capabilities is not None:
         limits = target.capabilities.limits
         rows, size = min(rows, limits.max_batch_rows), min(size, limits.max_batch_bytes)

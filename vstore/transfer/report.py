@@ -34,6 +34,7 @@ class Progress:
         phase: ``"plan"``, ``"copy"`` or ``"verify"``.
         rows: Records done in this phase, those of earlier runs included.
         total: Records of this phase; None where nobody has counted them.
+        fresh: Records done in this phase of this run.
         size: Bytes copied in this run.
         seconds: Since the phase began.
         retries: Calls made again so far.
@@ -42,6 +43,7 @@ class Progress:
     phase: str
     rows: int
     total: int | None
+    fresh: int = 0
     size: int = 0
     seconds: float = 0.0
     retries: int = 0

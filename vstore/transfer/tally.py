@@ -30,12 +30,13 @@ class Tally:
         self._lock = Lock()
         self._phase = ""
         self._total: int | None = None
-        self._rows = self._size = 0
+        self._done = self._rows = self._size = 0
         self._began = 0.0
 
     def begin(self, phase: str, total: int | None, *, done: int = 0) -> None:
         """Begins a phase of ``total`` records, of which some are done."""
-        self._phase, self._total, self._rows, self._size, self._began = phase, total, done, 0, monotonic()
+        self._phase, self._total, self._done, self._began = phase, total, done, monotonic()
+        self._rows = self._size = 0
         self.add(0)
 
     def add(self, rows: int, size: int = 0) -> None:
@@ -44,7 +45,8 @@ class Tally:
             self._rows += rows
             self._size += size
             seconds = monotonic() - self._began
-            self._tell(Progress(self._phase, self._rows, self._total, self._size, seconds, self._pace.retried))
+            rows = self._done + self._rows
+            self._tell(Progress(self._phase, rows, self._total, self._rows, self._size, seconds, self._pace.retried))
 
     def end(self) -> None:
         """Ends the phase."""
