@@ -1,0 +1,499 @@
+"""What a copy does and refuses: points 1 to 14 of what moving data must be (docs/migration.md)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vstore
+from vstore import (
+    HNSW,
+    AlreadyExists,
+    F,
+    Flat,
+    InvalidInput,
+    IVFFlat,
+    Mismatch,
+    NotFound,
+    Quantization,
+    Record,
+    Records,
+    Store,
+    Unavailable,
+    Unsupported,
+    connect,
+)
+from vstore.capabilities import no
+from vstore.conformance.corpus import records as corpus
+from vstore.memory.store import CAPABILITIES
+from vstore.transfer import CollectionSource, CollectionTarget, Kind, Progress, Status, copy, verify
+from vstore.transfer.dryrun import dry_run
+from vstore.transfer.ledger import Ledger
+from vstore.transfer.opening import open_place
+from vstore.transfer.pace import Pace
+
+from tests.transfer.faulty import (
+    Sometimes,
+    faulty_store,
+    filled,
+    many,
+    no_more_than,
+    refusing,
+    source_of,
+    target_in,
+)
+
+
+@pytest.fixture
+def store() -> Store:
+    return connect("memory:")
+
+
+@pytest.mark.parametrize("scheme", ["chroma", "qdrant", "milvus", "pgvector"])
+@pytest.mark.parametrize("there", ["nothing", "other files"])
+def test_p01_a_source_that_is_not_there_is_not_found_and_nothing_is_made(
+    scheme: str, there: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "typo.db"
+    if there == "other files" and scheme != "milvus":  # Milvus Lite's own form has nothing to know it by
+        path.mkdir()
+        (path / "notes.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(NotFound, match="no database of"):
+        open_place(f"{scheme}:{path}", new=False, timeout=30)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("scheme", ["chroma", "qdrant", "milvus", "pgvector"])
+def test_p01_a_source_that_is_there_is_opened_and_stays_as_it_is(scheme: str, tmp_path: Path) -> None:
+    url = f"{scheme}:{tmp_path / 'data.db'}"
+    records = many(20)
+    with connect(url) as made:
+        filled(made, records)
+    with open_place(url, new=False, timeout=30) as place:
+        assert place.names() == ["docs"]
+        with pytest.raises(NotFound):
+            place.source("dcos")
+        assert place.names() == ["docs"]
+        report = copy(place.source("docs"), target_in(connect("memory:")))
+        assert report.status is Status.VERIFIED
+        assert place.source("docs").count() == 20
+
+
+def test_p02_a_dry_run_tells_what_would_happen_and_writes_nothing() -> None:
+    records = many(50)
+    records.metadatas[7]["part"] = "three"  # type: ignore[index]
+    records.metadatas[8]["nested"] = {"a": 1}  # type: ignore[index]
+    target = faulty_store(index_hnsw=no("not here"), nested_metadata=no("flat"))
+    report = dry_run(source_of(records, metric="dot"), target_in(target))
+    assert report.status is Status.PLANNED
+    assert report.exit_code == 0
+    assert target.list_collections() == []
+    plan = report.plan
+    assert plan is not None
+    assert (plan["records"], plan["dimension"], plan["metric"]) == (50, 8, "dot")
+    assert plan["index"]["kind"] == "hnsw"
+    assert plan["ids"] == {"type": "str", "longest_bytes": 9}
+    assert plan["documents"]["present"] == 40
+    assert plan["metadata"]["part"] == {"int": 49, "str": 1, "missing": 0}
+    assert plan["metadata"]["nested"] == {"object": 1, "missing": 49}
+    assert plan["metadata"]["tags"] == {"list of str": 50, "missing": 0}
+    assert plan["limits"]["max_dimension"] == 65_536
+    assert plan["bytes"] > 50 * 8 * 4
+    assert plan["seconds"] >= 0
+    assert plan["allowed_by"] == ["index-change", "nested-as-json"]
+    assert [loss.kind for loss in report.losses] == [Kind.INDEX, Kind.NESTED]
+
+
+def test_p02_a_dry_run_tells_what_no_option_gets_over(store: Store) -> None:
+    filled(store, many(3, dimension=4))
+    report = dry_run(source_of(many(5)), target_in(store))
+    assert report.plan is not None
+    assert [text for text in report.plan["problems"] if "dimension 4" in text]
+    assert [text for text in report.plan["problems"] if "holds 3 records" in text]
+    limits = replace(CAPABILITIES.limits, max_dimension=4, max_document_bytes=3)
+    report = dry_run(source_of(many(5)), target_in(faulty_store(limits=limits)))
+    assert report.plan is not None
+    assert [text for text in report.plan["problems"] if "8 dimensions" in text]
+    assert [text for text in report.plan["problems"] if "longest document" in text]
+
+
+@pytest.mark.parametrize(
+    ("settings", "lacking", "kind"),
+    [
+        ({}, "index_hnsw", "index-change"),
+        ({"index": Flat()}, "index_flat", "index-change"),
+        ({"index": HNSW(quantization=Quantization.INT8)}, "quantization", "index-change"),
+    ],
+)
+def test_p03_another_index_is_refused_and_can_be_allowed(settings: dict[str, Any], lacking: str, kind: str) -> None:
+    source = source_of(many(10), **settings)
+    target = faulty_store(**{lacking: no("not here")})
+    with pytest.raises(Unsupported, match=kind):
+        copy(source, target_in(target))
+    assert target.list_collections() == []
+    report = copy(source, target_in(target), allow=[kind])
+    assert report.status is Status.VERIFIED
+    assert [loss.kind.value for loss in report.losses] == [kind]
+
+
+def test_p03_nested_metadata_is_refused_before_anything_is_made_and_can_become_json() -> None:
+    records = many(300)
+    records.metadatas[299]["o"] = {"a": {"b": [1.0, -0.0]}}  # type: ignore[index]
+    target = faulty_store(nested_metadata=no("flat"))
+    with pytest.raises(Unsupported, match="nested-as-json"):
+        copy(source_of(records), target_in(target))
+    assert target.list_collections() == []
+    report = copy(source_of(records), target_in(target), allow=["nested-as-json"])
+    assert report.status is Status.VERIFIED
+    assert target.get_collection("docs").get(["id-000299"])[0].metadata["o"] == '{"a": {"b": [1.0, -0.0]}}'  # type: ignore[index]
+
+
+def test_p03_a_merge_into_another_kind_of_collection_is_refused_item_by_item(store: Store) -> None:
+    there = store.create_collection("docs", dimension=8, metric="cosine", index=Flat(), metadata={"of": "another"})
+    source = source_of(many(10), metadata={"of": "this"})
+    with pytest.raises(Unsupported) as caught:
+        copy(source, target_in(store), mode="merge")
+    for kind in ("metric-change", "index-change", "collection-metadata"):
+        assert kind in caught.value.message
+    assert there.count() == 0
+    allowed = ["metric-change", "index-change", "collection-metadata"]
+    assert copy(source, target_in(store), mode="merge", allow=allowed).status is Status.VERIFIED
+    assert there.info.metric == "cosine"
+    with pytest.raises(Mismatch, match="dimension"):
+        copy(source_of(many(10, dimension=4)), target_in(store), mode="merge", allow=allowed)
+    with pytest.raises(InvalidInput, match="no loss is called"):
+        copy(source, target_in(store), allow=["everything"])
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
+@pytest.mark.parametrize("index", [Flat(), HNSW(m=7, ef_construction=77, ef_search=9), IVFFlat(lists=3, probes=2)])
+def test_p04_metric_and_index_come_from_the_source(store: Store, metric: str, index: Any) -> None:
+    source = source_of(many(20), metric=metric, index=index, metadata={"owner": "it's me", "n": 1})
+    assert copy(source, CollectionTarget(store, "again")).status is Status.VERIFIED
+    made = store.get_collection("again").info
+    assert (made.metric, made.index, made.metadata) == (metric, index, {"owner": "it's me", "n": 1})
+
+
+def test_p04_the_name_of_the_embedder_is_kept(store: Store) -> None:
+    class Embedder:
+        name = "minilm"
+        dimension = 8
+
+        def embed(self, texts: Any) -> Any:
+            return np.ones((len(texts), 8), dtype=np.float32)
+
+    source = source_of(many(3), embedder=Embedder())
+    assert copy(source, target_in(store)).status is Status.VERIFIED
+    assert store.get_collection("docs").info.embedder == "minilm"
+
+
+IDS = ["a", " ", "'; drop table x --", 'q"uote', "back\\slash", "%s", "é", "e\u0301", "日本", "\U0001f600", "x" * 512,
+       "1", "01", "550e8400-e29b-41d4-a716-446655440000", "550E8400-E29B-41D4-A716-446655440000", "\u202eabc"]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["chroma", "pgvector", "qdrant"])
+def test_p05_ids_are_kept_as_they_are(scheme: str, tmp_path: Path, store: Store) -> None:
+    vectors = np.random.default_rng(5).standard_normal((len(IDS), 4), dtype=np.float32)
+    source = source_of(Records(IDS, vectors))
+    with connect(f"{scheme}:{tmp_path / 'data'}") as middle:
+        assert copy(source, target_in(middle)).status is Status.VERIFIED
+        back = CollectionSource(middle, middle.get_collection("docs"))
+        assert copy(back, target_in(store)).status is Status.VERIFIED
+    assert store.get_collection("docs").get(IDS).ids == IDS
+
+
+def test_p06_a_target_with_records_is_refused_and_left_alone(store: Store) -> None:
+    there = filled(store, many(3), metadata={"n": 1})
+    with pytest.raises(AlreadyExists, match="holds 3 records") as caught:
+        copy(source_of(many(10)), target_in(store))
+    assert "--mode merge" in caught.value.hint
+    assert there.count() == 3
+
+
+def test_p06_merge_keeps_what_is_there_and_replace_does_not(store: Store) -> None:
+    own = Records(["own", "id-000001"], np.ones((2, 8), dtype=np.float32), ["mine", "old"], [{}, {"old": 1}])
+    filled(store, own)
+    assert copy(source_of(many(10)), target_in(store), mode="merge").status is Status.VERIFIED
+    there = store.get_collection("docs")
+    assert there.count() == 11
+    assert there.get(["own", "id-000001"]).documents == ["mine", "text 1"]
+    assert "old" not in there.get(["id-000001"])[0].metadata  # type: ignore[operator]
+    assert copy(source_of(many(10)), target_in(store), mode="replace").status is Status.VERIFIED
+    assert store.get_collection("docs").count() == 10
+
+
+def test_p06_an_empty_collection_is_no_obstacle(store: Store) -> None:
+    store.create_collection("docs", dimension=8, metric="l2", index=HNSW(m=8))
+    assert copy(source_of(many(10)), target_in(store)).status is Status.VERIFIED
+
+
+def test_p06_a_collection_is_not_copied_onto_itself(tmp_path: Path) -> None:
+    url = f"chroma:{tmp_path / 'data'}"
+    with connect(url) as made:
+        filled(made, many(5))
+    with open_place(url, new=False, timeout=30) as place:
+        for mode in (None, "merge", "replace"):
+            with pytest.raises(InvalidInput, match="same collection"):
+                copy(place.source("docs"), place.target("docs"), mode=mode)
+        assert place.source("docs").count() == 5
+
+
+def test_p07_the_plan_does_not_depend_on_workers_and_stands_before_the_first_write(tmp_path: Path) -> None:
+    plans = []
+    for workers in (1, 2, 7):
+        seen: list[tuple[Any, ...]] = []
+
+        class Looking(Ledger):
+            def advance(self, state: Any) -> None:
+                seen.append((state, [(c.number, c.after, c.rows, str(c.ids)) for c in self.pending()]))
+                super().advance(state)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("vstore.transfer.copying.Ledger", Looking)
+            report = copy(source_of(many(100)), target_in(connect("memory:")), workers=workers, chunk_rows=9)
+        assert report.status is Status.VERIFIED
+        assert report.chunks == 12
+        state, chunks = seen[0]  # the state that comes before the first write
+        assert state == "writing"
+        plans.append(chunks)
+    assert plans[0] == plans[1] == plans[2]
+    assert [rows for _, _, rows, _ in plans[0]] == [9] * 11 + [1]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_p08_chunks_in_memory_are_bounded_while_readers_and_writers_run_at_once(workers: int) -> None:
+    read = written = most = 0
+    overlapped = False
+
+    class Counting(CollectionSource):
+        def scan(self, **settings: Any) -> Any:
+            nonlocal read
+            for page in super().scan(**settings):
+                if settings.get("include") != () and settings["batch_size"] == 5:
+                    read += 1
+                yield page
+
+    def on_upsert(records: Records) -> Records:
+        nonlocal written, most, overlapped
+        most = max(most, read - written)
+        overlapped |= read - written > 1  # more was read while this one is written
+        written += 1
+        return records
+
+    memory = connect("memory:")
+    source = Counting(memory, filled(memory, many(500)))
+    copy(source, target_in(faulty_store(on_upsert=on_upsert)), workers=workers, chunk_rows=5, verify="none")
+    assert written == 100
+    assert most <= 3 * workers + workers  # a reader may have counted the page that waits for room in the queue
+    assert overlapped
+
+
+def test_p09_chunks_keep_the_limits_of_the_target_in_rows_and_in_bytes() -> None:
+    rows = copy(source_of(many(100)), target_in(faulty_store(limits=replace(CAPABILITIES.limits, max_batch_rows=30))))
+    assert rows.chunks == 4
+    size = copy(source_of(many(100)), target_in(faulty_store(limits=replace(CAPABILITIES.limits, max_batch_bytes=2_000))))
+    assert size.chunks > 4
+
+
+def test_p09_what_is_too_large_is_halved() -> None:
+    sizes: list[int] = []
+
+    def on_upsert(records: Records) -> Records:
+        sizes.append(len(records))
+        return no_more_than(7)(records)
+
+    report = copy(source_of(many(100)), target_in(faulty_store(on_upsert=on_upsert)))
+    assert report.status is Status.VERIFIED
+    assert max(sizes) == 100
+    assert sum(n for n in sizes if n <= 7) == 100
+
+
+def test_p10_only_upserts_are_made() -> None:
+    # the faulty store's add raises AssertionError
+    assert copy(source_of(many(50)), target_in(faulty_store()), chunk_rows=7).status is Status.VERIFIED
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vstore._sync.retrying.sleep", lambda _: None)
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_p11_reads_and_writes_are_made_again_after_errors_that_may_pass() -> None:
+    shaky = faulty_store(on_scan=Sometimes(3))
+    filled(shaky, many(200))
+    source = CollectionSource(shaky, shaky.get_collection("docs"))
+    target = faulty_store(on_upsert=Sometimes(4), on_scan=Sometimes(5), on_get=Sometimes(2))
+    report = copy(source, target_in(target), chunk_rows=10, workers=2)
+    assert report.status is Status.VERIFIED, report.error
+    assert report.retries > 10
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_p11_an_error_that_stays_ends_the_copy_and_is_told() -> None:
+    target = faulty_store(on_upsert=Sometimes(1))
+    report = copy(source_of(many(20)), target_in(target), retries=3)
+    assert report.status is Status.FAILED
+    assert report.retries == 3
+    assert "the connection was lost" in report.error
+    with pytest.raises(vstore.BackendError, match="failed"):
+        report.check()
+
+
+def test_p11_calls_keep_to_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, slept = 100.0, []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        slept.append(seconds)
+        now += seconds
+
+    monkeypatch.setattr("vstore.transfer.pace.monotonic", lambda: now)
+    monkeypatch.setattr("vstore.transfer.pace.sleep", sleep)
+    pace = Pace(max_rps=4.0)
+    for _ in range(9):
+        pace.call(lambda: None)
+    assert slept == [0.25] * 8
+    with pytest.raises(InvalidInput):
+        Pace(max_rps=0)
+
+
+def test_p12_a_refused_record_is_found_in_its_batch_and_ends_the_run(tmp_path: Path) -> None:
+    file = tmp_path / "dead.jsonl"
+    target = faulty_store(on_upsert=refusing("id-000042"))
+    report = copy(source_of(many(100)), target_in(target), dead_letters=file, chunk_rows=50)
+    assert report.status is Status.DEAD_LETTERS
+    assert report.exit_code == 5
+    assert report.refused == 1
+    assert "id-000042" in report.error
+    [line] = vstore_lines(file)
+    assert line["id"] == "id-000042"
+    assert "too large" in line["reason"]
+    assert line["record"]["metadata"]["part"] == 42 % 3
+    assert len(line["record"]["vector"]) == 8
+
+
+@pytest.mark.parametrize("verify_mode", ["full", "sample", "none"])
+def test_p12_refused_records_within_the_bound_are_set_aside_and_the_others_copied(
+    tmp_path: Path, verify_mode: str
+) -> None:
+    file = tmp_path / "dead.jsonl"
+    target = faulty_store(on_upsert=refusing("id-000003", "id-000042"))
+    report = copy(source_of(many(100)), target_in(target), dead_letters=file, max_errors=2, verify=verify_mode)
+    assert report.status is Status.DEAD_LETTERS
+    assert report.copied == 98
+    assert [line["id"] for line in vstore_lines(file)] == ["id-000003", "id-000042"]
+    assert target.get_collection("docs").count() == 98
+    if report.verification is not None:
+        assert report.verification.equal
+        assert report.verification.excluded == 2
+
+
+def vstore_lines(file: Path) -> list[dict[str, Any]]:
+    import json
+
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def test_p14_a_filter_copies_a_part(store: Store) -> None:
+    report = copy(source_of(many(100)), target_in(store), where=(F("part") == 1) & (F("weight") < 10.0), chunk_rows=8)
+    assert report.status is Status.VERIFIED
+    wanted = [i for i in range(100) if i % 3 == 1 and i / 7 < 10]
+    assert report.copied == len(wanted) > 0
+    assert store.get_collection("docs").get([f"id-{i:06}" for i in wanted]).ids == [f"id-{i:06}" for i in wanted]
+
+
+def test_p14_a_function_rewrites_records(store: Store) -> None:
+    def shorten(record: Record) -> Record | None:
+        assert record.metadata is not None
+        if record.metadata["part"] == 0:
+            return None
+        return replace(record, id=f"new/{record.id}", metadata={"part": record.metadata["part"] + 0.5})
+
+    report = copy(source_of(many(30)), target_in(store), transform=shorten, chunk_rows=4)
+    assert report.status is Status.VERIFIED
+    made = store.get_collection("docs")
+    assert made.count() == 20
+    assert made.get(["new/id-000001"]).metadatas == [{"part": 1.5}]
+
+
+def test_p14_a_function_that_maps_two_records_to_one_id_is_found_out(store: Store) -> None:
+    report = copy(source_of(many(30)), target_in(store), transform=lambda r: replace(r, id=r.id[:8]), chunk_rows=1)
+    assert report.status is Status.DIFFERENT
+    assert report.verification is not None
+    assert report.verification.doubled == 3
+
+
+@pytest.mark.parametrize("answer", [1, Record("x")])
+def test_p14_a_function_that_gives_no_record_ends_the_copy(store: Store, answer: Any) -> None:
+    report = copy(source_of(many(3)), target_in(store), transform=lambda _: answer)
+    assert report.exit_code == 1
+    assert "transform" in report.error
+
+
+def test_every_kind_of_metadata_and_document_arrives(store: Store) -> None:
+    records = corpus(CAPABILITIES)
+    assert copy(source_of(records), target_in(store), chunk_rows=50, workers=2).status is Status.VERIFIED
+    assert store.get_collection("docs").get(records.ids).metadatas == records.metadatas
+
+
+def test_an_empty_collection_is_copied(store: Store) -> None:
+    report = copy(source_of(many(0)), target_in(store))
+    assert report.status is Status.VERIFIED
+    assert (report.copied, report.chunks) == (0, 0)
+    assert store.get_collection("docs").info.dimension == 8
+
+
+def test_progress_is_told_phase_by_phase(store: Store) -> None:
+    told: list[Progress] = []
+    copy(source_of(many(100)), target_in(store), chunk_rows=30, on_progress=told.append)
+    assert [p.phase for p in told if p.rows == 0] == ["plan", "copy", "verify"]
+    assert [p.rows for p in told if p.phase == "copy"] == [0, 30, 60, 90, 100]
+    assert told[-1].rows == told[-1].total == 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mode": "append"},
+        {"verify": "much"},
+        {"workers": 0},
+        {"max_errors": -1},
+        {"sample": 0},
+        {"queries": -1},
+        {"chunk_rows": 0},
+        {"max_rps": -1.0},
+        {"retries": -1},
+        {"state": Path("somewhere")},
+    ],
+)
+def test_options_are_checked_first(store: Store, wrong: dict[str, Any]) -> None:
+    source = source_of(many(3))
+    source._identity = "memory:x#docs"
+    target = CollectionTarget(store, "docs")
+    if "state" in wrong:
+        report = copy(source, target, **wrong)  # memory is not persistent: nothing is kept
+        assert report.ledger == ""
+        assert not Path("somewhere").exists()
+        return
+    with pytest.raises(InvalidInput):
+        copy(source, target, **wrong)
+    assert store.list_collections() == []
+
+
+def test_a_source_that_fails_is_told(store: Store) -> None:
+    failing = faulty_store(on_scan=Sometimes(1, Unavailable("gone", retryable=False)))
+    filled(failing, many(3))
+    with pytest.raises(Unavailable, match="gone"):
+        copy(CollectionSource(failing, failing.get_collection("docs")), target_in(store))
+    assert store.list_collections() == []
+
+
+def test_verify_needs_no_copy(store: Store) -> None:
+    filled(store, many(20))
+    assert verify(source_of(many(20)), CollectionSource(store, store.get_collection("docs"))).equal
