@@ -24,7 +24,8 @@ def many(n: int, dimension: int = 8) -> Records:
     vectors = rng.standard_normal((n, dimension), dtype=np.float32)
     documents = [None if place % 5 == 4 else f"text {place}" for place in range(n)]
     metadatas: list[Metadata] = [
-        {"part": place % 3, "weight": place / 7, "flag": place % 2 == 0, "tags": ["a", str(place)]} for place in range(n)
+        {"part": place % 3, "weight": place / 7, "flag": place % 2 == 0, "tags": ["a", str(place)]}
+        for place in range(n)
     ]
     return Records([f"id-{place:06}" for place in range(n)], vectors, documents, metadatas)
 

@@ -10,6 +10,16 @@ import numpy as np
 import pytest
 
 import vstore
+from tests.transfer.faulty import (
+    Sometimes,
+    faulty_store,
+    filled,
+    many,
+    no_more_than,
+    refusing,
+    source_of,
+    target_in,
+)
 from vstore import (
     HNSW,
     AlreadyExists,
@@ -35,17 +45,6 @@ from vstore.transfer.dryrun import dry_run
 from vstore.transfer.ledger import Ledger
 from vstore.transfer.opening import open_place
 from vstore.transfer.pace import Pace
-
-from tests.transfer.faulty import (
-    Sometimes,
-    faulty_store,
-    filled,
-    many,
-    no_more_than,
-    refusing,
-    source_of,
-    target_in,
-)
 
 
 @pytest.fixture
@@ -296,7 +295,9 @@ def test_p08_chunks_in_memory_are_bounded_while_readers_and_writers_run_at_once(
 def test_p09_chunks_keep_the_limits_of_the_target_in_rows_and_in_bytes() -> None:
     rows = copy(source_of(many(100)), target_in(faulty_store(limits=replace(CAPABILITIES.limits, max_batch_rows=30))))
     assert rows.chunks == 4
-    size = copy(source_of(many(100)), target_in(faulty_store(limits=replace(CAPABILITIES.limits, max_batch_bytes=2_000))))
+    size = copy(
+        source_of(many(100)), target_in(faulty_store(limits=replace(CAPABILITIES.limits, max_batch_bytes=2_000)))
+    )
     assert size.chunks > 4
 
 

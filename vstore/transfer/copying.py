@@ -160,10 +160,19 @@ class _Run:
         return self._report
 
     def _begun(self) -> Job | None:
-        """The job to go on with; None for a new one."""
+        """The job to go on with; None for a new one.
+
+        One that is finished is only compared again, as long as the call and the target are the same.
+        """
         job = self._ledger.job
-        again = job is not None and self._ledger.state is State.FINISHED and self._options.mode is not None
-        if self._options.restart or again:
+        if job is None:
+            return None
+        if self._ledger.state is not State.FINISHED:
+            over = False
+        else:
+            asked = self._options.binding()
+            over = self._options.mode is not None or asked != job.options or self._target.existing() is None
+        if self._options.restart or over:
             self._ledger.forget()
             return None
         return job
@@ -208,17 +217,17 @@ class _Run:
                 f"this copy was begun with other options: {', '.join(f'{n}={begun.get(n)!r}' for n in changed)}",
                 hint="Give the same options to go on, or --restart to begin again.",
             )
-        if info_to_json(self._source.info) != job.info:
+        state = self._ledger.state
+        if state is not State.FINISHED and info_to_json(self._source.info) != job.info:
             raise SourceChanged("the source is another collection than when this copy was begun", hint=ANEW)
         self._losses = list(static_losses(self._source.info, self._target.capabilities, None))
-        state = self._ledger.state
         if state in (State.PLANNED, State.WRITING):
             planned, count = self._ledger.planned(), self._source.count(self._options.where)
             if planned != count:
                 raise SourceChanged(
                     f"the source had {planned:,} records when this copy was begun and has {count:,} now", hint=ANEW
                 )
-        if state is not State.PLANNED:
+        if state in (State.WRITING, State.WRITTEN):
             existing = self._target.existing()
             done = self._ledger.written()[0].rows
             if existing is None or (self._options.transform is None and existing.count() < done):
