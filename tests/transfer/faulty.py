@@ -18,8 +18,8 @@ from vstore.types import CollectionInfo, Include, Metadata
 __all__ = ["FaultyCollection", "faulty_store", "filled", "many", "source_of"]
 
 
-def many(n: int, dimension: int = 8) -> Records:
-    """Records with every column, reproducible."""
+def many(n: int, dimension: int = 8, *, light: bool = False) -> Records:
+    """Records with every column, reproducible; ``light`` ones have one key of metadata."""
     rng = np.random.default_rng(n)
     vectors = rng.standard_normal((n, dimension), dtype=np.float32)
     documents = [None if place % 5 == 4 else f"text {place}" for place in range(n)]
@@ -27,6 +27,8 @@ def many(n: int, dimension: int = 8) -> Records:
         {"part": place % 3, "weight": place / 7, "flag": place % 2 == 0, "tags": ["a", str(place)]}
         for place in range(n)
     ]
+    if light:
+        metadatas = [{"part": place % 3} for place in range(n)]
     return Records([f"id-{place:06}" for place in range(n)], vectors, documents, metadatas)
 
 

@@ -191,8 +191,10 @@ def test_p04_the_name_of_the_embedder_is_kept(store: Store) -> None:
     assert store.get_collection("docs").info.embedder == "minilm"
 
 
-IDS = ["a", " ", "'; drop table x --", 'q"uote', "back\\slash", "%s", "é", "e\u0301", "日本", "\U0001f600", "x" * 512,
-       "1", "01", "550e8400-e29b-41d4-a716-446655440000", "550E8400-E29B-41D4-A716-446655440000", "\u202eabc"]  # fmt: skip
+IDS = [
+    "a", " ", "'; drop table x --", 'q"uote', "back\\slash", "%s", "é", "e\u0301", "日本", "\U0001f600", "x" * 512, "1",
+    "01", "550e8400-e29b-41d4-a716-446655440000", "550E8400-E29B-41D4-A716-446655440000", "\u202eabc",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["chroma", "pgvector", "qdrant"])
@@ -244,14 +246,15 @@ def test_p06_a_collection_is_not_copied_onto_itself(tmp_path: Path) -> None:
 
 def test_p07_the_plan_does_not_depend_on_workers_and_stands_before_the_first_write(tmp_path: Path) -> None:
     plans = []
+    seen: list[tuple[Any, ...]] = []
+
+    class Looking(Ledger):
+        def advance(self, state: Any) -> None:
+            seen.append((state, [(c.number, c.after, c.rows, str(c.ids)) for c in self.pending()]))
+            super().advance(state)
+
     for workers in (1, 2, 7):
-        seen: list[tuple[Any, ...]] = []
-
-        class Looking(Ledger):
-            def advance(self, state: Any) -> None:
-                seen.append((state, [(c.number, c.after, c.rows, str(c.ids)) for c in self.pending()]))
-                super().advance(state)
-
+        seen.clear()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("vstore.transfer.copying.Ledger", Looking)
             report = copy(source_of(many(100)), target_in(connect("memory:")), workers=workers, chunk_rows=9)
@@ -293,12 +296,9 @@ def test_p08_chunks_in_memory_are_bounded_while_readers_and_writers_run_at_once(
 
 
 def test_p09_chunks_keep_the_limits_of_the_target_in_rows_and_in_bytes() -> None:
-    rows = copy(source_of(many(100)), target_in(faulty_store(limits=replace(CAPABILITIES.limits, max_batch_rows=30))))
-    assert rows.chunks == 4
-    size = copy(
-        source_of(many(100)), target_in(faulty_store(limits=replace(CAPABILITIES.limits, max_batch_bytes=2_000)))
-    )
-    assert size.chunks > 4
+    for limits, chunks in (({"max_batch_rows": 30}, 4), ({"max_batch_bytes": 2_000}, 7)):
+        store = faulty_store(limits=replace(CAPABILITIES.limits, **limits))
+        assert copy(source_of(many(100)), target_in(store)).chunks == chunks
 
 
 def test_p09_what_is_too_large_is_halved() -> None:

@@ -137,11 +137,11 @@ def test_p17_a_source_that_has_changed_is_refused(run: Run, change: Callable[[An
     source, store = source_of(many(100)), faulty_store(on_upsert=Failing(4))
     assert run(source, Lasting(store, "docs")).exit_code == 4
     change(source.collection)
-    try:
+    if source.count() != 100:  # it is seen before anything is sent
+        with pytest.raises(SourceChanged, match="--restart"):
+            run(source, Lasting(store, "docs"))
+    else:  # it is seen by the ids of a chunk
         report = run(source, Lasting(store, "docs"))
-    except SourceChanged as error:  # by the count, before anything is sent
-        assert "--restart" in str(error)
-    else:  # by the ids of a chunk
         assert report.status is Status.FAILED
         assert "has changed" in report.error
         assert report.exit_code == 1
@@ -227,8 +227,8 @@ def test_p18_one_run_at_a_time(run: Run, tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match="another run is at work"):
             run(source, Lasting(store, "docs"))
         assert store.list_collections() == []
-        held_by_path = f"import sys; from vstore.transfer.ledger import Ledger; Ledger(__import__('pathlib').Path({str(held.path)!r}))"
-        other = subprocess.run([sys.executable, "-c", held_by_path], capture_output=True, text=True)
+        program = "import sys, pathlib, vstore.transfer.ledger as l; l.Ledger(pathlib.Path(sys.argv[1]))"
+        other = subprocess.run([sys.executable, "-c", program, str(held.path)], capture_output=True, text=True)
         assert "another run is at work" in other.stderr
     finally:
         held.close()
