@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter
-from vstore._sync.protocol import Adapter, CollectionAdapter
+from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncIndexing
+from vstore._sync.protocol import Adapter, CollectionAdapter, Indexing
 from vstore.urls import Option, OptionValue, StoreURL
 
 __all__ = [
@@ -22,8 +22,10 @@ __all__ = [
     "AdapterFactory",
     "AsyncAdapter",
     "AsyncCollectionAdapter",
+    "AsyncIndexing",
     "CollectionAdapter",
     "EmbeddedFactory",
+    "Indexing",
     "Settings",
 ]
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
-from vstore.protocol import Adapter, CollectionAdapter
+from vstore.protocol import Adapter, CollectionAdapter, Indexing
 from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
 __all__ = ["ThreadedAdapter"]
@@ -119,3 +119,11 @@ class _ThreadedCollection:
 
     async def rename(self, name: str) -> None:
         await asyncio.to_thread(self._inner.rename, name)
+
+    async def defer_index(self) -> None:
+        if isinstance(self._inner, Indexing):
+            await asyncio.to_thread(self._inner.defer_index)
+
+    async def build_index(self) -> None:
+        if isinstance(self._inner, Indexing):
+            await asyncio.to_thread(self._inner.build_index)

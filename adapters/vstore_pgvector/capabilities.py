@@ -8,7 +8,7 @@ from vstore.capabilities import Capabilities, Limits, emulated, native, no
 from vstore.errors import Unsupported
 from vstore.types import HNSW, CollectionInfo
 
-__all__ = ["BATCH_BYTES", "MAX_HNSW_DIMENSION", "batch_rows", "capabilities", "has_iterative_scan"]
+__all__ = ["BATCH_BYTES", "BATCH_ROWS", "MAX_HNSW_DIMENSION", "batch_rows", "capabilities", "has_iterative_scan"]
 
 MAX_DIMENSION: Final = 16_000
 MAX_HNSW_DIMENSION: Final = 2_000

@@ -10,10 +10,26 @@ from psycopg import sql
 
 from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Include, IVFFlat, Metric
 
-__all__ = ["CATALOGUE", "Statements", "columns", "create_catalogue", "create_table", "quoted"]
+__all__ = [
+    "CATALOGUE",
+    "INDEXES",
+    "Statements",
+    "columns",
+    "create_catalogue",
+    "create_index",
+    "create_table",
+    "quoted",
+]
 
 # A name that no collection has: portable names begin with a letter.
 CATALOGUE: Final = "_vstore_collections"
+
+# The indexes on the vectors of a table, by qualified name.
+INDEXES: Final = (
+    "select format('%%I.%%I', n.nspname, i.relname) from pg_index x join pg_class i on i.oid = x.indexrelid "
+    "join pg_namespace n on n.oid = i.relnamespace join pg_am a on a.oid = i.relam "
+    "where x.indrelid = cast(%s::text as regclass) and a.amname in ('hnsw', 'ivfflat')"
+)
 
 _OPERATOR: Final = {Metric.COSINE: "<=>", Metric.L2: "<->", Metric.DOT: "<#>"}
 _OPERATOR_CLASS: Final = {
@@ -64,22 +80,28 @@ def create_table(schema: str, table: str, info: CollectionInfo, *, metadata_inde
         ),
         f"alter table {name} alter column embedding set storage {storage}",
     ]
+    if (index := create_index(name, info)) is not None:
+        made.append(index)
+    if metadata_index:
+        made.append(f"create index on {name} using gin (metadata jsonb_path_ops)")
+    return made
+
+
+def create_index(name: str, info: CollectionInfo) -> str | None:
+    """The index on the vectors of the table ``name``; None for a collection without one."""
     kind = _OPERATOR_CLASS[info.metric]
     match info.index:
         case HNSW(m, ef_construction):
-            made.append(
+            return (
                 f"create index on {name} using hnsw (embedding {kind}) "
                 f"with (m = {m:d}, ef_construction = {ef_construction:d})"
             )
         case IVFFlat(lists):
-            made.append(f"create index on {name} using ivfflat (embedding {kind}) with (lists = {lists:d})")
+            return f"create index on {name} using ivfflat (embedding {kind}) with (lists = {lists:d})"
         case Flat() | IVFPQ() | DiskANN():  # the last two are NO in the capability record
-            pass
+            return None
         case _:
             assert_never(info.index)
-    if metadata_index:
-        made.append(f"create index on {name} using gin (metadata jsonb_path_ops)")
-    return made
 
 
 def columns(include: Include) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vstore._async._run import run_blocking
-from vstore._async.protocol import AsyncCollectionAdapter
+from vstore._async.protocol import AsyncCollectionAdapter, AsyncIndexing
 from vstore.capabilities import Capabilities
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput
@@ -303,6 +303,26 @@ class AsyncCollection:
             async for records, _ in self._adapter.scan(None, n, None, everything):
                 return records
             return _no_records(self.info, everything)
+
+    async def defer_index(self) -> None:
+        """Puts off the upkeep of the index until ``build_index``, where that makes a large load faster.
+
+        Meanwhile every query is exact, and takes the longer the more records there are. It outlives the process: a
+        collection whose load was given up needs ``build_index`` as well. Where the database indexes in its own way
+        this does nothing.
+        """
+        with self._gate.operation("defer_index", self.name):
+            if isinstance(self._adapter, AsyncIndexing):
+                await self._adapter.defer_index()
+
+    async def build_index(self) -> None:
+        """Builds the index that ``info`` tells, if it is not there, and returns when it is ready.
+
+        The database does it in one call, which has no timeout. Where it indexes in its own way this does nothing.
+        """
+        with self._gate.operation("build_index", self.name):
+            if isinstance(self._adapter, AsyncIndexing):
+                await self._adapter.build_index()
 
     async def rename(self, name: str) -> None:
         """Gives the collection another name; everything else stays.

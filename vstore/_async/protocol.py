@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
-__all__ = ["AsyncAdapter", "AsyncCollectionAdapter"]
+__all__ = ["AsyncAdapter", "AsyncCollectionAdapter", "AsyncIndexing"]
 
 
 class AsyncAdapter(Protocol):
@@ -134,4 +134,17 @@ class AsyncCollectionAdapter(Protocol):
 
     async def rename(self, name: str) -> None:
         """Renames; ``AlreadyExists`` if the new name is taken. ``info`` tells the new name."""
+        ...
+
+
+@runtime_checkable
+class AsyncIndexing(Protocol):
+    """What a collection is besides, where an index is better built once than kept up record by record."""
+
+    async def defer_index(self) -> None:
+        """Stops the upkeep of the index; queries are exact meanwhile. Does nothing where it is stopped already."""
+        ...
+
+    async def build_index(self) -> None:
+        """Builds the index that ``info`` tells and returns when it is ready. Does nothing where it is there."""
         ...

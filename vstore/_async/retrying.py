@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Final, TypeVar
 
 from vstore._async._run import sleep
-from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter
+from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncIndexing
 from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
@@ -195,3 +195,11 @@ class _AsyncRetryingCollection:
 
     async def rename(self, name: str) -> None:
         await self._inner.rename(name)
+
+    async def defer_index(self) -> None:
+        if isinstance(self._inner, AsyncIndexing):
+            await self._again.call(self._inner.defer_index)
+
+    async def build_index(self) -> None:
+        if isinstance(self._inner, AsyncIndexing):
+            await self._again.call(self._inner.build_index)

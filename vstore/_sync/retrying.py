@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Final, TypeVar
 
 from vstore._sync._run import sleep
-from vstore._sync.protocol import Adapter, CollectionAdapter
+from vstore._sync.protocol import Adapter, CollectionAdapter, Indexing
 from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
@@ -196,3 +196,11 @@ class _RetryingCollection:
 
     def rename(self, name: str) -> None:
         self._inner.rename(name)
+
+    def defer_index(self) -> None:
+        if isinstance(self._inner, Indexing):
+            self._again.call(self._inner.defer_index)
+
+    def build_index(self) -> None:
+        if isinstance(self._inner, Indexing):
+            self._again.call(self._inner.build_index)

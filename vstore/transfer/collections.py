@@ -128,7 +128,7 @@ class CollectionTarget:
 
     def create(self, info: CollectionInfo, index: Index | None) -> None:
         """See ``Target``."""
-        self._store.create_collection(
+        made = self._store.create_collection(
             self._name,
             dimension=info.dimension,
             metric=info.metric,
@@ -136,6 +136,7 @@ class CollectionTarget:
             embedder=None if info.embedder is None else _Remembered(info.embedder, info.dimension),
             metadata=info.metadata,
         )
+        made.defer_index()
 
     def remove(self) -> None:
         """See ``Target``."""
@@ -199,6 +200,7 @@ class CollectionSink:
 
     def finish(self) -> None:
         """See ``Sink``."""
+        self._collection.build_index()
 
     def close(self) -> None:
         """See ``Sink``."""

@@ -269,7 +269,7 @@ class _Run:
                 pace=self._options.pace,
                 on_chunk=self._tally.add,
             ).run()
-            sink.finish()
+            self._options.pace.call(sink.finish)
         finally:
             self._tally.end()
             sink.close()

@@ -16,7 +16,7 @@ from vstore.scores import distances, scores
 from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Metric, Records, Search, VectorArray
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
-from vstore_pgvector.capabilities import BATCH_BYTES, batch_rows
+from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
 from vstore_pgvector.codec import (
     COPY_END,
     COPY_START,
@@ -32,7 +32,7 @@ from vstore_pgvector.codec import (
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
 from vstore_pgvector.server import DEFAULT_SEARCH
-from vstore_pgvector.statements import Statements
+from vstore_pgvector.statements import INDEXES, Statements, create_index
 
 if TYPE_CHECKING:
     from vstore_pgvector._async.adapter import AsyncPGAdapter
@@ -193,6 +193,29 @@ class AsyncPGCollection:
             condition = compiled(where)
             rows = await self._fetch(self._sql.count(condition.sql), condition.params, prepare=False)
         return int(rows[0][0])
+
+    async def defer_index(self) -> None:
+        async def work(connection: AsyncConnection[Any]) -> None:
+            for (name,) in await self._session.fetch(connection, INDEXES, (self._sql.table,)):
+                await self._session.execute(connection, f"drop index {name}")
+
+        await self._session.write(work)
+        self._rows = BATCH_ROWS  # no graph makes a statement long now
+
+    async def build_index(self) -> None:
+        statement = create_index(self._sql.table, self._info)
+        if statement is None:
+            return
+
+        async def work(connection: AsyncConnection[Any]) -> None:
+            # whoever builds it at the same moment waits here, and then finds it
+            await self._session.execute(connection, f"lock table {self._sql.table} in share row exclusive mode")
+            if not await self._session.fetch(connection, INDEXES, (self._sql.table,)):
+                async with self._session.unhurried(connection):
+                    await self._session.execute(connection, statement)
+
+        await self._session.write(work)
+        self._rows = batch_rows(self._info)
 
     async def rename(self, name: str) -> None:
         await self._adapter.rename(self._number, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -54,6 +55,10 @@ class AsyncSession(ABC):
     @abstractmethod
     async def search(self, connection: AsyncConnection[Any], ef: int, probes: int) -> None:
         """Puts search settings in force."""
+
+    @abstractmethod
+    def unhurried(self, connection: AsyncConnection[Any]) -> AbstractAsyncContextManager[None]:
+        """Lifts the timeout, within a transaction, for what takes as long as there are records."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -173,6 +178,17 @@ class AsyncPoolSession(AsyncSession):
             connection.searching = (ef, probes)
 
     @asynccontextmanager
+    async def unhurried(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
+        assert isinstance(connection, AsyncBoundedConnection)
+        # a dead network is still found out: by keepalives
+        await connection.execute("set local statement_timeout = 0")
+        connection.patience = math.inf
+        try:
+            yield
+        finally:
+            connection.patience = self._timeout + GRACE
+
+    @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
         connection, pooled = await self._take()
         with self._busy_lock:
@@ -251,6 +267,10 @@ class AsyncBorrowedSession(AsyncSession):
 
     async def search(self, connection: AsyncConnection[Any], ef: int, probes: int) -> None:
         await self.fetch(connection, SEARCH.format(local="true"), (str(ef), str(probes)))
+
+    @asynccontextmanager
+    async def unhurried(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
+        yield  # its owner chose the timeout with which we may hold it
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:

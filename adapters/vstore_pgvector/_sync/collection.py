@@ -17,7 +17,7 @@ from vstore.scores import distances, scores
 from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Metric, Records, Search, VectorArray
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
-from vstore_pgvector.capabilities import BATCH_BYTES, batch_rows
+from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
 from vstore_pgvector.codec import (
     COPY_END,
     COPY_START,
@@ -33,7 +33,7 @@ from vstore_pgvector.codec import (
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
 from vstore_pgvector.server import DEFAULT_SEARCH
-from vstore_pgvector.statements import Statements
+from vstore_pgvector.statements import INDEXES, Statements, create_index
 
 if TYPE_CHECKING:
     from vstore_pgvector._sync.adapter import PGAdapter
@@ -192,6 +192,29 @@ class PGCollection:
             condition = compiled(where)
             rows = self._fetch(self._sql.count(condition.sql), condition.params, prepare=False)
         return int(rows[0][0])
+
+    def defer_index(self) -> None:
+        def work(connection: Connection[Any]) -> None:
+            for (name,) in self._session.fetch(connection, INDEXES, (self._sql.table,)):
+                self._session.execute(connection, f"drop index {name}")
+
+        self._session.write(work)
+        self._rows = BATCH_ROWS  # no graph makes a statement long now
+
+    def build_index(self) -> None:
+        statement = create_index(self._sql.table, self._info)
+        if statement is None:
+            return
+
+        def work(connection: Connection[Any]) -> None:
+            # whoever builds it at the same moment waits here, and then finds it
+            self._session.execute(connection, f"lock table {self._sql.table} in share row exclusive mode")
+            if not self._session.fetch(connection, INDEXES, (self._sql.table,)):
+                with self._session.unhurried(connection):
+                    self._session.execute(connection, statement)
+
+        self._session.write(work)
+        self._rows = batch_rows(self._info)
 
     def rename(self, name: str) -> None:
         self._adapter.rename(self._number, name)

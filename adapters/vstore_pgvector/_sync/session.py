@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -55,6 +56,10 @@ class Session(ABC):
     @abstractmethod
     def search(self, connection: Connection[Any], ef: int, probes: int) -> None:
         """Puts search settings in force."""
+
+    @abstractmethod
+    def unhurried(self, connection: Connection[Any]) -> AbstractContextManager[None]:
+        """Lifts the timeout, within a transaction, for what takes as long as there are records."""
 
     @abstractmethod
     def close(self) -> None:
@@ -174,6 +179,17 @@ class PoolSession(Session):
             connection.searching = (ef, probes)
 
     @contextmanager
+    def unhurried(self, connection: Connection[Any]) -> Iterator[None]:
+        assert isinstance(connection, BoundedConnection)
+        # a dead network is still found out: by keepalives
+        connection.execute("set local statement_timeout = 0")
+        connection.patience = math.inf
+        try:
+            yield
+        finally:
+            connection.patience = self._timeout + GRACE
+
+    @contextmanager
     def connection(self) -> Iterator[Connection[Any]]:
         connection, pooled = self._take()
         with self._busy_lock:
@@ -252,6 +268,10 @@ class BorrowedSession(Session):
 
     def search(self, connection: Connection[Any], ef: int, probes: int) -> None:
         self.fetch(connection, SEARCH.format(local="true"), (str(ef), str(probes)))
+
+    @contextmanager
+    def unhurried(self, connection: Connection[Any]) -> Iterator[None]:
+        yield  # its owner chose the timeout with which we may hold it
 
     @contextmanager
     def connection(self) -> Iterator[Connection[Any]]:
