@@ -9,7 +9,7 @@ import pytest
 
 import vstore
 from vstore import Flat
-from vstore.transfer import compare
+from vstore.transfer import CollectionSource, verify
 
 KINDS: list[dict[str, object]] = [
     {},
@@ -30,7 +30,7 @@ def test_the_same_records_by_either_way(store: vstore.Store, n: int) -> None:
         expected.add(ids, vectors, documents, metadatas)
         found = store.create_collection(f"bulk{n}", dimension=5, metric="l2", index=Flat())
         found.add(ids, vectors, documents, metadatas)
-        result = compare(expected, found)
+        result = verify(CollectionSource(reference, expected), CollectionSource(store, found))
         assert (result.equal, result.bitwise, result.compared) == (True, True, n)
 
 

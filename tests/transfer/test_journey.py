@@ -1,0 +1,79 @@
+"""A tour of all databases and back: what comes home is what set out, record by record."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vstore import HNSW, Records, connect
+from vstore.capabilities import no
+from vstore.conformance.corpus import records as corpus
+from vstore.memory.store import CAPABILITIES
+from vstore.transfer import CollectionSource, CollectionTarget, Kind, copy
+
+from tests.transfer.faulty import source_of
+
+STOPS = ["chroma", "milvus", "pgvector", "qdrant", "memory"]
+
+
+def _tour(tmp_path: Path, records: Records, metric: str) -> None:
+    begun = source_of(records, metric=metric, index=HNSW(m=8, ef_construction=40), metadata={"owner": "it's me"})
+    here = begun
+    with ExitStack() as stack:
+        for stop in STOPS:
+            url = "memory:" if stop == "memory" else f"{stop}:{tmp_path / f'{stop}.db'}"
+            store = stack.enter_context(connect(url))
+            report = copy(here, CollectionTarget(store, "docs"), workers=2, queries=2)
+            assert report.exit_code == 0, f"{stop}: {report.to_json()}"
+            assert report.copied == len(records)
+            here = CollectionSource(store, store.get_collection("docs"))
+        home = here.get(records.ids)
+    assert here.info == begun.info
+    assert home.ids == records.ids
+    assert home.documents == records.documents
+    assert home.metadatas is not None
+    assert records.metadatas is not None
+    for ours, theirs in zip(records.metadatas, home.metadatas, strict=True):
+        assert theirs == ours
+        assert {key: type(value) for key, value in theirs.items()} == {key: type(value) for key, value in ours.items()}
+    assert home.vectors is not None
+    assert records.vectors is not None
+    if metric == "cosine":
+        lengths = np.linalg.norm(records.vectors.astype(float), axis=1)
+        assert (np.linalg.norm(home.vectors.astype(float) - records.vectors, axis=1) <= 1e-5 * lengths).all()
+    else:
+        np.testing.assert_array_equal(home.vectors, records.vectors)
+
+
+def _records(n: int) -> Records:
+    return corpus(replace(CAPABILITIES, nested_metadata=no("Chroma has flat metadata")), n)
+
+
+@pytest.mark.parametrize("metric", ["l2", "cosine"])
+def test_a_tour_of_all_databases_and_back(tmp_path: Path, metric: str) -> None:
+    _tour(tmp_path, _records(2_000 if metric == "l2" else 400), metric)
+
+
+@pytest.mark.nightly
+def test_a_tour_with_20000_records(tmp_path: Path) -> None:
+    _tour(tmp_path, _records(20_000), "l2")
+
+
+def test_nested_metadata_travel_where_they_are_to_be_had(tmp_path: Path) -> None:
+    records = corpus(CAPABILITIES, 500)
+    here = source_of(records)
+    with ExitStack() as stack:
+        for stop in ("milvus", "pgvector", "qdrant", "memory"):
+            url = "memory:" if stop == "memory" else f"{stop}:{tmp_path / f'{stop}.db'}"
+            store = stack.enter_context(connect(url))
+            assert copy(here, CollectionTarget(store, "docs"), queries=0).exit_code == 0
+            here = CollectionSource(store, store.get_collection("docs"))
+        assert here.get(records.ids).metadatas == records.metadatas
+        store = stack.enter_context(connect(f"chroma:{tmp_path / 'chroma'}"))
+        report = copy(here, CollectionTarget(store, "docs"), queries=0, allow=[Kind.NESTED])
+        assert report.exit_code == 0, report.to_json()
+        assert [loss.kind for loss in report.losses] == [Kind.NESTED]
