@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 import vstore
-from vstore import Collection, Store, transfer
+from vstore import Collection
 from vstore.cli.app import app
+from vstore.transfer.collections import CollectionSink
 
 runner = CliRunner()
 
@@ -26,7 +27,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_help_teaches() -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for name in ("demo", "inspect", "conform"):
+    for name in ("demo", "inspect", "conform", "copy", "verify"):
         assert name in out
         code, text, _ = run(name, "--help")
         assert code == 0
@@ -114,15 +115,16 @@ def change_one(made: Collection) -> None:
 def test_the_demo_fails_where_something_is_lost(
     damage: Callable[[Collection], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def faulty(source: Collection, target: Store, **rest: object) -> Collection:
-        made = transfer.copy(source, target, **rest)  # type: ignore[arg-type]
-        damage(made)
-        return made
+    finish = CollectionSink.finish
 
-    monkeypatch.setattr("vstore.cli.demo.copy", faulty)
+    def faulty(self: CollectionSink) -> None:
+        finish(self)
+        damage(self._collection)
+
+    monkeypatch.setattr(CollectionSink, "finish", faulty)
     code, out, err = run("demo", "--from", "chroma", "--to", "pgvector")
     assert code == 1
-    assert "for example digit-0007" in out
+    assert "for example 'digit-0007'" in out
     assert "Something was lost" in err
 
 

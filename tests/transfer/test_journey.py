@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.transfer.faulty import source_of
 from vstore import HNSW, Records, connect
 from vstore.capabilities import no
 from vstore.conformance.corpus import records as corpus
 from vstore.memory.store import CAPABILITIES
 from vstore.transfer import CollectionSource, CollectionTarget, Kind, copy
-
-from tests.transfer.faulty import source_of
 
 STOPS = ["chroma", "milvus", "pgvector", "qdrant", "memory"]
 

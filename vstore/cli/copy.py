@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -113,13 +112,13 @@ def read_mapping(path: Path | None) -> object | None:
 
 
 def _write(path: Path, reports: list[Report], error: str) -> None:
-    whole = {"error": error, "collections": [json.loads(found.to_json()) for found in reports]}
+    whole = {"error": error, "collections": [found.as_dict() for found in reports]}
     path.write_text(json.dumps(whole, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 def _tell(found: Report, *, as_json: bool) -> None:
     if as_json:
-        say("report", exit_code=found.exit_code, **asdict(found))
+        say("report", **found.as_dict())
         return
     if found.plan is not None:
         console.print(f"[bold]{escape(found.collection)}[/]: {escape(found.source)} to {escape(found.target)}")

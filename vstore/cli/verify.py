@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import typer
@@ -64,7 +63,7 @@ def run(
     if report is not None:
         report.write_text(found.to_json(), encoding="utf-8")
     if as_json:
-        say("verification", **json.loads(found.to_json()))
+        say("verification", **found.as_dict())
     else:
         for line in found.lines():
             console.print(escape(line), soft_wrap=True)

@@ -159,9 +159,13 @@ class Verification:
             said.append(f"{agree}; recall@{self.parity.k} of approximate ones: {recall}")
         return said
 
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as plain data."""
+        return {"equal": self.equal, **asdict(self)}
+
     def to_json(self) -> str:
         """Everything, as JSON."""
-        return json.dumps({"equal": self.equal, **asdict(self)}, indent=2, ensure_ascii=False)
+        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
 
 
 class Status(StrEnum):
@@ -250,6 +254,11 @@ class Report:
         if self.exit_code:
             raise BackendError(f"the copy ended as {self.status.value}: {self.error or 'see the report'}")
 
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as plain data."""
+        found = {"exit_code": self.exit_code, **asdict(self)}
+        return found | {"verification": None if self.verification is None else self.verification.as_dict()}
+
     def to_json(self) -> str:
         """Everything, as JSON."""
-        return json.dumps({"exit_code": self.exit_code, **asdict(self)}, indent=2, ensure_ascii=False)
+        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)

@@ -1,0 +1,257 @@
+"""``vstore copy`` and ``vstore verify``: points 1, 2, 12, 14, 18, 24 and 25 of what moving data must be."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tests.transfer.faulty import filled, many
+from vstore import HNSW, Record, Records, connect
+from vstore.cli.app import app
+from vstore.transfer.collections import CollectionSink
+
+runner = CliRunner()
+
+
+def run(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+    """Exit code, JSON lines, standard error."""
+    result = runner.invoke(app, list(arguments), env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()], result.stderr
+
+
+class Ends:
+    """A Chroma with the collections ``docs`` and ``more``, and a place for a copy."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        self.folder = folder
+        self.source, self.target = f"chroma:{folder / 'from'}", f"qdrant:{folder / 'to'}"
+        with connect(self.source) as store:
+            filled(store, many(60))
+            filled(store, many(7), name="more")
+
+    def names(self) -> list[str]:
+        with connect(self.target) as store:
+            return store.list_collections()
+
+
+@pytest.fixture
+def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ends:
+    return Ends(tmp_path, monkeypatch)
+
+
+def test_p25_copied_and_verified_is_0_and_the_report_has_the_whole_story(ends: Ends) -> None:
+    report = ends.folder / "report.json"
+    code, lines, err = run("copy", ends.source, ends.target, "--collection", "docs", "--report", str(report))
+    assert (code, err) == (0, "")
+    assert lines[-1]["event"] == "report"
+    assert lines[-1]["status"] == "verified"
+    story = json.loads(report.read_text())
+    [found] = story["collections"]
+    assert (found["copied"], found["verification"]["compared"], found["exit_code"]) == (60, 60, 0)
+    assert found["source"] == f"{ends.source}#docs"
+    assert found["ledger"].startswith(str(ends.folder / "state" / "vstore"))
+    code, lines, _ = run("verify", ends.source, ends.target, "--collection", "docs")
+    assert code == 0
+    assert lines[-1]["equal"]
+
+
+def test_p01_all_collections_or_those_named_or_one_under_another_name(ends: Ends) -> None:
+    assert run("copy", ends.source, ends.target, "--all")[0] == 0
+    assert ends.names() == ["docs", "more"]
+    code, _, _ = run("copy", ends.source, ends.target, "--collection", "docs", "--name", "other")
+    assert code == 0
+    assert ends.names() == ["docs", "more", "other"]
+    assert run("verify", ends.source, ends.target, "--collection", "docs", "--name", "other")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "say which collections"),
+        (["--all", "--collection", "docs"], "say which collections"),
+        (["--all", "--name", "x"], "--name is for one"),
+        (["--collection", "docs", "--where", "{"], "not JSON"),
+        (["--collection", "docs", "--where", '{"a": {"$near": 1}}'], "near"),
+        (["--collection", "docs", "--map", "json"], "module:function"),
+        (["--collection", "docs", "--map", "json:nothing"], "cannot be imported"),
+        (["--collection", "docs", "--allow", "anything"], "no loss is called"),
+        (["--collection", "docs", "--mapping", "/nowhere.json"], "cannot be read"),
+        (["--collection", "docs", "--mode", "append"], "append"),
+    ],
+)
+def test_p25_a_wrong_use_is_2_and_writes_nothing(ends: Ends, arguments: list[str], said: str) -> None:
+    code, _, err = run("copy", ends.source, ends.target, *arguments)
+    assert code == 2
+    assert said in err
+    assert ends.names() == []
+
+
+def test_p25_a_failure_is_1_and_a_missing_source_is_not_made(ends: Ends) -> None:
+    typo = ends.folder / "form"
+    code, _, err = run("copy", f"chroma:{typo}", ends.target, "--all")
+    assert code == 1
+    assert "NotFound" in err
+    assert not typo.exists()
+    assert not (ends.folder / "to").exists()
+    code, _, err = run("copy", ends.source, ends.target, "--collection", "dcos")
+    assert code == 1
+    assert "NotFound" in err
+    code, _, err = run("copy", ends.source, "postgresql://joe:geheim@127.0.0.1:1/db", "--collection", "docs")
+    assert code == 1
+    assert "geheim" not in err
+
+
+def test_p25_different_is_3(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = CollectionSink.write
+
+    def losing(self: CollectionSink, chunk: int, records: Records) -> None:
+        write(self, chunk, records[1:])
+
+    monkeypatch.setattr(CollectionSink, "write", losing)
+    code, lines, _ = run("copy", ends.source, ends.target, "--collection", "docs")
+    assert code == 3
+    assert lines[-1]["verification"]["examples"] == ["id-000000"]
+    code, lines, _ = run("verify", ends.source, ends.target, "--collection", "docs")
+    assert code == 3
+    assert lines[-1]["missing"] == 1
+
+
+def test_p25_refused_records_are_5(ends: Ends) -> None:
+    with connect(ends.source) as store:
+        long = Records(["long"], np.ones((1, 8), dtype=np.float32), ["x" * 70_000], [{}])
+        filled(store, long, name="long")
+    target = f"milvus:{ends.folder / 'to.db'}"
+    code, lines, err = run("copy", ends.source, target, "--collection", "long")
+    assert code == 5
+    dead = Path(lines[-1]["dead_letters"])
+    assert dead.is_relative_to(ends.folder / "state")
+    assert json.loads(dead.read_text())["id"] == "long"
+    code, lines, _ = run("copy", ends.source, target, "--collection", "long", "--max-errors", "1")
+    assert code == 5
+    assert lines[-1]["copied"] == 0
+    assert lines[-1]["verification"]["equal"]
+
+
+def test_p02_a_dry_run_writes_nothing(ends: Ends) -> None:
+    before = sorted(ends.folder.rglob("*"))
+    for target in (ends.target, f"milvus:{ends.folder / 'to.db'}", f"pgvector:{ends.folder / 'pg'}"):
+        code, lines, _ = run("copy", ends.source, target, "--all", "--dry-run")
+        assert code == 0
+        assert [(line["planned"], line["plan"]["dimension"]) for line in lines] == [(60, 8), (7, 8)]
+    assert [p for p in sorted(ends.folder.rglob("*")) if p not in before] == []
+
+
+def drop_the_first(record: Record) -> Record | None:
+    return None if record.id == "id-000000" else record
+
+
+def test_p14_a_filter_and_a_function(ends: Ends) -> None:
+    name = f"{__name__}:drop_the_first"
+    code, lines, _ = run(
+        "copy", ends.source, ends.target, "--collection", "docs", "--where", '{"part": 0}', "--map", name
+    )
+    assert code == 0
+    assert lines[-1]["copied"] == 19
+
+
+def test_p24_json_lines_where_nobody_looks(ends: Ends) -> None:
+    _, lines, _ = run("copy", ends.source, ends.target, "--collection", "docs", "--chunk-rows", "25")
+    assert [line["event"] for line in lines if line.get("rows") == 0] == ["plan", "copy", "verify"]
+    last = next(line for line in reversed(lines) if line["event"] == "copy")
+    assert last["rows"] == last["total"] == 60
+    assert last["mb_per_second"] > 0
+    assert last["eta_seconds"] == 0
+    assert last["retries"] == 0
+
+
+def _argv(ends: Ends, *more: str) -> list[str]:
+    main = "from vstore.cli import main; main()"
+    return [sys.executable, "-c", main, "copy", ends.source, ends.target, "--collection", "docs", *more]
+
+
+def test_p24_a_bar_on_a_terminal_and_nothing_asks(ends: Ends) -> None:
+    master, slave = pty.openpty()
+    # COLUMNS so that no line is cut; standard input is closed: what asked would fail
+    with subprocess.Popen(
+        _argv(ends), stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env={**os.environ, "COLUMNS": "160"}
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                part = os.read(master, 65_536)
+            except OSError:  # Linux says so that the other side has closed
+                break
+            if not part:
+                break
+            shown += part
+    os.close(master)
+    text = shown.decode()
+    assert process.returncode == 0, text
+    assert "60 of 60 records copied" in text.replace("\x1b[1;36m", "").replace("\x1b[0m", "")
+    assert "60/60" in text
+    assert "verified" in text
+    assert '"event"' not in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_p18_an_interrupted_copy_is_4_and_says_how_to_go_on(ends: Ends, number: signal.Signals) -> None:
+    # 60 calls, of which it makes 8 a second: it is under way when the signal comes
+    slow = _argv(ends, "--chunk-rows", "2", "--max-rps", "8")
+    with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "copy" and json.loads(line)["rows"] > 0:
+                process.send_signal(number)
+                break
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 4, err
+    report = json.loads(out.splitlines()[-1])
+    assert report["status"] == "incomplete"
+    assert 0 < report["copied"] < 60
+    code, lines, _ = run("copy", ends.source, ends.target, "--collection", "docs")
+    assert code == 0
+    assert lines[-1]["resumed"]
+    assert lines[-1]["copied"] == 60
+
+
+def test_p18_on_a_terminal_it_says_to_run_the_same_command_again(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vstore.cli import copy as command
+    from vstore.transfer import Report, Status
+
+    command._tell(Report("a", "b", "docs", Status.INCOMPLETE, error="interrupted"), as_json=False)
+    assert "Run the same command again" in capsys.readouterr().err
+
+
+def test_p20_p22_the_report_names_class_and_recall(ends: Ends) -> None:
+    with connect(ends.source) as store:
+        filled(store, many(40), name="angles", metric="cosine", index=HNSW())
+    _, lines, _ = run("copy", ends.source, ends.target, "--collection", "angles")
+    found = lines[-1]["verification"]
+    assert found["exactness"] == "within 1e-6 of the vector's length"
+    assert found["parity"]["recall"]["right"] == 1.0
+
+
+def test_a_sample_is_enough_where_it_is_asked_for(ends: Ends) -> None:
+    code, lines, _ = run(
+        "copy", ends.source, ends.target, "--collection", "docs", "--verify", "sample", "--sample", "9"
+    )
+    assert code == 0
+    assert lines[-1]["verification"]["compared"] == 9
+    assert "9 of 60" in lines[-1]["verification"]["confidence"]
+    code, lines, _ = run("verify", ends.source, ends.target, "--collection", "docs", "--verify", "none")
+    assert code == 2
