@@ -133,7 +133,7 @@ def test_p25_refused_records_are_5(ends: Ends) -> None:
         long = Records(["long"], np.ones((1, 8), dtype=np.float32), ["x" * 70_000], [{}])
         filled(store, long, name="long")
     target = f"milvus:{ends.folder / 'to.db'}"
-    code, lines, err = run("copy", ends.source, target, "--collection", "long")
+    code, lines, _ = run("copy", ends.source, target, "--collection", "long")
     assert code == 5
     dead = Path(lines[-1]["dead_letters"])
     assert dead.is_relative_to(ends.folder / "state")
