@@ -1,0 +1,87 @@
+"""How fast a copy is, against the slower of its two ends: reading the source, and writing the target, each alone.
+
+``python benchmarks/transfer.py [--rows 20000] [--dimension 64] [--rounds 3] [--only chroma:qdrant]`` prints for each
+pair the median seconds of a scan of the source, of upserts of the same records into the target (its index built in the
+same way), of the copy without and with planning, and the ratio: 1.0 is as fast as the slower end, the bar is 0.85.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from data import workload
+from rich.console import Console
+from rich.table import Table
+
+from vstore import HNSW, Records, connect
+from vstore.transfer import CollectionSource, CollectionTarget, copy
+
+BAR = 0.85
+PAIRS = ["chroma:pgvector", "pgvector:chroma", "qdrant:pgvector", "pgvector:qdrant", "pgvector:pgvector"]
+METRIC = "l2"
+
+
+def _url(kind: str, folder: Path, name: str) -> str:
+    return f"{kind}:{folder / f'{name}.db'}"
+
+
+def _measure(pair: str, records: Records, folder: Path, workers: int) -> dict[str, float]:
+    left, right = pair.split(":")
+    assert records.vectors is not None
+    settings = {"dimension": records.vectors.shape[1], "metric": METRIC, "index": HNSW()}
+    with connect(_url(left, folder, "from")) as source, connect(_url(right, folder, "to")) as target:
+        made = source.create_collection("docs", **settings)
+        made.upsert(records.ids, records.vectors, records.documents, records.metadatas)
+
+        started = perf_counter()
+        pages = [page.records for page in made.scan(batch_size=min(5_000, target.capabilities.limits.max_batch_rows))]
+        scan = perf_counter() - started
+
+        raw = target.create_collection("raw", **settings)
+        raw.defer_index()
+        started = perf_counter()
+        for part in pages:
+            raw.upsert(part.ids, part.vectors, part.documents, part.metadatas)
+        raw.build_index()
+        ingest = perf_counter() - started
+        target.delete_collection("raw")
+        del pages
+
+        started = perf_counter()
+        report = copy(CollectionSource(source, made), CollectionTarget(target, "docs"), verify="none", workers=workers)
+        whole = perf_counter() - started
+        report.check()
+    return {"scan": scan, "ingest": ingest, "copy": report.seconds["copy"], "with plan": whole}
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--dimension", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    records = workload(given.rows, given.dimension)
+    table = Table("pair", "scan s", "ingest s", "copy s", "with plan s", "copy ratio", "whole ratio", "bar")
+    for pair in [given.only] if given.only else PAIRS:
+        rounds = []
+        for _ in range(given.rounds):
+            with tempfile.TemporaryDirectory(prefix="vst-", ignore_cleanup_errors=True) as folder:
+                rounds.append(_measure(pair, records, Path(folder), given.workers))
+        middle = {name: median(found[name] for found in rounds) for name in rounds[0]}
+        slower = max(middle["scan"], middle["ingest"])
+        ratios = [slower / middle["copy"], slower / middle["with plan"]]
+        figures = [f"{middle[name]:.2f}" for name in ("scan", "ingest", "copy", "with plan")]
+        table.add_row(pair, *figures, *(f"{ratio:.2f}" for ratio in ratios), "yes" if ratios[1] >= BAR else "no")
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
