@@ -79,7 +79,7 @@ def capabilities(
         index_flat=native(),
         index_ivfflat=native(
             f"up to {MAX_HNSW_DIMENSION:,} dimensions; the clusters are chosen when the index is built, that is "
-            "while the collection is empty: REINDEX after loading, or recall is low"
+            "while the collection is empty: defer_index and build_index around loading, or REINDEX, or recall is low"
         ),
         index_ivfpq=no("pgvector has HNSW and IVFFlat"),
         index_diskann=no("pgvector has HNSW and IVFFlat"),
