@@ -7,7 +7,9 @@ what they promise.
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.copying import copy
 from vstore.transfer.endpoint import Sink, Source, Target
+from vstore.transfer.ledger import default_folder
 from vstore.transfer.loss import Kind, Loss
+from vstore.transfer.opening import Place, open_place
 from vstore.transfer.options import Mode
 from vstore.transfer.report import Parity, Progress, Report, Status, Verification, VerifyMode
 from vstore.transfer.verify import verify
@@ -19,6 +21,7 @@ __all__ = [
     "Loss",
     "Mode",
     "Parity",
+    "Place",
     "Progress",
     "Report",
     "Sink",
@@ -28,5 +31,7 @@ __all__ = [
     "Verification",
     "VerifyMode",
     "copy",
+    "default_folder",
+    "open_place",
     "verify",
 ]

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from vstore._sync.store import Store
-from vstore.connecting import connect
+from vstore.connecting import DEFAULT_TIMEOUT, connect
 from vstore.errors import NotFound
 from vstore.protocol import EmbeddedFactory
 from vstore.registry import factory_for_scheme
@@ -87,7 +87,7 @@ class StorePlace:
         self._store.close()
 
 
-def open_place(url: str, *, new: bool, timeout: float) -> Place:
+def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT) -> Place:
     """Opens what a URL names.
 
     Args:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
+from threading import Event
 from typing import Final
 
 import numpy as np
@@ -116,17 +117,25 @@ def _settings(left: CollectionInfo, right: CollectionInfo) -> list[str]:
 
 
 def _same_digests(work: _Work) -> bool:
+    over = Event()  # the other side has failed, or somebody has interrupted
+
     def total(source: Source, where: Filter | None, without: Set[str]) -> Digest:
         added = Digest()
         for page in work.pace.scan(source, where=where, batch_size=_PAGE):
             added += digest_records(_kept(page.records, without))
             work.on_rows(len(page.records))
+            if over.is_set():
+                break
         return added
 
     with ThreadPoolExecutor(2, thread_name_prefix="verify") as pool:
-        ours = pool.submit(total, work.left, work.where, work.without)
-        theirs = pool.submit(total, work.right, None, frozenset())
-        left, right = ours.result(), theirs.result()
+        try:
+            ours = pool.submit(total, work.left, work.where, work.without)
+            theirs = pool.submit(total, work.right, None, frozenset())
+            left, right = ours.result(), theirs.result()
+        except BaseException:
+            over.set()
+            raise
     if left != right:
         return False
     work.found.rows = (left.rows, right.rows)
@@ -152,7 +161,10 @@ def _by_record(work: _Work, *, subset: bool) -> None:
         ours += digest_records(records)
         theirs += digest_records(found)
         work.on_rows(len(page.records))
-    _ids_both_ways(work, ids, subset=subset)
+    if subset:
+        work.found.rows = (ids.rows, work.pace.call(work.right.count))
+    else:
+        _ids_both_ways(work, ids, subset=False)
     if ours == theirs and not work.found.differences:
         work.found.digest = str(ours)
 
