@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from tests.transfer.crashing import POINTS
-from tests.transfer.faulty import faulty_store, filled, many, source_of
+from tests.transfer.faulty import faulty_store, filled, many, refusing, source_of
 from vstore import AlreadyExists, F, Mismatch, Records, Unavailable, connect
 from vstore.transfer import CollectionTarget, Status, copy
 from vstore.transfer.endpoint import Source, Target
@@ -81,9 +81,11 @@ def test_p15_the_ledger_knows_no_secret_and_who_else_may_read_it(tmp_path: Path)
     assert "geheim" not in store_identity(StoreURL.parse("qdrant://h:6333?api_key=geheim"))
     assert "geheim" not in store_identity(StoreURL.parse("chroma://h:1?token=geheim"))
     folder = tmp_path / "state"
-    report = copy(source_of(many(20)), Lasting(faulty_store(), "docs"), state=folder)
-    assert folder.stat().st_mode & 0o077 == 0
-    assert Path(report.ledger).parent == folder
+    target = Lasting(faulty_store(on_upsert=refusing("id-000003")), "docs")
+    report = copy(source_of(many(20)), target, state=folder)
+    assert Path(report.ledger).parent == Path(report.dead_letters).parent == folder
+    for path in (folder, Path(report.ledger), Path(report.dead_letters)):
+        assert path.stat().st_mode & 0o077 == 0
 
 
 def test_p15_copies_with_other_ends_have_other_ledgers(run: Run) -> None:

@@ -49,6 +49,7 @@ class DeadLetters:
             return 0, ""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         passing = self._path.with_name(f".{self._path.name}.passing")
+        passing.touch(mode=0o600)
         with passing.open("w", encoding="utf-8") as file:
             for refusal in refused:
                 line = {"id": refusal.id, "reason": refusal.reason, "record": json.loads(refusal.record)}

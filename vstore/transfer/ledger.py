@@ -103,6 +103,7 @@ class Ledger:
         self._lock = Lock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)  # cursors hold ids, and refused records are kept whole
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None, timeout=0)
         try:
             # the lock of the first write stays until the connection closes: a second run finds it and leaves
