@@ -423,11 +423,20 @@ def test_p14_a_function_rewrites_records(store: Store) -> None:
     assert made.get(["new/id-000001"]).metadatas == [{"part": 1.5}]
 
 
-def test_p14_a_function_that_maps_two_records_to_one_id_is_found_out(store: Store) -> None:
-    report = copy(source_of(many(30)), target_in(store), transform=lambda r: replace(r, id=r.id[:8]), chunk_rows=1)
+@pytest.mark.parametrize("verify_mode", ["full", "sample", "none"])
+def test_p14_a_function_that_maps_two_records_to_one_id_is_found_out(store: Store, verify_mode: str) -> None:
+    def cut(record: Record) -> Record:
+        return replace(record, id=record.id[:8])
+
+    report = copy(source_of(many(30)), target_in(store), transform=cut, chunk_rows=1, verify=verify_mode)
     assert report.status is Status.DIFFERENT
-    assert report.verification is not None
-    assert report.verification.doubled == 3
+    if report.verification is None:
+        assert report.error == "30 records were sent, 3 are there"
+    else:
+        assert report.verification.doubled == 3
+    report = copy(source_of(many(30)), CollectionTarget(store, "again"), transform=cut)
+    assert report.exit_code == 1
+    assert "the same id" in report.error
 
 
 @pytest.mark.parametrize("answer", [1, Record("x")])

@@ -20,7 +20,7 @@ import pytest
 
 from tests.transfer.crashing import POINTS
 from tests.transfer.faulty import faulty_store, filled, many, refusing, source_of
-from vstore import AlreadyExists, F, Mismatch, Records, Unavailable, connect
+from vstore import AlreadyExists, F, LimitExceeded, Mismatch, Records, Unavailable, Unsupported, connect
 from vstore.transfer import CollectionTarget, Status, copy
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.engine import SourceChanged
@@ -257,6 +257,24 @@ def test_p18_an_interruption_writes_what_was_read_and_goes_on_later(run: Run, wo
     assert report.copied == 10 * writes == store.get_collection("docs").count()
     assert report.copied < 1000
     assert run(source, Lasting(store, "docs")).status is Status.VERIFIED
+
+
+def test_p17_a_plan_of_which_nothing_was_written_binds_nobody(run: Run) -> None:
+    source = source_of(many(30))
+
+    class Picky(Lasting):
+        def create(self, info: Any, index: Any) -> None:
+            if index is not None:
+                raise LimitExceeded("no such index for 8 dimensions")
+            super().create(info, index)
+
+    store = faulty_store()
+    with pytest.raises(Unsupported, match="index-change"):
+        run(source, Picky(store, "docs"))
+    source.collection.upsert(["more"], np.ones((1, 8)))
+    report = run(source, Picky(store, "docs"), allow=["index-change"])
+    assert report.status is Status.VERIFIED
+    assert report.copied == 31
 
 
 @pytest.mark.parametrize("mode", [None, "replace", "merge"])

@@ -133,23 +133,12 @@ class _Run:
         self._losses: list[Loss] = []
 
     def run(self) -> Report:
-        job = self._begun()
-        if job is None:
-            try:
-                self._plan()
-            except KeyboardInterrupt:
-                self._report.status = Status.INCOMPLETE
-                self._report.error = "interrupted while planning; nothing was written"
-                return self._report
-        else:
-            self._report.resumed = True
-            self._check_unchanged(job)
-        self._report.planned = self._ledger.planned()
-        self._report.chunks = self._ledger.chunks()
-        if self._ledger.state is State.PLANNED:
-            self._prepare()
-            self._ledger.advance(State.WRITING)
-        self._report.losses = self._losses
+        try:
+            self._ready()
+        except KeyboardInterrupt:
+            self._report.status = Status.INCOMPLETE
+            self._report.error = "interrupted before anything was sent"
+            return self._report
         with self._told():
             if self._ledger.state is State.WRITING:
                 self._transfer()
@@ -159,23 +148,47 @@ class _Run:
         self._account()
         return self._report
 
+    def _ready(self) -> None:
+        """All that comes before the first write: refusals are raised, not reported."""
+        job = self._begun()
+        if job is None:
+            self._plan()
+        else:
+            self._report.resumed = True
+            self._check_unchanged(job)
+        self._report.planned = self._ledger.planned()
+        self._report.chunks = self._ledger.chunks()
+        if self._ledger.state is State.PLANNED:
+            self._prepare()
+            self._ledger.advance(State.WRITING)
+        self._report.losses = self._losses
+
     def _begun(self) -> Job | None:
         """The job to go on with; None for a new one.
 
-        One that is finished is only compared again, as long as the call and the target are the same.
+        One of which nothing was written is planned anew if anything is different. One that is finished is only
+        compared again, as long as the call and the target are the same.
         """
         job = self._ledger.job
         if job is None:
             return None
-        if self._ledger.state is not State.FINISHED:
-            over = False
-        else:
-            asked = self._options.binding()
-            over = self._options.mode is not None or asked != job.options or self._target.existing() is None
+        same = self._options.binding() == job.options
+        match self._ledger.state:
+            case State.PLANNED:
+                over = not same or self._changed(job)
+            case State.FINISHED:
+                over = not same or self._options.mode is not None or self._target.existing() is None
+            case State.WRITING | State.WRITTEN:
+                over = False
         if self._options.restart or over:
             self._ledger.forget()
             return None
         return job
+
+    def _changed(self, job: Job) -> bool:
+        """Whether the source is not what the plan was made of, as far as its settings and number of records tell."""
+        source = self._source
+        return info_to_json(source.info) != job.info or source.count(self._options.where) != self._ledger.planned()
 
     def _plan(self) -> None:
         source, target, options = self._source, self._target, self._options
@@ -218,15 +231,12 @@ class _Run:
                 hint="Give the same options to go on, or --restart to begin again.",
             )
         state = self._ledger.state
-        if state is not State.FINISHED and info_to_json(self._source.info) != job.info:
-            raise SourceChanged("the source is another collection than when this copy was begun", hint=ANEW)
+        if state is State.WRITING and self._changed(job):
+            raise SourceChanged(
+                f"the source is not what it was when this copy was begun, with {self._ledger.planned():,} records",
+                hint=ANEW,
+            )
         self._losses = list(static_losses(self._source.info, self._target.capabilities, None))
-        if state in (State.PLANNED, State.WRITING):
-            planned, count = self._ledger.planned(), self._source.count(self._options.where)
-            if planned != count:
-                raise SourceChanged(
-                    f"the source had {planned:,} records when this copy was begun and has {count:,} now", hint=ANEW
-                )
         if state in (State.WRITING, State.WRITTEN):
             existing = self._target.existing()
             done = self._ledger.written()[0].rows
@@ -277,14 +287,17 @@ class _Run:
     def _verify(self) -> None:
         options, report = self._options, self._report
         refused = {refusal.id for refusal in self._ledger.refused()}
-        if options.verify is VerifyMode.NONE:
-            report.status = Status.DEAD_LETTERS if refused else Status.COPIED
-            return
-        rewrites = self._rewrites()
-        left: Source = Rewritten(self._source, rewrites) if rewrites else self._source
         right = self._target.existing()
         if right is None:
             raise Mismatch("the target is gone", hint="--restart begins again.")
+        if options.verify is VerifyMode.NONE:
+            report.status = Status.DEAD_LETTERS if refused else Status.COPIED
+            sent, there = self._ledger.written()[0].rows, options.pace.call(right.count)
+            if there < sent or (there > sent and options.mode is not Mode.MERGE):  # this much is looked at in any case
+                report.status, report.error = Status.DIFFERENT, f"{sent:,} records were sent, {there:,} are there"
+            return
+        rewrites = self._rewrites()
+        left: Source = Rewritten(self._source, rewrites) if rewrites else self._source
         self._tally.begin("verify", 2 * report.planned)
         found = verify(
             left,

@@ -9,7 +9,7 @@ from queue import Queue
 from threading import Event, Thread
 from typing import Final
 
-from vstore.errors import Mismatch
+from vstore.errors import InvalidInput, Mismatch
 from vstore.filters.tree import Filter
 from vstore.transfer.digest import Digest, digest_ids, measure
 from vstore.transfer.endpoint import Sink, Source
@@ -166,6 +166,8 @@ class Transfer:
             chunk, records = item
             del item
             written = records if self._rewrite is None else self._rewrite(records)
+            if len(set(written.ids)) != len(written):
+                raise InvalidInput(f"the transform gave records of chunk {chunk.number} the same id")
             self._ledger.begin_chunk(chunk.number)
             self._pace.call(partial(self._sink.write, chunk.number, written))
             refused = {refusal.id for refusal in self._ledger.refused(chunk.number)}
