@@ -10,7 +10,7 @@ import typer
 
 from vstore import __version__
 from vstore.cli.output import console, errors_told
-from vstore.transfer.options import Mode
+from vstore.transfer.options import Engine, Mode
 from vstore.transfer.report import VerifyMode
 
 __all__ = ["Embedded", "app"]
@@ -129,6 +129,9 @@ def copy(
     ] = [],  # noqa: B006
     dry_run: Annotated[bool, typer.Option(help="Read the source and tell what would be done; write nothing.")] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Readers, and as many writers.")] = 1,
+    engine: Annotated[Engine, typer.Option(help="Threads of this process, or the workers of a Ray cluster.")] = (
+        Engine.THREADS
+    ),
     max_rps: Annotated[float | None, typer.Option(help="Most calls a second.")] = None,
     retries: RetriesOption = 8,
     max_errors: Annotated[int, typer.Option(min=0, help="Records the target may refuse before the run ends.")] = 0,
@@ -169,6 +172,7 @@ def copy(
             as_json=as_json,
             timeout=timeout,
             workers=workers,
+            engine=engine,
             max_rps=max_rps,
             retries=retries,
             max_errors=max_errors,

@@ -25,7 +25,12 @@ class CollectionSource:
         collection: The collection.
         identity: Names it in any process, without secrets; empty where nothing does.
         on_close: What ``close`` does; by default nothing, as the store belongs to the caller.
+
+    Attributes:
+        reopen: Opens it in another process; None where nothing can.
     """
+
+    reopen: Callable[[], CollectionSource] | None = None
 
     def __init__(
         self, store: Store, collection: Collection, identity: str = "", on_close: Callable[[], None] = lambda: None
@@ -93,7 +98,12 @@ class CollectionTarget:
         name: Its name, by which it may exist already.
         identity: Names it in any process, without secrets; empty where nothing does.
         on_close: What ``close`` does; by default nothing, as the store belongs to the caller.
+
+    Attributes:
+        reopen: Opens it in another process; None where nothing can.
     """
+
+    reopen: Callable[[], CollectionTarget] | None = None
 
     def __init__(
         self, store: Store, name: str, identity: str = "", on_close: Callable[[], None] = lambda: None

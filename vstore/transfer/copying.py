@@ -11,17 +11,19 @@ from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, 
 from vstore.filters.tree import Filter
 from vstore.transfer.deadletters import DeadLetters, TooManyRefused
 from vstore.transfer.endpoint import Source, Target
-from vstore.transfer.engine import ANEW, Interrupted, SourceChanged, Transfer
+from vstore.transfer.engine import Transfer
 from vstore.transfer.ledger import Job, Ledger, State
 from vstore.transfer.loss import Kind, Loss, check_limits, refuse_losses, static_losses, survey_losses
-from vstore.transfer.options import Mode, Options
+from vstore.transfer.moving import ANEW, Interrupted, SourceChanged
+from vstore.transfer.options import Engine, Mode, Options
 from vstore.transfer.pace import DEFAULT_RETRIES
 from vstore.transfer.plan import make_plan, row_bytes, rows_per_chunk
+from vstore.transfer.ray_engine import RayTransfer, load_ray
 from vstore.transfer.report import Progress, Report, Status, VerifyMode
 from vstore.transfer.tally import Tally
 from vstore.transfer.transform import RecordMap, Rewrite, Rewritten, mapping_each, nested_as_json
 from vstore.transfer.verify import DEFAULT_QUERIES, DEFAULT_SAMPLE, verify
-from vstore.types import CollectionInfo, IncludeName, Records
+from vstore.types import CollectionInfo, IncludeName
 
 __all__ = ["copy"]
 
@@ -35,6 +37,7 @@ def copy(
     mode: Mode | str | None = None,
     allow: Iterable[str] = (),
     workers: int = 1,
+    engine: Engine | str = Engine.THREADS,
     retries: int = DEFAULT_RETRIES,
     max_rps: float | None = None,
     max_errors: int = 0,
@@ -58,6 +61,8 @@ def copy(
         mode: What to do with a target that holds records; by default it is refused.
         allow: Names of losses that are accepted, see ``vstore.transfer.Kind``.
         workers: How many readers, and how many writers.
+        engine: ``"threads"`` of this process, or the workers of a ``"ray"`` cluster (extra ``ray``), with the same
+            plan and ledger; both ends must have been opened by URL.
         retries: How often a call that failed with a retryable error is made again.
         max_rps: Most calls a second; None for no limit.
         max_errors: How many records the target may refuse; one more ends the run.
@@ -88,6 +93,7 @@ def copy(
         mode=mode,
         allow=allow,
         workers=workers,
+        engine=engine,
         retries=retries,
         max_rps=max_rps,
         max_errors=max_errors,
@@ -101,6 +107,8 @@ def copy(
     )
     if source.identity and source.identity == target.identity:
         raise InvalidInput("source and target are the same collection")
+    if options.engine is Engine.RAY:
+        load_ray()
     folder = options.state if target.identity else None  # what ends with the process cannot be gone on with
     ledger = Ledger.of(source.identity, target.identity, folder)
     try:
@@ -267,18 +275,35 @@ class _Run:
 
     def _transfer(self) -> None:
         sink = self._target.sink(self._dead.refuse)
+        options, rewrites = self._options, self._rewrites()
+        engine: Transfer | RayTransfer
+        match options.engine:
+            case Engine.THREADS:
+                engine = Transfer(
+                    self._source,
+                    sink,
+                    self._ledger,
+                    where=options.where,
+                    rewrites=rewrites,
+                    workers=options.workers,
+                    pace=options.pace,
+                    on_chunk=self._tally.add,
+                )
+            case Engine.RAY:
+                engine = RayTransfer(
+                    self._source,
+                    self._target,
+                    self._ledger,
+                    where=options.where,
+                    rewrites=rewrites,
+                    workers=options.workers,
+                    pace=options.pace,
+                    refuse=self._dead.refuse,
+                    on_chunk=self._tally.add,
+                )
         try:
             self._tally.begin("copy", self._report.planned, done=self._ledger.rows_done())
-            Transfer(
-                self._source,
-                sink,
-                self._ledger,
-                where=self._options.where,
-                rewrite=self._rewrite(),
-                workers=self._options.workers,
-                pace=self._options.pace,
-                on_chunk=self._tally.add,
-            ).run()
+            engine.run()
             self._options.pace.call(sink.finish)
         finally:
             self._tally.end()
@@ -324,10 +349,6 @@ class _Run:
         if Kind.NESTED in self._options.allow and capabilities is not None and not capabilities.nested_metadata:
             rewrites.append(nested_as_json)
         return rewrites
-
-    def _rewrite(self) -> Callable[[Records], Records] | None:
-        rewrites = self._rewrites()
-        return Rewritten(self._source, rewrites).rewrite if rewrites else None
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -55,11 +56,15 @@ class StorePlace:
     Args:
         store: The store; closed by ``close``.
         identity: Names it in any process, without secrets.
+        url: Opens it in another process; empty where it is not to be opened there.
+        timeout: With which it is opened there.
     """
 
-    def __init__(self, store: Store, identity: str) -> None:
+    def __init__(self, store: Store, identity: str, url: str = "", timeout: float = DEFAULT_TIMEOUT) -> None:
         self._store = store
         self._identity = identity
+        self._url = url
+        self._timeout = timeout
 
     def __enter__(self) -> Self:
         return self
@@ -76,11 +81,15 @@ class StorePlace:
     def source(self, name: str, mapping: object | None = None) -> CollectionSource:
         """See ``Place``."""
         opened = self._store.get_collection(name, mapping=mapping)
-        return CollectionSource(self._store, opened, f"{self._identity}#{name}")
+        made = CollectionSource(self._store, opened, f"{self._identity}#{name}")
+        made.reopen = partial(_source_again, self._url, name, mapping, self._timeout) if self._url else None
+        return made
 
     def target(self, name: str) -> CollectionTarget:
         """See ``Place``."""
-        return CollectionTarget(self._store, name, f"{self._identity}#{name}")
+        made = CollectionTarget(self._store, name, f"{self._identity}#{name}")
+        made.reopen = partial(_target_again, self._url, name, self._timeout) if self._url else None
+        return made
 
     def close(self) -> None:
         """See ``Place``."""
@@ -104,7 +113,17 @@ def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT) -> Plac
         raise NotFound(
             f"there is no database of {parsed.scheme} at {parsed.path}", hint="Nothing was made. Is the path right?"
         )
-    return StorePlace(connect(url, timeout=timeout), store_identity(parsed))
+    return StorePlace(connect(url, timeout=timeout), store_identity(parsed), url, timeout)
+
+
+def _source_again(url: str, name: str, mapping: object | None, timeout: float) -> CollectionSource:
+    """A source in a worker, which closes it by ending."""
+    store = connect(url, timeout=timeout)
+    return CollectionSource(store, store.get_collection(name, mapping=mapping))
+
+
+def _target_again(url: str, name: str, timeout: float) -> CollectionTarget:
+    return CollectionTarget(connect(url, timeout=timeout), name)
 
 
 @contextmanager

@@ -16,9 +16,18 @@ from vstore.transfer.pace import Pace
 from vstore.transfer.report import VerifyMode
 from vstore.transfer.transform import RecordMap, fingerprint
 
-__all__ = ["Mode", "Options"]
+__all__ = ["Engine", "Mode", "Options"]
 
 MAX_WORKERS = 64
+
+
+class Engine(StrEnum):
+    """What moves the chunks."""
+
+    THREADS = "threads"
+    """Threads of this process."""
+    RAY = "ray"
+    """The workers of a Ray cluster."""
 
 
 class Mode(StrEnum):
@@ -39,6 +48,7 @@ class Options:
     mode: Mode | None
     allow: frozenset[Kind]
     workers: int
+    engine: Engine
     pace: Pace
     max_errors: int
     chunk_rows: int | None
@@ -58,6 +68,7 @@ class Options:
         mode: Mode | str | None,
         allow: Iterable[str],
         workers: int,
+        engine: Engine | str,
         retries: int,
         max_rps: float | None,
         max_errors: int,
@@ -72,6 +83,8 @@ class Options:
         """The options; raises ``InvalidInput`` on those that cannot be."""
         if mode not in (None, *[m.value for m in Mode]):
             raise InvalidInput(f"mode must be 'merge', 'replace' or None, not {mode!r}")
+        if engine not in [e.value for e in Engine]:
+            raise InvalidInput(f"engine must be 'threads' or 'ray', not {engine!r}")
         if verify not in [m.value for m in VerifyMode]:
             raise InvalidInput(f"verify must be 'full', 'sample' or 'none', not {verify!r}")
         for name, value, low, high in (
@@ -89,6 +102,7 @@ class Options:
             mode=None if mode is None else Mode(mode),
             allow=parse_allowed(allow),
             workers=workers,
+            engine=Engine(engine),
             pace=Pace(retries, max_rps),
             max_errors=max_errors,
             chunk_rows=chunk_rows,

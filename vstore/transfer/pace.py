@@ -28,6 +28,8 @@ class Pace:
         max_rps: Most calls a second over all threads; None for no limit.
 
     Attributes:
+        retries: As given.
+        max_rps: As given.
         retried: How many calls were made again so far.
     """
 
@@ -37,6 +39,8 @@ class Pace:
         if type(retries) is not int or retries < 0:
             raise InvalidInput(f"retries must be an int of at least 0, not {retries!r}")
         self.retried = 0
+        self.retries = retries
+        self.max_rps = max_rps
         self._retry = Retry(retries, _LONGEST)
         self._interval = 0.0 if max_rps is None else 1.0 / max_rps
         self._next = 0.0

@@ -148,17 +148,14 @@ class Rewritten:
     ) -> Iterator[Page]:
         """See ``Source``; all columns come, whatever ``include`` says, since a rewrite may need them."""
         for page in self._source.scan(where=where, batch_size=batch_size, after=after):
-            yield replace(page, records=self.rewrite(page.records))
+            records = page.records
+            for rewrite in self._rewrites:
+                records = rewrite(records)
+            yield replace(page, records=records)
 
     def get(self, ids: Sequence[str], *, include: Sequence[IncludeName] = EVERYTHING) -> Records:
         """Not to be had: a rewrite may change ids."""
         raise NotImplementedError
-
-    def rewrite(self, records: Records) -> Records:
-        """Applies the rewrites."""
-        for rewrite in self._rewrites:
-            records = rewrite(records)
-        return records
 
     def close(self) -> None:
         """See ``Source``."""

@@ -1,0 +1,78 @@
+"""The same plan and ledger, moved by the workers of a Ray cluster: a local one with two."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.transfer.faulty import filled, many, source_of, target_in
+from vstore import Record, Unsupported, connect
+from vstore.transfer import Status, copy, open_place
+from vstore.transfer.engine import Transfer
+
+
+def test_without_ray_it_is_refused_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    store = connect("memory:")
+    with pytest.raises(Unsupported, match=r"vstore-db\[ray\]"):
+        copy(source_of(many(3)), target_in(store), engine="ray")
+    assert store.list_collections() == []
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    root = str(Path(__file__).parents[2])
+    paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": paths}})
+    yield ray
+    ray.shutdown()
+
+
+def leave_out_zero(record: Record) -> Record | None:
+    assert record.metadata is not None
+    return None if record.metadata["part"] == 0 else replace(record, document="rewritten")
+
+
+@pytest.mark.nightly
+@pytest.mark.usefixtures("cluster")
+def test_two_workers_copy_and_it_can_be_gone_on_with_without_ray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"pgvector:{tmp_path / 'from'}"
+    with connect(url) as store:
+        filled(store, many(500))
+    with (
+        open_place(url, new=False) as here,
+        open_place(f"pgvector:{tmp_path / 'to'}", new=True) as there,
+    ):
+        settings: dict[str, Any] = {"state": tmp_path / "state", "chunk_rows": 20, "queries": 0}
+
+        def dies(self: Transfer) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:  # an interruption before the first chunk: the plan is there
+            patch.setattr(Transfer, "run", dies)
+            report = copy(here.source("docs"), there.target("docs"), **settings)
+            assert report.status is Status.INCOMPLETE
+        report = copy(here.source("docs"), there.target("docs"), engine="ray", workers=2, **settings)
+        assert report.status is Status.VERIFIED, report.error
+        assert report.resumed
+        assert (report.copied, report.chunks) == (500, 25)
+        report = copy(
+            here.source("docs"), there.target("part"), engine="ray", workers=2, transform=leave_out_zero, **settings
+        )
+        assert report.status is Status.VERIFIED, report.error
+        assert report.copied == sum(n % 3 != 0 for n in range(500))
+
+
+@pytest.mark.nightly
+@pytest.mark.usefixtures("cluster")
+def test_what_a_worker_meets_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match="opened by URL"):
+        copy(source_of(many(3)), target_in(connect("memory:")), engine="ray").check()

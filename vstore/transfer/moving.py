@@ -1,0 +1,97 @@
+"""Reads chunks as the plan has them, and writes them: what every engine does, wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence, Set
+from functools import partial
+from typing import Final
+
+from vstore.errors import InvalidInput, Mismatch
+from vstore.filters.tree import Filter
+from vstore.transfer.digest import Digest, digest_ids, measure
+from vstore.transfer.endpoint import Sink, Source
+from vstore.transfer.pace import Pace
+from vstore.transfer.plan import Chunk
+from vstore.transfer.transform import Rewrite
+from vstore.types import Records
+
+__all__ = ["ANEW", "Interrupted", "SourceChanged", "deliver", "read_chunks"]
+
+ANEW: Final = "What was copied so far stays in the target. A new plan: --restart, with --mode merge or replace."
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; what was read is written, and the ledger says so."""
+
+
+class SourceChanged(Mismatch):
+    """The source no longer has what the plan says."""
+
+
+def read_chunks(
+    source: Source, chunks: Sequence[Chunk], where: Filter | None, pace: Pace
+) -> Iterator[tuple[Chunk, Records]]:
+    """Each chunk with its records; chunks that follow one another come from one scan.
+
+    Raises:
+        SourceChanged: There are other ids than in the plan.
+    """
+    start = 0
+    while start < len(chunks):
+        end = start + 1
+        while end < len(chunks) and chunks[end].number == chunks[end - 1].number + 1:
+            end += 1
+        for chunk, records in _stretch(source, chunks[start:end], where, pace):
+            if digest_ids(records.ids) != chunk.ids:
+                raise SourceChanged(
+                    f"the source has changed since the plan was made: chunk {chunk.number} was to have {chunk.rows:,} "
+                    f"records and has {len(records):,}, or others",
+                    hint=ANEW,
+                )
+            yield chunk, records
+        start = end
+
+
+def _stretch(
+    source: Source, chunks: Sequence[Chunk], where: Filter | None, pace: Pace
+) -> Iterator[tuple[Chunk, Records]]:
+    first = chunks[0]
+    pages = pace.scan(source, where=where, batch_size=first.rows, after=first.after)
+    held: list[Records] = []  # a page may be smaller than it was in the plan: then chunks begin within pages
+    rows = 0
+    for chunk in chunks:
+        while rows < chunk.rows and (page := next(pages, None)) is not None:
+            held.append(page.records)
+            rows += len(page.records)
+        whole = Records.concat(held)
+        held = [whole[chunk.rows :]] if rows > chunk.rows else []
+        rows = max(0, rows - chunk.rows)
+        yield chunk, whole[: chunk.rows]
+
+
+def deliver(
+    sink: Sink,
+    chunk: Chunk,
+    records: Records,
+    rewrites: Sequence[Rewrite],
+    pace: Pace,
+    refused: Callable[[], Set[str]],
+) -> tuple[Digest, int]:
+    """Rewrites and writes the records of a chunk; returns the digest of what the target acknowledged, and its bytes.
+
+    Args:
+        sink: Where to write.
+        chunk: Which chunk.
+        records: Its records.
+        rewrites: Applied one after the other.
+        pace: Makes the calls.
+        refused: Tells, behind the write, the ids that the sink has refused.
+    """
+    for rewrite in rewrites:
+        records = rewrite(records)
+    if len(set(records.ids)) != len(records):
+        raise InvalidInput(f"the transform gave records of chunk {chunk.number} the same id")
+    pace.call(partial(sink.write, chunk.number, records))
+    if without := refused():
+        records = records.take([place for place, i in enumerate(records.ids) if i not in without])
+    return measure(records) if len(records) else (Digest(), 0)
