@@ -55,14 +55,21 @@ def _unsigned(value: Any) -> Any:
             return value
 
 
-def from_json(text: str) -> Metadata:
-    """The inverse of ``to_json``."""
-    data: Metadata = json.loads(text, object_hook=_untag)
+def from_json(text: str, *, strict: bool = False) -> Metadata:
+    """The inverse of ``to_json``; with ``strict`` a key that stands twice in one object is a ``ValueError``."""
+    data: Metadata = json.loads(text, object_pairs_hook=_once) if strict else json.loads(text, object_hook=_untag)
     return data
 
 
 def _untag(found: dict[str, Any]) -> Any:
     return from_micros(found[_TAG]) if _TAG in found else found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Any:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return _untag(found)
 
 
 def info_to_json(info: CollectionInfo) -> str:

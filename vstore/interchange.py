@@ -22,10 +22,20 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-__all__ = ["from_arrow", "from_pandas", "from_parquet", "to_arrow", "to_pandas", "to_parquet"]
+__all__ = [
+    "from_arrow",
+    "from_pandas",
+    "from_parquet",
+    "load",
+    "parquet_settings",
+    "to_arrow",
+    "to_pandas",
+    "to_parquet",
+]
 
 
-def _load(module: str) -> Any:
+def load(module: str) -> Any:
+    """An optional module; raises ``Unsupported`` with what to install where it is missing."""
     try:
         return import_module(module)
     except ImportError as error:
@@ -45,7 +55,7 @@ def _check_columns(names: list[str]) -> None:
 
 def to_arrow(records: Records) -> pyarrow.Table:
     """An Arrow table with one row a record."""
-    pa = _load("pyarrow")
+    pa = load("pyarrow")
     columns: dict[str, Any] = {"id": pa.array(records.ids, pa.string())}
     if records.vectors is not None:
         flat = pa.array(np.ascontiguousarray(records.vectors).reshape(-1), pa.float32())
@@ -63,7 +73,7 @@ def from_arrow(table: pyarrow.Table) -> Records:
     Raises:
         InvalidInput: Other columns, a null id or vector, or vectors that are not fixed-size lists of float32.
     """
-    pa = _load("pyarrow")
+    pa = load("pyarrow")
     _check_columns(table.column_names)
     for name in {"id", "vector", "metadata"} & set(table.column_names):
         if table.column(name).null_count:
@@ -84,27 +94,29 @@ def from_arrow(table: pyarrow.Table) -> Records:
     )
 
 
+def parquet_settings(*, vectors: bool) -> dict[str, Any]:
+    """How records are written as Parquet: zstd, vectors split by byte (about 15 % smaller than without)."""
+    return {
+        "compression": "zstd",
+        "use_dictionary": False,
+        "use_byte_stream_split": ["vector.list.element"] if vectors else False,
+    }
+
+
 def to_parquet(records: Records, path: str | os.PathLike[str]) -> None:
-    """One Parquet file, zstd, vectors split by byte (about 15 % smaller than without)."""
-    pq = _load("pyarrow.parquet")
-    table = to_arrow(records)
-    pq.write_table(
-        table,
-        path,
-        compression="zstd",
-        use_dictionary=False,
-        use_byte_stream_split=["vector.list.element"] if records.vectors is not None else False,
-    )
+    """One Parquet file; see ``parquet_settings``."""
+    pq = load("pyarrow.parquet")
+    pq.write_table(to_arrow(records), path, **parquet_settings(vectors=records.vectors is not None))
 
 
 def from_parquet(path: str | os.PathLike[str]) -> Records:
     """The inverse of ``to_parquet``."""
-    return from_arrow(_load("pyarrow.parquet").read_table(path))
+    return from_arrow(load("pyarrow.parquet").read_table(path))
 
 
 def to_pandas(records: Records) -> pandas.DataFrame:
     """A DataFrame with one row a record; vectors are float32 arrays, metadata are dicts."""
-    pd = _load("pandas")
+    pd = load("pandas")
     columns: dict[str, Any] = {"id": records.ids}
     if records.vectors is not None:
         columns["vector"] = list(records.vectors)

@@ -1,0 +1,148 @@
+"""Which columns of a foreign file are what, and which of its values may change on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vstore.errors import InvalidInput
+from vstore.transfer.files.location import shown
+from vstore.types import Metadata, VectorArray
+
+__all__ = ["ALLOWABLE", "Columns", "Layout", "as_float32", "joined", "softened"]
+
+ALLOWABLE: Final = {
+    "float32": "numbers in vectors that float32 cannot hold are rounded",
+    "naive-utc": "moments without a time zone are taken as UTC",
+    "nan-as-missing": "metadata values that are NaN are left out",
+    "empty-as-missing": "metadata values that are empty lists are left out",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How to read files that vstore did not write. Names are those of columns, or of keys in JSON lines.
+
+    Attributes:
+        id: Ids: text, or integers, which become text.
+        vector: Vectors: lists of numbers, all of one length.
+        document: Documents: text or null.
+        object: A struct, or text that is a JSON object; its keys become metadata keys.
+        metadata: Columns that become metadata keys; by default all that are left.
+        allow: What may change, by name; see ``ALLOWABLE``.
+    """
+
+    id: str = "id"
+    vector: str = "vector"
+    document: str = "document"
+    object: str = "metadata"
+    metadata: tuple[str, ...] | None = None
+    allow: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.allow) - set(ALLOWABLE)):
+            raise InvalidInput(f"nothing to allow is called {unknown[0]!r}", hint=f"Known: {', '.join(ALLOWABLE)}.")
+        chosen = [self.id, self.vector, self.document, *(self.metadata or ())]
+        if twice := sorted({name for name in chosen if chosen.count(name) > 1}):
+            raise InvalidInput(f"the column {twice[0]!r} is named for two purposes")
+
+    def layout(self, names: Sequence[str], candidates: Iterable[str] = ()) -> Layout:
+        """What each column of a file is.
+
+        Args:
+            names: All of its columns.
+            candidates: Those that could be vectors, for the error.
+
+        Raises:
+            InvalidInput: One that is needed or named is not there, or a name is there twice.
+        """
+        if twice := sorted({name for name in names if list(names).count(name) > 1}):
+            raise InvalidInput(f"there are two columns {twice[0]!r}")
+        there = ", ".join(shown(name) for name in names)
+        if self.id not in names:
+            raise InvalidInput(f"there is no column {self.id!r} for the ids", hint=f"Say --id; there are: {there}.")
+        if self.vector not in names:
+            fitting = ", ".join(candidates)
+            like = f" These hold lists of numbers: {fitting}." if fitting else ""
+            raise InvalidInput(
+                f"there is no column {self.vector!r} for the vectors", hint=f"Say --vector; there are: {there}.{like}"
+            )
+        standard = Columns()
+        for name, default in ((self.document, standard.document), (self.object, standard.object)):
+            if name not in names and name != default:
+                raise InvalidInput(f"there is no column {name!r}", hint=f"There are: {there}.")
+        if absent := sorted(set(self.metadata or ()) - set(names)):
+            raise InvalidInput(f"there is no column {absent[0]!r} for metadata", hint=f"There are: {there}.")
+        document = self.document if self.document in names else None
+        # a column named for metadata is a plain value, even if it is called "metadata"
+        object_ = self.object if self.object in names and self.object not in (self.metadata or ()) else None
+        rest = [name for name in names if name not in (self.id, self.vector, document, object_)]
+        keys = rest if self.metadata is None else list(self.metadata)
+        return Layout(self.id, self.vector, document, object_, tuple(keys), tuple(n for n in rest if n not in keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What each column of one file is; ``left_out`` are those that are not read."""
+
+    id: str
+    vector: str
+    document: str | None
+    object: str | None
+    keys: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def as_float32(array: NDArray[Any], allow: Collection[str], *, decimal: bool = False) -> VectorArray:
+    """Vectors, shape (n, d), as float32 if that holds every number of them.
+
+    Args:
+        array: Any numbers.
+        allow: With ``"float32"`` in it, they are rounded instead.
+        decimal: They were written as decimal text: a number that is the shortest text of a float32, or its text of
+            9 digits, is that float32.
+
+    Raises:
+        InvalidInput: A number that float32 cannot hold.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        out: VectorArray = array.astype(np.float32)
+    if array.dtype.kind == "f" and array.dtype.itemsize <= 4:
+        return out
+    wide = out.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        lost = (wide.astype(array.dtype) != array) & ~np.isnan(wide)
+    if decimal and lost.any():
+        short = np.array([float(str(x)) for x in out[lost]])
+        nine = np.array([float(f"{x:.9g}") for x in out[lost]])
+        lost[lost] = (short != array[lost]) & (nine != array[lost])
+    if lost.any() and "float32" not in allow:
+        row, column = (int(place[0]) for place in np.nonzero(lost))
+        raise InvalidInput(
+            f"vectors[{row}] holds {array[row, column]!s}, which float32 cannot: it would be {out[row, column]!s}",
+            hint="--allow float32 rounds such numbers.",
+        )
+    return out
+
+
+def softened(metadata: Metadata, allow: Collection[str]) -> Metadata:
+    """Metadata without what ``allow`` says may be left out."""
+    if "nan-as-missing" in allow:
+        metadata = {k: v for k, v in metadata.items() if not (isinstance(v, float) and v != v)}
+    if "empty-as-missing" in allow:
+        metadata = {k: v for k, v in metadata.items() if v != []}
+    return metadata
+
+
+def joined(row: int, inner: Metadata, outer: Metadata) -> Metadata:
+    """The metadata of a record from an object and from columns of its own; no key may come from both."""
+    if both := inner.keys() & outer.keys():
+        raise InvalidInput(
+            f"metadatas[{row}]: the key {sorted(both)[0]!r} stands in the object and is a column too",
+            hint="Say --metadata with the columns to take.",
+        )
+    return inner | outer

@@ -1,0 +1,50 @@
+"""Writing files so that they are there whole or not at all, whatever happens when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+__all__ = ["TEMPORARY", "write_files", "write_text"]
+
+TEMPORARY: Final = ".tmp"
+
+
+def write_files(paths: Sequence[Path], write: Callable[[Sequence[Path]], None]) -> None:
+    """Has ``write`` fill files under temporary names, brings them to the disk and only then gives them their names.
+
+    Several files take their names one after the other; the last one completes them.
+    """
+    hidden = [path.with_name(f".{path.name}{TEMPORARY}") for path in paths]
+    try:
+        write(hidden)
+        for path in hidden:
+            _flush(path)
+        for temporary, path in zip(hidden, paths, strict=True):
+            temporary.replace(path)
+    except BaseException:
+        for path in hidden:
+            path.unlink(missing_ok=True)
+        raise
+    _flush(paths[0].parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """A whole small file."""
+
+    def write(hidden: Sequence[Path]) -> None:
+        hidden[0].write_text(text, encoding="utf-8", newline="\n")
+
+    write_files([path], write)
+
+
+def _flush(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":  # a directory cannot be opened there
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,88 @@
+"""What an encoding of files implements: reading one part by rows, and writing one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+from vstore.errors import Mismatch, VStoreError
+from vstore.transfer.files.location import shown
+from vstore.types import Include, Records
+
+__all__ = ["ROWS", "TEXT", "Format", "Reader", "naming"]
+
+ROWS: Final = 4096
+"""Rows of a row group or record batch that is written: what has to be decoded to reach one record."""
+TEXT: Final = "text"
+"""The id rule of ids that are text in the file."""
+
+
+class Reader(Protocol):
+    """One part: rows in an order that stays. It keeps no rows, and may be used from many threads at once."""
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        ...
+
+    @property
+    def id_rule(self) -> str:
+        """``"text"``, or how the ids of the file became text, e.g. ``"int64 as text"``."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What of the file is converted or left out, in words."""
+        ...
+
+    def block(self, row: int) -> range:
+        """The rows that are decoded together with this one."""
+        ...
+
+    def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
+        """The rows from ``start`` on, in batches of at most ``size``. Metadata of a foreign file may hold None."""
+        ...
+
+
+class Format(Protocol):
+    """One encoding."""
+
+    @property
+    def suffixes(self) -> Sequence[str]:
+        """Those of the files of one part."""
+        ...
+
+    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+        """Writes one part into new files, one for each suffix.
+
+        Args:
+            paths: The files.
+            batches: The records.
+            dimension: Of their vectors, of which there may be none.
+            note: The manifest to keep inside, where the encoding has room for it.
+        """
+        ...
+
+    def note(self, path: Path) -> str | None:
+        """The manifest kept inside of a file, if there is one."""
+        ...
+
+
+@contextmanager
+def naming(path: Path, what: str = "") -> Iterator[None]:
+    """Around the reading of a file: every error says which, and what cannot be decoded is a ``Mismatch``."""
+    place = f"{shown(path)}{what}"
+    try:
+        yield
+    except VStoreError as error:
+        if not error.message.startswith(shown(path)):  # an inner place is the more exact one
+            error.message = f"{place}: {error.message}"
+            error.args = (error.message,)
+        raise
+    except (OSError, ValueError, EOFError) as error:  # what pyarrow and NumPy raise for bytes they cannot decode
+        raise Mismatch(
+            f"{place}: it is damaged, or not what its name says: {type(error).__name__}: {error!s:.200}",
+            hint="Restore it, or export again.",
+        ) from error

@@ -1,0 +1,167 @@
+"""Where a data set of files is and how it is encoded: from a path, or from ``parquet:PATH`` and its like."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from vstore.errors import InvalidInput, Mismatch, NotFound
+
+__all__ = ["MANIFEST", "Encoding", "Location", "files_of", "find", "names_files", "place", "shown"]
+
+MANIFEST: Final = "manifest.json"
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9]*)(\+https)?:")
+
+
+class Encoding(StrEnum):
+    """How records are kept in files."""
+
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    JSONL = "jsonl"
+    NPY = "npy"
+    """Vectors in ``.npy``, everything else in JSON lines."""
+
+
+_SUFFIXES: Final = {
+    ".parquet": Encoding.PARQUET,
+    ".pq": Encoding.PARQUET,
+    ".arrow": Encoding.ARROW,
+    ".arrows": Encoding.ARROW,
+    ".feather": Encoding.ARROW,
+    ".ipc": Encoding.ARROW,
+    ".jsonl": Encoding.JSONL,
+    ".ndjson": Encoding.JSONL,
+}
+_MAGIC: Final = {b"PAR1": Encoding.PARQUET, b"ARRO": Encoding.ARROW, b"\xff\xff\xff\xff": Encoding.ARROW}
+_HINT: Final = (
+    "Files end in .parquet, .arrow, .feather or .jsonl; or say parquet:PATH, arrow:PATH, jsonl:PATH, npy:PATH."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A data set on this machine.
+
+    Attributes:
+        path: Absolute; a file or a directory.
+        encoding: How the records are kept.
+        single: Whether it is one file.
+    """
+
+    path: Path
+    encoding: Encoding
+    single: bool
+
+    @property
+    def identity(self) -> str:
+        """What names it in a ledger and in reports."""
+        return f"{self.encoding}:{self.path}"
+
+
+def shown(name: object) -> str:
+    """A file's name for a message: control characters, which a file name may hold, are escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
+
+
+def names_files(text: str) -> bool:
+    """Whether ``text`` names files rather than a store: ``parquet:PATH`` and its like, or what is no URL.
+
+    A relative path that looks like a URL is written ``./a:b``.
+    """
+    found = _SCHEME.match(text)
+    return found is None or found[1] in list(Encoding)
+
+
+def _taken_apart(text: str, encoding: Encoding | None) -> tuple[Path, Encoding | None]:
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme in list(Encoding):
+        if encoding not in (None, Encoding(scheme)):
+            raise InvalidInput(f"{shown(text)} is {scheme}, not {encoding}")
+        text, encoding = rest, Encoding(scheme)
+    elif not names_files(text):
+        raise InvalidInput(f"{scheme}: names a store, not files", hint="Write ./ before a path with a colon.")
+    if not text or "\x00" in text:
+        raise InvalidInput("a path is missing", hint="Example: vstore export chroma:./data ./dump --collection docs")
+    return Path(text).expanduser().absolute(), encoding
+
+
+def place(text: str, encoding: Encoding | None = None) -> Location:
+    """Where a new data set will be: one file if the path ends like one, otherwise a directory, of Parquet by default.
+
+    Raises:
+        InvalidInput: No path, or a path and an encoding that contradict each other.
+    """
+    path, encoding = _taken_apart(text, encoding)
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        raise InvalidInput("vectors in .npy need a second file for the rest", hint="Write npy:DIRECTORY.")
+    known = _SUFFIXES.get(suffix)
+    if known is not None and encoding not in (None, known):
+        raise InvalidInput(f"{shown(path.name)} is not the name of a file of {encoding}", hint=_HINT)
+    return Location(path, known or encoding or Encoding.PARQUET, known is not None)
+
+
+def find(text: str, encoding: Encoding | None = None) -> Location:
+    """The data set that is there.
+
+    Raises:
+        NotFound: There is nothing; nothing is created.
+        Mismatch: What is there cannot be a data set.
+        InvalidInput: No path, or nothing tells how it is encoded.
+    """
+    path, encoding = _taken_apart(text, encoding)
+    if path.is_dir():
+        return Location(path, encoding or _of_directory(path), single=False)
+    if not path.exists():
+        raise NotFound(f"there is no file or directory {shown(path)}", hint="Look at the path; nothing was created.")
+    if path.suffix.lower() == ".npy":
+        raise InvalidInput(
+            "a .npy has vectors only", hint="Name the directory that holds vectors.npy and records.jsonl."
+        )
+    return Location(path, encoding or _of_file(path), single=True)
+
+
+def _of_file(path: Path) -> Encoding:
+    if (known := _SUFFIXES.get(path.suffix.lower())) is not None:
+        return known
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic not in _MAGIC:
+        raise InvalidInput(f"nothing tells how {shown(path)} is encoded", hint=_HINT)
+    return _MAGIC[magic]
+
+
+def _of_directory(path: Path) -> Encoding:
+    if (path / MANIFEST).exists():
+        from vstore.transfer.files.manifest import Manifest
+
+        return Manifest.load(path / MANIFEST).encoding
+    if (path / "vectors.npy").exists():
+        return Encoding.NPY
+    found = {_SUFFIXES[p.suffix.lower()] for p in path.iterdir() if p.suffix.lower() in _SUFFIXES}
+    if not found:
+        raise Mismatch(f"{shown(path)} holds no data set", hint=f"A directory has a {MANIFEST}, or files. {_HINT}")
+    if len(found) > 1:
+        raise InvalidInput(
+            f"{shown(path)} holds files of {' and '.join(sorted(found))}", hint="Say which: parquet:PATH, jsonl:PATH."
+        )
+    return found.pop()
+
+
+def files_of(location: Location) -> list[Path]:
+    """The files of a data set without a manifest, by name; those that begin with ``.`` or ``_`` are no data."""
+    if location.single:
+        return [location.path]
+    if location.encoding is Encoding.NPY:
+        return [location.path / "vectors.npy"]
+    entries = [p for p in sorted(location.path.iterdir()) if not p.name.startswith((".", "_"))]
+    if folders := [p.name for p in entries if p.is_dir()]:
+        raise InvalidInput(
+            f"{shown(location.path)} holds the directory {shown(folders[0])}, and only one level is read",
+            hint="Name the directory that holds the files.",
+        )
+    return [p for p in entries if _SUFFIXES.get(p.suffix.lower()) is location.encoding]

@@ -1,0 +1,133 @@
+"""From the JSON objects of a file, one a record, to records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vstore.codec import from_json
+from vstore.errors import InvalidInput, Mismatch
+from vstore.transfer.files.columns import Columns, as_float32, joined, softened
+from vstore.transfer.files.format import TEXT
+from vstore.types import Include, Metadata, Records, VectorArray
+
+__all__ = ["ForeignObjects", "OwnObjects"]
+
+_EXACT: Final = 1 << 53
+
+
+class OwnObjects:
+    """Objects in vstore's own form: ``id``, ``vector``, ``document`` and ``metadata``, none left out."""
+
+    id_rule = TEXT
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, *, vectors: bool) -> None:
+        self._vectors = vectors
+
+    def parse(self, line: bytes) -> Any:
+        """What a line holds."""
+        return from_json(line.decode())
+
+    def records(self, objects: Sequence[dict[str, Any]], include: Include) -> Records:
+        """The records that these objects are."""
+        vectors: VectorArray | None = None
+        try:
+            if include.vectors and self._vectors:
+                vectors = np.array([one["vector"] for one in objects], dtype=np.float32)
+            return Records(
+                [one["id"] for one in objects],
+                vectors,
+                [one["document"] for one in objects] if include.documents else None,
+                [one["metadata"] for one in objects] if include.metadatas else None,
+            )
+        except KeyError as error:
+            raise Mismatch(f"a record lacks {error}", hint="Restore the file, or export again.") from error
+
+
+class ForeignObjects:
+    """Objects of any other form; each may have keys of its own.
+
+    Args:
+        columns: What is what.
+        first: The first object, which tells the kind of the ids, or None where the file is empty.
+        vectors: Whether the objects hold vectors. In the form NPY + JSONL they stand elsewhere.
+    """
+
+    def __init__(self, columns: Columns, first: dict[str, Any] | None, *, vectors: bool) -> None:
+        self._columns = columns
+        self._vectors = vectors
+        self.id_rule = TEXT
+        self.notes: tuple[str, ...] = ()
+        if first is None:
+            return
+        names = list(first) if vectors else [*(name for name in first if name != columns.vector), columns.vector]
+        columns.layout(names, (name for name, value in first.items() if isinstance(value, list)))
+        if type(first[columns.id]) is int:
+            self.id_rule = "int as text"
+            self.notes = ("ids: int as text",)
+
+    def parse(self, line: bytes) -> Any:
+        """What a line holds; a key that stands twice is a ``ValueError``."""
+        return from_json(line.decode(), strict=True)
+
+    def records(self, objects: Sequence[dict[str, Any]], include: Include) -> Records:
+        """The records that these objects are.
+
+        Raises:
+            InvalidInput: A value that a record cannot have, naming it.
+        """
+        columns = self._columns
+        return Records(
+            self._ids(objects),
+            self._stacked(objects) if include.vectors and self._vectors else None,
+            [one.get(columns.document) for one in objects] if include.documents else None,
+            [self._metadata(row, one) for row, one in enumerate(objects)] if include.metadatas else None,
+        )
+
+    def _ids(self, objects: Sequence[dict[str, Any]]) -> list[str]:
+        name = self._columns.id
+        wanted = str if self.id_rule == TEXT else int
+        for row, one in enumerate(objects):
+            if type(one.get(name)) is not wanted:
+                raise InvalidInput(
+                    f"ids[{row}] is {one.get(name)!r:.80}, and the first one is of type {wanted.__name__}",
+                    hint="Ids are all text, or all integers: 1 and '1' would become one id.",
+                )
+        return [str(one[name]) for one in objects]
+
+    def _stacked(self, objects: Sequence[dict[str, Any]]) -> VectorArray:
+        rows: list[list[Any]] = []
+        for row, one in enumerate(objects):
+            vector = one.get(self._columns.vector)
+            if not isinstance(vector, list) or not set(map(type, vector)) <= {int, float}:
+                raise InvalidInput(f"vectors[{row}] is no list of numbers: {vector!r:.60}")
+            if rows and len(vector) != len(rows[0]):
+                raise InvalidInput(f"vectors[{row}] has {len(vector)} numbers, and vectors[0] has {len(rows[0])}")
+            if any(type(x) is int and abs(x) > _EXACT for x in vector) and "float32" not in self._columns.allow:
+                raise InvalidInput(
+                    f"vectors[{row}] holds an integer beyond 2**53", hint="--allow float32 rounds such numbers."
+                )
+            rows.append(vector)
+        wide: NDArray[np.float64] = np.array(rows, dtype=np.float64)
+        return as_float32(wide, self._columns.allow, decimal=True)
+
+    def _metadata(self, row: int, one: dict[str, Any]) -> Metadata:
+        columns = self._columns
+        if not self._vectors and columns.vector in one:
+            raise InvalidInput(f"metadatas[{row}]: {columns.vector!r} stands in the lines and in vectors.npy")
+        if columns.metadata is None:
+            used = {columns.id, columns.vector, columns.document, columns.object}
+            outer = {key: value for key, value in one.items() if key not in used}
+        else:
+            outer = {key: one[key] for key in columns.metadata if key in one}
+        inner = None if columns.object in (columns.metadata or ()) else one.get(columns.object)
+        if not isinstance(inner, dict | None):
+            raise InvalidInput(
+                f"metadatas[{row}] is no JSON object: {inner!r:.60}",
+                hint=f"--metadata {columns.object} takes it as one value.",
+            )
+        return softened(joined(row, inner or {}, outer), columns.allow)

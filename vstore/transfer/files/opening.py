@@ -1,0 +1,225 @@
+"""Opening a data set to read it: everything that could stop a copy midway is found here, before anything is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vstore.errors import InvalidInput, Mismatch
+from vstore.memory.store import CAPABILITIES
+from vstore.transfer.files.columns import Columns
+from vstore.transfer.files.format import Reader, naming
+from vstore.transfer.files.formats import FORMATS, READERS
+from vstore.transfer.files.location import Encoding, Location, files_of, find, shown
+from vstore.transfer.files.manifest import Manifest, sidecar
+from vstore.transfer.files.source import ALL, BATCH, FileSource
+from vstore.transfer.files.summary import Summary
+from vstore.types import HNSW, CollectionInfo, Index, Metric, Records
+from vstore.validate import check_documents, check_ids, check_metadatas, check_vectors
+
+__all__ = ["Foreign", "manifest_of", "open_data_set", "read_manifest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What files without a manifest do not tell of themselves.
+
+    Attributes:
+        metric: How nearness is measured; needed.
+        columns: What is what in them.
+        name: The collection's name; by default made from that of the file.
+        index: Index settings for the target.
+        embedder: Name of the model that made the vectors, if known.
+        metadata: The user's own metadata of the collection.
+    """
+
+    metric: Metric | str | None = None
+    columns: Columns = field(default_factory=Columns)
+    name: str | None = None
+    index: Index = field(default_factory=HNSW)
+    embedder: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_data_set(
+    path: str,
+    *,
+    encoding: Encoding | None = None,
+    foreign: Foreign | None = None,
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> FileSource:
+    """Opens a data set and checks all of it.
+
+    With a manifest every file is read once, for its SHA-256 (a single file is decoded and its records are hashed
+    instead). Without one every record is read once and validated. Either takes one more pass over the files, and
+    memory does not grow with them; an index of the ids takes 16 bytes a record where there is no manifest.
+
+    Args:
+        path: A file or a directory; or ``parquet:PATH`` and its like.
+        encoding: How the records are kept, where the name does not tell.
+        foreign: How to read files that vstore did not write; refused where there is a manifest.
+        on_rows: Called with numbers of records as they are checked.
+
+    Raises:
+        NotFound: There is nothing, or a file of it is missing; nothing is created.
+        Mismatch: A file is damaged, cut short or does not belong to it; or an id stands twice.
+        InvalidInput: A record that breaks the contract, or something that must be said: a column, the metric.
+        Unsupported: pyarrow is needed and not installed.
+    """
+    location = find(path, encoding)
+    try:
+        manifest = manifest_of(location)
+        if manifest is None:
+            return _open_foreign(location, foreign or Foreign(), on_rows)
+        if foreign is not None and foreign != Foreign():
+            raise InvalidInput(
+                f"{shown(location.path)} has a manifest, which tells columns, metric and index",
+                hint="Leave these options out.",
+            )
+        return _open_own(location, manifest, on_rows)
+    except OSError as error:
+        raise Mismatch(
+            f"{shown(error.filename or location.path)} cannot be read: {error.strerror}", hint="Look at permissions."
+        ) from error
+
+
+def read_manifest(path: str) -> Manifest | None:
+    """The manifest of the data set that is there, unchecked against its files; None if it has none."""
+    return manifest_of(find(path))
+
+
+def manifest_of(location: Location) -> Manifest | None:
+    """The manifest in the directory, inside of the file or beside it."""
+    if location.single:
+        note = FORMATS[location.encoding].note(location.path)
+        if note is not None:
+            return Manifest.from_json(note, f"the manifest in {shown(location.path)}")
+    beside = sidecar(location)
+    if not beside.exists():
+        return None
+    found = Manifest.load(beside)
+    if found.encoding is not location.encoding:
+        raise Mismatch(f"{shown(beside)} tells of {found.encoding}, not of {location.encoding}")
+    return found
+
+
+def _open_own(location: Location, manifest: Manifest, on_rows: Callable[[int], None]) -> FileSource:
+    if not manifest.complete:
+        raise Mismatch(
+            f"{shown(location.path)} is a data set that was not finished",
+            hint="Run the same command that began it again: it goes on where it stopped.",
+        )
+    folder = location.path.parent if location.single else location.path
+    manifest.check_files(folder)
+    if not location.single:
+        _refuse_strangers(location, manifest)
+    paths = [folder / part.files[0].name for part in manifest.parts] or [location.path] * location.single
+    readers = [READERS[location.encoding](path, None) for path in paths]
+    for path, reader, part in zip(paths, readers, manifest.parts, strict=False):
+        if reader.rows != part.rows:
+            raise Mismatch(f"{shown(path)} has {reader.rows:,} records, not the {part.rows:,} of the manifest")
+    ids = [] if manifest.id_rule == "text" else [f"ids: {manifest.id_rule}"]
+    source = FileSource(location, manifest.info, readers, clean=True, notes=ids)
+    if not manifest.parts and location.single:
+        _check_digest(source, manifest, on_rows)
+    elif source.rows != manifest.summary.records:
+        raise Mismatch(
+            f"{shown(location.path)} has {source.rows:,} records, not the {manifest.summary.records:,} of the manifest"
+        )
+    return source
+
+
+def _refuse_strangers(location: Location, manifest: Manifest) -> None:
+    known = {file.name for part in manifest.parts for file in part.files}
+    for path in sorted(location.path.iterdir()):
+        if path.suffix in FORMATS[location.encoding].suffixes and path.name not in known:
+            raise Mismatch(
+                f"{shown(path)} does not belong to the data set: its manifest knows nothing of it",
+                hint="Move it away, or read it by its own name.",
+            )
+
+
+def _check_digest(source: FileSource, manifest: Manifest, on_rows: Callable[[int], None]) -> None:
+    found = Summary()
+    for records in source.raw():
+        found = found + Summary.of(records)
+        on_rows(len(records))
+    if found.digest != manifest.summary.digest:
+        raise Mismatch(
+            f"{shown(source.location.path)} is damaged: its records are not those of its manifest",
+            hint="Restore it, or export again.",
+        )
+
+
+def _open_foreign(location: Location, foreign: Foreign, on_rows: Callable[[int], None]) -> FileSource:
+    paths = files_of(location)
+    if not paths:
+        raise Mismatch(f"{shown(location.path)} holds no files of {location.encoding}")
+    if foreign.metric not in [m.value for m in Metric]:
+        raise InvalidInput(
+            f"nothing tells by which metric {shown(location.path)} is searched"
+            if foreign.metric is None
+            else f"metric must be 'cosine', 'l2' or 'dot', not {foreign.metric!r}",
+            hint="Say --metric cosine, l2 or dot: the one of the model that made the vectors.",
+        )
+    metric = Metric(foreign.metric)
+    readers = [READERS[location.encoding](path, foreign.columns) for path in paths]
+    filled = [reader for reader in readers if reader.rows]
+    if len({reader.id_rule for reader in filled}) > 1:
+        raise InvalidInput(f"{shown(location.path)} has ids that are text and ids that are integers")
+    dimension, summary = 0, Summary()
+    for path, reader in zip(paths, readers, strict=True):
+        found_dimension, found = _survey(path, reader, metric, dimension, on_rows)
+        dimension, summary = found_dimension or dimension, summary + found
+    if not summary.records:
+        raise InvalidInput(f"{shown(location.path)} has no records, and nothing tells the dimension")
+    info = CollectionInfo(
+        name=foreign.name or _name_from(location.path),
+        dimension=dimension,
+        metric=metric,
+        index=foreign.index,
+        metadata=dict(foreign.metadata),
+        embedder=foreign.embedder,
+    )
+    notes = list(dict.fromkeys(note for reader in filled for note in reader.notes))
+    if summary.nulls:
+        notes.append(f"metadata: {summary.nulls:,} values are null, which means absent")
+    source = FileSource(location, info, readers, clean=False, notes=notes)
+    source.index()
+    return source
+
+
+def _survey(
+    path: Path, reader: Reader, metric: Metric, dimension: int, on_rows: Callable[[int], None]
+) -> tuple[int, Summary]:
+    """Validates every record of a part as a write would; returns the dimension and what there is."""
+    row, total = 0, Summary()
+    for records in reader.batches(0, BATCH, ALL):
+        with naming(path, f", rows from {row:,}"):
+            assert records.vectors is not None
+            dimension = dimension or records.vectors.shape[1]
+            clean = _checked(records, dimension, metric)
+        total = total + Summary.of(clean, records.metadatas)
+        row += len(records)
+        on_rows(len(records))
+    return dimension, total
+
+
+def _checked(records: Records, dimension: int, metric: Metric) -> Records:
+    n = len(records)
+    return Records(
+        check_ids(records.ids, distinct=False),
+        check_vectors(records.vectors, dimension, metric),
+        check_documents(records.documents, n, CAPABILITIES.limits.max_document_bytes),
+        check_metadatas(records.metadatas, n, nested=True),
+    )
+
+
+def _name_from(path: Path) -> str:
+    """A portable collection name that looks like the file's."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", path.name.partition(".")[0]).strip("_")
+    name = name if name[:1].isalpha() else f"c_{name}"
+    return name[:48].rstrip("_").ljust(3, "0")

@@ -1,0 +1,94 @@
+"""Parts in Parquet."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from vstore.interchange import load, parquet_settings, to_arrow
+from vstore.transfer.files.columns import Columns
+from vstore.transfer.files.format import ROWS, naming
+from vstore.transfer.files.manifest import NOTE
+from vstore.transfer.files.tables import decoder
+from vstore.types import Include, Records
+
+__all__ = ["ParquetFormat", "ParquetReader"]
+
+_LONGEST_BLOCK: Final = 16 * ROWS
+_BUFFER: Final = 1 << 20  # bytes; with a buffer, and none filled beforehand, a row group is read as it is decoded
+
+
+class ParquetReader:
+    """One Parquet file. What is decoded to reach a row is its row group, from the beginning."""
+
+    def __init__(self, path: Path, columns: Columns | None) -> None:
+        self._path = path
+        self._parquet = load("pyarrow.parquet")
+        with naming(path), self._parquet.ParquetFile(path) as file:
+            groups = [file.metadata.row_group(place).num_rows for place in range(file.metadata.num_row_groups)]
+            self._decoder = decoder(file.schema_arrow, columns)
+        self._ends = list(accumulate(groups))
+        self.rows = self._ends[-1] if self._ends else 0
+        self.id_rule = self._decoder.id_rule
+        self.notes = self._decoder.notes
+
+    def block(self, row: int) -> range:
+        """See ``Reader``."""
+        group = bisect_right(self._ends, row)
+        first = self._ends[group - 1] if group else 0
+        first += (row - first) // _LONGEST_BLOCK * _LONGEST_BLOCK
+        return range(first, min(self._ends[group], first + _LONGEST_BLOCK))
+
+    def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
+        """See ``Reader``."""
+        group = bisect_right(self._ends, start)
+        skip = start - (self._ends[group - 1] if group else 0)
+        if start >= self.rows:
+            return
+        with (
+            naming(self._path),
+            self._parquet.ParquetFile(
+                self._path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
+            ) as file,
+        ):
+            groups = range(group, len(self._ends))
+            row = start - skip
+            for batch in file.iter_batches(size, row_groups=groups, columns=self._decoder.names(include)):
+                row += len(batch)
+                if skip >= len(batch):
+                    skip -= len(batch)
+                    continue
+                table = load("pyarrow").Table.from_batches([batch.slice(skip)])
+                skip = 0
+                with naming(self._path, f", rows from {row - len(table):,}"):
+                    records = self._decoder.records(table, include)
+                yield records
+
+
+class ParquetFormat:
+    """Implements ``Format``. The manifest is in the file's key-value metadata."""
+
+    suffixes = (".parquet",)
+
+    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+        """See ``Format``."""
+        empty = to_arrow(Records([], np.empty((0, dimension), dtype=np.float32), [], []))
+        schema = empty.schema if note is None else empty.schema.with_metadata({NOTE: note})
+        writer = load("pyarrow.parquet").ParquetWriter(
+            paths[0], schema, write_page_checksum=True, **parquet_settings(vectors=True)
+        )
+        with writer:
+            for records in batches:
+                if len(records):
+                    writer.write_table(to_arrow(records).replace_schema_metadata(schema.metadata), row_group_size=ROWS)
+
+    def note(self, path: Path) -> str | None:
+        """See ``Format``."""
+        with naming(path):
+            found = (load("pyarrow.parquet").read_schema(path).metadata or {}).get(NOTE.encode())
+            return None if found is None else found.decode()

@@ -1,0 +1,141 @@
+"""A data set of files being written: one part a chunk, and the manifest last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+from typing import Final
+
+from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
+from vstore.transfer.files.durable import TEMPORARY, write_files, write_text
+from vstore.transfer.files.format import ROWS
+from vstore.transfer.files.formats import FORMATS, READERS
+from vstore.transfer.files.location import MANIFEST, Location, shown
+from vstore.transfer.files.manifest import FileEntry, Manifest, entry, sidecar
+from vstore.transfer.files.source import ALL
+from vstore.transfer.files.summary import Summary
+from vstore.types import Records
+
+__all__ = ["FileSink", "staging"]
+
+_PART: Final = re.compile(r"part-(\d{6})\.[a-z]+")
+_MOST_PARTS: Final = 1_000_000
+
+
+def staging(location: Location) -> Path:
+    """Where parts are until they are all there: the directory itself, or one beside the file they become."""
+    return location.path.with_name(location.path.name + ".parts") if location.single else location.path
+
+
+class FileSink:
+    """Implements ``Sink``. A part that ``write`` has returned from is on the disk, under its name and whole.
+
+    The parts of a single file stand in a directory beside it until ``finish`` puts them together; so it is written
+    twice, and takes its name in one step. What an earlier process wrote is read again by ``finish``, and the manifest
+    tells what is on the disk.
+
+    Args:
+        location: Where.
+        manifest: What it will be; as it was begun.
+    """
+
+    def __init__(self, location: Location, manifest: Manifest) -> None:
+        self._location = location
+        self._manifest = manifest
+        self._folder = staging(location)
+        self._format = FORMATS[location.encoding]
+        self._written: dict[int, tuple[Summary, tuple[FileEntry, ...]]] = {}
+
+    def __repr__(self) -> str:
+        return f"<FileSink {self.identity}>"
+
+    @property
+    def identity(self) -> str:
+        """See ``Sink``."""
+        return self._location.identity
+
+    @property
+    def backend(self) -> str:
+        """See ``Sink``."""
+        return self._location.encoding.value
+
+    def write(self, chunk: int, records: Records) -> None:
+        """See ``Sink``."""
+        if self._manifest.complete:
+            raise Unsupported(
+                f"{shown(self._location.path)} is complete, and a data set of files is written only once",
+                hint="Write another one, or replace it whole: --mode replace.",
+            )
+        if not 0 <= chunk < _MOST_PARTS:
+            raise LimitExceeded(f"a data set of files has at most {_MOST_PARTS:,} parts", hint="Use larger chunks.")
+        dimension = self._manifest.info.dimension
+        if records.vectors is None or records.documents is None or records.metadatas is None:
+            raise InvalidInput("files need all columns")
+        if records.vectors.shape[1] != dimension:
+            raise InvalidInput(f"vectors have {records.vectors.shape[1]} dimensions; the data set has {dimension}")
+        paths = self._paths(chunk)
+        write_files(paths, lambda hidden: self._format.write(hidden, [records], dimension, None))
+        self._written[chunk] = Summary.of(records), tuple(map(entry, paths))
+
+    def finish(self) -> None:
+        """See ``Sink``.
+
+        Raises:
+            Mismatch: A part is missing.
+        """
+        if self._manifest.complete:
+            return
+        parts = [self._part(chunk) for chunk in range(self._count())]
+        complete = self._manifest.completed(parts)
+        for leftover in self._folder.glob(f".part-*{TEMPORARY}"):
+            leftover.unlink()
+        if self._location.single:
+            complete = self._put_together(complete)
+        else:
+            write_text(self._folder / MANIFEST, complete.to_json())
+        self._manifest = complete
+
+    def close(self) -> None:
+        """See ``Sink``: no file is open between calls."""
+
+    def _paths(self, chunk: int) -> list[Path]:
+        return [self._folder / f"part-{chunk:06}{suffix}" for suffix in self._format.suffixes]
+
+    def _count(self) -> int:
+        """How many parts there are; raises ``Mismatch`` if one before the last is missing."""
+        suffix = self._format.suffixes[-1]
+        found = {int(m[1]) for p in self._folder.glob(f"*{suffix}") if (m := _PART.fullmatch(p.name))}
+        if missing := set(range(len(found))) - found:
+            raise Mismatch(
+                f"part {min(missing)} of {shown(self._folder)} is missing", hint="Begin again with --mode replace."
+            )
+        return len(found)
+
+    def _part(self, chunk: int) -> tuple[Summary, tuple[FileEntry, ...]]:
+        if chunk not in self._written:
+            paths = self._paths(chunk)
+            total = Summary()
+            for records in self._read(chunk):
+                total = total + Summary.of(records)
+            self._written[chunk] = total, tuple(map(entry, paths))
+        return self._written[chunk]
+
+    def _read(self, chunk: int) -> Iterator[Records]:
+        return READERS[self._location.encoding](self._paths(chunk)[0], None).batches(0, ROWS, ALL)
+
+    def _put_together(self, complete: Manifest) -> Manifest:
+        chunks = range(len(complete.parts))
+        inside = Manifest(
+            encoding=complete.encoding, info=complete.info, origin=complete.origin, summary=complete.summary
+        )
+        whole = (records for chunk in chunks for records in self._read(chunk))
+
+        path = self._location.path
+        write_files([path], lambda hidden: self._format.write(hidden, whole, complete.info.dimension, inside.to_json()))
+        if self._format.note(path) is None:  # no room inside
+            beside = inside.completed([(complete.summary, (entry(path),))])
+            write_text(sidecar(self._location), beside.to_json())
+        rmtree(self._folder)
+        return inside

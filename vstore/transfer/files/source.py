@@ -1,0 +1,264 @@
+"""A data set of files as something to read: by rows, by ids, by filter."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from threading import Lock
+from typing import Any, Final
+
+import numpy as np
+
+from vstore.errors import InvalidInput, Mismatch, VStoreError
+from vstore.filters.evaluate import predicate
+from vstore.filters.tree import DocumentContains, Filter, leaves
+from vstore.memory.store import CAPABILITIES
+from vstore.transfer.endpoint import EVERYTHING
+from vstore.transfer.files.format import Reader
+from vstore.transfer.files.ids import IdIndex
+from vstore.transfer.files.location import Location
+from vstore.types import CollectionInfo, Include, IncludeName, Page, Records
+from vstore.validate import check_filter, check_ids, check_metadatas
+
+__all__ = ["ALL", "BATCH", "FileSource"]
+
+ALL: Final = Include.parse(EVERYTHING)
+BATCH: Final = 1000
+
+
+class FileSource:
+    """Implements ``Source``. The order is that of the rows, and a cursor is a row's number.
+
+    A filter is evaluated record by record, by the reference's meaning (``vstore.filters.evaluate``); to answer it,
+    every row is read. ``get`` makes an index of the ids when it is first called, 16 bytes a record, and decodes the
+    block around each record (see ``Reader.block``): it is quick for records that stand near each other.
+
+    Args:
+        location: Where the files are.
+        info: What the collection is.
+        readers: Its parts.
+        clean: Whether the records are in vstore's own form; others may hold None, which means absent (META-3).
+        notes: What is converted or left out, in words.
+    """
+
+    def __init__(
+        self, location: Location, info: CollectionInfo, readers: Sequence[Reader], *, clean: bool, notes: Sequence[str]
+    ) -> None:
+        self.location = location
+        self.notes = list(notes)
+        self._info = info
+        self._readers = list(readers)
+        self._ends = list(accumulate(reader.rows for reader in readers))
+        self._clean = clean
+        self._index: IdIndex | None = None
+        self._lock = Lock()
+
+    def __repr__(self) -> str:
+        return f"<FileSource {self.identity} {self.rows:,} records>"
+
+    @property
+    def identity(self) -> str:
+        """See ``Source``."""
+        return self.location.identity
+
+    @property
+    def backend(self) -> str:
+        """See ``Source``: the encoding's name."""
+        return self.location.encoding.value
+
+    @property
+    def info(self) -> CollectionInfo:
+        """See ``Source``."""
+        return self._info
+
+    @property
+    def rows(self) -> int:
+        """Number of records."""
+        return self._ends[-1] if self._ends else 0
+
+    def count(self, where: Filter | Mapping[str, Any] | None = None) -> int:
+        """See ``Source``."""
+        with self._operation("count"):
+            condition = None if where is None else check_filter(where, CAPABILITIES)
+            if condition is False:
+                return 0
+            if condition is None or condition is True:
+                return self.rows
+            return sum(len(found) for found, _ in self._matching(0, condition, Include()))
+
+    def scan(
+        self,
+        *,
+        where: Filter | Mapping[str, Any] | None = None,
+        batch_size: int = BATCH,
+        after: str | None = None,
+        include: Sequence[IncludeName] = EVERYTHING,
+    ) -> Iterator[Page]:
+        """See ``Source``."""
+        with self._operation("scan"):
+            if type(batch_size) is not int or batch_size < 1:
+                raise InvalidInput(f"batch_size must be an int of at least 1, not {batch_size!r}")
+            start = 0 if after is None else self._row(after)
+            columns = Include.parse(include)
+            condition = True if where is None else check_filter(where, CAPABILITIES)
+        return self._pages(start, condition, batch_size, columns)
+
+    def get(self, ids: Sequence[str], *, include: Sequence[IncludeName] = EVERYTHING) -> Records:
+        """See ``Source``."""
+        with self._operation("get"):
+            wanted = list(dict.fromkeys(check_ids(ids, distinct=False)))
+            columns = Include.parse(include)
+            asked = set(wanted)
+            parts = [self._empty(columns)]
+            rows = self.index().rows(wanted).tolist() if wanted else []
+            while rows:
+                block = self._block(rows[0])
+                inside = [row - block.start for row in rows if row in block]
+                del rows[: len(inside)]
+                found = self._decoded(block, columns)
+                parts.append(found.take([place for place in inside if found.ids[place] in asked]))
+            return Records.concat(parts).ordered(wanted)
+
+    def close(self) -> None:
+        """See ``Source``: no file is open between calls."""
+
+    def index(self) -> IdIndex:
+        """Where each id is; made once, from one pass over the ids.
+
+        Raises:
+            Mismatch: An id stands twice.
+        """
+        with self._lock:
+            if self._index is None:
+                index = IdIndex(records.ids for records in self._rows(0, BATCH, Include()))
+                self._refuse_twins(set(index.suspects().tolist()))
+                self._index = index
+            return self._index
+
+    def raw(self, size: int = BATCH) -> Iterator[Records]:
+        """All records as the files tell them, in batches of at most ``size``: a foreign file may hold None."""
+        for reader in self._readers:
+            yield from reader.batches(0, size, ALL)
+
+    def _refuse_twins(self, suspects: set[int]) -> None:
+        if not suspects:
+            return
+        seen: dict[str, int] = {}
+        row = 0
+        for records in self._rows(0, BATCH, Include()):
+            for place, record_id in enumerate(records.ids, row):
+                if place not in suspects:
+                    continue
+                if record_id in seen:
+                    raise Mismatch(
+                        f"the id {record_id!r} stands twice, in rows {seen[record_id]:,} and {place:,}, counted from 0",
+                        hint="An id names one record: remove one of the two, or name another column with --id.",
+                        ids=[record_id],
+                    )
+                seen[record_id] = place
+            row += len(records)
+
+    def _block(self, row: int) -> range:
+        part = bisect_right(self._ends, row)
+        first = self._ends[part - 1] if part else 0
+        block = self._readers[part].block(row - first)
+        return range(first + block.start, first + block.stop)
+
+    def _decoded(self, block: range, include: Include) -> Records:
+        parts: list[Records] = []
+        missing = len(block)
+        for records in self._rows(block.start, len(block), include):
+            parts.append(records[:missing])
+            missing -= len(parts[-1])
+            if not missing:
+                break
+        return Records.concat(parts)
+
+    def _rows(self, start: int, size: int, include: Include) -> Iterator[Records]:
+        """The rows from ``start`` on. A batch ends where its part ends."""
+        first = bisect_right(self._ends, start)
+        for part in range(first, len(self._readers)):
+            begin = start - (self._ends[part - 1] if part else 0) if part == first else 0
+            for records in self._readers[part].batches(begin, size, include):
+                yield records if self._clean or records.metadatas is None else _without_none(records)
+
+    def _matching(self, start: int, where: Filter | bool, include: Include) -> Iterator[tuple[Records, list[int]]]:
+        """The records from ``start`` on that match, with their rows."""
+        if isinstance(where, bool):
+            row = start
+            for records in self._rows(start, BATCH, include):
+                yield records, list(range(row, row + len(records)))
+                row += len(records)
+            return
+        test = predicate(where)
+        needed = Include(
+            include.vectors,
+            include.documents or any(isinstance(leaf, DocumentContains) for leaf in leaves(where)),
+            metadatas=True,
+        )
+        row = start
+        for records in self._rows(start, BATCH, needed):
+            documents = records.documents or [None] * len(records)
+            pairs = zip(records.metadatas or (), documents, strict=True)
+            places = [place for place, (metadata, document) in enumerate(pairs) if test(metadata, document)]
+            yield _only(records.take(places), include), [row + place for place in places]
+            row += len(records)
+
+    def _pages(self, start: int, where: Filter | bool, size: int, include: Include) -> Iterator[Page]:
+        if where is False:
+            return
+        held: list[Records] = []
+        rows: list[int] = []
+        with self._operation("scan"):
+            for records, places in self._matching(start, where, include):
+                held.append(records)
+                rows += places
+                while len(rows) >= size:
+                    whole = Records.concat(held)
+                    yield Page(whole[:size], self._cursor(rows[size - 1] + 1))
+                    held, rows = [whole[size:]], rows[size:]
+            if rows:
+                yield Page(Records.concat(held), self._cursor(rows[-1] + 1))
+
+    def _cursor(self, row: int) -> str:
+        return f"{self.backend}:{row}"
+
+    def _row(self, cursor: str) -> int:
+        backend, _, row = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")
+        if backend != self.backend or not row.isascii() or not row.isdigit() or int(row) > self.rows:
+            raise InvalidInput(
+                f"{cursor!r:.80} is no cursor of this data set", hint="Pass the cursor of a Page from the same one."
+            )
+        return int(row)
+
+    def _empty(self, include: Include) -> Records:
+        return Records(
+            [],
+            np.empty((0, self._info.dimension), dtype=np.float32) if include.vectors else None,
+            [] if include.documents else None,
+            [] if include.metadatas else None,
+        )
+
+    @contextmanager
+    def _operation(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except VStoreError as error:
+            error.add_context(backend=self.backend, operation=name, collection=self._info.name)
+            raise
+
+
+def _without_none(records: Records) -> Records:
+    metadatas = check_metadatas(records.metadatas, len(records), nested=True)
+    return Records(records.ids, records.vectors, records.documents, metadatas)
+
+
+def _only(records: Records, include: Include) -> Records:
+    return Records(
+        records.ids,
+        records.vectors,
+        records.documents if include.documents else None,
+        records.metadatas if include.metadatas else None,
+    )

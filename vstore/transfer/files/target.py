@@ -1,0 +1,130 @@
+"""Where a data set of files goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shutil import rmtree
+
+from vstore.errors import AlreadyExists, NotFound
+from vstore.transfer.endpoint import Refuse
+from vstore.transfer.files.durable import write_text
+from vstore.transfer.files.formats import FORMATS, READERS
+from vstore.transfer.files.location import MANIFEST, Location, shown
+from vstore.transfer.files.manifest import Manifest, Origin, sidecar
+from vstore.transfer.files.opening import manifest_of, open_data_set
+from vstore.transfer.files.sink import FileSink, staging
+from vstore.transfer.files.source import FileSource
+from vstore.types import CollectionInfo, Index
+
+__all__ = ["FileTarget"]
+
+
+class FileTarget:
+    """Implements ``Target``. What stands at the path and is no data set of vstore is never written over.
+
+    Args:
+        location: Where.
+        origin: Where the records come from, for the manifest.
+    """
+
+    capabilities = None  # it takes whatever the contract allows
+
+    def __init__(self, location: Location, origin: Origin | None = None) -> None:
+        self._location = location
+        self._origin = origin or Origin()
+
+    def __repr__(self) -> str:
+        return f"<FileTarget {self.identity}>"
+
+    @property
+    def identity(self) -> str:
+        """See ``Target``."""
+        return self._location.identity
+
+    @property
+    def backend(self) -> str:
+        """See ``Target``."""
+        return self._location.encoding.value
+
+    def existing(self) -> FileSource | None:
+        """See ``Target``. Of a data set that was not finished, the parts that are there.
+
+        Raises:
+            AlreadyExists: Something else is there.
+            Mismatch: A data set is there, and is damaged.
+        """
+        path = self._location.path
+        begun = self._begun()
+        if begun is not None:
+            return self._unfinished(begun)
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return None
+        if path.is_dir() is self._location.single or manifest_of(self._location) is None:
+            raise AlreadyExists(
+                f"{shown(path)} is there and is no data set that vstore wrote", hint="Name another path."
+            )
+        return open_data_set(self.identity)
+
+    def create(self, info: CollectionInfo, index: Index | None) -> None:
+        """See ``Target``. The index is kept as that of the source, whatever it is.
+
+        Raises:
+            AlreadyExists: Something is there.
+        """
+        if self.existing() is not None:
+            raise AlreadyExists(f"{shown(self._location.path)} is there already", hint="--mode replace replaces it.")
+        folder = staging(self._location)
+        folder.mkdir(parents=True, exist_ok=True)
+        begun = Manifest(encoding=self._location.encoding, info=info, origin=self._origin, complete=False)
+        write_text(folder / MANIFEST, begun.to_json())
+
+    def remove(self) -> None:
+        """See ``Target``: deletes the files of the data set, and no others."""
+        location = self._location
+        if self.existing() is None:
+            raise NotFound(f"{shown(location.path)} is not there")
+        if location.single:
+            rmtree(staging(location), ignore_errors=True)
+            location.path.unlink(missing_ok=True)
+            sidecar(location).unlink(missing_ok=True)
+            return
+        for path in _parts(location):
+            path.unlink()
+        (location.path / MANIFEST).unlink()
+
+    def sink(self, refuse: Refuse) -> FileSink:
+        """See ``Target``. Files refuse no record.
+
+        Raises:
+            NotFound: Nothing was created.
+        """
+        found = self._begun() or (manifest_of(self._location) if self._location.path.exists() else None)
+        if found is None:
+            raise NotFound(f"no data set was begun at {shown(self._location.path)}")
+        return FileSink(self._location, found)
+
+    def close(self) -> None:
+        """See ``Target``."""
+
+    def _begun(self) -> Manifest | None:
+        """The manifest of a data set that was begun and is not finished."""
+        path = staging(self._location) / MANIFEST
+        if not path.exists():
+            return None
+        found = Manifest.load(path)
+        if found.encoding is not self._location.encoding:
+            raise AlreadyExists(
+                f"{shown(self._location.path)} is a data set of {found.encoding}", hint="Name another path."
+            )
+        return None if found.complete else found
+
+    def _unfinished(self, begun: Manifest) -> FileSource:
+        first = FORMATS[self._location.encoding].suffixes[0]
+        readers = [READERS[self._location.encoding](p, None) for p in _parts(self._location) if p.suffix == first]
+        return FileSource(self._location, begun.info, readers, clean=True, notes=["not finished"])
+
+
+def _parts(location: Location) -> list[Path]:
+    """The files of parts, whole ones and what was left of others."""
+    folder = staging(location)
+    return sorted(p for p in folder.iterdir() if p.name.startswith(("part-", ".part-")) and p.is_file())
