@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -35,6 +35,11 @@ class Reader(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """What of the file is converted or left out, in words."""
+        ...
+
+    @property
+    def unseen(self) -> Set[str]:
+        """Names of columns that were asked for and that no record read so far has had."""
         ...
 
     def block(self, row: int) -> range:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import accumulate
@@ -50,6 +50,8 @@ class ArrowReader:
 
     A stream has no table of contents: to reach a row, the headers of all batches before it are read.
     """
+
+    unseen: Set[str] = frozenset()  # a file has the columns that it says it has
 
     def __init__(self, path: Path, columns: Columns | None) -> None:
         self._path = path

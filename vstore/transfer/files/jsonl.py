@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +50,11 @@ class JsonlReader:
                 self._decoder = ForeignObjects(columns, first, vectors=vectors)
         self.id_rule = self._decoder.id_rule
         self.notes = self._decoder.notes
+
+    @property
+    def unseen(self) -> Set[str]:
+        """See ``Reader``."""
+        return self._decoder.unseen
 
     def block(self, row: int) -> range:
         """See ``Reader``."""

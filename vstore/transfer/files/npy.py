@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,15 @@ class NpyReader:
                 )
         self.rows = self._lines.rows
         self.id_rule = self._lines.id_rule
-        self.notes = self._lines.notes
+        self.notes: Sequence[str] = self._lines.notes
         if vectors.dtype not in (np.float16, np.float32):
             change = "rounded to" if "float32" in self._allow else "kept exactly in"
             self.notes = (*self.notes, f"vectors: {vectors.dtype} {change} float32")
+
+    @property
+    def unseen(self) -> Set[str]:
+        """See ``Reader``."""
+        return self._lines.unseen
 
     def block(self, row: int) -> range:
         """See ``Reader``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from vstore.codec import from_json
 from vstore.errors import InvalidInput, Mismatch
 from vstore.transfer.files.columns import Columns, as_float32, joined, softened
 from vstore.transfer.files.format import TEXT
+from vstore.transfer.files.location import shown
 from vstore.types import Include, Metadata, Records, VectorArray
 
 __all__ = ["ForeignObjects", "OwnObjects"]
@@ -23,7 +24,8 @@ class OwnObjects:
     """Objects in vstore's own form: ``id``, ``vector``, ``document`` and ``metadata``, none left out."""
 
     id_rule = TEXT
-    notes: tuple[str, ...] = ()
+    notes: Sequence[str] = ()
+    unseen: Set[str] = frozenset()
 
     def __init__(self, *, vectors: bool) -> None:
         self._vectors = vectors
@@ -51,6 +53,11 @@ class OwnObjects:
 class ForeignObjects:
     """Objects of any other form; each may have keys of its own.
 
+    Attributes:
+        id_rule: See ``Reader``.
+        notes: See ``Reader``.
+        unseen: See ``Reader``.
+
     Args:
         columns: What is what.
         first: The first object, which tells the kind of the ids, or None where the file is empty.
@@ -60,15 +67,22 @@ class ForeignObjects:
     def __init__(self, columns: Columns, first: dict[str, Any] | None, *, vectors: bool) -> None:
         self._columns = columns
         self._vectors = vectors
+        standard = Columns()
+        optional = {columns.document, columns.object} - {standard.document, standard.object}
+        self.unseen = optional | set(columns.metadata or ())
         self.id_rule = TEXT
-        self.notes: tuple[str, ...] = ()
+        self.notes: list[str] = []
+        if columns.metadata is not None:
+            self.notes.append(f"not read: keys other than {', '.join(map(shown, columns.metadata))}")
         if first is None:
             return
-        names = list(first) if vectors else [*(name for name in first if name != columns.vector), columns.vector]
+        names = [*first, *self.unseen - first.keys()]  # what one object lacks another may have
+        if not vectors:
+            names = [*(name for name in names if name != columns.vector), columns.vector]
         columns.layout(names, (name for name, value in first.items() if isinstance(value, list)))
         if type(first[columns.id]) is int:
             self.id_rule = "int as text"
-            self.notes = ("ids: int as text",)
+            self.notes.append("ids: int as text")
 
     def parse(self, line: bytes) -> Any:
         """What a line holds; a key that stands twice is a ``ValueError``."""
@@ -81,6 +95,8 @@ class ForeignObjects:
             InvalidInput: A value that a record cannot have, naming it.
         """
         columns = self._columns
+        if self.unseen:
+            self.unseen = {name for name in self.unseen if not any(name in one for one in objects)}
         return Records(
             self._ids(objects),
             self._stacked(objects) if include.vectors and self._vectors else None,

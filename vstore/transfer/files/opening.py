@@ -10,8 +10,9 @@ from typing import Any
 
 from vstore.errors import InvalidInput, Mismatch
 from vstore.memory.store import CAPABILITIES
+from vstore.transfer.digest import Digest, digest_records
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import Reader, naming
+from vstore.transfer.files.format import TEXT, Reader, naming
 from vstore.transfer.files.formats import FORMATS, READERS
 from vstore.transfer.files.location import Encoding, Location, files_of, find, shown
 from vstore.transfer.files.manifest import Manifest, sidecar
@@ -20,7 +21,7 @@ from vstore.transfer.files.summary import Summary
 from vstore.types import HNSW, CollectionInfo, Index, Metric, Records
 from vstore.validate import check_documents, check_ids, check_metadatas, check_vectors
 
-__all__ = ["Foreign", "manifest_of", "open_data_set", "read_manifest"]
+__all__ = ["Foreign", "manifest_of", "open_data_set", "own_source", "read_manifest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,14 @@ def open_data_set(
                 f"{shown(location.path)} has a manifest, which tells columns, metric and index",
                 hint="Leave these options out.",
             )
-        return _open_own(location, manifest, on_rows)
+        if not manifest.complete:
+            raise Mismatch(
+                f"{shown(location.path)} is a data set that was not finished",
+                hint="Run the same command that began it again: it goes on where it stopped.",
+            )
+        source = own_source(location, manifest, on_rows)
+        source.open()
+        return source
     except OSError as error:
         raise Mismatch(
             f"{shown(error.filename or location.path)} cannot be read: {error.strerror}", hint="Look at permissions."
@@ -106,30 +114,28 @@ def manifest_of(location: Location) -> Manifest | None:
     return found
 
 
-def _open_own(location: Location, manifest: Manifest, on_rows: Callable[[int], None]) -> FileSource:
-    if not manifest.complete:
-        raise Mismatch(
-            f"{shown(location.path)} is a data set that was not finished",
-            hint="Run the same command that began it again: it goes on where it stopped.",
-        )
-    folder = location.path.parent if location.single else location.path
-    manifest.check_files(folder)
-    if not location.single:
-        _refuse_strangers(location, manifest)
-    paths = [folder / part.files[0].name for part in manifest.parts] or [location.path] * location.single
-    readers = [READERS[location.encoding](path, None) for path in paths]
-    for path, reader, part in zip(paths, readers, manifest.parts, strict=False):
-        if reader.rows != part.rows:
-            raise Mismatch(f"{shown(path)} has {reader.rows:,} records, not the {part.rows:,} of the manifest")
-    ids = [] if manifest.id_rule == "text" else [f"ids: {manifest.id_rule}"]
-    source = FileSource(location, manifest.info, readers, clean=True, notes=ids)
-    if not manifest.parts and location.single:
-        _check_digest(source, manifest, on_rows)
-    elif source.rows != manifest.summary.records:
-        raise Mismatch(
-            f"{shown(location.path)} has {source.rows:,} records, not the {manifest.summary.records:,} of the manifest"
-        )
-    return source
+def own_source(location: Location, manifest: Manifest, on_rows: Callable[[int], None] = lambda _: None) -> FileSource:
+    """A complete data set that vstore wrote; its files are checked when it is first read."""
+
+    def parts() -> list[Reader]:
+        folder = location.path.parent if location.single else location.path
+        manifest.check_files(folder)
+        if not location.single:
+            _refuse_strangers(location, manifest)
+        paths = [folder / part.files[0].name for part in manifest.parts] or [location.path] * location.single
+        readers = [READERS[location.encoding](path, None) for path in paths]
+        found = sum(reader.rows for reader in readers)
+        if found != manifest.summary.records:
+            raise Mismatch(
+                f"{shown(location.path)} has {found:,} records, not the {manifest.summary.records:,} of its manifest",
+                hint="Restore it, or export again.",
+            )
+        if location.single and not manifest.parts:
+            _check_digest(location, readers[0], manifest, on_rows)
+        return readers
+
+    notes = [] if manifest.id_rule == TEXT else [f"ids: {manifest.id_rule}"]
+    return FileSource(location, manifest.info, parts, notes=notes)
 
 
 def _refuse_strangers(location: Location, manifest: Manifest) -> None:
@@ -142,14 +148,14 @@ def _refuse_strangers(location: Location, manifest: Manifest) -> None:
             )
 
 
-def _check_digest(source: FileSource, manifest: Manifest, on_rows: Callable[[int], None]) -> None:
-    found = Summary()
-    for records in source.raw():
-        found = found + Summary.of(records)
+def _check_digest(location: Location, reader: Reader, manifest: Manifest, on_rows: Callable[[int], None]) -> None:
+    found = Digest()
+    for records in reader.batches(0, BATCH, ALL):
+        found += digest_records(records)
         on_rows(len(records))
-    if found.digest != manifest.summary.digest:
+    if found != manifest.summary.digest:
         raise Mismatch(
-            f"{shown(source.location.path)} is damaged: its records are not those of its manifest",
+            f"{shown(location.path)} is damaged: its records are not those of its manifest",
             hint="Restore it, or export again.",
         )
 
@@ -158,6 +164,7 @@ def _open_foreign(location: Location, foreign: Foreign, on_rows: Callable[[int],
     paths = files_of(location)
     if not paths:
         raise Mismatch(f"{shown(location.path)} holds no files of {location.encoding}")
+    readers = [READERS[location.encoding](path, foreign.columns) for path in paths]
     if foreign.metric not in [m.value for m in Metric]:
         raise InvalidInput(
             f"nothing tells by which metric {shown(location.path)} is searched"
@@ -166,7 +173,6 @@ def _open_foreign(location: Location, foreign: Foreign, on_rows: Callable[[int],
             hint="Say --metric cosine, l2 or dot: the one of the model that made the vectors.",
         )
     metric = Metric(foreign.metric)
-    readers = [READERS[location.encoding](path, foreign.columns) for path in paths]
     filled = [reader for reader in readers if reader.rows]
     if len({reader.id_rule for reader in filled}) > 1:
         raise InvalidInput(f"{shown(location.path)} has ids that are text and ids that are integers")
@@ -174,6 +180,10 @@ def _open_foreign(location: Location, foreign: Foreign, on_rows: Callable[[int],
     for path, reader in zip(paths, readers, strict=True):
         found_dimension, found = _survey(path, reader, metric, dimension, on_rows)
         dimension, summary = found_dimension or dimension, summary + found
+    if nowhere := set.intersection(*(set(reader.unseen) for reader in readers)):
+        raise InvalidInput(
+            f"no record of {shown(location.path)} has {sorted(nowhere)[0]!r}", hint="Look at the names of the keys."
+        )
     if not summary.records:
         raise InvalidInput(f"{shown(location.path)} has no records, and nothing tells the dimension")
     info = CollectionInfo(
@@ -187,7 +197,7 @@ def _open_foreign(location: Location, foreign: Foreign, on_rows: Callable[[int],
     notes = list(dict.fromkeys(note for reader in filled for note in reader.notes))
     if summary.nulls:
         notes.append(f"metadata: {summary.nulls:,} values are null, which means absent")
-    source = FileSource(location, info, readers, clean=False, notes=notes)
+    source = FileSource(location, info, lambda: readers, clean=False, notes=notes)
     source.index()
     return source
 

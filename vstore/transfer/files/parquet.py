@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,8 @@ _BUFFER: Final = 1 << 20  # bytes; with a buffer, and none filled beforehand, a 
 
 class ParquetReader:
     """One Parquet file. What is decoded to reach a row is its row group, from the beginning."""
+
+    unseen: Set[str] = frozenset()  # a file has the columns that it says it has
 
     def __init__(self, path: Path, columns: Columns | None) -> None:
         self._path = path

@@ -14,7 +14,7 @@ from vstore.transfer.files.format import ROWS
 from vstore.transfer.files.formats import FORMATS, READERS
 from vstore.transfer.files.location import MANIFEST, Location, shown
 from vstore.transfer.files.manifest import FileEntry, Manifest, entry, sidecar
-from vstore.transfer.files.source import ALL
+from vstore.transfer.files.source import ALL, FileSource
 from vstore.transfer.files.summary import Summary
 from vstore.types import Records
 
@@ -83,12 +83,14 @@ class FileSink:
         """See ``Sink``.
 
         Raises:
-            Mismatch: A part is missing.
+            Mismatch: A part is missing, or an id stands in two of them.
         """
         if self._manifest.complete:
             return
-        parts = [self._part(chunk) for chunk in range(self._count())]
-        complete = self._manifest.completed(parts)
+        chunks = range(self._count())
+        if not self._written.keys() >= set(chunks):  # an earlier process had a plan of its own, perhaps another one
+            self._refuse_twins(chunks)
+        complete = self._manifest.completed([self._part(chunk) for chunk in chunks])
         for leftover in self._folder.glob(f".part-*{TEMPORARY}"):
             leftover.unlink()
         if self._location.single:
@@ -112,6 +114,10 @@ class FileSink:
                 f"part {min(missing)} of {shown(self._folder)} is missing", hint="Begin again with --mode replace."
             )
         return len(found)
+
+    def _refuse_twins(self, chunks: range) -> None:
+        readers = [READERS[self._location.encoding](self._paths(chunk)[0], None) for chunk in chunks]
+        FileSource(self._location, self._manifest.info, lambda: readers).index()
 
     def _part(self, chunk: int) -> tuple[Summary, tuple[FileEntry, ...]]:
         if chunk not in self._written:

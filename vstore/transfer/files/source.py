@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
-from threading import Lock
+from threading import RLock
 from typing import Any, Final
 
 import numpy as np
@@ -38,25 +38,46 @@ class FileSource:
     Args:
         location: Where the files are.
         info: What the collection is.
-        readers: Its parts.
+        parts: Checks the files and opens them; called once, by the first call that reads, or by ``open``.
         clean: Whether the records are in vstore's own form; others may hold None, which means absent (META-3).
         notes: What is converted or left out, in words.
     """
 
     def __init__(
-        self, location: Location, info: CollectionInfo, readers: Sequence[Reader], *, clean: bool, notes: Sequence[str]
+        self,
+        location: Location,
+        info: CollectionInfo,
+        parts: Callable[[], Sequence[Reader]],
+        *,
+        clean: bool = True,
+        notes: Sequence[str] = (),
     ) -> None:
         self.location = location
         self.notes = list(notes)
         self._info = info
-        self._readers = list(readers)
-        self._ends = list(accumulate(reader.rows for reader in readers))
+        self._parts = parts
+        self._readers: list[Reader] = []
+        self._ends: list[int] = []
+        self._opened = False
         self._clean = clean
         self._index: IdIndex | None = None
-        self._lock = Lock()
+        self._lock = RLock()
 
     def __repr__(self) -> str:
-        return f"<FileSource {self.identity} {self.rows:,} records>"
+        return f"<FileSource {self.identity} {self._info.dimension} {self._info.metric}>"
+
+    def open(self) -> None:
+        """Checks the files and opens them, if that was not done.
+
+        Raises:
+            NotFound: A file is missing.
+            Mismatch: A file is damaged, or does not belong to the data set.
+        """
+        with self._lock:
+            if not self._opened:
+                self._readers = list(self._parts())
+                self._ends = list(accumulate(reader.rows for reader in self._readers))
+                self._opened = True
 
     @property
     def identity(self) -> str:
@@ -76,6 +97,7 @@ class FileSource:
     @property
     def rows(self) -> int:
         """Number of records."""
+        self.open()
         return self._ends[-1] if self._ends else 0
 
     def count(self, where: Filter | Mapping[str, Any] | None = None) -> int:
@@ -131,16 +153,12 @@ class FileSource:
             Mismatch: An id stands twice.
         """
         with self._lock:
+            self.open()
             if self._index is None:
                 index = IdIndex(records.ids for records in self._rows(0, BATCH, Include()))
                 self._refuse_twins(set(index.suspects().tolist()))
                 self._index = index
             return self._index
-
-    def raw(self, size: int = BATCH) -> Iterator[Records]:
-        """All records as the files tell them, in batches of at most ``size``: a foreign file may hold None."""
-        for reader in self._readers:
-            yield from reader.batches(0, size, ALL)
 
     def _refuse_twins(self, suspects: set[int]) -> None:
         if not suspects:
@@ -244,6 +262,7 @@ class FileSource:
     @contextmanager
     def _operation(self, name: str) -> Iterator[None]:
         try:
+            self.open()
             yield
         except VStoreError as error:
             error.add_context(backend=self.backend, operation=name, collection=self._info.name)

@@ -8,10 +8,11 @@ from shutil import rmtree
 from vstore.errors import AlreadyExists, NotFound
 from vstore.transfer.endpoint import Refuse
 from vstore.transfer.files.durable import write_text
+from vstore.transfer.files.format import Reader
 from vstore.transfer.files.formats import FORMATS, READERS
 from vstore.transfer.files.location import MANIFEST, Location, shown
 from vstore.transfer.files.manifest import Manifest, Origin, sidecar
-from vstore.transfer.files.opening import manifest_of, open_data_set
+from vstore.transfer.files.opening import manifest_of, own_source
 from vstore.transfer.files.sink import FileSink, staging
 from vstore.transfer.files.source import FileSource
 from vstore.types import CollectionInfo, Index
@@ -49,21 +50,23 @@ class FileTarget:
     def existing(self) -> FileSource | None:
         """See ``Target``. Of a data set that was not finished, the parts that are there.
 
+        Its files are checked when it is first read, so that a damaged one can be replaced.
+
         Raises:
             AlreadyExists: Something else is there.
-            Mismatch: A data set is there, and is damaged.
         """
         path = self._location.path
         begun = self._begun()
         if begun is not None:
-            return self._unfinished(begun)
+            return FileSource(self._location, begun.info, self._whole_parts, notes=["not finished"])
         if not path.exists() or (path.is_dir() and not any(path.iterdir())):
             return None
-        if path.is_dir() is self._location.single or manifest_of(self._location) is None:
+        found = None if path.is_dir() is self._location.single else manifest_of(self._location)
+        if found is None:
             raise AlreadyExists(
                 f"{shown(path)} is there and is no data set that vstore wrote", hint="Name another path."
             )
-        return open_data_set(self.identity)
+        return own_source(self._location, found)
 
     def create(self, info: CollectionInfo, index: Index | None) -> None:
         """See ``Target``. The index is kept as that of the source, whatever it is.
@@ -118,10 +121,10 @@ class FileTarget:
             )
         return None if found.complete else found
 
-    def _unfinished(self, begun: Manifest) -> FileSource:
+    def _whole_parts(self) -> list[Reader]:
         first = FORMATS[self._location.encoding].suffixes[0]
-        readers = [READERS[self._location.encoding](p, None) for p in _parts(self._location) if p.suffix == first]
-        return FileSource(self._location, begun.info, readers, clean=True, notes=["not finished"])
+        paths = [p for p in _parts(self._location) if p.suffix == first]
+        return [READERS[self._location.encoding](path, None) for path in paths]
 
 
 def _parts(location: Location) -> list[Path]:
