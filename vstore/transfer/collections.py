@@ -11,7 +11,7 @@ from vstore._sync.store import Store
 from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, InvalidInput, LimitExceeded, NotFound, PartialWrite, Unsupported, VStoreError
 from vstore.filters.tree import Filter
-from vstore.transfer.endpoint import EVERYTHING, Refuse
+from vstore.transfer.endpoint import EVERYTHING, Refuse, Source
 from vstore.types import CollectionInfo, IncludeName, Index, Page, Records, VectorArray
 
 __all__ = ["CollectionSink", "CollectionSource", "CollectionTarget"]
@@ -136,7 +136,7 @@ class CollectionTarget:
         except NotFound:
             return None
 
-    def create(self, info: CollectionInfo, index: Index | None) -> None:
+    def create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         """See ``Target``."""
         made = self._store.create_collection(
             self._name,

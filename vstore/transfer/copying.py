@@ -265,13 +265,13 @@ class _Run:
         info = self._source.info
         changed = any(loss.kind is Kind.INDEX for loss in self._losses)
         try:
-            self._target.create(info, None if changed else info.index)
+            self._target.create(info, None if changed else info.index, self._source)
         except (Unsupported, LimitExceeded) as error:
             # what an index does not take, such as a number of dimensions, is not in the capability record
             loss = Loss(Kind.INDEX, error.message)
             refuse_losses([loss], options.allow)
             self._losses.append(loss)
-            self._target.create(info, None)
+            self._target.create(info, None, self._source)
 
     def _transfer(self) -> None:
         sink = self._target.sink(self._dead.refuse)

@@ -133,12 +133,13 @@ class Target(Protocol):
         """What is there, to be read; None if there is nothing."""
         ...
 
-    def create(self, info: CollectionInfo, index: Index | None) -> None:
+    def create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         """Makes it, empty.
 
         Args:
             info: Dimension, metric, user metadata and embedder.
             index: The index; None leaves the choice to the database.
+            source: Where the records will come from, which files note.
         """
         ...
 

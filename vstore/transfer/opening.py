@@ -17,6 +17,7 @@ from vstore.protocol import EmbeddedFactory
 from vstore.registry import factory_for_scheme
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Source, Target
+from vstore.transfer.files import FilePlace, names_files
 from vstore.urls import StoreURL
 
 __all__ = ["Place", "is_there", "open_place", "rehearsal", "store_identity"]
@@ -96,18 +97,21 @@ class StorePlace:
         self._store.close()
 
 
-def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT) -> Place:
-    """Opens what a URL names.
+def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several: bool = False) -> Place:
+    """Opens what a URL, or a path of files, names.
 
     Args:
-        url: As for ``connect``.
+        url: As for ``connect``; or a path, see ``vstore.transfer.files``.
         new: Whether it may be made if it is not there. Otherwise nothing is made: neither file nor directory.
         timeout: Seconds after which a call is given up.
+        several: Whether several collections will be written; files are then in a directory for each.
 
     Raises:
         NotFound: It is not there, and ``new`` is False.
         VStoreError: As ``connect``.
     """
+    if names_files(url):
+        return FilePlace(url, several=several)
     parsed = StoreURL.parse(url)
     if not new and not is_there(parsed):
         raise NotFound(
@@ -127,8 +131,11 @@ def _target_again(url: str, name: str, timeout: float) -> CollectionTarget:
 
 
 @contextmanager
-def rehearsal(url: str, *, timeout: float) -> Iterator[Place]:
+def rehearsal(url: str, *, timeout: float, several: bool = False) -> Iterator[Place]:
     """What ``open_place`` would open, making nothing where it is not there: an empty one in a temporary place."""
+    if names_files(url):
+        yield FilePlace(url, several=several)  # which makes nothing before it is written to
+        return
     parsed = StoreURL.parse(url)
     if is_there(parsed):
         with open_place(url, new=False, timeout=timeout) as place:

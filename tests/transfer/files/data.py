@@ -14,7 +14,7 @@ from vstore.conformance import corpus
 from vstore.errors import VStoreError
 from vstore.memory.store import CAPABILITIES
 from vstore.transfer.digest import digest_records
-from vstore.transfer.files import FileSource, FileTarget, Origin, open_data_set, place
+from vstore.transfer.files import Encoding, FileSource, FileTarget, Location, Origin, open_data_set, place
 
 RECORDS = corpus.records(CAPABILITIES)
 INFO = CollectionInfo(
@@ -25,7 +25,8 @@ INFO = CollectionInfo(
     metadata=corpus.METADATA,
     embedder="model-7",
 )
-ORIGIN = Origin("chroma:/srv/data#docs", "chroma", "1.5.9")
+NOWHERE = FileSource(Location(Path("/srv/old"), Encoding.JSONL, single=False), INFO, list)
+ORIGIN = Origin("jsonl:/srv/old", "jsonl", "")
 FOLDERS = ["parquet:set", "arrow:set", "jsonl:set", "npy:set"]
 SINGLE = ["set.parquet", "set.arrow", "set.feather", "set.jsonl"]
 FORMS = [*FOLDERS, *SINGLE]
@@ -45,8 +46,8 @@ def chunks(records: Records, size: int) -> list[Records]:
 
 
 def export(path: str, records: Records = RECORDS, info: CollectionInfo = INFO, size: int = 100) -> FileTarget:
-    target = FileTarget(place(path), ORIGIN)
-    target.create(info, info.index)
+    target = FileTarget(place(path))
+    target.create(info, info.index, NOWHERE)
     sink = target.sink(no_refusal)
     for number, chunk in enumerate(chunks(records, size)):
         sink.write(number, chunk)

@@ -17,6 +17,7 @@ from tests.transfer.files.data import (
     FOLDERS,
     FORMS,
     INFO,
+    NOWHERE,
     ORIGIN,
     RECORDS,
     SINGLE,
@@ -83,7 +84,7 @@ def test_a_collection_without_records(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_chunk_without_records(form: str, tmp_path: Path) -> None:
     target = FileTarget(place(at(tmp_path, form)))
-    target.create(INFO, None)
+    target.create(INFO, None, NOWHERE)
     sink = target.sink(no_refusal)
     for number, part in enumerate([RECORDS[:50], RECORDS[:0], RECORDS[50:]]):
         sink.write(number, part)

@@ -16,6 +16,7 @@ from tests.transfer.files.data import (
     FOLDERS,
     FORMS,
     INFO,
+    NOWHERE,
     RECORDS,
     SINGLE,
     assert_same,
@@ -35,7 +36,7 @@ pytest.importorskip("pyarrow")
 
 def begun(path: str) -> FileTarget:
     target = FileTarget(place(path))
-    target.create(INFO, INFO.index)
+    target.create(INFO, INFO.index, NOWHERE)
     return target
 
 
@@ -131,11 +132,11 @@ def test_an_interruption_in_the_middle_of_a_part_leaves_the_first_attempt(
 
 _WRITER = """
 import sys
-from tests.transfer.files.data import INFO, plain, info_for, no_refusal, chunks
+from tests.transfer.files.data import INFO, NOWHERE, plain, info_for, no_refusal, chunks
 from vstore.transfer.files import FileTarget, place
 target = FileTarget(place(sys.argv[1]))
 if target.existing() is None:
-    target.create(info_for(100), None)
+    target.create(info_for(100), None, NOWHERE)
 sink = target.sink(no_refusal)
 for number, part in enumerate(chunks(plain(1000, 100), 25)):
     sink.write(number, part)
@@ -172,7 +173,7 @@ def test_a_writer_that_is_killed_leaves_whole_parts_only(form: str, after: int, 
 def test_what_is_there_is_not_written_over(form: str, tmp_path: Path) -> None:
     target = export(at(tmp_path, form))
     with pytest.raises(AlreadyExists, match="--mode replace"):
-        target.create(INFO, None)
+        target.create(INFO, None, NOWHERE)
     target.remove()
     assert target.existing() is None
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
@@ -199,7 +200,7 @@ def test_what_vstore_did_not_write_is_left_alone(form: str, tmp_path: Path) -> N
         path.mkdir()
         (path / "mine.txt").write_text("mine")
     target = FileTarget(place(at(tmp_path, form)))
-    for call in (target.existing, target.remove, lambda: target.create(INFO, None)):
+    for call in (target.existing, target.remove, lambda: target.create(INFO, None, NOWHERE)):
         with pytest.raises((AlreadyExists, Mismatch)):
             call()
     assert [p.read_text() for p in tmp_path.rglob("*") if p.is_file()] == ["mine"]

@@ -1,6 +1,7 @@
 """Data sets of files: Parquet, Arrow, JSON lines and NPY, as source and as target of a transfer. See docs/files.md."""
 
 from vstore.transfer.files.columns import ALLOWABLE, Columns
+from vstore.transfer.files.filing import FilePlace
 from vstore.transfer.files.location import Encoding, Location, find, names_files, place
 from vstore.transfer.files.manifest import Manifest, Origin
 from vstore.transfer.files.opening import Foreign, open_data_set, read_manifest
@@ -12,6 +13,7 @@ __all__ = [
     "ALLOWABLE",
     "Columns",
     "Encoding",
+    "FilePlace",
     "FileSink",
     "FileSource",
     "FileTarget",

@@ -135,7 +135,7 @@ def own_source(location: Location, manifest: Manifest, on_rows: Callable[[int], 
         return readers
 
     notes = [] if manifest.id_rule == TEXT else [f"ids: {manifest.id_rule}"]
-    return FileSource(location, manifest.info, parts, notes=notes)
+    return FileSource(location, manifest.info, parts, id_rule=manifest.id_rule, notes=notes)
 
 
 def _refuse_strangers(location: Location, manifest: Manifest) -> None:
@@ -197,7 +197,8 @@ def _open_foreign(location: Location, foreign: Foreign, on_rows: Callable[[int],
     notes = list(dict.fromkeys(note for reader in filled for note in reader.notes))
     if summary.nulls:
         notes.append(f"metadata: {summary.nulls:,} values are null, which means absent")
-    source = FileSource(location, info, lambda: readers, clean=False, notes=notes)
+    id_rule = filled[0].id_rule
+    source = FileSource(location, info, lambda: readers, clean=False, id_rule=id_rule, notes=notes)
     source.index()
     return source
 

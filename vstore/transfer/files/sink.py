@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from typing import Final
@@ -133,9 +134,7 @@ class FileSink:
 
     def _put_together(self, complete: Manifest) -> Manifest:
         chunks = range(len(complete.parts))
-        inside = Manifest(
-            encoding=complete.encoding, info=complete.info, origin=complete.origin, summary=complete.summary
-        )
+        inside = replace(complete, parts=())
         whole = (records for chunk in chunks for records in self._read(chunk))
 
         path = self._location.path

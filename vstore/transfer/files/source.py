@@ -16,7 +16,7 @@ from vstore.filters.evaluate import predicate
 from vstore.filters.tree import DocumentContains, Filter, leaves
 from vstore.memory.store import CAPABILITIES
 from vstore.transfer.endpoint import EVERYTHING
-from vstore.transfer.files.format import Reader
+from vstore.transfer.files.format import TEXT, Reader
 from vstore.transfer.files.ids import IdIndex
 from vstore.transfer.files.location import Location
 from vstore.types import CollectionInfo, Include, IncludeName, Page, Records
@@ -40,6 +40,7 @@ class FileSource:
         info: What the collection is.
         parts: Checks the files and opens them; called once, by the first call that reads, or by ``open``.
         clean: Whether the records are in vstore's own form; others may hold None, which means absent (META-3).
+        id_rule: How the ids became text, where they were something else.
         notes: What is converted or left out, in words.
     """
 
@@ -50,9 +51,11 @@ class FileSource:
         parts: Callable[[], Sequence[Reader]],
         *,
         clean: bool = True,
+        id_rule: str = TEXT,
         notes: Sequence[str] = (),
     ) -> None:
         self.location = location
+        self.id_rule = id_rule
         self.notes = list(notes)
         self._info = info
         self._parts = parts

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
 from vstore.errors import AlreadyExists, NotFound
-from vstore.transfer.endpoint import Refuse
+from vstore.transfer.collections import CollectionSource
+from vstore.transfer.endpoint import Refuse, Source
 from vstore.transfer.files.durable import write_text
-from vstore.transfer.files.format import Reader
+from vstore.transfer.files.format import TEXT, Reader
 from vstore.transfer.files.formats import FORMATS, READERS
 from vstore.transfer.files.location import MANIFEST, Location, shown
 from vstore.transfer.files.manifest import Manifest, Origin, sidecar
@@ -25,14 +27,14 @@ class FileTarget:
 
     Args:
         location: Where.
-        origin: Where the records come from, for the manifest.
+        name: Of the collection, in the manifest; by default that of the source.
     """
 
     capabilities = None  # it takes whatever the contract allows
 
-    def __init__(self, location: Location, origin: Origin | None = None) -> None:
+    def __init__(self, location: Location, name: str | None = None) -> None:
         self._location = location
-        self._origin = origin or Origin()
+        self._name = name
 
     def __repr__(self) -> str:
         return f"<FileTarget {self.identity}>"
@@ -68,7 +70,7 @@ class FileTarget:
             )
         return own_source(self._location, found)
 
-    def create(self, info: CollectionInfo, index: Index | None) -> None:
+    def create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         """See ``Target``. The index is kept as that of the source, whatever it is.
 
         Raises:
@@ -78,7 +80,13 @@ class FileTarget:
             raise AlreadyExists(f"{shown(self._location.path)} is there already", hint="--mode replace replaces it.")
         folder = staging(self._location)
         folder.mkdir(parents=True, exist_ok=True)
-        begun = Manifest(encoding=self._location.encoding, info=info, origin=self._origin, complete=False)
+        begun = Manifest(
+            encoding=self._location.encoding,
+            info=replace(info, name=self._name or info.name),
+            origin=_origin(source),
+            id_rule=source.id_rule if isinstance(source, FileSource) else TEXT,
+            complete=False,
+        )
         write_text(folder / MANIFEST, begun.to_json())
 
     def remove(self) -> None:
@@ -125,6 +133,11 @@ class FileTarget:
         first = FORMATS[self._location.encoding].suffixes[0]
         paths = [p for p in _parts(self._location) if p.suffix == first]
         return [READERS[self._location.encoding](path, None) for path in paths]
+
+
+def _origin(source: Source) -> Origin:
+    version = source.capabilities.server_version if isinstance(source, CollectionSource) else ""
+    return Origin(source.identity, source.backend, version)
 
 
 def _parts(location: Location) -> list[Path]:
