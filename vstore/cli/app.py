@@ -9,8 +9,30 @@ from typing import Annotated
 import typer
 
 from vstore import __version__
+from vstore.cli.filing import export, import_
+from vstore.cli.options import (
+    URL_HELP,
+    AllOption,
+    CollectionsOption,
+    DryRunOption,
+    JsonOption,
+    MappingOption,
+    ModeOption,
+    NameOption,
+    QueriesOption,
+    ReportOption,
+    RestartOption,
+    RetriesOption,
+    SampleOption,
+    StateOption,
+    StoreArgument,
+    TimeoutOption,
+    VerifyOption,
+    WhereOption,
+    WorkersOption,
+)
 from vstore.cli.output import console, errors_told
-from vstore.transfer.options import Engine, Mode
+from vstore.transfer.options import Engine
 from vstore.transfer.report import VerifyMode
 
 __all__ = ["Embedded", "app"]
@@ -22,22 +44,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-
-URL_HELP = (
-    "A store: [bold]chroma:PATH[/], chroma://host:port, [bold]qdrant:PATH[/], qdrant://host:port, "
-    "[bold]milvus:PATH.db[/], milvus://host:port, [bold]pgvector:PATH[/], postgresql://user@host/db, memory:."
-)
-StoreArgument = Annotated[str, typer.Argument(metavar="URL", help=URL_HELP)]
-TimeoutOption = Annotated[float, typer.Option(help="Seconds after which a call is given up.")]
-WhereOption = Annotated[str | None, typer.Option(metavar="FILTER", help="Only records that match, as JSON.")]
-MappingOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="How to read a collection that vstore did not create, as JSON.")
-]
-RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call is made again.")]
-SampleOption = Annotated[int, typer.Option(min=1, help="Records that --verify sample compares.")]
-QueriesOption = Annotated[int, typer.Option(min=0, help="Queries both sides are asked.")]
-ReportOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole story, as JSON.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as where the output is no terminal.")]
 
 
 class Form(StrEnum):
@@ -113,22 +119,22 @@ def inspect(
 
 @app.command()
 def copy(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"Where from. {URL_HELP}")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"Where from. {URL_HELP} Or files: a path.")],
     target: Annotated[str, typer.Argument(metavar="TARGET", help="Where to.")],
-    collection: Annotated[list[str], typer.Option(help="Which collection; may be given several times.")] = [],  # noqa: B006 (typer copies it)
-    everything: Annotated[bool, typer.Option("--all", help="All collections that vstore created.")] = False,
-    name: Annotated[str | None, typer.Option(help="Another name in the target.")] = None,
+    collection: CollectionsOption = [],  # noqa: B006 (typer copies it)
+    everything: AllOption = False,
+    name: NameOption = None,
     where: WhereOption = None,
     function: Annotated[
         str | None, typer.Option("--map", metavar="MODULE:FUNCTION", help="Rewrites each record; None leaves it out.")
     ] = None,
     mapping: MappingOption = None,
-    mode: Annotated[Mode | None, typer.Option(help="What to do with a target that holds records.")] = None,
+    mode: ModeOption = None,
     allow: Annotated[
         list[str], typer.Option(metavar="LOSS,…", help="Accept a loss by name, as --dry-run and the refusal tell it.")
     ] = [],  # noqa: B006
-    dry_run: Annotated[bool, typer.Option(help="Read the source and tell what would be done; write nothing.")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Readers, and as many writers.")] = 1,
+    dry_run: DryRunOption = False,
+    workers: WorkersOption = 1,
     engine: Annotated[Engine, typer.Option(help="Threads of this process, or the workers of a Ray cluster.")] = (
         Engine.THREADS
     ),
@@ -137,11 +143,11 @@ def copy(
     max_errors: Annotated[int, typer.Option(min=0, help="Records the target may refuse before the run ends.")] = 0,
     chunk_rows: Annotated[int | None, typer.Option(min=1, help="Most records written and noted at once.")] = None,
     dead_letters: Annotated[Path | None, typer.Option(help="File for refused records, as JSON lines.")] = None,
-    verify: Annotated[VerifyMode, typer.Option(help="How much to compare afterwards.")] = VerifyMode.FULL,
+    verify: VerifyOption = VerifyMode.FULL,
     sample: SampleOption = 1000,
     queries: QueriesOption = 10,
-    state: Annotated[Path | None, typer.Option(help="Folder of the ledger; by default ~/.local/state/vstore.")] = None,
-    restart: Annotated[bool, typer.Option(help="Forget how far an earlier run came.")] = False,
+    state: StateOption = None,
+    restart: RestartOption = False,
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
@@ -226,6 +232,10 @@ def verify(
             as_json=as_json,
             timeout=timeout,
         )
+
+
+app.command()(export)
+app.command("import")(import_)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +26,8 @@ _WORST: Final = (1, 4, 3, 5)
 
 
 def run(
-    source: str,
-    target: str,
+    source: str | Place,
+    target: str | Place,
     *,
     collections: list[str],
     everything: bool,
@@ -43,7 +44,10 @@ def run(
     timeout: float,
     **options: Any,
 ) -> None:
-    """Copies one collection after the other; exits with the code that docs/migration.md tells."""
+    """Copies one collection after the other; exits with the code that docs/migration.md tells.
+
+    Source and target are URLs, or places that are open already.
+    """
     as_json = as_json or not console.is_terminal
     reports: list[Report] = []
     condition = read_filter(where)
@@ -52,8 +56,8 @@ def run(
     try:
         with (
             sigterm_as_interrupt(),
-            open_place(source, new=False, timeout=timeout) as here,
-            rehearsal(target, timeout=timeout) if dry else open_place(target, new=True, timeout=timeout) as there,
+            open_place(source, new=False, timeout=timeout) if isinstance(source, str) else source as here,
+            _opened(target, dry=dry, several=everything or len(collections) > 1, timeout=timeout) as there,
         ):
             for chosen in _chosen(here, collections, everything, name):
                 left, right = here.source(chosen, read_mapping(mapping)), there.target(name or chosen)
@@ -87,6 +91,14 @@ def run(
     for code in _WORST:
         if code in codes:
             raise typer.Exit(code)
+
+
+def _opened(target: str | Place, *, dry: bool, several: bool, timeout: float) -> AbstractContextManager[Place]:
+    if not isinstance(target, str):
+        return target
+    if dry:
+        return rehearsal(target, timeout=timeout, several=several)
+    return open_place(target, new=True, timeout=timeout, several=several)
 
 
 def _chosen(here: Place, collections: list[str], everything: bool, name: str | None) -> list[str]:

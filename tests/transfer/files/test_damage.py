@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.transfer.files.data import FOLDERS, RECORDS, SINGLE, at, damaged, everything, export, names
+from tests.transfer.files.data import FOLDERS, RECORDS, SINGLE, assert_same, at, damaged, everything, export, names
 from vstore import InvalidInput, Mismatch, NotFound, VStoreError
 from vstore.transfer.files import open_data_set
 
@@ -84,13 +84,15 @@ def test_a_damaged_file_is_named(form: str, tmp_path: Path) -> None:
     whole = (tmp_path / form).read_bytes()
     for place in range(len(whole) // 7, len(whole), len(whole) // 7):
         (tmp_path / form).write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        said = ""
         try:
             source = open_data_set(str(tmp_path / form))
         except VStoreError as error:
-            assert form in str(error), error
+            said = str(error)
+        if said:
+            assert form in said
         else:  # what was hit is of no consequence, such as padding
-            assert everything(source).metadatas == RECORDS.metadatas
-            assert everything(source).vectors.tobytes() == RECORDS.vectors.tobytes()  # type: ignore[union-attr]
+            assert_same(everything(source))
     (tmp_path / form).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Mismatch, match=form):
         open_data_set(str(tmp_path / form))
@@ -175,7 +177,7 @@ def test_a_folder_that_holds_no_data_set_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_kind_of_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("id,vector\n")
-    with pytest.raises(InvalidInput, match="nothing tells how .* is encoded"):
+    with pytest.raises(InvalidInput, match=r"nothing tells how .* is encoded"):
         open_data_set(str(tmp_path / "x.csv"))
     with pytest.raises(InvalidInput, match="names a store"):
         open_data_set("chroma:./data")

@@ -99,7 +99,7 @@ def test_the_way_polars_writes(tmp_path: Path) -> None:
             "document": pa.array(["x"] * N, text),
             "kind": pa.array(["a", "b", None, "a", "b", "a", "a"]).dictionary_encode(),
             "tags": pa.array([["x"], ["x", "y"], None, ["z"], ["x"], ["x"], ["x"]], pa.large_list(pa.large_string())),
-            "when": pa.array([datetime(2024, 1, 1, 12, 30)] * N, pa.timestamp("ms", "Europe/Berlin")),
+            "when": pa.array([datetime(2024, 1, 1, 12, 30, tzinfo=UTC)] * N, pa.timestamp("ms", "Europe/Berlin")),
         }
     )
     source = read(write(table, tmp_path, ".arrow"))
@@ -201,7 +201,7 @@ def test_vectors_in_npy(dtype: type, exact: bool, tmp_path: Path) -> None:
         with pytest.raises(InvalidInput, match=r"vectors\[3\] holds 16777217"):
             read(f"npy:{tmp_path}", metric="l2")
     np.save(tmp_path / "vectors.npy", vectors[1:])
-    with pytest.raises(Mismatch, match="6 rows, and records.jsonl has 7"):
+    with pytest.raises(Mismatch, match=r"6 rows, and records\.jsonl has 7"):
         read(f"npy:{tmp_path}", metric="l2")
 
 
@@ -209,7 +209,7 @@ def test_an_array_of_objects_is_not_loaded(tmp_path: Path) -> None:
     """Python's pickles, which it would hold, can run anything."""
     np.save(tmp_path / "vectors.npy", np.array([{"a": 1}] * N), allow_pickle=True)
     (tmp_path / "records.jsonl").write_text("".join(f'{{"id": "{n}"}}\n' for n in range(N)))
-    with pytest.raises(Mismatch, match="vectors.npy.*objects"):
+    with pytest.raises(Mismatch, match=r"vectors\.npy.*objects"):
         read(str(tmp_path))
 
 
@@ -222,9 +222,7 @@ def test_what_must_be_said_is_asked_for(tmp_path: Path) -> None:
     refused(InvalidInput, "no column 'meta'", path, id="key", vector="emb", object="meta")
     refused(InvalidInput, "no column 'x' for metadata", path, id="key", vector="emb", metadata=("x",))
     refused(InvalidInput, "'text' is string, not lists of numbers", path, id="key", vector="text")
-    refused(
-        InvalidInput, "'key' is string, neither a struct|not a JSON object", path, id="text", vector="emb", object="key"
-    )
+    refused(InvalidInput, "not a JSON object", path, id="text", vector="emb", object="key")
     with pytest.raises(InvalidInput, match="by which metric") as caught:
         read(path, metric=None, id="key", vector="emb")
     assert "--metric" in caught.value.hint
@@ -236,6 +234,7 @@ def test_what_must_be_said_is_asked_for(tmp_path: Path) -> None:
         Columns(allow=frozenset({"all"}))
 
 
+NAIVE = datetime(2024, 1, 1)  # noqa: DTZ001 (what is tested)
 GOOD: dict[str, Any] = {"id": IDS, "vector": as_lists(pa.list_(pa.float32()))}
 
 
@@ -248,13 +247,13 @@ GOOD: dict[str, Any] = {"id": IDS, "vector": as_lists(pa.list_(pa.float32()))}
         ({"vector": pa.array([[1.0, 2.0, 3.0]] * 6 + [None], pa.list_(pa.float32()))}, r"vectors\[\d\] is null"),
         (
             {"vector": pa.array([[1.0, 2.0, 3.0]] * 6 + [[1.0]])},
-            r"vectors\[\d\] (has 1 numbers|.*dimensions)|1 dimensions",
+            r"vectors: 1 dimensions; the collection has 3",
         ),
         ({"vector": pa.array([[1.0, 2.0, 3.0]] * 6 + [[1.0, None, 2.0]])}, r"vectors\[\d\] holds a null"),
         ({"vector": as_lists(pa.list_(pa.float32()), [[np.nan, 1, 2]] * N)}, "contains NaN"),
         ({"vector": as_lists(pa.list_(pa.float32()), [[0, 0, 0]] * N)}, "is zero, which has no direction"),
         ({"document": range(N)}, "'document' is int64, not text"),
-        ({"when": pa.array([datetime(2024, 1, 1)] * N, pa.timestamp("us"))}, "without a time zone"),
+        ({"when": pa.array([NAIVE] * N, pa.timestamp("us"))}, "without a time zone"),
         ({"when": pa.array([1] * N, pa.timestamp("ns", "UTC"))}, "'when' holds what metadata cannot"),
         ({"raw": [b"x"] * N}, "'raw' is binary, which metadata cannot hold"),
         ({"n": pa.array([2**63] * N, pa.uint64())}, "outside the 64-bit integers"),
@@ -278,7 +277,7 @@ def test_a_value_that_no_record_can_have_is_refused(columns: dict[str, Any], mes
 @pytest.mark.parametrize(
     ("name", "column", "value"),
     [
-        ("naive-utc", pa.array([datetime(2024, 1, 1)] * N, pa.timestamp("ns")), datetime(2024, 1, 1, tzinfo=UTC)),
+        ("naive-utc", pa.array([NAIVE] * N, pa.timestamp("ns")), datetime(2024, 1, 1, tzinfo=UTC)),
         ("nan-as-missing", pa.array([float("nan")] * N), None),
         ("empty-as-missing", pa.array([[]] * N, pa.list_(pa.string())), None),
     ],
@@ -340,7 +339,7 @@ def test_lines_may_have_keys_of_their_own(tmp_path: Path) -> None:
     assert "metadata: 1 values are null, which means absent" in source.notes
     assert everything(read(path, metadata=("year",), object="none")).metadatas == [{"year": 2020}, {}]
     for typo in ({"document": "text"}, {"object": "meta"}, {"metadata": ("year", "yaer")}):
-        with pytest.raises(InvalidInput, match="no record of .*x.jsonl has '(text|meta|yaer)'"):
+        with pytest.raises(InvalidInput, match=r"no record of .*x\.jsonl has '(text|meta|yaer)'"):
             read(path, **typo)
 
 
@@ -387,7 +386,7 @@ def test_without_pyarrow_it_says_what_to_install(suffix: str, tmp_path: Path, mo
     path = write(pa.table(GOOD), tmp_path, suffix)
     for name in ("pyarrow", "pyarrow.parquet", "pyarrow.ipc", "pyarrow.compute"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
-    with pytest.raises(Unsupported, match="pyarrow.* is not installed") as caught:
+    with pytest.raises(Unsupported, match=r"pyarrow.* is not installed") as caught:
         read(path)
     assert "vstore-db[arrow]" in caught.value.hint
 

@@ -93,7 +93,7 @@ def test_a_part_that_is_missing_is_found(tmp_path: Path) -> None:
     sink = begun(str(tmp_path / "set")).sink(no_refusal)
     sink.write(0, RECORDS[:9])
     sink.write(2, RECORDS[9:])
-    with pytest.raises(Mismatch, match="part 1 .* missing"):
+    with pytest.raises(Mismatch, match=r"part 1 .* missing"):
         sink.finish()
 
 
@@ -166,7 +166,7 @@ def test_a_writer_that_is_killed_leaves_whole_parts_only(form: str, after: int, 
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.endswith("finished\n")
     assert open_data_set(path).count() == 1000
-    assert not [name for name in os.listdir(tmp_path) if "tmp" in name or "parts" in name]
+    assert not [name for name in names(tmp_path) if "tmp" in name or "parts" in name]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -1,0 +1,203 @@
+"""``vstore export`` and ``vstore import``: copies from and to files."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from vstore.cli.options import (
+    AllOption,
+    CollectionsOption,
+    DryRunOption,
+    JsonOption,
+    ModeOption,
+    NameOption,
+    ReportOption,
+    RestartOption,
+    RetriesOption,
+    SampleOption,
+    StateOption,
+    StoreArgument,
+    TimeoutOption,
+    VerifyOption,
+    WhereOption,
+    WorkersOption,
+)
+from vstore.cli.output import console, errors_told
+from vstore.cli.transfers import say
+from vstore.errors import InvalidInput
+from vstore.transfer.files import ALLOWABLE, Columns, Encoding, FilePlace, Foreign
+from vstore.transfer.options import Mode
+from vstore.transfer.report import VerifyMode
+from vstore.types import Index, Metric, index_from_dict
+
+__all__ = ["export", "import_"]
+
+EncodingOption = Annotated[Encoding | None, typer.Option(help="How records are kept, where the name does not tell.")]
+
+
+def export(
+    url: StoreArgument,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A new directory; or FILE.parquet, .arrow or .jsonl.")],
+    collection: CollectionsOption = [],  # noqa: B006 (typer copies it)
+    everything: AllOption = False,
+    name: NameOption = None,
+    where: WhereOption = None,
+    encoding: EncodingOption = None,
+    replace: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
+    dry_run: DryRunOption = False,
+    workers: WorkersOption = 1,
+    retries: RetriesOption = 8,
+    verify: VerifyOption = VerifyMode.FULL,
+    sample: SampleOption = 1000,
+    state: StateOption = None,
+    restart: RestartOption = False,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
+    timeout: TimeoutOption = 30.0,
+) -> None:
+    """Writes collections to files, with a manifest that tells what they are, and compares them with the store.
+
+    A directory holds Parquet by default; with --all, or several collections, each is in a directory of its own.
+    Killed or interrupted, the same command goes on where it ended. Exit codes are those of copy.
+    Example: vstore export chroma:./data ./dump --collection docs
+    """
+    from vstore.cli.copy import run
+
+    with errors_told():
+        run(
+            url,
+            FilePlace(path, encoding=encoding, several=everything or len(collection) > 1),
+            collections=collection,
+            everything=everything,
+            name=name,
+            where=where,
+            function=None,
+            mapping=None,
+            mode=Mode.REPLACE if replace else None,
+            allow=[],
+            dry=dry_run,
+            state=state,
+            report=report,
+            as_json=as_json,
+            timeout=timeout,
+            workers=workers,
+            retries=retries,
+            verify=verify,
+            sample=sample,
+            restart=restart,
+        )
+
+
+def import_(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A directory or file: Parquet, Arrow, JSON lines, NPY.")],
+    url: StoreArgument,
+    name: NameOption = None,
+    where: WhereOption = None,
+    encoding: EncodingOption = None,
+    metric: Annotated[
+        Metric | None, typer.Option(help="How nearness is measured, where the files do not tell.", show_choices=True)
+    ] = None,
+    id_column: Annotated[str, typer.Option("--id", metavar="COLUMN", help="The column of the ids.")] = "id",
+    vector: Annotated[str, typer.Option(metavar="COLUMN", help="The column of the vectors.")] = "vector",
+    document: Annotated[str, typer.Option(metavar="COLUMN", help="The column of the documents.")] = "document",
+    metadata_object: Annotated[
+        str, typer.Option(metavar="COLUMN", help="A column of structs or JSON objects, whose keys become metadata.")
+    ] = "metadata",
+    metadata: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN,…", help="Columns that become metadata; by default all that are left."),
+    ] = None,
+    index: Annotated[
+        str | None, typer.Option(metavar="INDEX", help="hnsw, flat, ivfflat or diskann, where the files do not tell.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the embedder that made the vectors, to be kept.")] = None,
+    mode: ModeOption = None,
+    allow: Annotated[
+        list[str],
+        typer.Option(metavar="LOSS,…", help=f"Accept a loss by name: one of copy, or {', '.join(ALLOWABLE)}."),
+    ] = [],  # noqa: B006
+    dry_run: DryRunOption = False,
+    workers: WorkersOption = 1,
+    retries: RetriesOption = 8,
+    max_errors: Annotated[int, typer.Option(min=0, help="Records the target may refuse before the run ends.")] = 0,
+    dead_letters: Annotated[Path | None, typer.Option(help="File for refused records, as JSON lines.")] = None,
+    verify: VerifyOption = VerifyMode.FULL,
+    sample: SampleOption = 1000,
+    state: StateOption = None,
+    restart: RestartOption = False,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
+    timeout: TimeoutOption = 30.0,
+) -> None:
+    """Reads files into a collection, and compares the two record by record.
+
+    Files that vstore wrote are checked against their manifest; of others every record is checked, and what is
+    what is told by options. Nothing is written before. Killed or interrupted, the same command goes on where it
+    ended. Exit codes are those of copy.
+    Example: vstore import dump.parquet pgvector:./pg --id key --vector embedding --metric cosine
+    """
+    from vstore.cli.copy import run
+
+    with errors_told():
+        names = [part for group in allow for part in group.split(",") if part]
+        columns = Columns(
+            id_column,
+            vector,
+            document,
+            metadata_object,
+            None if metadata is None else tuple(part for part in metadata.split(",") if part),
+            frozenset(names) & ALLOWABLE.keys(),
+        )
+        told = {"metric": metric, "embedder": model} | ({} if index is None else {"index": _index(index)})
+        place = FilePlace(path, encoding=encoding, foreign=Foreign(columns=columns, **told))  # type: ignore[arg-type]
+        _check(place, as_json=as_json or not console.is_terminal)
+        run(
+            place,
+            url,
+            collections=[],
+            everything=True,
+            name=name,
+            where=where,
+            function=None,
+            mapping=None,
+            mode=mode,
+            allow=[part for part in names if part not in ALLOWABLE],
+            dry=dry_run,
+            state=state,
+            report=report,
+            as_json=as_json,
+            timeout=timeout,
+            workers=workers,
+            retries=retries,
+            max_errors=max_errors,
+            dead_letters=dead_letters,
+            verify=verify,
+            sample=sample,
+            restart=restart,
+        )
+
+
+def _check(place: FilePlace, *, as_json: bool) -> None:
+    """Opens everything, which reads it once, and tells what is converted or left out."""
+    with nullcontext() if as_json else console.status("Checking every file"):
+        found = [place.source(name) for name in place.names()]
+    for source in found:
+        if as_json:
+            say("source", identity=source.identity, records=source.rows, notes=source.notes)
+        else:
+            for note in source.notes:
+                console.print(f"  {escape(note)}", soft_wrap=True)
+
+
+def _index(kind: str) -> Index:
+    try:
+        return index_from_dict({"kind": kind})
+    except (KeyError, TypeError):
+        raise InvalidInput(
+            f"{kind!r} is no index that needs no settings", hint="Say hnsw, flat, ivfflat or diskann."
+        ) from None

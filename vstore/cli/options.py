@@ -1,0 +1,36 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vstore.transfer.options import Mode
+from vstore.transfer.report import VerifyMode
+
+URL_HELP = (
+    "A store: [bold]chroma:PATH[/], chroma://host:port, [bold]qdrant:PATH[/], qdrant://host:port, "
+    "[bold]milvus:PATH.db[/], milvus://host:port, [bold]pgvector:PATH[/], postgresql://user@host/db, memory:."
+)
+StoreArgument = Annotated[str, typer.Argument(metavar="URL", help=URL_HELP)]
+TimeoutOption = Annotated[float, typer.Option(help="Seconds after which a call is given up.")]
+WhereOption = Annotated[str | None, typer.Option(metavar="FILTER", help="Only records that match, as JSON.")]
+MappingOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="How to read a collection that vstore did not create, as JSON.")
+]
+RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call is made again.")]
+SampleOption = Annotated[int, typer.Option(min=1, help="Records that --verify sample compares.")]
+QueriesOption = Annotated[int, typer.Option(min=0, help="Queries both sides are asked.")]
+ReportOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole story, as JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as where the output is no terminal.")]
+CollectionsOption = Annotated[list[str], typer.Option(help="Which collection; may be given several times.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All collections that vstore created.")]
+NameOption = Annotated[str | None, typer.Option(help="Another name in the target.")]
+ModeOption = Annotated[Mode | None, typer.Option(help="What to do with a target that holds records.")]
+DryRunOption = Annotated[bool, typer.Option(help="Read the source and tell what would be done; write nothing.")]
+WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Readers, and as many writers.")]
+VerifyOption = Annotated[VerifyMode, typer.Option(help="How much to compare afterwards.")]
+StateOption = Annotated[Path | None, typer.Option(help="Folder of the ledger; by default ~/.local/state/vstore.")]
+RestartOption = Annotated[bool, typer.Option(help="Forget how far an earlier run came.")]
