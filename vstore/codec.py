@@ -57,7 +57,7 @@ def _unsigned(value: Any) -> Any:
 
 def from_json(text: str, *, strict: bool = False) -> Metadata:
     """The inverse of ``to_json``; with ``strict`` a key that stands twice in one object is a ``ValueError``."""
-    data: Metadata = json.loads(text, object_pairs_hook=_once) if strict else json.loads(text, object_hook=_untag)
+    data: Metadata = _decode_strict(text) if strict else _decode(text)
     return data
 
 
@@ -70,6 +70,11 @@ def _once(pairs: list[tuple[str, Any]]) -> Any:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return _untag(found)
+
+
+# json.loads would make a decoder for each record
+_decode: Final = json.JSONDecoder(object_hook=_untag).decode
+_decode_strict: Final = json.JSONDecoder(object_pairs_hook=_once).decode
 
 
 def info_to_json(info: CollectionInfo) -> str:

@@ -113,7 +113,8 @@ def import_(
         typer.Option(metavar="COLUMN,…", help="Columns that become metadata; by default all that are left."),
     ] = None,
     index: Annotated[
-        str | None, typer.Option(metavar="INDEX", help="hnsw, flat, ivfflat or diskann, where the files do not tell.")
+        str | None,
+        typer.Option(metavar="INDEX", help="hnsw, flat, ivfflat, ivfpq or diskann, where the files do not tell."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Name of the embedder that made the vectors, to be kept.")] = None,
     mode: ModeOption = None,
@@ -197,7 +198,5 @@ def _check(place: FilePlace, *, as_json: bool) -> None:
 def _index(kind: str) -> Index:
     try:
         return index_from_dict({"kind": kind})
-    except (KeyError, TypeError):
-        raise InvalidInput(
-            f"{kind!r} is no index that needs no settings", hint="Say hnsw, flat, ivfflat or diskann."
-        ) from None
+    except KeyError:
+        raise InvalidInput(f"{kind!r} is no kind of index", hint="Say hnsw, flat, ivfflat, ivfpq or diskann.") from None

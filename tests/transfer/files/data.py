@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from vstore import HNSW, CollectionInfo, Metric, Record, Records
-from vstore.codec import to_json
+from vstore.codec import canonical_json
 from vstore.conformance import corpus
 from vstore.errors import VStoreError
 from vstore.memory.store import CAPABILITIES
 from vstore.transfer.digest import digest_records
-from vstore.transfer.files import Encoding, FileSource, FileTarget, Location, Origin, open_data_set, place
+from vstore.transfer.files import Encoding, FileSource, FileTarget, Location, Origin, place
 
 RECORDS = corpus.records(CAPABILITIES)
 INFO = CollectionInfo(
@@ -68,7 +68,7 @@ def assert_same(found: Records, wanted: Records = RECORDS) -> None:
     assert found.vectors.dtype == np.float32
     assert found.vectors.tobytes() == wanted.vectors.tobytes()
     assert found.documents == wanted.documents
-    assert [to_json(m) for m in found.metadatas or []] == [to_json(m) for m in wanted.metadatas or []]
+    assert list(map(canonical_json, found.metadatas or [])) == list(map(canonical_json, wanted.metadatas or []))
     assert digest_records(found) == digest_records(wanted)
 
 
@@ -85,16 +85,15 @@ def info_for(dimension: int) -> CollectionInfo:
     return replace(INFO, dimension=dimension)
 
 
-def damaged(path: Path, change: Callable[[bytearray], None] = lambda data: data.__setitem__(len(data) // 2, 0)) -> None:
+def flip_a_bit(data: bytearray) -> None:
+    data[len(data) // 2] ^= 1
+
+
+def damaged(path: Path, change: Callable[[bytearray], None] = flip_a_bit) -> None:
     data = bytearray(path.read_bytes())
-    before = bytes(data)
     change(data)
-    assert bytes(data) != before
     path.write_bytes(bytes(data))
 
 
 def names(folder: Path) -> Sequence[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-__all__ = ["open_data_set"]

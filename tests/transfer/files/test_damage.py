@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.transfer.files.data import FOLDERS, RECORDS, SINGLE, assert_same, at, damaged, everything, export, names
+from tests.transfer.files.data import (
+    FOLDERS,
+    RECORDS,
+    SINGLE,
+    assert_same,
+    at,
+    damaged,
+    everything,
+    export,
+    flip_a_bit,
+    names,
+)
 from vstore import InvalidInput, Mismatch, NotFound, VStoreError
 from vstore.transfer.files import open_data_set
 
@@ -23,17 +34,13 @@ SUFFIXES = {
 FILES = [(form, suffix) for form, suffixes in SUFFIXES.items() for suffix in suffixes]
 
 
-def flip_one_bit(data: bytearray) -> None:
-    data[len(data) // 3] ^= 4
-
-
 def cut_short(data: bytearray) -> None:
     del data[-9:]
 
 
 @pytest.mark.parametrize(("form", "suffix"), FILES)
 @pytest.mark.parametrize(
-    ("change", "message"), [(flip_one_bit, "is damaged: its SHA-256"), (cut_short, "bytes, not")], ids=["bit", "cut"]
+    ("change", "message"), [(flip_a_bit, "is damaged: its SHA-256"), (cut_short, "bytes, not")], ids=["bit", "cut"]
 )
 def test_a_damaged_part_is_named(
     form: str, suffix: str, change: Callable[[bytearray], None], message: str, tmp_path: Path

@@ -247,7 +247,7 @@ GOOD: dict[str, Any] = {"id": IDS, "vector": as_lists(pa.list_(pa.float32()))}
         ({"vector": pa.array([[1.0, 2.0, 3.0]] * 6 + [None], pa.list_(pa.float32()))}, r"vectors\[\d\] is null"),
         (
             {"vector": pa.array([[1.0, 2.0, 3.0]] * 6 + [[1.0]])},
-            r"vectors: 1 dimensions; the collection has 3",
+            r"vectors\[6\] has 1 numbers, and vectors\[0\] has 3",
         ),
         ({"vector": pa.array([[1.0, 2.0, 3.0]] * 6 + [[1.0, None, 2.0]])}, r"vectors\[\d\] holds a null"),
         ({"vector": as_lists(pa.list_(pa.float32()), [[np.nan, 1, 2]] * N)}, "contains NaN"),

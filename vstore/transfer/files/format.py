@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,16 +12,16 @@ from vstore.errors import Mismatch, VStoreError
 from vstore.transfer.files.location import shown
 from vstore.types import Include, Records
 
-__all__ = ["ROWS", "TEXT", "Format", "Reader", "naming"]
+__all__ = ["ROWS", "TEXT", "Format", "Reader", "by_part", "naming"]
 
 ROWS: Final = 4096
-"""Rows of a row group or record batch that is written: what has to be decoded to reach one record."""
+"""Rows of a row group or record batch that is written: what has to be read to reach one record."""
 TEXT: Final = "text"
 """The id rule of ids that are text in the file."""
 
 
 class Reader(Protocol):
-    """One part: rows in an order that stays. It keeps no rows, and may be used from many threads at once."""
+    """One part: rows in an order that stays. It keeps no records, and may be used from many threads at once."""
 
     @property
     def rows(self) -> int:
@@ -42,8 +43,8 @@ class Reader(Protocol):
         """Names of columns that were asked for and that no record read so far has had."""
         ...
 
-    def block(self, row: int) -> range:
-        """The rows that are decoded together with this one."""
+    def take(self, rows: Sequence[int], include: Include) -> Records:
+        """The records in these rows, of which there is at least one; ``rows`` is ascending."""
         ...
 
     def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
@@ -73,6 +74,17 @@ class Format(Protocol):
     def note(self, path: Path) -> str | None:
         """The manifest kept inside of a file, if there is one."""
         ...
+
+
+def by_part(rows: Sequence[int], ends: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """Ascending rows of a whole whose parts end at ``ends``: part by part, counted from the part's beginning."""
+    done = 0
+    while done < len(rows):
+        part = bisect_right(ends, rows[done])
+        stop = bisect_left(rows, ends[part], done)
+        first = ends[part - 1] if part else 0
+        yield part, [row - first for row in rows[done:stop]]
+        done = stop
 
 
 @contextmanager

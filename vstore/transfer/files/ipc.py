@@ -14,7 +14,7 @@ import numpy as np
 
 from vstore.interchange import load, to_arrow
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import ROWS, naming
+from vstore.transfer.files.format import ROWS, by_part, naming
 from vstore.transfer.files.manifest import NOTE
 from vstore.transfer.files.tables import decoder
 from vstore.types import Include, Records
@@ -66,17 +66,27 @@ class ArrowReader:
         self.id_rule = self._decoder.id_rule
         self.notes = self._decoder.notes
 
-    def block(self, row: int) -> range:
+    def take(self, rows: Sequence[int], include: Include) -> Records:
         """See ``Reader``."""
-        place = bisect_right(self._ends, row)
-        return range(self._ends[place - 1] if place else 0, self._ends[place])
+        found: list[Any] = []
+        parts = by_part(rows, self._ends)
+        part, inside = next(parts)
+        with naming(self._path), _opened(self._path, self._fields(include)) as (reader, seekable):
+            for place, batch in enumerate(_from(reader, seekable, part), part):
+                if place < part:
+                    continue
+                batch.validate(full=True)
+                found.append(batch.take(load("pyarrow").array(inside)))
+                part, inside = next(parts, (-1, []))
+                if part < 0:
+                    break
+            return self._decoder.records(load("pyarrow").Table.from_batches(found), include)
 
     def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
         """See ``Reader``."""
         first = bisect_right(self._ends, start)
         row = self._ends[first - 1] if first else 0
-        fields = sorted(self._names.index(name) for name in self._decoder.names(include))
-        with naming(self._path), _opened(self._path, fields) as (reader, seekable):
+        with naming(self._path), _opened(self._path, self._fields(include)) as (reader, seekable):
             for batch in _from(reader, seekable, first):
                 batch.validate(full=True)  # what is mapped was written by someone; offsets may point anywhere
                 for offset in range(max(0, start - row), len(batch), size):
@@ -86,6 +96,9 @@ class ArrowReader:
                     # a copy: who keeps a view of a mapped file dies when the file is cut short
                     yield records if records.vectors is None else replace(records, vectors=records.vectors.copy())
                 row += len(batch)
+
+    def _fields(self, include: Include) -> list[int]:
+        return sorted(self._names.index(name) for name in self._decoder.names(include))
 
 
 class ArrowFormat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import islice
 from pathlib import Path
@@ -17,13 +18,13 @@ from vstore.types import Include, Records
 
 __all__ = ["JsonlFormat", "JsonlReader", "write_lines"]
 
-_STRIDE: Final = 256  # lines from one remembered place of the file to the next
+_ALL: Final = Include(vectors=True, documents=True, metadatas=True)
 
 
 class JsonlReader:
-    """One file of JSON lines. What is read to reach a line is at most 256 lines; empty lines are no records.
+    """One file of JSON lines; empty ones are no records.
 
-    Opening it reads it once, to count the lines; it keeps 8 bytes for every 256 of them.
+    Opening it reads it once, for the places of the lines, of which it keeps 8 bytes a record.
 
     Args:
         path: The file.
@@ -33,19 +34,17 @@ class JsonlReader:
 
     def __init__(self, path: Path, columns: Columns | None, *, vectors: bool = True) -> None:
         self._path = path
-        self._places: list[int] = []
+        self._places = array("q")
         self._decoder: OwnObjects | ForeignObjects = OwnObjects(vectors=vectors)
-        self.rows = 0
         with naming(path), path.open("rb") as file:
             place = 0
             for line in file:
                 if not line.isspace():
-                    if self.rows % _STRIDE == 0:
-                        self._places.append(place)
-                    self.rows += 1
+                    self._places.append(place)
                 place += len(line)
+        self.rows = len(self._places)
         if columns is not None:
-            first = self._object(next(self._lines(0)), 0) if self.rows else None
+            first = self._object(next(self._lines(0)), 0, _ALL) if self.rows else None
             with naming(path):
                 self._decoder = ForeignObjects(columns, first, vectors=vectors)
         self.id_rule = self._decoder.id_rule
@@ -56,10 +55,14 @@ class JsonlReader:
         """See ``Reader``."""
         return self._decoder.unseen
 
-    def block(self, row: int) -> range:
+    def take(self, rows: Sequence[int], include: Include) -> Records:
         """See ``Reader``."""
-        first = row - row % _STRIDE
-        return range(first, min(self.rows, first + _STRIDE))
+        with naming(self._path), self._path.open("rb") as file:
+            objects = []
+            for row in rows:
+                file.seek(self._places[row])
+                objects.append(self._object(file.readline(), row, include))
+            return self._decoder.records(objects, include)
 
     def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
         """See ``Reader``."""
@@ -67,7 +70,7 @@ class JsonlReader:
         row = start
         while batch := list(islice(lines, size)):
             with naming(self._path, f", rows from {row:,}"):
-                objects = [self._object(line, row + offset) for offset, line in enumerate(batch)]
+                objects = [self._object(line, row + offset, include) for offset, line in enumerate(batch)]
                 records = self._decoder.records(objects, include)
             yield records
             row += len(batch)
@@ -76,12 +79,12 @@ class JsonlReader:
         if start >= self.rows:
             return
         with self._path.open("rb") as file:
-            file.seek(self._places[start // _STRIDE])
-            yield from islice((line for line in file if not line.isspace()), start % _STRIDE, None)
+            file.seek(self._places[start])
+            yield from (line for line in file if not line.isspace())
 
-    def _object(self, line: bytes, row: int) -> dict[str, Any]:
+    def _object(self, line: bytes, row: int, include: Include) -> dict[str, Any]:
         try:
-            found = self._decoder.parse(line)
+            found = self._decoder.parse(line, include)
         except (ValueError, RecursionError, OverflowError) as error:
             raise Mismatch(
                 f"{shown(self._path)}, row {row:,}: the line is damaged or no JSON: {error!s:.200}",

@@ -51,9 +51,11 @@ class NpyReader:
         """See ``Reader``."""
         return self._lines.unseen
 
-    def block(self, row: int) -> range:
+    def take(self, rows: Sequence[int], include: Include) -> Records:
         """See ``Reader``."""
-        return self._lines.block(row)
+        found = self._lines.take(rows, include)
+        with naming(self._path):
+            return replace(found, vectors=as_float32(self._mapped()[rows], self._allow)) if include.vectors else found
 
     def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
         """See ``Reader``."""

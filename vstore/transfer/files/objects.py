@@ -18,6 +18,7 @@ from vstore.types import Include, Metadata, Records, VectorArray
 __all__ = ["ForeignObjects", "OwnObjects"]
 
 _EXACT: Final = 1 << 53
+_VECTOR: Final = b', "vector": ['
 
 
 class OwnObjects:
@@ -30,8 +31,17 @@ class OwnObjects:
     def __init__(self, *, vectors: bool) -> None:
         self._vectors = vectors
 
-    def parse(self, line: bytes) -> Any:
-        """What a line holds."""
+    def parse(self, line: bytes, include: Include) -> Any:
+        """What a line holds, as far as it is wanted.
+
+        The vector is most of a line, and as written by ``vstore.transfer.files.jsonl`` it is easy to leave out: it
+        stands behind the id, in which every quote is escaped.
+        """
+        if self._vectors and not include.vectors:
+            start = line.find(_VECTOR)
+            end = line.find(b"]", start)
+            if 0 < start < end:
+                line = line[:start] + line[end + 1 :]
         return from_json(line.decode())
 
     def records(self, objects: Sequence[dict[str, Any]], include: Include) -> Records:
@@ -84,7 +94,7 @@ class ForeignObjects:
             self.id_rule = "int as text"
             self.notes.append("ids: int as text")
 
-    def parse(self, line: bytes) -> Any:
+    def parse(self, line: bytes, include: Include) -> Any:
         """What a line holds; a key that stands twice is a ``ValueError``."""
         return from_json(line.decode(), strict=True)
 

@@ -6,20 +6,20 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import accumulate
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from vstore.interchange import load, parquet_settings, to_arrow
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import ROWS, naming
+from vstore.transfer.files.format import ROWS, by_part, naming
 from vstore.transfer.files.manifest import NOTE
 from vstore.transfer.files.tables import decoder
 from vstore.types import Include, Records
 
 __all__ = ["ParquetFormat", "ParquetReader"]
 
-_LONGEST_BLOCK: Final = 16 * ROWS
+_WINDOW: Final = 16 * ROWS  # most rows decoded at once, of a row group of any length
 _BUFFER: Final = 1 << 20  # bytes; with a buffer, and none filled beforehand, a row group is read as it is decoded
 
 
@@ -30,8 +30,7 @@ class ParquetReader:
 
     def __init__(self, path: Path, columns: Columns | None) -> None:
         self._path = path
-        self._parquet = load("pyarrow.parquet")
-        with naming(path), self._parquet.ParquetFile(path) as file:
+        with naming(path), self._opened() as file:
             groups = [file.metadata.row_group(place).num_rows for place in range(file.metadata.num_row_groups)]
             self._decoder = decoder(file.schema_arrow, columns)
         self._ends = list(accumulate(groups))
@@ -39,12 +38,20 @@ class ParquetReader:
         self.id_rule = self._decoder.id_rule
         self.notes = self._decoder.notes
 
-    def block(self, row: int) -> range:
+    def take(self, rows: Sequence[int], include: Include) -> Records:
         """See ``Reader``."""
-        group = bisect_right(self._ends, row)
-        first = self._ends[group - 1] if group else 0
-        first += (row - first) // _LONGEST_BLOCK * _LONGEST_BLOCK
-        return range(first, min(self._ends[group], first + _LONGEST_BLOCK))
+        found: list[Any] = []
+        names = self._decoder.names(include)
+        with naming(self._path), self._opened() as file:
+            for group, inside in by_part(rows, self._ends):
+                first = 0
+                for batch in file.iter_batches(_WINDOW, row_groups=[group], columns=names):
+                    if here := [row - first for row in inside if first <= row < first + len(batch)]:
+                        found.append(batch.take(here))
+                    first += len(batch)
+                    if first > inside[-1]:
+                        break
+            return self._decoder.records(load("pyarrow").Table.from_batches(found), include)
 
     def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
         """See ``Reader``."""
@@ -52,12 +59,7 @@ class ParquetReader:
         skip = start - (self._ends[group - 1] if group else 0)
         if start >= self.rows:
             return
-        with (
-            naming(self._path),
-            self._parquet.ParquetFile(
-                self._path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
-            ) as file,
-        ):
+        with naming(self._path), self._opened() as file:
             groups = range(group, len(self._ends))
             row = start - skip
             for batch in file.iter_batches(size, row_groups=groups, columns=self._decoder.names(include)):
@@ -70,6 +72,11 @@ class ParquetReader:
                 with naming(self._path, f", rows from {row - len(table):,}"):
                     records = self._decoder.records(table, include)
                 yield records
+
+    def _opened(self) -> Any:
+        return load("pyarrow.parquet").ParquetFile(
+            self._path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
+        )
 
 
 class ParquetFormat:

@@ -16,7 +16,7 @@ from vstore.filters.evaluate import predicate
 from vstore.filters.tree import DocumentContains, Filter, leaves
 from vstore.memory.store import CAPABILITIES
 from vstore.transfer.endpoint import EVERYTHING
-from vstore.transfer.files.format import TEXT, Reader
+from vstore.transfer.files.format import TEXT, Reader, by_part
 from vstore.transfer.files.ids import IdIndex
 from vstore.transfer.files.location import Location
 from vstore.types import CollectionInfo, Include, IncludeName, Page, Records
@@ -32,8 +32,8 @@ class FileSource:
     """Implements ``Source``. The order is that of the rows, and a cursor is a row's number.
 
     A filter is evaluated record by record, by the reference's meaning (``vstore.filters.evaluate``); to answer it,
-    every row is read. ``get`` makes an index of the ids when it is first called, 16 bytes a record, and decodes the
-    block around each record (see ``Reader.block``): it is quick for records that stand near each other.
+    every row is read. ``get`` makes an index of the ids when it is first called, 16 bytes a record; in Parquet it has
+    to read the row group around each record, so it is quick for records that stand near each other.
 
     Args:
         location: Where the files are.
@@ -138,12 +138,9 @@ class FileSource:
             asked = set(wanted)
             parts = [self._empty(columns)]
             rows = self.index().rows(wanted).tolist() if wanted else []
-            while rows:
-                block = self._block(rows[0])
-                inside = [row - block.start for row in rows if row in block]
-                del rows[: len(inside)]
-                found = self._decoded(block, columns)
-                parts.append(found.take([place for place in inside if found.ids[place] in asked]))
+            for part, inside in by_part(rows, self._ends):
+                found = self._told(self._readers[part].take(inside, columns))
+                parts.append(found.take([place for place, found_id in enumerate(found.ids) if found_id in asked]))
             return Records.concat(parts).ordered(wanted)
 
     def close(self) -> None:
@@ -181,29 +178,20 @@ class FileSource:
                 seen[record_id] = place
             row += len(records)
 
-    def _block(self, row: int) -> range:
-        part = bisect_right(self._ends, row)
-        first = self._ends[part - 1] if part else 0
-        block = self._readers[part].block(row - first)
-        return range(first + block.start, first + block.stop)
-
-    def _decoded(self, block: range, include: Include) -> Records:
-        parts: list[Records] = []
-        missing = len(block)
-        for records in self._rows(block.start, len(block), include):
-            parts.append(records[:missing])
-            missing -= len(parts[-1])
-            if not missing:
-                break
-        return Records.concat(parts)
-
     def _rows(self, start: int, size: int, include: Include) -> Iterator[Records]:
         """The rows from ``start`` on. A batch ends where its part ends."""
         first = bisect_right(self._ends, start)
         for part in range(first, len(self._readers)):
             begin = start - (self._ends[part - 1] if part else 0) if part == first else 0
             for records in self._readers[part].batches(begin, size, include):
-                yield records if self._clean or records.metadatas is None else _without_none(records)
+                yield self._told(records)
+
+    def _told(self, records: Records) -> Records:
+        """What records are by the contract, where None means absent (META-3)."""
+        if self._clean or records.metadatas is None:
+            return records
+        metadatas = check_metadatas(records.metadatas, len(records), nested=True)
+        return Records(records.ids, records.vectors, records.documents, metadatas)
 
     def _matching(self, start: int, where: Filter | bool, include: Include) -> Iterator[tuple[Records, list[int]]]:
         """The records from ``start`` on that match, with their rows."""
@@ -270,11 +258,6 @@ class FileSource:
         except VStoreError as error:
             error.add_context(backend=self.backend, operation=name, collection=self._info.name)
             raise
-
-
-def _without_none(records: Records) -> Records:
-    metadatas = check_metadatas(records.metadatas, len(records), nested=True)
-    return Records(records.ids, records.vectors, records.documents, metadatas)
 
 
 def _only(records: Records, include: Include) -> Records:
