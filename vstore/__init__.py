@@ -30,6 +30,7 @@ from vstore.errors import (
     VStoreError,
 )
 from vstore.filters import F, Filter
+from vstore.mapping import Mapping
 from vstore.types import (
     HNSW,
     IVFPQ,
@@ -74,6 +75,7 @@ __all__ = [
     "InvalidInput",
     "LimitExceeded",
     "Limits",
+    "Mapping",
     "Metric",
     "Mismatch",
     "NotFound",

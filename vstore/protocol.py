@@ -13,8 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncIndexing
-from vstore._sync.protocol import Adapter, CollectionAdapter, Indexing
+from vstore._async.protocol import (
+    AsyncAdapter,
+    AsyncCollectionAdapter,
+    AsyncForeignCollection,
+    AsyncForeignStore,
+    AsyncIndexing,
+)
+from vstore._sync.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
 from vstore.urls import Option, OptionValue, StoreURL
 
 __all__ = [
@@ -22,9 +28,13 @@ __all__ = [
     "AdapterFactory",
     "AsyncAdapter",
     "AsyncCollectionAdapter",
+    "AsyncForeignCollection",
+    "AsyncForeignStore",
     "AsyncIndexing",
     "CollectionAdapter",
     "EmbeddedFactory",
+    "ForeignCollection",
+    "ForeignStore",
     "Indexing",
     "Settings",
 ]

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
-from vstore.protocol import Adapter, CollectionAdapter, Indexing
+from vstore.foreign import Key, Rows
+from vstore.mapping import Mapping
+from vstore.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
 from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
 __all__ = ["ThreadedAdapter"]
@@ -34,6 +36,11 @@ class ThreadedAdapter:
     @property
     def secrets(self) -> Sequence[str]:
         return self._inner.secrets
+
+    @property
+    def foreign(self) -> _ThreadedForeign | None:
+        inner = self._inner.foreign
+        return None if inner is None else _ThreadedForeign(inner)
 
     def translate(self, error: Exception) -> VStoreError:
         return self._inner.translate(error)
@@ -127,3 +134,52 @@ class _ThreadedCollection:
     async def build_index(self) -> None:
         if isinstance(self._inner, Indexing):
             await asyncio.to_thread(self._inner.build_index)
+
+
+class _ThreadedForeign:
+    """Implements ``AsyncForeignStore`` likewise."""
+
+    def __init__(self, inner: ForeignStore) -> None:
+        self._inner = inner
+
+    async def names(self) -> list[str]:
+        return await asyncio.to_thread(self._inner.names)
+
+    async def propose(self, name: str, layout: str | None) -> Mapping:
+        return await asyncio.to_thread(self._inner.propose, name, layout)
+
+    async def open(self, name: str, mapping: Mapping) -> _ThreadedForeignCollection:
+        return _ThreadedForeignCollection(await asyncio.to_thread(self._inner.open, name, mapping))
+
+
+class _ThreadedForeignCollection:
+    """Implements ``AsyncForeignCollection`` likewise."""
+
+    def __init__(self, inner: ForeignCollection) -> None:
+        self._inner = inner
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._inner.info
+
+    @property
+    def mapping(self) -> Mapping:
+        return self._inner.mapping
+
+    @property
+    def native(self) -> object:
+        return self._inner.native
+
+    async def count(self) -> int:
+        return await asyncio.to_thread(self._inner.count)
+
+    async def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        return await asyncio.to_thread(self._inner.fetch, keys, include)
+
+    async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
+        pages = self._inner.pages(size, after, include)
+        while (page := await asyncio.to_thread(next, pages, None)) is not None:
+            yield page
+
+    async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        return await asyncio.to_thread(self._inner.nearest, vector, k, include)

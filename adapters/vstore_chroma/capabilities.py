@@ -67,5 +67,8 @@ def capabilities(
             "that write the same ids through the same server at the same moment"
         ),
         rename=native(),
-        mapping=no("collections that vstore did not create cannot be mapped yet"),
+        mapping=emulated(
+            "reading only; a filter, a count with one and an exact query read every record, an approximate query asks "
+            "the index"
+        ),
     )

@@ -27,6 +27,7 @@ from vstore.types import Include, Metadata, Records, VectorArray
 
 __all__ = [
     "FLOAT_KINDS",
+    "INFO",
     "INT_KINDS",
     "KINDS",
     "LIST_KINDS",
@@ -52,6 +53,8 @@ _INT: Final = struct.Struct("<q")
 _DOUBLE: Final = struct.Struct("<d")
 _MAGNITUDE: Final = (1 << 63) - 1
 
+# The key of a collection's own metadata under which vstore keeps what it is.
+INFO: Final = "_vs_info"
 _MARKER: Final = "_vs."
 _ESCAPE: Final = "_vs="
 _IMAGE: Final = "_vs~"

@@ -77,5 +77,8 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
             "not against other processes that write the same ids at the same moment"
         ),
         rename=native(),
-        mapping=no("collections that vstore did not create cannot be mapped yet"),
+        mapping=emulated(
+            "reading only; a filter, a count with one and an exact query read every entity, an approximate query asks "
+            "the index. Opening a collection loads it"
+        ),
     )

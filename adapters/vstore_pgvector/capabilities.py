@@ -101,5 +101,8 @@ def capabilities(
         int64_ordering=native(),
         atomic_writes=native(),
         rename=native(),
-        mapping=no("opening a table that vstore did not create is not implemented"),
+        mapping=emulated(
+            "reading only; a filter, a count with one and an exact query read every row, an approximate query asks "
+            "the index"
+        ),
     )

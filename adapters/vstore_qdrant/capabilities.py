@@ -76,5 +76,12 @@ def capabilities(
             else "a call beyond one batch is several writes, and Qdrant cannot roll back"
         ),
         rename=native() if kind == "engine" else no("Qdrant does not rename collections"),
-        mapping=no("collections that vstore did not create cannot be mapped yet"),
+        mapping=no(
+            "the directory holds collections of vstore only; local mode's opens with client=QdrantClient(path=…)"
+        )
+        if kind == "engine"
+        else emulated(
+            "reading only; a filter, a count with one and an exact query read every point, an approximate query asks "
+            "the index"
+        ),
     )

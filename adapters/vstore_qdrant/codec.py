@@ -38,6 +38,7 @@ from vstore.types import Include, Metadata, Metric, Records, VectorArray
 from vstore_qdrant.terms import halves, value_text
 
 __all__ = [
+    "INFO",
     "Fields",
     "Found",
     "Payload",
@@ -56,6 +57,8 @@ __all__ = [
 
 Payload: TypeAlias = dict[str, Any]
 
+# The key of a collection's metadata under which vstore keeps what it is.
+INFO: Final = "vstore"
 # uuid5's own construction over a namespace of this adapter: 122 bits of SHA-1, so that among 10**12 ids
 # the odds that any two meet are below 10**-12
 _NAMESPACE: Final = bytes.fromhex("5c1f3c0e8a6b5b0f9d4e7a21c36f80d2")

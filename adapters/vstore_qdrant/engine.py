@@ -255,6 +255,10 @@ class EngineDatabase:
         return self
 
     @property
+    def foreign(self) -> None:
+        return None
+
+    @property
     def shards(self) -> dict[str, edge.EdgeShard]:
         """The engine's shard of each collection that is open."""
         return {name: shard for name, table in self._in.tables.items() if (shard := table.native) is not None}

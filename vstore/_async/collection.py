@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vstore._async._run import run_blocking
-from vstore._async.protocol import AsyncCollectionAdapter, AsyncIndexing
+from vstore._async.protocol import AsyncCollectionAdapter, AsyncCollectionReader, AsyncIndexing
 from vstore.capabilities import Capabilities
 from vstore.embedding import Embedder
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, Unsupported
 from vstore.filters.tree import Filter
 from vstore.keys import check_name
+from vstore.mapping import Mapping as Layout
 from vstore.operation import Gate
 from vstore.scores import ranked
 from vstore.types import (
@@ -55,12 +57,17 @@ class AsyncCollection:
 
     def __init__(
         self,
-        adapter: AsyncCollectionAdapter,
+        adapter: AsyncCollectionReader,
         capabilities: Capabilities,
         gate: Gate,
         embedder: Embedder | None,
+        *,
+        writer: AsyncCollectionAdapter | None,
+        mapping: Layout | None = None,
     ) -> None:
         self._adapter = adapter
+        self._writer = writer
+        self._mapping = mapping
         self._capabilities = capabilities
         self._gate = gate
         self._embedder = embedder
@@ -78,6 +85,11 @@ class AsyncCollection:
     def name(self) -> str:
         """The collection's name."""
         return self._adapter.info.name
+
+    @property
+    def mapping(self) -> Layout | None:
+        """How it is read, if vstore did not create it; with what the database told filled in."""
+        return self._mapping
 
     @property
     def native(self) -> Any:
@@ -104,10 +116,10 @@ class AsyncCollection:
             InvalidInput: A record breaks the contract; nothing was sent.
             PartialWrite: It failed midway where the database cannot roll back; ``error.written`` tells.
         """
-        with self._gate.operation("add", self.name):
+        with self._writing("add") as writer:
             records = await self._records(ids, vectors, documents, metadatas)
             if records.ids:
-                await self._adapter.add(records)
+                await writer.add(records)
 
     async def upsert(
         self,
@@ -120,10 +132,10 @@ class AsyncCollection:
 
         Args and errors are those of ``add``, but an id that exists is no error.
         """
-        with self._gate.operation("upsert", self.name):
+        with self._writing("upsert") as writer:
             records = await self._records(ids, vectors, documents, metadatas)
             if records.ids:
-                await self._adapter.upsert(records)
+                await writer.upsert(records)
 
     async def update(
         self,
@@ -147,7 +159,7 @@ class AsyncCollection:
         Raises:
             NotFound: Any id is missing; ``error.ids`` names them and nothing was written.
         """
-        with self._gate.operation("update", self.name):
+        with self._writing("update") as writer:
             checked = check_ids(ids)
             limits = self._capabilities.limits
             texts = None if documents is None else check_documents(documents, len(checked), limits.max_document_bytes)
@@ -168,7 +180,7 @@ class AsyncCollection:
             array = None if vectors is None else self._vectors(vectors, len(checked))
             if checked:
                 records = Records(checked, array, texts, dicts)
-                await self._adapter.update(records, replace_metadata=replace_metadata)
+                await writer.update(records, replace_metadata=replace_metadata)
 
     async def get(self, ids: Iterable[str], *, include: Iterable[IncludeName] = _EVERYTHING) -> Records:
         """The records with these ids, in the order asked; missing ids are left out, repeated ones come once."""
@@ -268,23 +280,23 @@ class AsyncCollection:
         Raises:
             InvalidInput: Neither or both are given, or the filter is empty or true of every record.
         """
-        with self._gate.operation("delete", self.name):
+        with self._writing("delete") as writer:
             if (ids is None) == (where is None):
                 raise InvalidInput("delete takes exactly one of ids= and where=", hint="clear() deletes everything.")
             if ids is not None:
                 if wanted := list(dict.fromkeys(check_ids(ids, distinct=False))):
-                    await self._adapter.delete_ids(wanted)
+                    await writer.delete_ids(wanted)
                 return
             condition = check_filter(where if where is not None else {}, self._capabilities)
             if condition is True:
                 raise InvalidInput("this filter is true of every record", hint="clear() deletes everything.")
             if condition is not False:
-                await self._adapter.delete_where(condition)
+                await writer.delete_where(condition)
 
     async def clear(self) -> None:
         """Deletes all records; the collection stays."""
-        with self._gate.operation("clear", self.name):
-            await self._adapter.clear()
+        with self._writing("clear") as writer:
+            await writer.clear()
 
     async def count(self, where: Filter | Mapping[str, Any] | None = None) -> int:
         """The exact number of records, or of those that match."""
@@ -330,11 +342,21 @@ class AsyncCollection:
         Raises:
             AlreadyExists: The name is taken.
         """
-        with self._gate.operation("rename", self.name):
+        with self._writing("rename") as writer:
             self._capabilities.require("rename", "rename")
             check_name(name)
             if name != self.name:
-                await self._adapter.rename(name)
+                await writer.rename(name)
+
+    @contextmanager
+    def _writing(self, operation: str) -> Iterator[AsyncCollectionAdapter]:
+        with self._gate.operation(operation, self.name):
+            if self._writer is None:
+                raise Unsupported(
+                    f"{operation} writes, and a collection opened with mapping= is read only",
+                    hint="Copy it into a collection of vstore's own, or write through store.native.",
+                )
+            yield self._writer
 
     async def _records(
         self,

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
+from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
-__all__ = ["AsyncAdapter", "AsyncCollectionAdapter", "AsyncIndexing"]
+if TYPE_CHECKING:
+    from vstore.foreign import Key, Rows
+
+__all__ = [
+    "AsyncAdapter",
+    "AsyncCollectionAdapter",
+    "AsyncCollectionReader",
+    "AsyncForeignCollection",
+    "AsyncForeignStore",
+    "AsyncIndexing",
+]
 
 
 class AsyncAdapter(Protocol):
@@ -29,6 +40,11 @@ class AsyncAdapter(Protocol):
     @property
     def secrets(self) -> Sequence[str]:
         """Texts that must not appear in an error: passwords, tokens."""
+        ...
+
+    @property
+    def foreign(self) -> AsyncForeignStore | None:
+        """The collections that vstore did not create; None where the capability ``mapping`` is NO."""
         ...
 
     def translate(self, error: Exception) -> VStoreError:
@@ -64,8 +80,8 @@ class AsyncAdapter(Protocol):
         ...
 
 
-class AsyncCollectionAdapter(Protocol):
-    """One collection. All calls may come from many threads, or tasks, at once."""
+class AsyncCollectionReader(Protocol):
+    """What can be read of one collection. All calls may come from many threads, or tasks, at once."""
 
     @property
     def info(self) -> CollectionInfo:
@@ -75,22 +91,6 @@ class AsyncCollectionAdapter(Protocol):
     @property
     def native(self) -> object:
         """The client's own handle of this collection, or what stands for it."""
-        ...
-
-    async def add(self, records: Records) -> None:
-        """Inserts; ``AlreadyExists`` with the ids if any is there, and then nothing is written."""
-        ...
-
-    async def upsert(self, records: Records) -> None:
-        """Inserts or replaces whole records."""
-        ...
-
-    async def update(self, records: Records, *, replace_metadata: bool) -> None:
-        """Changes only the columns given; ``NotFound`` with the ids if any is missing, and then nothing is written.
-
-        A document of None is removed. Metadata merges key by key, a value of None removes its key;
-        with ``replace_metadata`` it replaces and holds no None.
-        """
         ...
 
     async def get(self, ids: Sequence[str], include: Include) -> Records:
@@ -116,6 +116,30 @@ class AsyncCollectionAdapter(Protocol):
         """Every record once, in pages of at most ``batch_size``, each with the token to go on behind it."""
         ...
 
+    async def count(self, where: Filter | None) -> int:
+        """Exact number of records, or of those that match."""
+        ...
+
+
+class AsyncCollectionAdapter(AsyncCollectionReader, Protocol):
+    """One collection that vstore created."""
+
+    async def add(self, records: Records) -> None:
+        """Inserts; ``AlreadyExists`` with the ids if any is there, and then nothing is written."""
+        ...
+
+    async def upsert(self, records: Records) -> None:
+        """Inserts or replaces whole records."""
+        ...
+
+    async def update(self, records: Records, *, replace_metadata: bool) -> None:
+        """Changes only the columns given; ``NotFound`` with the ids if any is missing, and then nothing is written.
+
+        A document of None is removed. Metadata merges key by key, a value of None removes its key;
+        with ``replace_metadata`` it replaces and holds no None.
+        """
+        ...
+
     async def delete_ids(self, ids: Sequence[str]) -> None:
         """Deletes the records that are there."""
         ...
@@ -126,10 +150,6 @@ class AsyncCollectionAdapter(Protocol):
 
     async def clear(self) -> None:
         """Deletes all records; the collection stays."""
-        ...
-
-    async def count(self, where: Filter | None) -> int:
-        """Exact number of records, or of those that match."""
         ...
 
     async def rename(self, name: str) -> None:
@@ -147,4 +167,63 @@ class AsyncIndexing(Protocol):
 
     async def build_index(self) -> None:
         """Builds the index that ``info`` tells and returns when it is ready. Does nothing where it is there."""
+
+
+class AsyncForeignStore(Protocol):
+    """The collections of one database that vstore did not create."""
+
+    async def names(self) -> list[str]:
+        """Their names, sorted; in PostgreSQL tables with a vector column."""
+        ...
+
+    async def propose(self, name: str, layout: str | None) -> Mapping:
+        """How to read a collection, as complete as the database tells it.
+
+        Args:
+            name: The collection.
+            layout: One of ``vstore.mapping.LAYOUTS``, whose package wrote it; None to find out from what is there.
+
+        Raises:
+            NotFound: There is none.
+            Mismatch: vstore created it, or it does not have this layout.
+        """
+        ...
+
+    async def open(self, name: str, mapping: Mapping) -> AsyncForeignCollection:
+        """Opens one for reading; ``NotFound`` if there is none, ``Mismatch`` where the mapping does not fit it."""
+        ...
+
+
+class AsyncForeignCollection(Protocol):
+    """The rows of one collection as the database holds them; ``vstore._async.mapped`` makes records of them."""
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What it is; ``index`` is ``Flat()`` where it has none that vstore knows."""
+        ...
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping it was opened with, with id type, metric and dimension filled in."""
+        ...
+
+    @property
+    def native(self) -> object:
+        """The client's own handle, or what stands for it."""
+        ...
+
+    async def count(self) -> int:
+        """Exact number of rows, without those the mapping skips."""
+        ...
+
+    async def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        """The rows with these ids, in any order."""
+        ...
+
+    def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
+        """Every row once, in an order of the database's keys, each page with the token to go on behind it."""
+        ...
+
+    async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        """About the k nearest to one vector of shape (d,), by the database's index; None where it has no such query."""
         ...

@@ -10,14 +10,24 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from vstore._async._run import sleep
-from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncIndexing
+from vstore._async.protocol import (
+    AsyncAdapter,
+    AsyncCollectionAdapter,
+    AsyncForeignCollection,
+    AsyncForeignStore,
+    AsyncIndexing,
+)
 from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
+from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
+
+if TYPE_CHECKING:
+    from vstore.foreign import Key, Rows
 
 __all__ = ["AsyncRetry", "AsyncRetryingAdapter"]
 
@@ -74,6 +84,29 @@ class AsyncRetry:
                 await sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
+    async def pages(
+        self, begin: Callable[[str | None], AsyncIterator[tuple[T, str]]], after: str | None
+    ) -> AsyncIterator[tuple[T, str]]:
+        """The pages of ``begin(after)``; where one fails and is tried again, a new scan begins behind the last one."""
+        pages: AsyncIterator[tuple[T, str]] | None = None
+
+        async def following() -> tuple[T, str] | None:
+            # a scan that has failed is over
+            nonlocal pages
+            if pages is None:
+                pages = begin(after)
+            try:
+                return await anext(pages)
+            except StopAsyncIteration:
+                return None
+            except Exception:
+                pages = None
+                raise
+
+        while (page := await self.call(following)) is not None:
+            after = page[1]
+            yield page
+
 
 class AsyncRetryingAdapter:
     """Implements ``AsyncAdapter`` over another one."""
@@ -93,6 +126,11 @@ class AsyncRetryingAdapter:
     @property
     def secrets(self) -> Sequence[str]:
         return self._inner.secrets
+
+    @property
+    def foreign(self) -> AsyncForeignStore | None:
+        inner = self._inner.foreign
+        return None if inner is None else _AsyncRetryingForeign(inner, self._again)
 
     def translate(self, error: Exception) -> VStoreError:
         return self._inner.translate(error)
@@ -159,27 +197,10 @@ class _AsyncRetryingCollection:
     ) -> list[Hits]:
         return await self._again.call(lambda: self._inner.query(vectors, k, where, include, exact=exact, search=search))
 
-    async def scan(
+    def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
-        pages: AsyncIterator[tuple[Records, str]] | None = None
-
-        async def following() -> tuple[Records, str] | None:
-            # a scan that has failed is over: a new one goes on behind the last page
-            nonlocal pages
-            if pages is None:
-                pages = self._inner.scan(where, batch_size, after, include)
-            try:
-                return await anext(pages)
-            except StopAsyncIteration:
-                return None
-            except Exception:
-                pages = None
-                raise
-
-        while (page := await self._again.call(following)) is not None:
-            after = page[1]
-            yield page
+        return self._again.pages(lambda token: self._inner.scan(where, batch_size, token, include), after)
 
     async def delete_ids(self, ids: Sequence[str]) -> None:
         await self._again.call(lambda: self._inner.delete_ids(ids))
@@ -203,3 +224,53 @@ class _AsyncRetryingCollection:
     async def build_index(self) -> None:
         if isinstance(self._inner, AsyncIndexing):
             await self._again.call(self._inner.build_index)
+
+
+class _AsyncRetryingForeign:
+    """Implements ``AsyncForeignStore`` likewise."""
+
+    def __init__(self, inner: AsyncForeignStore, again: AsyncRetry) -> None:
+        self._inner = inner
+        self._again = again
+
+    async def names(self) -> list[str]:
+        return await self._again.call(self._inner.names)
+
+    async def propose(self, name: str, layout: str | None) -> Mapping:
+        return await self._again.call(lambda: self._inner.propose(name, layout))
+
+    async def open(self, name: str, mapping: Mapping) -> AsyncForeignCollection:
+        opened = await self._again.call(lambda: self._inner.open(name, mapping))
+        return _AsyncRetryingForeignCollection(opened, self._again)
+
+
+class _AsyncRetryingForeignCollection:
+    """Implements ``AsyncForeignCollection`` likewise."""
+
+    def __init__(self, inner: AsyncForeignCollection, again: AsyncRetry) -> None:
+        self._inner = inner
+        self._again = again
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._inner.info
+
+    @property
+    def mapping(self) -> Mapping:
+        return self._inner.mapping
+
+    @property
+    def native(self) -> object:
+        return self._inner.native
+
+    async def count(self) -> int:
+        return await self._again.call(self._inner.count)
+
+    async def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        return await self._again.call(lambda: self._inner.fetch(keys, include))
+
+    def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
+        return self._again.pages(lambda token: self._inner.pages(size, token, include), after)
+
+    async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        return await self._again.call(lambda: self._inner.nearest(vector, k, include))

@@ -4,14 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
+from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
-__all__ = ["Adapter", "CollectionAdapter", "Indexing"]
+if TYPE_CHECKING:
+    from vstore.foreign import Key, Rows
+
+__all__ = [
+    "Adapter",
+    "CollectionAdapter",
+    "CollectionReader",
+    "ForeignCollection",
+    "ForeignStore",
+    "Indexing",
+]
 
 
 class Adapter(Protocol):
@@ -30,6 +41,11 @@ class Adapter(Protocol):
     @property
     def secrets(self) -> Sequence[str]:
         """Texts that must not appear in an error: passwords, tokens."""
+        ...
+
+    @property
+    def foreign(self) -> ForeignStore | None:
+        """The collections that vstore did not create; None where the capability ``mapping`` is NO."""
         ...
 
     def translate(self, error: Exception) -> VStoreError:
@@ -65,8 +81,8 @@ class Adapter(Protocol):
         ...
 
 
-class CollectionAdapter(Protocol):
-    """One collection. All calls may come from many threads, or tasks, at once."""
+class CollectionReader(Protocol):
+    """What can be read of one collection. All calls may come from many threads, or tasks, at once."""
 
     @property
     def info(self) -> CollectionInfo:
@@ -76,22 +92,6 @@ class CollectionAdapter(Protocol):
     @property
     def native(self) -> object:
         """The client's own handle of this collection, or what stands for it."""
-        ...
-
-    def add(self, records: Records) -> None:
-        """Inserts; ``AlreadyExists`` with the ids if any is there, and then nothing is written."""
-        ...
-
-    def upsert(self, records: Records) -> None:
-        """Inserts or replaces whole records."""
-        ...
-
-    def update(self, records: Records, *, replace_metadata: bool) -> None:
-        """Changes only the columns given; ``NotFound`` with the ids if any is missing, and then nothing is written.
-
-        A document of None is removed. Metadata merges key by key, a value of None removes its key;
-        with ``replace_metadata`` it replaces and holds no None.
-        """
         ...
 
     def get(self, ids: Sequence[str], include: Include) -> Records:
@@ -117,6 +117,30 @@ class CollectionAdapter(Protocol):
         """Every record once, in pages of at most ``batch_size``, each with the token to go on behind it."""
         ...
 
+    def count(self, where: Filter | None) -> int:
+        """Exact number of records, or of those that match."""
+        ...
+
+
+class CollectionAdapter(CollectionReader, Protocol):
+    """One collection that vstore created."""
+
+    def add(self, records: Records) -> None:
+        """Inserts; ``AlreadyExists`` with the ids if any is there, and then nothing is written."""
+        ...
+
+    def upsert(self, records: Records) -> None:
+        """Inserts or replaces whole records."""
+        ...
+
+    def update(self, records: Records, *, replace_metadata: bool) -> None:
+        """Changes only the columns given; ``NotFound`` with the ids if any is missing, and then nothing is written.
+
+        A document of None is removed. Metadata merges key by key, a value of None removes its key;
+        with ``replace_metadata`` it replaces and holds no None.
+        """
+        ...
+
     def delete_ids(self, ids: Sequence[str]) -> None:
         """Deletes the records that are there."""
         ...
@@ -127,10 +151,6 @@ class CollectionAdapter(Protocol):
 
     def clear(self) -> None:
         """Deletes all records; the collection stays."""
-        ...
-
-    def count(self, where: Filter | None) -> int:
-        """Exact number of records, or of those that match."""
         ...
 
     def rename(self, name: str) -> None:
@@ -148,4 +168,63 @@ class Indexing(Protocol):
 
     def build_index(self) -> None:
         """Builds the index that ``info`` tells and returns when it is ready. Does nothing where it is there."""
+
+
+class ForeignStore(Protocol):
+    """The collections of one database that vstore did not create."""
+
+    def names(self) -> list[str]:
+        """Their names, sorted; in PostgreSQL tables with a vector column."""
+        ...
+
+    def propose(self, name: str, layout: str | None) -> Mapping:
+        """How to read a collection, as complete as the database tells it.
+
+        Args:
+            name: The collection.
+            layout: One of ``vstore.mapping.LAYOUTS``, whose package wrote it; None to find out from what is there.
+
+        Raises:
+            NotFound: There is none.
+            Mismatch: vstore created it, or it does not have this layout.
+        """
+        ...
+
+    def open(self, name: str, mapping: Mapping) -> ForeignCollection:
+        """Opens one for reading; ``NotFound`` if there is none, ``Mismatch`` where the mapping does not fit it."""
+        ...
+
+
+class ForeignCollection(Protocol):
+    """The rows of one collection as the database holds them; ``vstore._sync.mapped`` makes records of them."""
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What it is; ``index`` is ``Flat()`` where it has none that vstore knows."""
+        ...
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping it was opened with, with id type, metric and dimension filled in."""
+        ...
+
+    @property
+    def native(self) -> object:
+        """The client's own handle, or what stands for it."""
+        ...
+
+    def count(self) -> int:
+        """Exact number of rows, without those the mapping skips."""
+        ...
+
+    def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        """The rows with these ids, in any order."""
+        ...
+
+    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+        """Every row once, in an order of the database's keys, each page with the token to go on behind it."""
+        ...
+
+    def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        """About the k nearest to one vector of shape (d,), by the database's index; None where it has no such query."""
         ...

@@ -11,14 +11,24 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from vstore._sync._run import sleep
-from vstore._sync.protocol import Adapter, CollectionAdapter, Indexing
+from vstore._sync.protocol import (
+    Adapter,
+    CollectionAdapter,
+    ForeignCollection,
+    ForeignStore,
+    Indexing,
+)
 from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
+from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
+
+if TYPE_CHECKING:
+    from vstore.foreign import Key, Rows
 
 __all__ = ["Retry", "RetryingAdapter"]
 
@@ -75,6 +85,29 @@ class Retry:
                 sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
+    def pages(
+        self, begin: Callable[[str | None], Iterator[tuple[T, str]]], after: str | None
+    ) -> Iterator[tuple[T, str]]:
+        """The pages of ``begin(after)``; where one fails and is tried again, a new scan begins behind the last one."""
+        pages: Iterator[tuple[T, str]] | None = None
+
+        def following() -> tuple[T, str] | None:
+            # a scan that has failed is over
+            nonlocal pages
+            if pages is None:
+                pages = begin(after)
+            try:
+                return next(pages)
+            except StopIteration:
+                return None
+            except Exception:
+                pages = None
+                raise
+
+        while (page := self.call(following)) is not None:
+            after = page[1]
+            yield page
+
 
 class RetryingAdapter:
     """Implements ``Adapter`` over another one."""
@@ -94,6 +127,11 @@ class RetryingAdapter:
     @property
     def secrets(self) -> Sequence[str]:
         return self._inner.secrets
+
+    @property
+    def foreign(self) -> ForeignStore | None:
+        inner = self._inner.foreign
+        return None if inner is None else _RetryingForeign(inner, self._again)
 
     def translate(self, error: Exception) -> VStoreError:
         return self._inner.translate(error)
@@ -163,24 +201,7 @@ class _RetryingCollection:
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
-        pages: Iterator[tuple[Records, str]] | None = None
-
-        def following() -> tuple[Records, str] | None:
-            # a scan that has failed is over: a new one goes on behind the last page
-            nonlocal pages
-            if pages is None:
-                pages = self._inner.scan(where, batch_size, after, include)
-            try:
-                return next(pages)
-            except StopIteration:
-                return None
-            except Exception:
-                pages = None
-                raise
-
-        while (page := self._again.call(following)) is not None:
-            after = page[1]
-            yield page
+        return self._again.pages(lambda token: self._inner.scan(where, batch_size, token, include), after)
 
     def delete_ids(self, ids: Sequence[str]) -> None:
         self._again.call(lambda: self._inner.delete_ids(ids))
@@ -204,3 +225,53 @@ class _RetryingCollection:
     def build_index(self) -> None:
         if isinstance(self._inner, Indexing):
             self._again.call(self._inner.build_index)
+
+
+class _RetryingForeign:
+    """Implements ``ForeignStore`` likewise."""
+
+    def __init__(self, inner: ForeignStore, again: Retry) -> None:
+        self._inner = inner
+        self._again = again
+
+    def names(self) -> list[str]:
+        return self._again.call(self._inner.names)
+
+    def propose(self, name: str, layout: str | None) -> Mapping:
+        return self._again.call(lambda: self._inner.propose(name, layout))
+
+    def open(self, name: str, mapping: Mapping) -> ForeignCollection:
+        opened = self._again.call(lambda: self._inner.open(name, mapping))
+        return _RetryingForeignCollection(opened, self._again)
+
+
+class _RetryingForeignCollection:
+    """Implements ``ForeignCollection`` likewise."""
+
+    def __init__(self, inner: ForeignCollection, again: Retry) -> None:
+        self._inner = inner
+        self._again = again
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._inner.info
+
+    @property
+    def mapping(self) -> Mapping:
+        return self._inner.mapping
+
+    @property
+    def native(self) -> object:
+        return self._inner.native
+
+    def count(self) -> int:
+        return self._again.call(self._inner.count)
+
+    def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        return self._again.call(lambda: self._inner.fetch(keys, include))
+
+    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+        return self._again.pages(lambda token: self._inner.pages(size, token, include), after)
+
+    def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        return self._again.call(lambda: self._inner.nearest(vector, k, include))

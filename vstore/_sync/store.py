@@ -4,20 +4,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from vstore._sync.collection import Collection
-from vstore._sync.protocol import Adapter, CollectionAdapter
-from vstore.capabilities import Capabilities
+from vstore._sync.protocol import Adapter, CollectionAdapter, ForeignStore
+from vstore.capabilities import Capabilities, emulated, no
 from vstore.embedding import Embedder
 from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound
 from vstore.keys import check_name
+from vstore.mapping import LAYOUTS
+from vstore.mapping import Mapping as Layout
 from vstore.operation import Gate
 from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Index, IVFFlat, Metric, index_features
 from vstore.validate import check_metadata
 
 __all__ = ["Store"]
+
+# Where the layout is another's, all this is answered from the records themselves, whatever the database can do.
+_READING: Final[dict[str, Any]] = {
+    **dict.fromkeys(
+        (
+            "exact_query",
+            "filtered_query",
+            "document_contains",
+            "string_ordering",
+            "matches",
+            "nested_paths",
+            "int64_ordering",
+        ),
+        emulated("the records are read and looked at one by one"),
+    ),
+    **dict.fromkeys(("search_ef", "search_probes"), no("a collection opened with mapping= is searched as it is set")),
+}
 
 
 class Store:
@@ -100,25 +120,57 @@ class Store:
             return self._bind(opened, embedder)
 
     def get_collection(
-        self, name: str, *, embedder: Embedder | None = None, mapping: object | None = None
+        self, name: str, *, embedder: Embedder | None = None, mapping: Layout | str | None = None
     ) -> Collection:
         """Opens a collection.
 
         Args:
             name: Its name.
             embedder: What turns texts into vectors; must be the one it was created with.
-            mapping: How to read a collection that vstore did not create.
+            mapping: How to read a collection that vstore did not create: a ``Mapping``; the package that wrote it
+                (``"langchain"``, ``"llamaindex"``, ``"haystack"``, ``"mem0"``); or ``"auto"``, to find out from what
+                is there (``propose_mapping``). Such a collection is read only.
 
         Raises:
             NotFound: There is none of this name.
-            Mismatch: It was created with another embedder, or not by vstore.
+            Mismatch: It was created with another embedder, or not by vstore; or the mapping does not fit it.
             Unsupported: ``mapping`` where the capability ``mapping`` is NO.
         """
         with self._gate.operation("get_collection", name if isinstance(name, str) else ""):
             _check_text(name)
-            if mapping is not None:
-                self._capabilities.require("mapping", "mapping=")
-            return self._bind(self._adapter.open(name), embedder)
+            if mapping is None:
+                return self._bind(self._adapter.open(name), embedder)
+            from vstore._sync.mapped import MappedCollection  # a tenth of the time of importing vstore
+
+            foreign = self._foreign("mapping=")
+            if not isinstance(mapping, Layout):
+                mapping = foreign.propose(name, _layout(mapping))
+            opened = MappedCollection(foreign.open(name, mapping))
+            _check_fit(opened.info, embedder)
+            capabilities = replace(self._capabilities, **_READING)
+            return Collection(opened, capabilities, self._gate, embedder, writer=None, mapping=opened.mapping)
+
+    def propose_mapping(self, name: str, layout: str | None = None) -> Layout:
+        """How to read a collection that vstore did not create, to be looked at, changed and saved as JSON.
+
+        Args:
+            name: The collection; in PostgreSQL a table of the store's schema.
+            layout: The package that wrote it, as in ``get_collection``; None to find out from what is there.
+
+        Raises:
+            NotFound: There is none of this name.
+            Mismatch: vstore created it, or it does not have this layout.
+            Unsupported: The capability ``mapping`` is NO.
+        """
+        with self._gate.operation("propose_mapping", name if isinstance(name, str) else ""):
+            _check_text(name)
+            foreign = self._foreign("propose_mapping")
+            return foreign.propose(name, None if layout is None else _layout(layout))
+
+    def list_foreign_collections(self) -> list[str]:
+        """Names of the collections that vstore did not create, sorted; in PostgreSQL of the store's schema."""
+        with self._gate.operation("list_foreign_collections"):
+            return self._foreign("list_foreign_collections").names()
 
     def has_collection(self, name: str) -> bool:
         """Whether vstore has created a collection of this name."""
@@ -202,17 +254,35 @@ class Store:
             embedder=None if embedder is None else embedder.name,
         )
 
+    def _foreign(self, asked: str) -> ForeignStore:
+        self._capabilities.require("mapping", asked)
+        foreign = self._adapter.foreign
+        assert foreign is not None
+        return foreign
+
     def _bind(self, opened: CollectionAdapter, embedder: Embedder | None) -> Collection:
-        _check_embedder(embedder)
-        info = opened.info
-        if embedder is not None:
-            if embedder.dimension != info.dimension:
-                raise Mismatch(
-                    f"the embedder makes vectors of {embedder.dimension}; the collection has {info.dimension}"
-                )
-            if info.embedder is not None and info.embedder != embedder.name:
-                raise Mismatch(f"it was created with the embedder {info.embedder!r}, not {embedder.name!r}")
-        return Collection(opened, self._capabilities, self._gate, embedder)
+        _check_fit(opened.info, embedder)
+        return Collection(opened, self._capabilities, self._gate, embedder, writer=opened)
+
+
+def _layout(name: object) -> str | None:
+    if name == "auto":
+        return None
+    if name not in LAYOUTS:
+        raise InvalidInput(
+            f"mapping= takes a Mapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {name!r:.80}",
+            hint="store.propose_mapping(name) makes one; Mapping.from_json reads a saved one.",
+        )
+    return str(name)
+
+
+def _check_fit(info: CollectionInfo, embedder: Embedder | None) -> None:
+    _check_embedder(embedder)
+    if embedder is not None:
+        if embedder.dimension != info.dimension:
+            raise Mismatch(f"the embedder makes vectors of {embedder.dimension}; the collection has {info.dimension}")
+        if info.embedder is not None and info.embedder != embedder.name:
+            raise Mismatch(f"it was created with the embedder {info.embedder!r}, not {embedder.name!r}")
 
 
 def _check_text(name: object) -> None:

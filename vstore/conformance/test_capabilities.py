@@ -39,7 +39,7 @@ EXERCISED = {
     "int64_ordering": "test_filters.test_64_bit_integers_are_exact",
     "atomic_writes": "test_capabilities.test_a_failed_write_has_written_nothing",
     "rename": "test_collections.test_rename_keeps_everything",
-    "mapping": "test_collections.test_mapping_is_refused_where_it_is_not_supported",
+    "mapping": "test_collections.test_mapping_is_for_what_vstore_did_not_create",
 }
 
 

@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore import AlreadyExists, F, InvalidInput, LimitExceeded, Mismatch, NotFound, Store, Unsupported
+from vstore import (
+    AlreadyExists,
+    F,
+    InvalidInput,
+    LimitExceeded,
+    Mapping,
+    Metric,
+    Mismatch,
+    NotFound,
+    Store,
+    Unsupported,
+)
 from vstore.conformance.checks import contents, names, raises, rows, typed
 from vstore.conformance.corpus import METADATA, unique_name
 from vstore.conformance.fixtures import New, Supports, clause
@@ -225,9 +236,20 @@ def test_texts_are_embedded(store: Store, new: New) -> None:
 
 
 @clause("COL-2")
-def test_mapping_is_refused_where_it_is_not_supported(store: Store, new: New, supports: Supports) -> None:
+def test_mapping_is_for_what_vstore_did_not_create(store: Store, new: New, supports: Supports) -> None:
     c = new()
-    if not supports("mapping"):
-        with raises(Unsupported):
-            store.get_collection(c.name, mapping=object())
+    mapped = supports("mapping")
+    for call in (
+        lambda: store.get_collection(c.name, mapping="auto"),
+        lambda: store.get_collection(c.name, mapping=Mapping(vector="embedding", id=("id",), metric=Metric.L2)),
+        lambda: store.propose_mapping(c.name),
+    ):
+        with raises(Mismatch if mapped else Unsupported):
+            call()
+    with raises(InvalidInput if mapped else Unsupported):
+        store.get_collection(c.name, mapping="a package that nobody knows")
+    with raises(NotFound if mapped else Unsupported):
+        store.get_collection(f"{c.name}_not_there", mapping="auto")
+    if mapped:
+        assert c.name not in store.list_foreign_collections()
     assert store.get_collection(c.name).info == c.info

@@ -257,6 +257,10 @@ class MemoryAdapter:
     def secrets(self) -> Sequence[str]:
         return ()
 
+    @property
+    def foreign(self) -> None:
+        return None
+
     def translate(self, error: Exception) -> VStoreError:
         return BackendError(f"{type(error).__name__}: {error}")
 

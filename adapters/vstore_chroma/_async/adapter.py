@@ -16,12 +16,12 @@ from vstore.errors import Mismatch, VStoreError
 from vstore.types import HNSW, CollectionInfo, Index, Metric
 from vstore_chroma._async._run import Closer, Lock
 from vstore_chroma._async.collection import AsyncChromaCollection
+from vstore_chroma._async.foreign import AsyncChromaForeign, names
+from vstore_chroma.codec import INFO
 from vstore_chroma.errors import guarded, translate
 
 __all__ = ["AsyncChromaAdapter"]
 
-_INFO: Final = "_vs_info"
-_PAGE: Final = 1000
 _SPACES: Final[dict[Metric, Space]] = {Metric.COSINE: "cosine", Metric.L2: "l2", Metric.DOT: "ip"}
 
 
@@ -49,6 +49,10 @@ class AsyncChromaAdapter:
     def secrets(self) -> Sequence[str]:
         return self._secrets
 
+    @property
+    def foreign(self) -> AsyncChromaForeign:
+        return AsyncChromaForeign(self._client)
+
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)
 
@@ -61,7 +65,7 @@ class AsyncChromaAdapter:
         with guarded():
             native = await self._client.create_collection(
                 info.name,
-                metadata={_INFO: info_to_json(info)},
+                metadata={INFO: info_to_json(info)},
                 embedding_function=None,
                 configuration=CreateCollectionConfiguration(
                     hnsw=CreateHNSWConfiguration(
@@ -79,15 +83,7 @@ class AsyncChromaAdapter:
             return self._bind(await self._client.get_collection(name, embedding_function=None))
 
     async def names(self) -> list[str]:
-        found: list[str] = []
-        start = 0
-        while True:
-            with guarded():
-                page = await self._client.list_collections(limit=_PAGE, offset=start)
-            found += [native.name for native in page if _INFO in (native.metadata or {})]
-            start += len(page)
-            if len(page) < _PAGE:
-                return sorted(found)
+        return await names(self._client, own=True)
 
     async def drop(self, name: str) -> None:
         collection = await self.open(name)  # what vstore did not create it does not delete
@@ -105,7 +101,7 @@ class AsyncChromaAdapter:
         await self._close()
 
     def _bind(self, native: AsyncCollection) -> AsyncChromaCollection:
-        text = (native.metadata or {}).get(_INFO)
+        text = (native.metadata or {}).get(INFO)
         if text is None:
             raise Mismatch(
                 f"{native.name!r} exists, but vstore did not create it",

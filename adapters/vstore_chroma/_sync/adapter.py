@@ -17,12 +17,12 @@ from vstore.errors import Mismatch, VStoreError
 from vstore.types import HNSW, CollectionInfo, Index, Metric
 from vstore_chroma._sync._run import Closer, Lock
 from vstore_chroma._sync.collection import ChromaCollection
+from vstore_chroma._sync.foreign import ChromaForeign, names
+from vstore_chroma.codec import INFO
 from vstore_chroma.errors import guarded, translate
 
 __all__ = ["ChromaAdapter"]
 
-_INFO: Final = "_vs_info"
-_PAGE: Final = 1000
 _SPACES: Final[dict[Metric, Space]] = {Metric.COSINE: "cosine", Metric.L2: "l2", Metric.DOT: "ip"}
 
 
@@ -50,6 +50,10 @@ class ChromaAdapter:
     def secrets(self) -> Sequence[str]:
         return self._secrets
 
+    @property
+    def foreign(self) -> ChromaForeign:
+        return ChromaForeign(self._client)
+
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)
 
@@ -62,7 +66,7 @@ class ChromaAdapter:
         with guarded():
             native = self._client.create_collection(
                 info.name,
-                metadata={_INFO: info_to_json(info)},
+                metadata={INFO: info_to_json(info)},
                 embedding_function=None,
                 configuration=CreateCollectionConfiguration(
                     hnsw=CreateHNSWConfiguration(
@@ -80,15 +84,7 @@ class ChromaAdapter:
             return self._bind(self._client.get_collection(name, embedding_function=None))
 
     def names(self) -> list[str]:
-        found: list[str] = []
-        start = 0
-        while True:
-            with guarded():
-                page = self._client.list_collections(limit=_PAGE, offset=start)
-            found += [native.name for native in page if _INFO in (native.metadata or {})]
-            start += len(page)
-            if len(page) < _PAGE:
-                return sorted(found)
+        return names(self._client, own=True)
 
     def drop(self, name: str) -> None:
         collection = self.open(name)  # what vstore did not create it does not delete
@@ -106,7 +102,7 @@ class ChromaAdapter:
         self._close()
 
     def _bind(self, native: Collection) -> ChromaCollection:
-        text = (native.metadata or {}).get(_INFO)
+        text = (native.metadata or {}).get(INFO)
         if text is None:
             raise Mismatch(
                 f"{native.name!r} exists, but vstore did not create it",

@@ -12,6 +12,7 @@ from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
 from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_milvus._async._run import Closer, Lock
 from vstore_milvus._async.collection import AsyncMilvusCollection
+from vstore_milvus._async.foreign import AsyncMilvusForeign
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.errors import translate
 from vstore_milvus.schema import fields_of, index_of, info_of, new_properties, token_of
@@ -40,6 +41,10 @@ class AsyncMilvusAdapter:
     @property
     def secrets(self) -> Sequence[str]:
         return self._secrets
+
+    @property
+    def foreign(self) -> AsyncMilvusForeign:
+        return AsyncMilvusForeign(self._session)
 
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)

@@ -13,6 +13,7 @@ from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
 from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_milvus._sync._run import Closer, Lock
 from vstore_milvus._sync.collection import MilvusCollection
+from vstore_milvus._sync.foreign import MilvusForeign
 from vstore_milvus._sync.session import Session
 from vstore_milvus.errors import translate
 from vstore_milvus.schema import fields_of, index_of, info_of, new_properties, token_of
@@ -41,6 +42,10 @@ class MilvusAdapter:
     @property
     def secrets(self) -> Sequence[str]:
         return self._secrets
+
+    @property
+    def foreign(self) -> MilvusForeign:
+        return MilvusForeign(self._session)
 
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)

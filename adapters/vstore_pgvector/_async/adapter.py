@@ -17,6 +17,7 @@ from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_pgvector import embedded
 from vstore_pgvector._async._run import run_blocking
 from vstore_pgvector._async.collection import AsyncPGCollection
+from vstore_pgvector._async.foreign import AsyncPGForeign
 from vstore_pgvector._async.session import AsyncBorrowedSession, AsyncPoolSession, AsyncSession
 from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
 from vstore_pgvector.config import Config
@@ -94,6 +95,10 @@ class AsyncPGAdapter:
     @property
     def secrets(self) -> Sequence[str]:
         return self._secrets
+
+    @property
+    def foreign(self) -> AsyncPGForeign:
+        return AsyncPGForeign(self._session, self._schema)
 
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)

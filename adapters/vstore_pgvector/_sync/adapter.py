@@ -18,6 +18,7 @@ from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_pgvector import embedded
 from vstore_pgvector._sync._run import run_blocking
 from vstore_pgvector._sync.collection import PGCollection
+from vstore_pgvector._sync.foreign import PGForeign
 from vstore_pgvector._sync.session import BorrowedSession, PoolSession, Session
 from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
 from vstore_pgvector.config import Config
@@ -95,6 +96,10 @@ class PGAdapter:
     @property
     def secrets(self) -> Sequence[str]:
         return self._secrets
+
+    @property
+    def foreign(self) -> PGForeign:
+        return PGForeign(self._session, self._schema)
 
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
+from vstore.protocol import AsyncForeignStore
 from vstore.types import HNSW, CollectionInfo, Index
 from vstore_qdrant._async._run import Lock
 from vstore_qdrant._async.collection import AsyncQdrantCollection
@@ -37,6 +38,10 @@ class AsyncQdrantAdapter:
     @property
     def secrets(self) -> Sequence[str]:
         return self._secrets
+
+    @property
+    def foreign(self) -> AsyncForeignStore | None:
+        return self._database.foreign
 
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)

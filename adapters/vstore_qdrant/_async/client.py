@@ -13,14 +13,14 @@ from vstore.codec import info_from_json, info_to_json
 from vstore.errors import AuthenticationFailed, Mismatch, NotFound, Unsupported
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant._async._run import Closer
-from vstore_qdrant.codec import Fields, Found, Payload, Points
+from vstore_qdrant._async.foreign import AsyncQdrantForeign
+from vstore_qdrant.codec import INFO, Fields, Found, Payload, Points
 from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.models import client_filter, collection_settings, search_params
 
 __all__ = ["AsyncClientDatabase", "AsyncClientTable"]
 
-_INFO: Final = "vstore"
 # of a cluster's replicas all take concurrent writes of one point in the same order, so that one whole record is left
 _ORDERING: Final = models.WriteOrdering.STRONG
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
@@ -46,10 +46,14 @@ class AsyncClientDatabase:
     def native(self) -> AsyncQdrantClient:
         return self.client
 
+    @property
+    def foreign(self) -> AsyncQdrantForeign:
+        return AsyncQdrantForeign(self.client, self.guard)
+
     async def create(self, info: CollectionInfo) -> AsyncClientTable:
         with self.guard(), guarded():
             await self.client.create_collection(
-                info.name, metadata={_INFO: info_to_json(info)}, **collection_settings(info)
+                info.name, metadata={INFO: info_to_json(info)}, **collection_settings(info)
             )
             if not self.local:
                 await self.client.create_payload_index(
@@ -69,7 +73,7 @@ class AsyncClientDatabase:
     async def _info_text(self, name: str) -> str | None:
         with self.guard(), guarded():
             found = (await self.client.get_collection(name)).config.metadata
-        text = (found or {}).get(_INFO)
+        text = (found or {}).get(INFO)
         return text if isinstance(text, str) else None
 
     async def names(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from vstore.protocol import AsyncForeignStore
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant.codec import Fields, Found, Payload, Points
 from vstore_qdrant.conditions import Condition
@@ -70,6 +71,11 @@ class AsyncDatabase(Protocol):
     @property
     def native(self) -> object:
         """The library's own handle."""
+        ...
+
+    @property
+    def foreign(self) -> AsyncForeignStore | None:
+        """The collections that vstore did not create; None where there can be none."""
         ...
 
     async def create(self, info: CollectionInfo) -> AsyncTable:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
+from vstore.protocol import ForeignStore
 from vstore.types import HNSW, CollectionInfo, Index
 from vstore_qdrant._sync._run import Lock
 from vstore_qdrant._sync.collection import QdrantCollection
@@ -36,6 +37,10 @@ class QdrantAdapter:
     @property
     def secrets(self) -> Sequence[str]:
         return self._secrets
+
+    @property
+    def foreign(self) -> ForeignStore | None:
+        return self._database.foreign
 
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)

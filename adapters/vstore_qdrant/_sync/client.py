@@ -14,14 +14,14 @@ from vstore.codec import info_from_json, info_to_json
 from vstore.errors import AuthenticationFailed, Mismatch, NotFound, Unsupported
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant._sync._run import Closer
-from vstore_qdrant.codec import Fields, Found, Payload, Points
+from vstore_qdrant._sync.foreign import QdrantForeign
+from vstore_qdrant.codec import INFO, Fields, Found, Payload, Points
 from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.models import client_filter, collection_settings, search_params
 
 __all__ = ["ClientDatabase", "ClientTable"]
 
-_INFO: Final = "vstore"
 # of a cluster's replicas all take concurrent writes of one point in the same order, so that one whole record is left
 _ORDERING: Final = models.WriteOrdering.STRONG
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
@@ -47,9 +47,13 @@ class ClientDatabase:
     def native(self) -> QdrantClient:
         return self.client
 
+    @property
+    def foreign(self) -> QdrantForeign:
+        return QdrantForeign(self.client, self.guard)
+
     def create(self, info: CollectionInfo) -> ClientTable:
         with self.guard(), guarded():
-            self.client.create_collection(info.name, metadata={_INFO: info_to_json(info)}, **collection_settings(info))
+            self.client.create_collection(info.name, metadata={INFO: info_to_json(info)}, **collection_settings(info))
             if not self.local:
                 self.client.create_payload_index(
                     info.name, "terms", field_schema=models.PayloadSchemaType.KEYWORD, wait=True
@@ -68,7 +72,7 @@ class ClientDatabase:
     def _info_text(self, name: str) -> str | None:
         with self.guard(), guarded():
             found = (self.client.get_collection(name)).config.metadata
-        text = (found or {}).get(_INFO)
+        text = (found or {}).get(INFO)
         return text if isinstance(text, str) else None
 
     def names(self) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from vstore.protocol import ForeignStore
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant.codec import Fields, Found, Payload, Points
 from vstore_qdrant.conditions import Condition
@@ -71,6 +72,11 @@ class Database(Protocol):
     @property
     def native(self) -> object:
         """The library's own handle."""
+        ...
+
+    @property
+    def foreign(self) -> ForeignStore | None:
+        """The collections that vstore did not create; None where there can be none."""
         ...
 
     def create(self, info: CollectionInfo) -> Table:

@@ -1,0 +1,119 @@
+# Generated from adapters/vstore_chroma/_async/foreign.py by tools/unasync.py: do not edit.
+"""Collections that vstore did not create, for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from chromadb.api import ClientAPI
+from chromadb.api.models.Collection import Collection
+
+from vstore.errors import Mismatch
+from vstore.foreign import Key, Rows
+from vstore.mapping import Mapping
+from vstore.types import CollectionInfo, Include, VectorArray
+from vstore_chroma.codec import INFO
+from vstore_chroma.errors import guarded
+from vstore_chroma.foreign import columns, complete, proposal, to_rows
+
+__all__ = ["ChromaForeign", "names"]
+
+_PAGE: Final = 1000
+_IDS_AT_ONCE: Final = 5_000
+
+
+def names(client: ClientAPI, *, own: bool) -> list[str]:
+    """The collections that vstore created, or those that it did not, sorted."""
+    found: list[str] = []
+    start = 0
+    while True:
+        with guarded():
+            page = client.list_collections(limit=_PAGE, offset=start)
+        found += [native.name for native in page if (INFO in (native.metadata or {})) is own]
+        start += len(page)
+        if len(page) < _PAGE:
+            return sorted(found)
+
+
+class ChromaForeign:
+    """Implements ``ForeignStore``."""
+
+    def __init__(self, client: ClientAPI) -> None:
+        self._client = client
+
+    def names(self) -> list[str]:
+        return names(self._client, own=False)
+
+    def propose(self, name: str, layout: str | None) -> Mapping:
+        native = self._native(name)
+        return proposal(layout, _first(native, ["documents", "metadatas"]))
+
+    def open(self, name: str, mapping: Mapping) -> ChromaForeignCollection:
+        native = self._native(name)
+        first = _first(native, ["embeddings"])
+        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first)
+        return ChromaForeignCollection(native, full, info)
+
+    def _native(self, name: str) -> Collection:
+        with guarded():
+            native = self._client.get_collection(name, embedding_function=None)
+        if INFO in (native.metadata or {}):
+            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+        return native
+
+
+def _first(native: Collection, include: list[Any]) -> Rows:
+    with guarded():
+        return to_rows(native.get(limit=1, include=include))
+
+
+class ChromaForeignCollection:
+    """Implements ``ForeignCollection``."""
+
+    def __init__(self, native: Collection, mapping: Mapping, info: CollectionInfo) -> None:
+        self._native = native
+        self._mapping = mapping
+        self._info = info
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._info
+
+    @property
+    def mapping(self) -> Mapping:
+        return self._mapping
+
+    @property
+    def native(self) -> Collection:
+        return self._native
+
+    def count(self) -> int:
+        with guarded():
+            return self._native.count()
+
+    def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        rows = Rows(vectors=[] if include.vectors else None)
+        wanted: list[Any] = columns(self._mapping, include)
+        for start in range(0, len(keys), _IDS_AT_ONCE):
+            part = [str(key) for key in keys[start : start + _IDS_AT_ONCE]]
+            with guarded():
+                rows.extend(to_rows(self._native.get(ids=part, include=wanted)))
+        return rows
+
+    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+        # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
+        with guarded():
+            found = self._native.get(include=[])
+        ids = sorted(one for one in found["ids"] if after is None or one > after)
+        for start in range(0, len(ids), size):
+            part = ids[start : start + size]
+            rows = self.fetch(part, include)
+            if rows.keys:
+                yield rows, part[-1]
+
+    def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        wanted: list[Any] = columns(self._mapping, include)
+        with guarded():
+            found: dict[str, Any] = dict(self._native.query(query_embeddings=vector[None], n_results=k, include=wanted))
+        return to_rows({name: found[name][0] for name in ("ids", *wanted)})

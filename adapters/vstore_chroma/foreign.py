@@ -1,0 +1,88 @@
+"""Collections that vstore did not create: how Chroma's answers become rows, and what packages write. Pure.
+
+A record has two fields, ``document`` and ``metadata``. LangChain, LlamaIndex and Haystack fill them as they are
+meant; mem0 stores no documents and keeps the text of a memory as ``data`` in the metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from vstore.errors import Mismatch
+from vstore.foreign import Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
+from vstore.mapping import IdType, Mapping
+from vstore.types import CollectionInfo, Flat, Include, Index, Metric
+
+__all__ = ["columns", "complete", "proposal", "to_rows"]
+
+_METRICS: Final = {"cosine": Metric.COSINE, "l2": Metric.L2, "ip": Metric.DOT}
+_USUAL: Final = Mapping(document=("document",), metadata=("metadata",))
+_MEM0: Final = replace(_USUAL, document=("metadata", "data"))
+_LAYOUTS: Final = {"langchain": _USUAL, "llamaindex": _USUAL, "haystack": _USUAL, "mem0": _MEM0}
+
+
+def proposal(layout: str | None, first: Rows) -> Mapping:
+    """How to read a collection; without a layout its first record, if it has one, tells."""
+    if layout is not None:
+        return _LAYOUTS[layout]
+    one = first.fields[0] if first.fields else {}
+    return _MEM0 if one.get("document") is None and isinstance(one.get("metadata", {}).get("data"), str) else _USUAL
+
+
+def complete(
+    name: str, mapping: Mapping, configuration: AnyMapping[str, Any], metadata: AnyMapping[str, Any] | None, first: Rows
+) -> tuple[Mapping, CollectionInfo]:
+    """What a collection is.
+
+    Args:
+        name: Its name.
+        mapping: How it is to be read.
+        configuration: Chroma's own of it.
+        metadata: The collection's, in which older versions of Chroma kept the metric.
+        first: A record with its vector, if there is one.
+
+    Raises:
+        Mismatch: The mapping does not fit.
+    """
+    if mapping.id or mapping.vector or mapping.table or mapping.only:
+        raise Mismatch("Chroma's ids and vectors are its own: id, vector, table and only must be empty")
+    names = {path[0] for path in (mapping.document, mapping.metadata) if path} | set(mapping.fields)
+    if unknown := sorted(names - {"document", "metadata", "*"}):
+        raise Mismatch(f"a record of Chroma has the fields 'document' and 'metadata', not {unknown[0]!r}")
+    found = configuration.get("hnsw") or configuration.get("spann") or {}
+    space = found.get("space") or (metadata or {}).get("hnsw:space")
+    vectors = [vector for vector in first.vectors or () if vector is not None]
+    metric = metric_told(name, mapping, None if space is None else _METRICS[space])
+    dimension = dimension_told(name, mapping, len(vectors[0]) if vectors else None)
+    index: Index = Flat()
+    if configuration.get("hnsw"):
+        index = hnsw(found.get("max_neighbors"), found.get("ef_construction"), found.get("ef_search"))
+    full = replace(mapping, metric=metric, dimension=dimension, id_type=id_type_told(name, mapping, IdType.TEXT))
+    return full, CollectionInfo(name=name, dimension=dimension, metric=metric, index=index)
+
+
+def columns(mapping: Mapping, include: Include) -> list[str]:
+    """What to ask Chroma for."""
+    names = fields_read(mapping, include)
+    wanted = {"document", "metadata"} if names is None else names
+    chosen = {"documents": "document" in wanted, "metadatas": "metadata" in wanted, "embeddings": include.vectors}
+    return [name for name, asked in chosen.items() if asked]
+
+
+def to_rows(found: AnyMapping[str, Any]) -> Rows:
+    """The rows of an answer of ``get``, or of one query of an answer of ``query``."""
+    ids, vectors = found["ids"], found.get("embeddings")
+    documents, metadatas = found.get("documents"), found.get("metadatas")
+    fields: list[dict[str, Any]] = [{} for _ in ids]
+    for name, column in (("document", documents), ("metadata", metadatas)):
+        if column is not None:
+            for one, value in zip(fields, column, strict=True):
+                one[name] = value if name == "document" else value or {}
+    rows = Rows(list(ids), fields)
+    if vectors is not None:
+        rows.vectors = [np.asarray(vector, dtype=np.float32) for vector in vectors]
+    return rows

@@ -1,0 +1,170 @@
+# Generated from adapters/vstore_milvus/_async/foreign.py by tools/unasync.py: do not edit.
+"""Collections that vstore did not create, for reading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from vstore.errors import LimitExceeded, Mismatch, NotFound
+from vstore.foreign import Key, Rows
+from vstore.mapping import Mapping
+from vstore.types import CollectionInfo, Include, VectorArray
+from vstore_milvus._sync._run import compute
+from vstore_milvus._sync.reading import ANSWER_BYTES
+from vstore_milvus._sync.session import Session
+from vstore_milvus.capabilities import MAX_WINDOW
+from vstore_milvus.foreign import Schema, token
+from vstore_milvus.schema import searching, token_of
+
+__all__ = ["MilvusForeign"]
+
+_IDS_AT_ONCE: Final = 5_000
+_FIELDS_BYTES: Final = 4_000  # a guess of what the fields of an entity take; what is too much is halved
+_STRONG: Final = {"consistency_level": "Strong"}  # who wrote it, and when, is not known here
+
+
+class MilvusForeign:
+    """Implements ``ForeignStore``."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._client = session.client
+
+    def names(self) -> list[str]:
+        found: list[str] = []
+        for name in self._session.call(self._client.list_collections):
+            try:
+                self._schema(name)
+            except (Mismatch, NotFound):  # vstore's own, or deleted since
+                continue
+            found.append(name)
+        return sorted(found)
+
+    def propose(self, name: str, layout: str | None) -> Mapping:
+        return (self._schema(name)).proposal(layout)
+
+    def open(self, name: str, mapping: Mapping) -> MilvusForeignCollection:
+        schema = self._schema(name)
+        full, info = schema.complete(mapping)
+        # what is not loaded cannot be read; loading what is loaded costs a millisecond
+        self._session.call(self._client.load_collection, name)
+        return MilvusForeignCollection(self._session, schema, full, info)
+
+    def _schema(self, name: str) -> Schema:
+        described = self._session.call(self._client.describe_collection, name)
+        if token_of(described):
+            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+        index: dict[str, Any] = {}
+        for one in self._session.call(self._client.list_indexes, name):
+            found = self._session.call(self._client.describe_index, name, one)
+            if found:
+                index[found["field_name"]] = found
+        return Schema.read(described, index)
+
+
+class MilvusForeignCollection:
+    """Implements ``ForeignCollection``."""
+
+    def __init__(self, session: Session, schema: Schema, mapping: Mapping, info: CollectionInfo) -> None:
+        self._session = session
+        self._client = session.client
+        self._schema = schema
+        self._mapping = mapping
+        self._info = info
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._info
+
+    @property
+    def mapping(self) -> Mapping:
+        return self._mapping
+
+    @property
+    def native(self) -> object:
+        return self._client
+
+    def count(self) -> int:
+        if self._schema.auto_id or self._session.lite:
+            found = self._query("", ["count(*)"])
+            return int(found[0]["count(*)"])
+        # insert stores a key that exists a second time; count(*) counts both, a query brings one of them
+        total = 0
+        for rows, _ in self.pages(MAX_WINDOW, None, Include()):
+            total += len(rows)
+        return total
+
+    def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        rows = Rows(vectors=[] if include.vectors else None)
+        fields = self._schema.output(self._mapping, include)
+        room = min(_IDS_AT_ONCE, self._room(include))
+        start = 0
+        while start < len(keys):
+            part = keys[start : start + room]
+            try:
+                found = self._query(self._schema.with_keys(part), fields)
+            except LimitExceeded:
+                if len(part) == 1:
+                    raise
+                room = (len(part) + 1) // 2
+                continue
+            rows.extend(self._rows(found, include))
+            start += room
+        return rows
+
+    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+        last: Key | None = None if after is None else json.loads(after)
+        if self._session.lite:
+            # Milvus Lite reads everything for every page, and in no order: the keys first, then by key
+            keys = sorted(row[self._schema.key] for row in self._query("", [self._schema.key]))
+            keys = [key for key in keys if last is None or key > last]
+            for start in range(0, len(keys), size):
+                part = keys[start : start + size]
+                rows = (self.fetch(part, include)).in_order_of(part)
+                if rows.keys:
+                    yield rows, token(part[-1])
+            return
+        fields = self._schema.output(self._mapping, include)
+        room = min(size, MAX_WINDOW, self._room(include))
+        while True:
+            behind = self._schema.behind(last)
+            try:
+                found = self._query(behind, fields, limit=room, reduce_stop_for_best=True)
+            except LimitExceeded:
+                if room == 1:
+                    raise
+                room = (room + 1) // 2
+                continue
+            if not found:
+                return
+            found.sort(key=lambda row: row[self._schema.key])
+            last = found[-1][self._schema.key]
+            yield self._rows(found, include), token(last)
+
+    def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        found = self._session.call(
+            self._client.search,
+            self._info.name,
+            data=[vector],
+            anns_field=self._mapping.vector,
+            limit=k,
+            output_fields=self._schema.output(self._mapping, include),
+            search_params=searching(self._info, None, k),
+            **_STRONG,
+        )
+        return self._rows([hit["entity"] for hit in found[0]], include)
+
+    def _room(self, include: Include) -> int:
+        width = 100 + (4 * self._info.dimension if include.vectors else 0)
+        return max(1, ANSWER_BYTES // (width + (_FIELDS_BYTES if include.documents or include.metadatas else 0)))
+
+    def _rows(self, found: list[dict[str, Any]], include: Include) -> Rows:
+        return compute(self._schema.to_rows, found, self._mapping, vectors=include.vectors)
+
+    def _query(self, condition: str, fields: list[str], **more: Any) -> list[dict[str, Any]]:
+        found = self._session.call(
+            self._client.query, self._info.name, filter=condition, output_fields=fields, **_STRONG, **more
+        )
+        return list(found)

@@ -1,0 +1,208 @@
+"""Collections that vstore did not create: what a schema says, how entities become rows, what packages write. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from vstore.errors import Mismatch
+from vstore.foreign import Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
+from vstore.mapping import IdType, Mapping
+from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric, VectorArray
+from vstore_milvus.tokens import literal
+
+__all__ = ["Schema", "token"]
+
+_METRICS: Final = {"COSINE": Metric.COSINE, "L2": Metric.L2, "IP": Metric.DOT}
+# pymilvus's DataType by number, which this module does not import
+_VARCHAR: Final = 21
+_INT64: Final = 5
+_FLOAT_VECTOR: Final = 101
+_FLOAT16_VECTOR: Final = 102
+_BFLOAT16_VECTOR: Final = 103
+_VECTORS: Final = range(100, 110)
+_DENSE: Final = (_FLOAT_VECTOR, _FLOAT16_VECTOR, _BFLOAT16_VECTOR)
+_DYNAMIC: Final = "$meta"
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LAYOUTS: Final[dict[str, tuple[set[str], Mapping]]] = {
+    "langchain": ({"pk", "text", "vector"}, Mapping(vector="vector", document=("text",))),
+    "llamaindex": ({"id", "embedding"}, Mapping(vector="embedding", document=("text",))),
+    "haystack": ({"id", "text", "vector"}, Mapping(vector="vector", document=("text",))),
+    "mem0": (
+        {"id", "vectors", "metadata"},
+        Mapping(vector="vectors", document=("metadata", "data"), metadata=("metadata",)),
+    ),
+}
+_DOCUMENTS: Final = ("document", "content", "page_content", "text", "chunk", "body")
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What Milvus describes a collection as.
+
+    Attributes:
+        name: The collection.
+        key: Its primary field.
+        text_key: Whether that is text, rather than an integer.
+        auto_id: Whether Milvus makes the keys.
+        scalars: Fields with a value, the key among them.
+        vectors: Type and dimension of each vector field.
+        dynamic: Whether an entity may have further fields.
+        index: What Milvus says of the index of each vector that has one.
+    """
+
+    name: str
+    key: str
+    text_key: bool
+    auto_id: bool
+    scalars: tuple[str, ...]
+    vectors: AnyMapping[str, tuple[int, int]]
+    dynamic: bool
+    index: AnyMapping[str, AnyMapping[str, Any]]
+
+    @classmethod
+    def read(cls, described: AnyMapping[str, Any], index: AnyMapping[str, AnyMapping[str, Any]]) -> Schema:
+        """Reads an answer of ``describe_collection``."""
+        fields = described["fields"]
+        key = next(field for field in fields if field.get("is_primary"))
+        vectors = {f["name"]: (int(f["type"]), int(f["params"].get("dim", 0))) for f in fields if f["type"] in _VECTORS}
+        return cls(
+            described["collection_name"],
+            key["name"],
+            int(key["type"]) == _VARCHAR,
+            bool(key.get("auto_id") or described.get("auto_id")),
+            tuple(field["name"] for field in fields if field["name"] not in vectors),
+            vectors,
+            bool(described.get("enable_dynamic_field")),
+            index,
+        )
+
+    def proposal(self, layout: str | None) -> Mapping:
+        """How to read it: by its layout, or by its fields."""
+        names = {*self.scalars, *self.vectors}
+        if layout is None:
+            fitting = [mapping for signs, mapping in _LAYOUTS.values() if signs <= names]
+        elif _LAYOUTS[layout][0] <= names:
+            fitting = [_LAYOUTS[layout][1]]
+        else:
+            raise Mismatch(
+                f"{self.name!r} does not have the layout that {layout} writes",
+                hint=f"Its fields are {', '.join(map(repr, sorted(names)))}; mapping='auto' proposes one from them.",
+            )
+        if fitting:
+            return fitting[0]
+        dense = [name for name, (kind, _) in self.vectors.items() if kind in _DENSE]
+        document = next((name for name in _DOCUMENTS if name in self.scalars and name != self.key), None)
+        return Mapping(vector=dense[0] if dense else "", document=(document,) if document else None)
+
+    def complete(self, mapping: Mapping) -> tuple[Mapping, CollectionInfo]:
+        """What the collection is.
+
+        Raises:
+            Mismatch: The mapping does not fit.
+        """
+        if mapping.table or mapping.only or mapping.id not in ((), (self.key,)):
+            raise Mismatch(
+                f"the id of {self.name!r} is its primary field {self.key!r}; table and only are PostgreSQL's",
+                hint="Leave id, table and only empty.",
+            )
+        dense = [name for name, (kind, _) in self.vectors.items() if kind in _DENSE]
+        chosen = mapping.vector or (dense[0] if len(dense) == 1 else "")
+        if chosen not in dense:
+            told = ", ".join(map(repr, dense)) or "none"
+            raise Mismatch(
+                f"{self.name!r} has no vector {chosen!r} of floats; it has {told}", hint="Say vector= in the mapping."
+            )
+        for name in (*(mapping.document or ())[:1], *(mapping.metadata or ())[:1], *mapping.fields):
+            if name != "*" and name not in self.scalars and not self.dynamic:
+                raise Mismatch(f"{self.name!r} has no field {name!r}; it has {', '.join(map(repr, self.scalars))}")
+        if bad := [name for name in (*self.scalars, *self.vectors) if not _NAME.fullmatch(name)]:
+            raise Mismatch(f"the field {bad[0]!r} cannot be named in a query of Milvus")
+        index = self.index.get(chosen, {})
+        metric_type = index.get("metric_type")
+        if metric_type is not None and metric_type not in _METRICS:
+            raise Mismatch(f"{chosen!r} is compared by {metric_type}, which vstore has no metric for")
+        metric = metric_told(self.name, mapping, None if metric_type is None else _METRICS[metric_type])
+        dimension = dimension_told(self.name, mapping, self.vectors[chosen][1])
+        kind = id_type_told(self.name, mapping, IdType.TEXT if self.text_key else IdType.INT)
+        full = replace(mapping, id=(), vector=chosen, id_type=kind, metric=metric, dimension=dimension)
+        return full, CollectionInfo(name=self.name, dimension=dimension, metric=metric, index=_index(index))
+
+    def output(self, mapping: Mapping, include: Include) -> list[str]:
+        """The fields to ask for."""
+        names = fields_read(mapping, include)
+        if names is None:
+            hidden = set(mapping.hidden) if mapping.metadata == () else set()
+            chosen = [name for name in self.scalars if name not in hidden]
+            dynamic = self.dynamic
+        else:
+            chosen = [name for name in self.scalars if name in names]
+            dynamic = self.dynamic and not names <= set(self.scalars)
+        vector = [mapping.vector] if include.vectors else []
+        return [*dict.fromkeys([self.key, *chosen]), *([_DYNAMIC] if dynamic else []), *vector]
+
+    def with_keys(self, keys: Sequence[Key]) -> str:
+        """The entities with one of these keys."""
+        return f"({self.key} in [{','.join(map(self._literal, keys))}])"
+
+    def behind(self, key: Key | None) -> str:
+        """The entities behind a key, or all of them."""
+        if key is not None:
+            return f"({self.key} > {self._literal(key)})"
+        return f'({self.key} >= "")' if self.text_key else f"({self.key} >= -9223372036854775808)"
+
+    def _literal(self, key: Key) -> str:
+        return str(int(key)) if isinstance(key, int) else literal(str(key))
+
+    def to_rows(self, found: Sequence[AnyMapping[str, Any]], mapping: Mapping, *, vectors: bool) -> Rows:
+        """Entities as rows."""
+        kind = self.vectors[mapping.vector][0]
+        used = {self.key, *self.vectors}
+        return Rows(
+            [one[self.key] for one in found],
+            [{name: _plain(value) for name, value in one.items() if name not in used} for one in found],
+            [_vector(one.get(mapping.vector), kind) for one in found] if vectors else None,
+        )
+
+
+def token(key: Key) -> str:
+    """A key as a cursor."""
+    return json.dumps(key, ensure_ascii=False)
+
+
+def _index(described: AnyMapping[str, Any]) -> Index:
+    match described.get("index_type"):
+        case "HNSW":
+            return hnsw(described.get("M"), described.get("efConstruction"))
+        case "IVF_FLAT":
+            return IVFFlat(lists=int(described.get("nlist", 128)))
+        case _:
+            return Flat()
+
+
+def _plain(value: Any) -> Any:
+    """A field's value without what is of NumPy or protobuf."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, str | bool | int | float | dict | list | bytes):
+        return value
+    return [_plain(element) for element in value]
+
+
+def _vector(found: Any, kind: int) -> VectorArray | None:
+    if found is None:
+        return None
+    if kind == _FLOAT_VECTOR:
+        return np.asarray(found, dtype=np.float32)
+    data = found if isinstance(found, bytes) else found[0] if isinstance(found[0], bytes) else None
+    if data is None:
+        return np.asarray(found, dtype=np.float32)
+    if kind == _FLOAT16_VECTOR:
+        return np.frombuffer(data, np.float16).astype(np.float32)
+    return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)

@@ -1,0 +1,170 @@
+# Generated from adapters/vstore_pgvector/_async/foreign.py by tools/unasync.py: do not edit.
+"""Tables that vstore did not create, for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from psycopg import Connection
+
+from vstore.errors import Mismatch, NotFound
+from vstore.foreign import Key, Rows, fields_read
+from vstore.mapping import Mapping
+from vstore.types import CollectionInfo, Include, VectorArray
+from vstore_pgvector._sync._run import compute
+from vstore_pgvector._sync.session import Session
+from vstore_pgvector.codec import pack_texts, pack_vector
+from vstore_pgvector.foreign import (
+    COLUMNS,
+    INDEXES,
+    KEYS,
+    LANGCHAIN_COLLECTIONS,
+    LANGCHAIN_RECORDS,
+    NAMES,
+    Column,
+    Table,
+    proposal,
+)
+from vstore_pgvector.statements import CATALOGUE, quoted
+
+__all__ = ["PGForeign"]
+
+_IDS_AT_ONCE: Final = 10_000
+_PAGE: Final = 5_000
+
+
+class PGForeign:
+    """Implements ``ForeignStore`` on one schema."""
+
+    def __init__(self, session: Session, schema: str) -> None:
+        self._session = session
+        self._schema = schema
+
+    @property
+    def _schemas(self) -> list[str]:
+        """Where tables are looked for: applications put theirs into ``public``."""
+        return list(dict.fromkeys([self._schema, "public"]))
+
+    def names(self) -> list[str]:
+        found = {row[0] for schema in self._schemas for row in self._fetch(NAMES, (schema,))}
+        own = {f"collection_{number}" for number, _ in self._own()}
+        return sorted(found - own)
+
+    def propose(self, name: str, layout: str | None) -> Mapping:
+        self._refuse_own(name)
+        if layout in (None, "langchain"):
+            for schema in self._schemas:
+                if (number := self._langchain(schema, name)) is not None:
+                    return self._proposed(name, layout, (schema, LANGCHAIN_RECORDS), number)
+        tables = [name, f"data_{name.lower()}"] if layout in (None, "llamaindex") else [name]  # LlamaIndex's prefix
+        for table in tables:
+            for schema in self._schemas:
+                if self._columns((schema, table)):
+                    return self._proposed(name, layout, (schema, table), None)
+        raise NotFound(f"there is no table {name!r}", hint="list_foreign_collections() names those with vectors.")
+
+    def _proposed(self, name: str, layout: str | None, place: tuple[str, str], collection: str | None) -> Mapping:
+        indexed = bool(self._fetch(INDEXES, place))
+        columns, keys = self._columns(place), self._keys(place)
+        mapping = proposal(name, layout, columns, keys, collection, indexed=indexed)
+        return mapping if place == (self._schema, name) else replace(mapping, table=place)
+
+    def open(self, name: str, mapping: Mapping) -> PGForeignCollection:
+        self._refuse_own(name)
+        place = (self._schema, *(mapping.table or (name,)))[-2:]
+        columns = self._columns(place)
+        indexes = [(row[0], row[1], row[2], row[3]) for row in self._fetch(INDEXES, place)]
+        table = Table(name, self._schema, mapping, columns, self._keys(place), indexes)
+        first = None
+        if table.dimension is None and mapping.dimension is None:
+            rows = self._fetch(*table.first_dimension())
+            first = rows[0][0] if rows else None
+        return PGForeignCollection(self._session, table, table.complete(first))
+
+    def _columns(self, place: tuple[str, ...]) -> list[Column]:
+        return [Column(*row) for row in self._fetch(COLUMNS, place)]
+
+    def _keys(self, place: tuple[str, ...]) -> list[list[str]]:
+        return [row[0] for row in self._fetch(KEYS, place)]
+
+    def _own(self) -> list[tuple[Any, ...]]:
+        return self._rows_of(self._schema, CATALOGUE, "number, name")
+
+    def _refuse_own(self, name: str) -> None:
+        if any(name == own for _, own in self._own()):
+            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+
+    def _langchain(self, schema: str, name: str) -> str | None:
+        """The number of a collection in the table that langchain_postgres shares among all of them."""
+        found = self._rows_of(schema, LANGCHAIN_COLLECTIONS, "uuid::text, name")
+        return next((number for number, own in found if own == name), None)
+
+    def _rows_of(self, schema: str, table: str, columns: str) -> list[tuple[Any, ...]]:
+        """All rows of a table that may not be there."""
+        name = quoted(schema, table)
+        if not (self._fetch("select to_regclass(%s) is not null", (name,)))[0][0]:
+            return []
+        return self._fetch(f"select {columns} from {name.replace('%', '%%')}", ())
+
+    def _fetch(self, statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._session.read(lambda connection: self._session.fetch(connection, statement, params))
+
+
+class PGForeignCollection:
+    """Implements ``ForeignCollection``."""
+
+    def __init__(self, session: Session, table: Table, info: CollectionInfo) -> None:
+        self._session = session
+        self._table = table
+        self._info = info
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._info
+
+    @property
+    def mapping(self) -> Mapping:
+        return self._table.mapping
+
+    @property
+    def native(self) -> str:
+        """The quoted name of the table."""
+        return self._table.table
+
+    def count(self) -> int:
+        return int((self._rows(*self._table.count()))[0][0])
+
+    def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        wanted = self._table.wanted(fields_read(self.mapping, include), include)
+        statement, params = self._table.fetch(wanted)
+        found: list[tuple[Any, ...]] = []
+        for start in range(0, len(keys), _IDS_AT_ONCE):
+            texts = pack_texts([str(key) for key in keys[start : start + _IDS_AT_ONCE]])
+            found += self._rows(statement, (*params, texts))
+        return compute(len(found), self._table.read, found, wanted)
+
+    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+        wanted = self._table.wanted(fields_read(self.mapping, include), include)
+        while True:
+            found = self._rows(*self._table.page(wanted, min(size, _PAGE), after))
+            if not found:
+                return
+            after = self._table.token(found[-1])
+            yield compute(len(found), self._table.read, found, wanted), after
+
+    def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        wanted = self._table.wanted(fields_read(self.mapping, include), include)
+        statement = self._table.nearest(wanted, k, self._info.metric, float(np.abs(vector).max()))
+        if statement is None:
+            return None
+        found = self._rows(statement, (*self._table.only, pack_vector(vector)))
+        return compute(len(found), self._table.read, found, wanted)
+
+    def _rows(self, statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        def work(connection: Connection[Any]) -> list[tuple[Any, ...]]:
+            return self._session.fetch(connection, statement, params, prepare=False)
+
+        return self._session.read(work)

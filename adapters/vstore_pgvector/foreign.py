@@ -1,0 +1,485 @@
+"""Tables that vstore did not create: what their catalogue says, how they are read, what package made them. Pure.
+
+All columns that become fields travel as one JSON text, of which numbers keep their digits. A column whose type JSON
+would change comes as PostgreSQL's text of it, which loses nothing: decimals, dates, moments without a time zone,
+intervals, bytes, ranges. A column with a time zone is a moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+
+from vstore.errors import Mismatch, NotFound
+from vstore.foreign import Rows, dimension_told, hnsw, id_type_told, metric_told
+from vstore.mapping import ALL, IdType, Mapping, MissingVector
+from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric
+from vstore_pgvector.statements import quoted
+
+__all__ = [
+    "COLUMNS",
+    "INDEXES",
+    "KEYS",
+    "LANGCHAIN_COLLECTIONS",
+    "LANGCHAIN_RECORDS",
+    "NAMES",
+    "Column",
+    "Table",
+    "Wanted",
+    "proposal",
+]
+
+# One row a column: name, type, type for casts, typmod (a vector's dimension), whether it is never null, and the
+# type of an array's elements. format_type with -1 names the type without its length.
+COLUMNS: Final = """
+select a.attname, t.typname, pg_catalog.format_type(t.oid, -1), a.atttypmod, a.attnotnull, e.typname
+  from pg_catalog.pg_attribute as a
+  join pg_catalog.pg_class as c on c.oid = a.attrelid
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  join pg_catalog.pg_type as t on t.oid = a.atttypid
+  left join pg_catalog.pg_type as e on e.oid = t.typelem and t.typcategory = 'A'
+ where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'm', 'v', 'f')
+   and a.attnum > 0 and not a.attisdropped
+ order by a.attnum
+"""
+# The columns of every unique index on columns alone, the primary key first.
+KEYS: Final = """
+select array(select a.attname::text
+               from unnest(i.indkey::int2[]) with ordinality as k(number, place)
+               join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.number
+              where k.place <= i.indnkeyatts order by k.place)
+  from pg_catalog.pg_index as i
+  join pg_catalog.pg_class as c on c.oid = i.indrelid
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+ where n.nspname = %s and c.relname = %s
+   and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+ order by not i.indisprimary, i.indnkeyatts, i.indexrelid
+"""
+# Every index of pgvector on a column: column, method, operator class, settings.
+INDEXES: Final = """
+select a.attname, m.amname, o.opcname, coalesce(x.reloptions, '{}')
+  from pg_catalog.pg_index as i
+  join pg_catalog.pg_class as c on c.oid = i.indrelid
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  join pg_catalog.pg_class as x on x.oid = i.indexrelid
+  join pg_catalog.pg_am as m on m.oid = x.relam
+  join pg_catalog.pg_opclass as o on o.oid = i.indclass[0]
+  join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+ where n.nspname = %s and c.relname = %s and m.amname in ('hnsw', 'ivfflat')
+   and i.indisvalid and i.indpred is null
+ order by i.indexrelid
+"""
+# The tables of a schema that have a vector.
+NAMES: Final = """
+select distinct c.relname
+  from pg_catalog.pg_attribute as a
+  join pg_catalog.pg_class as c on c.oid = a.attrelid
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  join pg_catalog.pg_type as t on t.oid = a.atttypid
+ where n.nspname = %s and c.relkind in ('r', 'p', 'm', 'v', 'f') and t.typname in ('vector', 'halfvec')
+   and a.attnum > 0 and not a.attisdropped
+"""
+# Two tables that langchain_postgres shares among all its collections.
+LANGCHAIN_COLLECTIONS: Final = "langchain_pg_collection"
+LANGCHAIN_RECORDS: Final = "langchain_pg_embedding"
+
+_VECTORS: Final = ("vector", "halfvec")
+_INTS: Final = ("int2", "int4", "int8")
+_TEXTS: Final = ("text", "varchar")
+_JSONS: Final = ("json", "jsonb")
+_AS_THEY_ARE: Final = frozenset((*_INTS, *_TEXTS, *_JSONS, "bool", "float8", "timestamptz"))
+_MOMENT: Final = "timestamptz"
+_FLOATS: Final = ("float4", "float8")
+# What is neither a value nor a vector of the record: search terms that PostgreSQL derives from a text.
+_DERIVED: Final = ("tsvector",)
+_LARGEST_HALF: Final = 65_504.0
+_METRICS: Final = {"cosine": Metric.COSINE, "l2": Metric.L2, "ip": Metric.DOT}
+_OPERATORS: Final = {Metric.COSINE: "<=>", Metric.L2: "<->", Metric.DOT: "<#>"}
+_DOCUMENTS: Final = ("document", "content", "page_content", "text", "chunk", "body")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column, as ``COLUMNS`` tells."""
+
+    name: str
+    type: str
+    cast: str
+    typmod: int
+    not_null: bool
+    element: str | None
+
+    @property
+    def vector(self) -> bool:
+        """Whether it may hold a collection's vectors."""
+        return self.type in _VECTORS
+
+    def selected(self) -> str:
+        """The column in a form of which JSON changes nothing."""
+        name = _name(self.name)
+        kind, brackets = (self.element, "[]") if self.element else (self.type, "")
+        if kind == "float4":
+            return f"{name}::float8{brackets} as {name}"
+        if kind in _AS_THEY_ARE:
+            return name
+        return f"{name}::text{brackets} as {name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one read selects: the fields, and whether the vector."""
+
+    columns: tuple[Column, ...]
+    vector: bool
+
+
+class Table:
+    """One table and the mapping it is read through; makes statements and reads their rows.
+
+    Every row begins with the columns of the key as text; then come the id as text, the fields as JSON text and the
+    vector, each if it is wanted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        schema: str,
+        mapping: Mapping,
+        columns: Sequence[Column],
+        keys: Sequence[Sequence[str]],
+        indexes: Sequence[tuple[str, str, str, Sequence[str]]],
+    ) -> None:
+        self.name = name
+        place = (schema, *(mapping.table or (name,)))[-2:]
+        self.table = _name(*place)
+        if not columns:
+            raise NotFound(f"there is no table {'.'.join(place)!r}", hint="list_foreign_collections() names them.")
+        self._columns = {column.name: column for column in columns}
+        self._vector = self._vector_column(mapping.vector)
+        if len(mapping.id) != 1:
+            raise Mismatch(f"the id must be one column of {name!r}", hint="Say id= in the mapping.")
+        self._id = self._column(mapping.id[0])
+        named = (*(mapping.document or ())[:1], *(mapping.metadata or ())[:1], *mapping.only)
+        for one in (*named, *(() if mapping.fields == ALL else mapping.fields)):
+            self._column(one)
+        self._key = self._order(keys)
+        kind = IdType.INT if self._id.type in _INTS else IdType.UUID if self._id.type == "uuid" else IdType.TEXT
+        metric, self._index = self._indexed(indexes, mapping.metric)
+        self._told = metric
+        self.mapping = replace(mapping, vector=self._vector.name, id_type=id_type_told(name, mapping, kind))
+        self.info: CollectionInfo | None = None
+
+    @property
+    def dimension(self) -> int | None:
+        """What the vector's type says; None where it says nothing."""
+        return self._vector.typmod if self._vector.typmod > 0 else None
+
+    def complete(self, first: int | None) -> CollectionInfo:
+        """What the collection is; ``first`` is the dimension of its first vector where the type does not say it."""
+        mapping = self.mapping
+        metric = metric_told(self.name, mapping, self._told)
+        dimension = dimension_told(self.name, mapping, self.dimension or first)
+        self.mapping = replace(mapping, metric=metric, dimension=dimension)
+        self.info = CollectionInfo(name=self.name, dimension=dimension, metric=metric, index=self._index)
+        return self.info
+
+    def _column(self, name: str) -> Column:
+        if name not in self._columns:
+            raise Mismatch(
+                f"the table has no column {name!r}", hint=f"Its columns are {', '.join(map(repr, self._columns))}."
+            )
+        return self._columns[name]
+
+    def _vector_column(self, name: str) -> Column:
+        vectors = [column for column in self._columns.values() if column.vector]
+        if name:
+            column = self._column(name)
+            if not column.vector:
+                raise Mismatch(f"the column {name!r} is of type {column.cast}, not vector or halfvec")
+            return column
+        if len(vectors) != 1:
+            told = ", ".join(repr(column.name) for column in vectors) or "none"
+            raise Mismatch(f"the table's vector columns are {told}", hint="Say vector= in the mapping.")
+        return vectors[0]
+
+    def _order(self, keys: Sequence[Sequence[str]]) -> list[Column]:
+        for names in keys:
+            columns = [self._columns[name] for name in names]
+            if columns and all(column.not_null for column in columns):
+                return columns
+        raise Mismatch(
+            f"{self.name!r} has neither a primary key nor a unique index on columns that are never null",
+            hint="A scan could not bring every row once. Create one, or copy the rows into a table that has one.",
+        )
+
+    def _indexed(
+        self, indexes: Sequence[tuple[str, str, str, Sequence[str]]], wanted: Metric | None
+    ) -> tuple[Metric | None, Index]:
+        """The metric and the index, of several that for the metric wanted."""
+        found: dict[Metric, Index] = {}
+        for column, method, operators, settings in indexes:
+            metric = _METRICS.get(operators.removesuffix("_ops").rpartition("_")[2])
+            if column != self._vector.name or metric is None:
+                continue
+            values = dict(setting.split("=", 1) for setting in settings)
+            if method == "hnsw":
+                found.setdefault(metric, hnsw(values.get("m", 16), values.get("ef_construction", 64)))
+            else:
+                found.setdefault(metric, IVFFlat(lists=int(values.get("lists", 100))))
+        if wanted in found or (len(found) != 1 and wanted is not None):
+            return wanted, found.get(wanted, Flat())
+        if len(found) > 1:
+            raise Mismatch(
+                f"{self.name!r} is indexed for {', '.join(sorted(found))}", hint="Say metric= in the mapping."
+            )
+        return next(iter(found.items()), (None, Flat()))
+
+    def wanted(self, names: set[str] | None, include: Include) -> Wanted:
+        """What to select for these fields; None for all that no hidden key leaves out."""
+        if names is not None:
+            chosen = [self._columns[name] for name in sorted(names - set(self.mapping.id))]
+        else:
+            hidden = set(self.mapping.hidden) if self.mapping.metadata == () else set()
+            used = {self._vector.name, self._id.name} | hidden
+            chosen = [column for name, column in self._columns.items() if name not in used]
+        return Wanted(tuple(chosen), include.vectors)
+
+    def _select(self, wanted: Wanted) -> str:
+        parts = [f"{_name(column.name)}::text" for column in (*self._key, self._id)]
+        if wanted.columns:
+            inner = ", ".join(column.selected() for column in wanted.columns)
+            parts.append(f"(select to_json(f) from (select {inner}) as f)::text")
+        if wanted.vector:
+            parts.append(f"vector_send({_name(self._vector.name)}::vector)")
+        return f"select {', '.join(parts)} from {self.table}"
+
+    def _where(self, conditions: Sequence[str] = (), *, vectors: bool = False) -> str:
+        parts = [f"{_name(name)} = %s::text::{self._column(name).cast}" for name in self.mapping.only]
+        if vectors or self.mapping.missing_vector is MissingVector.SKIP:
+            parts.append(f"{_name(self._vector.name)} is not null")
+        parts += conditions
+        return f" where {' and '.join(parts)}" if parts else ""
+
+    @property
+    def _only(self) -> tuple[str, ...]:
+        return tuple(self.mapping.only.values())
+
+    def count(self) -> tuple[str, tuple[Any, ...]]:
+        """How many rows there are."""
+        return f"select count(*) from {self.table}{self._where()}", self._only
+
+    def first_dimension(self) -> tuple[str, tuple[Any, ...]]:
+        """The dimension of any vector."""
+        vector = f"{_name(self._vector.name)}::vector"
+        return f"select vector_dims({vector}) from {self.table}{self._where(vectors=True)} limit 1", self._only
+
+    def page(self, wanted: Wanted, rows: int, after: str | None) -> tuple[str, tuple[Any, ...]]:
+        """The next rows in the order of the key."""
+        names = ", ".join(_name(column.name) for column in self._key)
+        conditions, params = [], list[Any](self._only)
+        if after is not None:
+            given = json.loads(after)
+            conditions = [f"({names}) > ({', '.join(f'%s::text::{column.cast}' for column in self._key)})"]
+            params += given
+        return f"{self._select(wanted)}{self._where(conditions)} order by {names} limit {rows:d}", tuple(params)
+
+    def fetch(self, wanted: Wanted) -> tuple[str, tuple[Any, ...]]:
+        """The rows of some ids, which are a ``text[]`` and the last parameter."""
+        name = _name(self._id.name)
+        if self._id.type in _INTS:
+            condition = f"{name} = any(%s::text[]::bigint[])"
+        elif self._id.type == "uuid":
+            condition = f"{name} = any(%s::text[]::uuid[])"
+        else:
+            condition = f"{name if self._id.type in _TEXTS else name + '::text'} = any(%s::text[])"
+        return f"{self._select(wanted)}{self._where([condition])}", self._only
+
+    def nearest(self, wanted: Wanted, k: int, metric: Metric, largest: float) -> str | None:
+        """About the k nearest, the vector being the last parameter; None for what a half precision index cannot ask."""
+        vector = "%s::vector"
+        if self._vector.type == "halfvec":
+            if largest > _LARGEST_HALF:
+                return None
+            vector = "%s::vector::halfvec"
+        distance = f"{_name(self._vector.name)} {_OPERATORS[metric]} {vector}"
+        return f"{self._select(wanted)}{self._where(vectors=True)} order by {distance} limit {k:d}"
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        """The parameters of the mapping's own conditions."""
+        return self._only
+
+    def token(self, row: Sequence[Any]) -> str:
+        """The key of a row, to go on behind it."""
+        return json.dumps(row[: len(self._key)], ensure_ascii=False)
+
+    def read(self, found: Sequence[Sequence[Any]], wanted: Wanted) -> Rows:
+        """The rows of a statement."""
+        rows = Rows(vectors=[] if wanted.vector else None)
+        start = len(self._key) + 1
+        moments = [column for column in wanted.columns if _MOMENT in (column.type, column.element)]
+        floats = [column for column in wanted.columns if column.type in _FLOATS or column.element in _FLOATS]
+        for row in found:
+            fields = json.loads(row[start]) if wanted.columns else {}
+            key = self._key_of(row[start - 1])
+            for column in moments:
+                fields[column.name] = _each(fields[column.name], _moment)
+            for column in floats:
+                fields[column.name] = _each(fields[column.name], float)  # JSON has 3 for 3.0, and "NaN"
+            if self._id.name in (self.mapping.metadata or ())[:1]:
+                raise Mismatch(f"the column {self._id.name!r} cannot be both id and metadata")
+            rows.keys.append(key)
+            rows.fields.append({**fields, self._id.name: key})
+            if rows.vectors is not None:
+                data = row[-1]
+                rows.vectors.append(None if data is None else np.frombuffer(data, ">f4", offset=4).astype(np.float32))
+        return rows
+
+    def _key_of(self, text: str | None) -> Any:
+        if text is None:
+            return None
+        match self.mapping.id_type:
+            case IdType.INT:
+                return int(text)
+            case IdType.UUID:
+                return UUID(text)
+            case _:
+                return text
+
+
+def _each(value: Any, convert: Any) -> Any:
+    if isinstance(value, list):
+        return [_each(element, convert) for element in value]
+    return None if value is None else convert(value)
+
+
+def _moment(text: str) -> datetime | str:
+    """A moment; a text where it is beyond Python's, such as ``infinity``."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return text
+
+
+def _name(*parts: str) -> str:
+    """A quoted name in a statement that has parameters."""
+    return quoted(*parts).replace("%", "%%")
+
+
+def proposal(
+    name: str,
+    layout: str | None,
+    columns: Sequence[Column],
+    keys: Sequence[Sequence[str]],
+    collection: str | None,
+    *,
+    indexed: bool,
+) -> Mapping:
+    """How to read a table, by the layout that it has.
+
+    Args:
+        name: The table, or the collection of LangChain's.
+        layout: The layout it must have, or None.
+        columns: Of the table.
+        keys: Its unique keys.
+        collection: The number under which LangChain's older tables keep a collection of this name, or None.
+        indexed: Whether an index tells the metric.
+
+    Raises:
+        Mismatch: It does not have this layout, or there is no telling how to read it.
+    """
+    known = {column.name: column for column in columns}
+    for kind, needed, mapping in _known(known, collection):
+        if layout in (None, kind) and needed:
+            # cosine is what all four compare with unless they are told otherwise
+            return mapping if indexed else replace(mapping, metric=Metric.COSINE)
+    if layout is not None:
+        raise Mismatch(
+            f"{name!r} does not have the layout that {layout} writes",
+            hint=f"Its columns are {', '.join(map(repr, known))}. mapping='auto' proposes one from them.",
+        )
+    return _from_columns(name, columns, keys)
+
+
+def _known(known: dict[str, Column], collection: str | None) -> list[tuple[str, bool, Mapping]]:
+    """Each layout: whose it is, whether the table has it, and its mapping."""
+
+    def has(*names: str) -> bool:
+        return set(names) <= set(known)
+
+    def left(*used: str) -> tuple[str, ...]:
+        return tuple(c.name for c in known.values() if c.name not in used and not c.vector and c.type not in _DERIVED)
+
+    return [
+        (
+            "langchain",
+            collection is not None,
+            Mapping(
+                id=("id",),
+                vector="embedding",
+                document=("document",),
+                metadata=("cmetadata",),
+                only={"collection_id": collection or ""},
+            ),
+        ),
+        (
+            "langchain",
+            has("langchain_id", "content", "embedding", "langchain_metadata"),
+            Mapping(
+                id=("langchain_id",),
+                vector="embedding",
+                document=("content",),
+                metadata=("langchain_metadata",),
+                fields=left("langchain_id", "content", "embedding", "langchain_metadata"),
+            ),
+        ),
+        (
+            "llamaindex",
+            has("id", "text", "metadata_", "node_id", "embedding"),
+            Mapping(id=("node_id",), vector="embedding", document=("text",), metadata=("metadata_",)),
+        ),
+        (
+            "haystack",
+            has("id", "embedding", "content", "meta", "blob_data", "blob_meta", "blob_mime_type"),
+            Mapping(
+                id=("id",),
+                vector="embedding",
+                document=("content",),
+                metadata=("meta",),
+                fields=("blob_data", "blob_meta", "blob_mime_type"),
+            ),
+        ),
+        (
+            "mem0",
+            set(known) == {"id", "vector", "payload"},
+            Mapping(id=("id",), vector="vector", document=("payload", "data"), metadata=("payload",)),
+        ),
+    ]
+
+
+def _from_columns(name: str, columns: Sequence[Column], keys: Sequence[Sequence[str]]) -> Mapping:
+    """The first vector, the first key of one column, the document by its name, and a lone JSON column."""
+    vectors = [column.name for column in columns if column.vector]
+    if not vectors:
+        raise Mismatch(f"the table {name!r} has no column of type vector or halfvec")
+    single = [key[0] for key in keys if len(key) == 1]
+    if not single:
+        raise Mismatch(
+            f"the table {name!r} has no key of one column", hint="Name the column of the ids in a Mapping(id=…)."
+        )
+    named = {column.name for column in columns if column.type in _TEXTS}
+    document = next((one for one in _DOCUMENTS if one in named and one != single[0]), None)
+    objects = [column.name for column in columns if column.type in _JSONS]
+    hidden = [column.name for column in columns if column.type in _DERIVED or column.name in vectors[1:]]
+    made = Mapping(id=(single[0],), vector=vectors[0], document=None if document is None else (document,))
+    if len(objects) != 1:
+        return replace(made, hidden=tuple(hidden))
+    used = {single[0], vectors[0], document, objects[0], *hidden}
+    left = tuple(column.name for column in columns if column.name not in used)
+    return replace(made, metadata=(objects[0],), fields=left)

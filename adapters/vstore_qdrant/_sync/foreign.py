@@ -1,0 +1,199 @@
+# Generated from adapters/vstore_qdrant/_async/foreign.py by tools/unasync.py: do not edit.
+"""Collections that vstore did not create, for reading: on a server, or in the client's local mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from qdrant_client import QdrantClient, models
+
+from vstore.errors import Mismatch, NotFound
+from vstore.foreign import Key, Rows, walk
+from vstore.mapping import Mapping, MissingVector
+from vstore.types import CollectionInfo, Include, VectorArray
+from vstore_qdrant.codec import INFO
+from vstore_qdrant.errors import guarded
+from vstore_qdrant.foreign import (
+    Dense,
+    complete,
+    native_id,
+    needs_payload,
+    payload_key,
+    proposal,
+    to_rows,
+    token,
+    untoken,
+)
+
+__all__ = ["QdrantForeign"]
+
+_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class QdrantForeign:
+    """Implements ``ForeignStore``.
+
+    Attributes:
+        client: The client.
+        guard: Entered around every call, as in ``ClientDatabase``.
+    """
+
+    client: QdrantClient
+    guard: Callable[[], AbstractContextManager[Any]]
+
+    def names(self) -> list[str]:
+        with self.guard(), guarded():
+            found = self.client.get_collections()
+        out: list[str] = []
+        for one in found.collections:
+            try:
+                self._vectors(one.name)
+            except (Mismatch, NotFound):  # vstore's own, or deleted since
+                continue
+            out.append(one.name)
+        return sorted(out)
+
+    def propose(self, name: str, layout: str | None) -> Mapping:
+        vectors = self._vectors(name)
+        with self.guard(), guarded():
+            points, _ = self.client.scroll(name, limit=1, with_payload=True)
+        return proposal(name, layout, to_rows(points, "", vectors=False), vectors)
+
+    def open(self, name: str, mapping: Mapping) -> QdrantForeignCollection:
+        full, info = complete(name, mapping, self._vectors(name))
+        return QdrantForeignCollection(self.client, self.guard, full, info)
+
+    def _vectors(self, name: str) -> dict[str, Dense]:
+        with self.guard(), guarded():
+            config = (self.client.get_collection(name)).config
+        if INFO in (config.metadata or {}):
+            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+        found = config.params.vectors or {}
+        named = found if isinstance(found, dict) else {"": found}
+        return {one: _dense(params, config.hnsw_config) for one, params in named.items()}
+
+
+def _dense(params: models.VectorParams, general: models.HnswConfig) -> Dense:
+    own = params.hnsw_config
+    return Dense(
+        params.size,
+        params.distance.value,
+        params.multivector_config is not None,
+        (own.m if own is not None else None) or general.m,
+        (own.ef_construct if own is not None else None) or general.ef_construct,
+    )
+
+
+class QdrantForeignCollection:
+    """Implements ``ForeignCollection``."""
+
+    def __init__(
+        self,
+        client: QdrantClient,
+        guard: Callable[[], AbstractContextManager[Any]],
+        mapping: Mapping,
+        info: CollectionInfo,
+    ) -> None:
+        self._client = client
+        self._guard = guard
+        self._mapping = mapping
+        self._info = info
+        # None for all points
+        self._there: models.Filter | None = None
+        if mapping.missing_vector is MissingVector.SKIP:
+            self._there = models.Filter(must=[models.HasVectorCondition(has_vector=mapping.vector)])
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._info
+
+    @property
+    def mapping(self) -> Mapping:
+        return self._mapping
+
+    @property
+    def native(self) -> QdrantClient:
+        return self._client
+
+    def count(self) -> int:
+        with self._guard(), guarded():
+            return (self._client.count(self._info.name, count_filter=self._there, exact=True)).count
+
+    def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        rows = Rows(vectors=[] if include.vectors else None)
+        for start in range(0, len(keys), _PAGE):
+            part = keys[start : start + _PAGE]
+            if self._mapping.id:
+                rows.extend(self._by_payload([str(key) for key in part], include))
+                continue
+            chosen: list[models.Condition] = [models.HasIdCondition(has_id=[native_id(key) for key in part])]
+            rows.extend(self._scrolled(models.Filter(must=chosen), len(part), include))
+        return rows
+
+    def _by_payload(self, ids: list[str], include: Include) -> Rows:
+        """The points whose payload has one of these ids: Qdrant finds some more, where it is a list."""
+        condition = models.FieldCondition(key=payload_key(self._mapping.id), match=models.MatchAny(any=ids))
+        rows = Rows(vectors=[] if include.vectors else None)
+        start = None
+        wanted = set(ids)
+        while True:
+            page, start = self._scroll(models.Filter(must=[condition]), _PAGE, start, include)
+            rows.extend(page)
+            if start is None:
+                return rows.where(lambda _, fields: walk(self._mapping.id, fields) in wanted)
+
+    def _scrolled(self, chosen: models.Filter, limit: int, include: Include) -> Rows:
+        return (self._scroll(chosen, limit, None, include))[0]
+
+    def _scroll(
+        self, chosen: models.Filter | None, limit: int, start: int | str | None, include: Include
+    ) -> tuple[Rows, Any]:
+        if chosen is None:
+            chosen = self._there
+        elif self._there is not None:
+            chosen = models.Filter(must=[chosen, self._there])
+        with self._guard(), guarded():
+            points, following = self._client.scroll(
+                self._info.name,
+                scroll_filter=chosen,
+                limit=limit,
+                offset=start,
+                with_payload=needs_payload(self._mapping, include),
+                with_vectors=self._named(include),
+            )
+        return to_rows(points, self._mapping.vector, vectors=include.vectors), following
+
+    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+        start = untoken(after)
+        while True:
+            # a page begins with the point that the one before ended with, which may be gone by now
+            rows, following = self._scroll(None, size + (start is not None), start, include)
+            last = None if not rows.keys else native_id(rows.keys[-1])
+            if start is not None:
+                rows = rows.where(lambda key, _: native_id(key) != start)  # noqa: B023  # called at once
+            if rows.keys and last is not None:
+                yield rows, token(last)
+                start = last
+            if following is None:
+                return
+
+    def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        with self._guard(), guarded():
+            found = self._client.query_points(
+                self._info.name,
+                query=vector.tolist(),
+                using=self._mapping.vector or None,
+                limit=k,
+                with_payload=needs_payload(self._mapping, include),
+                with_vectors=self._named(include),
+            )
+        return to_rows(found.points, self._mapping.vector, vectors=include.vectors)
+
+    def _named(self, include: Include) -> bool | list[str]:
+        if not include.vectors:
+            return False
+        return [self._mapping.vector] if self._mapping.vector else True

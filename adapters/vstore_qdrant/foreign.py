@@ -1,0 +1,152 @@
+"""Collections that vstore did not create: how points become rows, and what packages write. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+
+from vstore.errors import Mismatch
+from vstore.foreign import Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
+from vstore.mapping import IdType, Mapping
+from vstore.types import CollectionInfo, Include, Metric, VectorArray
+
+__all__ = ["Dense", "complete", "native_id", "needs_payload", "payload_key", "proposal", "to_rows", "token", "untoken"]
+
+_METRICS: Final = {"Cosine": Metric.COSINE, "Euclid": Metric.L2, "Dot": Metric.DOT}
+_LAYOUTS: Final = {
+    "langchain": Mapping(document=("page_content",), metadata=("metadata",)),
+    # the text of a node is in the JSON that _node_content holds
+    "llamaindex": Mapping(document=("_node_content", "text")),
+    # whose points have ids of their own, made of those of its documents
+    "haystack": Mapping(id=("id",), document=("content",), metadata=("meta",), fields=("blob",)),
+    "mem0": Mapping(document=("data",)),
+}
+# what every payload of a layout has, and one of another does not
+_SIGNS: Final = {
+    "langchain": {"page_content", "metadata"},
+    "llamaindex": {"_node_content"},
+    "haystack": {"id", "content", "meta"},
+    "mem0": {"data", "hash"},
+}
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DOCUMENTS: Final = ("document", "content", "page_content", "text", "chunk", "body")
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """One of a collection's vectors.
+
+    Attributes:
+        size: Its components.
+        distance: Qdrant's name of its metric.
+        multi: Whether a point has several of it.
+        m: Of its HNSW graph, or None.
+        ef_construction: Likewise.
+    """
+
+    size: int
+    distance: str
+    multi: bool
+    m: int | None
+    ef_construction: int | None
+
+
+def proposal(name: str, layout: str | None, first: Rows, vectors: AnyMapping[str, Dense]) -> Mapping:
+    """How to read a collection: by its layout, or by what its first point looks like."""
+    payload = set(first.fields[0]) if first.fields else set()
+    if layout is None:
+        layout = next((kind for kind, signs in _SIGNS.items() if signs <= payload), None)
+    elif payload and not _SIGNS[layout] <= payload | {"hash"}:
+        raise Mismatch(
+            f"{name!r} does not have the layout that {layout} writes",
+            hint=f"A point of it has {', '.join(map(repr, sorted(payload)))}; mapping='auto' proposes one from them.",
+        )
+    document = next((one for one in _DOCUMENTS if payload and isinstance(first.fields[0].get(one), str)), None)
+    made = Mapping(document=(document,) if document else None) if layout is None else _LAYOUTS[layout]
+    single = [one for one, dense in vectors.items() if not dense.multi]
+    return replace(made, vector=single[0]) if single else made
+
+
+def complete(name: str, mapping: Mapping, vectors: AnyMapping[str, Dense]) -> tuple[Mapping, CollectionInfo]:
+    """What a collection is; ``vectors`` are its dense ones by name.
+
+    Raises:
+        Mismatch: The mapping does not fit.
+    """
+    if mapping.table or mapping.only:
+        raise Mismatch("table and only are PostgreSQL's: they must be empty")
+    chosen = mapping.vector
+    if not chosen and "" not in vectors and len(vectors) == 1:
+        chosen = next(iter(vectors))
+    if chosen not in vectors:
+        told = ", ".join(map(repr, sorted(vectors))) or "none"
+        raise Mismatch(f"{name!r} has no dense vector {chosen!r}; it has {told}", hint="Say vector= in the mapping.")
+    dense = vectors[chosen]
+    if dense.multi:
+        raise Mismatch(f"the vector {chosen!r} is a multivector, of which a point has several; vstore has one a record")
+    if dense.distance not in _METRICS:
+        raise Mismatch(f"the vector {chosen!r} is compared by {dense.distance}, which vstore has no metric for")
+    told = IdType.TEXT if mapping.id else IdType.INT_OR_UUID
+    full = replace(
+        mapping,
+        vector=chosen,
+        id_type=id_type_told(name, mapping, told),
+        metric=metric_told(name, mapping, _METRICS[dense.distance]),
+        dimension=dimension_told(name, mapping, dense.size),
+    )
+    return full, CollectionInfo(
+        name=name,
+        dimension=dense.size,
+        metric=_METRICS[dense.distance],
+        index=hnsw(dense.m, dense.ef_construction),
+    )
+
+
+def needs_payload(mapping: Mapping, include: Include) -> bool:
+    """Whether a read needs the payload; a part of it cannot be asked for, since a key may look like a path."""
+    return fields_read(mapping, include) != set()
+
+
+def payload_key(path: Sequence[str]) -> str:
+    """A path as Qdrant writes it in filters."""
+    for step in path:
+        if '"' in step:
+            raise Mismatch(f"Qdrant cannot look for the key {step!r}, which holds a quote")
+    return ".".join(step if _PLAIN.fullmatch(step) else f'"{step}"' for step in path)
+
+
+def native_id(key: Key) -> int | str:
+    """A point's id as the client takes it."""
+    return key if isinstance(key, int) else str(key)
+
+
+def token(point: int | str) -> str:
+    """The id of a point as a cursor."""
+    return json.dumps(point)
+
+
+def untoken(text: str | None) -> int | str | None:
+    """The inverse of ``token``."""
+    return None if text is None else json.loads(text)
+
+
+def to_rows(points: Sequence[Any], vector: str, *, vectors: bool) -> Rows:
+    """Points as rows; ``vector`` is the name of the one to read, if ``vectors`` are wanted."""
+    return Rows(
+        [point.id if isinstance(point.id, int) else UUID(str(point.id)) for point in points],
+        [point.payload or {} for point in points],
+        [_vector(point.vector, vector) for point in points] if vectors else None,
+    )
+
+
+def _vector(found: Any, name: str) -> VectorArray | None:
+    if isinstance(found, dict):  # a collection of several vectors, even where the point has one
+        found = found.get(name)
+    return None if found is None else np.asarray(found, dtype=np.float32)

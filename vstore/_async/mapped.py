@@ -1,0 +1,171 @@
+"""A collection that vstore did not create, read through a mapping.
+
+The rows come from the adapter, their meaning from ``vstore.foreign``. What a database's own filters would say of
+another's layout (missing keys, types, elements of lists) is not what the contract says: filters are evaluated here, on
+the records, page by page. So is an exact query. Only a query that is neither filtered nor exact asks the index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from vstore._async._run import run_blocking
+from vstore._async.protocol import AsyncForeignCollection
+from vstore.errors import Mismatch
+from vstore.filters.evaluate import predicate
+from vstore.filters.tree import DocumentContains, Filter, leaves
+from vstore.foreign import Rows, foreign_key, to_records
+from vstore.mapping import IdType, Mapping
+from vstore.scores import distances, ranked
+from vstore.types import CollectionInfo, Hits, Include, Records, Search, VectorArray
+
+__all__ = ["AsyncMappedCollection"]
+
+_PAGE: Final = 1000
+
+
+class AsyncMappedCollection:
+    """Implements ``AsyncCollectionReader``."""
+
+    def __init__(self, table: AsyncForeignCollection) -> None:
+        self._table = table
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What the collection is, as far as its database tells."""
+        return self._table.info
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping, complete."""
+        return self._table.mapping
+
+    @property
+    def native(self) -> object:
+        """The client's own handle."""
+        return self._table.native
+
+    async def get(self, ids: Sequence[str], include: Include) -> Records:
+        """The records found, each once, in the order of ``ids``."""
+        kind = self.mapping.id_type or IdType.TEXT
+        keys = [key for key in (foreign_key(one, kind) for one in ids) if key is not None]
+        rows = await self._table.fetch(keys, include) if keys else Rows(vectors=[])
+        records = await self._records(rows, include)
+        if len(set(records.ids)) < len(records.ids):
+            raise Mismatch(
+                "several records have one id",
+                ids=sorted({one for one in records.ids if records.ids.count(one) > 1}),
+                hint="Map the id to what is unique, such as the database's own key.",
+            )
+        return records.ordered(ids)
+
+    async def query(
+        self,
+        vectors: VectorArray,
+        k: int,
+        where: Filter | None,
+        include: Include,
+        *,
+        exact: bool,
+        search: Search | None,
+    ) -> list[Hits]:
+        """For each row of ``vectors`` the k nearest; by the index unless ``exact`` or a filter is asked for."""
+        if exact or where is not None:
+            return await self._compared(vectors, k, where, include)
+        found: list[Hits | None] = [await self._approximate(vector, k, include) for vector in vectors]
+        total = await self._table.count() if any(hits is None or len(hits) < k for hits in found) else k
+        short = [place for place, hits in enumerate(found) if hits is None or len(hits) < min(k, total)]
+        if short:
+            for place, hits in zip(short, await self._compared(vectors[short], k, None, include), strict=True):
+                found[place] = hits
+        return [hits for hits in found if hits is not None]
+
+    async def scan(
+        self, where: Filter | None, batch_size: int, after: str | None, include: Include
+    ) -> AsyncIterator[tuple[Records, str]]:
+        """Every record that matches once; a page has those of ``batch_size`` rows that match."""
+        read = _with_columns_of(where, include)
+        async for rows, token in self._table.pages(batch_size, after, read):
+            records = await self._records(rows, read, where)
+            if records.ids:
+                yield _only(records, include), token
+
+    async def count(self, where: Filter | None) -> int:
+        """How many records match; with a filter all are read."""
+        if where is None:
+            return await self._table.count()
+        total = 0
+        async for records, _ in self.scan(where, _PAGE, None, Include()):
+            total += len(records)
+        return total
+
+    async def _records(self, rows: Rows, include: Include, where: Filter | None = None) -> Records:
+        records = await run_blocking(to_records, self.mapping, self.info, rows, include)
+        return records if where is None else await run_blocking(_matching, records, where)
+
+    async def _approximate(self, vector: VectorArray, k: int, include: Include) -> Hits | None:
+        read = replace(include, vectors=True)
+        rows = await self._table.nearest(vector, k, read)
+        if rows is None:
+            return None
+        records = await self._records(rows, read)
+        assert records.vectors is not None
+        distance = distances(self.info.metric, vector, records.vectors)
+        return ranked(self.info.metric, _only(records, include), distance, k)
+
+    async def _compared(self, vectors: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+        """The true nearest: every record is read, and k are kept for each query."""
+        metric = self.info.metric
+        read = replace(_with_columns_of(where, include), vectors=True)
+        empty = Records([])
+        best = [Hits(empty, np.empty(0), np.empty(0)) for _ in vectors]
+
+        def improve(records: Records) -> None:
+            assert records.vectors is not None
+            shown = _only(records, include)
+            for place, vector in enumerate(vectors):
+                near = ranked(metric, shown, distances(metric, vector, records.vectors), k)
+                best[place] = _merged(best[place], near, k)
+
+        async for rows, _ in self._table.pages(_PAGE, None, read):
+            await run_blocking(improve, await self._records(rows, read, where))
+        none = to_records(self.mapping, self.info, Rows(vectors=[]), include)
+        return [hits if len(hits) else replace(hits, records=none) for hits in best]
+
+
+def _with_columns_of(where: Filter | None, include: Include) -> Include:
+    """The columns asked for, and those that the filter looks at."""
+    if where is None:
+        return include
+    kinds = {isinstance(leaf, DocumentContains) for leaf in leaves(where)}
+    return replace(include, documents=include.documents or True in kinds, metadatas=include.metadatas or False in kinds)
+
+
+def _only(records: Records, include: Include) -> Records:
+    return Records(
+        records.ids,
+        records.vectors if include.vectors else None,
+        records.documents if include.documents else None,
+        records.metadatas if include.metadatas else None,
+    )
+
+
+def _matching(records: Records, where: Filter) -> Records:
+    test = predicate(where)
+    documents = records.documents or [None] * len(records)
+    metadatas = records.metadatas or [{}] * len(records)
+    rows = enumerate(zip(metadatas, documents, strict=True))
+    return records.take([place for place, (metadata, document) in rows if test(metadata, document)])
+
+
+def _merged(first: Hits, second: Hits, k: int) -> Hits:
+    if not len(first) or not len(second):
+        return second if len(second) else first
+    records = Records.concat([first.records, second.records])
+    distance = np.concatenate([first.distances, second.distances])
+    order = sorted(range(len(records)), key=lambda place: (distance[place], records.ids[place]))[:k]
+    return Hits(records.take(order), distance[order], np.concatenate([first.scores, second.scores])[order])

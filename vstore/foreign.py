@@ -1,0 +1,408 @@
+"""From the rows of a collection that vstore did not create to records: pure.
+
+Nothing is converted in silence. A value the contract has comes as it is; null means absent (META-3). A UUID comes as
+its text and a decimal as its digits, since no value of the contract is either; a moment with a time zone comes in
+UTC. What is left is outside the contract, and the mapping says what becomes of it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import numpy as np
+
+from vstore.errors import InvalidInput, Mismatch
+from vstore.keys import check_key, encodable
+from vstore.mapping import ALL, IdType, Mapping, Outside, Path
+from vstore.types import HNSW, CollectionInfo, Include, Metadata, Metric, Records, VectorArray
+from vstore.validate import check_ids, check_vectors
+
+__all__ = [
+    "Key",
+    "Rows",
+    "dimension_told",
+    "fields_read",
+    "foreign_key",
+    "hnsw",
+    "id_type_told",
+    "metric_told",
+    "record_id",
+    "to_records",
+    "walk",
+]
+
+Key: TypeAlias = str | int | UUID
+
+_INT64: Final = 1 << 63
+_NOTHING: Final = object()
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows as a database holds them, in columns of equal length.
+
+    Attributes:
+        keys: The ids, as the database has them.
+        fields: The named fields of each; empty dicts where they were not asked for.
+        vectors: One float32 array of shape (d,), or None, a row; None as a whole where they were not asked for.
+    """
+
+    keys: list[Any] = field(default_factory=list)
+    fields: list[dict[str, Any]] = field(default_factory=list)
+    vectors: list[VectorArray | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def extend(self, more: Rows) -> None:
+        """Puts the rows of another answer, with the same columns, behind these."""
+        self.keys += more.keys
+        self.fields += more.fields
+        if self.vectors is not None:
+            self.vectors += more.vectors or []
+
+    def in_order_of(self, keys: Sequence[Any]) -> Rows:
+        """The rows in the order of ``keys``; those that are not there are left out."""
+        places = {key: place for place, key in enumerate(self.keys)}
+        return self._take([places[key] for key in keys if key in places])
+
+    def where(self, keep: Callable[[Any, dict[str, Any]], bool]) -> Rows:
+        """The rows of whose key and fields ``keep`` is true."""
+        rows = enumerate(zip(self.keys, self.fields, strict=True))
+        return self._take([place for place, (key, fields) in rows if keep(key, fields)])
+
+    def _take(self, places: Sequence[int]) -> Rows:
+        return Rows(
+            [self.keys[p] for p in places],
+            [self.fields[p] for p in places],
+            None if self.vectors is None else [self.vectors[p] for p in places],
+        )
+
+
+def record_id(key: object) -> str:
+    """The id of a record as vstore knows it."""
+    match key:
+        case str():
+            return key
+        case bool():
+            pass
+        case int() | UUID():
+            return str(key)
+    raise Mismatch(f"an id of type {type(key).__name__}: {key!r:.80}", hint="Ids are texts, integers or UUIDs.")
+
+
+def foreign_key(text: str, kind: IdType) -> Key | None:
+    """The inverse of ``record_id``; None for a text that is no id of this kind, as no record can have it."""
+    match kind:
+        case IdType.TEXT:
+            return text
+        case IdType.INT:
+            return _integer(text, -_INT64, _INT64)
+        case IdType.UUID:
+            return _uuid(text)
+        case IdType.INT_OR_UUID:
+            number = _integer(text, 0, 2 * _INT64)
+            return _uuid(text) if number is None else number
+
+
+def _integer(text: str, low: int, high: int) -> int | None:
+    if not re.fullmatch(r"0|-?[1-9][0-9]{0,19}", text):
+        return None
+    number = int(text)
+    return number if low <= number < high else None
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None
+
+
+def walk(path: Path, fields: object) -> object:
+    """What is at a path, walking into a text that holds JSON; a private mark where there is nothing."""
+    value = fields
+    for step in path:
+        if isinstance(value, str):
+            value = _parsed(value)
+        if not isinstance(value, AnyMapping) or step not in value:
+            return _NOTHING
+        value = value[step]
+    return value
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def fields_read(mapping: Mapping, include: Include) -> set[str] | None:
+    """The fields that reads of these columns need; None for all of them."""
+    names: set[str] = set(mapping.id[:1])
+    if include.documents and mapping.document is not None:
+        names.add(mapping.document[0])
+    if include.metadatas:
+        if mapping.metadata == () or mapping.fields == ALL:
+            return None
+        names.update((mapping.metadata or ())[:1], mapping.fields)
+    return names
+
+
+def hnsw(m: object, ef_construction: object, ef_search: object = None) -> HNSW:
+    """The settings of an index that the database calls HNSW; those beyond what vstore sets are left at its defaults."""
+    usual = HNSW()
+    try:
+        return HNSW(
+            usual.m if m is None else int(str(m)),
+            usual.ef_construction if ef_construction is None else int(str(ef_construction)),
+            usual.ef_search if ef_search is None else int(str(ef_search)),
+        )
+    except (InvalidInput, ValueError):
+        return usual
+
+
+def dimension_told(name: str, mapping: Mapping, told: int | None) -> int:
+    """The dimension of a collection.
+
+    Args:
+        name: The collection.
+        mapping: May say it.
+        told: What the database says, or its first vector.
+
+    Raises:
+        Mismatch: Nobody says it, or the two differ.
+    """
+    if mapping.dimension is not None and told is not None and mapping.dimension != told:
+        raise Mismatch(f"{name!r} has {told} dimensions; the mapping says {mapping.dimension}")
+    found = mapping.dimension or told
+    if found is None:
+        raise Mismatch(f"the dimension of {name!r} is not known: it is empty", hint="Say dimension= in the mapping.")
+    return found
+
+
+def metric_told(name: str, mapping: Mapping, told: Metric | None) -> Metric:
+    """The metric of a collection; arguments and errors are those of ``dimension_told``."""
+    if mapping.metric is not None and told is not None and mapping.metric is not told:
+        raise Mismatch(f"{name!r} is indexed for {told.value}; the mapping says {mapping.metric.value}")
+    found = mapping.metric or told
+    if found is None:
+        raise Mismatch(
+            f"the database does not say which metric {name!r} has",
+            hint="Say metric='cosine', 'l2' or 'dot' in the mapping.",
+        )
+    return found
+
+
+def id_type_told(name: str, mapping: Mapping, told: IdType) -> IdType:
+    """The type of the ids; errors are those of ``dimension_told``."""
+    if mapping.id_type not in (None, told):
+        raise Mismatch(f"the ids of {name!r} are {told.value}; the mapping says {mapping.id_type}")
+    return told
+
+
+def to_records(mapping: Mapping, info: CollectionInfo, rows: Rows, include: Include) -> Records:
+    """The records in rows, in that order.
+
+    Args:
+        mapping: Where things are.
+        info: Dimension and metric of the collection.
+        rows: What the database gave.
+        include: The columns wanted; ``rows`` has what they need.
+
+    Raises:
+        Mismatch: A row that is no record of the contract; the error names it and what is wrong.
+    """
+    raw = rows.keys if not mapping.id else [walk(mapping.id, one) for one in rows.fields]
+    ids = [_id(key, mapping) for key in raw]
+    try:
+        check_ids(ids, distinct=False)
+    except InvalidInput as error:
+        raise Mismatch(error.message) from error
+    reader = _Reader(mapping)
+    documents = metadatas = vectors = None
+    if include.documents:
+        documents = [reader.document(i, one) for i, one in zip(ids, rows.fields, strict=True)]
+    if include.metadatas:
+        metadatas = [reader.metadata(i, one) for i, one in zip(ids, rows.fields, strict=True)]
+    if include.vectors:
+        vectors = _vectors(info, ids, rows.vectors or [])
+    return Records(ids, vectors, documents, metadatas)
+
+
+def _id(key: object, mapping: Mapping) -> str:
+    if key is _NOTHING or key is None:
+        raise Mismatch(f"a row has no id at {_told(mapping.id)}")
+    return record_id(key)
+
+
+def _vectors(info: CollectionInfo, ids: Sequence[str], found: Sequence[VectorArray | None]) -> VectorArray:
+    for one, vector in zip(ids, found, strict=True):
+        if vector is None:
+            raise Mismatch(
+                "a row has no vector", ids=[one], hint="missing_vector='skip' in the mapping leaves such rows out."
+            )
+        if len(vector) != info.dimension:
+            raise Mismatch(f"a vector has {len(vector)} dimensions; the collection has {info.dimension}", ids=[one])
+    if not ids:
+        return np.empty((0, info.dimension), dtype=np.float32)
+    array = np.asarray(found, dtype=np.float32)
+    try:
+        return check_vectors(array, info.dimension, info.metric)
+    except InvalidInput:
+        for one, vector in zip(ids, array, strict=True):
+            try:
+                check_vectors(vector[None], info.dimension, info.metric, name="vector")
+            except InvalidInput as error:
+                raise Mismatch(f"{error.message}, which the contract refuses", ids=[one]) from error
+        raise
+
+
+class _Reader:
+    """Reads documents and metadata by one mapping."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._mapping = mapping
+        self._hidden = set(mapping.hidden)
+        self._known: set[str] = set()
+        used = [path for path in (mapping.id, mapping.document) if path]
+        self._used_at_top = {path[0] for path in used if len(path) == 1} | {mapping.vector} - {""}
+        # what is the document, or the id, is not metadata as well
+        self._used_inside = {path[-1] for path in used if path[:-1] == mapping.metadata and mapping.metadata}
+
+    def document(self, record: str, fields: AnyMapping[str, Any]) -> str | None:
+        path = self._mapping.document
+        found = None if path is None else walk(path, fields)
+        if found is None or found is _NOTHING:
+            return None
+        if not isinstance(found, str):
+            match self._mapping.outside:
+                case Outside.DROP:
+                    return None
+                case Outside.TEXT:
+                    return _text(found)
+                case Outside.REFUSE:
+                    pass
+            raise Mismatch(f"the document at {_told(path)} is a {type(found).__name__}, not a text", ids=[record])
+        if "\x00" in found or not encodable(found):
+            raise Mismatch(f"the document at {_told(path)} has NUL or a lone surrogate", ids=[record])
+        return found
+
+    def metadata(self, record: str, fields: AnyMapping[str, Any]) -> Metadata:
+        out: Metadata = {}
+        mapping = self._mapping
+        if mapping.metadata:
+            found = walk(mapping.metadata, fields)
+            if isinstance(found, str):
+                found = _parsed(found)
+            if found is not None and found is not _NOTHING:
+                if not isinstance(found, AnyMapping):
+                    raise Mismatch(f"there is no object at {_told(mapping.metadata)}", ids=[record])
+                self._take(record, {k: v for k, v in found.items() if k not in self._used_inside}, out)
+        if mapping.metadata == ():
+            self._take(record, {k: v for k, v in fields.items() if k not in self._used_at_top}, out)
+        elif mapping.fields:
+            container = mapping.metadata[:1] if mapping.metadata else ()
+            named = fields if mapping.fields == ALL else mapping.fields
+            left = [k for k in named if mapping.fields != ALL or k not in (*self._used_at_top, *container)]
+            self._take(record, {k: fields.get(k) for k in left}, out)
+        return out
+
+    def _take(self, record: str, found: AnyMapping[str, Any], out: Metadata) -> None:
+        for key, value in found.items():
+            if value is None or key in self._hidden:
+                continue
+            if key in out:
+                raise Mismatch(
+                    f"the key {key!r} is in the metadata and in a field of its own",
+                    ids=[record],
+                    hint="Name one place only: take it out of fields=, or hide it.",
+                )
+            converted = self._converted(record, key, value)
+            if converted is not _NOTHING:
+                out[key] = converted
+
+    def _converted(self, record: str, key: str, value: object) -> object:
+        try:
+            if key not in self._known:
+                check_key(key)
+                self._known.add(key)
+            return _value(key, value, self._known)
+        except InvalidInput as error:
+            legal = key in self._known
+            if self._mapping.outside is Outside.DROP:
+                return _NOTHING
+            if self._mapping.outside is Outside.TEXT and legal:
+                return _text(value)
+            raise Mismatch(
+                f"the metadata of a record are outside the contract: {error.message}",
+                ids=[record],
+                hint=f"hidden={[key]!r} in the mapping leaves the key out"
+                + (", outside='text' brings such values as JSON text." if legal else "."),
+            ) from error
+
+
+def _value(key: str, value: object, known: set[str]) -> object:
+    """A value of the contract; raises ``InvalidInput`` where there is none."""
+    match value:
+        case str():
+            if "\x00" in value or not encodable(value):
+                raise InvalidInput(f"{key!r}: the str contains NUL or a lone surrogate")
+            return value
+        case bool():
+            return value
+        case int():
+            if not -_INT64 <= value < _INT64:
+                raise InvalidInput(f"{key!r}: {value} is outside the 64-bit integers")
+            return value
+        case float():
+            if not math.isfinite(value):
+                raise InvalidInput(f"{key!r}: {value} is not a finite number")
+            return value
+        case datetime():
+            if value.tzinfo is None:
+                raise InvalidInput(f"{key!r}: the datetime has no time zone")
+            return value.astimezone(UTC)
+        case UUID() | Decimal():
+            return str(value)
+        case list():
+            return _list(key, value, known)
+        case dict():
+            for inner in value:
+                if inner not in known:
+                    check_key(inner)
+                    known.add(inner)
+            return {k: _value(f"{key}.{k}", v, known) for k, v in value.items() if v is not None}
+        case _:
+            raise InvalidInput(f"{key!r} has a value of type {type(value).__module__}.{type(value).__qualname__}")
+
+
+def _list(key: str, value: list[Any], known: set[str]) -> list[Any]:
+    if not value:
+        raise InvalidInput(f"{key!r} is an empty list")
+    elements = [None if isinstance(x, list | dict) or x is None else _value(key, x, known) for x in value]
+    kinds = set(map(type, elements))
+    if len(kinds) > 1 or None in elements:
+        names = ", ".join(sorted({type(x).__name__ for x in value}))
+        raise InvalidInput(f"{key!r}: a list holds elements of one type, and no null, list or dict, not {names}")
+    return elements
+
+
+def _text(value: object) -> str:
+    # repr of what JSON does not have, such as bytes, is ASCII
+    return json.dumps(value, ensure_ascii=True, default=repr, separators=(",", ":"))
+
+
+def _told(path: Path | None) -> str:
+    return ".".join(path) if path else "the key"
