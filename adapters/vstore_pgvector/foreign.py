@@ -122,13 +122,10 @@ class Column:
 
     def selected(self) -> str:
         """The column in a form of which JSON changes nothing."""
-        name = _name(self.name)
         kind, brackets = (self.element, "[]") if self.element else (self.type, "")
-        if kind == "float4":
-            return f"{name}::float8{brackets} as {name}"
         if kind in _AS_THEY_ARE:
-            return name
-        return f"{name}::text{brackets} as {name}"
+            return _of(self.name)
+        return f"{_of(self.name)}::{'float8' if kind == 'float4' else 'text'}{brackets} as {_name(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,18 +248,18 @@ class Table:
         return Wanted(tuple(chosen), include.vectors)
 
     def _select(self, wanted: Wanted) -> str:
-        parts = [f"{_name(column.name)}::text" for column in (*self._key, self._id)]
+        parts = [f"{_of(column.name)}::text" for column in (*self._key, self._id)]
         if wanted.columns:
             inner = ", ".join(column.selected() for column in wanted.columns)
             parts.append(f"(select to_json(f) from (select {inner}) as f)::text")
         if wanted.vector:
-            parts.append(f"vector_send({_name(self._vector.name)}::vector)")
-        return f"select {', '.join(parts)} from {self.table}"
+            parts.append(f"vector_send({_of(self._vector.name)}::vector)")
+        return f"select {', '.join(parts)} from {self.table} as t"
 
     def _where(self, conditions: Sequence[str] = (), *, vectors: bool = False) -> str:
-        parts = [f"{_name(name)} = %s::text::{self._column(name).cast}" for name in self.mapping.only]
+        parts = [f"{_of(name)} = %s::text::{self._column(name).cast}" for name in self.mapping.only]
         if vectors or self.mapping.missing_vector is MissingVector.SKIP:
-            parts.append(f"{_name(self._vector.name)} is not null")
+            parts.append(f"{_of(self._vector.name)} is not null")
         parts += conditions
         return f" where {' and '.join(parts)}" if parts else ""
 
@@ -272,16 +269,16 @@ class Table:
 
     def count(self) -> tuple[str, tuple[Any, ...]]:
         """How many rows there are."""
-        return f"select count(*) from {self.table}{self._where()}", self._only
+        return f"select count(*) from {self.table} as t{self._where()}", self._only
 
     def first_dimension(self) -> tuple[str, tuple[Any, ...]]:
         """The dimension of any vector."""
-        vector = f"{_name(self._vector.name)}::vector"
-        return f"select vector_dims({vector}) from {self.table}{self._where(vectors=True)} limit 1", self._only
+        vector = f"{_of(self._vector.name)}::vector"
+        return f"select vector_dims({vector}) from {self.table} as t{self._where(vectors=True)} limit 1", self._only
 
     def page(self, wanted: Wanted, rows: int, after: str | None) -> tuple[str, tuple[Any, ...]]:
         """The next rows in the order of the key."""
-        names = ", ".join(_name(column.name) for column in self._key)
+        names = ", ".join(_of(column.name) for column in self._key)
         conditions, params = [], list[Any](self._only)
         if after is not None:
             given = json.loads(after)
@@ -291,7 +288,7 @@ class Table:
 
     def fetch(self, wanted: Wanted) -> tuple[str, tuple[Any, ...]]:
         """The rows of some ids, which are a ``text[]`` and the last parameter."""
-        name = _name(self._id.name)
+        name = _of(self._id.name)
         if self._id.type in _INTS:
             condition = f"{name} = any(%s::text[]::bigint[])"
         elif self._id.type == "uuid":
@@ -307,7 +304,7 @@ class Table:
             if largest > _LARGEST_HALF:
                 return None
             vector = "%s::vector::halfvec"
-        distance = f"{_name(self._vector.name)} {_OPERATORS[metric]} {vector}"
+        distance = f"{_of(self._vector.name)} {_OPERATORS[metric]} {vector}"
         return f"{self._select(wanted)}{self._where(vectors=True)} order by {distance} limit {k:d}"
 
     @property
@@ -370,6 +367,11 @@ def _moment(text: str) -> datetime | str:
 def _name(*parts: str) -> str:
     """A quoted name in a statement that has parameters."""
     return quoted(*parts).replace("%", "%%")
+
+
+def _of(column: str) -> str:
+    """A column of the table, which by its bare name could be a column of the result: ``order by id`` is by text."""
+    return f"t.{_name(column)}"
 
 
 def proposal(

@@ -108,7 +108,7 @@ class ChromaForeignCollection:
         ids = sorted(one for one in found["ids"] if after is None or one > after)
         for start in range(0, len(ids), size):
             part = ids[start : start + size]
-            rows = self.fetch(part, include)
+            rows = (self.fetch(part, include)).in_order_of(part)
             if rows.keys:
                 yield rows, part[-1]
 

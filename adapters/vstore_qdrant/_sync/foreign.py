@@ -182,16 +182,16 @@ class QdrantForeignCollection:
                 return
 
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        request = models.QueryRequest(
+            query=vector.tolist(),
+            using=self._mapping.vector or None,
+            limit=k,
+            with_payload=needs_payload(self._mapping, include),
+            with_vector=self._named(include),
+        )
         with self._guard(), guarded():
-            found = self._client.query_points(
-                self._info.name,
-                query=vector.tolist(),
-                using=self._mapping.vector or None,
-                limit=k,
-                with_payload=needs_payload(self._mapping, include),
-                with_vectors=self._named(include),
-            )
-        return to_rows(found.points, self._mapping.vector, vectors=include.vectors)
+            found = self._client.query_batch_points(self._info.name, [request])
+        return to_rows(found[0].points, self._mapping.vector, vectors=include.vectors)
 
     def _named(self, include: Include) -> bool | list[str]:
         if not include.vectors:
