@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-nightly test-oldest bench check table clean
+.PHONY: demo test test-nightly test-oldest test-foreign bench check table clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,14 @@ test-oldest: ## the same with the oldest clients that are supported, in .venv-ol
 	.venv-oldest/bin/python -m pytest -n 2 --dist loadgroup tests/conformance tests/adapters \
 		--vstore-filters 200 --vstore-sequences 20
 
+test-foreign: ## what LangChain, LlamaIndex, Haystack and mem0 write, written by them, in environments of their own
+	for set in requirements requirements-pymilvus2; do \
+		$(PYTHON) -m venv .venv-foreign-$$set && \
+		.venv-foreign-$$set/bin/python -m pip install --quiet --disable-pip-version-check \
+			-r tests/foreign/$$set.txt -e '.[demo,conformance]' && \
+		MEM0_TELEMETRY=False .venv-foreign-$$set/bin/python -m pytest -m nightly tests/foreign || exit 1; \
+	done
+
 check: $(VENV)/.installed ## lint, types, import contract, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,4 +53,4 @@ table: $(VENV)/.installed ## run the suite on every store and write docs/compati
 	$(BIN)/python tools/compatibility.py $(VENV)/reports
 
 clean:
-	rm -rf $(VENV) .venv-oldest
+	rm -rf $(VENV) .venv-oldest .venv-foreign-*

@@ -104,17 +104,23 @@ def demo(
 @app.command()
 def inspect(
     url: StoreArgument,
+    name: Annotated[str | None, typer.Argument(help="A collection, of vstore's or of another application.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    mapping: MappingOption = None,
     timeout: TimeoutOption = 30.0,
 ) -> None:
-    """What a store is: version, collections with their counts, and what it can do.
+    """What a store is: version, collections with their counts, and what it can do; or what one collection is.
 
-    Example: vstore inspect chroma:./data
+    For a collection that vstore did not create it proposes the mapping to read it with, as JSON: saved to a file, and
+    changed where need be, it is what --mapping takes. Example: vstore inspect chroma:./data
     """
-    from vstore.cli.inspect import run
+    from vstore.cli.inspect import run, run_collection
 
     with errors_told():
-        run(url, as_json=as_json, timeout=timeout)
+        if name is None:
+            run(url, as_json=as_json, timeout=timeout)
+        else:
+            run_collection(url, name, mapping, as_json=as_json, timeout=timeout)
 
 
 @app.command()

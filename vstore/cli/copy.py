@@ -10,6 +10,7 @@ from typing import Any, Final
 import typer
 from rich.markup import escape
 
+from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, problems
 from vstore.cli.transfers import Teller, read_filter, say, sigterm_as_interrupt
 from vstore.errors import InvalidInput, VStoreError
@@ -19,7 +20,7 @@ from vstore.transfer.ledger import default_folder
 from vstore.transfer.opening import Place, open_place, rehearsal
 from vstore.transfer.transform import load_map
 
-__all__ = ["read_mapping", "run"]
+__all__ = ["run"]
 
 _WORST: Final = (1, 4, 3, 5)
 """Of several collections the first of these exit codes is that of the command."""
@@ -34,7 +35,7 @@ def run(
     name: str | None,
     where: str | None,
     function: str | None,
-    mapping: Path | None,
+    mapping: str | None,
     mode: Mode | None,
     allow: list[str],
     dry: bool,
@@ -111,16 +112,6 @@ def _chosen(here: Place, collections: list[str], everything: bool, name: str | N
     if name is not None and len(chosen) != 1:
         raise InvalidInput(f"--name is for one collection, not {len(chosen)}")
     return chosen
-
-
-def read_mapping(path: Path | None) -> object | None:
-    """What ``--mapping FILE`` says about a collection that vstore did not create."""
-    if path is None:
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]  # the store checks it
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"the mapping {path} cannot be read: {error}") from None
 
 
 def _write(path: Path, reports: list[Report], error: str) -> None:

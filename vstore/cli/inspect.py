@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from vstore import Store, Support, connect
+from vstore import Collection, InvalidInput, Mapping, Mismatch, Store, Support, connect
+from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console
 from vstore.types import index_to_dict
 
-__all__ = ["run"]
+__all__ = ["run", "run_collection"]
 
 _STYLE = {Support.NATIVE: "green", Support.EMULATED: "yellow", Support.NO: "red"}
 
@@ -27,26 +29,66 @@ def run(url: str, *, as_json: bool, timeout: float) -> None:
         client = f", client {known.client_version}" if known.client_version else ""
         console.print(f"[bold]{known.backend}[/] {known.server_version} ({known.mode}{client})\n")
         console.print(_collections(store))
+        if foreign := _foreign(store):
+            console.print(f"Not created by vstore; vstore inspect URL NAME tells more: {escape(', '.join(foreign))}\n")
         console.print(_features(store))
 
 
+def run_collection(url: str, name: str, mapping: str | None, *, as_json: bool, timeout: float) -> None:
+    """Prints what one collection is; if vstore did not create it, the mapping to read it with, or that is proposed."""
+    chosen = read_mapping(mapping)
+    with connect(url, timeout=timeout) as store:
+        if chosen is None and store.has_collection(name):
+            _print_collection(_collection_data(store.get_collection(name)), as_json=as_json)
+            return
+        if not isinstance(chosen, Mapping):
+            chosen = store.propose_mapping(name, None if chosen == "auto" else chosen)
+        try:
+            found = store.get_collection(name, mapping=chosen)
+        except (InvalidInput, Mismatch) as error:  # such as a metric that only the application knows
+            if mapping is not None:
+                raise
+            _print_collection({"name": name, "problem": str(error), "mapping": chosen.to_dict()}, as_json=as_json)
+            return
+        _print_collection(_collection_data(found), as_json=as_json)
+
+
+def _print_collection(data: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        console.print_json(json.dumps(data, default=str))
+        return
+    mapping = data.pop("mapping", None)
+    table = Table(show_header=False, box=None)
+    for key, value in data.items():
+        table.add_row(f"[bold]{key}[/]", escape(f"{value:,}" if type(value) is int else str(value)))
+    console.print(table)
+    if mapping is not None:
+        console.print("\nvstore did not create it. The mapping to read it with, for [bold]--mapping[/]:\n")
+        console.print_json(json.dumps(mapping))
+
+
+def _collection_data(collection: Collection) -> dict[str, Any]:
+    info = collection.info
+    data: dict[str, Any] = {
+        "name": info.name,
+        "records": collection.count(),
+        "dimension": info.dimension,
+        "metric": info.metric.value,
+        "index": index_to_dict(info.index),
+        "metadata": info.metadata,
+        "embedder": info.embedder,
+    }
+    return data if collection.mapping is None else {**data, "mapping": collection.mapping.to_dict()}
+
+
 def _as_data(store: Store) -> dict[str, object]:
-    collections = []
-    for name in store.list_collections():
-        collection = store.get_collection(name)
-        info = collection.info
-        collections.append(
-            {
-                "name": name,
-                "records": collection.count(),
-                "dimension": info.dimension,
-                "metric": info.metric.value,
-                "index": index_to_dict(info.index),
-                "metadata": info.metadata,
-                "embedder": info.embedder,
-            }
-        )
-    return {"capabilities": asdict(store.capabilities), "collections": collections}
+    collections = [_collection_data(store.get_collection(name)) for name in store.list_collections()]
+    return {"capabilities": asdict(store.capabilities), "collections": collections, "foreign": _foreign(store)}
+
+
+def _foreign(store: Store) -> list[str]:
+    """The collections that vstore did not create, where it can read them."""
+    return store.list_foreign_collections() if store.capabilities.mapping else []
 
 
 def _collections(store: Store) -> Table:

@@ -18,7 +18,12 @@ StoreArgument = Annotated[str, typer.Argument(metavar="URL", help=URL_HELP)]
 TimeoutOption = Annotated[float, typer.Option(help="Seconds after which a call is given up.")]
 WhereOption = Annotated[str | None, typer.Option(metavar="FILTER", help="Only records that match, as JSON.")]
 MappingOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="How to read a collection that vstore did not create, as JSON.")
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="How to read a collection that vstore did not create: a file as vstore inspect prints it, or one of "
+        "langchain, llamaindex, haystack, mem0, auto.",
+    ),
 ]
 RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call is made again.")]
 SampleOption = Annotated[int, typer.Option(min=1, help="Records that --verify sample compares.")]

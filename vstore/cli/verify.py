@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from rich.markup import escape
 
-from vstore.cli.copy import read_mapping
+from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, problems
 from vstore.cli.transfers import Teller, read_filter, say, sigterm_as_interrupt
 from vstore.transfer import VerifyMode, verify
@@ -27,7 +27,7 @@ def run(
     collection: str,
     name: str | None,
     where: str | None,
-    mapping: Path | None,
+    mapping: str | None,
     subset: bool,
     mode: VerifyMode,
     sample: int,

@@ -13,6 +13,7 @@ from typing import Protocol, Self
 from vstore._sync.store import Store
 from vstore.connecting import DEFAULT_TIMEOUT, connect
 from vstore.errors import NotFound
+from vstore.mapping import Mapping
 from vstore.protocol import EmbeddedFactory
 from vstore.registry import factory_for_scheme
 from vstore.transfer.collections import CollectionSource, CollectionTarget
@@ -32,7 +33,7 @@ class Place(Protocol):
         """The collections that are there, sorted."""
         ...
 
-    def source(self, name: str, mapping: object | None = None) -> Source:
+    def source(self, name: str, mapping: Mapping | str | None = None) -> Source:
         """One of them, to be read; raises ``NotFound`` if it is not there."""
         ...
 
@@ -79,7 +80,7 @@ class StorePlace:
         """See ``Place``."""
         return self._store.list_collections()
 
-    def source(self, name: str, mapping: object | None = None) -> CollectionSource:
+    def source(self, name: str, mapping: Mapping | str | None = None) -> CollectionSource:
         """See ``Place``."""
         opened = self._store.get_collection(name, mapping=mapping)
         made = CollectionSource(self._store, opened, f"{self._identity}#{name}")
@@ -120,7 +121,7 @@ def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several
     return StorePlace(connect(url, timeout=timeout), store_identity(parsed), url, timeout)
 
 
-def _source_again(url: str, name: str, mapping: object | None, timeout: float) -> CollectionSource:
+def _source_again(url: str, name: str, mapping: Mapping | str | None, timeout: float) -> CollectionSource:
     """A source in a worker, which closes it by ending."""
     store = connect(url, timeout=timeout)
     return CollectionSource(store, store.get_collection(name, mapping=mapping))

@@ -7,6 +7,7 @@ from typing import Self
 
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
+from vstore.mapping import Mapping
 from vstore.transfer.files.location import MANIFEST, Encoding, place, shown
 from vstore.transfer.files.opening import Foreign, open_data_set
 from vstore.transfer.files.source import FileSource
@@ -46,7 +47,7 @@ class FilePlace:
         """See ``Place``."""
         return self._folders() or [self._source(self._path).info.name]
 
-    def source(self, name: str, mapping: object | None = None) -> FileSource:
+    def source(self, name: str, mapping: Mapping | str | None = None) -> FileSource:
         """See ``Place``."""
         if mapping is not None:
             raise InvalidInput("a mapping is for a collection of a store", hint="vstore import tells columns apart.")
