@@ -251,7 +251,7 @@ class Table:
         parts = [f"{_of(column.name)}::text" for column in (*self._key, self._id)]
         if wanted.columns:
             inner = ", ".join(column.selected() for column in wanted.columns)
-            parts.append(f"(select to_json(f) from (select {inner}) as f)::text")
+            parts.append(f"(select to_json(f.*) from (select {inner}) as f)::text")  # f alone could be a column
         if wanted.vector:
             parts.append(f"vector_send({_of(self._vector.name)}::vector)")
         return f"select {', '.join(parts)} from {self.table} as t"
@@ -356,12 +356,21 @@ def _each(value: Any, convert: Any) -> Any:
     return None if value is None else convert(value)
 
 
-def _moment(text: str) -> datetime | str:
-    """A moment; a text where it is beyond Python's, such as ``infinity``."""
+@dataclass(frozen=True, slots=True, repr=False)
+class _Beyond:
+    """A moment that Python does not have, such as ``infinity``, and so outside the contract."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _moment(text: str) -> datetime | _Beyond:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        return text
+        return _Beyond(text)
 
 
 def _name(*parts: str) -> str:

@@ -11,8 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from vstore._async._run import run_blocking
 from vstore._async.protocol import AsyncForeignCollection
 from vstore.errors import Mismatch
@@ -20,7 +18,7 @@ from vstore.filters.evaluate import predicate
 from vstore.filters.tree import DocumentContains, Filter, leaves
 from vstore.foreign import Rows, foreign_key, to_records
 from vstore.mapping import IdType, Mapping
-from vstore.scores import distances, ranked
+from vstore.scores import Best, distances, ranked
 from vstore.types import CollectionInfo, Hits, Include, Records, Search, VectorArray
 
 __all__ = ["AsyncMappedCollection"]
@@ -119,22 +117,10 @@ class AsyncMappedCollection:
 
     async def _compared(self, vectors: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: every record is read, and k are kept for each query."""
-        metric = self.info.metric
-        read = replace(_with_columns_of(where, include), vectors=True)
-        empty = Records([])
-        best = [Hits(empty, np.empty(0), np.empty(0)) for _ in vectors]
-
-        def improve(records: Records) -> None:
-            assert records.vectors is not None
-            shown = _only(records, include)
-            for place, vector in enumerate(vectors):
-                near = ranked(metric, shown, distances(metric, vector, records.vectors), k)
-                best[place] = _merged(best[place], near, k)
-
-        async for rows, _ in self._table.pages(_PAGE, None, read):
-            await run_blocking(improve, await self._records(rows, read, where))
-        none = to_records(self.mapping, self.info, Rows(vectors=[]), include)
-        return [hits if len(hits) else replace(hits, records=none) for hits in best]
+        best = Best(self.info.metric, vectors, k)
+        async for page, _ in self.scan(where, _PAGE, None, Include(vectors=True)):
+            await run_blocking(best.take, page)
+        return best.hits(await self.get(best.ids, include))
 
 
 def _with_columns_of(where: Filter | None, include: Include) -> Include:
@@ -160,12 +146,3 @@ def _matching(records: Records, where: Filter) -> Records:
     metadatas = records.metadatas or [{}] * len(records)
     rows = enumerate(zip(metadatas, documents, strict=True))
     return records.take([place for place, (metadata, document) in rows if test(metadata, document)])
-
-
-def _merged(first: Hits, second: Hits, k: int) -> Hits:
-    if not len(first) or not len(second):
-        return second if len(second) else first
-    records = Records.concat([first.records, second.records])
-    distance = np.concatenate([first.distances, second.distances])
-    order = sorted(range(len(records)), key=lambda place: (distance[place], records.ids[place]))[:k]
-    return Hits(records.take(order), distance[order], np.concatenate([first.scores, second.scores])[order])
