@@ -29,6 +29,8 @@ _BFLOAT16_VECTOR: Final = 103
 _VECTORS: Final = range(100, 110)
 _DENSE: Final = (_FLOAT_VECTOR, _FLOAT16_VECTOR, _BFLOAT16_VECTOR)
 _DYNAMIC: Final = "$meta"
+# Milvus 2.3.5 reads the sign apart and finds this number's digits out of range.
+_LOWEST: Final = -(1 << 63)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LAYOUTS: Final[dict[str, tuple[set[str], Mapping]]] = {
     "langchain": ({"pk", "text", "vector"}, Mapping(vector="vector", document=("text",))),
@@ -149,13 +151,14 @@ class Schema:
 
     def with_keys(self, keys: Sequence[Key]) -> str:
         """The entities with one of these keys."""
-        return f"({self.key} in [{','.join(map(self._literal, keys))}])"
+        chosen = f"{self.key} in [{','.join(self._literal(key) for key in keys if key != _LOWEST)}]"
+        return f"({chosen} or {self.key} < {_LOWEST + 1})" if _LOWEST in keys else f"({chosen})"
 
     def behind(self, key: Key | None) -> str:
         """The entities behind a key, or all of them."""
-        if key is not None:
-            return f"({self.key} > {self._literal(key)})"
-        return f'({self.key} >= "")' if self.text_key else f"({self.key} >= -9223372036854775808)"
+        if key is None:
+            return f'({self.key} >= "")' if self.text_key else f"({self.key} <= {-_LOWEST - 1})"
+        return f"({self.key} >= {_LOWEST + 1})" if key == _LOWEST else f"({self.key} > {self._literal(key)})"
 
     def _literal(self, key: Key) -> str:
         return str(int(key)) if isinstance(key, int) else literal(str(key))

@@ -229,7 +229,7 @@ class Table:
                 found.setdefault(metric, hnsw(values.get("m", 16), values.get("ef_construction", 64)))
             else:
                 found.setdefault(metric, IVFFlat(lists=int(values.get("lists", 100))))
-        if wanted in found or (len(found) != 1 and wanted is not None):
+        if wanted is not None:  # PostgreSQL compares by any of them, with an index or without
             return wanted, found.get(wanted, Flat())
         if len(found) > 1:
             raise Mismatch(
