@@ -244,6 +244,8 @@ def to_records(mapping: Mapping, info: CollectionInfo, rows: Rows, include: Incl
 def _id(key: object, mapping: Mapping) -> str:
     if key is _NOTHING or key is None:
         raise Mismatch(f"a row has no id at {_told(mapping.id)}")
+    if mapping.id_type is IdType.TEXT and not isinstance(key, str):
+        raise Mismatch(f"the id {key!r:.80} at {_told(mapping.id)} is not a text", hint="It could not be looked for.")
     return record_id(key)
 
 

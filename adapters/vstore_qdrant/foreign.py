@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -17,7 +17,18 @@ from vstore.foreign import Key, Rows, dimension_told, fields_read, hnsw, id_type
 from vstore.mapping import IdType, Mapping
 from vstore.types import CollectionInfo, Include, Metric, VectorArray
 
-__all__ = ["Dense", "complete", "native_id", "needs_payload", "payload_key", "proposal", "to_rows", "token", "untoken"]
+__all__ = [
+    "Dense",
+    "complete",
+    "is_one_of",
+    "native_id",
+    "needs_payload",
+    "payload_key",
+    "proposal",
+    "to_rows",
+    "token",
+    "untoken",
+]
 
 _METRICS: Final = {"Cosine": Metric.COSINE, "Euclid": Metric.L2, "Dot": Metric.DOT}
 _LAYOUTS: Final = {
@@ -120,6 +131,11 @@ def payload_key(path: Sequence[str]) -> str:
         if '"' in step:
             raise Mismatch(f"Qdrant cannot look for the key {step!r}, which holds a quote")
     return ".".join(step if _PLAIN.fullmatch(step) else f'"{step}"' for step in path)
+
+
+def is_one_of(found: object, texts: Collection[str]) -> bool:
+    """Whether what is in a payload is one of these texts, and not a list that holds one."""
+    return isinstance(found, str) and found in texts
 
 
 def native_id(key: Key) -> int | str:

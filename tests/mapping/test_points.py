@@ -135,6 +135,11 @@ def test_ids_in_the_payload_match_exactly(store: vstore.Store, qdrant: QdrantCli
     assert collection.get(["a", "it's", "nobody", "b"]).ids == ["a", "it's", "b"], "not the list that holds a b"
     with raises(Mismatch):
         collection.peek()
+    qdrant.delete("made", models.PointIdsList(points=[3]))
+    assert collection.peek().ids == ["a", "A", "it's", "b"]
+    qdrant.upsert("made", [models.PointStruct(id=3, vector=[1, 2], payload={"key.of": 5})])
+    with raises(Mismatch):
+        collection.peek()
 
 
 def test_a_layout_must_be_there(store: vstore.Store, qdrant: QdrantClient) -> None:

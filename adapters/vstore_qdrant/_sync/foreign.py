@@ -19,6 +19,7 @@ from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (
     Dense,
     complete,
+    is_one_of,
     native_id,
     needs_payload,
     payload_key,
@@ -144,7 +145,7 @@ class QdrantForeignCollection:
             page, start = self._scroll(models.Filter(must=[condition]), _PAGE, start, include)
             rows.extend(page)
             if start is None:
-                return rows.where(lambda _, fields: walk(self._mapping.id, fields) in wanted)
+                return rows.where(lambda _, fields: is_one_of(walk(self._mapping.id, fields), wanted))
 
     def _scrolled(self, chosen: models.Filter, limit: int, include: Include) -> Rows:
         return (self._scroll(chosen, limit, None, include))[0]
