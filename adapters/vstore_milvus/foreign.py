@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.foreign import Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
+from vstore.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
 from vstore.mapping import IdType, Mapping
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric, VectorArray
 from vstore_milvus.tokens import literal
@@ -41,7 +41,6 @@ _LAYOUTS: Final[dict[str, tuple[set[str], Mapping]]] = {
         Mapping(vector="vectors", document=("metadata", "data"), metadata=("metadata",)),
     ),
 }
-_DOCUMENTS: Final = ("document", "content", "page_content", "text", "chunk", "body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ class Schema:
         if fitting:
             return fitting[0]
         dense = [name for name, (kind, _) in self.vectors.items() if kind in _DENSE]
-        document = next((name for name in _DOCUMENTS if name in self.scalars and name != self.key), None)
+        document = next((name for name in DOCUMENT_NAMES if name in self.scalars and name != self.key), None)
         return Mapping(vector=dense[0] if dense else "", document=(document,) if document else None)
 
     def complete(self, mapping: Mapping) -> tuple[Mapping, CollectionInfo]:

@@ -1,4 +1,4 @@
-"""Tables that vstore did not create: what their catalogue says, how they are read, what package made them. Pure.
+"""Tables that vstore did not create: the statements that read them, and what their rows mean. Pure.
 
 All columns that become fields travel as one JSON text, of which numbers keep their digits. A column whose type JSON
 would change comes as PostgreSQL's text of it, which loses nothing: decimals, dates, moments without a time zone,
@@ -20,112 +20,15 @@ from vstore.errors import Mismatch, NotFound
 from vstore.foreign import Rows, dimension_told, hnsw, id_type_told, metric_told
 from vstore.mapping import ALL, IdType, Mapping, MissingVector
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric
-from vstore_pgvector.statements import quoted
+from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
 
-__all__ = [
-    "COLUMNS",
-    "INDEXES",
-    "KEYS",
-    "LANGCHAIN_COLLECTIONS",
-    "LANGCHAIN_RECORDS",
-    "NAMES",
-    "Column",
-    "Table",
-    "Wanted",
-    "proposal",
-]
+__all__ = ["Table", "Wanted"]
 
-# One row a column: name, type, type for casts, typmod (a vector's dimension), whether it is never null, and the
-# type of an array's elements. format_type with -1 names the type without its length.
-COLUMNS: Final = """
-select a.attname, t.typname, pg_catalog.format_type(t.oid, -1), a.atttypmod, a.attnotnull, e.typname
-  from pg_catalog.pg_attribute as a
-  join pg_catalog.pg_class as c on c.oid = a.attrelid
-  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-  join pg_catalog.pg_type as t on t.oid = a.atttypid
-  left join pg_catalog.pg_type as e on e.oid = t.typelem and t.typcategory = 'A'
- where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'm', 'v', 'f')
-   and a.attnum > 0 and not a.attisdropped
- order by a.attnum
-"""
-# The columns of every unique index on columns alone, the primary key first.
-KEYS: Final = """
-select array(select a.attname::text
-               from unnest(i.indkey::int2[]) with ordinality as k(number, place)
-               join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.number
-              where k.place <= i.indnkeyatts order by k.place)
-  from pg_catalog.pg_index as i
-  join pg_catalog.pg_class as c on c.oid = i.indrelid
-  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
- where n.nspname = %s and c.relname = %s
-   and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
- order by not i.indisprimary, i.indnkeyatts, i.indexrelid
-"""
-# Every index of pgvector on a column: column, method, operator class, settings.
-INDEXES: Final = """
-select a.attname, m.amname, o.opcname, coalesce(x.reloptions, '{}')
-  from pg_catalog.pg_index as i
-  join pg_catalog.pg_class as c on c.oid = i.indrelid
-  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-  join pg_catalog.pg_class as x on x.oid = i.indexrelid
-  join pg_catalog.pg_am as m on m.oid = x.relam
-  join pg_catalog.pg_opclass as o on o.oid = i.indclass[0]
-  join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
- where n.nspname = %s and c.relname = %s and m.amname in ('hnsw', 'ivfflat')
-   and i.indisvalid and i.indpred is null
- order by i.indexrelid
-"""
-# The tables of a schema that have a vector.
-NAMES: Final = """
-select distinct c.relname
-  from pg_catalog.pg_attribute as a
-  join pg_catalog.pg_class as c on c.oid = a.attrelid
-  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-  join pg_catalog.pg_type as t on t.oid = a.atttypid
- where n.nspname = %s and c.relkind in ('r', 'p', 'm', 'v', 'f') and t.typname in ('vector', 'halfvec')
-   and a.attnum > 0 and not a.attisdropped
-"""
-# Two tables that langchain_postgres shares among all its collections.
-LANGCHAIN_COLLECTIONS: Final = "langchain_pg_collection"
-LANGCHAIN_RECORDS: Final = "langchain_pg_embedding"
-
-_VECTORS: Final = ("vector", "halfvec")
-_INTS: Final = ("int2", "int4", "int8")
-_TEXTS: Final = ("text", "varchar")
-_JSONS: Final = ("json", "jsonb")
-_AS_THEY_ARE: Final = frozenset((*_INTS, *_TEXTS, *_JSONS, "bool", "float8", "timestamptz"))
 _MOMENT: Final = "timestamptz"
 _FLOATS: Final = ("float4", "float8")
-# What is neither a value nor a vector of the record: search terms that PostgreSQL derives from a text.
-_DERIVED: Final = ("tsvector",)
 _LARGEST_HALF: Final = 65_504.0
 _METRICS: Final = {"cosine": Metric.COSINE, "l2": Metric.L2, "ip": Metric.DOT}
 _OPERATORS: Final = {Metric.COSINE: "<=>", Metric.L2: "<->", Metric.DOT: "<#>"}
-_DOCUMENTS: Final = ("document", "content", "page_content", "text", "chunk", "body")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column, as ``COLUMNS`` tells."""
-
-    name: str
-    type: str
-    cast: str
-    typmod: int
-    not_null: bool
-    element: str | None
-
-    @property
-    def vector(self) -> bool:
-        """Whether it may hold a collection's vectors."""
-        return self.type in _VECTORS
-
-    def selected(self) -> str:
-        """The column in a form of which JSON changes nothing."""
-        kind, brackets = (self.element, "[]") if self.element else (self.type, "")
-        if kind in _AS_THEY_ARE:
-            return _of(self.name)
-        return f"{_of(self.name)}::{'float8' if kind == 'float4' else 'text'}{brackets} as {_name(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +57,7 @@ class Table:
     ) -> None:
         self.name = name
         place = (schema, *(mapping.table or (name,)))[-2:]
-        self.table = _name(*place)
+        self.table = bare(*place)
         if not columns:
             raise NotFound(f"there is no table {'.'.join(place)!r}", hint="list_foreign_collections() names them.")
         self._columns = {column.name: column for column in columns}
@@ -166,7 +69,7 @@ class Table:
         for one in (*named, *(() if mapping.fields == ALL else mapping.fields)):
             self._column(one)
         self._key = self._order(keys)
-        kind = IdType.INT if self._id.type in _INTS else IdType.UUID if self._id.type == "uuid" else IdType.TEXT
+        kind = IdType.INT if self._id.type in INTS else IdType.UUID if self._id.type == "uuid" else IdType.TEXT
         metric, self._index = self._indexed(indexes, mapping.metric)
         self._told = metric
         self.mapping = replace(mapping, vector=self._vector.name, id_type=id_type_told(name, mapping, kind))
@@ -248,18 +151,18 @@ class Table:
         return Wanted(tuple(chosen), include.vectors)
 
     def _select(self, wanted: Wanted) -> str:
-        parts = [f"{_of(column.name)}::text" for column in (*self._key, self._id)]
+        parts = [f"{qualified(column.name)}::text" for column in (*self._key, self._id)]
         if wanted.columns:
             inner = ", ".join(column.selected() for column in wanted.columns)
             parts.append(f"(select to_json(f.*) from (select {inner}) as f)::text")  # f alone could be a column
         if wanted.vector:
-            parts.append(f"vector_send({_of(self._vector.name)}::vector)")
+            parts.append(f"vector_send({qualified(self._vector.name)}::vector)")
         return f"select {', '.join(parts)} from {self.table} as t"
 
     def _where(self, conditions: Sequence[str] = (), *, vectors: bool = False) -> str:
-        parts = [f"{_of(name)} = %s::text::{self._column(name).cast}" for name in self.mapping.only]
+        parts = [f"{qualified(name)} = %s::text::{self._column(name).cast}" for name in self.mapping.only]
         if vectors or self.mapping.missing_vector is MissingVector.SKIP:
-            parts.append(f"{_of(self._vector.name)} is not null")
+            parts.append(f"{qualified(self._vector.name)} is not null")
         parts += conditions
         return f" where {' and '.join(parts)}" if parts else ""
 
@@ -273,12 +176,12 @@ class Table:
 
     def first_dimension(self) -> tuple[str, tuple[Any, ...]]:
         """The dimension of any vector."""
-        vector = f"{_of(self._vector.name)}::vector"
+        vector = f"{qualified(self._vector.name)}::vector"
         return f"select vector_dims({vector}) from {self.table} as t{self._where(vectors=True)} limit 1", self._only
 
     def page(self, wanted: Wanted, rows: int, after: str | None) -> tuple[str, tuple[Any, ...]]:
         """The next rows in the order of the key."""
-        names = ", ".join(_of(column.name) for column in self._key)
+        names = ", ".join(qualified(column.name) for column in self._key)
         conditions, params = [], list[Any](self._only)
         if after is not None:
             given = json.loads(after)
@@ -288,13 +191,13 @@ class Table:
 
     def fetch(self, wanted: Wanted) -> tuple[str, tuple[Any, ...]]:
         """The rows of some ids, which are a ``text[]`` and the last parameter."""
-        name = _of(self._id.name)
-        if self._id.type in _INTS:
+        name = qualified(self._id.name)
+        if self._id.type in INTS:
             condition = f"{name} = any(%s::text[]::bigint[])"
         elif self._id.type == "uuid":
             condition = f"{name} = any(%s::text[]::uuid[])"
         else:
-            condition = f"{name if self._id.type in _TEXTS else name + '::text'} = any(%s::text[])"
+            condition = f"{name if self._id.type in TEXTS else name + '::text'} = any(%s::text[])"
         return f"{self._select(wanted)}{self._where([condition])}", self._only
 
     def nearest(self, wanted: Wanted, k: int, metric: Metric, largest: float) -> str | None:
@@ -304,7 +207,7 @@ class Table:
             if largest > _LARGEST_HALF:
                 return None
             vector = "%s::vector::halfvec"
-        distance = f"{_of(self._vector.name)} {_OPERATORS[metric]} {vector}"
+        distance = f"{qualified(self._vector.name)} {_OPERATORS[metric]} {vector}"
         return f"{self._select(wanted)}{self._where(vectors=True)} order by {distance} limit {k:d}"
 
     @property
@@ -371,126 +274,3 @@ def _moment(text: str) -> datetime | _Beyond:
         return datetime.fromisoformat(text)
     except ValueError:
         return _Beyond(text)
-
-
-def _name(*parts: str) -> str:
-    """A quoted name in a statement that has parameters."""
-    return quoted(*parts).replace("%", "%%")
-
-
-def _of(column: str) -> str:
-    """A column of the table, which by its bare name could be a column of the result: ``order by id`` is by text."""
-    return f"t.{_name(column)}"
-
-
-def proposal(
-    name: str,
-    layout: str | None,
-    columns: Sequence[Column],
-    keys: Sequence[Sequence[str]],
-    collection: str | None,
-    *,
-    indexed: bool,
-) -> Mapping:
-    """How to read a table, by the layout that it has.
-
-    Args:
-        name: The table, or the collection of LangChain's.
-        layout: The layout it must have, or None.
-        columns: Of the table.
-        keys: Its unique keys.
-        collection: The number under which LangChain's older tables keep a collection of this name, or None.
-        indexed: Whether an index tells the metric.
-
-    Raises:
-        Mismatch: It does not have this layout, or there is no telling how to read it.
-    """
-    known = {column.name: column for column in columns}
-    for kind, needed, mapping in _known(known, collection):
-        if layout in (None, kind) and needed:
-            # cosine is what all four compare with unless they are told otherwise
-            return mapping if indexed else replace(mapping, metric=Metric.COSINE)
-    if layout is not None:
-        raise Mismatch(
-            f"{name!r} does not have the layout that {layout} writes",
-            hint=f"Its columns are {', '.join(map(repr, known))}. mapping='auto' proposes one from them.",
-        )
-    return _from_columns(name, columns, keys)
-
-
-def _known(known: dict[str, Column], collection: str | None) -> list[tuple[str, bool, Mapping]]:
-    """Each layout: whose it is, whether the table has it, and its mapping."""
-
-    def has(*names: str) -> bool:
-        return set(names) <= set(known)
-
-    def left(*used: str) -> tuple[str, ...]:
-        return tuple(c.name for c in known.values() if c.name not in used and not c.vector and c.type not in _DERIVED)
-
-    return [
-        (
-            "langchain",
-            collection is not None,
-            Mapping(
-                id=("id",),
-                vector="embedding",
-                document=("document",),
-                metadata=("cmetadata",),
-                only={"collection_id": collection or ""},
-            ),
-        ),
-        (
-            "langchain",
-            has("langchain_id", "content", "embedding", "langchain_metadata"),
-            Mapping(
-                id=("langchain_id",),
-                vector="embedding",
-                document=("content",),
-                metadata=("langchain_metadata",),
-                fields=left("langchain_id", "content", "embedding", "langchain_metadata"),
-            ),
-        ),
-        (
-            "llamaindex",
-            has("id", "text", "metadata_", "node_id", "embedding"),
-            Mapping(id=("node_id",), vector="embedding", document=("text",), metadata=("metadata_",)),
-        ),
-        (
-            "haystack",
-            has("id", "embedding", "content", "meta", "blob_data", "blob_meta", "blob_mime_type"),
-            Mapping(
-                id=("id",),
-                vector="embedding",
-                document=("content",),
-                metadata=("meta",),
-                fields=("blob_data", "blob_meta", "blob_mime_type"),
-            ),
-        ),
-        (
-            "mem0",
-            set(known) == {"id", "vector", "payload"},
-            Mapping(id=("id",), vector="vector", document=("payload", "data"), metadata=("payload",)),
-        ),
-    ]
-
-
-def _from_columns(name: str, columns: Sequence[Column], keys: Sequence[Sequence[str]]) -> Mapping:
-    """The first vector, the first key of one column, the document by its name, and a lone JSON column."""
-    vectors = [column.name for column in columns if column.vector]
-    if not vectors:
-        raise Mismatch(f"the table {name!r} has no column of type vector or halfvec")
-    single = [key[0] for key in keys if len(key) == 1]
-    if not single:
-        raise Mismatch(
-            f"the table {name!r} has no key of one column", hint="Name the column of the ids in a Mapping(id=…)."
-        )
-    named = {column.name for column in columns if column.type in _TEXTS}
-    document = next((one for one in _DOCUMENTS if one in named and one != single[0]), None)
-    objects = [column.name for column in columns if column.type in _JSONS]
-    hidden = [column.name for column in columns if column.type in _DERIVED or column.name in vectors[1:]]
-    made = Mapping(id=(single[0],), vector=vectors[0], document=None if document is None else (document,))
-    if len(objects) != 1:
-        return replace(made, hidden=tuple(hidden))
-    used = {single[0], vectors[0], document, objects[0], *hidden}
-    left = tuple(column.name for column in columns if column.name not in used)
-    return replace(made, metadata=(objects[0],), fields=left)

@@ -13,7 +13,7 @@ from uuid import UUID
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.foreign import Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
+from vstore.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
 from vstore.mapping import IdType, Mapping
 from vstore.types import CollectionInfo, Include, Metric, VectorArray
 
@@ -47,7 +47,6 @@ _SIGNS: Final = {
     "mem0": {"data", "hash"},
 }
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_DOCUMENTS: Final = ("document", "content", "page_content", "text", "chunk", "body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def proposal(name: str, layout: str | None, first: Rows, vectors: AnyMapping[str
             f"{name!r} does not have the layout that {layout} writes",
             hint=f"A point of it has {', '.join(map(repr, sorted(payload)))}; mapping='auto' proposes one from them.",
         )
-    document = next((one for one in _DOCUMENTS if payload and isinstance(first.fields[0].get(one), str)), None)
+    document = next((one for one in DOCUMENT_NAMES if payload and isinstance(first.fields[0].get(one), str)), None)
     made = Mapping(document=(document,) if document else None) if layout is None else _LAYOUTS[layout]
     single = [one for one, dense in vectors.items() if not dense.multi]
     return replace(made, vector=single[0]) if single else made

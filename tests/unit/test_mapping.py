@@ -13,7 +13,8 @@ import pytest
 
 from vstore import CollectionInfo, Flat, InvalidInput, Mapping, Metric, Mismatch
 from vstore.conformance.checks import typed
-from vstore.foreign import Rows, foreign_key, record_id, to_records
+from vstore.foreign import Rows, foreign_key, record_id
+from vstore.foreign_records import to_records
 from vstore.mapping import IdType, MissingVector, Outside
 from vstore.types import Include
 

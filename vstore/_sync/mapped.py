@@ -1,9 +1,9 @@
 # Generated from vstore/_async/mapped.py by tools/unasync.py: do not edit.
 """A collection that vstore did not create, read through a mapping.
 
-The rows come from the adapter, their meaning from ``vstore.foreign``. What a database's own filters would say of
-another's layout (missing keys, types, elements of lists) is not what the contract says: filters are evaluated here, on
-the records, page by page. So is an exact query. Only a query that is neither filtered nor exact asks the index.
+The rows come from the adapter, their meaning from ``vstore.foreign_records``. What a database's own filters would say
+of another's layout (missing keys, types, elements of lists) is not what the contract says: filters are evaluated here,
+on the records, page by page. So is an exact query. Only a query that is neither filtered nor exact asks the index.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from vstore._sync.protocol import ForeignCollection
 from vstore.errors import Mismatch
 from vstore.filters.evaluate import predicate
 from vstore.filters.tree import DocumentContains, Filter, leaves
-from vstore.foreign import Rows, foreign_key, to_records
+from vstore.foreign import Rows, foreign_key
+from vstore.foreign_records import to_records
 from vstore.mapping import IdType, Mapping
 from vstore.scores import Best, distances, ranked
 from vstore.types import CollectionInfo, Hits, Include, Records, Search, VectorArray

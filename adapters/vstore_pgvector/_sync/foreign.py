@@ -16,18 +16,10 @@ from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
+from vstore_pgvector.catalogue import COLUMNS, INDEXES, KEYS, LANGCHAIN_COLLECTIONS, LANGCHAIN_RECORDS, NAMES, Column
 from vstore_pgvector.codec import pack_texts, pack_vector
-from vstore_pgvector.foreign import (
-    COLUMNS,
-    INDEXES,
-    KEYS,
-    LANGCHAIN_COLLECTIONS,
-    LANGCHAIN_RECORDS,
-    NAMES,
-    Column,
-    Table,
-    proposal,
-)
+from vstore_pgvector.foreign import Table
+from vstore_pgvector.layouts import proposal
 from vstore_pgvector.statements import CATALOGUE, quoted
 
 __all__ = ["PGForeign"]
