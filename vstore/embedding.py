@@ -1,18 +1,30 @@
-"""What an embedder is: a function from texts to vectors, with a name and a dimension."""
+"""What an embedder is: a function from texts to vectors, with a name and a dimension.
+
+Embedders that come with vstore are in ``vstore.embed``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
+from vstore.errors import BackendError, InvalidInput, VStoreError
 from vstore.types import VectorArray
 
-__all__ = ["Embedder"]
+__all__ = ["AsyncEmbedder", "Embedder", "TwoSidedEmbedder", "asking", "check_answer", "check_embedder", "for_queries"]
+
+BACKEND = "embedder"
 
 
 @runtime_checkable
 class Embedder(Protocol):
     """Turns texts into vectors; its name is stored with the collection and checked when it is opened.
+
+    It may be called from many threads at once. Under async its ``embed`` runs in a worker thread, unless it is an
+    ``AsyncEmbedder``.
 
     Attributes:
         name: Names the model and whatever changes its vectors, e.g. ``"minilm-l6-v2"``.
@@ -25,3 +37,84 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> VectorArray:
         """One float32 vector a text, as an array of shape (len(texts), dimension)."""
         ...
+
+
+@runtime_checkable
+class AsyncEmbedder(Embedder, Protocol):
+    """An embedder with an async form, which an async store awaits instead of starting a thread."""
+
+    async def embed_async(self, texts: Sequence[str]) -> VectorArray:
+        """The same as ``embed``."""
+        ...
+
+
+@runtime_checkable
+class TwoSidedEmbedder(Embedder, Protocol):
+    """An embedder of a model that embeds a question in another way than a document, such as E5 and BGE.
+
+    Attributes:
+        queries: Embeds the texts of ``query`` and ``query_many``; ``embed`` those of documents.
+    """
+
+    queries: Embedder
+
+
+def for_queries(embedder: Embedder) -> Embedder:
+    """The embedder for texts that ask: its other side, or itself."""
+    return embedder.queries if isinstance(embedder, TwoSidedEmbedder) else embedder
+
+
+def check_embedder(embedder: object) -> None:
+    """Raises ``InvalidInput`` unless it is None or an embedder with a name and a dimension."""
+    if embedder is None:
+        return
+    if not isinstance(embedder, Embedder):
+        raise InvalidInput(
+            f"embedder= needs name, dimension and embed(texts); {type(embedder).__name__} lacks some",
+            hint="vstore.embed.function(…) makes one of a callable, vstore.embed.from_spec(…) of a text.",
+        )
+    if type(embedder.name) is not str or not embedder.name:
+        raise InvalidInput(f"the name of an embedder must be a str that is not empty, not {embedder.name!r:.80}")
+    if type(embedder.dimension) is not int or embedder.dimension < 1:
+        raise InvalidInput(f"the dimension of an embedder must be an int of at least 1, not {embedder.dimension!r:.80}")
+
+
+@contextmanager
+def asking(embedder: Embedder) -> Iterator[None]:
+    """Around a call of an embedder: whatever it raises that is no error of this library is ``BackendError``.
+
+    Without this the store would take an embedder's error for one of its database.
+    """
+    try:
+        yield
+    except VStoreError:
+        raise
+    except Exception as error:
+        raise BackendError(
+            f"the embedder {embedder.name!r} raised {type(error).__name__}; the cause is chained",
+            backend=BACKEND,
+        ) from error
+
+
+def check_answer(embedder: Embedder, answer: object, n: int) -> VectorArray:
+    """What an embedder answered to ``n`` texts, as a float32 array of shape (n, dimension).
+
+    Raises:
+        BackendError: Too few or too many vectors, another dimension, or components that are not finite numbers.
+    """
+    try:
+        array = np.asarray(answer, dtype=np.float32)
+    except (ValueError, TypeError) as error:
+        raise _wrong(embedder, "something that is not one list of numbers a text") from error
+    if array.ndim != 2 or len(array) != n:
+        raise _wrong(embedder, f"an array of shape {array.shape} to {n} texts")
+    if array.shape[1] != embedder.dimension:
+        raise _wrong(embedder, f"vectors of {array.shape[1]} dimensions instead of {embedder.dimension}")
+    if not np.isfinite(array).all():
+        place = int(np.argmin(np.isfinite(array).all(axis=1)))
+        raise _wrong(embedder, f"NaN or inf to the text at {place}")
+    return array
+
+
+def _wrong(embedder: Embedder, what: str) -> BackendError:
+    return BackendError(f"the embedder {embedder.name!r} answered {what}; nothing was written", backend=BACKEND)

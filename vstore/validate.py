@@ -157,29 +157,35 @@ def _ragged(vectors: object, dimension: int, name: str) -> InvalidInput:
     return InvalidInput(f"{name} must be numbers of shape (n, {dimension})")
 
 
-def check_documents(documents: object, n: int, max_bytes: int) -> list[str | None]:
+def check_documents(documents: object, n: int, max_bytes: int, *, name: str = "documents") -> list[str | None]:
     """The documents as a new list (DOC-1).
+
+    Args:
+        documents: One str or None a record.
+        n: Number of records.
+        max_bytes: Most UTF-8 bytes of one.
+        name: What to call them in an error.
 
     Raises:
         InvalidInput: Wrong length, a type other than str or None, NUL or a lone surrogate.
         LimitExceeded: A document longer than ``max_bytes`` UTF-8 bytes.
     """
     if isinstance(documents, str | bytes | Mapping | Set) or not isinstance(documents, Iterable):
-        raise InvalidInput(f"documents must be a list of str or None, not {type(documents).__name__}")
+        raise InvalidInput(f"{name} must be a list of str or None, not {type(documents).__name__}")
     out = list(documents)
-    check_length("documents", out, n)
+    check_length(name, out, n)
     if not set(map(type, out)) <= {str, type(None)}:
         place, wrong = next((i, x) for i, x in enumerate(out) if type(x) not in (str, type(None)))
-        raise InvalidInput(f"documents[{place}] is a {type(wrong).__name__}, not a str or None")
+        raise InvalidInput(f"{name}[{place}] is a {type(wrong).__name__}, not a str or None")
     texts = [text for text in out if text]
     joined = "".join(texts)
     if "\x00" in joined or not encodable(joined):
         place = next(i for i, x in enumerate(out) if x and ("\x00" in x or not encodable(x)))
-        raise InvalidInput(f"documents[{place}] contains NUL or a lone surrogate")
+        raise InvalidInput(f"{name}[{place}] contains NUL or a lone surrogate")
     if texts and max(map(len, texts)) * 4 > max_bytes:
         for place, text in enumerate(out):
             if text and len(text.encode()) > max_bytes:
-                raise LimitExceeded(f"documents[{place}] has {len(text.encode()):,} bytes; at most {max_bytes:,} fit")
+                raise LimitExceeded(f"{name}[{place}] has {len(text.encode()):,} bytes; at most {max_bytes:,} fit")
     return out
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import sleep
 from typing import ParamSpec, TypeVar
+
+from vstore.embedding import Embedder
+from vstore.types import VectorArray
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["run_blocking", "sleep"]
+__all__ = ["embed", "run_blocking", "sleep"]
 
 
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The result of ``function``."""
     return function(*args, **kwargs)
+
+
+def embed(embedder: Embedder, texts: Sequence[str]) -> VectorArray:
+    """What the embedder answers."""
+    return embedder.embed(texts)

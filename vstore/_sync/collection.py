@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vstore._sync._run import run_blocking
 from vstore._sync.protocol import CollectionAdapter, CollectionReader, Indexing
+from vstore._sync.texts import embed_documents, embed_questions
 from vstore.capabilities import Capabilities
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, Unsupported
@@ -151,21 +152,21 @@ class Collection:
 
         Args:
             ids: Which records.
-            vectors: New vectors. Where none are given and the collection has an embedder, new documents
-                are embedded again; then none of them may be None.
+            vectors: New vectors. Where none are given and the collection was created or opened with an embedder, new
+                documents are embedded again, so that a vector never stays behind its text; then none of them may be
+                None.
             documents: New documents; None removes a record's document.
             metadatas: Merged key by key into what is there; a value of None removes its key.
             replace_metadata: Replaces the metadata instead of merging.
 
         Raises:
             NotFound: Any id is missing; ``error.ids`` names them and nothing was written.
+            InvalidInput: New documents without vectors, of a collection that was created with an embedder and opened
+                without.
         """
         with self._writing("update") as writer:
             checked = check_ids(ids)
-            limits = self._capabilities.limits
-            texts = None if documents is None else check_documents(documents, len(checked), limits.max_document_bytes)
-            if vectors is None and texts is not None and self._embedder is not None:
-                vectors = self._embed_documents(texts)
+            texts = None if documents is None else check_documents(documents, len(checked), self._max_bytes)
             if vectors is None and texts is None and metadatas is None:
                 raise InvalidInput("update needs vectors, documents or metadatas")
             dicts = (
@@ -179,6 +180,8 @@ class Collection:
                 )
             )
             array = None if vectors is None else self._vectors(vectors, len(checked))
+            if checked and array is None and texts is not None and self._embeds(texts):
+                array = self._embedded(texts)
             if checked:
                 records = Records(checked, array, texts, dicts)
                 writer.update(records, replace_metadata=replace_metadata)
@@ -220,12 +223,13 @@ class Collection:
         with self._gate.operation("query", self.name):
             if (vector is None) == (text is None):
                 raise InvalidInput("query takes exactly one of vector= and text=")
+            asked = self._question(k, where, include, exact, search)
             if text is not None:
-                queries = self._vectors(self._embed([text]), 1)
+                queries = self._asked([text])
             else:
                 one = vector[None] if isinstance(vector, np.ndarray) else [vector]
                 queries = check_vectors(one, self.info.dimension, self.info.metric, name="vector")
-            return (self._query(queries, k, where, include, exact, search))[0]
+            return (self._query(queries, asked))[0]
 
     def query_many(
         self,
@@ -242,12 +246,14 @@ class Collection:
         with self._gate.operation("query_many", self.name):
             if (vectors is None) == (texts is None):
                 raise InvalidInput("query_many takes exactly one of vectors= and texts=")
+            asked = self._question(k, where, include, exact, search)
             if texts is not None:
-                vectors = self._embed(texts)
-            if isinstance(vectors, Sequence) and not len(vectors):
+                queries = self._asked(texts)
+            elif isinstance(vectors, Sequence) and not len(vectors):
                 return []
-            queries = check_vectors(vectors if vectors is not None else [], self.info.dimension, self.info.metric)
-            return self._query(queries, k, where, include, exact, search) if len(queries) else []
+            else:
+                queries = check_vectors(vectors, self.info.dimension, self.info.metric)
+            return self._query(queries, asked) if len(queries) else []
 
     def scan(
         self,
@@ -366,19 +372,17 @@ class Collection:
     ) -> Records:
         checked = check_ids(ids)
         n = len(checked)
-        texts = (
-            None if documents is None else check_documents(documents, n, self._capabilities.limits.max_document_bytes)
-        )
+        texts = None if documents is None else check_documents(documents, n, self._max_bytes)
         dicts = (
             None
             if metadatas is None
             else check_metadatas(metadatas, n, nested=bool(self._capabilities.nested_metadata))
         )
-        if vectors is None and n:
+        array = None if vectors is None else self._vectors(vectors, n)
+        if array is None and n:
             if texts is None:
                 raise InvalidInput("vectors are missing", hint="Pass vectors=, or documents= with an embedder.")
-            vectors = self._embed_documents(texts)
-        array = None if vectors is None else self._vectors(vectors, n)
+            array = self._embedded(texts)
         return Records(checked, array, texts, dicts)
 
     def _vectors(self, vectors: ArrayLike, n: int) -> VectorArray:
@@ -389,44 +393,46 @@ class Collection:
             raise InvalidInput(f"vectors has {len(array)} rows for {n} ids", hint="All columns have equal length.")
         return array
 
-    def _embed_documents(self, documents: list[str | None]) -> VectorArray:
-        texts = [text for text in documents if text is not None]
-        if len(texts) != len(documents):
-            place = documents.index(None)
-            raise InvalidInput(f"documents[{place}] is None: there is nothing to embed", hint="Pass vectors=.")
-        return self._embed(texts)
+    @property
+    def _max_bytes(self) -> int:
+        return self._capabilities.limits.max_document_bytes
 
-    def _embed(self, texts: Sequence[str]) -> VectorArray:
-        if self._embedder is None:
-            known = self.info.embedder
-            raise InvalidInput(
-                "a text needs an embedder, and the collection was opened without one",
-                hint=f"Open it with the embedder {known!r}." if known else "Pass vectors, or open it with embedder=.",
-            )
-        if not check_documents(texts, len(texts), self._capabilities.limits.max_document_bytes):
-            return np.empty((0, self.info.dimension), dtype=np.float32)
-        return run_blocking(self._embedder.embed, texts)
+    def _embeds(self, documents: list[str | None]) -> bool:
+        """Whether new documents need new vectors; a document that is only removed does not, without an embedder."""
+        return self._embedder is not None or (self.info.embedder is not None and any(t is not None for t in documents))
 
-    def _query(
+    def _embedded(self, documents: list[str | None]) -> VectorArray:
+        vectors = embed_documents(self._embedder, self.info, documents)
+        return check_vectors(vectors, self.info.dimension, self.info.metric, name="the embedder's vectors")
+
+    def _asked(self, texts: object) -> VectorArray:
+        vectors = embed_questions(self._embedder, self.info, texts, self._max_bytes)
+        return check_vectors(vectors, self.info.dimension, self.info.metric, name="the embedder's vectors")
+
+    def _question(
         self,
-        queries: VectorArray,
         k: int,
         where: Filter | Mapping[str, Any] | None,
         include: Iterable[IncludeName],
         exact: bool,
         search: Search | None,
-    ) -> list[Hits]:
+    ) -> _Question:
+        """Checks everything but the vectors: a question that is refused has cost no embedding."""
         check_k(k, self._capabilities.limits.max_k)
         columns = Include.parse(include)
         self._check_search(exact, search)
         condition = None if where is None else check_filter(where, self._capabilities)
-        if condition is False:
-            empty = _no_records(self.info, columns)
-            return [ranked(self.info.metric, empty, np.empty(0), k) for _ in queries]
-        chosen = None if isinstance(condition, bool) else condition
-        if chosen is not None and not exact:
+        if isinstance(condition, Filter) and not exact:
             self._capabilities.require("filtered_query", "an approximate query with a filter")
-        return self._adapter.query(queries, k, chosen, columns, exact=exact, search=search)
+        return _Question(k, condition, columns, exact, search)
+
+    def _query(self, queries: VectorArray, asked: _Question) -> list[Hits]:
+        k, where, include = asked.k, asked.where, asked.include
+        if where is False:
+            empty = _no_records(self.info, include)
+            return [ranked(self.info.metric, empty, np.empty(0), k) for _ in queries]
+        chosen = None if isinstance(where, bool) else where
+        return self._adapter.query(queries, k, chosen, include, exact=asked.exact, search=asked.search)
 
     def _check_search(self, exact: bool, search: Search | None) -> None:
         if type(exact) is not bool:
@@ -469,6 +475,17 @@ class Collection:
                 except StopIteration:
                     return
             yield Page(records, f"{self._gate.backend}:{token}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A query without its vectors, checked."""
+
+    k: int
+    where: Filter | bool | None
+    include: Include
+    exact: bool
+    search: Search | None
 
 
 def _no_records(info: CollectionInfo, include: Include) -> Records:

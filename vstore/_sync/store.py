@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from vstore._sync.collection import Collection
 from vstore._sync.protocol import Adapter, CollectionAdapter, ForeignStore
 from vstore.capabilities import Capabilities, emulated, no
-from vstore.embedding import Embedder
+from vstore.embedding import Embedder, check_embedder
 from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound
 from vstore.keys import check_name
 from vstore.mapping import LAYOUTS
@@ -219,7 +219,7 @@ class Store:
         metadata: Mapping[str, Any] | None,
     ) -> CollectionInfo:
         check_name(name)
-        _check_embedder(embedder)
+        check_embedder(embedder)
         if dimension is None:
             if embedder is None:
                 raise InvalidInput("a collection needs dimension=, or an embedder= that has one")
@@ -277,7 +277,7 @@ def _layout(name: object) -> str | None:
 
 
 def _check_fit(info: CollectionInfo, embedder: Embedder | None) -> None:
-    _check_embedder(embedder)
+    check_embedder(embedder)
     if embedder is not None:
         if embedder.dimension != info.dimension:
             raise Mismatch(f"the embedder makes vectors of {embedder.dimension}; the collection has {info.dimension}")
@@ -288,8 +288,3 @@ def _check_fit(info: CollectionInfo, embedder: Embedder | None) -> None:
 def _check_text(name: object) -> None:
     if not isinstance(name, str) or not name or "\x00" in name:
         raise InvalidInput(f"a collection name must be a str, not {name!r:.80}")
-
-
-def _check_embedder(embedder: object) -> None:
-    if embedder is not None and not isinstance(embedder, Embedder):
-        raise InvalidInput(f"embedder= needs name, dimension and embed(texts); {type(embedder).__name__} lacks some")
