@@ -96,8 +96,14 @@ def asking(embedder: Embedder) -> Iterator[None]:
         ) from error
 
 
-def check_answer(embedder: Embedder, answer: object, n: int) -> VectorArray:
+def check_answer(embedder: Embedder, answer: object, n: int, *, backend: str = BACKEND) -> VectorArray:
     """What an embedder answered to ``n`` texts, as a float32 array of shape (n, dimension).
+
+    Args:
+        embedder: Which one.
+        answer: What it answered.
+        n: To how many texts.
+        backend: Whose fault another answer is.
 
     Raises:
         BackendError: Too few or too many vectors, another dimension, or components that are not finite numbers.
@@ -105,16 +111,16 @@ def check_answer(embedder: Embedder, answer: object, n: int) -> VectorArray:
     try:
         array = np.asarray(answer, dtype=np.float32)
     except (ValueError, TypeError) as error:
-        raise _wrong(embedder, "something that is not one list of numbers a text") from error
+        raise _wrong(backend, embedder, "something that is not one list of numbers a text") from error
     if array.ndim != 2 or len(array) != n:
-        raise _wrong(embedder, f"an array of shape {array.shape} to {n} texts")
+        raise _wrong(backend, embedder, f"an array of shape {array.shape} to {n} texts")
     if array.shape[1] != embedder.dimension:
-        raise _wrong(embedder, f"vectors of {array.shape[1]} dimensions instead of {embedder.dimension}")
+        raise _wrong(backend, embedder, f"vectors of {array.shape[1]} dimensions instead of {embedder.dimension}")
     if not np.isfinite(array).all():
         place = int(np.argmin(np.isfinite(array).all(axis=1)))
-        raise _wrong(embedder, f"NaN or inf to the text at {place}")
+        raise _wrong(backend, embedder, f"NaN or inf to the text at {place}")
     return array
 
 
-def _wrong(embedder: Embedder, what: str) -> BackendError:
-    return BackendError(f"the embedder {embedder.name!r} answered {what}; nothing was written", backend=BACKEND)
+def _wrong(backend: str, embedder: Embedder, what: str) -> BackendError:
+    return BackendError(f"the embedder {embedder.name!r} answered {what}; nothing was written", backend=backend)

@@ -7,13 +7,13 @@ that the records do not have is not in the table.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vstore import optional
 from vstore.codec import from_json, to_json
-from vstore.errors import InvalidInput, Unsupported
+from vstore.errors import InvalidInput
 from vstore.types import Records, VectorArray
 
 if TYPE_CHECKING:
@@ -35,13 +35,8 @@ __all__ = [
 
 
 def load(module: str) -> Any:
-    """An optional module; raises ``Unsupported`` with what to install where it is missing."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise Unsupported(
-            f"{module} is not installed", hint="Install it with pip install 'vstore-db[arrow]'."
-        ) from error
+    """A module of the extra ``arrow``; raises ``Unsupported`` with what to install where it is missing."""
+    return optional.load(module, "arrow")
 
 
 def _check_columns(names: list[str]) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import sleep
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from vstore.embedding import Embedder
 from vstore.types import VectorArray
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["embed", "run_blocking", "sleep"]
+__all__ = ["embed", "run_blocking", "sleep", "wait"]
 
 
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -23,3 +26,8 @@ def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
 def embed(embedder: Embedder, texts: Sequence[str]) -> VectorArray:
     """What the embedder answers."""
     return embedder.embed(texts)
+
+
+def wait(future: Future[T]) -> T:
+    """The result of work that another thread does."""
+    return future.result()

@@ -1,0 +1,28 @@
+"""Embedders: from texts to vectors, for ``embedder=`` of a collection. Each one's package is loaded when it is made.
+
+``from_spec`` makes one of a text such as ``"lexical:512"``; ``cached`` puts a file before one. What an embedder is
+stands in ``vstore.embedding``. See docs/embedding.md.
+"""
+
+from __future__ import annotations
+
+from vstore.embed.caching import cached
+from vstore.embed.chroma_functions import chroma
+from vstore.embed.endpoint import openai
+from vstore.embed.functions import function
+from vstore.embed.hashing import lexical
+from vstore.embed.local import fastembed, sentence_transformers
+from vstore.embed.prefixes import prefixed
+from vstore.embed.specs import from_spec
+
+__all__ = [
+    "cached",
+    "chroma",
+    "fastembed",
+    "from_spec",
+    "function",
+    "lexical",
+    "openai",
+    "prefixed",
+    "sentence_transformers",
+]

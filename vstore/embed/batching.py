@@ -1,0 +1,35 @@
+"""What embedders share: texts in batches, and word of how far they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from vstore.errors import InvalidInput
+
+__all__ = ["OnProgress", "batches", "check_positive"]
+
+OnProgress: TypeAlias = Callable[[int], None]
+"""Called with the number of texts that one more request has embedded, maybe from another thread."""
+
+
+def batches(texts: Sequence[str], size: int, max_bytes: int | None = None) -> Iterator[list[str]]:
+    """The texts in order, in lists of at most ``size`` texts and, but for one longer text, ``max_bytes`` of UTF-8."""
+    batch: list[str] = []
+    room = max_bytes
+    for text in texts:
+        length = len(text.encode()) if max_bytes is not None else 0
+        if batch and (len(batch) == size or (room is not None and length > room)):
+            yield batch
+            batch, room = [], max_bytes
+        batch.append(text)
+        if room is not None:
+            room -= length
+    if batch:
+        yield batch
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raises ``InvalidInput`` unless ``value`` is an int of at least 1."""
+    if type(value) is not int or value < 1:
+        raise InvalidInput(f"{name} must be an int of at least 1, not {value!r:.80}")

@@ -1,0 +1,96 @@
+"""Embedders that run a model in this process: sentence-transformers and FastEmbed."""
+
+from __future__ import annotations
+
+import os
+from threading import Lock
+from typing import Any
+
+from vstore.embed.batching import OnProgress
+from vstore.embed.functions import FunctionEmbedder
+from vstore.optional import load
+
+__all__ = ["fastembed", "sentence_transformers"]
+
+
+def sentence_transformers(
+    model: str | os.PathLike[str],
+    *,
+    device: str | None = None,
+    batch_size: int = 32,
+    name: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> FunctionEmbedder:
+    """An embedder that runs a model of sentence-transformers, which is loaded now.
+
+    Documents are embedded with ``encode_document`` and texts that ask with ``encode_query``, which put the prompts
+    that the model's own configuration holds before them; a model without embeds both alike. One call runs at a time.
+    Needs the extra ``sentence-transformers``.
+
+    Args:
+        model: A name on the Hugging Face hub, e.g. ``"BAAI/bge-m3"``, which may be downloaded, or a local directory.
+        device: ``"cpu"``, ``"cuda"``, …; by default the best there is.
+        batch_size: Texts in one forward pass.
+        name: What to store with a collection in place of ``model``; name a local directory by its model.
+        on_progress: Called with the number of texts behind each batch.
+
+    Raises:
+        Unsupported: The package is not installed.
+    """
+    package = load("sentence_transformers", "sentence-transformers")
+    encoder = package.SentenceTransformer(os.fspath(model), device=device)
+    lock = Lock()  # the tokenizers of transformers are not safe for threads (huggingface/transformers#47085)
+
+    def documents(texts: list[str]) -> Any:
+        with lock:
+            return encoder.encode_document(texts, batch_size=batch_size, show_progress_bar=False)
+
+    def queries(texts: list[str]) -> Any:
+        with lock:
+            return encoder.encode_query(texts, batch_size=batch_size, show_progress_bar=False)
+
+    stored = name or f"sentence-transformers:{os.fspath(model)}"
+    dimension = encoder.get_sentence_embedding_dimension()
+    # eight forward passes a call: sentence-transformers sorts the texts of a call by length, to pad less
+    return FunctionEmbedder(documents, stored, dimension, 8 * batch_size, on_progress).answering(queries)
+
+
+def fastembed(
+    model: str,
+    *,
+    cache_dir: str | None = None,
+    batch_size: int = 64,
+    name: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> FunctionEmbedder:
+    """An embedder that runs a model of FastEmbed, in ONNX on the processor; it is loaded, and maybe downloaded, now.
+
+    Documents are embedded with ``passage_embed`` and texts that ask with ``query_embed``. One call runs at a time.
+    Needs the extra ``fastembed``.
+
+    Args:
+        model: One of FastEmbed's models, e.g. ``"BAAI/bge-small-zh-v1.5"``.
+        cache_dir: Where models are kept; by default FastEmbed's own place.
+        batch_size: Texts in one pass.
+        name: What to store with a collection in place of ``model``.
+        on_progress: Called with the number of texts behind each batch.
+
+    Raises:
+        Unsupported: The package is not installed.
+    """
+    package = load("fastembed", "fastembed")
+    encoder = package.TextEmbedding(model_name=model, cache_dir=cache_dir)
+    lock = Lock()
+
+    def documents(texts: list[str]) -> Any:
+        with lock:
+            return list(encoder.passage_embed(texts, batch_size=batch_size))
+
+    def queries(texts: list[str]) -> Any:
+        with lock:
+            return list(encoder.query_embed(texts, batch_size=batch_size))
+
+    made = FunctionEmbedder(
+        documents, name or f"fastembed:{model}", encoder.embedding_size, 8 * batch_size, on_progress
+    )
+    return made.answering(queries)

@@ -1,0 +1,147 @@
+"""Embedders named by a text: ``kind:model?option=value``. An embedder's own name is such a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from vstore.embed.batching import OnProgress
+from vstore.embed.chroma_functions import chroma_by_name
+from vstore.embed.endpoint import KEY_NAME, MAX_BATCH_BYTES, openai
+from vstore.embed.hashing import NGRAMS, lexical
+from vstore.embed.local import fastembed, sentence_transformers
+from vstore.embed.prefixes import prefixed
+from vstore.embedding import Embedder
+from vstore.errors import InvalidInput
+from vstore.urls import Option, OptionValue, read_options
+
+__all__ = ["from_spec", "opens_by_name"]
+
+Options = Mapping[str, OptionValue]
+
+_NAME: Final = {"name": Option("", "what to store with a collection in place of the model's name")}
+_BATCH: Final = {"batch_size": Option(0, "most texts at once; 0 for the default")}
+_PREFIXES: Final = {
+    "document_prefix": Option("", "a text before every document"),
+    "query_prefix": Option("", "a text before every text that asks"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of embedder: its options, or None where all are passed on, and how it is made."""
+
+    options: Mapping[str, Option] | None
+    make: Callable[[str, Any, OnProgress | None], Embedder]
+
+
+def _lexical(model: str, options: Options, on_progress: OnProgress | None) -> Embedder:
+    if model and not (model.isascii() and model.isdigit()):
+        raise InvalidInput(f"{model!r:.80} is no dimension", hint="Write lexical:512.")
+    shortest, dash, longest = str(options["ngrams"]).partition("-")
+    if not (dash and shortest.isdecimal() and longest.isdecimal()):
+        raise InvalidInput("the option 'ngrams' must be two numbers, such as 1-3")
+    return lexical(int(model or 512), ngrams=(int(shortest), int(longest)), on_progress=on_progress)
+
+
+def _openai(model: str, options: Options, on_progress: OnProgress | None) -> Embedder:
+    given: dict[str, Any] = {key: value for key, value in options.items() if value not in ("", 0) or key == "retries"}
+    return openai(model, on_progress=on_progress, **given)
+
+
+def _local(make: Callable[..., Embedder]) -> Callable[[str, Options, OnProgress | None], Embedder]:
+    def made(model: str, options: Options, on_progress: OnProgress | None) -> Embedder:
+        return make(model, on_progress=on_progress, **{key: value for key, value in options.items() if value})
+
+    return made
+
+
+def _chroma(model: str, params: Mapping[str, str], on_progress: OnProgress | None) -> Embedder:
+    config = dict(params)
+    own: dict[str, Any] = {"name": config.pop("name", None), "on_progress": on_progress}
+    for key in ("dimension", "batch_size"):
+        if key in config:
+            own[key] = read_options({key: Option(0, "")}, {key: config.pop(key)}, {})[key]
+    return chroma_by_name(model, config, **own)
+
+
+_KINDS: Final[dict[str, _Kind]] = {
+    "lexical": _Kind({"ngrams": Option("-".join(map(str, NGRAMS)), "shortest and longest n-gram, e.g. 1-3")}, _lexical),
+    "openai": _Kind(
+        {
+            "dimensions": Option(0, "asks the model for this dimension"),
+            "dimension": Option(0, "what the model gives, where that is not known"),
+            "base_url": Option("", "the endpoint"),
+            "api_key_env": Option(KEY_NAME, "the environment variable that holds the key"),
+            "max_batch_bytes": Option(MAX_BATCH_BYTES, "most bytes of the texts of one request"),
+            "concurrency": Option(4, "most requests at once"),
+            "timeout": Option(30.0, "seconds after which a request is given up"),
+            "retries": Option(5, "how often a request is repeated"),
+            **_BATCH,
+            **_NAME,
+        },
+        _openai,
+    ),
+    "sentence-transformers": _Kind(
+        {"device": Option("", "cpu, cuda, …"), **_BATCH, **_NAME}, _local(sentence_transformers)
+    ),
+    "fastembed": _Kind({"cache_dir": Option("", "where models are kept"), **_BATCH, **_NAME}, _local(fastembed)),
+    "chroma": _Kind(None, _chroma),
+}
+
+
+def from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder:
+    """The embedder that a text names.
+
+    ``lexical:512``, ``openai:text-embedding-3-small?dimensions=512``, ``sentence-transformers:BAAI/bge-m3``,
+    ``fastembed:BAAI/bge-small-zh-v1.5``, ``chroma:default``. Options follow as query parameters and are those of the
+    functions in ``vstore.embed``; ``document_prefix`` and ``query_prefix`` are there for every kind. No option holds
+    a key: a text like this stands in command lines and logs.
+
+    Args:
+        spec: The text.
+        on_progress: Called with the number of texts behind each request or batch.
+
+    Raises:
+        InvalidInput: It cannot be read, or an option is unknown or not legal.
+        Unsupported: The package that it needs is not installed.
+        VStoreError: What the function of this kind raises.
+    """
+    kind, colon, rest = spec.partition(":") if isinstance(spec, str) else ("", "", "")
+    if kind not in _KINDS or not (colon or kind == "lexical"):
+        raise InvalidInput(
+            f"{spec!r:.200} names no embedder",
+            hint=f"Write KIND:MODEL, e.g. lexical:512. Kinds: {', '.join(_KINDS)}.",
+        )
+    model, _, query = rest.partition("?")
+    if not model and kind != "lexical":
+        raise InvalidInput(f"{spec!r:.200} names no model", hint=f"Write {kind}:MODEL.")
+    params = _params(query)
+    prefixes = {key: params.pop(key) for key in _PREFIXES if key in params}
+    declared = _KINDS[kind].options
+    if declared is None:
+        made = _KINDS[kind].make(model, params, on_progress)
+    else:
+        read_options({**declared, **_PREFIXES}, params, {})  # an unknown option is told with all that are known
+        made = _KINDS[kind].make(model, read_options(declared, params, {}), on_progress)
+    if not any(prefixes.values()):
+        return made
+    return prefixed(made, documents=prefixes.get("document_prefix", ""), queries=prefixes.get("query_prefix", ""))
+
+
+def opens_by_name(name: str | None) -> bool:
+    """Whether a command may make the embedder that a collection's stored name says, without being told to.
+
+    Not where the name would have a model downloaded or code loaded on the word of a database.
+    """
+    return name is not None and name.partition(":")[0] in ("lexical", "openai")
+
+
+def _params(query: str) -> dict[str, str]:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    params = dict(pairs)
+    if len(params) != len(pairs):
+        raise InvalidInput("an option stands twice")
+    return params
