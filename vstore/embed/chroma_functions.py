@@ -45,11 +45,11 @@ def chroma(
     return made if queries is None else made.answering(queries)
 
 
-def chroma_by_name(name: str, config: Mapping[str, str], **options: Any) -> FunctionEmbedder:
+def chroma_by_name(registered: str, config: Mapping[str, str], **options: Any) -> FunctionEmbedder:
     """The same for a function that is registered with Chroma; needs the extra ``chroma``.
 
     Args:
-        name: E.g. ``"default"`` or ``"ollama"``.
+        registered: Its name there, e.g. ``"default"`` or ``"ollama"``.
         config: Its configuration; values are read as JSON where they are JSON, else as they are.
         **options: Those of ``chroma``.
 
@@ -58,13 +58,15 @@ def chroma_by_name(name: str, config: Mapping[str, str], **options: Any) -> Func
         Unsupported: chromadb is not installed, or what the function needs.
     """
     known = load("chromadb.utils.embedding_functions", "chroma").known_embedding_functions
-    if name not in known:
-        raise InvalidInput(f"Chroma has no embedding function {name!r}", hint=f"It has {', '.join(sorted(known))}.")
+    if registered not in known:
+        raise InvalidInput(
+            f"Chroma has no embedding function {registered!r}", hint=f"It has {', '.join(sorted(known))}."
+        )
     try:
-        made = known[name].build_from_config({key: _value(text) for key, text in config.items()})
+        made = known[registered].build_from_config({key: _value(text) for key, text in config.items()})
     except Exception as error:
         raise InvalidInput(
-            f"Chroma's embedding function {name!r} cannot be made: {type(error).__name__}; the cause is chained",
+            f"Chroma's embedding function {registered!r} cannot be made: {type(error).__name__}; the cause is chained",
             hint="Its configuration follows as query parameters: chroma:NAME?key=value.",
         ) from error
     return chroma(made, **options)
@@ -82,17 +84,12 @@ def _name(function: Any) -> str:
     name = own() if callable(own) else None
     if not isinstance(name, str) or not name:  # Chroma's base class answers NotImplemented
         raise InvalidInput(f"{type(function).__name__} has no name of its own", hint="Pass name=.")
-    settings = function.get_config() if callable(getattr(function, "get_config", None)) else None
-    of_model = (
-        {
-            key: value
-            for key, value in sorted(settings.items())
-            if key.startswith(("model", "dim")) and value is not None
-        }
-        if isinstance(settings, dict)
-        else {}
-    )
-    return f"chroma:{name}" + (f"?{urlencode(of_model)}" if of_model else "")
+    config = getattr(function, "get_config", None)
+    settings = config() if callable(config) else None
+    if not isinstance(settings, dict):
+        return f"chroma:{name}"
+    model = {key: value for key, value in sorted(settings.items()) if key.startswith(("model", "dim")) and value}
+    return f"chroma:{name}" + (f"?{urlencode(model)}" if model else "")
 
 
 def _dimension(function: EmbedFunction, name: str) -> int:
