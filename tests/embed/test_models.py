@@ -43,7 +43,6 @@ def test_minilm_understands_what_shares_no_words(minilm: Any, tmp_path: Path) ->
 
 @pytest.mark.nightly
 def test_many_threads_may_use_one_model(minilm: Any) -> None:
-    """Without the lock the tokenizer raises "Already borrowed" (huggingface/transformers#47085)."""
     expected = minilm.embed(TEXTS)
     failed: list[BaseException] = []
 

@@ -45,7 +45,9 @@ def sentence_transformers(
     package = load("sentence_transformers", "sentence-transformers")
     with _loading(model):
         encoder = package.SentenceTransformer(os.fspath(model), device=device)
-    lock = Lock()  # the tokenizers of transformers are not safe for threads (huggingface/transformers#47085)
+    # one pass takes all cores as it is; and tokenizers were not safe for threads in every version of transformers
+    # (huggingface/transformers#47085; 5.23 is)
+    lock = Lock()
 
     def documents(texts: list[str]) -> Any:
         with lock:

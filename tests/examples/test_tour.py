@@ -1,0 +1,69 @@
+"""The tour finds the same on every database, at every step."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from tests.milvus_server import milvus_server
+from tests.servers import chroma_server, postgres_server
+
+TOUR = Path(__file__).parents[2] / "examples" / "tour.py"
+STORES = ["chroma:{}", "chroma::memory:", "milvus:{}/data.db", "pgvector:{}", "qdrant:{}", "qdrant::memory:"]
+STORES += ["chroma server", "postgresql server"]
+NIGHTLY = [pytest.param("milvus server", marks=pytest.mark.nightly)]
+LAST = ["reopened", "dropped"]
+
+
+def tour(url: str) -> dict[str, list[str]]:
+    done = subprocess.run([sys.executable, str(TOUR), url, "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    steps: dict[str, list[str]] = json.loads(done.stdout)
+    return steps
+
+
+def running(store: str, folder: Path) -> AbstractContextManager[str]:
+    match store:
+        case "chroma server":
+            return chroma_server(folder)
+        case "milvus server":
+            return milvus_server()
+        case "postgresql server":
+            return postgres_server()
+    return nullcontext(store.format(folder))
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, list[str]]:
+    """What the reference finds: something at every step that asks, and different things."""
+    steps = tour("memory:")
+    asked = {step: ids for step, ids in steps.items() if not step.startswith("cos ")}
+    assert len(asked) == 13
+    assert all(asked.values())
+    assert steps["count"] == ["10", "5"]
+    assert steps["中文"][0] == "zh-rain"
+    assert steps["English"][0] == "en-rain"
+    assert steps["update"][0] == "zh-sun", "its new document was embedded"
+    assert not {"en-rain", "zh-search", "en-search"} & set(steps["delete"])
+    assert len({tuple(ids) for ids in asked.values()}) >= 12
+    return steps
+
+
+@pytest.mark.parametrize("store", [*STORES, *NIGHTLY])
+def test_the_tour_is_the_same_everywhere(store: str, expected: dict[str, list[str]], tmp_path: Path) -> None:
+    with running(store, tmp_path) as url:
+        steps = tour(url)
+    if "memory" not in store:
+        expected = {**expected, "reopened": expected["renamed"], "dropped": []}
+    assert steps == expected
+
+
+def test_the_tour_is_told_in_words() -> None:
+    done = subprocess.run([sys.executable, str(TOUR), "memory:"], capture_output=True, text=True, check=True)
+    assert "zh-rain" in done.stdout
+    assert "{" in done.stdout
