@@ -158,7 +158,7 @@ def test_a_call_that_is_given_up_leaves_the_others_alone(tmp_path: Path) -> None
 
 def test_what_was_embedded_before_a_failure_stays(tmp_path: Path, server: EmbeddingServer) -> None:
     inner = embed.openai("m", dimension=8, base_url=server.url, api_key="none", batch_size=5, concurrency=1, retries=0)
-    made = embed.cached(inner, tmp_path / "cache.db", chunk=5)
+    made = embed.cached(inner, tmp_path / "cache.db")
     with pytest.raises(InvalidInput):
         made.embed([*TEXTS[:12], "BAD"])
     made.embed(TEXTS[:12])
@@ -169,7 +169,7 @@ PROGRAM = """
 import sys
 from vstore import embed
 inner = embed.openai("m", dimension=8, base_url=sys.argv[1], api_key="none", batch_size=5, concurrency=1)
-embed.cached(inner, sys.argv[2], chunk=5).embed([f"text {n}" for n in range(int(sys.argv[3]), int(sys.argv[4]))])
+embed.cached(inner, sys.argv[2]).embed([f"text {n}" for n in range(int(sys.argv[3]), int(sys.argv[4]))])
 """
 
 

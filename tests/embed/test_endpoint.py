@@ -165,7 +165,7 @@ FAULTS = [
     (refusal(400, "context_length_exceeded"), LimitExceeded, False),
     (refusal(413), LimitExceeded, False),
     (refusal(429), Unavailable, True),
-    (refusal(429, "insufficient_quota"), LimitExceeded, False),
+    (refusal(429, "insufficient_quota"), Unavailable, False),
     (refusal(408), Unavailable, True),
     (refusal(500), Unavailable, True),
     (refusal(503), Unavailable, True),

@@ -14,9 +14,10 @@ from tests.milvus_server import milvus_server
 from tests.servers import chroma_server, postgres_server
 
 TOUR = Path(__file__).parents[2] / "examples" / "tour.py"
-STORES = ["chroma:{}", "chroma::memory:", "milvus:{}/data.db", "pgvector:{}", "qdrant:{}", "qdrant::memory:"]
-STORES += ["chroma server", "postgresql server"]
-NIGHTLY = [pytest.param("milvus server", marks=pytest.mark.nightly)]
+STORES = ["chroma:{}", "milvus:{}/data.db", "pgvector:{}", "qdrant:{}", "chroma server", "postgresql server"]
+NIGHTLY = [
+    pytest.param(store, marks=pytest.mark.nightly) for store in ("chroma::memory:", "qdrant::memory:", "milvus server")
+]
 LAST = ["reopened", "dropped"]
 
 

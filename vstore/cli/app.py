@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vstore import __version__
+from vstore import Metric, __version__
 from vstore.cli.filing import export, import_
 from vstore.cli.options import (
     URL_HELP,
@@ -242,6 +242,84 @@ def verify(
 
 app.command()(export)
 app.command("import")(import_)
+
+
+@app.command()
+def query(
+    url: StoreArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The collection.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
+    where: Annotated[str | None, typer.Option(metavar="FILTER", help="Only records that match, as JSON.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
+    exact: Annotated[bool, typer.Option(help="Compare with every record, not by the index.")] = False,
+    embed: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="The embedder, where it is not clear from the collection.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    timeout: TimeoutOption = 30.0,
+) -> None:
+    """The records of a collection nearest to a text.
+
+    Example: vstore query chroma:./data docs "rain in Beijing" --where '{"year": {"$gte": 2020}}' -k 5
+    """
+    from vstore.cli.query import run
+
+    with errors_told():
+        run(url, name, text, where=where, k=k, exact=exact, spec=embed, as_json=as_json, timeout=timeout)
+
+
+@app.command()
+def load(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .jsonl, .csv or .parquet.")],
+    url: StoreArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The collection; made if there is none.")],
+    text: Annotated[str, typer.Option(metavar="FIELD", help="The field that becomes the document and its vector.")],
+    record_id: Annotated[str, typer.Option("--id", metavar="FIELD", help="The field that becomes the id.")],
+    embed: Annotated[
+        str, typer.Option(metavar="SPEC", help="The embedder, e.g. lexical:512 or openai:text-embedding-3-small.")
+    ],
+    metadata: Annotated[
+        str, typer.Option(metavar="FIELDS", help="Fields of the metadata, e.g. title,year:int,seen:datetime.")
+    ] = "",
+    metric: Annotated[Metric, typer.Option(help="Of a new collection.")] = Metric.COSINE,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows embedded, written and noted at once.")] = 256,
+    max_errors: Annotated[int, typer.Option(min=0, help="Rows that may be refused before the run ends.")] = 100,
+    dead_letters: Annotated[Path | None, typer.Option(help="File for refused rows, as JSON lines.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder of ledger and cache; by default FILE.vstore beside the file.")
+    ] = None,
+    restart: Annotated[bool, typer.Option(help="Forget how far an earlier run came.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    timeout: TimeoutOption = 30.0,
+    retries: Annotated[int, typer.Option(min=0, help="How often a failed call to the database is made again.")] = 5,
+) -> None:
+    """Loads texts from a file into a collection, embedding them.
+
+    Killed or interrupted, the same command goes on where it ended, and embeds nothing twice. Exit codes: 0 all rows
+    are loaded, 1 failed, 2 usage, 4 incomplete and resumable, 5 rows were refused.
+    Example: vstore load docs.jsonl chroma:./data docs --text body --id id --metadata title,year --embed lexical:512
+    """
+    from vstore.cli.load import run
+
+    with errors_told():
+        run(
+            file,
+            url,
+            name,
+            text=text,
+            record_id=record_id,
+            metadata=metadata,
+            spec=embed,
+            metric=metric,
+            batch_size=batch_size,
+            max_errors=max_errors,
+            dead_letters=dead_letters,
+            state=state,
+            restart=restart,
+            as_json=as_json,
+            timeout=timeout,
+            retries=retries,
+        )
 
 
 @app.command()

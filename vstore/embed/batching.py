@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from vstore.embedding import Embedder
 from vstore.errors import InvalidInput
 
-__all__ = ["OnProgress", "batches", "check_positive"]
+__all__ = ["OnProgress", "batches", "check_positive", "chunk_of"]
 
 OnProgress: TypeAlias = Callable[[int], None]
 """Called with the number of texts that one more request has embedded, maybe from another thread."""
+
+_CHUNK: Final = 256
+
+
+def chunk_of(embedder: Embedder) -> int:
+    """How many texts an embedder has under way at once: its ``chunk``, where it has one."""
+    return int(getattr(embedder, "chunk", _CHUNK))
 
 
 def batches(texts: Sequence[str], size: int, max_bytes: int | None = None) -> Iterator[list[str]]:

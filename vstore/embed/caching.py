@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vstore.embed._async.caching import embed_through as embed_through_async
 from vstore.embed._sync.caching import embed_through
-from vstore.embed.batching import OnProgress, check_positive
+from vstore.embed.batching import OnProgress, check_positive, chunk_of
 from vstore.embed.cachefile import CacheFile, Claims
 from vstore.embedding import Embedder, check_embedder, for_queries
 from vstore.types import VectorArray
@@ -52,18 +52,20 @@ class CachedEmbedder:
 
 
 def cached(
-    inner: Embedder, path: str | os.PathLike[str], *, chunk: int = 1000, on_progress: OnProgress | None = None
+    inner: Embedder, path: str | os.PathLike[str], *, chunk: int | None = None, on_progress: OnProgress | None = None
 ) -> CachedEmbedder:
     """An embedder that keeps every vector in a file and embeds no text twice.
 
     A vector is found again by the embedder's name and the text. Texts are embedded in chunks, each of which is in the
-    file before the next is begun: what a process that dies has asked for since the last one is asked for again. Calls
-    of one process that want the same text at the same moment embed it once; two processes may both do it.
+    file before the next is begun: what a process that dies has asked for since the last one is asked for again, and
+    nothing else. Calls of one process that want the same text at the same moment embed it once; two processes may both
+    do it.
 
     Args:
         inner: The embedder.
         path: An SQLite file, made if there is none; on a disk of this machine.
-        chunk: Texts embedded between two writes to the file.
+        chunk: Texts embedded between two writes to the file; by default as many as the embedder has under way at once
+            (for an endpoint ``batch_size * concurrency``).
         on_progress: Called with the number of texts behind each chunk.
 
     Raises:
@@ -71,9 +73,10 @@ def cached(
         BackendError: The file cannot be opened.
     """
     check_embedder(inner)
-    check_positive("chunk", chunk)
+    size = chunk_of(inner) if chunk is None else chunk
+    check_positive("chunk", size)
     file = CacheFile(Path(path))
-    made = CachedEmbedder(inner, file, "", chunk, on_progress)
+    made = CachedEmbedder(inner, file, "", size, on_progress)
     if (other := for_queries(inner)) is not inner:
-        made.queries = CachedEmbedder(other, file, "\nqueries", chunk, on_progress)
+        made.queries = CachedEmbedder(other, file, "\nqueries", size, on_progress)
     return made

@@ -44,6 +44,7 @@ class OpenAIEmbedder:
     Attributes:
         name: Stored with a collection: the model, and ``dimensions`` where they are asked for. Not the endpoint.
         dimension: Number of components of a vector.
+        chunk: Texts that are under way at once.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class OpenAIEmbedder:
             ("concurrency", concurrency),
         ):
             check_positive(what, value)
+        self.chunk = self._batch_size * concurrency
         self._model, self._dimensions, self._key_name = model, dimensions, api_key_env
         self._timeout, self._retries, self._on_progress = timeout, retries, on_progress
         self._package = load("openai", "openai")
@@ -105,11 +107,12 @@ class OpenAIEmbedder:
 
         Raises:
             Timeout: No answer in time, behind all retries.
-            Unavailable: The endpoint cannot be reached, fails, or limits the rate, behind all retries.
+            Unavailable: The endpoint cannot be reached, fails, or limits the rate, behind all retries; or the quota is
+                spent, which is not retryable.
             AuthenticationFailed: It refused the key.
             NotFound: It does not know the model.
             InvalidInput: It refused a text.
-            LimitExceeded: A text or batch is too long, or the quota is spent.
+            LimitExceeded: A text or batch is too long.
             BackendError: It answered something else.
         """
         parts = list(batches(texts, self._batch_size, self._max_batch_bytes))

@@ -57,7 +57,7 @@ def _translate(openai: Any, error: Exception, model: str, key_name: str, timeout
         case 413:
             return LimitExceeded(f"a batch is too large: {said}", hint="Lower batch_size= or max_batch_bytes=.")
         case 429 if code in _SPENT:
-            return LimitExceeded(f"the quota is spent: {said}")
+            return Unavailable(f"the quota is spent: {said}", hint="Raise it, or wait.", retryable=False)
         case 429:
             return Unavailable(f"the rate limit is reached, {tried}: {said}", hint="Lower concurrency= or batch_size=.")
         case 400 | 422 if code in _TOO_LONG:

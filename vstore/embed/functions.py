@@ -23,6 +23,7 @@ class FunctionEmbedder:
     Attributes:
         name: Stored with a collection.
         dimension: Number of components of a vector.
+        chunk: Texts of one call.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class FunctionEmbedder:
         self.name = name
         self.dimension = dimension
         self._call = call
-        self._batch_size = batch_size
+        self.chunk = batch_size
         self._on_progress = on_progress
         self._queries: Embedder = self
         check_embedder(self)
@@ -47,7 +48,7 @@ class FunctionEmbedder:
 
     def answering(self, call: EmbedFunction) -> FunctionEmbedder:
         """The same embedder, with ``call`` for texts that ask."""
-        self._queries = FunctionEmbedder(call, self.name, self.dimension, self._batch_size, self._on_progress)
+        self._queries = FunctionEmbedder(call, self.name, self.dimension, self.chunk, self._on_progress)
         return self
 
     def embed(self, texts: Sequence[str]) -> VectorArray:
@@ -57,7 +58,7 @@ class FunctionEmbedder:
             BackendError: The function failed or gave something else.
         """
         made = [np.empty((0, self.dimension), dtype=np.float32)]
-        for batch in batches(texts, self._batch_size):
+        for batch in batches(texts, self.chunk):
             with asking(self):
                 answer = self._call(batch)
             made.append(check_answer(self, answer, len(batch)))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from vstore._async._run import embed
+from vstore.embed.batching import chunk_of
 from vstore.embedding import Embedder, for_queries
 from vstore.types import VectorArray
 
@@ -18,12 +19,14 @@ class PrefixedEmbedder:
     Attributes:
         name: That of the embedder inside, with the prefixes.
         dimension: Number of components of a vector.
+        chunk: That of the embedder inside.
         queries: The same for texts that ask.
     """
 
     def __init__(self, inner: Embedder, name: str, prefix: str, queries: Embedder | None) -> None:
         self.name = name
         self.dimension = inner.dimension
+        self.chunk = chunk_of(inner)
         self.queries = queries or self
         self._inner = inner
         self._prefix = prefix

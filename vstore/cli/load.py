@@ -1,0 +1,129 @@
+"""``vstore load``."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import typer
+from rich.markup import escape
+
+from vstore import Collection, Embedder, Metric, Store, connect
+from vstore.cli.output import console, problems, progress
+from vstore.embed import cached, from_spec
+from vstore.errors import InvalidInput, Mismatch, NotFound, VStoreError
+from vstore.load import Fields, Ledger, Report, load
+from vstore.load.rows import count_rows
+from vstore.urls import StoreURL
+
+__all__ = ["EXIT_INCOMPLETE", "EXIT_REFUSED", "run"]
+
+EXIT_INCOMPLETE: Final = 4
+EXIT_REFUSED: Final = 5
+
+
+def run(
+    path: Path,
+    url: str,
+    name: str,
+    *,
+    text: str,
+    record_id: str,
+    metadata: str,
+    spec: str,
+    metric: Metric,
+    batch_size: int,
+    max_errors: int,
+    dead_letters: Path | None,
+    state: Path | None,
+    restart: bool,
+    as_json: bool,
+    timeout: float,
+    retries: int,
+) -> None:
+    """Loads a file and prints how it went; exits with 4 if it broke off, with 5 if rows were refused."""
+    fields = Fields.parse(id=record_id, text=text, metadata=metadata)
+    if not path.is_file():
+        raise InvalidInput(f"there is no file {path}")
+    target = _identity(url)
+    folder = state or path.with_name(f"{path.name}.vstore")
+    key = sha256(f"{target}\n{name}".encode()).hexdigest()[:16]
+    refused_file = dead_letters or folder / f"{key}.refused.jsonl"
+    with ExitStack() as stack:
+        ledger = Ledger(folder / f"{key}.sqlite", restart=restart)
+        stack.callback(ledger.close)
+        embedder = cached(from_spec(spec), folder / "vectors.sqlite")
+        stack.callback(embedder.close)
+        store = stack.enter_context(connect(url, timeout=timeout, retries=retries))
+        collection = _open(store, name, embedder, metric, new=not ledger.counts()[0])
+        bar = progress(problems)
+        task = bar.add_task(f"  loading {escape(path.name)}", total=count_rows(path))
+        if not as_json:
+            stack.enter_context(bar)
+        try:
+            report = load(
+                path,
+                collection,
+                fields,
+                ledger,
+                target=target,
+                batch_size=batch_size,
+                max_errors=max_errors,
+                on_progress=lambda done: bar.update(task, completed=done),
+            )
+        except (KeyboardInterrupt, VStoreError) as error:
+            if isinstance(error, InvalidInput | Mismatch):
+                raise
+            bar.stop()
+            ledger.write_refused(refused_file)
+            said = f"{type(error).__name__}: {error}" if isinstance(error, VStoreError) else "interrupted"
+            problems.print(f"[bold red]Not complete:[/] {escape(said)}", soft_wrap=True)
+            problems.print(
+                f"{ledger.counts()[0]:,} rows are loaded. Run the same command again: it goes on where it ended."
+            )
+            raise typer.Exit(EXIT_INCOMPLETE) from error
+        bar.stop()
+        letters = str(refused_file) if ledger.write_refused(refused_file) else ""
+    _tell(report, letters, as_json=as_json)
+    if report.refused:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _identity(url: str) -> str:
+    """Where a URL leads, without user, password and options."""
+    parsed = StoreURL.parse(url)
+    if parsed.path is not None:
+        path = parsed.path if parsed.path.startswith(":") else str(Path(parsed.path).resolve())
+        return f"{parsed.scheme}:{path}"
+    return f"{parsed.scheme}://{parsed.host}:{parsed.port or ''}/{parsed.database}"
+
+
+def _open(store: Store, name: str, embedder: Embedder, metric: Metric, *, new: bool) -> Collection:
+    if not store.capabilities.persistent:
+        raise InvalidInput("this store forgets everything when the command ends", hint="Name one on disk.")
+    if new:
+        return store.create_collection(name, embedder=embedder, metric=metric, exist_ok=True)
+    try:
+        return store.get_collection(name, embedder=embedder)
+    except NotFound as error:
+        raise Mismatch(
+            f"rows were loaded into {name!r}, which is gone", hint="Load from the beginning with --restart."
+        ) from error
+
+
+def _tell(report: Report, letters: str, *, as_json: bool) -> None:
+    if as_json:
+        console.print_json(json.dumps({**asdict(report), "dead_letters": letters}))
+        return
+    before = f", after {report.resumed:,} rows of earlier runs" if report.resumed else ""
+    console.print(f"[bold green]{report.loaded:,} rows are loaded[/]{before}.", soft_wrap=True)
+    if report.refused:
+        problems.print(
+            f"[bold red]{report.refused:,} rows were refused[/]; they are in {escape(letters)}", soft_wrap=True
+        )
+    if report.stopped:
+        problems.print("These are too many to go on. With a higher --max-errors it goes on from here.", soft_wrap=True)

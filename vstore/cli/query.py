@@ -1,0 +1,75 @@
+"""``vstore query``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from vstore import Hit, Hits, connect
+from vstore.cli.output import console
+from vstore.embed.specs import from_spec, opens_by_name
+from vstore.errors import InvalidInput
+
+__all__ = ["run"]
+
+
+def run(
+    url: str,
+    name: str,
+    text: str,
+    *,
+    where: str | None,
+    k: int,
+    exact: bool,
+    spec: str | None,
+    as_json: bool,
+    timeout: float,
+) -> None:
+    """Asks one question and prints the hits, as a table or as JSON."""
+    condition = None if where is None else _filter(where)
+    with connect(url, timeout=timeout) as store:
+        stored = store.get_collection(name).info.embedder
+        chosen = spec or (stored if opens_by_name(stored) else None)
+        if chosen is None:
+            raise InvalidInput(
+                "a text needs an embedder" + (f", and {name!r} was made with {stored!r}" if stored else ""),
+                hint=f"Pass --embed '{stored or 'lexical:512'}', or what names the same model.",
+            )
+        collection = store.get_collection(name, embedder=from_spec(chosen))
+        hits = collection.query(text=text, k=k, where=condition, exact=exact)
+    if as_json:
+        console.print_json(json.dumps([_as_data(hit) for hit in hits], default=str, ensure_ascii=False))
+    else:
+        console.print(_table(hits))
+
+
+def _filter(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(
+            f"--where is not JSON: {error}", hint='Write --where \'{"year": {"$gte": 2020}}\'.'
+        ) from None
+    if not isinstance(found, dict):
+        raise InvalidInput(f"--where must be a JSON object, not {text!r:.80}")
+    return found
+
+
+def _as_data(hit: Hit) -> dict[str, Any]:
+    return {key: value for key, value in asdict(hit).items() if key != "vector"}
+
+
+def _table(hits: Hits) -> Table:
+    table = Table(title=f"{len(hits)} hits, the nearest first", title_justify="left")
+    table.add_column("score", justify="right")
+    table.add_column("id", overflow="fold")
+    table.add_column("document", ratio=3, overflow="fold")
+    table.add_column("metadata", ratio=1, overflow="fold")
+    for hit in hits:
+        metadata = ", ".join(f"{key}: {value}" for key, value in sorted((hit.metadata or {}).items()))
+        table.add_row(f"{hit.score:.4f}", escape(hit.id), escape(hit.document or ""), escape(metadata))
+    return table

@@ -1,0 +1,145 @@
+"""Rows to records, batch after batch: embedded, written, and noted in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from vstore._sync.collection import Collection
+from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
+from vstore.keys import encodable
+from vstore.load.fields import Fields
+from vstore.load.ledger import Ledger, Refused
+from vstore.load.rows import Row, read_rows
+from vstore.types import Record
+
+__all__ = ["Report", "load"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a load ended.
+
+    Attributes:
+        loaded: Rows in the collection, of this run and those before.
+        refused: Rows that were refused, likewise.
+        resumed: Rows of the file that were done before this run.
+        stopped: Whether it ended early because too many rows were refused.
+    """
+
+    loaded: int
+    refused: int
+    resumed: int
+    stopped: bool
+
+
+def load(
+    path: Path,
+    collection: Collection,
+    fields: Fields,
+    ledger: Ledger,
+    *,
+    target: str,
+    batch_size: int = 256,
+    max_errors: int = 100,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Report:
+    """Loads the rows of a file into a collection that was opened with an embedder; a row's id says its record.
+
+    Each batch is embedded, upserted and noted, in this order. What a row alone is to blame for (no id, no text, an id
+    that an earlier row has, a text or value that is refused) is noted with its reason and does not stop the others.
+
+    Args:
+        path: The file, see ``read_rows``.
+        collection: Where to.
+        fields: Which fields become what.
+        ledger: How far earlier runs came.
+        target: Names the collection's database, for the ledger.
+        batch_size: Rows embedded and written at once.
+        max_errors: Rows that may be refused before the run ends.
+        on_progress: Called with the number of rows done, after each batch.
+
+    Raises:
+        InvalidInput: The file cannot be read.
+        Mismatch: The file, the fields, the embedder or the collection is another than when the load began.
+        VStoreError: What the embedder or the database raises. The ledger keeps what is done.
+    """
+    resumed = ledger.begin(_job(path, collection, fields, target))
+    loaded, refused = ledger.counts()
+    if loaded and not collection.count():
+        raise Mismatch(
+            f"{loaded:,} rows were loaded, but the collection is empty",
+            hint="It was cleared or made anew: load from the beginning with --restart.",
+        )
+    rows = read_rows(path, fields.columns, skip=resumed)
+    on_progress(resumed)
+    while refused <= max_errors and (batch := list(islice(rows, batch_size))):
+        written, bad = _load(batch, collection, fields, ledger)
+        ledger.advance(batch[-1].number, written, bad)
+        refused += len(bad)
+        on_progress(batch[-1].number)
+    return Report(*ledger.counts(), resumed, stopped=refused > max_errors)
+
+
+def _job(path: Path, collection: Collection, fields: Fields, target: str) -> dict[str, str]:
+    state = path.stat()
+    columns = [f"{name}:{fields.types[name]}" if name in fields.types else name for name in fields.columns]
+    return {
+        "the file": f"{path.resolve()} of {state.st_size:,} bytes, changed at {state.st_mtime_ns}",
+        "the target": f"{target} {collection.name}",
+        "the embedder": str(collection.info.embedder),
+        "the fields": f"id {fields.id}, text {fields.text}, of {', '.join(columns)}",
+    }
+
+
+def _load(
+    batch: list[Row], collection: Collection, fields: Fields, ledger: Ledger
+) -> tuple[dict[str, int], list[Refused]]:
+    """Writes one batch; returns the ids written with their rows, and the rows refused."""
+    bad: list[Refused] = []
+    good: list[tuple[Row, Record]] = []
+    for row in batch:
+        try:
+            good.append((row, fields.record(row)))
+        except InvalidInput as error:
+            bad.append(_refused(row, error))
+    places = ledger.places([record.id for _, record in good if encodable(record.id)])
+    fresh: list[tuple[Row, Record]] = []
+    for row, record in good:
+        if record.id in places:
+            reason = f"the id {record.id!r:.80} stands in row {places[record.id]:,} already"
+            bad.append(_refused(row, InvalidInput(reason)))
+        else:
+            places[record.id] = row.number
+            fresh.append((row, record))
+    refused = list(_write(fresh, collection))
+    bad += refused
+    lost = {one.number for one in refused}
+    written = {record.id: row.number for row, record in fresh if row.number not in lost}
+    return written, sorted(bad, key=lambda one: one.number)
+
+
+def _write(rows: list[tuple[Row, Record]], collection: Collection) -> Iterator[Refused]:
+    """Upserts; where something in it is refused, halves are tried until single rows are left to blame."""
+    if not rows:
+        return
+    records = [record for _, record in rows]
+    try:
+        collection.upsert(
+            [record.id for record in records],
+            documents=[record.document for record in records],
+            metadatas=[record.metadata for record in records],
+        )
+    except (InvalidInput, LimitExceeded, Unsupported) as error:
+        if len(rows) == 1:
+            yield _refused(rows[0][0], error)
+            return
+        half = len(rows) // 2
+        yield from _write(rows[:half], collection)
+        yield from _write(rows[half:], collection)
+
+
+def _refused(row: Row, error: VStoreError) -> Refused:
+    return Refused(row.number, f"{type(error).__name__}: {error}", row.fields)

@@ -1,0 +1,109 @@
+"""Which fields of a row become the id, the document and the metadata of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Self
+
+from vstore.errors import InvalidInput
+from vstore.load.rows import Row
+from vstore.types import Record
+
+__all__ = ["Fields"]
+
+_BOOLS: Final = {"true": True, "false": False}
+_READ: Final[dict[str, Callable[[str], Any]]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": lambda text: _BOOLS[text.lower()],
+    "datetime": datetime.fromisoformat,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Names of fields, each with a type where one is asked for.
+
+    Attributes:
+        id: Field of the id.
+        text: Field of the document.
+        metadata: Fields of the metadata, which keep their names.
+        types: By name ``str``, ``int``, ``float``, ``bool`` or ``datetime``: what a text is read as.
+    """
+
+    id: str
+    text: str
+    metadata: tuple[str, ...]
+    types: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, *, id: str, text: str, metadata: str = "") -> Self:  # noqa: A002 - the name of the option
+        """Reads ``NAME`` and ``NAME:TYPE``; metadata is several of them with commas between.
+
+        Raises:
+            InvalidInput: An empty name, a name twice in metadata, an unknown type.
+        """
+        types: dict[str, str] = {}
+        names = [_name(part, types) for part in (id, text, *(metadata.split(",") if metadata else ()))]
+        kept = names[2:]
+        if len(set(kept)) != len(kept):
+            raise InvalidInput(f"a field stands twice in {metadata!r}")
+        return cls(names[0], names[1], tuple(kept), types)
+
+    @property
+    def columns(self) -> list[str]:
+        """All fields, each once."""
+        return list(dict.fromkeys((self.id, self.text, *self.metadata)))
+
+    def record(self, row: Row) -> Record:
+        """The record of a row, with its vector still to be made.
+
+        Raises:
+            InvalidInput: The row cannot be read, its id or text is missing, or a value is not of the type asked for.
+        """
+        if row.error:
+            raise InvalidInput(row.error)
+        record_id, text = self._value(row, self.id), self._value(row, self.text)
+        for name, value, option in ((self.id, record_id, "id"), (self.text, text, "text")):
+            if value is None:
+                raise InvalidInput(f"the field {name!r} is missing or null")
+            if type(value) is not str:
+                raise InvalidInput(
+                    f"the field {name!r} is a {type(value).__name__}, not a str", hint=f"Write --{option} {name}:str."
+                )
+        metadata = {name: self._value(row, name) for name in self.metadata}
+        return Record(record_id, document=text, metadata=metadata)
+
+    def _value(self, row: Row, name: str) -> Any:
+        """A field's value; of a type asked for, where an empty text is no value."""
+        value, kind = row.fields.get(name), self.types.get(name)
+        if kind is None or value is None:
+            return value
+        if kind == "str" and type(value) is int:
+            return str(value)
+        if type(value) is not str:
+            if type(value).__name__ == kind:
+                return value
+            raise InvalidInput(f"the field {name!r} is a {type(value).__name__}, not a {kind}")
+        if kind != "str" and not value:
+            return None
+        try:
+            return _READ[kind](value)
+        except (ValueError, KeyError):
+            raise InvalidInput(f"the field {name!r} is no {kind}: {value!r:.80}") from None
+
+
+def _name(text: str, types: dict[str, str]) -> str:
+    name, colon, kind = text.strip().rpartition(":")
+    if not colon:
+        name = kind
+    elif kind not in _READ:
+        raise InvalidInput(f"{kind!r} is no type of a field", hint=f"Types are {', '.join(_READ)}.")
+    else:
+        types[name] = kind
+    if not name:
+        raise InvalidInput("the name of a field is empty")
+    return name

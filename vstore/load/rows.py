@@ -1,0 +1,139 @@
+"""The rows of a file, one after the other, from any of them on."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from vstore.errors import InvalidInput
+from vstore.optional import load
+
+__all__ = ["Row", "count_rows", "read_rows"]
+
+_FIELD_BYTES: Final = 64 << 20
+_PARQUET_ROWS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row.
+
+    Attributes:
+        number: Its place in the file from 1; in JSON lines the number of the line.
+        fields: What it holds, by name.
+        error: Why it cannot be read, or empty.
+    """
+
+    number: int
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+
+_Reader: TypeAlias = Callable[[Path, Sequence[str], int], Iterator[Row]]
+
+
+def read_rows(path: Path, columns: Sequence[str], skip: int = 0) -> Iterator[Row]:
+    """The rows of a file whose name ends in ``.jsonl``, ``.csv`` or ``.parquet``, in order.
+
+    Args:
+        path: The file; text is UTF-8.
+        columns: What is wanted of each row. A CSV or Parquet file must have all of it.
+        skip: Rows (in JSON lines: lines) to leave out at the beginning.
+
+    Raises:
+        InvalidInput: Another kind of file, one that cannot be read, or a column that is not there.
+        Unsupported: Parquet without pyarrow.
+    """
+    reader = _reader(path)
+    try:
+        yield from reader(path, columns, skip)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput(f"{path} cannot be read: {error}", hint="Text must be UTF-8.") from error
+
+
+def count_rows(path: Path) -> int | None:
+    """How many rows there are, where that is known without reading them; blank lines count."""
+    match path.suffix.lower():
+        case ".jsonl" | ".ndjson":
+            lines, last = 0, b"\n"
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    lines, last = lines + block.count(b"\n"), block[-1:]
+            return lines + (last != b"\n")
+        case ".parquet":
+            with _open_parquet(path) as file:
+                return int(file.metadata.num_rows)
+    return None
+
+
+def _reader(path: Path) -> _Reader:
+    match path.suffix.lower():
+        case ".jsonl" | ".ndjson":
+            return _json_lines
+        case ".csv":
+            return _csv
+        case ".parquet":
+            return _parquet
+    raise InvalidInput(f"{path.name!r} is no .jsonl, .csv or .parquet", hint="Convert it, or rename it.")
+
+
+def _json_lines(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
+    with path.open("rb") as file:
+        for number, line in enumerate(islice(file, skip, None), skip + 1):
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if not text.strip():
+                continue
+            try:
+                found = json.loads(text, parse_constant=_refuse)
+            except (ValueError, RecursionError) as error:  # of which UnicodeDecodeError is one
+                yield Row(number, {"line": text.decode(errors="replace").rstrip()}, f"it is not JSON: {error}")
+                continue
+            if isinstance(found, dict):
+                yield Row(number, {name: found[name] for name in columns if name in found})
+            else:
+                yield Row(number, {"line": found}, f"it is no object but a {type(found).__name__}")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _csv(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
+    csv.field_size_limit(max(csv.field_size_limit(), _FIELD_BYTES))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        _check_columns(path, columns, reader.fieldnames or ())
+        for number, found in enumerate(islice(reader, skip, None), skip + 1):
+            if None in found or None in found.values():
+                yield Row(number, {str(k): v for k, v in found.items()}, "it has not as many fields as the header")
+            else:
+                yield Row(number, {name: found[name] for name in columns})
+
+
+def _parquet(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
+    with _open_parquet(path) as file:
+        _check_columns(path, columns, file.schema_arrow.names)
+        passed = 0
+        for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=list(columns)):
+            left_out = min(max(skip - passed, 0), len(batch))
+            for place, found in enumerate(batch.slice(left_out).to_pylist(), passed + left_out + 1):
+                yield Row(place, found)
+            passed += len(batch)
+
+
+def _open_parquet(path: Path) -> Any:
+    arrow = load("pyarrow", "arrow")
+    try:
+        return load("pyarrow.parquet", "arrow").ParquetFile(path)
+    except arrow.ArrowInvalid as error:
+        raise InvalidInput(f"{path} is no Parquet file: {error}") from error
+
+
+def _check_columns(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
+    if missing := [name for name in columns if name not in there]:
+        raise InvalidInput(f"{path.name} has no column {missing[0]!r}", hint=f"It has {', '.join(there) or 'none'}.")
