@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -54,39 +54,33 @@ def run(
     key = sha256(f"{target}\n{name}".encode()).hexdigest()[:16]
     refused_file = dead_letters or folder / f"{key}.refused.jsonl"
     with ExitStack() as stack:
+        store = stack.enter_context(connect(url, timeout=timeout, retries=retries))
+        inner = from_spec(spec)
         ledger = Ledger(folder / f"{key}.sqlite", restart=restart)
         stack.callback(ledger.close)
-        embedder = cached(from_spec(spec), folder / "vectors.sqlite")
+        embedder = cached(inner, folder / "vectors.sqlite")
         stack.callback(embedder.close)
-        store = stack.enter_context(connect(url, timeout=timeout, retries=retries))
         collection = _open(store, name, embedder, metric, new=not ledger.counts()[0])
         bar = progress(problems)
         task = bar.add_task(f"  loading {escape(path.name)}", total=count_rows(path))
-        if not as_json:
-            stack.enter_context(bar)
         try:
-            report = load(
-                path,
-                collection,
-                fields,
-                ledger,
-                target=target,
-                batch_size=batch_size,
-                max_errors=max_errors,
-                on_progress=lambda done: bar.update(task, completed=done),
-            )
+            with nullcontext() if as_json else bar:
+                report = load(
+                    path,
+                    collection,
+                    fields,
+                    ledger,
+                    target=target,
+                    batch_size=batch_size,
+                    max_errors=max_errors,
+                    on_progress=lambda done: bar.update(task, completed=done),
+                )
+        except (InvalidInput, Mismatch):
+            raise
         except (KeyboardInterrupt, VStoreError) as error:
-            if isinstance(error, InvalidInput | Mismatch):
-                raise
-            bar.stop()
             ledger.write_refused(refused_file)
-            said = f"{type(error).__name__}: {error}" if isinstance(error, VStoreError) else "interrupted"
-            problems.print(f"[bold red]Not complete:[/] {escape(said)}", soft_wrap=True)
-            problems.print(
-                f"{ledger.counts()[0]:,} rows are loaded. Run the same command again: it goes on where it ended."
-            )
+            _tell_incomplete(error, ledger.counts()[0])
             raise typer.Exit(EXIT_INCOMPLETE) from error
-        bar.stop()
         letters = str(refused_file) if ledger.write_refused(refused_file) else ""
     _tell(report, letters, as_json=as_json)
     if report.refused:
@@ -127,3 +121,9 @@ def _tell(report: Report, letters: str, *, as_json: bool) -> None:
         )
     if report.stopped:
         problems.print("These are too many to go on. With a higher --max-errors it goes on from here.", soft_wrap=True)
+
+
+def _tell_incomplete(error: BaseException, loaded: int) -> None:
+    said = f"{type(error).__name__}: {error}" if isinstance(error, VStoreError) else "interrupted"
+    problems.print(f"[bold red]Not complete:[/] {escape(said)}", soft_wrap=True)
+    problems.print(f"{loaded:,} rows are loaded. Run the same command again: it goes on where it ended.")
