@@ -9,6 +9,7 @@ import pytest
 
 from vstore import (
     AlreadyExists,
+    BackendError,
     F,
     InvalidInput,
     LimitExceeded,
@@ -233,6 +234,26 @@ def test_texts_are_embedded(store: Store, new: New) -> None:
     with raises(InvalidInput):
         c.add(["x", "y"], documents=["a", None])
     assert c.count() == 3
+
+
+@clause("UPD-1", "ERR-1")
+def test_a_vector_never_stays_behind_its_text(store: Store, new: New) -> None:
+    embedder = _Embedder()
+    c = new(None, "l2", embedder=embedder)  # type: ignore[arg-type]  # it comes from the embedder
+    c.add(["a"], documents=["aaaa"])
+    bare = store.get_collection(c.name)
+    with raises(InvalidInput):
+        bare.update(["a"], documents=["bbbb"])
+    embedder.embed = lambda texts: np.zeros((len(texts), 3))  # type: ignore[method-assign]
+    for write in (c.add, c.upsert, c.update):
+        with raises(BackendError):
+            write(["b" if write == c.add else "a"], documents=["bbbb"])
+    found = c.get(["a", "b"])
+    assert (found.ids, found.documents) == (["a"], ["aaaa"])
+    np.testing.assert_array_equal(found.vectors, [[5, 1, 1, 1]])
+    bare.update(["a"], documents=["bbbb"], vectors=[[1, 5, 1, 1]])
+    bare.update(["a"], documents=[None])
+    assert bare.get(["a"]).documents == [None]
 
 
 @clause("COL-2")
