@@ -49,7 +49,7 @@ class EmbeddingServer:
         raw: What is sent in place of JSON, if anything.
         hold: While it is cleared, requests wait and are not answered.
         on_request: Called when a request is there.
-        before_answer: Called with the texts of a request before it is answered.
+        before_answer: Called with the texts of a request before it is answered; may raise ``ConnectionAbortedError``.
         answered: How often each text was answered.
         requests: Body and authorization of every request.
         most_at_once: Most requests that were there at one moment.
@@ -116,11 +116,15 @@ def embedding_server() -> Iterator[EmbeddingServer]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answer = (
-                state.handle(body, self.headers.get("Authorization", ""))
-                if self.path == "/v1/embeddings"
-                else Fault(404, body={"error": {"message": f"no {self.path}"}})
-            )
+            try:
+                answer = (
+                    state.handle(body, self.headers.get("Authorization", ""))
+                    if self.path == "/v1/embeddings"
+                    else Fault(404, body={"error": {"message": f"no {self.path}"}})
+                )
+            except ConnectionAbortedError:  # a test ends it without an answer
+                self.close_connection = True
+                return
             content = state.raw if state.raw is not None and answer.status == 200 else json.dumps(answer.body).encode()
             try:
                 self.send_response(answer.status)

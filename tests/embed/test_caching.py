@@ -144,7 +144,7 @@ def test_a_call_that_is_given_up_leaves_the_others_alone(tmp_path: Path) -> None
         first = asyncio.create_task(made.embed_async(["a"]))
         await asyncio.to_thread(asked.wait, 120)
         second, third = (asyncio.create_task(made.embed_async(["a"])) for _ in range(2))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # both run until they wait for the first
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second

@@ -285,6 +285,22 @@ def test_giving_up_ends_the_requests(server: EmbeddingServer) -> None:
     assert len(server.requests) == 2
 
 
+def test_a_request_that_fails_ends_the_others(server: EmbeddingServer) -> None:
+    server.hold.clear()
+    server.faults.append(Fault(400))
+    made = embedder(server, batch_size=1, concurrency=2)
+
+    async def main() -> int:
+        with pytest.raises(InvalidInput):
+            await made.embed_async(TEXTS)
+        others = len(asyncio.all_tasks()) - 1
+        await made.aclose()
+        return others
+
+    assert asyncio.run(main()) == 0
+    assert len(server.requests) < len(TEXTS)
+
+
 def test_progress_is_told(server: EmbeddingServer) -> None:
     told: list[int] = []
     embedder(server, batch_size=4, concurrency=1, on_progress=told.append).embed(TEXTS)

@@ -42,7 +42,8 @@ def embed_through(
     while wanted := [key for key in asked if key not in found]:
         mine, others = claims.claim(wanted)
         try:
-            found |= run_blocking(file.load, model, mine)
+            if mine:
+                found |= run_blocking(file.load, model, mine)
             missing = [key for key in mine if key not in found]
             for start in range(0, len(missing), chunk):
                 part = missing[start : start + chunk]
