@@ -33,6 +33,8 @@ def _http_settings(target: Target, implementation: str) -> Settings:
         chroma_server_host=f"[{target.host}]" if ":" in target.host else target.host,
         chroma_server_http_port=target.port,
         chroma_server_ssl_enabled=target.tls,
+        # left unset, the async client of chromadb 1.5.9 takes any certificate (async_fastapi.py, `verify=… or False`)
+        chroma_server_ssl_verify=True if target.tls else None,
         chroma_server_headers=dict(target.headers),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -75,9 +76,23 @@ _STATUSES: Final[dict[int, type[VStoreError]]] = {
 
 def translate(error: Exception) -> VStoreError:
     """The contract's error for one of Chroma or httpx; ``BackendError`` where none fits."""
-    kind = _kind(error)
     text = str(error).strip()[:_MAX_TEXT]
+    if _untrusted(error):
+        return Unavailable(
+            f"the server's certificate is not trusted: {text}",
+            hint="Check the host name, and that the certificate's authority is known here (SSL_CERT_FILE).",
+            retryable=False,
+        )
+    kind = _kind(error)
     return kind(f"{type(error).__name__}: {text}" if text else type(error).__name__, hint=_HINTS.get(kind, ""))
+
+
+def _untrusted(error: BaseException | None) -> bool:
+    for _ in range(8):  # httpx wraps what httpcore wraps
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error and (error.__cause__ or error.__context__)
+    return False
 
 
 def _kind(error: Exception) -> type[VStoreError]:

@@ -82,6 +82,12 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
 
 def translate(error: Exception) -> VStoreError:
     """The contract's error for one of pymilvus or gRPC; ``BackendError`` where none fits."""
+    if _untrusted(error):
+        return Unavailable(
+            f"the server's certificate is not trusted: {_text(error)}",
+            hint="Check the host name, and that gRPC knows its authority (GRPC_DEFAULT_SSL_ROOTS_FILE_PATH).",
+            retryable=False,
+        )
     kind = _kind(error)
     return kind(f"{type(error).__name__}: {_text(error)}", hint=_HINTS.get(kind, ""))
 
@@ -96,11 +102,23 @@ def _text(error: Exception) -> str:
     return " ".join(text.split())[:_MAX_TEXT]
 
 
-def _kind(error: Exception) -> type[VStoreError]:
+def _chain(error: Exception) -> Iterator[BaseException]:
+    """The error, its cause, the cause of that; pymilvus's chains may have a loop."""
     found: BaseException | None = error
-    for _ in range(8):  # the cause of a cause
+    for _ in range(8):
         if found is None:
-            break
+            return
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _untrusted(error: Exception) -> bool:
+    said = "".join(str(found) for found in _chain(error) if isinstance(found, grpc.RpcError))
+    return "CERTIFICATE_VERIFY_FAILED" in said or "is not in peer certificate" in said
+
+
+def _kind(error: Exception) -> type[VStoreError]:
+    for found in _chain(error):
         if isinstance(found, grpc.FutureTimeoutError | TimeoutError):
             return Timeout
         code = found.code() if isinstance(found, grpc.RpcError) and callable(getattr(found, "code", None)) else None
@@ -108,7 +126,6 @@ def _kind(error: Exception) -> type[VStoreError]:
             code = found.code
         if code in _GRPC:
             return _GRPC[code]
-        found = found.__cause__ or found.__context__
     text = str(error)
     if not isinstance(error, MilvusException):
         return BackendError

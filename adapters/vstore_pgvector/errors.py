@@ -84,6 +84,12 @@ def _by_state(error: psycopg.Error) -> VStoreError:
         if missing_role:
             return AuthenticationFailed(text, hint="Check the user.")
         return Unavailable(text, hint="Create the database, or name another.", retryable=False)
+    if "certificate" in text:
+        return Unavailable(
+            f"the server's certificate is not trusted: {text}",
+            hint="Check the host name, and sslrootcert=.",
+            retryable=False,
+        )
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return Unavailable(f"the connection failed: {text}", hint="Is the server up, and the address right?")
     return BackendError(f"{type(error).__name__}: {text}")
