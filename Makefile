@@ -2,8 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCAL := $(if $(filter local,$(VSTORE_IMAGES)),local-images)
+COMPOSE = $(shell docker compose version > /dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name vstore \
+	-f docker/compose.yaml $(if $(LOCAL),-f docker/local/compose.yaml) $(if $(filter oldest,$(SERVERS)),-f docker/oldest.yaml)
 
-.PHONY: demo test test-nightly test-oldest test-foreign bench check table clean
+.PHONY: demo test test-nightly test-oldest test-foreign test-docker faults local-images up down bench check table clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -19,10 +22,25 @@ demo: $(VENV)/.demo ## install and run the demo
 	$(BIN)/vstore demo
 
 test: $(VENV)/.installed ## install and run all tests, the conformance suite on every store included
-	$(BIN)/python -m pytest -n 3 --dist loadgroup tests
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore=tests/faults tests
 
 test-nightly: $(VENV)/.installed ## everything, every store in both forms, with 2,000 filters and 200 sequences each
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --vstore-filters 2000 --vstore-sequences 200 tests
+
+test-docker: $(VENV)/.installed $(LOCAL) ## the suite and the faults on containers; VSTORE_IMAGES=local needs no registry
+	$(BIN)/python -m pytest tests/conformance tests/faults --servers docker $(PYTEST_ARGS)
+
+faults: $(VENV)/.installed $(LOCAL) ## the faults on containers, and docs/faults.md from what was seen
+	$(BIN)/python -m pytest tests/faults --write-faults
+
+local-images: $(VENV)/.installed
+	PYTHON=$(BIN)/python docker/ensure
+
+up: $(LOCAL) ## start the four servers on ports of the loopback; SERVERS=oldest for the oldest that are supported
+	$(COMPOSE) up -d
+
+down: ## remove them with their data
+	$(COMPOSE) down --volumes
 
 test-oldest: ## the same with the oldest clients that are supported, in .venv-oldest
 	$(PYTHON) -m venv .venv-oldest

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.containers import ABSENT, DockerMissing, container, local_images, require_docker, running
 from tests.milvus_server import milvus_server
 from tests.qdrant_double import qdrant_double
 from tests.servers import chroma_server, postgres_server
@@ -79,9 +80,42 @@ NIGHTLY = {
 }
 
 
+DOCKER = {f"{service}-docker": service for service in ("chroma", "milvus", "pgvector", "qdrant")}
+TESTS_COMPOSE = Path(__file__).parent.parent / "docker.yaml"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--servers", choices=("embedded", "native", "both"), default="both", help="which stores to test")
-    parser.addoption("--target", action="append", default=[], help=f"only these: {', '.join([*EMBEDDED, *STARTED])}")
+    parser.addoption(
+        "--servers",
+        choices=("embedded", "native", "docker", "both"),
+        default="both",
+        help="which stores to test: in this process, servers started from packages, in containers; both: the first two",
+    )
+    every = ", ".join([*EMBEDDED, *STARTED, *DOCKER])
+    parser.addoption("--target", action="append", default=[], help=f"only these: {every}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--servers") == "docker":
+        try:
+            require_docker()
+        except DockerMissing as error:
+            raise pytest.UsageError(f"--servers docker: {error}") from error
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--servers") == "docker" and local_images():
+        terminalreporter.section("not tested", yellow=True)
+        terminalreporter.line(ABSENT)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    planned = item.callspec.params.get("target") if hasattr(item, "callspec") else None
+    if report.failed and planned is not None and (server := running.get(DOCKER.get(planned.name, ""))):
+        report.sections.append((f"log of the {server.service} container", server.logs()))
+    return report
 
 
 # What a filter means is decided behind a double by the local mode, which is a target of its own, and takes ten times
@@ -91,7 +125,12 @@ NOT_ON_DOUBLES = ("test_filters", "test_filter_forms", "test_generated")
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = metafunc.config.getoption("--servers")
-    names = [*(EMBEDDED if chosen != "native" else ()), *(STARTED if chosen != "embedded" else ())]
+    names = {
+        "embedded": [*EMBEDDED],
+        "native": [*STARTED],
+        "both": [*EMBEDDED, *STARTED],
+        "docker": [name for name in DOCKER if name != "qdrant-docker" or not local_images()],
+    }[chosen]
     if metafunc.module.__name__.rpartition(".")[2] in NOT_ON_DOUBLES:
         names = [name for name in names if "double" not in name]
     only = metafunc.config.getoption("--target")
@@ -113,6 +152,9 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp(planned.name)
     if planned.name in EMBEDDED:
         yield replace(planned, url=EMBEDDED[planned.name].format(folder=folder))
+    elif planned.name in DOCKER:
+        with container(DOCKER[planned.name], [TESTS_COMPOSE]) as server:
+            yield replace(planned, url=server.url)
     else:
         with STARTED[planned.name](folder) as url:
             yield replace(planned, url=url)
