@@ -57,6 +57,8 @@ _CODES: Final[dict[int, type[VStoreError]]] = {
     502: Unavailable,
     503: Unavailable,
     800: NotFound,  # database
+    901: Unavailable,  # node not found: a server that comes back counts its parts anew
+    903: Unavailable,  # node offline
     1400: AuthenticationFailed,
     1401: AuthenticationFailed,
     1402: AuthenticationFailed,
@@ -70,6 +72,10 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
     ("database not found", NotFound),
     ("does not exist", NotFound),
     ("message larger than max", LimitExceeded),
+    ("empty grpc client", Unavailable),  # a part of a server that is starting does not reach another one yet
+    ("connection refused", Unavailable),
+    ("node not found", Unavailable),
+    ("service not ready", Unavailable),
     ("call() load", Unavailable),
     ("not loaded", Unavailable),
     ("Retry timeout", Timeout),
