@@ -27,11 +27,11 @@ test: $(VENV)/.installed ## install and run all tests, the conformance suite on 
 test-nightly: $(VENV)/.installed ## everything, every store in both forms, with 2,000 filters and 200 sequences each
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --vstore-filters 2000 --vstore-sequences 200 tests
 
-test-docker: $(VENV)/.installed $(LOCAL) ## the suite and the faults on containers; VSTORE_IMAGES=local needs no registry
-	$(BIN)/python -m pytest tests/conformance tests/faults --servers docker $(PYTEST_ARGS)
+test-docker: $(VENV)/.installed $(LOCAL) ## the conformance suite on containers; VSTORE_IMAGES=local needs no registry
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/conformance --servers docker $(PYTEST_ARGS)
 
-faults: $(VENV)/.installed $(LOCAL) ## the faults on containers, and docs/faults.md from what was seen
-	$(BIN)/python -m pytest tests/faults --write-faults
+faults: $(VENV)/.installed $(LOCAL) ## the faults on containers; PYTEST_ARGS=--write-faults writes docs/faults.md
+	$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
 local-images: $(VENV)/.installed
 	PYTHON=$(BIN)/python docker/ensure

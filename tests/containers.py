@@ -54,7 +54,7 @@ def require_docker() -> str:
     if shutil.which("docker") is None:
         raise DockerMissing("there is no docker command here: install Docker, or on Debian run docker/ensure")
     if (asked := _docker("info", check=False)).returncode:
-        raise DockerMissing(f"the Docker daemon does not answer: {asked.stdout.strip()[-500:]}")
+        raise DockerMissing(f"the Docker daemon does not answer: {asked.stdout.strip().splitlines()[-1]}")
     if local_images() and _docker("image", "inspect", "vstore-local/chroma", check=False).returncode:
         raise DockerMissing("the local images are not built: run docker/ensure, or docker/local/build.py")
     if not _docker("compose", "version", check=False).returncode:

@@ -14,14 +14,15 @@ _HEAD = """\
 # Faults
 
 What a caller sees when a server or its network fails, and what is left of the data. Written by
-`make faults` from a real run: containers that are killed, paused and restarted, and a proxy on the
-loopback that delays, cuts, halves and swallows. Each cell has the error of a read and of a write with the seconds until
-it came, or what happened instead; "lost" counts acknowledged records that a full scan afterwards did not find as they
-were written. `-` means that there is no such fault: Chroma's server asks for no credentials, and only PostgreSQL
-was given a disk that fills up.
+`make faults PYTEST_ARGS=--write-faults` from a real run: containers that are killed, paused and restarted, and a proxy
+on the loopback that delays, cuts, halves and swallows. Each cell has the error of a read and of a write with the
+seconds until it came, or what happened instead; "lost" counts acknowledged records that a full scan afterwards did not
+find as they were written. The timeout of these clients is 2 s. `-` means that there is no such fault: Chroma's server
+asks for no credentials, gRPC reads its authorities once a process, and only PostgreSQL was given a disk that fills up.
 
 A write that ended in an error may have happened. Where the database has transactions (PostgreSQL) it is then there as a
-whole or not at all; Chroma and Milvus have none, and some of its records may be there, each of them whole.
+whole or not at all; Chroma and Milvus have none, and some of its records may be there, each of them whole. It may even
+happen after the error: a server that was paused does, when it goes on, what has reached it before.
 
 """
 

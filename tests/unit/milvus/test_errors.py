@@ -55,6 +55,8 @@ def caused(code: int, cause: Exception) -> Exception:
         (caused(2, Rpc(grpc.StatusCode.UNAVAILABLE)), Unavailable),
         (MilvusException(2, "Fail connecting to server"), Unavailable),
         (MilvusException(grpc.StatusCode.UNAVAILABLE, "Retry timeout: 1s"), Unavailable),
+        (MilvusException(65535, "empty grpc client: failed to connect h:53100, reason: …"), Unavailable),
+        (MilvusException(901, "node not found[node=3]"), Unavailable),
         (MilvusException(100, "can't find collection"), NotFound),
         (MilvusException(1, "collection 'x' already exists"), AlreadyExists),
         (MilvusException(65535, "duplicated new collection name default:x"), AlreadyExists),
