@@ -31,7 +31,7 @@ test-docker: $(VENV)/.installed $(LOCAL) ## the conformance suite on containers;
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/conformance --servers docker $(PYTEST_ARGS)
 
 faults: $(VENV)/.installed $(LOCAL) ## the faults on containers; PYTEST_ARGS=--write-faults writes docs/faults.md
-	$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/faults $(PYTEST_ARGS)
 
 local-images: $(VENV)/.installed
 	PYTHON=$(BIN)/python docker/ensure

@@ -103,7 +103,13 @@ class Container:
 
     def pause(self) -> None:
         """Freezes all its processes; their connections stay open."""
-        _docker("pause", self.id)
+        for _ in range(20):
+            # with cgroups v1 runc gives up now and then on processes that are busy (runc#2791, moby#48205)
+            done = _docker("pause", self.id, check=False)
+            if "unable to freeze" not in done.stdout:
+                break
+        if done.returncode:
+            raise RuntimeError(f"docker pause failed: {done.stdout}")
 
     def unpause(self) -> None:
         """Lets it go on."""

@@ -9,12 +9,13 @@ from typing import Final
 from filelock import FileLock
 from filelock import Timeout as LockTaken
 from pymilvus import AsyncMilvusClient, MilvusClient
+from pymilvus.client.utils import SciPyHelper
 
 from vstore.errors import Unavailable, Unsupported
 from vstore_milvus.config import Target
 from vstore_milvus.errors import guarded
 
-__all__ = ["LiteFile", "open_client", "open_client_async"]
+__all__ = ["LiteFile", "load_scipy", "open_client", "open_client_async"]
 
 _registry: Final = Lock()
 _users: dict[str, int] = {}
@@ -99,3 +100,13 @@ def open_client(target: Target, uri: str, timeout: float) -> MilvusClient:
 def open_client_async(target: Target, uri: str, seconds: float) -> AsyncMilvusClient:
     """An async client; it connects with its first call."""
     return AsyncMilvusClient(uri, token=target.token, db_name=target.database, timeout=seconds)
+
+
+def load_scipy() -> None:
+    """Has pymilvus look for scipy now.
+
+    It does so with the first vector it sends, and where several threads send their first at once, the import fails with
+    a deadlock (pymilvus 3.0.2, ``SciPyHelper._init``, which runs a second copy of ``scipy.sparse``).
+    """
+    with _registry:
+        SciPyHelper.is_scipy_sparse(None)

@@ -23,7 +23,7 @@ from vstore_milvus._async.session import AsyncSession
 from vstore_milvus._sync.adapter import MilvusAdapter
 from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import capabilities
-from vstore_milvus.clients import LiteFile, open_client, open_client_async
+from vstore_milvus.clients import LiteFile, load_scipy, open_client, open_client_async
 from vstore_milvus.config import Target, read_target
 from vstore_milvus.errors import guarded
 
@@ -122,6 +122,7 @@ def _secrets(token: str) -> tuple[str, ...]:
 
 def _record(reported: str) -> Capabilities:
     check_client(pymilvus.__version__)
+    load_scipy()
     return capabilities(reported=reported, client_version=pymilvus.__version__)
 
 

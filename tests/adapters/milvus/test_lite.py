@@ -91,3 +91,15 @@ def test_filters_that_only_lite_has(tmp_path: Path) -> None:
         assert c.query(vector=[0], k=3, where=F.document.contains("100")).ids == ["a", "b"]
         c.delete(where=F.document.contains("%"))
         assert c.count() == 2
+
+
+def test_threads_that_send_their_first_vectors_at_once_find_scipy_loaded(tmp_path: Path) -> None:
+    """pymilvus looks for it with the first vector it sends, and in several threads the import deadlocks."""
+    script = """
+import importlib.util, sys, vstore
+with vstore.connect(sys.argv[1]):
+    print("scipy.sparse" in sys.modules or importlib.util.find_spec("scipy") is None)
+"""
+    command = [sys.executable, "-c", script, f"milvus:{tmp_path / 'data.db'}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["True"], done.stderr
