@@ -6,11 +6,12 @@ and carries ``retryable``: whether the same call may succeed if it is repeated u
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import ClassVar, Final, Self
 
 __all__ = [
+    "HTTP_KINDS",
     "AlreadyExists",
     "AuthenticationFailed",
     "BackendError",
@@ -108,9 +109,19 @@ class Unsupported(VStoreError):
 class NotFound(VStoreError):
     """A collection, or the records named in ``ids``, do not exist; nothing was written."""
 
+    @classmethod
+    def of_records(cls, ids: Sequence[str]) -> Self:
+        """Of an update of records that are missing."""
+        return cls("records do not exist; nothing was written", ids=ids, hint="Use upsert.")
+
 
 class AlreadyExists(VStoreError):
     """A collection, or the records named in ``ids``, exist already; nothing was written."""
+
+    @classmethod
+    def of_records(cls, ids: Sequence[str]) -> Self:
+        """Of an add of records that are there."""
+        return cls("records exist already; nothing was written", ids=ids, hint="Use upsert.")
 
 
 class Mismatch(VStoreError):
@@ -157,6 +168,22 @@ class Closed(VStoreError):
 
 class BackendError(VStoreError):
     """The database failed in a way no other kind describes; its own error is chained."""
+
+
+HTTP_KINDS: Final[Mapping[int, type[VStoreError]]] = {
+    401: AuthenticationFailed,
+    403: AuthenticationFailed,
+    404: NotFound,
+    407: AuthenticationFailed,
+    408: Timeout,
+    409: AlreadyExists,
+    413: LimitExceeded,
+    429: Unavailable,
+    502: Unavailable,
+    503: Unavailable,
+    504: Timeout,
+}
+"""What an HTTP status means of itself, from a database or from a proxy in between; other statuses mean nothing."""
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import chromadb.errors as chroma
 import httpx
 
 from vstore.errors import (
+    HTTP_KINDS,
     AlreadyExists,
     AuthenticationFailed,
     BackendError,
@@ -58,20 +59,6 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
     *((text, Unavailable) for text in _PASSING),
     ("Could not connect", Unavailable),
 ]
-# by HTTP status, where the answer was no JSON of Chroma: its own 413, or a proxy in between
-_STATUSES: Final[dict[int, type[VStoreError]]] = {
-    401: AuthenticationFailed,
-    403: AuthenticationFailed,
-    404: NotFound,
-    407: AuthenticationFailed,
-    408: Timeout,
-    409: AlreadyExists,
-    413: LimitExceeded,
-    429: Unavailable,
-    502: Unavailable,
-    503: Unavailable,
-    504: Timeout,
-}
 
 
 def translate(error: Exception) -> VStoreError:
@@ -99,9 +86,10 @@ def _kind(error: Exception) -> type[VStoreError]:
     for known, kind in _CLASSES:
         if isinstance(error, known):
             return kind
-    # Chroma raises a bare Exception(text) while handling httpx's error, which knows the status
+    # where the answer was no JSON of Chroma (its own 413, or a proxy's), it raises a bare Exception(text) while
+    # handling httpx's error, which knows the status
     if isinstance(cause := error.__context__, httpx.HTTPStatusError):
-        kind = _STATUSES.get(cause.response.status_code, BackendError)
+        kind = HTTP_KINDS.get(cause.response.status_code, BackendError)
         if kind is not BackendError:
             return kind
     text = str(error)

@@ -12,6 +12,7 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from vstore.errors import (
+    HTTP_KINDS,
     AlreadyExists,
     AuthenticationFailed,
     BackendError,
@@ -32,19 +33,6 @@ _HINTS: Final[dict[type[VStoreError], str]] = {
     NotFound: "It may have been deleted meanwhile; list_collections() names those that are there.",
     Timeout: "Raise timeout=, or send less in one call. A write may have happened.",
     Unavailable: "Check that the Qdrant server runs and is reachable at this host and port.",
-}
-_STATUSES: Final[dict[int, type[VStoreError]]] = {
-    401: AuthenticationFailed,
-    403: AuthenticationFailed,
-    404: NotFound,
-    407: AuthenticationFailed,
-    408: Timeout,
-    409: AlreadyExists,
-    413: LimitExceeded,
-    429: Unavailable,
-    502: Unavailable,
-    503: Unavailable,
-    504: Timeout,
 }
 _CODES: Final[dict[grpc.StatusCode, type[VStoreError]]] = {
     grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
@@ -82,7 +70,7 @@ def _text(error: Exception) -> str:
 
 def _kind(error: Exception) -> type[VStoreError]:
     if isinstance(error, UnexpectedResponse):
-        kind = _STATUSES.get(error.status_code or 0, BackendError)
+        kind = HTTP_KINDS.get(error.status_code or 0, BackendError)
         return _by_text(str(error)[:_MAX_TEXT], ("already exists",)) if kind is BackendError else kind
     if isinstance(error, grpc.RpcError):
         return _CODES.get(error.code(), BackendError) if hasattr(error, "code") else BackendError

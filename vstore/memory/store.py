@@ -102,7 +102,7 @@ class MemoryCollection:
     def add(self, records: Records) -> None:
         with self._open():
             if taken := [i for i in records.ids if i in self._rows]:
-                raise AlreadyExists("records exist already; nothing was written", ids=taken, hint="Use upsert.")
+                raise AlreadyExists.of_records(taken)
             self.upsert(records)
 
     def upsert(self, records: Records) -> None:
@@ -120,7 +120,7 @@ class MemoryCollection:
     def update(self, records: Records, *, replace_metadata: bool) -> None:
         with self._open():
             if missing := [i for i in records.ids if i not in self._rows]:
-                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+                raise NotFound.of_records(missing)
             for place, record_id in enumerate(records.ids):
                 row = self._rows[record_id]
                 if records.vectors is not None:

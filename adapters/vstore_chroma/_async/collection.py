@@ -48,11 +48,7 @@ class AsyncChromaCollection:
         columns = _columns(records)
         async with self._lock:
             if taken := await self._read.present(records.ids):
-                raise AlreadyExists(
-                    "records exist already; nothing was written",
-                    ids=[i for i in records.ids if i in taken],
-                    hint="Use upsert.",
-                )
+                raise AlreadyExists.of_records([i for i in records.ids if i in taken])
             await self._write(self._native.add, columns)
 
     async def upsert(self, records: Records) -> None:
@@ -69,7 +65,7 @@ class AsyncChromaCollection:
             merging = records.metadatas is None or not replace_metadata
             old = dict.fromkeys(await self._read.present(ids)) if merging else await self._read.stored_metadata(ids)
             if missing := [i for i in ids if i not in old]:
-                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+                raise NotFound.of_records(missing)
             if documents is not None:
                 documents = [NO_DOCUMENT if text is None else text for text in documents]
                 if vectors is None:

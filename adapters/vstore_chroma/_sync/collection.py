@@ -49,11 +49,7 @@ class ChromaCollection:
         columns = _columns(records)
         with self._lock:
             if taken := self._read.present(records.ids):
-                raise AlreadyExists(
-                    "records exist already; nothing was written",
-                    ids=[i for i in records.ids if i in taken],
-                    hint="Use upsert.",
-                )
+                raise AlreadyExists.of_records([i for i in records.ids if i in taken])
             self._write(self._native.add, columns)
 
     def upsert(self, records: Records) -> None:
@@ -70,7 +66,7 @@ class ChromaCollection:
             merging = records.metadatas is None or not replace_metadata
             old = dict.fromkeys(self._read.present(ids)) if merging else self._read.stored_metadata(ids)
             if missing := [i for i in ids if i not in old]:
-                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+                raise NotFound.of_records(missing)
             if documents is not None:
                 documents = [NO_DOCUMENT if text is None else text for text in documents]
                 if vectors is None:

@@ -54,11 +54,7 @@ class AsyncMilvusCollection:
         async with self._lock:
             taken = await self._read.present(records.ids)
             if taken:
-                raise AlreadyExists(
-                    "records exist already; nothing was written",
-                    ids=[i for i in records.ids if i in taken],
-                    hint="Use upsert.",
-                )
+                raise AlreadyExists.of_records([i for i in records.ids if i in taken])
             await self._write(records, [])
 
     async def upsert(self, records: Records) -> None:
@@ -69,7 +65,7 @@ class AsyncMilvusCollection:
         async with self._lock:
             present = await self._read.present(records.ids)
             if missing := [i for i in records.ids if i not in present]:
-                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+                raise NotFound.of_records(missing)
             done: list[str] = []
             for start in range(0, len(records), self._rows):
                 part = records[start : start + self._rows]

@@ -81,11 +81,7 @@ class AsyncPGCollection:
                 await self._session.write(lambda connection: self._copy(connection, records))
         except psycopg.errors.UniqueViolation as error:
             taken = await self._existing(records.ids)
-            raise AlreadyExists(
-                "records exist already; nothing was written",
-                ids=[i for i in records.ids if i in taken],
-                hint="Use upsert.",
-            ) from error
+            raise AlreadyExists.of_records([i for i in records.ids if i in taken]) from error
 
     async def upsert(self, records: Records) -> None:
         encoded = await compute(len(records), encode, records)
@@ -100,7 +96,7 @@ class AsyncPGCollection:
                 ids = pack_texts(encoded.ids[start : start + _IDS_AT_ONCE])
                 found.update(row[0] for row in await self._session.fetch(connection, self._sql.lock, (ids,)))
             if missing := [i for i in records.ids if i not in found]:
-                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+                raise NotFound.of_records(missing)
             await self._send(connection, self._sql.update(encoded.names), encoded)
 
         await self._session.write(work)

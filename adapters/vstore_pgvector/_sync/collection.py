@@ -80,11 +80,7 @@ class PGCollection:
                 self._session.write(lambda connection: self._copy(connection, records))
         except psycopg.errors.UniqueViolation as error:
             taken = self._existing(records.ids)
-            raise AlreadyExists(
-                "records exist already; nothing was written",
-                ids=[i for i in records.ids if i in taken],
-                hint="Use upsert.",
-            ) from error
+            raise AlreadyExists.of_records([i for i in records.ids if i in taken]) from error
 
     def upsert(self, records: Records) -> None:
         encoded = compute(len(records), encode, records)
@@ -99,7 +95,7 @@ class PGCollection:
                 ids = pack_texts(encoded.ids[start : start + _IDS_AT_ONCE])
                 found.update(row[0] for row in self._session.fetch(connection, self._sql.lock, (ids,)))
             if missing := [i for i in records.ids if i not in found]:
-                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+                raise NotFound.of_records(missing)
             self._send(connection, self._sql.update(encoded.names), encoded)
 
         self._session.write(work)

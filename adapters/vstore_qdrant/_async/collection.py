@@ -61,10 +61,8 @@ class AsyncQdrantCollection:
         points = to_points(records, self.info.metric)
         async with self._lock:
             if taken := await self._present(points.ids):
-                raise AlreadyExists(
-                    "records exist already; nothing was written",
-                    ids=[i for i, point in zip(records.ids, points.ids, strict=True) if point in taken],
-                    hint="Use upsert.",
+                raise AlreadyExists.of_records(
+                    [i for i, point in zip(records.ids, points.ids, strict=True) if point in taken]
                 )
             await self._upsert(records.ids, points)
 
@@ -78,7 +76,7 @@ class AsyncQdrantCollection:
         async with self._lock:
             old = await self._payloads(ids)
             if missing := [i for i, point in zip(records.ids, ids, strict=True) if point not in old]:
-                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+                raise NotFound.of_records(missing)
             vectors, norms = records.vectors, None
             if vectors is not None and self.info.metric is Metric.COSINE:
                 vectors, lengths = units(vectors)

@@ -62,10 +62,8 @@ class QdrantCollection:
         points = to_points(records, self.info.metric)
         with self._lock:
             if taken := self._present(points.ids):
-                raise AlreadyExists(
-                    "records exist already; nothing was written",
-                    ids=[i for i, point in zip(records.ids, points.ids, strict=True) if point in taken],
-                    hint="Use upsert.",
+                raise AlreadyExists.of_records(
+                    [i for i, point in zip(records.ids, points.ids, strict=True) if point in taken]
                 )
             self._upsert(records.ids, points)
 
@@ -79,7 +77,7 @@ class QdrantCollection:
         with self._lock:
             old = self._payloads(ids)
             if missing := [i for i, point in zip(records.ids, ids, strict=True) if point not in old]:
-                raise NotFound("records do not exist; nothing was written", ids=missing, hint="Use upsert.")
+                raise NotFound.of_records(missing)
             vectors, norms = records.vectors, None
             if vectors is not None and self.info.metric is Metric.COSINE:
                 vectors, lengths = units(vectors)
