@@ -14,6 +14,7 @@ from tests.transfer.faulty import filled, many, source_of, target_in
 from vstore import Record, Unsupported, connect
 from vstore.transfer import Status, copy, open_place
 from vstore.transfer.engine import Transfer
+from vstore.transfer.moving import SourceChanged
 
 
 def test_without_ray_it_is_refused_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +73,34 @@ def test_two_workers_copy_and_it_can_be_gone_on_with_without_ray(
 
 
 @pytest.mark.nightly
-@pytest.mark.usefixtures("cluster")
-def test_what_a_worker_meets_is_told(tmp_path: Path) -> None:
+def test_ends_that_no_worker_can_open_are_refused_before_anything_is_made() -> None:
+    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    store = connect("memory:")
     with pytest.raises(Unsupported, match="opened by URL"):
-        copy(source_of(many(3)), target_in(connect("memory:")), engine="ray").check()
+        copy(source_of(many(3)), target_in(store), engine="ray")
+    assert store.list_collections() == []
+
+
+@pytest.mark.nightly
+@pytest.mark.usefixtures("cluster")
+def test_what_a_worker_meets_is_told_and_the_rest_goes_on_later(tmp_path: Path) -> None:
+    with connect(f"pgvector:{tmp_path / 'from'}") as store:
+        filled(store, many(200))
+    with (
+        open_place(f"pgvector:{tmp_path / 'from'}", new=False) as here,
+        open_place(f"pgvector:{tmp_path / 'to'}", new=True) as there,
+    ):
+        settings: dict[str, Any] = {"state": tmp_path / "state", "chunk_rows": 20, "queries": 0, "engine": "ray"}
+        report = copy(here.source("docs"), there.target("docs"), transform=fails_at_150, workers=2, **settings)
+        assert report.status is Status.INCOMPLETE
+        assert "the transform failed on record 'id-000150'" in report.error
+        source = here.source("docs")
+        source.collection.delete(ids=["id-000190"])
+        with pytest.raises(SourceChanged):
+            copy(source, there.target("docs"), transform=fails_at_150, **settings)
+
+
+def fails_at_150(record: Record) -> Record:
+    if record.id == "id-000150":
+        raise ValueError("not this one")
+    return record

@@ -18,7 +18,7 @@ from vstore.transfer.moving import ANEW, Interrupted, SourceChanged
 from vstore.transfer.options import Engine, Mode, Options
 from vstore.transfer.pace import DEFAULT_RETRIES
 from vstore.transfer.plan import make_plan, row_bytes, rows_per_chunk
-from vstore.transfer.ray_engine import RayTransfer, load_ray
+from vstore.transfer.ray_engine import RayTransfer, check_ends, load_ray
 from vstore.transfer.report import Progress, Report, Status, VerifyMode
 from vstore.transfer.tally import Tally
 from vstore.transfer.transform import RecordMap, Rewrite, Rewritten, mapping_each, nested_as_json
@@ -109,6 +109,7 @@ def copy(
         raise InvalidInput("source and target are the same collection")
     if options.engine is Engine.RAY:
         load_ray()
+        check_ends(source, target)
     folder = options.state if target.identity else None  # what ends with the process cannot be gone on with
     ledger = Ledger.of(source.identity, target.identity, folder)
     try:

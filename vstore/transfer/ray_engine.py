@@ -24,7 +24,7 @@ from vstore.transfer.plan import Chunk
 from vstore.transfer.transform import Rewrite
 from vstore.types import Record
 
-__all__ = ["RayTransfer", "load_ray"]
+__all__ = ["RayTransfer", "check_ends", "load_ray"]
 
 
 def load_ray() -> Any:
@@ -35,6 +35,14 @@ def load_ray() -> Any:
         raise Unsupported(
             f"the engine 'ray' needs the package ray: {error}", hint="Install it with pip install 'vstore-db[ray]'."
         ) from error
+
+
+def check_ends(source: Source, target: Target) -> tuple[Callable[[], Source], Callable[[], Target]]:
+    """How to open both ends elsewhere; raises ``Unsupported`` where one was not opened by URL."""
+    left, right = (getattr(end, "reopen", None) for end in (source, target))
+    if left is None or right is None:
+        raise Unsupported("the engine 'ray' needs both ends opened by URL", hint="Use open_place.")
+    return left, right
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +123,7 @@ class RayTransfer:
         refuse: Refuse,
         on_chunk: Callable[[int, int], None],
     ) -> None:
-        left, right = (getattr(end, "reopen", None) for end in (source, target))
-        if left is None or right is None:
-            raise Unsupported("the engine 'ray' needs both ends opened by URL", hint="Use open_place.")
+        left, right = check_ends(source, target)
         rps = None if pace.max_rps is None else pace.max_rps / workers
         self._recipe = _Recipe(left, right, where, rewrites, pace.retries, rps)
         self._ledger = ledger
