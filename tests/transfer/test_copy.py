@@ -256,7 +256,7 @@ def test_p07_the_plan_does_not_depend_on_workers_and_stands_before_the_first_wri
     for workers in (1, 2, 7):
         seen.clear()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("vstore.transfer.copying.Ledger", Looking)
+            patch.setattr("vstore.transfer.api.Ledger", Looking)
             report = copy(source_of(many(100)), target_in(connect("memory:")), workers=workers, chunk_rows=9)
         assert report.status is Status.VERIFIED
         assert report.chunks == 12

@@ -4,8 +4,8 @@
 what they promise.
 """
 
+from vstore.transfer.api import copy
 from vstore.transfer.collections import CollectionSource, CollectionTarget
-from vstore.transfer.copying import copy
 from vstore.transfer.endpoint import Sink, Source, Target
 from vstore.transfer.ledger import default_folder
 from vstore.transfer.loss import Kind, Loss
