@@ -28,7 +28,7 @@ from tests.transfer.files.data import (
     names,
     no_refusal,
 )
-from vstore import AlreadyExists, InvalidInput, Mismatch, NotFound, Records, Unsupported
+from vstore import AlreadyExists, BackendError, InvalidInput, Mismatch, NotFound, Records, Unsupported
 from vstore.transfer.files import FileTarget, open_data_set, place
 
 pytest.importorskip("pyarrow")
@@ -229,3 +229,39 @@ def test_records_of_another_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="all columns"):
         sink.write(0, Records(["a"]))
     assert names(tmp_path / "set") == ["manifest.json"]
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = begun(str(tmp_path / "set")).sink(no_refusal)
+
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(BackendError, match=r"part-000000\.parquet cannot be written: No space left"):
+            sink.write(0, RECORDS)
+    assert names(tmp_path / "set") == ["manifest.json"]
+    (tmp_path / "file").touch()
+    for path in ("file/set", "file/set.parquet"):
+        with pytest.raises(BackendError, match="cannot be written"):
+            begun(str(tmp_path / path))
+
+
+def test_what_a_killed_writer_left_in_an_empty_folder_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / ".manifest.json.tmp").write_text("{")
+    export(str(tmp_path / "set"))
+    assert not [name for name in names(tmp_path / "set") if name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+def test_files_that_go_away_while_they_are_read_are_named(form: str, tmp_path: Path) -> None:
+    export(at(tmp_path, form))
+    source = open_data_set(at(tmp_path, form))
+    for part in (tmp_path / "set").glob("part-000002.*"):
+        part.unlink()
+    with pytest.raises(Mismatch, match="part-000002"):
+        list(source.scan())
+    with pytest.raises(Mismatch, match="part-000002"):
+        source.get(RECORDS.ids)

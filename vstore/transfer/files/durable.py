@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["TEMPORARY", "write_files", "write_text"]
+from vstore.errors import BackendError
+from vstore.transfer.files.location import shown
+
+__all__ = ["unfinished", "write_files", "write_text", "writing"]
 
 TEMPORARY: Final = ".tmp"
 
@@ -18,17 +22,35 @@ def write_files(paths: Sequence[Path], write: Callable[[Sequence[Path]], None]) 
     Several files take their names one after the other; the last one completes them.
     """
     hidden = [path.with_name(f".{path.name}{TEMPORARY}") for path in paths]
+    with writing(paths[0]):
+        try:
+            write(hidden)
+            for path in hidden:
+                _flush(path)
+            for temporary, path in zip(hidden, paths, strict=True):
+                temporary.replace(path)
+        except BaseException:
+            for path in hidden:
+                path.unlink(missing_ok=True)
+            raise
+        _flush(paths[0].parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what changes files: an error of the disk is a ``BackendError`` that says where."""
     try:
-        write(hidden)
-        for path in hidden:
-            _flush(path)
-        for temporary, path in zip(hidden, paths, strict=True):
-            temporary.replace(path)
-    except BaseException:
-        for path in hidden:
-            path.unlink(missing_ok=True)
-        raise
-    _flush(paths[0].parent)
+        yield
+    except OSError as error:
+        raise BackendError(
+            f"{shown(path)} cannot be written: {error.strerror or error}",
+            hint="Is there room, and may it be written? The same command goes on behind what is there.",
+        ) from error
+
+
+def unfinished(path: Path) -> bool:
+    """Whether this is a temporary name, of a write that did not end."""
+    return path.name.startswith(".") and path.name.endswith(TEMPORARY)
 
 
 def write_text(path: Path, text: str) -> None:

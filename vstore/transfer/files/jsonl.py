@@ -68,12 +68,13 @@ class JsonlReader:
         """See ``Reader``."""
         lines = self._lines(start)
         row = start
-        while batch := list(islice(lines, size)):
-            with naming(self._path, f", rows from {row:,}"):
-                objects = [self._object(line, row + offset, include) for offset, line in enumerate(batch)]
-                records = self._decoder.records(objects, include)
-            yield records
-            row += len(batch)
+        with naming(self._path):
+            while batch := list(islice(lines, size)):
+                with naming(self._path, f", rows from {row:,}"):
+                    objects = [self._object(line, row + offset, include) for offset, line in enumerate(batch)]
+                    records = self._decoder.records(objects, include)
+                yield records
+                row += len(batch)
 
     def _lines(self, start: int) -> Iterator[bytes]:
         if start >= self.rows:

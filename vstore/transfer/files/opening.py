@@ -70,8 +70,8 @@ def open_data_set(
         InvalidInput: A record that breaks the contract, or something that must be said: a column, the metric.
         Unsupported: pyarrow is needed and not installed.
     """
-    location = find(path, encoding)
     try:
+        location = find(path, encoding)
         manifest = manifest_of(location)
         if manifest is None:
             return _open_foreign(location, foreign or Foreign(), on_rows)
@@ -90,7 +90,7 @@ def open_data_set(
         return source
     except OSError as error:
         raise Mismatch(
-            f"{shown(error.filename or location.path)} cannot be read: {error.strerror}", hint="Look at permissions."
+            f"{shown(error.filename or path)} cannot be read: {error.strerror or error}", hint="Look at permissions."
         ) from error
 
 

@@ -10,7 +10,7 @@ from shutil import rmtree
 from typing import Final
 
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
-from vstore.transfer.files.durable import TEMPORARY, write_files, write_text
+from vstore.transfer.files.durable import unfinished, write_files, write_text, writing
 from vstore.transfer.files.format import ROWS
 from vstore.transfer.files.formats import FORMATS, READERS
 from vstore.transfer.files.location import MANIFEST, Location, shown
@@ -92,8 +92,9 @@ class FileSink:
         if not self._written.keys() >= set(chunks):  # an earlier process had a plan of its own, perhaps another one
             self._refuse_twins(chunks)
         complete = self._manifest.completed([self._part(chunk) for chunk in chunks])
-        for leftover in self._folder.glob(f".part-*{TEMPORARY}"):
-            leftover.unlink()
+        with writing(self._folder):
+            for leftover in filter(unfinished, list(self._folder.iterdir())):
+                leftover.unlink()
         if self._location.single:
             complete = self._put_together(complete)
         else:
@@ -142,5 +143,6 @@ class FileSink:
         if self._format.note(path) is None:  # no room inside
             beside = inside.completed([(complete.summary, (entry(path),))])
             write_text(sidecar(self._location), beside.to_json())
-        rmtree(self._folder)
+        with writing(self._folder):
+            rmtree(self._folder)
         return inside

@@ -9,7 +9,7 @@ from shutil import rmtree
 from vstore.errors import AlreadyExists, NotFound
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.endpoint import Refuse, Source
-from vstore.transfer.files.durable import write_text
+from vstore.transfer.files.durable import unfinished, write_text, writing
 from vstore.transfer.files.format import TEXT, Reader
 from vstore.transfer.files.formats import FORMATS, READERS
 from vstore.transfer.files.location import MANIFEST, Location, shown
@@ -61,7 +61,7 @@ class FileTarget:
         begun = self._begun()
         if begun is not None:
             return FileSource(self._location, begun.info, self._whole_parts, notes=["not finished"])
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        if not path.exists() or (path.is_dir() and all(map(unfinished, path.iterdir()))):
             return None
         found = None if path.is_dir() is self._location.single else manifest_of(self._location)
         if found is None:
@@ -79,7 +79,8 @@ class FileTarget:
         if self.existing() is not None:
             raise AlreadyExists(f"{shown(self._location.path)} is there already", hint="--mode replace replaces it.")
         folder = staging(self._location)
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         begun = Manifest(
             encoding=self._location.encoding,
             info=replace(info, name=self._name or info.name),
@@ -94,14 +95,15 @@ class FileTarget:
         location = self._location
         if self.existing() is None:
             raise NotFound(f"{shown(location.path)} is not there")
-        if location.single:
-            rmtree(staging(location), ignore_errors=True)
-            location.path.unlink(missing_ok=True)
-            sidecar(location).unlink(missing_ok=True)
-            return
-        for path in _parts(location):
-            path.unlink()
-        (location.path / MANIFEST).unlink()
+        with writing(location.path):
+            if location.single:
+                rmtree(staging(location), ignore_errors=True)
+                location.path.unlink(missing_ok=True)
+                sidecar(location).unlink(missing_ok=True)
+                return
+            for path in _parts(location):
+                path.unlink()
+            (location.path / MANIFEST).unlink()
 
     def sink(self, refuse: Refuse) -> FileSink:
         """See ``Target``. Files refuse no record.
@@ -143,4 +145,4 @@ def _origin(source: Source) -> Origin:
 def _parts(location: Location) -> list[Path]:
     """The files of parts, whole ones and what was left of others."""
     folder = staging(location)
-    return sorted(p for p in folder.iterdir() if p.name.startswith(("part-", ".part-")) and p.is_file())
+    return sorted(p for p in folder.iterdir() if p.is_file() and (p.name.startswith("part-") or unfinished(p)))
