@@ -25,9 +25,6 @@ class IdIndex:
         self._rows: NDArray[np.int64] = np.argsort(hashes, kind="stable").astype(np.int64, copy=False)
         self._hashes: NDArray[np.uint64] = hashes[self._rows]
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Every row whose id may be one of these, ascending, each once."""
         wanted = hash_ids(ids)
