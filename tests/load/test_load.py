@@ -302,10 +302,9 @@ def test_killed_and_resumed_nothing_is_missing_doubled_or_embedded_twice(tmp_pat
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("store", ["chroma:{}", "pgvector:{}", "qdrant:{}", "milvus:{}/data.db"])
+@pytest.mark.parametrize("store", ["chroma:{}", "pgvector:{}", "qdrant:{}", "milvus:{}.db"])
 def test_ten_thousand_texts_killed_and_resumed(tmp_path: Path, store: str) -> None:
     with embedding_server() as server:
-        (tmp_path / "data").mkdir()
         kills = [500, 3_333, 3_400, 7_000, 9_900]
         kill_and_resume(tmp_path, store.format(tmp_path / "data"), server, texts=10_000, kills=kills, batch_size=256)
 

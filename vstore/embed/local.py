@@ -66,6 +66,7 @@ def sentence_transformers(
 def fastembed(
     model: str,
     *,
+    model_path: str | os.PathLike[str] | None = None,
     cache_dir: str | None = None,
     batch_size: int = 64,
     name: str | None = None,
@@ -78,6 +79,7 @@ def fastembed(
 
     Args:
         model: One of FastEmbed's models, e.g. ``"BAAI/bge-small-zh-v1.5"``.
+        model_path: A local directory that has the model's files; nothing is downloaded then.
         cache_dir: Where models are kept; by default FastEmbed's own place.
         batch_size: Texts in one pass.
         name: What to store with a collection in place of ``model``.
@@ -89,7 +91,11 @@ def fastembed(
     """
     package = load("fastembed", "fastembed")
     with _loading(model):
-        encoder = package.TextEmbedding(model_name=model, cache_dir=cache_dir)
+        encoder = package.TextEmbedding(
+            model_name=model,
+            cache_dir=cache_dir,
+            specific_model_path=None if model_path is None else os.fspath(model_path),
+        )
     lock = Lock()
 
     def documents(texts: list[str]) -> Any:

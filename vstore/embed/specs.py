@@ -87,7 +87,15 @@ _KINDS: Final[dict[str, _Kind]] = {
     "sentence-transformers": _Kind(
         {"device": Option("", "cpu, cuda, …"), **_BATCH, **_NAME}, _local(sentence_transformers)
     ),
-    "fastembed": _Kind({"cache_dir": Option("", "where models are kept"), **_BATCH, **_NAME}, _local(fastembed)),
+    "fastembed": _Kind(
+        {
+            "model_path": Option("", "a directory that has the model's files"),
+            "cache_dir": Option("", "where models are kept"),
+            **_BATCH,
+            **_NAME,
+        },
+        _local(fastembed),
+    ),
     "chroma": _Kind(None, _chroma),
 }
 
