@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
+from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ __all__ = ["borrow", "borrow_async", "connect", "connect_async"]
 # the first whose collections have metadata, in which vstore keeps what a collection is
 _OLDEST_SERVER: Final = (1, 16)
 _SUBSTRING_SERVER: Final = (1, 20)
+# what qdrant_client's local mode keeps in a directory of its own
+_LOCAL_MODE: Final = "meta.json"
 
 
 def connect(url: StoreURL, settings: Settings) -> Adapter:
@@ -111,6 +114,10 @@ async def borrow_async(client: object) -> AsyncAdapter:
 
 def _directory(path: str) -> Adapter:
     """An adapter over a directory, which another store of this process may have open."""
+    if (Path(path) / _LOCAL_MODE).exists():
+        with _connecting(()):
+            client = QdrantClient(path=path)
+        return _local(client, client.close)
     try:
         from vstore_qdrant.engine import EngineDatabase
     except ImportError as error:

@@ -26,7 +26,6 @@ __all__ = ["Folder"]
 _PASSING: Final = ".passing-"
 _INFO: Final = "info.json"
 _SHARD: Final = "shard"
-_LOCAL_MODE: Final = "meta.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +46,7 @@ class Folder:
 
         Raises:
             Unavailable: Another process has it, or it cannot be made.
-            Mismatch: It belongs to qdrant_client's local mode.
         """
-        if (path / _LOCAL_MODE).exists():
-            raise Mismatch(
-                f"the directory {path} belongs to qdrant_client's local mode",
-                hint="Open it with vstore.connect(client=QdrantClient(path=…)), or name another directory.",
-            )
         file = hold(
             path,
             because="Qdrant's engine serves one process",

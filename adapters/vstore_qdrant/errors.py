@@ -50,6 +50,7 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
     ("Collection", NotFound),
     ("No point with id", NotFound),
     ("Shard is not initialized", NotFound),
+    ("already accessed by another instance", Unavailable),
 ]
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import chromadb
 import pytest
 from typer.testing import CliRunner
 
@@ -143,3 +144,43 @@ def test_conform_on_a_server_that_is_down_fails() -> None:
     code, _, err = run("conform", "chroma://127.0.0.1:1", "--filters", "5", "--sequences", "1", "--mode", "sync")
     assert code == 1
     assert "Unavailable" in err or "could not run" in err
+
+
+def test_inspect_proposes_how_to_read_what_vstore_did_not_create(tmp_path: Path) -> None:
+    path, saved = tmp_path / "data", tmp_path / "mapping.json"
+    client = chromadb.PersistentClient(str(path), chromadb.config.Settings(anonymized_telemetry=False))
+    theirs = client.create_collection("theirs", embedding_function=None)
+    theirs.add(["a", "b"], [[1, 2], [3, 4]], documents=["x", "y"], metadatas=[{"n": 1}, {"n": 2}])
+    client.close()
+    url = f"chroma:{path}"
+    code, out, _ = run("inspect", url)
+    assert (code, "theirs" in out) == (0, True)
+    assert json.loads(run("inspect", url, "--json")[1])["foreign"] == ["theirs"]
+    code, out, err = run("inspect", url, "theirs", "--json")
+    assert (code, err) == (0, "")
+    data = json.loads(out)
+    assert (data["records"], data["dimension"], data["metric"]) == (2, 2, "l2")
+    saved.write_text(out)
+    with vstore.connect(url) as store:
+        again = store.get_collection("theirs", mapping=vstore.Mapping.from_dict(data["mapping"]))
+        assert again.peek().documents == ["x", "y"]
+    for given in (str(saved), "langchain", "auto"):
+        code, out, err = run("inspect", url, "theirs", "--mapping", given)
+        assert (code, err, '"metadata"' in out) == (0, "", True)
+    for given, said in (("nowhere.json", "cannot be read"), (str(path), "cannot be read")):
+        code, _, err = run("inspect", url, "theirs", "--mapping", given)
+        assert (code, said in err) == (2, True)
+    saved.write_text('{"metric": "dot"}')
+    code, _, err = run("inspect", url, "theirs", "--mapping", str(saved))
+    assert (code, "indexed for l2" in err) == (1, True)
+    assert run("inspect", url, "nothing")[0] == 1
+
+
+def test_inspect_of_one_of_vstore_s_own(tmp_path: Path) -> None:
+    url = f"chroma:{tmp_path / 'data'}"
+    with vstore.connect(url) as store:
+        store.create_collection("letters", dimension=3, metric="l2").add(["a", "b"], [[1, 2, 3], [4, 5, 6]])
+    code, out, err = run("inspect", url, "letters")
+    assert (code, err) == (0, "")
+    assert "l2" in out
+    assert "mapping" not in json.loads(run("inspect", url, "letters", "--json")[1])

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -26,7 +25,8 @@ class Layout:
     """One way to keep the records.
 
     Attributes:
-        url: Where; ``{folder}`` is a new directory, ``{double}`` a double of a Qdrant server.
+        url: Where; ``{folder}`` is a new directory, ``{postgres}`` a new database, ``{double}`` a double of
+            a Qdrant server.
         write: Writes records, through ``store.native``, as a collection of this name.
         mapping: How they are read.
         ids: The record's id by its number.
@@ -131,7 +131,6 @@ def _write_table(kind: str, json_type: str) -> Callable[[vstore.Store, str, Reco
 
 
 TABLE = Mapping(id=("i%d",), vector='emb"edding', document=("doc",), metadata=("m %s",), metric=Metric.L2)
-SCHEMA = ("public",)
 
 
 def _write_columns(store: vstore.Store, name: str, records: Records) -> None:
@@ -233,10 +232,10 @@ WORDS = Mapping(vector="vec", document=("words",))
 
 LAYOUTS: dict[str, Layout] = {
     "chroma": Layout("chroma::memory:", _write_chroma, "auto", _text, _chroma),
-    "pgvector, json by bigint": Layout("pgvector:{folder}", _write_table("bigint", "json"), TABLE, _number, _json),
-    "pgvector, jsonb by uuid": Layout("pgvector:{folder}", _write_table("uuid", "jsonb"), TABLE, _uuid, _jsonb),
-    "pgvector, jsonb by text": Layout("pgvector:{folder}", _write_table("varchar", "jsonb"), TABLE, _text, _jsonb),
-    "pgvector, columns of a halfvec": Layout("pgvector:{folder}", _write_columns, COLUMNS, _text, _typed_columns),
+    "pgvector, json by bigint": Layout("{postgres}", _write_table("bigint", "json"), TABLE, _number, _json),
+    "pgvector, jsonb by uuid": Layout("{postgres}", _write_table("uuid", "jsonb"), TABLE, _uuid, _jsonb),
+    "pgvector, jsonb by text": Layout("{postgres}", _write_table("varchar", "jsonb"), TABLE, _text, _jsonb),
+    "pgvector, columns of a halfvec": Layout("{postgres}", _write_columns, COLUMNS, _text, _typed_columns),
     "qdrant, payload by integer": Layout(
         "qdrant::memory:",
         _write_qdrant(lambda _, d, m: {**m, "the document": d}),
@@ -272,8 +271,3 @@ LAYOUTS: dict[str, Layout] = {
         Layout("milvus:{folder}/d.db", _write_milvus(True, True), WORDS, _text, _simple)
     ),
 }
-
-
-def url_of(layout: Layout, folder: Path, double: str) -> str:
-    """The URL with its places filled in."""
-    return layout.url.format(folder=folder, double=double)

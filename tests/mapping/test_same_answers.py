@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 
 import vstore
 from tests.mapping.layouts import LAYOUTS, Layout
 from tests.qdrant_double import qdrant_double
+from tests.servers import postgres_server
 from vstore import F, Metric, Records, Unsupported
 from vstore.conformance.checks import assert_hits, assert_same, contents, matching, raises, rows, scanned, typed
 from vstore.conformance.generate import random_filter
 
 FILTERS = 60
+NUMBERS = itertools.count()
 
 
 @dataclass
@@ -37,21 +42,35 @@ def double() -> Iterator[str]:
         yield running.url
 
 
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    with postgres_server() as url:
+        yield url
+
+
+def _new_database(server: str) -> str:
+    name = f"layout_{next(NUMBERS)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
 @pytest.fixture(scope="module", params=LAYOUTS)
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     layout = LAYOUTS[request.param]
     double = request.getfixturevalue("double") if "{double}" in layout.url else ""
+    postgres = _new_database(request.getfixturevalue("postgres")) if "{postgres}" in layout.url else ""
     content = layout.content(360)
     if "halfvec" in request.param:
         assert content.vectors is not None
         content = replace(content, vectors=content.vectors.astype(np.float16).astype(np.float32))
-    url = layout.url.format(folder=tmp_path_factory.mktemp("foreign"), double=double)
+    url = layout.url.format(folder=tmp_path_factory.mktemp("foreign"), double=double, postgres=postgres)
     with vstore.connect(url) as store, vstore.connect("memory:") as memory:
         layout.write(store, "foreign_data", content)
         assert store.list_foreign_collections() == ["foreign_data"]
         assert store.list_collections() == []
         mapping = layout.mapping
-        if isinstance(mapping, vstore.Mapping) and layout.url.startswith("pgvector"):
+        if isinstance(mapping, vstore.Mapping) and postgres:
             mapping = replace(mapping, table=("public", "foreign_data"))
         collection = store.get_collection("foreign_data", mapping=mapping)
         reference = memory.create_collection("reference", dimension=8, metric="l2")
@@ -178,8 +197,6 @@ async def _async_answers(url_or_client: dict[str, Any], mapping: vstore.Mapping)
 
 
 def test_async_says_the_same(opened: Opened) -> None:
-    import asyncio
-
     assert opened.collection.mapping is not None
     ids, count, near = asyncio.run(_async_answers({"client": opened.store.native}, opened.collection.mapping))
     assert sorted(ids) == sorted(opened.records.ids)

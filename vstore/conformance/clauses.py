@@ -57,6 +57,7 @@ CLAUSES: Final[dict[str, str]] = {
     "COL-5": "rename keeps everything",
     "COL-6": "a store closed and opened again has everything",
     "COL-7": "a borrowed client is never closed; a closed store raises Closed",
+    "COL-8": "a collection that vstore did not create is read through a mapping, and never written",
     "ERR-1": "only VStoreError and its kinds leave the library",
     "ERR-2": "an error says backend, operation, collection, what was wrong and what to do",
     "ERR-3": "every call ends",

@@ -1,4 +1,4 @@
-"""Collections: COL-1, COL-2, COL-3 and COL-5."""
+"""Collections: COL-1, COL-2, COL-3, COL-5 and COL-8."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def test_a_vector_never_stays_behind_its_text(store: Store, new: New) -> None:
     assert bare.get(["a"]).documents == [None]
 
 
-@clause("COL-2")
+@clause("COL-8")
 def test_mapping_is_for_what_vstore_did_not_create(store: Store, new: New, supports: Supports) -> None:
     c = new()
     mapped = supports("mapping")

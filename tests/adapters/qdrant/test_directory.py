@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 
 import vstore
 from vstore import HNSW, F, Flat, aio, errors
@@ -84,10 +85,18 @@ def test_half_made_collections_of_a_dead_process_are_removed(tmp_path: Path) -> 
                 store.get_collection(name)
 
 
-def test_a_directory_of_local_mode_is_left_alone(tmp_path: Path) -> None:
-    QdrantClient(path=str(tmp_path)).close()
-    with pytest.raises(errors.Mismatch, match="local mode"):
-        vstore.connect(f"qdrant:{tmp_path}")
+def test_a_directory_of_local_mode_is_opened_in_local_mode(tmp_path: Path) -> None:
+    with closing(QdrantClient(path=str(tmp_path))) as client:
+        client.create_collection("theirs", vectors_config=models.VectorParams(size=2, distance=models.Distance.DOT))
+        client.upsert("theirs", [models.PointStruct(id=5, vector=[1, 2], payload={"n": 1})])
+        with pytest.raises(errors.Unavailable):
+            vstore.connect(f"qdrant:{tmp_path}")
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        assert store.list_foreign_collections() == ["theirs"]
+        assert store.get_collection("theirs", mapping="auto").peek()[0].metadata == {"n": 1}
+        store.create_collection("ours", dimension=2).add(["a"], [[1, 2]])
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        assert store.get_collection("ours").count() == 1
 
 
 @pytest.mark.parametrize(
