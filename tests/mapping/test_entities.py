@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from pymilvus import DataType, MilvusClient
+from pymilvus import AsyncMilvusClient, DataType, MilvusClient
 
 import vstore
 from tests.mapping.layouts import LAYOUTS
@@ -129,6 +130,25 @@ def test_the_index_tells_the_metric(store: vstore.Store, make: Callable[..., str
         store.get_collection(name, mapping="mem0")
     with raises(NotFound):
         store.get_collection("nothing", mapping="auto")
+
+
+def test_async_says_the_same(store: vstore.Store, make: Callable[..., str]) -> None:
+    name = make([{"key": key, "vec": [1, key], "n": key % 3} for key in range(10)])
+
+    async def read() -> tuple[list[str], list[str], int, list[str]]:
+        native = store.native
+        where: Any = {"client": native}
+        if store.capabilities.mode == "server":  # by a client that is async itself
+            where = {"client": AsyncMilvusClient(uri=native._config.uri)}
+        async with vstore.aio.connect(**where) as opened:
+            collection = await opened.get_collection(name, mapping="auto")
+            ids = [one async for page in collection.scan(batch_size=3) for one in page.records.ids]
+            near = await collection.query([1, 4], k=2)
+            found = await collection.get(["7", "x", "2"])
+            return ids, near.ids, await collection.count(F("n") == 1), found.ids
+
+    ids, near, count, found = asyncio.run(read())
+    assert (sorted(ids), near[0], count, found) == ([str(key) for key in range(10)], "4", 3, ["7", "2"])
 
 
 @pytest.mark.nightly

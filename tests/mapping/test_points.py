@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import chromadb
@@ -11,6 +13,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 import vstore
+from tests.servers import chroma_server
 from vstore import F, Mapping, Metric, Mismatch, NotFound
 from vstore.conformance.checks import raises
 from vstore.mapping import IdType, MissingVector, Outside
@@ -153,6 +156,26 @@ def test_a_layout_must_be_there(store: vstore.Store, qdrant: QdrantClient) -> No
             store.get_collection("made", mapping=replace(Mapping(), **change))  # type: ignore[arg-type]  # fields by name
     with raises(NotFound):
         store.get_collection("nothing", mapping="auto")
+
+
+def test_a_server_of_chroma_is_read_by_both_forms(tmp_path: Path) -> None:
+    async def read(url: str) -> tuple[list[str], list[str], int]:
+        async with vstore.aio.connect(url) as store:
+            assert await store.list_foreign_collections() == ["made"]
+            collection = await store.get_collection("made", mapping="auto")
+            pages = [page.records.ids async for page in collection.scan(batch_size=2)]
+            near = await collection.query([0, 1], k=1)
+            return [one for page in pages for one in page], near.ids, await collection.count(F("n") > 1)
+
+    with chroma_server(tmp_path) as url:
+        host, port = url.removeprefix("chroma://").split(":")
+        made = chromadb.HttpClient(host, int(port)).create_collection("made", embedding_function=None)
+        made.add(["c", "a", "b"], [[1, 0], [0, 3], [2, 2]], metadatas=[{"n": 1}, {"n": 2}, {"n": 2.5}])
+        with vstore.connect(url) as store:
+            collection = store.get_collection("made", mapping="auto")
+            assert [page.records.ids for page in collection.scan(batch_size=2)] == [["a", "b"], ["c"]]
+            assert collection.query([1, 0], where=F("n") > 1).ids == ["b", "a"]
+        assert asyncio.run(read(url)) == (["a", "b", "c"], ["c"], 2)
 
 
 def test_chroma_s_own_fields(tmp_path: Any) -> None:

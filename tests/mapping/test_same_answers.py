@@ -14,14 +14,14 @@ import psycopg
 import pytest
 
 import vstore
-from tests.mapping.layouts import LAYOUTS, Layout
+from tests.mapping.layouts import LAYOUTS
 from tests.qdrant_double import qdrant_double
 from tests.servers import postgres_server
 from vstore import F, Metric, Records, Unsupported
 from vstore.conformance.checks import assert_hits, assert_same, contents, matching, raises, rows, scanned, typed
 from vstore.conformance.generate import random_filter
 
-FILTERS = 60
+FILTERS = 36
 NUMBERS = itertools.count()
 
 
@@ -29,7 +29,7 @@ NUMBERS = itertools.count()
 class Opened:
     """A collection in another layout and the reference with the same records."""
 
-    layout: Layout
+    url: str
     store: vstore.Store
     collection: vstore.Collection
     reference: vstore.Collection
@@ -75,7 +75,7 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         collection = store.get_collection("foreign_data", mapping=mapping)
         reference = memory.create_collection("reference", dimension=8, metric="l2")
         reference.add(content.ids, content.vectors, content.documents, content.metadatas)
-        yield Opened(layout, store, collection, reference, content)
+        yield Opened(url, store, collection, reference, content)
 
 
 def test_every_record_is_there_with_its_types(opened: Opened) -> None:
@@ -188,8 +188,8 @@ def test_nothing_is_written(opened: Opened) -> None:
     assert collection.count() == len(opened.records)
 
 
-async def _async_answers(url_or_client: dict[str, Any], mapping: vstore.Mapping) -> tuple[list[str], int, list[str]]:
-    async with vstore.aio.connect(**url_or_client) as store:
+async def _async_answers(where: dict[str, Any], mapping: vstore.Mapping) -> tuple[list[str], int, list[str]]:
+    async with vstore.aio.connect(**where) as store:
         collection = await store.get_collection("foreign_data", mapping=mapping)
         ids = [one async for page in collection.scan(batch_size=100) for one in page.records.ids]
         hits = await collection.query(rows(1, 8)[0], k=5, exact=True)
@@ -198,7 +198,9 @@ async def _async_answers(url_or_client: dict[str, Any], mapping: vstore.Mapping)
 
 def test_async_says_the_same(opened: Opened) -> None:
     assert opened.collection.mapping is not None
-    ids, count, near = asyncio.run(_async_answers({"client": opened.store.native}, opened.collection.mapping))
+    server = "://" in opened.url  # by a client that is async itself; what is in this process, in worker threads
+    where: dict[str, Any] = {"url": opened.url} if server else {"client": opened.store.native}
+    ids, count, near = asyncio.run(_async_answers(where, opened.collection.mapping))
     assert sorted(ids) == sorted(opened.records.ids)
     assert count == opened.reference.count(F("part") == "x")
     assert near == opened.reference.query(rows(1, 8)[0], k=5).ids
