@@ -62,7 +62,7 @@ class MissingVector(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapping:
-    """Where a foreign collection keeps what a record is made of.
+    """Where a foreign collection keeps what a record is made of. An enum's word is taken for its member.
 
     Attributes:
         id: Path of the id; empty for the database's own key (a point's id, the primary key).
@@ -112,10 +112,9 @@ class Mapping:
             )
         if type(self.vector) is not str:
             raise InvalidInput(f"a mapping's vector must be a str, not {self.vector!r:.80}")
-        for name, kind in _KINDS.items():
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, kind):
-                raise InvalidInput(f"a mapping's {name} must be one of {_choices(kind)}, not {value!r:.80}")
+        for name in _KINDS:
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _member(name, value))  # "cosine" is as good as Metric.COSINE
         if self.outside is None or self.missing_vector is None:
             raise InvalidInput("a mapping's outside and missing_vector must not be None")
         if self.dimension is not None and (type(self.dimension) is not int or self.dimension < 1):
@@ -153,8 +152,6 @@ class Mapping:
         for name, value in data.items():
             if name in ("id", "document", "metadata", "table") and isinstance(value, str):
                 given[name] = (value,)
-            elif name in _KINDS and value is not None:
-                given[name] = _member(name, value)
             else:
                 given[name] = tuple(value) if isinstance(value, list) else value
         return cls(**given)
@@ -177,15 +174,12 @@ _KINDS: Final[dict[str, type[StrEnum]]] = {
 }
 
 
-def _choices(kind: type[StrEnum]) -> str:
-    return ", ".join(repr(member.value) for member in kind)
-
-
 def _member(name: str, value: object) -> StrEnum:
     for member in _KINDS[name]:
         if value == member.value:
             return member
-    raise InvalidInput(f"a mapping's {name} must be one of {_choices(_KINDS[name])}, not {value!r:.80}")
+    choices = ", ".join(repr(member.value) for member in _KINDS[name])
+    raise InvalidInput(f"a mapping's {name} must be one of {choices}, not {value!r:.80}")
 
 
 def _check_names(name: str, value: object, *, optional: bool) -> None:

@@ -46,6 +46,16 @@ def test_a_mapping_has_a_json_form(mapping: Mapping) -> None:
     hash(mapping)
 
 
+def test_the_words_are_as_good_as_their_names() -> None:
+    words: dict[str, Any] = {"metric": "cosine", "id_type": "int", "outside": "drop", "missing_vector": "skip"}
+    mapping = Mapping(**words)
+    assert mapping.metric is Metric.COSINE
+    assert mapping.id_type is IdType.INT
+    assert (mapping.outside, mapping.missing_vector) == (Outside.DROP, MissingVector.SKIP)
+    with pytest.raises(InvalidInput):
+        Mapping(metric="euclid")
+
+
 def test_the_json_form_may_be_short() -> None:
     assert Mapping.from_json('{"document": "text", "metadata": null, "fields": ["*"], "metric": "l2"}') == Mapping(
         document=("text",), metadata=None, fields=("*",), metric=Metric.L2
