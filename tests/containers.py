@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 from pytest_docker.plugin import DockerComposeExecutor, Services, get_docker_services
 
 __all__ = ["ABSENT", "Container", "DockerMissing", "container", "local_images", "require_docker", "running"]
@@ -28,6 +29,8 @@ _FOLDER = Path(__file__).resolve().parent.parent / "docker"
 _START_SECONDS = 240.0
 _PORTS = {"chroma": "CHROMA", "milvus": "MILVUS", "qdrant": "QDRANT", "pgvector": "PGVECTOR"}
 _PASSWORD = "vstore-test"
+_PROJECTS = "vstore-test-"  # and the service, and the process
+_REMOVE = "down --volumes --remove-orphans --timeout 1"
 
 ABSENT = "Qdrant was not tested: no package has its server, and with VSTORE_IMAGES=local there is no official image"
 
@@ -147,15 +150,15 @@ def container(service: str, overrides: Sequence[Path] = ()) -> Iterator[Containe
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     files = [_FOLDER / "compose.yaml", *([_FOLDER / "local" / "compose.yaml"] if local_images() else []), *overrides]
     names = [str(name) for name in files]
-    project = f"vstore-test-{service}-{os.getpid()}"
-    remove = "down --volumes --remove-orphans --timeout 1"
+    _remove_abandoned(command)
+    project = f"{_PROJECTS}{service}-{os.getpid()}"
     port = _fixed_port()
-    services = get_docker_services(command, names, project, [f"up --detach {service}"], [remove])
+    services = get_docker_services(command, names, project, [f"up --detach {service}"], [_REMOVE])
     try:
         with _environment(f"VSTORE_{_PORTS[service]}_PORT", str(port)):
             up = services.__enter__()
     except BaseException:  # pytest-docker removes nothing where starting fails
-        DockerComposeExecutor(command, names, project).execute(remove)
+        DockerComposeExecutor(command, names, project).execute(_REMOVE)
         raise
     try:
         (found,) = _docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={project}").stdout.split()
@@ -166,6 +169,18 @@ def container(service: str, overrides: Sequence[Path] = ()) -> Iterator[Containe
     finally:
         running.pop(service, None)
         services.__exit__(None, None, None)
+
+
+def _remove_abandoned(command: str) -> None:
+    """Removes what runs that were killed have left behind."""
+    label = "com.docker.compose.project"
+    for project in set(_docker("ps", "-a", "--format", f'{{{{.Label "{label}"}}}}').stdout.split()):
+        before, _, process = project.rpartition("-")
+        if before.startswith(_PROJECTS) and not psutil.pid_exists(int(process)):
+            DockerComposeExecutor(command, [str(_FOLDER / "compose.yaml")], project).execute(
+                _REMOVE,
+                success_codes=range(256),  # another worker may be at it
+            )
 
 
 def _wait_until_healthy(services: Services, made: Container) -> None:

@@ -94,7 +94,7 @@ def eventually(call: Callable[[], T]) -> T:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-faults", action="store_true", help="write docs/faults.md from this run")
+    parser.addoption("--write-faults", action="store_true", help="write docs/faults.md from this run, if all pass")
     parser.addoption("--backend", action="append", default=[], choices=BACKENDS, help="only this one")
 
 
@@ -149,14 +149,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     passed = terminalreporter.stats.get("passed", [])
     noted = [pair for report in passed for pair in report.user_properties]
     findings: list[Finding] = [tuple(value) for name, value in noted if name == "vstore_fault"]  # type: ignore[misc]
     if findings:
         terminalreporter.section("faults")
         terminalreporter.write(render(findings))
-        if config.getoption("--write-faults", False):
+        if config.getoption("--write-faults", False) and exitstatus == pytest.ExitCode.OK:
             write(findings, sorted({str(value) for name, value in noted if name == "vstore_server"}), DOCUMENT)
         if local_images():
             terminalreporter.line(ABSENT)
