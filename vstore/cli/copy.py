@@ -10,9 +10,10 @@ from typing import Any, Final
 import typer
 from rich.markup import escape
 
+from vstore.cli.conditions import read_filter
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, problems
-from vstore.cli.transfers import Teller, read_filter, say, sigterm_as_interrupt
+from vstore.cli.transfers import Teller, say, sigterm_as_interrupt
 from vstore.errors import InvalidInput, VStoreError
 from vstore.transfer import Mode, Report, Status, copy
 from vstore.transfer.dryrun import dry_run

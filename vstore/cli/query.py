@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vstore import Hit, Hits, connect
+from vstore.cli.conditions import read_filter
 from vstore.cli.output import console
 from vstore.embed.specs import from_spec, opens_by_name
 from vstore.errors import InvalidInput
@@ -30,7 +31,7 @@ def run(
     timeout: float,
 ) -> None:
     """Asks one question and prints the hits, as a table or as JSON."""
-    condition = None if where is None else _filter(where)
+    condition = read_filter(where)
     with connect(url, timeout=timeout) as store:
         stored = store.get_collection(name).info.embedder
         chosen = spec or (stored if opens_by_name(stored) else None)
@@ -45,18 +46,6 @@ def run(
         console.print_json(json.dumps([_as_data(hit) for hit in hits], default=str, ensure_ascii=False))
     else:
         console.print(_table(hits))
-
-
-def _filter(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(
-            f"--where is not JSON: {error}", hint='Write --where \'{"year": {"$gte": 2020}}\'.'
-        ) from None
-    if not isinstance(found, dict):
-        raise InvalidInput(f"--where must be a JSON object, not {text!r:.80}")
-    return found
 
 
 def _as_data(hit: Hit) -> dict[str, Any]:

@@ -15,12 +15,9 @@ from typing import Any, Final, Self
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vstore.cli.output import console
-from vstore.errors import InvalidInput
-from vstore.filters.dictform import parse
-from vstore.filters.tree import Filter
 from vstore.transfer import Progress as Told
 
-__all__ = ["Teller", "read_filter", "say", "sigterm_as_interrupt"]
+__all__ = ["Teller", "say", "sigterm_as_interrupt"]
 
 _EVERY: Final = 1.0  # seconds between two lines
 
@@ -100,19 +97,6 @@ class Teller:
         rate = f"{told.size / told.seconds / 1e6:.1f} MB/s" if told.size and told.seconds else ""
         retries = f", {told.retries} retries" if told.retries else ""
         self._bar.update(self._task, completed=told.rows, rows=f"{told.rows:,}{of}", rate=rate + retries)
-
-
-def read_filter(text: str | None) -> Filter | None:
-    """A filter from its dict form in JSON."""
-    if text is None:
-        return None
-    try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(
-            f"--where is not JSON: {error}", hint='Write --where \'{"year": {"$gte": 2020}}\'.'
-        ) from None
-    return parse(data)
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from pathlib import Path
 import typer
 from rich.markup import escape
 
+from vstore.cli.conditions import read_filter
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, problems
-from vstore.cli.transfers import Teller, read_filter, say, sigterm_as_interrupt
+from vstore.cli.transfers import Teller, say, sigterm_as_interrupt
 from vstore.transfer import VerifyMode, verify
 from vstore.transfer.opening import open_place
 from vstore.transfer.pace import Pace
