@@ -66,14 +66,16 @@ EMBEDDED = {
     "qdrant-embedded": "qdrant:{folder}",
 }
 # The forms that run every night only: async and sync are one code, and a store has a sibling of the same adapter that
-# runs in the other form, or in both, every time. The Milvus server, which takes seconds to load a new collection, runs
-# every time in its container (`make test-docker`).
+# runs in the other form, or in both, every time. In sync form the servers run every time in their containers
+# (`make test-docker`); Milvus's takes seconds to load a new collection.
 NIGHTLY = {
     ("chroma-memory", "async"),
     ("chroma-embedded", "sync"),
+    ("chroma-server", "sync"),
     ("milvus-server", "async"),
     ("milvus-server", "sync"),
     ("pgvector-embedded", "async"),
+    ("pgvector-server", "sync"),
     ("qdrant-memory", "async"),
     ("qdrant-double-rest", "async"),
     ("qdrant-double-grpc", "sync"),
@@ -118,9 +120,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-# What a filter means is decided behind a double by the local mode, which is a target of its own, and takes ten times
-# as long as anything else; that all filters arrive there whole is tested in tests/adapters/qdrant/test_wire.py.
-NOT_ON_DOUBLES = ("test_filters", "test_filter_forms", "test_generated")
+# These take minutes in local mode of Qdrant, ten times as long as anything else, and run on it every night. The engine
+# has the same conditions every time. On a double, behind which local mode decides, they say nothing more; that all
+# filters arrive there whole is tested in tests/adapters/qdrant/test_wire.py.
+FILTERING = ("test_filters", "test_filter_forms", "test_generated")
+
+
+def _filters(module: str) -> bool:
+    return module.rpartition(".")[2] in FILTERING
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -131,7 +138,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "both": [*EMBEDDED, *STARTED],
         "docker": [name for name in DOCKER if name != "qdrant-docker" or not local_images()],
     }[chosen]
-    if metafunc.module.__name__.rpartition(".")[2] in NOT_ON_DOUBLES:
+    if _filters(metafunc.module.__name__):
         names = [name for name in names if "double" not in name]
     only = metafunc.config.getoption("--target")
     spread(metafunc, [Target(name, "") for name in names if not only or name in only], indirect=True)
@@ -140,8 +147,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        of = getattr(item, "callspec", None)
-        if of is not None and "target" in of.params and (of.params["target"].name, of.params.get("mode")) in NIGHTLY:
+        if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+            continue
+        of = item.callspec.params
+        if "target" in of and (
+            (of["target"].name, of.get("mode")) in NIGHTLY
+            or (of["target"].name == "qdrant-memory" and _filters(item.module.__name__))
+        ):
             item.add_marker(pytest.mark.nightly)
 
 
