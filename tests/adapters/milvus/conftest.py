@@ -1,4 +1,4 @@
-"""Milvus Lite and one Milvus server for all tests of this folder, a collection of its own for each test."""
+"""Milvus Lite and one Milvus server for the tests of a module, a collection of its own for each test."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from tests.milvus_server import milvus_server
 _NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="session")
+# not longer than a module: a Milvus server takes a third of a core while it has nothing to do
+@pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     with milvus_server() as url:
         yield url
 
 
-@pytest.fixture(scope="session", params=["lite", "server"])
+@pytest.fixture(scope="module", params=["lite", "server"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[vstore.Store]:
     if request.param == "lite":
         url = f"milvus:{tmp_path_factory.mktemp('milvus') / 'data.db'}"
