@@ -16,7 +16,7 @@ from vstore import connect
 from vstore.capabilities import Capabilities
 from vstore.filters.tree import Filter
 from vstore.transfer import CollectionTarget, copy
-from vstore.transfer.endpoint import EVERYTHING, Refuse
+from vstore.transfer.endpoint import EVERYTHING, Refuse, Source
 from vstore.types import CollectionInfo, Flat, IncludeName, Index, Metric, Page, Records
 
 DIMENSION = 64
@@ -67,7 +67,7 @@ class Endless:
 
     made = False
 
-    def create(self, info: CollectionInfo, index: Index | None) -> None:
+    def create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         self.made = True
 
     def remove(self) -> None:

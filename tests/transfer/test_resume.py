@@ -263,10 +263,10 @@ def test_p17_a_plan_of_which_nothing_was_written_binds_nobody(run: Run) -> None:
     source = source_of(many(30))
 
     class Picky(Lasting):
-        def create(self, info: Any, index: Any) -> None:
+        def create(self, info: Any, index: Any, source: Any) -> None:
             if index is not None:
                 raise LimitExceeded("no such index for 8 dimensions")
-            super().create(info, index)
+            super().create(info, index, source)
 
     store = faulty_store()
     with pytest.raises(Unsupported, match="index-change"):
