@@ -27,8 +27,8 @@ def _peak(rows: int) -> int:
 def test_p08_ten_times_the_records_need_no_more_memory() -> None:
     _peak(1_000)  # what is loaded once
     small, large = _peak(2_000), _peak(20_000)
-    # the plan has 60 bytes for each chunk of 200 records; a record is 600 bytes
-    assert large < 1.2 * small + 100 * 200
+    # 3 MB both, by a quarter more or less as threads happen to overlap; a record is 600 bytes, and all of them 12 MB
+    assert large < 1.5 * small
 
 
 @pytest.mark.nightly
