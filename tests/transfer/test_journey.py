@@ -1,4 +1,4 @@
-"""A tour of all databases and back: what comes home is what set out, record by record."""
+"""A tour of all databases, of files and back: what comes home is what set out, record by record."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from vstore import HNSW, Records, connect
 from vstore.capabilities import no
 from vstore.conformance.corpus import records as corpus
 from vstore.memory.store import CAPABILITIES
-from vstore.transfer import CollectionSource, CollectionTarget, Kind, copy
+from vstore.transfer import CollectionSource, CollectionTarget, Kind, copy, open_place
+from vstore.transfer.endpoint import Source
 
-STOPS = ["chroma", "milvus", "pgvector", "qdrant", "memory"]
+STOPS = ["chroma", "milvus", "pgvector", "qdrant", "parquet", "memory"]
 
 
 def _tour(tmp_path: Path, records: Records, metric: str) -> None:
     begun = source_of(records, metric=metric, index=HNSW(m=8, ef_construction=40), metadata={"owner": "it's me"})
-    here = begun
+    here: Source = begun
     with ExitStack() as stack:
         for stop in STOPS:
             url = "memory:" if stop == "memory" else f"{stop}:{tmp_path / f'{stop}.db'}"
-            store = stack.enter_context(connect(url))
-            report = copy(here, CollectionTarget(store, "docs"), workers=2, queries=2)
+            target = stack.enter_context(open_place(url, new=True)).target("docs")
+            report = copy(here, target, workers=2, queries=2)
             assert report.exit_code == 0, f"{stop}: {report.to_json()}"
             assert report.copied == len(records)
-            here = CollectionSource(store, store.get_collection("docs"))
+            arrived = target.existing()
+            assert arrived is not None
+            here = arrived
         home = here.get(records.ids)
     assert here.info == begun.info
     assert home.ids == records.ids
@@ -53,7 +56,7 @@ def _records(n: int) -> Records:
 
 
 @pytest.mark.parametrize("metric", ["l2", "cosine"])
-def test_a_tour_of_all_databases_and_back(tmp_path: Path, metric: str) -> None:
+def test_a_tour_of_all_databases_and_files_and_back(tmp_path: Path, metric: str) -> None:
     _tour(tmp_path, _records(2_000 if metric == "l2" else 400), metric)
 
 
