@@ -25,4 +25,6 @@ def read_filter(text: str | None) -> Filter | None:
         raise InvalidInput(
             f"--where is not JSON: {error}", hint='Write --where \'{"year": {"$gte": 2020}}\'.'
         ) from None
+    if not isinstance(data, dict):
+        raise InvalidInput(f"--where must be a JSON object, not {text!r:.80}")
     return parse(data)
