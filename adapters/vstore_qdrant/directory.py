@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from vstore.codec import info_from_json, info_to_json
+from vstore.durable import flush
 from vstore.errors import AlreadyExists, Mismatch, NotFound
 from vstore.holding import hold
 from vstore.types import CollectionInfo
@@ -90,13 +91,13 @@ class Folder:
         if target.exists():
             raise AlreadyExists(f"{target.name!r} exists", hint="Choose another name, or open the existing collection.")
         source.rename(target)
-        _sync_folder(self.path)
+        flush(self.path)
 
     def remove(self, name: str) -> None:
         """Deletes a collection; its shard must be closed."""
         gone = self.path / f"{_PASSING}{uuid4().hex}"
         (self.path / name).rename(gone)
-        _sync_folder(self.path)
+        flush(self.path)
         shutil.rmtree(gone)
 
     def shard(self, name: str) -> Path:
@@ -115,13 +116,3 @@ class Folder:
                 raise Mismatch(f"{name!r} exists, but vstore did not create it")
             raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
         return info_from_json(name, (self.path / name / _INFO).read_text(encoding="utf-8"))
-
-
-def _sync_folder(path: Path) -> None:
-    """Makes a rename last; Windows has no such call, and does without."""
-    if os.name != "nt":
-        number = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
-from tests.milvus_server import milvus_server
-from tests.servers import chroma_server, postgres_server
+from tests.running import running
 
 TOUR = Path(__file__).parents[2] / "examples" / "tour.py"
 STORES = ["chroma:{}", "milvus:{}/data.db", "pgvector:{}", "qdrant:{}", "chroma server", "postgresql server"]
@@ -26,17 +24,6 @@ def tour(url: str) -> dict[str, list[str]]:
     assert done.returncode == 0, done.stderr
     steps: dict[str, list[str]] = json.loads(done.stdout)
     return steps
-
-
-def running(store: str, folder: Path) -> AbstractContextManager[str]:
-    match store:
-        case "chroma server":
-            return chroma_server(folder)
-        case "milvus server":
-            return milvus_server()
-        case "postgresql server":
-            return postgres_server()
-    return nullcontext(store.format(folder))
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.milvus_server import milvus_server
-from tests.servers import chroma_server, postgres_server
+from tests.running import running
 
 PROGRAM = Path(__file__).with_name("program.py")
 EMBEDDED = ["chroma:{}", "milvus:{}/data.db", "pgvector:{}", "qdrant:{}", "qdrant::memory:"]
@@ -25,17 +23,6 @@ def answers(url: str) -> Any:
     done = subprocess.run([sys.executable, str(PROGRAM), url], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def running(store: str, folder: Path) -> AbstractContextManager[str]:
-    match store:
-        case "chroma server":
-            return chroma_server(folder)
-        case "milvus server":
-            return milvus_server()
-        case "postgresql server":
-            return postgres_server()
-    return nullcontext(store.format(folder))
 
 
 @pytest.fixture(scope="module")

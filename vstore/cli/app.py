@@ -19,6 +19,7 @@ from vstore.cli.options import (
     MappingOption,
     ModeOption,
     NameOption,
+    PrintJsonOption,
     QueriesOption,
     ReportOption,
     RestartOption,
@@ -105,7 +106,7 @@ def demo(
 def inspect(
     url: StoreArgument,
     name: Annotated[str | None, typer.Argument(help="A collection, of vstore's or of another application.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: PrintJsonOption = False,
     mapping: MappingOption = None,
     timeout: TimeoutOption = 30.0,
 ) -> None:
@@ -249,13 +250,13 @@ def query(
     url: StoreArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The collection.")],
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
-    where: Annotated[str | None, typer.Option(metavar="FILTER", help="Only records that match, as JSON.")] = None,
+    where: WhereOption = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
     exact: Annotated[bool, typer.Option(help="Compare with every record, not by the index.")] = False,
     embed: Annotated[
         str | None, typer.Option(metavar="SPEC", help="The embedder, where it is not clear from the collection.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: PrintJsonOption = False,
     timeout: TimeoutOption = 30.0,
 ) -> None:
     """The records of a collection nearest to a text.
@@ -288,8 +289,8 @@ def load(
     state: Annotated[
         Path | None, typer.Option(help="Folder of ledger and cache; by default FILE.vstore beside the file.")
     ] = None,
-    restart: Annotated[bool, typer.Option(help="Forget how far an earlier run came.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    restart: RestartOption = False,
+    as_json: PrintJsonOption = False,
     timeout: TimeoutOption = 30.0,
     retries: Annotated[int, typer.Option(min=0, help="How often a failed call to the database is made again.")] = 5,
 ) -> None:

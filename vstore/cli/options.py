@@ -29,6 +29,7 @@ RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call
 SampleOption = Annotated[int, typer.Option(min=1, help="Records that --verify sample compares.")]
 QueriesOption = Annotated[int, typer.Option(min=0, help="Queries both sides are asked.")]
 ReportOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole story, as JSON.")]
+PrintJsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as where the output is no terminal.")]
 CollectionsOption = Annotated[list[str], typer.Option(help="Which collection; may be given several times.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All collections that vstore created.")]

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from vstore.durable import transaction
 from vstore.errors import BackendError
 from vstore.types import VectorArray
 
@@ -57,14 +58,8 @@ class CacheFile:
     def save(self, model: str, keys: Sequence[bytes], vectors: VectorArray) -> None:
         """Adds vectors, all or none; those that are there already stay."""
         rows = [(model, key, vector.astype("<f4").tobytes()) for key, vector in zip(keys, vectors, strict=True)]
-        with self._lock, self._told():
-            self._connection.execute("begin immediate")
-            try:
-                self._connection.executemany("insert or ignore into vectors values (?, ?, ?)", rows)
-                self._connection.execute("commit")
-            except BaseException:
-                self._connection.execute("rollback")
-                raise
+        with self._lock, self._told(), transaction(self._connection):
+            self._connection.executemany("insert or ignore into vectors values (?, ?, ?)", rows)
 
     def close(self) -> None:
         """Closes the file."""

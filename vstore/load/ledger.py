@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from vstore.durable import transaction
 from vstore.errors import BackendError, Mismatch, Unavailable
 
 __all__ = ["Ledger", "Refused"]
@@ -76,7 +77,7 @@ class Ledger:
         with self._told():
             known: dict[str, str] = dict(self._db.execute("select key, value from job"))
             if not known:
-                with self._transaction():
+                with transaction(self._db):
                     self._db.executemany("insert into job values (?, ?)", [*job.items(), ("done", "0")])
                 return 0
         for key, value in job.items():
@@ -100,7 +101,7 @@ class Ledger:
     def advance(self, done: int, written: Mapping[str, int], refused: Sequence[Refused]) -> None:
         """Notes that the first ``done`` rows are done: the ids written with their rows, and the rows refused."""
         rows = [(one.number, one.reason, json.dumps(dict(one.fields), default=str)) for one in refused]
-        with self._told(), self._transaction():
+        with self._told(), transaction(self._db):
             self._db.execute("update job set value = ? where key = 'done'", (str(done),))
             self._db.executemany("insert into written values (?, ?)", written.items())
             self._db.executemany("insert into refused values (?, ?, ?)", rows)
@@ -133,16 +134,6 @@ class Ledger:
     def close(self) -> None:
         """Gives the lock back."""
         self._db.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("begin immediate")
-        try:
-            yield
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
 
     @contextmanager
     def _told(self) -> Iterator[None]:

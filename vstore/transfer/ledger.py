@@ -19,6 +19,7 @@ from threading import Lock
 from typing import Any, Final, Self
 
 from vstore.codec import to_json
+from vstore.durable import transaction
 from vstore.errors import InvalidInput, Mismatch, Unavailable
 from vstore.transfer.digest import Digest
 from vstore.transfer.plan import Chunk
@@ -252,11 +253,5 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            self._db.execute("begin immediate")
-            try:
-                yield
-                self._db.execute("commit")
-            except BaseException:
-                self._db.execute("rollback")
-                raise
+        with self._lock, transaction(self._db):
+            yield

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from vstore.durable import flush
 from vstore.errors import BackendError
 from vstore.transfer.files.location import shown
 
@@ -26,14 +26,14 @@ def write_files(paths: Sequence[Path], write: Callable[[Sequence[Path]], None]) 
         try:
             write(hidden)
             for path in hidden:
-                _flush(path)
+                flush(path)
             for temporary, path in zip(hidden, paths, strict=True):
                 temporary.replace(path)
         except BaseException:
             for path in hidden:
                 path.unlink(missing_ok=True)
             raise
-        _flush(paths[0].parent)
+        flush(paths[0].parent)
 
 
 @contextmanager
@@ -60,13 +60,3 @@ def write_text(path: Path, text: str) -> None:
         hidden[0].write_text(text, encoding="utf-8", newline="\n")
 
     write_files([path], write)
-
-
-def _flush(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # a directory cannot be opened there
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
