@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
@@ -253,16 +254,16 @@ class OffsetScan(MemoryCollection):
 
 
 class TornUpsert(MemoryCollection):
-    """Writes column by column, with nothing to hold others off."""
+    """Writes column by column, with nothing to hold others off, and takes longer for one column than for another."""
 
     def upsert(self, records: Records) -> None:
         if len(records) != 1 or records.ids[0] not in self._rows:
             return super().upsert(records)
         row = self._rows[records.ids[0]]
         row.vector = records.vectors[0].copy()  # type: ignore[index]
-        time.sleep(0.001)
+        time.sleep(random.uniform(0, 0.004))  # writers that all take the same time end in the order they began
         row.document = None if records.documents is None else records.documents[0]
-        time.sleep(0.001)
+        time.sleep(random.uniform(0, 0.004))
         row.metadata = {} if records.metadatas is None else dict(records.metadatas[0])
         return None
 
