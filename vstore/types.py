@@ -327,6 +327,15 @@ class Records:
             None if self.metadatas is None else [self.metadatas[p] for p in positions],
         )
 
+    def only(self, include: Include) -> Records:
+        """The same records with these columns, of those that there are."""
+        return Records(
+            self.ids,
+            self.vectors if include.vectors else None,
+            self.documents if include.documents else None,
+            self.metadatas if include.metadatas else None,
+        )
+
     def without_vectors(self) -> Records:
         """The same records, the column of vectors left out."""
         return Records(self.ids, None, self.documents, self.metadatas)

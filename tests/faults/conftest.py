@@ -109,7 +109,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
         wanted = metafunc.config.getoption("--backend") or BACKENDS
         grouped = metafunc.config.pluginmanager.hasplugin("xdist")
-        names = [name for name in wanted if name != "qdrant" or not local_images()]
+        only = metafunc.definition.get_closest_marker("backends")
+        there = BACKENDS if only is None else only.args
+        names = [name for name in wanted if name in there and (name != "qdrant" or not local_images())]
         params = [pytest.param(name, marks=[pytest.mark.xdist_group(name)] if grouped else []) for name in names]
         metafunc.parametrize("server", params, indirect=True, scope="session")
 

@@ -131,9 +131,8 @@ def test_without_retries_a_cut_call_is_not_repeated(server: Server, proxy: Proxy
         assert store.get_collection(direct.name).count() in (1, 2)
 
 
+@pytest.mark.backends("milvus", "pgvector", "qdrant")  # Chroma's asks for none; tokens are tested in tests/adapters
 def test_wrong_credentials(server: Server, seen: Callable[[str, str], None]) -> None:
-    if server.backend == "chroma":
-        return  # its server asks for none, and the table says so; tokens are tested in tests/adapters/chroma
     error, seconds = attempt(lambda: vstore.connect(server.url(wrong=True), timeout=TIMEOUT, retries=5).close())
     assert type(error) is vstore.AuthenticationFailed
     assert not error.retryable
@@ -178,6 +177,7 @@ def test_a_strangers_certificate(server: Server, seen: Callable[[str, str], None
     seen("TLS with a stranger's certificate", f"connect {cell(error, seconds)}")
 
 
+@pytest.mark.backends("chroma", "pgvector", "qdrant")  # gRPC reads its authorities once a process
 def test_a_trusted_certificate_of_another_host(
     server: Server, seen: Callable[[str, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,14 +185,11 @@ def test_a_trusted_certificate_of_another_host(
     known = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(known)
     options: dict[str, Any] = {}
-    match server.backend:
-        case "pgvector":
-            options["sslrootcert"] = str(known)
-        case "milvus":
-            return  # gRPC reads its authorities once a process, from its environment
-        case _:
-            monkeypatch.setenv("SSL_CERT_FILE", str(known))
     postgres = server.backend == "pgvector"
+    if postgres:
+        options["sslrootcert"] = str(known)
+    else:
+        monkeypatch.setenv("SSL_CERT_FILE", str(known))
     with proxied(server.container.port, certified(authority, "127.0.0.1"), postgres=postgres) as proxy:
         vstore.connect(server.url(proxy.port, tls=True), **options).close()
         connect_async(server.url(proxy.port, tls=True), **options)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vstore import F, InvalidInput
+from vstore import F, InvalidInput, Records
 from vstore.filters import Filter, normalize, parse, predicate, to_dict
 from vstore.filters.rewrite import micros
+from vstore.filters.sieve import Sieve, sieve
 from vstore.filters.tree import (
     And,
     ContainsAll,
@@ -20,12 +21,14 @@ from vstore.filters.tree import (
     Eq,
     Exists,
     In,
+    Leaf,
     Not,
     Or,
     Order,
     depth,
     leaves,
 )
+from vstore.types import Include
 
 MOMENT = datetime(2024, 2, 29, 12, 30, tzinfo=timezone(timedelta(hours=5)))
 
@@ -221,30 +224,72 @@ def test_the_normal_form_and_the_dict_form_mean_the_same(
     assert (normal if isinstance(normal, bool) else predicate(normal)(metadata, document)) is meaning
 
 
+def assert_normal(node: Filter, above: type | None = None) -> None:
+    match node:
+        case And(items) | Or(items):
+            assert len(items) >= 2
+            assert type(node) is not above
+            for item in items:
+                assert_normal(item, type(node))
+        case Not(item):
+            assert not isinstance(item, And | Or | Not)
+            assert_normal(item, Not)
+        case In(_, values):
+            assert len(values) >= 2
+            assert not any(isinstance(value, datetime) for value in values)
+        case ContainsAny(_, values):
+            assert values
+        case Eq(_, value) | Order(_, _, value):
+            assert not isinstance(value, datetime)
+        case _:
+            assert isinstance(node, Exists | DocumentContains)
+
+
 @given(FILTERS)
 def test_the_normal_form_is_what_adapters_are_promised(node: Filter) -> None:
-    def check(part: Filter, above: type | None) -> None:
-        match part:
-            case And(items) | Or(items):
-                assert len(items) >= 2
-                assert type(part) is not above
-                for item in items:
-                    check(item, type(part))
-            case Not(item):
-                assert not isinstance(item, And | Or | Not)
-                check(item, Not)
-            case In(_, values):
-                assert len(values) >= 2
-                assert not any(isinstance(value, datetime) for value in values)
-            case ContainsAny(_, values):
-                assert values
-            case Eq(_, value) | Order(_, _, value):
-                assert not isinstance(value, datetime)
-            case _:
-                assert isinstance(part, Exists | DocumentContains)
-
     normal = normalize(node)
     if not isinstance(normal, bool):
-        check(normal, None)
+        assert_normal(normal)
         assert sum(1 for _ in leaves(normal)) >= 1
         assert depth(normal) <= depth(node) + 1  # contains_all becomes an And
+
+
+def in_documents(leaf: Leaf) -> bool:
+    return isinstance(leaf, DocumentContains)
+
+
+@pytest.mark.parametrize(
+    ("where", "asked"),
+    [
+        (A & DocumentContains("x"), A),
+        (A & ~DocumentContains("x"), A),
+        (A & B & DocumentContains("x"), And((A, B))),
+        (A | DocumentContains("x"), None),
+        (And((A, Or((B, DocumentContains("x"))))), A),
+        (Or((A, And((Or((B, C)), DocumentContains("x"))))), Or((A, B, C))),
+        (~DocumentContains("x"), None),
+    ],
+)
+def test_what_is_asked_of_a_database_that_does_not_search_documents(where: Filter, asked: Filter | None) -> None:
+    assert sieve(where, in_documents) == Sieve(where, asked)
+    assert sieve(A & B, in_documents) is None
+
+
+@given(FILTERS, st.lists(st.tuples(METADATA, st.sampled_from([None, "", "ab", "b"])), max_size=4))
+def test_a_sieve_keeps_what_matches_and_asks_for_no_less(
+    node: Filter, rows: list[tuple[dict[str, Any], str | None]]
+) -> None:
+    where = normalize(node)
+    if isinstance(where, bool) or (found := sieve(where, in_documents)) is None:
+        return
+    records = Records([str(n) for n in range(len(rows))], None, [row[1] for row in rows], [row[0] for row in rows])
+    matching = [str(n) for n, row in enumerate(rows) if predicate(node)(*row)]
+    if found.asked is not None:
+        assert_normal(found.asked)
+        assert not any(map(in_documents, leaves(found.asked)))
+        assert set(matching) <= {str(n) for n, row in enumerate(rows) if predicate(found.asked)(*row)}
+    read = found.read(Include())
+    kept = found.keep(records.only(read), Include(documents=True))
+    assert kept.ids == matching
+    assert kept.documents == [rows[int(name)][1] for name in matching]
+    assert kept.metadatas is None

@@ -14,8 +14,8 @@ from typing import Final
 from vstore._async._run import run_blocking
 from vstore._async.protocol import AsyncForeignCollection
 from vstore.errors import Mismatch
-from vstore.filters.evaluate import predicate
-from vstore.filters.tree import DocumentContains, Filter, leaves
+from vstore.filters.sieve import Sieve
+from vstore.filters.tree import Filter
 from vstore.foreign import Rows, foreign_key
 from vstore.foreign_records import to_records
 from vstore.mapping import IdType, Mapping
@@ -87,11 +87,14 @@ class AsyncMappedCollection:
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
         """Every record that matches once; a page has those of ``batch_size`` rows that match."""
-        read = _with_columns_of(where, include)
+        sieve = None if where is None else Sieve(where, None)
+        read = include if sieve is None else sieve.read(include)
         async for rows, token in self._table.pages(batch_size, after, read):
-            records = await self._records(rows, read, where)
+            records = await self._records(rows, read)
+            if sieve is not None:
+                records = await run_blocking(sieve.keep, records, include)
             if records.ids:
-                yield _only(records, include), token
+                yield records, token
 
     async def count(self, where: Filter | None) -> int:
         """How many records match; with a filter all are read."""
@@ -102,9 +105,8 @@ class AsyncMappedCollection:
             total += len(records)
         return total
 
-    async def _records(self, rows: Rows, include: Include, where: Filter | None = None) -> Records:
-        records = await run_blocking(to_records, self.mapping, self.info, rows, include)
-        return records if where is None else await run_blocking(_matching, records, where)
+    async def _records(self, rows: Rows, include: Include) -> Records:
+        return await run_blocking(to_records, self.mapping, self.info, rows, include)
 
     async def _approximate(self, vector: VectorArray, k: int, include: Include) -> Hits | None:
         read = replace(include, vectors=True)
@@ -114,7 +116,7 @@ class AsyncMappedCollection:
         records = await self._records(rows, read)
         assert records.vectors is not None
         distance = distances(self.info.metric, vector, records.vectors)
-        return ranked(self.info.metric, _only(records, include), distance, k)
+        return ranked(self.info.metric, records.only(include), distance, k)
 
     async def _compared(self, vectors: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: every record is read, and k are kept for each query."""
@@ -122,28 +124,3 @@ class AsyncMappedCollection:
         async for page, _ in self.scan(where, _PAGE, None, Include(vectors=True)):
             await run_blocking(best.take, page)
         return best.hits(await self.get(best.ids, include))
-
-
-def _with_columns_of(where: Filter | None, include: Include) -> Include:
-    """The columns asked for, and those that the filter looks at."""
-    if where is None:
-        return include
-    kinds = {isinstance(leaf, DocumentContains) for leaf in leaves(where)}
-    return replace(include, documents=include.documents or True in kinds, metadatas=include.metadatas or False in kinds)
-
-
-def _only(records: Records, include: Include) -> Records:
-    return Records(
-        records.ids,
-        records.vectors if include.vectors else None,
-        records.documents if include.documents else None,
-        records.metadatas if include.metadatas else None,
-    )
-
-
-def _matching(records: Records, where: Filter) -> Records:
-    test = predicate(where)
-    documents = records.documents or [None] * len(records)
-    metadatas = records.metadatas or [{}] * len(records)
-    rows = enumerate(zip(metadatas, documents, strict=True))
-    return records.take([place for place, (metadata, document) in rows if test(metadata, document)])

@@ -15,8 +15,8 @@ from typing import Final
 from vstore._sync._run import run_blocking
 from vstore._sync.protocol import ForeignCollection
 from vstore.errors import Mismatch
-from vstore.filters.evaluate import predicate
-from vstore.filters.tree import DocumentContains, Filter, leaves
+from vstore.filters.sieve import Sieve
+from vstore.filters.tree import Filter
 from vstore.foreign import Rows, foreign_key
 from vstore.foreign_records import to_records
 from vstore.mapping import IdType, Mapping
@@ -88,11 +88,14 @@ class MappedCollection:
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
         """Every record that matches once; a page has those of ``batch_size`` rows that match."""
-        read = _with_columns_of(where, include)
+        sieve = None if where is None else Sieve(where, None)
+        read = include if sieve is None else sieve.read(include)
         for rows, token in self._table.pages(batch_size, after, read):
-            records = self._records(rows, read, where)
+            records = self._records(rows, read)
+            if sieve is not None:
+                records = run_blocking(sieve.keep, records, include)
             if records.ids:
-                yield _only(records, include), token
+                yield records, token
 
     def count(self, where: Filter | None) -> int:
         """How many records match; with a filter all are read."""
@@ -103,9 +106,8 @@ class MappedCollection:
             total += len(records)
         return total
 
-    def _records(self, rows: Rows, include: Include, where: Filter | None = None) -> Records:
-        records = run_blocking(to_records, self.mapping, self.info, rows, include)
-        return records if where is None else run_blocking(_matching, records, where)
+    def _records(self, rows: Rows, include: Include) -> Records:
+        return run_blocking(to_records, self.mapping, self.info, rows, include)
 
     def _approximate(self, vector: VectorArray, k: int, include: Include) -> Hits | None:
         read = replace(include, vectors=True)
@@ -115,7 +117,7 @@ class MappedCollection:
         records = self._records(rows, read)
         assert records.vectors is not None
         distance = distances(self.info.metric, vector, records.vectors)
-        return ranked(self.info.metric, _only(records, include), distance, k)
+        return ranked(self.info.metric, records.only(include), distance, k)
 
     def _compared(self, vectors: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: every record is read, and k are kept for each query."""
@@ -123,28 +125,3 @@ class MappedCollection:
         for page, _ in self.scan(where, _PAGE, None, Include(vectors=True)):
             run_blocking(best.take, page)
         return best.hits(self.get(best.ids, include))
-
-
-def _with_columns_of(where: Filter | None, include: Include) -> Include:
-    """The columns asked for, and those that the filter looks at."""
-    if where is None:
-        return include
-    kinds = {isinstance(leaf, DocumentContains) for leaf in leaves(where)}
-    return replace(include, documents=include.documents or True in kinds, metadatas=include.metadatas or False in kinds)
-
-
-def _only(records: Records, include: Include) -> Records:
-    return Records(
-        records.ids,
-        records.vectors if include.vectors else None,
-        records.documents if include.documents else None,
-        records.metadatas if include.metadatas else None,
-    )
-
-
-def _matching(records: Records, where: Filter) -> Records:
-    test = predicate(where)
-    documents = records.documents or [None] * len(records)
-    metadatas = records.metadatas or [{}] * len(records)
-    rows = enumerate(zip(metadatas, documents, strict=True))
-    return records.take([place for place, (metadata, document) in rows if test(metadata, document)])
