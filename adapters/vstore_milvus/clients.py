@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Any, Final
+from uuid import uuid4
 
 from filelock import FileLock
 from filelock import Timeout as LockTaken
@@ -94,12 +96,22 @@ def _refusal(path: str) -> Unavailable:
 
 def open_client(target: Target, uri: str, timeout: float) -> MilvusClient:
     """A sync client, connected."""
-    return MilvusClient(uri, token=target.token, db_name=target.database, timeout=timeout)
+    return MilvusClient(uri, token=target.token, db_name=target.database, timeout=timeout, **_own_connection())
 
 
 def open_client_async(target: Target, uri: str, seconds: float) -> AsyncMilvusClient:
     """An async client; it connects with its first call."""
-    return AsyncMilvusClient(uri, token=target.token, db_name=target.database, timeout=seconds)
+    return AsyncMilvusClient(uri, token=target.token, db_name=target.database, timeout=seconds, **_own_connection())
+
+
+def _own_connection() -> dict[str, Any]:
+    """What gives a client a connection of its own, which ends with it.
+
+    Left to itself pymilvus shares one among the clients of an address. 2.6.4 closes it with the first of them, the
+    application's own among those that then fail; 3.0.2 never closes it, and lends a plain one to a client that asks
+    for TLS.
+    """
+    return {"dedicated": True} if find_spec("pymilvus.client.connection_manager") else {"alias": uuid4().hex}
 
 
 def load_scipy() -> None:

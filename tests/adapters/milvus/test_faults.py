@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -97,8 +99,9 @@ def test_databases_are_apart(server: str) -> None:
             other.delete_collection("apart")
 
 
-def test_closing_one_store_leaves_another_open(server: str) -> None:
-    """pymilvus shares one connection among the clients of an address."""
+def test_closing_one_store_leaves_others_and_the_application_connected(server: str) -> None:
+    """pymilvus 2.6.4 shares one connection among the clients of an address, and the first to be closed closes it."""
+    application = MilvusClient(server.replace("milvus", "http"))
     first, second = vstore.connect(server), vstore.connect(server)
     c = second.create_collection("shared", dimension=2)
     first.close()
@@ -106,6 +109,44 @@ def test_closing_one_store_leaves_another_open(server: str) -> None:
     assert c.count() == 1
     second.delete_collection("shared")
     second.close()
+    assert not application.has_collection("shared")
+    application.close()
+
+
+def test_a_closed_store_leaves_no_connection(server: str) -> None:
+    """pymilvus 3.0.2 keeps the connection of an address until the process ends."""
+    port = server.rpartition(":")[2]
+    script = f"""
+import asyncio, vstore
+from pathlib import Path
+
+def connections():
+    tables = "".join(table.read_text() for table in Path("/proc/net").glob("tcp*"))
+    mine = {{Path(fd).resolve().name for fd in Path("/proc/self/fd").iterdir()}}
+    rows = [line.split() for line in tables.splitlines()]
+    return sum(row[2].endswith(":{int(port):04X}") and f"socket:[{{row[9]}}]" in mine for row in rows)
+
+async def once():
+    async with vstore.aio.connect("{server}") as store:
+        await store.ping()
+        assert connections() > 0
+
+with vstore.connect("{server}") as store:
+    store.ping()
+    assert connections() > 0
+asyncio.run(once())
+print(connections())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["0"], done.stderr
+
+
+def test_a_store_that_asks_for_tls_takes_no_plain_connection(server: str) -> None:
+    """pymilvus 3.0.2 lends the plain connection of an address to a client that asks for TLS."""
+    with vstore.connect(server) as plain:
+        plain.ping()
+        with pytest.raises((Unavailable, Timeout)):
+            vstore.connect(server.replace("milvus", "milvus+https"), timeout=1.0)
 
 
 def test_a_borrowed_client_stays_open(server: str) -> None:
