@@ -130,6 +130,8 @@ class AsyncMilvusForeignCollection:
         while True:
             behind = self._schema.behind(last)
             try:
+                # reduce_stop_for_best: without it a key that insert stored twice could hide others behind it. With
+                # it the server answers more than ``limit``, where it has several segments.
                 found = await self._query(behind, fields, limit=room, reduce_stop_for_best=True)
             except LimitExceeded:
                 if room == 1:
@@ -139,8 +141,10 @@ class AsyncMilvusForeignCollection:
             if not found:
                 return
             found.sort(key=lambda row: row[self._schema.key])
-            last = found[-1][self._schema.key]
-            yield await self._rows(found, include), token(last)
+            for start in range(0, len(found), size):
+                part = found[start : start + size]
+                last = part[-1][self._schema.key]
+                yield await self._rows(part, include), token(last)
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         found = await self._session.call(

@@ -157,7 +157,7 @@ class AsyncReader:
             behind = f"(id > {literal(last)})"
             chosen = behind if condition is None else f"({behind} and {condition})"
             try:
-                rows = await self._query(chosen, fields(include), limit=room, reduce_stop_for_best=True)
+                rows = await self._query(chosen, fields(include), limit=room)
             except LimitExceeded:
                 if room == 1:
                     raise

@@ -131,6 +131,8 @@ class MilvusForeignCollection:
         while True:
             behind = self._schema.behind(last)
             try:
+                # reduce_stop_for_best: without it a key that insert stored twice could hide others behind it. With
+                # it the server answers more than ``limit``, where it has several segments.
                 found = self._query(behind, fields, limit=room, reduce_stop_for_best=True)
             except LimitExceeded:
                 if room == 1:
@@ -140,8 +142,10 @@ class MilvusForeignCollection:
             if not found:
                 return
             found.sort(key=lambda row: row[self._schema.key])
-            last = found[-1][self._schema.key]
-            yield self._rows(found, include), token(last)
+            for start in range(0, len(found), size):
+                part = found[start : start + size]
+                last = part[-1][self._schema.key]
+                yield self._rows(part, include), token(last)
 
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         found = self._session.call(

@@ -156,7 +156,7 @@ class Reader:
             behind = f"(id > {literal(last)})"
             chosen = behind if condition is None else f"({behind} and {condition})"
             try:
-                rows = self._query(chosen, fields(include), limit=room, reduce_stop_for_best=True)
+                rows = self._query(chosen, fields(include), limit=room)
             except LimitExceeded:
                 if room == 1:
                     raise

@@ -173,6 +173,34 @@ def test_scans_are_complete_and_go_on_behind_any_page(new: New) -> None:
     assert sorted(behind) == sorted(i for page in pages[5:] for i in page.records.ids)
 
 
+def test_a_page_is_no_larger_than_asked_for(new: New, store: vstore.Store) -> None:
+    """With reduce_stop_for_best, which pymilvus's iterator sends, several segments bring more than the limit."""
+    c = new()
+    schema = MilvusClient.create_schema(auto_id=False)
+    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=100)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=2)
+    index = MilvusClient.prepare_index_params()
+    index.add_index("vector", index_type="FLAT", metric_type="L2")
+    client: MilvusClient = store.native
+    client.create_collection("foreign_pages", schema=schema, index_params=index)
+    try:
+        ids = [f"{number:x}" for number in random.Random(4).sample(range(10**6), 900)]
+        for start in range(0, 900, 300):
+            part = ids[start : start + 300]
+            c.add(part, vectors(300))
+            client.insert("foreign_pages", [{"id": i, "vector": [1.0, 2.0]} for i in part])
+            client.flush(c.name)
+            client.flush("foreign_pages")
+        for target in (c, store.get_collection("foreign_pages", mapping="auto")):
+            pages = list(target.scan(batch_size=70, include=()))
+            assert max(len(page.records) for page in pages) <= 70
+            assert sorted(i for page in pages for i in page.records.ids) == sorted(ids)
+            behind = [i for page in target.scan(batch_size=99, after=pages[3].cursor) for i in page.records.ids]
+            assert sorted(behind) == sorted(i for page in pages[4:] for i in page.records.ids)
+    finally:
+        client.drop_collection("foreign_pages")
+
+
 @pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
 def test_distances_of_near_duplicates_are_float64(new: New, metric: str) -> None:
     """Milvus computes in float32, and of many vectors at once l2 as a difference of large terms."""
