@@ -74,7 +74,8 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
         atomic_writes=no(
             "a call beyond one batch is several requests, and Milvus has no transactions. Reads that a write needs "
             "(existing ids, old columns) and the write itself are one step against all other calls of this store, "
-            "not against other processes that write the same ids at the same moment"
+            "not against other processes that write the same ids at the same moment. A read that meets another "
+            "process's upsert half done may see a record twice, or not at all"
         ),
         rename=native(),
         mapping=emulated(

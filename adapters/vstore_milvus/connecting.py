@@ -20,8 +20,10 @@ from vstore.urls import StoreURL
 from vstore_milvus._async._run import bounded, nothing
 from vstore_milvus._async.adapter import AsyncMilvusAdapter
 from vstore_milvus._async.session import AsyncSession
+from vstore_milvus._async.turns import AsyncTurns
 from vstore_milvus._sync.adapter import MilvusAdapter
 from vstore_milvus._sync.session import Session
+from vstore_milvus._sync.turns import Turns
 from vstore_milvus.capabilities import capabilities
 from vstore_milvus.clients import LiteFile, load_scipy, open_client, open_client_async
 from vstore_milvus.config import Target, read_target
@@ -54,8 +56,8 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
     except BaseException:
         close()
         raise
-    session = Session(client, record, settings.timeout, file.lock if file is not None else nullcontext())
-    return MilvusAdapter(session, _writing(target), close, secrets)
+    guard = file.lock if file is not None else nullcontext()
+    return MilvusAdapter(Session(client, record, settings.timeout, guard, _turns(target)), close, secrets)
 
 
 async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
@@ -71,8 +73,8 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
         except BaseException:
             await client.close()
             raise
-    session = AsyncSession(client, record, settings.timeout, nothing())
-    return AsyncMilvusAdapter(session, asyncio.Lock(), client.close, secrets)
+    session = AsyncSession(client, record, settings.timeout, nothing(), AsyncTurns())
+    return AsyncMilvusAdapter(session, client.close, secrets)
 
 
 def borrow(client: object, settings: Settings) -> Adapter:
@@ -83,8 +85,8 @@ def borrow(client: object, settings: Settings) -> Adapter:
         raise InvalidInput(f"client= takes a MilvusClient of pymilvus, not its {type(client).__name__}")
     with _connecting(()):
         record = _record(client.get_server_version(timeout=settings.timeout))
-    lock = Lock() if record.mode == "embedded" else nullcontext()
-    return MilvusAdapter(Session(client, record, settings.timeout, lock), Lock(), lambda: None, ())
+    guard = Lock() if record.mode == "embedded" else nullcontext()
+    return MilvusAdapter(Session(client, record, settings.timeout, guard, Turns()), lambda: None, ())
 
 
 async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
@@ -97,22 +99,22 @@ async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
     async def close() -> None:
         pass
 
-    lock = asyncio.Lock() if record.mode == "embedded" else nothing()
-    return AsyncMilvusAdapter(AsyncSession(client, record, settings.timeout, lock), asyncio.Lock(), close, ())
+    guard = asyncio.Lock() if record.mode == "embedded" else nothing()
+    return AsyncMilvusAdapter(AsyncSession(client, record, settings.timeout, guard, AsyncTurns()), close, ())
 
 
-_locks: dict[tuple[str, str, str], Lock] = {}
+_all_turns: dict[tuple[str, str, str], Turns] = {}
 _registry: Final = Lock()
 
 
-def _writing(target: Target) -> Lock:
-    """The lock of all sync stores of this process on one database.
+def _turns(target: Target) -> Turns:
+    """The turns of all sync stores of this process on one database.
 
     They share what pymilvus knows of the time of their last write, which it overwrites with an earlier one
     where the answer to that came later: with one write at a time it does not.
     """
     with _registry:
-        return _locks.setdefault((target.path, target.uri, target.database), Lock())
+        return _all_turns.setdefault((target.path, target.uri, target.database), Turns())
 
 
 def _secrets(token: str) -> tuple[str, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import Lock, sleep
+from asyncio import Condition, Lock, sleep
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-__all__ = ["Closer", "Guard", "Lock", "bounded", "compute", "nothing", "sleep"]
+__all__ = ["Closer", "Condition", "Guard", "Lock", "bounded", "compute", "nothing", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

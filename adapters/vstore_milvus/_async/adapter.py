@@ -10,7 +10,7 @@ from pymilvus import AsyncMilvusClient
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
 from vstore.types import HNSW, CollectionInfo, Flat, Index
-from vstore_milvus._async._run import Closer, Lock
+from vstore_milvus._async._run import Closer
 from vstore_milvus._async.collection import AsyncMilvusCollection
 from vstore_milvus._async.foreign import AsyncMilvusForeign
 from vstore_milvus._async.session import AsyncSession
@@ -23,10 +23,10 @@ __all__ = ["AsyncMilvusAdapter"]
 class AsyncMilvusAdapter:
     """Implements ``AsyncAdapter``."""
 
-    def __init__(self, session: AsyncSession, lock: Lock, close: Closer, secrets: Sequence[str]) -> None:
+    def __init__(self, session: AsyncSession, close: Closer, secrets: Sequence[str]) -> None:
         self._session = session
         self._client = session.client
-        self._lock = lock
+        self._lock = session.turns.writing
         self._close = close
         self._secrets = secrets
 
@@ -123,4 +123,4 @@ class AsyncMilvusAdapter:
         token = token_of(described)
         if not token:
             raise Mismatch(f"{info.name!r} exists, but vstore did not create it")
-        return AsyncMilvusCollection(self._session, info, token, self._lock)
+        return AsyncMilvusCollection(self._session, info, token)

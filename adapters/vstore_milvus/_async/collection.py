@@ -11,7 +11,7 @@ from pymilvus import AsyncMilvusClient
 from vstore.errors import AlreadyExists, NotFound, following
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
-from vstore_milvus._async._run import Lock, compute
+from vstore_milvus._async._run import compute
 from vstore_milvus._async.reading import AsyncReader
 from vstore_milvus._async.searching import AsyncSearcher
 from vstore_milvus._async.session import AsyncSession
@@ -30,12 +30,12 @@ class AsyncMilvusCollection:
     row twice) and no partial update before 2.6, so that most writes need a read first.
     """
 
-    def __init__(self, session: AsyncSession, info: CollectionInfo, token: str, lock: Lock) -> None:
+    def __init__(self, session: AsyncSession, info: CollectionInfo, token: str) -> None:
         self._session = session
         self._client: AsyncMilvusClient = session.client
         self._info = info
         self._token = token
-        self._lock = lock
+        self._lock = session.turns.writing
         self._read = AsyncReader(session, info, token)
         self._search = AsyncSearcher(session, self._read)
         limits = session.capabilities.limits
@@ -124,24 +124,19 @@ class AsyncMilvusCollection:
         Upsert for new records too: another process may have written the same id since it was looked for, and
         an insert would store the row twice.
         """
-        self._session.check(self._token)
         for start in range(0, len(records), self._rows):
             rows = await compute(encode, records[start : start + self._rows])
             for part in split(rows, self._rows, self._bytes, self._info.dimension):
                 with following(done):
-                    await self._session.call(self._client.upsert, self._info.name, part)
+                    await self._session.upsert(self._token, self._info.name, part)
                 done += [row["id"] for row in part]
 
     async def _delete(self, ids: list[str]) -> None:
-        self._session.check(self._token)
         done: list[str] = []
         for start in range(0, len(ids), self._rows):
             part = ids[start : start + self._rows]
-            try:
-                with following(done):
-                    await self._session.call(self._client.delete, self._info.name, filter=with_ids(part))
-            finally:
-                self._session.hidden(self._token)
+            with following(done):
+                await self._session.delete(self._token, self._info.name, with_ids(part))
             done += part
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from threading import Lock
+from threading import Condition, Lock
 from time import sleep
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-__all__ = ["Closer", "Guard", "Lock", "bounded", "compute", "sleep"]
+__all__ = ["Closer", "Condition", "Guard", "Lock", "bounded", "compute", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

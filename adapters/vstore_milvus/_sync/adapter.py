@@ -11,7 +11,7 @@ from pymilvus import MilvusClient
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
 from vstore.types import HNSW, CollectionInfo, Flat, Index
-from vstore_milvus._sync._run import Closer, Lock
+from vstore_milvus._sync._run import Closer
 from vstore_milvus._sync.collection import MilvusCollection
 from vstore_milvus._sync.foreign import MilvusForeign
 from vstore_milvus._sync.session import Session
@@ -24,10 +24,10 @@ __all__ = ["MilvusAdapter"]
 class MilvusAdapter:
     """Implements ``Adapter``."""
 
-    def __init__(self, session: Session, lock: Lock, close: Closer, secrets: Sequence[str]) -> None:
+    def __init__(self, session: Session, close: Closer, secrets: Sequence[str]) -> None:
         self._session = session
         self._client = session.client
-        self._lock = lock
+        self._lock = session.turns.writing
         self._close = close
         self._secrets = secrets
 
@@ -124,4 +124,4 @@ class MilvusAdapter:
         token = token_of(described)
         if not token:
             raise Mismatch(f"{info.name!r} exists, but vstore did not create it")
-        return MilvusCollection(self._session, info, token, self._lock)
+        return MilvusCollection(self._session, info, token)

@@ -12,7 +12,7 @@ from pymilvus import MilvusClient
 from vstore.errors import AlreadyExists, NotFound, following
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
-from vstore_milvus._sync._run import Lock, compute
+from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.reading import Reader
 from vstore_milvus._sync.searching import Searcher
 from vstore_milvus._sync.session import Session
@@ -31,12 +31,12 @@ class MilvusCollection:
     row twice) and no partial update before 2.6, so that most writes need a read first.
     """
 
-    def __init__(self, session: Session, info: CollectionInfo, token: str, lock: Lock) -> None:
+    def __init__(self, session: Session, info: CollectionInfo, token: str) -> None:
         self._session = session
         self._client: MilvusClient = session.client
         self._info = info
         self._token = token
-        self._lock = lock
+        self._lock = session.turns.writing
         self._read = Reader(session, info, token)
         self._search = Searcher(session, self._read)
         limits = session.capabilities.limits
@@ -125,24 +125,19 @@ class MilvusCollection:
         Upsert for new records too: another process may have written the same id since it was looked for, and
         an insert would store the row twice.
         """
-        self._session.check(self._token)
         for start in range(0, len(records), self._rows):
             rows = compute(encode, records[start : start + self._rows])
             for part in split(rows, self._rows, self._bytes, self._info.dimension):
                 with following(done):
-                    self._session.call(self._client.upsert, self._info.name, part)
+                    self._session.upsert(self._token, self._info.name, part)
                 done += [row["id"] for row in part]
 
     def _delete(self, ids: list[str]) -> None:
-        self._session.check(self._token)
         done: list[str] = []
         for start in range(0, len(ids), self._rows):
             part = ids[start : start + self._rows]
-            try:
-                with following(done):
-                    self._session.call(self._client.delete, self._info.name, filter=with_ids(part))
-            finally:
-                self._session.hidden(self._token)
+            with following(done):
+                self._session.delete(self._token, self._info.name, with_ids(part))
             done += part
 
 

@@ -11,6 +11,7 @@ from pymilvus import MilvusClient
 from vstore.capabilities import Capabilities
 from vstore.errors import NotFound, VStoreError
 from vstore_milvus._sync._run import Guard, bounded
+from vstore_milvus._sync.turns import Turns
 from vstore_milvus.errors import guarded, not_loaded
 
 __all__ = ["Session"]
@@ -23,11 +24,15 @@ class Session:
         client: The client of pymilvus.
         capabilities: What this connection can do.
         lite: Whether it is Milvus Lite.
+        turns: Keeps reads from seeing a write half done.
         dropped: Tokens of the collections that this store has deleted.
     """
 
-    def __init__(self, client: MilvusClient, capabilities: Capabilities, seconds: float, guard: Guard) -> None:
+    def __init__(
+        self, client: MilvusClient, capabilities: Capabilities, seconds: float, guard: Guard, turns: Turns
+    ) -> None:
         self.client = client
+        self.turns = turns
         self.capabilities = capabilities
         self.lite = capabilities.mode == "embedded"
         self.dropped: set[str] = set()
@@ -60,19 +65,35 @@ class Session:
         an error of the server's or the network's. A server that was killed answers again before it has read its log
         again, for up to half a minute with the level ``Session``: as if nothing had been written (measured on 2.3.5).
         """
-        self.check(token)
-        missed = self._missed.get(token, 0) + self._breaks
-        kwargs["consistency_level"] = "Session" if self._seen.get(token) == missed else "Strong"
-        try:
-            found = self.call(method, name, **kwargs)
-        except VStoreError as error:
-            if not not_loaded(error):
-                raise
-            self.call(self.client.load_collection, name)
-            kwargs["consistency_level"] = "Strong"
-            found = self.call(method, name, **kwargs)
-        self._seen[token] = max(missed, self._seen.get(token, 0))
+        with self.turns[token].read():
+            self.check(token)
+            missed = self._missed.get(token, 0) + self._breaks
+            kwargs["consistency_level"] = "Session" if self._seen.get(token) == missed else "Strong"
+            try:
+                found = self.call(method, name, **kwargs)
+            except VStoreError as error:
+                if not not_loaded(error):
+                    raise
+                self.call(self.client.load_collection, name)
+                kwargs["consistency_level"] = "Strong"
+                found = self.call(method, name, **kwargs)
+            self._seen[token] = max(missed, self._seen.get(token, 0))
         return found
+
+    def upsert(self, token: str, name: str, rows: list[dict[str, Any]]) -> None:
+        """Writes rows of a collection, in one request."""
+        with self.turns[token].write():
+            self.check(token)
+            self.call(self.client.upsert, name, rows)
+
+    def delete(self, token: str, name: str, condition: str) -> None:
+        """Deletes rows of a collection, in one request."""
+        with self.turns[token].write():
+            self.check(token)
+            try:
+                self.call(self.client.delete, name, filter=condition)
+            finally:
+                self.hidden(token)
 
     def begin(self, token: str) -> None:
         """A collection is new and empty: there is nothing that its first read could miss."""

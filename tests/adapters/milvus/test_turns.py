@@ -1,0 +1,114 @@
+"""Reads beside writes: a server that takes in a write shows it half done."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vstore
+from vstore import aio
+
+New = Callable[..., vstore.Collection]
+
+
+def test_no_read_sees_a_write_half_done(new: New, store: vstore.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    c, other = new(), new()
+    ids = [f"r{n:03}" for n in range(300)]
+    vectors = np.ones((300, 2), dtype=np.float32)
+    c.add(ids, vectors)
+    other.add(["a"], vectors[:1])
+    writing = threading.Event()
+    met: list[str] = []
+    upsert, query = store.native.upsert, store.native.query
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        writing.set()
+        try:
+            result = upsert(*args, **kwargs)
+            time.sleep(0.02)
+        finally:
+            writing.clear()
+        return result
+
+    def watched(name: str, **kwargs: Any) -> Any:
+        before = writing.is_set()
+        found = query(name, **kwargs)
+        if name == c.name and (before or writing.is_set()):
+            met.append(kwargs["filter"])
+        return found
+
+    monkeypatch.setattr(store.native, "upsert", slow)
+    monkeypatch.setattr(store.native, "query", watched)
+    stop = threading.Event()
+    turns = 0
+
+    def write() -> None:
+        nonlocal turns
+        while not stop.is_set():
+            c.upsert(ids, vectors)
+            turns += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        deadline = time.monotonic() + 8
+        while time.monotonic() < deadline:
+            assert c.count() == 300
+            assert c.get(ids, include=()).ids == ids
+            assert [i for page in c.scan(batch_size=70, include=()) for i in page.records.ids] == ids
+            assert len(c.query(vector=[0, 0], k=300)) == 300
+            assert other.count() == 1
+    finally:
+        stop.set()
+        writer.join()
+    assert met == []
+    assert turns > 10, "the writer starved"
+
+
+def test_tasks_take_turns_too(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        async with await aio.connect(server) as store:
+            c = await store.create_collection("turns", dimension=2)
+            inside: list[str] = []
+            upsert, query = store.native.upsert, store.native.query
+
+            async def alone(*args: Any, **kwargs: Any) -> Any:
+                assert inside == []
+                inside.append("write")
+                result = await upsert(*args, **kwargs)
+                await asyncio.sleep(0.02)
+                assert inside == ["write"]
+                inside.clear()
+                return result
+
+            async def beside(*args: Any, **kwargs: Any) -> Any:
+                assert "write" not in inside
+                inside.append("read")
+                try:
+                    return await query(*args, **kwargs)
+                finally:
+                    inside.remove("read")
+
+            monkeypatch.setattr(store.native, "upsert", alone)
+            monkeypatch.setattr(store.native, "query", beside)
+
+            async def work(number: int) -> None:
+                for turn in range(5):
+                    await c.upsert([f"r{number}"], [[number, turn + 1]])
+                    assert (await c.get([f"r{number}"], include=())).ids == [f"r{number}"]
+                    await asyncio.wait_for(c.count(), 30)
+
+            cancelled = asyncio.ensure_future(c.count())
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            await asyncio.gather(*map(work, range(8)))
+            assert await c.count() == 8
+            await store.delete_collection("turns")
+
+    asyncio.run(run())
