@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vstore.capabilities import Capabilities, Limits, emulated, native, no
+from vstore.capabilities import Capabilities, Feature, Limits, emulated, native, no
 
 __all__ = ["LITE_PREFIX", "MAX_ROWS", "MAX_WINDOW", "capabilities"]
 
@@ -19,6 +19,13 @@ _INTERIM: Final = (
     "the server's interim index: recall .5 of random vectors on 2.3.5, exact with the server's setting "
     "queryNode.segcore.interimIndex.enableIndex=false"
 )
+
+
+def _sifted(column: str) -> Feature:
+    return emulated(
+        f"the {column} of every record that the rest of the filter leaves is read and looked at here, and a query "
+        "compares their vectors one by one: time grows with their number"
+    )
 
 
 def capabilities(*, reported: str, client_version: str) -> Capabilities:
@@ -65,9 +72,9 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
             "where the index gives fewer than k hits the matches are counted and, if there are more, read and "
             "compared one by one"
         ),
-        document_contains=local or no("Milvus 2.3 finds prefixes only; later versions are not tested"),
+        document_contains=local or _sifted("document"),
         string_ordering=local or native("by UTF-8 bytes, which is the order of code points"),
-        matches=local or no("Milvus has no regular expressions on JSON"),
+        matches=local or _sifted("metadata"),
         nested_metadata=native() if lite else no("the strings that filters ask for stand beside flat metadata"),
         nested_paths=local or no("the strings that filters ask for stand beside flat metadata"),
         int64_ordering=local or native("through strings that order as numbers do"),

@@ -14,11 +14,25 @@ from collections.abc import Sequence
 from typing import Final
 
 from vstore.errors import LimitExceeded
-from vstore.filters.tree import And, ContainsAny, Eq, Exists, Filter, In, Not, Or, Order, OrderOp
+from vstore.filters.tree import (
+    And,
+    ContainsAny,
+    DocumentContains,
+    Eq,
+    Exists,
+    Filter,
+    In,
+    Leaf,
+    Matches,
+    Not,
+    Or,
+    Order,
+    OrderOp,
+)
 from vstore.types import Scalar
 from vstore_milvus.tokens import ABOVE_NUMBERS, ABOVE_TEXTS, NUMBERS, TEXTS, element, literal, scalar
 
-__all__ = ["MAX_EXPRESSION_BYTES", "compile_filter", "with_ids"]
+__all__ = ["MAX_EXPRESSION_BYTES", "compile_filter", "unanswered", "with_ids"]
 
 MAX_EXPRESSION_BYTES: Final = 8 << 20
 _INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -40,6 +54,15 @@ def compile_filter(node: Filter) -> str:
             hint="Ask in parts, with fewer or shorter values each.",
         )
     return text
+
+
+def unanswered(leaf: Leaf) -> bool:
+    """Whether a server cannot be asked a leaf.
+
+    LIKE finds prefixes only on 2.3, and the adapter is not tested on what later versions make of it; regular
+    expressions are Python's.
+    """
+    return isinstance(leaf, DocumentContains | Matches)
 
 
 def with_ids(ids: Sequence[str]) -> str:

@@ -7,14 +7,14 @@ from contextlib import suppress
 from typing import Any, Final
 
 from vstore.errors import LimitExceeded
-from vstore.filters.evaluate import predicate
-from vstore.filters.tree import DocumentContains, Filter, leaves
+from vstore.filters.sieve import Sieve, sieve
+from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Include, Records
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
-from vstore_milvus.compile import compile_filter, with_ids
+from vstore_milvus.compile import compile_filter, unanswered, with_ids
 from vstore_milvus.tokens import literal
 
 __all__ = ["ANSWER_BYTES", "AsyncReader"]
@@ -63,6 +63,10 @@ class AsyncReader:
             + (_TEXT_BYTES if include.documents or include.metadatas else 0)
         )
 
+    def sieve(self, where: Filter | None) -> Sieve | None:
+        """How to answer a filter of which a server is asked a part only; None where it is asked all, and on Lite."""
+        return None if where is None or self._session.lite else sieve(where, unanswered)
+
     async def condition(self, where: Filter | None) -> str | None:
         """A filter as an expression of Milvus."""
         if where is None:
@@ -75,13 +79,11 @@ class AsyncReader:
         It parses the JSON of every record once a comparison, has no ``in`` on its paths and no escapes in LIKE:
         its filters are answered here, from the metadata, which are read in parts if they are many.
         """
-        columns = Include(documents=any(isinstance(leaf, DocumentContains) for leaf in leaves(where)), metadatas=True)
-        test, found = predicate(where), list[str]()
+        whole, found = Sieve(where, None), list[str]()
+        columns = whole.read(_IDS)
 
         def add(records: Records) -> None:
-            documents = records.documents or [None] * len(records)
-            rows = zip(records.ids, records.metadatas or (), documents, strict=True)
-            found.extend(record_id for record_id, metadata, document in rows if test(metadata, document))
+            found.extend(whole.keep(records, _IDS).ids)
 
         room = ANSWER_BYTES // self.width(columns)
         if await self.count(None) <= room:  # it takes a second for 20,000 records, however few are asked for
@@ -97,6 +99,8 @@ class AsyncReader:
         """How many records match."""
         if self._session.lite and where is not None:
             return len(await self._matching(where))
+        if self.sieve(where) is not None:
+            return len(await self.ids(where))
         found = await self._query(await self.condition(where) or "", ["count(*)"])
         return int(found[0]["count(*)"])
 
@@ -150,14 +154,16 @@ class AsyncReader:
                 if page.ids:
                     yield page, wanted[-1]
             return
-        condition = await self.condition(where)
-        room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(include)))
+        sifting = self.sieve(where)
+        read = include if sifting is None else sifting.read(include)
+        condition = await self.condition(where if sifting is None else sifting.asked)
+        room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(read)))
         last = after or ""
         while True:
             behind = f"(id > {literal(last)})"
             chosen = behind if condition is None else f"({behind} and {condition})"
             try:
-                rows = await self._query(chosen, fields(include), limit=room)
+                rows = await self._query(chosen, fields(read), limit=room)
             except LimitExceeded:
                 if room == 1:
                     raise
@@ -165,6 +171,10 @@ class AsyncReader:
                 continue
             if not rows:
                 return
-            page = await compute(to_records, rows, include, self.info.dimension)
+            page = await compute(to_records, rows, read, self.info.dimension)
             last = max(page.ids)
-            yield page.ordered(sorted(page.ids)), last
+            page = page.ordered(sorted(page.ids))
+            if sifting is not None:
+                page = await compute(sifting.keep, page, include)
+            if page.ids:
+                yield page, last

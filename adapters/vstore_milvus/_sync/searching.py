@@ -49,7 +49,7 @@ class Searcher:
         than k are fetched and compared in float64, until the last of them is farther than the k-th by more
         than what float32 can be off.
         """
-        if not isinstance(self._read.info.index, Flat):
+        if not isinstance(self._read.info.index, Flat) or self._read.sieve(where) is not None:
             return self.nearest(queries, k, where, include)
         condition = self._read.condition(where)
         fetched = Include(vectors=True, documents=include.documents, metadatas=include.metadatas)
@@ -84,7 +84,9 @@ class Searcher:
     def approximate(
         self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None
     ) -> list[Hits]:
-        """The k nearest as the index finds them, never fewer than match."""
+        """The k nearest as the index finds them, never fewer than match; the true ones if it cannot be asked all."""
+        if self._read.sieve(where) is not None:
+            return self.nearest(queries, k, where, include)
         condition = self._read.condition(where)
         hits = self._search(queries, k, condition, include, search)
         if short := [row for row, one in enumerate(hits) if len(one) < k]:
