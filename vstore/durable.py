@@ -33,5 +33,6 @@ def transaction(database: Connection) -> Iterator[None]:
         yield
         database.execute("commit")
     except BaseException:
-        database.execute("rollback")
+        if database.in_transaction:  # a full disk has ended it already
+            database.execute("rollback")
         raise

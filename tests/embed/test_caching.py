@@ -208,3 +208,13 @@ def test_a_file_that_is_no_cache_is_told(tmp_path: Path) -> None:
         embed.cached(Model().embedder(), tmp_path / "other.db", chunk=0)
     with pytest.raises(InvalidInput):
         embed.cached(object(), tmp_path / "other.db")  # type: ignore[arg-type]
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    from vstore.embed.cachefile import CacheFile
+
+    file = CacheFile(tmp_path / "v.sqlite")
+    file._connection.execute("pragma max_page_count = 8")
+    with pytest.raises(BackendError, match="disk is full"):
+        file.save("m", [bytes([n]) * 32 for n in range(99)], np.zeros((99, 512), np.float32))
+    file.close()
