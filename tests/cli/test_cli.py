@@ -184,3 +184,8 @@ def test_inspect_of_one_of_vstore_s_own(tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert "l2" in out
     assert "mapping" not in json.loads(run("inspect", url, "letters", "--json")[1])
+
+
+def test_a_mapping_without_a_collection_is_told(tmp_path: Path) -> None:
+    code, _, err = run("inspect", f"chroma:{tmp_path}", "--mapping", "auto")
+    assert (code, "name that behind URL" in err) == (2, True)

@@ -349,3 +349,127 @@ def test_query_loads_no_model_on_the_word_of_a_database(url: str) -> None:
     assert "lexical:512" in run("query", url, "docs", "text")[2]
     code, _, err = run("query", url, "model", "text")
     assert (code, "--embed 'sentence-transformers:x/y'" in err) == (2, True)
+
+
+def test_two_schemas_of_one_database_are_two_targets(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.jsonl", ROWS)
+    one, two = (f"pgvector:{tmp_path / 'pg'}?schema={name}" for name in ("one", "two"))
+    with vstore.connect(two) as store:
+        store.create_collection("docs", embedder=embed.lexical(64)).add(["old"], documents=["older"])
+    for target, there in ((one, 10), (two, 11)):
+        code, out, _ = run("load", path, target, "docs", *TEXT, *LEXICAL, "--json")
+        assert (code, json.loads(out)["resumed"]) == (0, 0)
+        assert len(contents(target)) == there
+
+
+def test_another_embedder_is_told_though_the_collection_has_none(tmp_path: Path, url: str) -> None:
+    with vstore.connect(url) as store:
+        store.create_collection("docs", dimension=64)
+    path = write(tmp_path / "d.jsonl", ROWS)
+    assert run("load", path, url, "docs", *TEXT, *LEXICAL)[0] == 0
+    code, _, err = run("load", path, url, "docs", *TEXT, "--embed", "lexical:64?ngrams=2-3")
+    assert (code, "the embedder is not as it was" in err) == (1, True)
+
+
+@pytest.mark.parametrize("batch_size", [1, 256])
+def test_an_id_of_a_refused_row_is_free(tmp_path: Path, url: str, batch_size: int) -> None:
+    rows = [{"id": "a", "body": ""}, {"id": "a", "body": "good"}, {"id": "a", "body": "late"}, {"id": "b", "body": "b"}]
+    path = write(tmp_path / "d.jsonl", rows)
+    arguments = (path, url, "docs", *TEXT, *LEXICAL, "--dead-letters", tmp_path / "x", "--batch-size", batch_size)
+    assert run("load", *arguments)[0] == 5
+    assert contents(url) == {"a": ("good", {}), "b": ("b", {})}
+    assert [(number, "in row 2 already" in reason) for number, reason in refused(tmp_path / "x")] == [
+        (1, False),
+        (3, True),
+    ]
+
+
+def test_what_is_mistyped_makes_nothing_and_can_be_put_right(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("id,body\na,one\n")
+    for wrong in (("--id", "key", *LEXICAL), ("--id", "id", "--embed", "lexcal:64")):
+        assert run("load", path, url, "docs", "--text", "body", *wrong)[0] == 2
+        assert sorted(tmp_path.iterdir()) == [path]
+    assert run("load", path, url, "docs", *TEXT, *LEXICAL)[0] == 0
+
+
+def test_a_column_that_stands_twice_is_told(tmp_path: Path, url: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "d.csv").write_text("id,body,body,other,other\na,one,two,3,4\n")
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 3, names=["id", "body", "body"]), tmp_path / "d.parquet")
+    for name in ("d.csv", "d.parquet"):
+        code, _, err = run("load", tmp_path / name, url, "docs", *TEXT, *LEXICAL)
+        assert (code, "several columns 'body'" in err) == (2, True)
+
+
+def test_quotes_that_cannot_be_read_are_told_with_their_line(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "d.csv"
+    rows = [*(f"r{n},text {n}" for n in range(7)), "short", 'bad,"abc"def', "z,last"]
+    path.write_text("\n".join(["id,body", *rows, ""]))
+    arguments = (path, url, "docs", *TEXT, *LEXICAL, "--batch-size", 4, "--dead-letters", tmp_path / "x")
+    code, _, err = run("load", *arguments)
+    assert (code, "at line 10" in err, "UTF-8" in err) == (2, True, False)
+    assert len(contents(url)) == 7
+    assert [number for number, _ in refused(tmp_path / "x")] == [8], "those of the batches that are done"
+
+
+def test_moments_of_pandas_are_read_where_nothing_is_lost(tmp_path: Path, url: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for name, moment in (("whole", 1_700_000_000_000_001_000), ("finer", 1_700_000_000_000_001_001)):
+        column = pa.array([moment, None], pa.timestamp("ns", "UTC"))
+        table = pa.table({"id": ["a", "b"], "body": ["one", "two"], "seen": column})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    arguments = (url, "docs", *TEXT, "--metadata", "seen", *LEXICAL)
+    assert run("load", tmp_path / "whole.parquet", *arguments)[0] == 0
+    seen = datetime(2023, 11, 14, 22, 13, 20, 1, tzinfo=UTC)
+    assert contents(url) == {"a": ("one", {"seen": seen}), "b": ("two", {})}
+    code, _, err = run("load", tmp_path / "finer.parquet", *arguments)
+    assert (code, "would lose data" in err) == (2, True)
+
+
+def test_a_parquet_file_that_is_damaged_is_told(tmp_path: Path, url: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "d.parquet"
+    texts = [f"text {n}" for n in range(3000)]
+    pq.write_table(pa.table({"id": texts, "body": texts}), path, row_group_size=1000)
+    data = bytearray(path.read_bytes())
+    for place in range(len(data) // 2, len(data) // 2 + 200):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
+    code, _, err = run("load", path, url, "docs", *TEXT, *LEXICAL)
+    assert (code, f"{path} cannot be read" in err, "UTF-8" in err) == (2, True, False)
+
+
+def test_dead_letters_go_where_they_can_and_only_their_owner_reads_them(tmp_path: Path, url: str) -> None:
+    path = write(tmp_path / "d.jsonl", [*ROWS, "bad"])
+    before = path.read_bytes()
+    code, _, err = run("load", path, url, "docs", *TEXT, *LEXICAL, "--dead-letters", tmp_path / "." / "d.jsonl")
+    assert (code, "the file that is loaded" in err, path.read_bytes()) == (2, True, before)
+    letters = tmp_path / "new" / "letters.jsonl"
+    assert run("load", path, url, "docs", *TEXT, *LEXICAL, "--dead-letters", letters)[0] == 5
+    ledger = next((tmp_path / "d.jsonl.vstore").glob("*[0-9a-f].sqlite"))
+    assert [file.stat().st_mode & 0o077 for file in (letters, ledger)] == [0, 0]
+    code, _, err = run("load", path, url, "docs", *TEXT, *LEXICAL, "--dead-letters", path / "x")
+    assert (code, f"dead letters {path / 'x'}" in err, "--dead-letters" in err) == (1, True, True)
+
+
+@pytest.mark.parametrize("command", [("query", "docs", "text"), ("inspect",), ("inspect", "docs")])
+def test_asking_makes_no_database(tmp_path: Path, command: tuple[str, ...]) -> None:
+    name, *rest = command
+    code, _, err = run(name, f"chroma:{tmp_path / 'typing error'}", *rest)
+    assert (code, "there is no database" in err, list(tmp_path.iterdir())) == (1, True, [])
+
+
+def test_a_hit_is_shown_as_it_stands_and_commands_no_terminal(url: str) -> None:
+    with vstore.connect(url) as store:
+        docs = store.create_collection("docs", embedder=embed.lexical(64))
+        docs.add(["\x1b[31m"], documents=[":smile: [red]x[/red]\x1b[2J\x9b"], metadatas=[{"k": "\x07[b]"}])
+    _, out, _ = run("query", url, "docs", "x")
+    assert all(text in out for text in ("\\x1b[31m", ":smile: [red]x[/red]\\x1b[2J\\x9b", "k: \\x07[b]"))
+    assert not set(out) & {"\x1b", "\x07", "\x9b"}

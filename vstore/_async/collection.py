@@ -88,6 +88,11 @@ class AsyncCollection:
         return self._adapter.info.name
 
     @property
+    def embedder(self) -> Embedder | None:
+        """What it was opened with to turn texts into vectors; ``info.embedder`` is the name stored with it."""
+        return self._embedder
+
+    @property
     def mapping(self) -> Layout | None:
         """How it is read, if vstore did not create it; with what the database told filled in."""
         return self._mapping

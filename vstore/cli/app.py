@@ -117,6 +117,8 @@ def inspect(
     """
     from vstore.cli.inspect import run, run_collection
 
+    if name is None and mapping is not None:
+        raise typer.BadParameter("it is how to read one collection: name that behind URL", param_hint="--mapping")
     with errors_told():
         if name is None:
             run(url, as_json=as_json, timeout=timeout)

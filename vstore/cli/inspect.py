@@ -6,12 +6,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from vstore import Collection, InvalidInput, Mapping, Mismatch, Store, Support, connect
 from vstore.cli.mappings import read_mapping
-from vstore.cli.output import console
+from vstore.cli.output import console, plain
+from vstore.transfer.opening import check_there
 from vstore.types import index_to_dict
 
 __all__ = ["run", "run_collection"]
@@ -21,6 +21,7 @@ _STYLE = {Support.NATIVE: "green", Support.EMULATED: "yellow", Support.NO: "red"
 
 def run(url: str, *, as_json: bool, timeout: float) -> None:
     """Prints what the store is, as tables or as JSON."""
+    check_there(url)
     with connect(url, timeout=timeout) as store:
         if as_json:
             console.print_json(json.dumps(_as_data(store), default=str))
@@ -30,13 +31,14 @@ def run(url: str, *, as_json: bool, timeout: float) -> None:
         console.print(f"[bold]{known.backend}[/] {known.server_version} ({known.mode}{client})\n")
         console.print(_collections(store))
         if foreign := _foreign(store):
-            console.print(f"Not created by vstore; vstore inspect URL NAME tells more: {escape(', '.join(foreign))}\n")
+            console.print(f"Not created by vstore; vstore inspect URL NAME tells more: {plain(', '.join(foreign))}\n")
         console.print(_features(store))
 
 
 def run_collection(url: str, name: str, mapping: str | None, *, as_json: bool, timeout: float) -> None:
     """Prints what one collection is; if vstore did not create it, the mapping to read it with, or that is proposed."""
     chosen = read_mapping(mapping)
+    check_there(url)
     with connect(url, timeout=timeout) as store:
         if chosen is None and store.has_collection(name):
             _print_collection(_collection_data(store.get_collection(name)), as_json=as_json)
@@ -60,7 +62,7 @@ def _print_collection(data: dict[str, Any], *, as_json: bool) -> None:
     mapping = data.pop("mapping", None)
     table = Table(show_header=False, box=None)
     for key, value in data.items():
-        table.add_row(f"[bold]{key}[/]", escape(f"{value:,}" if type(value) is int else str(value)))
+        table.add_row(f"[bold]{key}[/]", plain(f"{value:,}" if type(value) is int else str(value)))
     console.print(table)
     if mapping is not None:
         console.print("\nvstore did not create it. The mapping to read it with, for [bold]--mapping[/]:\n")
@@ -102,7 +104,7 @@ def _collections(store: Store) -> Table:
         collection = store.get_collection(name)
         info = collection.info
         table.add_row(
-            escape(name), f"{collection.count():,}", str(info.dimension), info.metric.value, escape(str(info.index))
+            plain(name), f"{collection.count():,}", str(info.dimension), info.metric.value, plain(str(info.index))
         )
     if not table.row_count:
         table.caption = "none that vstore created"
@@ -116,7 +118,7 @@ def _features(store: Store) -> Table:
     table.add_column("cost, reason or caveat", overflow="fold")
     for name, feature in store.capabilities.features():
         style = _STYLE[feature.support]
-        table.add_row(name, f"[{style}]{feature.support.name}[/]", escape(feature.note))
+        table.add_row(name, f"[{style}]{feature.support.name}[/]", plain(feature.note))
     for name, value in asdict(store.capabilities.limits).items():
         table.add_row(name, f"{value:,}", "limit")
     return table

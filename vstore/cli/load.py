@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 import typer
-from rich.markup import escape
 
 from vstore import Collection, Embedder, Metric, Store, connect
-from vstore.cli.output import console, problems, progress
+from vstore.cli.output import console, plain, problems, progress
 from vstore.embed import cached, from_spec
 from vstore.errors import InvalidInput, Mismatch, NotFound, VStoreError
 from vstore.load import Fields, Ledger, Report, load
-from vstore.load.rows import count_rows
+from vstore.load.rows import check_file, count_rows
+from vstore.transfer.opening import store_identity
 from vstore.urls import StoreURL
 
 __all__ = ["EXIT_INCOMPLETE", "EXIT_REFUSED", "run"]
@@ -49,20 +49,22 @@ def run(
     fields = Fields.parse(id=record_id, text=text, metadata=metadata)
     if not path.is_file():
         raise InvalidInput(f"there is no file {path}")
-    target = _identity(url)
+    if dead_letters is not None and dead_letters.resolve() == path.resolve():
+        raise InvalidInput("--dead-letters names the file that is loaded", hint="Name another.")
+    check_file(path, fields.columns)  # before anything is made
+    target, inner = store_identity(StoreURL.parse(url)), from_spec(spec)
     folder = state or path.with_name(f"{path.name}.vstore")
     key = sha256(f"{target}\n{name}".encode()).hexdigest()[:16]
     refused_file = dead_letters or folder / f"{key}.refused.jsonl"
     with ExitStack() as stack:
         store = stack.enter_context(connect(url, timeout=timeout, retries=retries))
-        inner = from_spec(spec)
         ledger = Ledger(folder / f"{key}.sqlite", restart=restart)
         stack.callback(ledger.close)
         embedder = cached(inner, folder / "vectors.sqlite")
         stack.callback(embedder.close)
         collection = _open(store, name, embedder, metric, new=not ledger.counts()[0])
         bar = progress(problems)
-        task = bar.add_task(f"  loading {escape(path.name)}", total=count_rows(path))
+        task = bar.add_task(f"  loading {plain(path.name)}", total=count_rows(path))
         try:
             with nullcontext() if as_json else bar:
                 report = load(
@@ -76,6 +78,7 @@ def run(
                     on_progress=lambda done: bar.update(task, completed=done),
                 )
         except (InvalidInput, Mismatch):
+            ledger.write_refused(refused_file)
             raise
         except (KeyboardInterrupt, VStoreError) as error:
             ledger.write_refused(refused_file)
@@ -85,15 +88,6 @@ def run(
     _tell(report, letters, as_json=as_json)
     if report.refused:
         raise typer.Exit(EXIT_REFUSED)
-
-
-def _identity(url: str) -> str:
-    """Where a URL leads, without user, password and options."""
-    parsed = StoreURL.parse(url)
-    if parsed.path is not None:
-        path = parsed.path if parsed.path.startswith(":") else str(Path(parsed.path).resolve())
-        return f"{parsed.scheme}:{path}"
-    return f"{parsed.scheme}://{parsed.host}:{parsed.port or ''}/{parsed.database}"
 
 
 def _open(store: Store, name: str, embedder: Embedder, metric: Metric, *, new: bool) -> Collection:
@@ -117,7 +111,7 @@ def _tell(report: Report, letters: str, *, as_json: bool) -> None:
     console.print(f"[bold green]{report.loaded:,} rows are loaded[/]{before}.", soft_wrap=True)
     if report.refused:
         problems.print(
-            f"[bold red]{report.refused:,} rows were refused[/]; they are in {escape(letters)}", soft_wrap=True
+            f"[bold red]{report.refused:,} rows were refused[/]; they are in {plain(letters)}", soft_wrap=True
         )
     if report.stopped:
         problems.print("These are too many to go on. With a higher --max-errors it goes on from here.", soft_wrap=True)
@@ -125,5 +119,5 @@ def _tell(report: Report, letters: str, *, as_json: bool) -> None:
 
 def _tell_incomplete(error: BaseException, loaded: int) -> None:
     said = f"{type(error).__name__}: {error}" if isinstance(error, VStoreError) else "interrupted"
-    problems.print(f"[bold red]Not complete:[/] {escape(said)}", soft_wrap=True)
+    problems.print(f"[bold red]Not complete:[/] {plain(said)}", soft_wrap=True)
     problems.print(f"{loaded:,} rows are loaded. Run the same command again: it goes on where it ended.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -13,13 +14,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from vstore.errors import InvalidInput, Unsupported, VStoreError
 
-__all__ = ["EXIT_FAILED", "EXIT_USAGE", "console", "errors_told", "problems", "progress"]
+__all__ = ["EXIT_FAILED", "EXIT_USAGE", "console", "errors_told", "plain", "problems", "progress"]
 
-console: Final = Console(highlight=False)
-problems: Final = Console(stderr=True, highlight=False)
+console: Final = Console(highlight=False, emoji=False)
+problems: Final = Console(stderr=True, highlight=False, emoji=False)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
+
+
+def plain(text: str) -> str:
+    """A text as it stands, for a console: no markup, and no control character that a terminal would obey."""
+    return escape(_CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text))
 
 
 @contextmanager
@@ -28,10 +35,10 @@ def errors_told() -> Iterator[None]:
     try:
         yield
     except (InvalidInput, Unsupported) as error:
-        problems.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}", soft_wrap=True)
+        problems.print(f"[bold red]{type(error).__name__}[/] {plain(str(error))}", soft_wrap=True)
         raise typer.Exit(EXIT_USAGE) from error
     except VStoreError as error:
-        problems.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}", soft_wrap=True)
+        problems.print(f"[bold red]{type(error).__name__}[/] {plain(str(error))}", soft_wrap=True)
         raise typer.Exit(EXIT_FAILED) from error
     except KeyboardInterrupt:
         problems.print("Interrupted.")

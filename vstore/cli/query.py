@@ -6,14 +6,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from vstore import Hit, Hits, connect
 from vstore.cli.conditions import read_filter
-from vstore.cli.output import console
+from vstore.cli.output import console, plain
 from vstore.embed.specs import from_spec, opens_by_name
 from vstore.errors import InvalidInput
+from vstore.transfer.opening import check_there
 
 __all__ = ["run"]
 
@@ -32,6 +32,7 @@ def run(
 ) -> None:
     """Asks one question and prints the hits, as a table or as JSON."""
     condition = read_filter(where)
+    check_there(url)
     with connect(url, timeout=timeout) as store:
         stored = store.get_collection(name).info.embedder
         chosen = spec or (stored if opens_by_name(stored) else None)
@@ -60,5 +61,5 @@ def _table(hits: Hits) -> Table:
     table.add_column("metadata", ratio=1, overflow="fold")
     for hit in hits:
         metadata = ", ".join(f"{key}: {value}" for key, value in sorted((hit.metadata or {}).items()))
-        table.add_row(f"{hit.score:.4f}", escape(hit.id), escape(hit.document or ""), escape(metadata))
+        table.add_row(f"{hit.score:.4f}", plain(hit.id), plain(hit.document or ""), plain(metadata))
     return table

@@ -12,7 +12,7 @@ from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VS
 from vstore.keys import encodable
 from vstore.load.fields import Fields
 from vstore.load.ledger import Ledger, Refused
-from vstore.load.rows import Row, read_rows
+from vstore.load.rows import Row, check_file, read_rows
 from vstore.types import Record
 
 __all__ = ["Report", "load"]
@@ -66,6 +66,7 @@ def load(
         Mismatch: The file, the fields, the embedder or the collection is another than when the load began.
         VStoreError: What the embedder or the database raises. The ledger keeps what is done.
     """
+    check_file(path, fields.columns)  # what is mistyped binds no ledger
     resumed = ledger.begin(_job(path, collection, fields, target))
     loaded, refused = ledger.counts()
     if loaded and not collection.count():
@@ -89,8 +90,8 @@ def _job(path: Path, collection: Collection, fields: Fields, target: str) -> dic
     return {
         "the file": f"{path.resolve()} of {state.st_size:,} bytes, changed at {state.st_mtime_ns}",
         "the target": f"{target} {collection.name}",
-        "the embedder": str(collection.info.embedder),
-        "the fields": f"id {fields.id}, text {fields.text}, of {', '.join(columns)}",
+        "the embedder": str(collection.embedder and collection.embedder.name),
+        "the choice of fields": f"id {fields.id}, text {fields.text}, of {', '.join(columns)}",
     }
 
 
@@ -106,18 +107,23 @@ def _load(
         except InvalidInput as error:
             bad.append(_refused(row, error))
     places = ledger.places([record.id for _, record in good if encodable(record.id)])
-    fresh: list[tuple[Row, Record]] = []
-    for row, record in good:
-        if record.id in places:
-            reason = f"the id {record.id!r:.80} stands in row {places[record.id]:,} already"
-            bad.append(_refused(row, InvalidInput(reason)))
-        else:
-            places[record.id] = row.number
-            fresh.append((row, record))
-    refused = list(_write(fresh, collection))
-    bad += refused
-    lost = {one.number for one in refused}
-    written = {record.id: row.number for row, record in fresh if row.number not in lost}
+    written: dict[str, int] = {}
+    while good:  # again for the rows whose id an earlier one has: it may be refused, and theirs be the record
+        fresh: dict[str, tuple[Row, Record]] = {}
+        later: list[tuple[Row, Record]] = []
+        for row, record in good:
+            if (place := places.get(record.id, written.get(record.id))) is not None:
+                reason = f"the id {record.id!r:.80} stands in row {place:,} already"
+                bad.append(_refused(row, InvalidInput(reason)))
+            elif record.id in fresh:
+                later.append((row, record))
+            else:
+                fresh[record.id] = row, record
+        refused = list(_write(list(fresh.values()), collection))
+        bad += refused
+        lost = {one.number for one in refused}
+        written |= {one: row.number for one, (row, _) in fresh.items() if row.number not in lost}
+        good = later
     return written, sorted(bad, key=lambda one: one.number)
 
 

@@ -55,6 +55,7 @@ class Ledger:
         self.path = path
         with self._told():
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # rows that are refused are kept whole
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
             try:
                 self._db.execute("pragma locking_mode = exclusive")  # the first write's lock stays until the end
@@ -115,14 +116,20 @@ class Ledger:
         return int(written), int(refused)
 
     def write_refused(self, path: Path) -> bool:
-        """Writes the rows refused to a file as JSON lines, whole; without any there is no file."""
-        with self._told():
+        """Writes the rows refused to a file as JSON lines, whole; without any there is no file.
+
+        Raises:
+            BackendError: The file cannot be written, or the ledger not read.
+        """
+        with self._told(f"the file of dead letters {path} cannot be written", "Name another with --dead-letters."):
             found = self._db.execute("select number, reason, row from refused order by number")
             first = found.fetchone()
             if first is None:
                 path.unlink(missing_ok=True)
                 return False
+            path.parent.mkdir(parents=True, exist_ok=True)
             passing = path.with_name(f".{path.name}.passing")
+            passing.touch(mode=0o600)
             # a lone surrogate, which a row may hold and UTF-8 cannot, is written as JSON escapes it
             with passing.open("w", encoding="utf-8", errors="backslashreplace") as file:
                 for number, reason, row in (first, *found):
@@ -136,14 +143,13 @@ class Ledger:
         self._db.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, what: str = "", hint: str = "Name another with --state.") -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            if "locked" in str(error):
+            if isinstance(error, sqlite3.Error) and "locked" in str(error):
                 raise Unavailable(
                     "another process is at work on this load", hint="Wait for it, or end it.", backend="ledger"
                 ) from error
-            raise BackendError(
-                f"the ledger {self.path} cannot be used: {error}", hint="Name another with --state.", backend="ledger"
-            ) from error
+            said = what or f"the ledger {self.path} cannot be used"
+            raise BackendError(f"{said}: {error}", hint=hint, backend="ledger") from error

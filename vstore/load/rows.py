@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from vstore.errors import InvalidInput
 from vstore.optional import load
 
-__all__ = ["Row", "count_rows", "read_rows"]
+__all__ = ["Row", "check_file", "count_rows", "read_rows"]
 
 _FIELD_BYTES: Final = 64 << 20
 _PARQUET_ROWS: Final = 1000
@@ -46,14 +46,21 @@ def read_rows(path: Path, columns: Sequence[str], skip: int = 0) -> Iterator[Row
         skip: Rows (in JSON lines: lines) to leave out at the beginning.
 
     Raises:
-        InvalidInput: Another kind of file, one that cannot be read, or a column that is not there.
+        InvalidInput: Another kind of file, one that cannot be read, or a column that is not there, or there twice.
         Unsupported: Parquet without pyarrow.
     """
     reader = _reader(path)
     try:
         yield from reader(path, columns, skip)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} cannot be read: {error}", hint="Text must be UTF-8.") from error
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def check_file(path: Path, columns: Sequence[str]) -> None:
+    """Raises what ``read_rows`` raises of a file as a whole, or on the way to its first row."""
+    next(read_rows(path, columns), None)
 
 
 def count_rows(path: Path) -> int | None:
@@ -107,23 +114,43 @@ def _csv(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
     csv.field_size_limit(max(csv.field_size_limit(), _FIELD_BYTES))
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
-        _check_columns(path, columns, reader.fieldnames or ())
-        for number, found in enumerate(islice(reader, skip, None), skip + 1):
-            if None in found or None in found.values():
-                yield Row(number, {str(k): v for k, v in found.items()}, "it has not as many fields as the header")
-            else:
-                yield Row(number, {name: found[name] for name in columns})
+        try:
+            _check_columns(path, columns, reader.fieldnames or ())
+            for number, found in enumerate(islice(reader, skip, None), skip + 1):
+                if None in found or None in found.values():
+                    yield Row(number, {str(k): v for k, v in found.items()}, "it has not as many fields as the header")
+                else:
+                    yield Row(number, {name: found[name] for name in columns})
+        except csv.Error as error:  # where the next row begins is not known
+            raise InvalidInput(
+                f"{path} cannot be read at line {reader.reader.line_num}: {error}",
+                hint='A field that holds quotes stands in quotes, and they are doubled: "a ""word"" more".',
+            ) from error
 
 
 def _parquet(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
     with _open_parquet(path) as file:
         _check_columns(path, columns, file.schema_arrow.names)
-        passed = 0
-        for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=list(columns)):
-            left_out = min(max(skip - passed, 0), len(batch))
-            for place, found in enumerate(batch.slice(left_out).to_pylist(), passed + left_out + 1):
-                yield Row(place, found)
-            passed += len(batch)
+        arrow, passed = load("pyarrow", "arrow"), 0
+        try:
+            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=list(columns)):
+                left_out = min(max(skip - passed, 0), len(batch))
+                rows = _in_micros(batch.slice(left_out)).to_pylist()
+                for place, found in enumerate(rows, passed + left_out + 1):
+                    yield Row(place, found)
+                passed += len(batch)
+        except (arrow.ArrowException, ValueError) as error:  # such as a moment finer than a microsecond
+            raise InvalidInput(f"{path} cannot be read behind row {passed:,}: {error!s:.200}") from error
+
+
+def _in_micros(batch: Any) -> Any:
+    """The batch with moments in microseconds, as Python and the contract have them; none is rounded."""
+    arrow = load("pyarrow", "arrow")
+    for place, field_ in enumerate(batch.schema):
+        if arrow.types.is_timestamp(field_.type) and field_.type.unit == "ns":  # as pandas writes them
+            column = batch.column(place).cast(arrow.timestamp("us", field_.type.tz))
+            batch = batch.set_column(place, field_.name, column)
+    return batch
 
 
 def _open_parquet(path: Path) -> Any:
@@ -137,3 +164,5 @@ def _open_parquet(path: Path) -> Any:
 def _check_columns(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
     if missing := [name for name in columns if name not in there]:
         raise InvalidInput(f"{path.name} has no column {missing[0]!r}", hint=f"It has {', '.join(there) or 'none'}.")
+    if twice := [name for name in columns if there.count(name) > 1]:
+        raise InvalidInput(f"{path.name} has several columns {twice[0]!r}", hint="Rename all but one of them.")

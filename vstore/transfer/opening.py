@@ -21,7 +21,7 @@ from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.files import FilePlace, names_files
 from vstore.urls import StoreURL
 
-__all__ = ["Place", "is_there", "open_place", "rehearsal", "store_identity"]
+__all__ = ["Place", "check_there", "is_there", "open_place", "rehearsal", "store_identity"]
 
 _OF_THE_CONNECTION = frozenset({"timeout", "retries"})
 
@@ -113,11 +113,9 @@ def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several
     """
     if names_files(url):
         return FilePlace(url, several=several)
+    if not new:
+        check_there(url)
     parsed = StoreURL.parse(url)
-    if not new and not is_there(parsed):
-        raise NotFound(
-            f"there is no database of {parsed.scheme} at {parsed.path}", hint="Nothing was made. Is the path right?"
-        )
     return StorePlace(connect(url, timeout=timeout), store_identity(parsed), url, timeout)
 
 
@@ -157,6 +155,15 @@ def is_there(url: StoreURL) -> bool:
     factory = factory_for_scheme(url.scheme)
     path = Path(url.path).expanduser()
     return path.exists() and (not isinstance(factory, EmbeddedFactory) or factory.holds(path))
+
+
+def check_there(url: str) -> None:
+    """Raises ``NotFound`` where a URL names a path without a database, which connecting would make."""
+    parsed = StoreURL.parse(url)
+    if not is_there(parsed):
+        raise NotFound(
+            f"there is no database of {parsed.scheme} at {parsed.path}", hint="Nothing was made. Is the path right?"
+        )
 
 
 def store_identity(url: StoreURL) -> str:
