@@ -109,7 +109,11 @@ def check_answer(embedder: Embedder, answer: object, n: int, *, backend: str = B
         BackendError: Too few or too many vectors, another dimension, or components that are not finite numbers.
     """
     try:
-        array = np.asarray(answer, dtype=np.float32)
+        given = np.asarray(answer)
+        if given.dtype.kind in "bcmMSU":  # which NumPy would make numbers of
+            raise TypeError(f"an array of {given.dtype}")
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes inf, which is told below
+            array = given.astype(np.float32, copy=False)
     except (ValueError, TypeError) as error:
         raise _wrong(backend, embedder, "something that is not one list of numbers a text") from error
     if array.ndim != 2 or len(array) != n:

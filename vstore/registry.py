@@ -92,8 +92,8 @@ def plan(url: object, client: object, timeout: float, retries: int, keywords: Ma
         if url is not None:
             return _plan_url(StoreURL.parse(url), timeout, retries, keywords)
         factory = factory_for_client(client)
-        settings = Settings(_timeout(timeout), read_options(factory.options, {}, keywords))
-        return Plan(factory, settings, _retries(retries), client=client)
+        settings = Settings(check_timeout(timeout), read_options(factory.options, {}, keywords))
+        return Plan(factory, settings, check_retries(retries), client=client)
 
 
 def _plan_url(url: StoreURL, timeout: float, retries: int, keywords: Mapping[str, object]) -> Plan:
@@ -105,8 +105,8 @@ def _plan_url(url: StoreURL, timeout: float, retries: int, keywords: Mapping[str
         retries = _whole(given.pop("retries"))
     options = read_options(factory.options, given, keywords)
     secrets = [url.password, *(str(options[name]) for name, option in factory.options.items() if option.secret)]
-    settings = Settings(_timeout(timeout), options, tuple(filter(None, secrets)))
-    return Plan(factory, settings, _retries(retries), url=url)
+    settings = Settings(check_timeout(timeout), options, tuple(filter(None, secrets)))
+    return Plan(factory, settings, check_retries(retries), url=url)
 
 
 def _number(text: str) -> float:
@@ -116,7 +116,8 @@ def _number(text: str) -> float:
         raise InvalidInput("the option 'timeout' must be a number of seconds") from None
 
 
-def _timeout(timeout: object) -> float:
+def check_timeout(timeout: object) -> float:
+    """The seconds as a float; raises ``InvalidInput`` unless they are above 0 and at most a day."""
     if type(timeout) not in (int, float) or not 0 < float(timeout) <= MAX_TIMEOUT or math.isnan(float(timeout)):  # type: ignore[arg-type]
         raise InvalidInput(f"timeout must be seconds above 0 and up to {MAX_TIMEOUT:,.0f}, not {timeout!r}")
     return float(timeout)  # type: ignore[arg-type]
@@ -129,7 +130,8 @@ def _whole(text: str) -> int:
         raise InvalidInput("the option 'retries' must be a whole number") from None
 
 
-def _retries(retries: object) -> int:
+def check_retries(retries: object) -> int:
+    """The number itself; raises ``InvalidInput`` unless it is an int from 0 to 100."""
     if type(retries) is not int or not 0 <= retries <= MAX_RETRIES:
         raise InvalidInput(f"retries must be an int from 0 to {MAX_RETRIES}, not {retries!r}")
     return retries

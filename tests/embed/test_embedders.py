@@ -97,6 +97,9 @@ def raising(texts: list[str]) -> Any:
         (lambda texts: [row[:3] for row in letters(texts)], "3 dimensions instead of 4"),
         (lambda texts: [[float("nan")] * 4 for _ in texts], "NaN or inf"),
         (lambda texts: None, "not one list of numbers|shape"),
+        (lambda texts: [["1.5"] * 4 for _ in texts], "not one list of numbers"),
+        (lambda texts: np.full((len(texts), 4), 1 + 2j), "not one list of numbers"),
+        (lambda texts: [[1e300] * 4 for _ in texts], "NaN or inf"),
     ],
 )
 @pytest.mark.parametrize("scheme", ["memory:", "chroma::memory:"])
@@ -248,6 +251,9 @@ def test_a_text_names_an_embedder(spec: str, name: str, dimension: int, monkeypa
         ("openai:m?api_key=geheim", "unknown option 'api_key'"),
         ("openai:m?dimensions=many", "'dimensions' must be a int"),
         ("openai:m?dimensions=1&dimensions=2", "stands twice"),
+        ("openai:text-embedding-3-small?dimensions=0", "at least 1, not 0"),
+        ("openai:m?dimension=8&concurrency=0", "concurrency must be"),
+        ("openai:m?dimension=8&timeout=0", "timeout must be"),
         ("lexical:many", "no dimension"),
         ("lexical:64?ngrams=3", "two numbers"),
         ("lexical:64?colour=red", "ngrams"),

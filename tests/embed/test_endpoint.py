@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -189,6 +190,16 @@ def test_each_refusal_has_its_error(
     assert "the reason" in str(error) or fault.status in (401, 502)
 
 
+@pytest.mark.parametrize("before", [0, 290])
+def test_a_key_that_the_server_repeats_is_in_no_traceback(server: EmbeddingServer, before: int) -> None:
+    server.faults.append(refusal(401, message=f"{'-' * before}{KEY} is wrong"))
+    with pytest.raises(AuthenticationFailed) as caught:
+        embedder(server).embed(["a"])
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "***" in shown
+    assert KEY[:6] not in shown
+
+
 @modes
 def test_no_answer_is_a_timeout(server: EmbeddingServer, mode: str) -> None:
     server.hold.clear()
@@ -344,7 +355,18 @@ def test_a_model_of_dashscope_takes_ten_texts_a_request(server: EmbeddingServer)
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"dimension": 0.5}, {"dimension": 8, "batch_size": 0}, {"dimension": 8, "concurrency": True}],
+    [
+        {},
+        {"dimension": 0.5},
+        {"dimension": 8, "batch_size": 0},
+        {"dimension": 8, "concurrency": True},
+        {"dimensions": 0},
+        {"dimensions": 8, "dimension": 16},
+        {"dimension": 8, "timeout": 0},
+        {"dimension": 8, "timeout": float("nan")},
+        {"dimension": 8, "retries": -1},
+        {"dimension": 8, "retries": None},
+    ],
 )
 def test_settings_are_checked(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):

@@ -351,6 +351,22 @@ def test_query_loads_no_model_on_the_word_of_a_database(url: str) -> None:
     assert (code, "--embed 'sentence-transformers:x/y'" in err) == (2, True)
 
 
+@pytest.mark.parametrize("options", ["", "?dimension=8&base_url={}&api_key_env=ANOTHER"])
+def test_query_sends_no_key_where_a_database_says(
+    url: str, server: EmbeddingServer, monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("ANOTHER", "geheim")
+    made: list[str] = []
+    monkeypatch.setattr("openai.OpenAI", lambda **settings: made.append(settings["api_key"]))
+    with vstore.connect(url) as store:
+        name = "openai:m" + options.format(server.url)
+        named = embed.function(lambda texts: [[1.0] * 8] * len(texts), name=name, dimension=8)
+        store.create_collection("docs", embedder=named)
+    code, _, err = run("query", url, "docs", "text")
+    assert (code, "Pass --embed" in err, "was made with 'openai:m" in err, made) == (2, True, True, [])
+
+
 def test_two_schemas_of_one_database_are_two_targets(tmp_path: Path) -> None:
     path = write(tmp_path / "d.jsonl", ROWS)
     one, two = (f"pgvector:{tmp_path / 'pg'}?schema={name}" for name in ("one", "two"))

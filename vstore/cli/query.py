@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from vstore import Hit, Hits, connect
+from vstore import Embedder, Hit, Hits, connect
 from vstore.cli.conditions import read_filter
 from vstore.cli.output import console, plain
 from vstore.embed.specs import from_spec, opens_by_name
@@ -34,19 +34,30 @@ def run(
     condition = read_filter(where)
     check_there(url)
     with connect(url, timeout=timeout) as store:
-        stored = store.get_collection(name).info.embedder
-        chosen = spec or (stored if opens_by_name(stored) else None)
-        if chosen is None:
-            raise InvalidInput(
-                "a text needs an embedder" + (f", and {name!r} was made with {stored!r}" if stored else ""),
-                hint=f"Pass --embed '{stored or 'lexical:512'}', or what names the same model.",
-            )
-        collection = store.get_collection(name, embedder=from_spec(chosen))
+        info = store.get_collection(name).info
+        embedder = from_spec(spec) if spec is not None else _by_name(name, info.embedder)
+        collection = store.get_collection(name, embedder=embedder)
         hits = collection.query(text=text, k=k, where=condition, exact=exact)
     if as_json:
         console.print_json(json.dumps([_as_data(hit) for hit in hits], default=str, ensure_ascii=False))
     else:
         console.print(_table(hits))
+
+
+def _by_name(name: str, stored: str | None) -> Embedder:
+    """The embedder of a collection, by the name that is stored with it."""
+    if stored is None or not opens_by_name(stored):
+        raise InvalidInput(
+            "a text needs an embedder" + (f", and {name!r} was made with {stored!r}" if stored else ""),
+            hint=f"Pass --embed '{stored or 'lexical:512'}', or what names the same model.",
+        )
+    try:
+        return from_spec(stored)
+    except InvalidInput as error:  # such as a model whose dimension and endpoint are not known here
+        raise InvalidInput(
+            f"{name!r} was made with {stored!r}, which does not say all: {error.message}",
+            hint="Pass --embed with the options it was made with.",
+        ) from error
 
 
 def _as_data(hit: Hit) -> dict[str, Any]:

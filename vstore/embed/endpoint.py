@@ -15,10 +15,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from vstore.embed.batching import OnProgress, batches, check_positive
-from vstore.embed.endpoint_errors import BACKEND, translate
+from vstore.embed.endpoint_errors import BACKEND, mask, translate
 from vstore.embedding import check_answer, check_embedder
 from vstore.errors import AuthenticationFailed, BackendError, InvalidInput, VStoreError
 from vstore.optional import load
+from vstore.registry import check_retries, check_timeout
 from vstore.types import VectorArray
 
 __all__ = ["KEY_NAME", "OpenAIEmbedder", "openai"]
@@ -65,7 +66,11 @@ class OpenAIEmbedder:
         on_progress: OnProgress | None,
     ) -> None:
         known = _KNOWN.get(model, (None, BATCH_SIZE))
-        wanted = dimensions or dimension or known[0]
+        if None not in (dimensions, dimension) and dimensions != dimension:
+            raise InvalidInput(
+                f"dimensions={dimensions} is asked of the model, but dimension={dimension} is what it gives"
+            )
+        wanted = next((one for one in (dimensions, dimension, known[0]) if one is not None), None)
         if wanted is None:
             raise InvalidInput(
                 f"the dimension of {model!r} is not known",
@@ -84,7 +89,7 @@ class OpenAIEmbedder:
             check_positive(what, value)
         self.chunk = self._batch_size * concurrency
         self._model, self._dimensions, self._key_name = model, dimensions, api_key_env
-        self._timeout, self._retries, self._on_progress = timeout, retries, on_progress
+        self._timeout, self._retries, self._on_progress = check_timeout(timeout), check_retries(retries), on_progress
         self._package = load("openai", "openai")
         self._key = api_key or os.environ.get(api_key_env, "")
         if not self._key:
@@ -198,6 +203,7 @@ class OpenAIEmbedder:
         except VStoreError:
             raise
         except Exception as error:
+            mask(error, self._key)
             found = translate(
                 self._package,
                 error,

@@ -15,7 +15,7 @@ from vstore.errors import (
     VStoreError,
 )
 
-__all__ = ["BACKEND", "translate"]
+__all__ = ["BACKEND", "mask", "translate"]
 
 BACKEND: Final = "openai"
 _SHOWN: Final = 300
@@ -37,6 +37,20 @@ def translate(openai: Any, error: Exception, *, model: str, key_name: str, timeo
     found = _translate(openai, error, model, key_name, timeout, retries)
     found.backend = BACKEND
     return found
+
+
+def mask(error: Exception, secret: str) -> None:
+    """Puts ``***`` where a server has repeated a secret: the error is chained, and a traceback shows its texts."""
+    error.args = tuple(one.replace(secret, "***") if isinstance(one, str) else one for one in error.args)
+    for name in ("message", "body"):
+        if (said := getattr(error, name, None)) is not None:
+            setattr(error, name, _masked(said, secret))
+
+
+def _masked(said: Any, secret: str) -> Any:
+    if isinstance(said, dict):
+        return {key: _masked(value, secret) for key, value in said.items()}
+    return said.replace(secret, "***") if isinstance(said, str) else said
 
 
 def _translate(openai: Any, error: Exception, model: str, key_name: str, timeout: float, retries: int) -> VStoreError:

@@ -22,6 +22,7 @@ __all__ = ["from_spec", "opens_by_name"]
 Options = Mapping[str, OptionValue]
 
 _NAME: Final = {"name": Option("", "what to store with a collection in place of the model's name")}
+_NGRAMS: Final = "-".join(map(str, NGRAMS))
 _BATCH: Final = {"batch_size": Option(0, "most texts at once; 0 for the default")}
 _PREFIXES: Final = {
     "document_prefix": Option("", "a text before every document"),
@@ -31,7 +32,7 @@ _PREFIXES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """One kind of embedder: its options, or None where all are passed on, and how it is made."""
+    """One kind of embedder: its options, or None where all are passed on, and how it is made of those given."""
 
     options: Mapping[str, Option] | None
     make: Callable[[str, Any, OnProgress | None], Embedder]
@@ -40,14 +41,14 @@ class _Kind:
 def _lexical(model: str, options: Options, on_progress: OnProgress | None) -> Embedder:
     if model and not (model.isascii() and model.isdigit()):
         raise InvalidInput(f"{model!r:.80} is no dimension", hint="Write lexical:512.")
-    shortest, dash, longest = str(options["ngrams"]).partition("-")
+    shortest, dash, longest = str(options.get("ngrams", _NGRAMS)).partition("-")
     if not (dash and shortest.isdecimal() and longest.isdecimal()):
         raise InvalidInput("the option 'ngrams' must be two numbers, such as 1-3")
     return lexical(int(model or 512), ngrams=(int(shortest), int(longest)), on_progress=on_progress)
 
 
 def _openai(model: str, options: Options, on_progress: OnProgress | None) -> Embedder:
-    given: dict[str, Any] = {key: value for key, value in options.items() if value not in ("", 0) or key == "retries"}
+    given: dict[str, Any] = {key: v for key, v in options.items() if v != "" and (key, v) != ("batch_size", 0)}
     return openai(model, on_progress=on_progress, **given)
 
 
@@ -68,7 +69,7 @@ def _chroma(model: str, params: Mapping[str, str], on_progress: OnProgress | Non
 
 
 _KINDS: Final[dict[str, _Kind]] = {
-    "lexical": _Kind({"ngrams": Option("-".join(map(str, NGRAMS)), "shortest and longest n-gram, e.g. 1-3")}, _lexical),
+    "lexical": _Kind({"ngrams": Option(_NGRAMS, "shortest and longest n-gram, e.g. 1-3")}, _lexical),
     "openai": _Kind(
         {
             "dimensions": Option(0, "asks the model for this dimension"),
@@ -132,8 +133,8 @@ def from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder:
     if declared is None:
         made = _KINDS[kind].make(model, params, on_progress)
     else:
-        read_options({**declared, **_PREFIXES}, params, {})  # an unknown option is told with all that are known
-        made = _KINDS[kind].make(model, read_options(declared, params, {}), on_progress)
+        read = read_options({**declared, **_PREFIXES}, params, {})  # an unknown one is told with all that are known
+        made = _KINDS[kind].make(model, {key: value for key, value in read.items() if key in params}, on_progress)
     if not any(prefixes.values()):
         return made
     return prefixed(made, documents=prefixes.get("document_prefix", ""), queries=prefixes.get("query_prefix", ""))
@@ -142,9 +143,13 @@ def from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder:
 def opens_by_name(name: str | None) -> bool:
     """Whether a command may make the embedder that a collection's stored name says, without being told to.
 
-    Not where the name would have a model downloaded or code loaded on the word of a database.
+    Not where the name would have a model downloaded, code loaded, or a key sent elsewhere on the word of a database.
     """
-    return name is not None and name.partition(":")[0] in ("lexical", "openai")
+    kind, _, rest = (name or "").partition(":")
+    query = rest.partition("?")[2]
+    return kind == "lexical" or (
+        kind == "openai" and {key for key, _ in parse_qsl(query)} <= {"dimensions", *_PREFIXES}
+    )
 
 
 def _params(query: str) -> dict[str, str]:
