@@ -135,11 +135,11 @@ def walk(path: Path, fields: object) -> object:
 
 
 def parsed(text: str) -> object:
-    """What a text holds as JSON; None where it is none."""
+    """What a text holds as JSON; ``NOTHING`` where it is none."""
     try:
         return json.loads(text)
     except ValueError:
-        return None
+        return NOTHING
 
 
 def fields_read(mapping: Mapping, include: Include) -> set[str] | None:

@@ -124,12 +124,11 @@ class _Reader:
         mapping = self._mapping
         if mapping.metadata:
             found = walk(mapping.metadata, fields)
-            if isinstance(found, str):
-                found = parsed(found)
-            if found is not None and found is not NOTHING:
-                if not isinstance(found, AnyMapping):
+            read = parsed(found) if isinstance(found, str) else found
+            if found is not NOTHING and read is not None:
+                if not isinstance(read, AnyMapping):  # a text that is no JSON among them
                     raise Mismatch(f"there is no object at {_told(mapping.metadata)}", ids=[record])
-                self._take(record, {k: v for k, v in found.items() if k not in self._used_inside}, out)
+                self._take(record, {k: v for k, v in read.items() if k not in self._used_inside}, out)
         if mapping.metadata == ():
             self._take(record, {k: v for k, v in fields.items() if k not in self._used_at_top}, out)
         elif mapping.fields:

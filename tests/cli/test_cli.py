@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,6 +34,13 @@ def test_help_teaches() -> None:
         code, text, _ = run(name, "--help")
         assert code == 0
         assert "Usage" in text
+
+
+@pytest.mark.parametrize("command", ["inspect", "query", "load", "copy", "export", "conform", "demo"])
+def test_help_names_every_option_whole_in_a_narrow_terminal(command: str) -> None:
+    out = runner.invoke(app, [command, "--help"], env={"COLUMNS": "60", "NO_COLOR": "1"}).stdout
+    assert "--" in out
+    assert not re.findall(r"--[\w-]*…", out)
 
 
 def test_the_installed_command_runs() -> None:

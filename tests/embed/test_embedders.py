@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,15 @@ def test_questions_go_to_the_other_side() -> None:
         c.query_many(texts=["x"])
     asyncio.run(main())
     assert sides == ["document", "document", "question", "question", "document", "question"]
+
+
+@pytest.mark.parametrize("inner", [None, "lexical:64"])
+def test_what_is_no_embedder_is_told(inner: Any, tmp_path: Path) -> None:
+    for make in (lambda: embed.prefixed(inner, queries="q"), lambda: embed.cached(inner, tmp_path / "x")):
+        with pytest.raises(InvalidInput, match="needs"):
+            make()
+    with pytest.raises(InvalidInput, match="queries="):
+        embed.prefixed(embed.lexical(64))
 
 
 def test_prefixes_stand_before_documents_and_questions() -> None:

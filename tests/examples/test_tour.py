@@ -51,6 +51,15 @@ def test_the_tour_is_the_same_everywhere(store: str, expected: dict[str, list[st
     assert steps == expected
 
 
+def test_the_tour_without_a_url_says_how_to_name_one() -> None:
+    done = subprocess.run([sys.executable, str(TOUR)], capture_output=True, text=True, check=False)
+    assert (done.returncode, "examples/tour.py chroma:./data" in done.stderr, "Traceback" in done.stderr) == (
+        1,
+        True,
+        False,
+    )
+
+
 def test_the_tour_is_told_in_words() -> None:
     done = subprocess.run([sys.executable, str(TOUR), "memory:"], capture_output=True, text=True, check=True)
     assert "zh-rain" in done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -299,6 +300,32 @@ def kill_and_resume(
 def test_killed_and_resumed_nothing_is_missing_doubled_or_embedded_twice(tmp_path: Path, url: str) -> None:
     with embedding_server() as server:
         kill_and_resume(tmp_path, url, server, texts=1000, kills=[150, 600], batch_size=200)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_load_is_4_and_says_how_to_go_on(
+    tmp_path: Path, url: str, server: EmbeddingServer, number: signal.Signals
+) -> None:
+    path = write(tmp_path / "d.jsonl", ROWS)
+    command = [sys.executable, "-c", "from vstore.cli import main; main()", "load", str(path), url, "docs", *TEXT]
+    command += ["--embed", spec(server), "--batch-size", "4"]
+    asked, ended = threading.Event(), threading.Event()
+
+    def hang(batch: list[str]) -> None:
+        if server.answered:
+            asked.set()
+            ended.wait(300)
+            raise ConnectionAbortedError("who asked is gone")
+
+    server.before_answer = hang
+    with subprocess.Popen(
+        command, env={**os.environ, "OPENAI_API_KEY": "none"}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert asked.wait(300)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=300)
+    ended.set()
+    assert (process.returncode, "4 rows are loaded. Run the same command again" in err) == (4, True), err
 
 
 @pytest.mark.nightly

@@ -161,8 +161,10 @@ def test_fields_stand_beside_the_metadata() -> None:
     assert read(Mapping(metadata=("m",), fields=("b",), hidden=("a",)), fields).metadata == {"b": 2}
     with pytest.raises(Mismatch, match="'a'"):
         read(Mapping(metadata=("m",), fields=("a",)), {"m": {"a": 1}, "a": 1})
-    with pytest.raises(Mismatch, match="no object at m"):
-        read(Mapping(metadata=("m",)), {"m": [1]})
+    assert read(Mapping(metadata=("m",)), {"m": "null"}).metadata == {}
+    for other in ([1], "[1]", "no json", ""):
+        with pytest.raises(Mismatch, match="no object at m"):
+            read(Mapping(metadata=("m",)), {"m": other})
 
 
 def test_values_of_other_types_lose_nothing() -> None:

@@ -208,7 +208,7 @@ def verify(
     name: Annotated[str | None, typer.Option(help="Its name in the other, if it differs.")] = None,
     where: WhereOption = None,
     mapping: MappingOption = None,
-    subset: Annotated[bool, typer.Option(help="The right may hold other records as well.")] = False,
+    subset: Annotated[bool, typer.Option("--subset", help="The right may hold other records as well.")] = False,
     mode: Annotated[VerifyMode, typer.Option("--verify", help="How much to compare.")] = VerifyMode.FULL,
     sample: SampleOption = 1000,
     queries: QueriesOption = 10,
@@ -254,7 +254,7 @@ def query(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
     where: WhereOption = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
-    exact: Annotated[bool, typer.Option(help="Compare with every record, not by the index.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare with every record, not by the index.")] = False,
     embed: Annotated[
         str | None, typer.Option(metavar="SPEC", help="The embedder, where it is not clear from the collection.")
     ] = None,
@@ -279,10 +279,18 @@ def load(
     text: Annotated[str, typer.Option(metavar="FIELD", help="The field that becomes the document and its vector.")],
     record_id: Annotated[str, typer.Option("--id", metavar="FIELD", help="The field that becomes the id.")],
     embed: Annotated[
-        str, typer.Option(metavar="SPEC", help="The embedder, e.g. lexical:512 or openai:text-embedding-3-small.")
+        str,
+        typer.Option(
+            metavar="SPEC",
+            help="The embedder: lexical:512, or KIND:MODEL with openai, sentence-transformers, fastembed or chroma.",
+        ),
     ],
     metadata: Annotated[
-        str, typer.Option(metavar="FIELDS", help="Fields of the metadata, e.g. title,year:int,seen:datetime.")
+        str,
+        typer.Option(
+            metavar="FIELDS",
+            help="Fields of the metadata, e.g. title,year:int. Types: str, int, float, bool, datetime.",
+        ),
     ] = "",
     metric: Annotated[Metric, typer.Option(help="Of a new collection.")] = Metric.COSINE,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows embedded, written and noted at once.")] = 256,

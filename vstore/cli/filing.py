@@ -48,7 +48,7 @@ def export(
     name: NameOption = None,
     where: WhereOption = None,
     encoding: EncodingOption = None,
-    replace: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace an earlier export.")] = False,
     dry_run: DryRunOption = False,
     workers: WorkersOption = 1,
     retries: RetriesOption = 8,

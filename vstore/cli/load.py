@@ -13,6 +13,7 @@ import typer
 
 from vstore import Collection, Embedder, Metric, Store, connect
 from vstore.cli.output import console, plain, problems, progress
+from vstore.cli.transfers import sigterm_as_interrupt
 from vstore.embed import cached, from_spec
 from vstore.errors import InvalidInput, Mismatch, NotFound, VStoreError
 from vstore.load import Fields, Ledger, Report, load
@@ -57,6 +58,7 @@ def run(
     key = sha256(f"{target}\n{name}".encode()).hexdigest()[:16]
     refused_file = dead_letters or folder / f"{key}.refused.jsonl"
     with ExitStack() as stack:
+        stack.enter_context(sigterm_as_interrupt())
         store = stack.enter_context(connect(url, timeout=timeout, retries=retries))
         ledger = Ledger(folder / f"{key}.sqlite", restart=restart)
         stack.callback(ledger.close)

@@ -35,8 +35,10 @@ CollectionsOption = Annotated[list[str], typer.Option(help="Which collection; ma
 AllOption = Annotated[bool, typer.Option("--all", help="All collections that vstore created.")]
 NameOption = Annotated[str | None, typer.Option(help="Another name in the target.")]
 ModeOption = Annotated[Mode | None, typer.Option(help="What to do with a target that holds records.")]
-DryRunOption = Annotated[bool, typer.Option(help="Read the source and tell what would be done; write nothing.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Read the source and tell what would be done; write nothing.")
+]
 WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Readers, and as many writers.")]
 VerifyOption = Annotated[VerifyMode, typer.Option(help="How much to compare afterwards.")]
 StateOption = Annotated[Path | None, typer.Option(help="Folder of the ledger; by default ~/.local/state/vstore.")]
-RestartOption = Annotated[bool, typer.Option(help="Forget how far an earlier run came.")]
+RestartOption = Annotated[bool, typer.Option("--restart", help="Forget how far an earlier run came.")]

@@ -101,7 +101,7 @@ class Teller:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends a copy as Ctrl-C does: what was read is written and noted."""
+    """SIGTERM ends a copy or a load as Ctrl-C does."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -11,6 +11,7 @@ from vstore.embed._sync.caching import embed_through
 from vstore.embed.batching import OnProgress, check_positive, chunk_of
 from vstore.embed.cachefile import CacheFile, Claims
 from vstore.embedding import Embedder, check_embedder, for_queries
+from vstore.errors import InvalidInput
 from vstore.types import VectorArray
 
 __all__ = ["CachedEmbedder", "cached"]
@@ -72,6 +73,8 @@ def cached(
         InvalidInput: Not an embedder, or a chunk below 1.
         BackendError: The file cannot be opened.
     """
+    if inner is None:
+        raise InvalidInput("cached needs an embedder")
     check_embedder(inner)
     size = chunk_of(inner) if chunk is None else chunk
     check_positive("chunk", size)

@@ -248,7 +248,7 @@ def openai(
         batch_size: Most texts of one request; by default 256, or 10 for the models of DashScope.
         max_batch_bytes: Most UTF-8 bytes of all texts of one request.
         concurrency: Most requests at once, of one call.
-        timeout: Seconds after which one request is given up.
+        timeout: Seconds without a word from the endpoint after which one request is given up.
         retries: How often a request is repeated.
         name: What to store with a collection in place of the model's name.
         on_progress: Called with the number of texts behind each request, maybe from another thread.

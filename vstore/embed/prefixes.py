@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 from vstore._async._run import embed
 from vstore.embed.batching import chunk_of
-from vstore.embedding import Embedder, for_queries
+from vstore.embedding import Embedder, check_embedder, for_queries
+from vstore.errors import InvalidInput
 from vstore.types import VectorArray
 
 __all__ = ["PrefixedEmbedder", "prefixed"]
@@ -47,7 +48,13 @@ def prefixed(inner: Embedder, *, documents: str = "", queries: str = "") -> Pref
     """An embedder that puts ``documents`` before every document and ``queries`` before every text that asks.
 
     E5 was trained with ``"passage: "`` and ``"query: "``, BGE with an instruction before questions only.
+
+    Raises:
+        InvalidInput: Not an embedder, or no prefix at all.
     """
+    if inner is None or not (documents or queries):
+        raise InvalidInput("prefixed needs an embedder, and documents= or queries=")
+    check_embedder(inner)
     given = {"document_prefix": documents, "query_prefix": queries}
     name = inner.name + ("&" if "?" in inner.name else "?") + urlencode({k: v for k, v in given.items() if v})
     return PrefixedEmbedder(inner, name, documents, PrefixedEmbedder(for_queries(inner), name, queries, None))
