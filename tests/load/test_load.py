@@ -215,7 +215,7 @@ def test_a_file_or_store_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert (code, "no file" in err) == (2, True)
     path = write(tmp_path / "d.jsonl", ROWS)
     code, _, err = run("load", path, "memory:", "docs", *TEXT, *LEXICAL)
-    assert (code, "forgets everything" in err) == (2, True)
+    assert (code, "forgets everything" in err, list(tmp_path.iterdir())) == (2, True, [path])
 
 
 def test_a_second_process_finds_the_ledger_taken(tmp_path: Path, url: str) -> None:
@@ -264,6 +264,33 @@ def test_an_endpoint_that_fails_leaves_a_load_that_goes_on(
     code, out, _ = run(*arguments)
     assert (code, "after 8 rows" in out) == (0, True)
     assert server.answered == Counter(row["body"] for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "said"),
+    [("openai:m?dimension=16", 200, "8 dimensions instead of 16"), ("openai:n?dimension=8", 404, "knows no model")],
+)
+def test_an_embedder_that_cannot_be_used_makes_no_collection(
+    tmp_path: Path,
+    url: str,
+    server: EmbeddingServer,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: str,
+    status: int,
+    said: str,
+) -> None:
+    from tests.embedding_server import Fault
+
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    path = write(tmp_path / "d.jsonl", ROWS)
+    if status != 200:
+        server.faults.append(Fault(status, body={"error": {"message": "no such model"}}))
+    code, _, err = run("load", path, url, "docs", *TEXT, "--embed", f"{wrong}&base_url={server.url}")
+    assert (code, said in err, "When this is put right" in err) == (4, True, True), err
+    with vstore.connect(url) as store:
+        assert store.list_collections() == []
+    assert run("load", path, url, "docs", *TEXT, "--embed", spec(server))[0] == 0
+    assert len(contents(url)) == 10
 
 
 def kill_and_resume(
@@ -430,8 +457,13 @@ def test_an_id_of_a_refused_row_is_free(tmp_path: Path, url: str, batch_size: in
 def test_what_is_mistyped_makes_nothing_and_can_be_put_right(tmp_path: Path, url: str) -> None:
     path = tmp_path / "d.csv"
     path.write_text("id,body\na,one\n")
-    for wrong in (("--id", "key", *LEXICAL), ("--id", "id", "--embed", "lexcal:64")):
-        assert run("load", path, url, "docs", "--text", "body", *wrong)[0] == 2
+    typed = (
+        ("docs", "--id", "key", *LEXICAL),
+        ("docs", "--id", "id", "--embed", "lexcal:64"),
+        ("d", "--id", "id", *LEXICAL),
+    )
+    for wrong in typed:
+        assert run("load", path, url, *wrong, "--text", "body")[0] == 2
         assert sorted(tmp_path.iterdir()) == [path]
     assert run("load", path, url, "docs", *TEXT, *LEXICAL)[0] == 0
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,8 @@ from vstore.cli.output import console, plain, problems, progress
 from vstore.cli.transfers import sigterm_as_interrupt
 from vstore.embed import cached, from_spec
 from vstore.errors import InvalidInput, Mismatch, NotFound, VStoreError
-from vstore.load import Fields, Ledger, Report, load
+from vstore.keys import check_name
+from vstore.load import Fields, Ledger, Report, load, rehearse
 from vstore.load.rows import check_file, count_rows
 from vstore.transfer.opening import store_identity
 from vstore.urls import StoreURL
@@ -52,7 +54,8 @@ def run(
         raise InvalidInput(f"there is no file {path}")
     if dead_letters is not None and dead_letters.resolve() == path.resolve():
         raise InvalidInput("--dead-letters names the file that is loaded", hint="Name another.")
-    check_file(path, fields.columns)  # before anything is made
+    check_name(name)
+    check_file(path, fields.columns)
     target, inner = store_identity(StoreURL.parse(url)), from_spec(spec)
     folder = state or path.with_name(f"{path.name}.vstore")
     key = sha256(f"{target}\n{name}".encode()).hexdigest()[:16]
@@ -60,15 +63,21 @@ def run(
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_interrupt())
         store = stack.enter_context(connect(url, timeout=timeout, retries=retries))
+        if not store.capabilities.persistent:
+            raise InvalidInput("this store forgets everything when the command ends", hint="Name one on disk.")
         ledger = Ledger(folder / f"{key}.sqlite", restart=restart)
         stack.callback(ledger.close)
         embedder = cached(inner, folder / "vectors.sqlite")
         stack.callback(embedder.close)
-        collection = _open(store, name, embedder, metric, new=not ledger.counts()[0])
+        new = not ledger.counts()[0]
         bar = progress(problems)
         task = bar.add_task(f"  loading {plain(path.name)}", total=count_rows(path))
-        try:
-            with nullcontext() if as_json else bar:
+        with nullcontext() if as_json else bar:
+            if new and not store.has_collection(name):
+                with _ending_early(ledger, refused_file):
+                    rehearse(path, fields, embedder, batch_size=batch_size)
+            collection = _open(store, name, embedder, metric, new=new)
+            with _ending_early(ledger, refused_file):
                 report = load(
                     path,
                     collection,
@@ -79,22 +88,27 @@ def run(
                     max_errors=max_errors,
                     on_progress=lambda done: bar.update(task, completed=done),
                 )
-        except (InvalidInput, Mismatch):
-            ledger.write_refused(refused_file)
-            raise
-        except (KeyboardInterrupt, VStoreError) as error:
-            ledger.write_refused(refused_file)
-            _tell_incomplete(error, ledger.counts()[0])
-            raise typer.Exit(EXIT_INCOMPLETE) from error
         letters = str(refused_file) if ledger.write_refused(refused_file) else ""
     _tell(report, letters, as_json=as_json)
     if report.refused:
         raise typer.Exit(EXIT_REFUSED)
 
 
+@contextmanager
+def _ending_early(ledger: Ledger, refused_file: Path) -> Iterator[None]:
+    """Tells what ends a load before its time, and how to go on."""
+    try:
+        yield
+    except (InvalidInput, Mismatch):
+        ledger.write_refused(refused_file)
+        raise
+    except (KeyboardInterrupt, VStoreError) as error:
+        ledger.write_refused(refused_file)
+        _tell_incomplete(error, ledger.counts()[0])
+        raise typer.Exit(EXIT_INCOMPLETE) from error
+
+
 def _open(store: Store, name: str, embedder: Embedder, metric: Metric, *, new: bool) -> Collection:
-    if not store.capabilities.persistent:
-        raise InvalidInput("this store forgets everything when the command ends", hint="Name one on disk.")
     if new:
         return store.create_collection(name, embedder=embedder, metric=metric, exist_ok=True)
     try:
@@ -122,4 +136,7 @@ def _tell(report: Report, letters: str, *, as_json: bool) -> None:
 def _tell_incomplete(error: BaseException, loaded: int) -> None:
     said = f"{type(error).__name__}: {error}" if isinstance(error, VStoreError) else "interrupted"
     problems.print(f"[bold red]Not complete:[/] {plain(said)}", soft_wrap=True)
-    problems.print(f"{loaded:,} rows are loaded. Run the same command again: it goes on where it ended.")
+    again = "Run the same command again"
+    if isinstance(error, VStoreError) and not error.retryable:
+        again = "When this is put right, run the command again"
+    problems.print(f"{loaded:,} rows are loaded. {again}: it goes on where it ended.")

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from vstore.load.engine import Report, load
+from vstore.load.engine import Report, load, rehearse
 from vstore.load.fields import Fields
 from vstore.load.ledger import Ledger
 
-__all__ = ["Fields", "Ledger", "Report", "load"]
+__all__ = ["Fields", "Ledger", "Report", "load", "rehearse"]

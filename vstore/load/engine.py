@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from vstore._sync.collection import Collection
+from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.keys import encodable
 from vstore.load.fields import Fields
@@ -15,7 +17,7 @@ from vstore.load.ledger import Ledger, Refused
 from vstore.load.rows import Row, check_file, read_rows
 from vstore.types import Record
 
-__all__ = ["Report", "load"]
+__all__ = ["Report", "load", "rehearse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,24 @@ def load(
         refused += len(bad)
         on_progress(batch[-1].number)
     return Report(*ledger.counts(), resumed, stopped=refused > max_errors)
+
+
+def rehearse(path: Path, fields: Fields, embedder: Embedder, *, batch_size: int = 256) -> None:
+    """Embeds the texts of the first batch, before there is a collection: it is made with the embedder's dimension.
+
+    With a cache before the embedder ``load`` does not ask for them again.
+
+    Raises:
+        VStoreError: What the embedder raises, but for what it says of a text: ``load`` tells that of the row.
+    """
+    texts: list[str] = []
+    for row in islice(read_rows(path, fields.columns), batch_size):
+        try:
+            texts.append(fields.record(row).document or "")
+        except InvalidInput:
+            continue
+    with suppress(InvalidInput, LimitExceeded):
+        embedder.embed([text for text in texts if encodable(text)])
 
 
 def _job(path: Path, collection: Collection, fields: Fields, target: str) -> dict[str, str]:
