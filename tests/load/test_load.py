@@ -22,7 +22,8 @@ import vstore
 from tests.embedding_server import EmbeddingServer, embedding_server
 from vstore import embed
 from vstore.cli.app import app
-from vstore.load.rows import count_rows, read_rows
+from vstore.load import Fields
+from vstore.load.rows import Row, count_rows, read_rows
 
 runner = CliRunner()
 LEXICAL = ("--embed", "lexical:64")
@@ -95,6 +96,28 @@ def test_csv_has_texts_and_the_types_that_are_asked_for(tmp_path: Path, url: str
     }
     assert [number for number, _ in refused(tmp_path / "x")] == [3, 4]
     assert "no int: 'soon'" in refused(tmp_path / "x")[0][1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("int", "-7", -7),
+        ("int", "2024_05", None),
+        ("float", "1_0.5", None),
+        ("bool", "1", None),
+        ("datetime", "2024-05-01T10:00:00.123456000Z", datetime(2024, 5, 1, 10, 0, 0, 123456, tzinfo=UTC)),
+        ("datetime", "2024-05-01T10:00:00.1234561Z", None),
+        ("datetime", "soon", None),
+    ],
+)
+def test_a_text_is_read_as_a_type_exactly_or_not_at_all(kind: str, text: str, value: object) -> None:
+    fields = Fields.parse(id="id", text="body", metadata=f"v:{kind}")
+    row = Row(1, {"id": "a", "body": "b", "v": text})
+    if value is not None:
+        assert fields.record(row).metadata == {"v": value}
+        return
+    with pytest.raises(vstore.InvalidInput, match=f"is no {kind}: '{text}'"):
+        fields.record(row)
 
 
 def test_parquet_is_read_in_parts(tmp_path: Path, url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +15,29 @@ from vstore.types import Record
 __all__ = ["Fields"]
 
 _BOOLS: Final = {"true": True, "false": False}
+_FINER: Final = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
+
+
+def _number(text: str) -> str:
+    if "_" in text:  # Python takes 2024_05 for 202405
+        raise ValueError(text)
+    return text
+
+
+def _moment(text: str) -> datetime:
+    if _FINER.search(text):  # Python cuts off what is finer than a microsecond
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
+
+
 _READ: Final[dict[str, Callable[[str], Any]]] = {
     "str": str,
-    "int": int,
-    "float": float,
+    "int": lambda text: int(_number(text)),
+    "float": lambda text: float(_number(text)),
     "bool": lambda text: _BOOLS[text.lower()],
-    "datetime": datetime.fromisoformat,
+    "datetime": _moment,
 }
+_HINTS: Final = {"bool": "Write true or false.", "datetime": "Write 2024-05-01T10:00:00.123456+02:00."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +110,7 @@ class Fields:
         try:
             return _READ[kind](value)
         except (ValueError, KeyError):
-            raise InvalidInput(f"the field {name!r} is no {kind}: {value!r:.80}") from None
+            raise InvalidInput(f"the field {name!r} is no {kind}: {value!r:.80}", hint=_HINTS.get(kind, "")) from None
 
 
 def _name(text: str, types: dict[str, str]) -> str:
