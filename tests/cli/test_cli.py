@@ -194,6 +194,14 @@ def test_inspect_of_one_of_vstore_s_own(tmp_path: Path) -> None:
     assert "mapping" not in json.loads(run("inspect", url, "letters", "--json")[1])
 
 
+def test_inspect_cuts_nothing_off_in_a_narrow_terminal(tmp_path: Path) -> None:
+    url = f"chroma:{tmp_path / 'data'}"
+    with vstore.connect(url) as store:
+        store.create_collection("a_name_that_has_nearly_all_of_the_48_characters", dimension=3)
+    out = runner.invoke(app, ["inspect", url], env={"COLUMNS": "60", "NO_COLOR": "1"}).stdout
+    assert "…" not in out.partition("Capabilities")[0]
+
+
 def test_a_mapping_without_a_collection_is_told(tmp_path: Path) -> None:
     code, _, err = run("inspect", f"chroma:{tmp_path}", "--mapping", "auto")
     assert (code, "name that behind URL" in err) == (2, True)

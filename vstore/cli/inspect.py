@@ -95,11 +95,11 @@ def _foreign(store: Store) -> list[str]:
 
 def _collections(store: Store) -> Table:
     table = Table(title="Collections", title_justify="left")
-    table.add_column("name")
+    table.add_column("name", overflow="fold")
     table.add_column("records", justify="right")
     table.add_column("dimension", justify="right")
     table.add_column("metric")
-    table.add_column("index")
+    table.add_column("index", overflow="fold")
     for name in store.list_collections():
         collection = store.get_collection(name)
         info = collection.info
