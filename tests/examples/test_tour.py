@@ -12,10 +12,16 @@ import pytest
 from tests.running import running
 
 TOUR = Path(__file__).parents[2] / "examples" / "tour.py"
-STORES = ["chroma:{}", "milvus:{}/data.db", "pgvector:{}", "qdrant:{}", "chroma server", "postgresql server"]
-NIGHTLY = [
-    pytest.param(store, marks=pytest.mark.nightly) for store in ("chroma::memory:", "qdrant::memory:", "milvus server")
+STORES = [
+    "chroma:{}",
+    "milvus:{}/data.db",
+    "pgvector:{}",
+    "qdrant:{}",
+    "chroma server",
+    "milvus server",
+    "postgresql server",
 ]
+NIGHTLY = [pytest.param(store, marks=pytest.mark.nightly) for store in ("chroma::memory:", "qdrant::memory:")]
 LAST = ["reopened", "dropped"]
 
 
