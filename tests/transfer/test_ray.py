@@ -1,4 +1,4 @@
-"""The same plan and ledger, moved by the workers of a Ray cluster: a local one with two."""
+"""The same plan and ledger, moved by the workers of a local Ray cluster. `make test-nightly` installs Ray."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def test_without_ray_it_is_refused_before_anything_is_made(monkeypatch: pytest.M
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    import ray
+
     root = str(Path(__file__).parents[2])
     paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": paths}})
@@ -74,7 +75,6 @@ def test_two_workers_copy_and_it_can_be_gone_on_with_without_ray(
 
 @pytest.mark.nightly
 def test_ends_that_no_worker_can_open_are_refused_before_anything_is_made() -> None:
-    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
     store = connect("memory:")
     with pytest.raises(Unsupported, match="opened by URL"):
         copy(source_of(many(3)), target_in(store), engine="ray")
