@@ -18,3 +18,9 @@ def tmp_path() -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are made again at once."""
+    monkeypatch.setattr("vstore._sync.retrying.sleep", lambda _: None)

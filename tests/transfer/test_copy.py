@@ -319,11 +319,6 @@ def test_p10_only_upserts_are_made() -> None:
     assert copy(source_of(many(50)), target_in(faulty_store()), chunk_rows=7).status is Status.VERIFIED
 
 
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vstore._sync.retrying.sleep", lambda _: None)
-
-
 @pytest.mark.usefixtures("no_pauses")
 def test_p11_reads_and_writes_are_made_again_after_errors_that_may_pass() -> None:
     shaky = faulty_store(on_scan=Sometimes(3))

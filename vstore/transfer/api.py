@@ -103,7 +103,7 @@ def copy(
         load_ray()
         check_ends(source, target)
     folder = options.state if target.identity else None  # what ends with the process cannot be gone on with
-    ledger = Ledger.of(source.identity, target.identity, folder)
+    ledger = Ledger.of(source.identity, target.identity, folder, anew=options.restart)
     try:
         return Run(source, target, options, ledger, on_progress).run()
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 
 from vstore._sync.collection import Collection
@@ -36,6 +37,7 @@ class CollectionSource:
         self, store: Store, collection: Collection, identity: str = "", on_close: Callable[[], None] = lambda: None
     ) -> None:
         self.capabilities: Capabilities = store.capabilities
+        self.store = store
         self.collection = collection
         self._identity = identity
         self._on_close = on_close
@@ -103,6 +105,7 @@ class CollectionTarget:
         reopen: Opens it in another process; None where nothing can.
     """
 
+    merges = True
     reopen: Callable[[], CollectionTarget] | None = None
 
     def __init__(
@@ -136,17 +139,36 @@ class CollectionTarget:
         except NotFound:
             return None
 
+    def rehearse(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
+        """See ``Target``: makes an empty collection under another name, looks whether the source has it, drops it.
+
+        Two URLs of one server may have nothing in common (an alias, a tunnel, a proxy), so that only the servers
+        themselves can tell. A rehearsal that was killed is cleared away by the next one.
+        """
+        name = f"vstore_{blake2b(f'{source.identity} {self._name}'.encode(), digest_size=12).hexdigest()}"
+        self._store.delete_collection(name, missing_ok=True)
+        self._make(name, info, index)
+        try:
+            if not isinstance(source, CollectionSource) or source.collection.info.name != self._name:
+                return
+            if source.store.has_collection(name):
+                raise InvalidInput("source and target are the same collection", hint="Nothing was changed.")
+        finally:
+            self._store.delete_collection(name)
+
     def create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         """See ``Target``."""
-        made = self._store.create_collection(
-            self._name,
+        self._make(self._name, info, index).defer_index()
+
+    def _make(self, name: str, info: CollectionInfo, index: Index | None) -> Collection:
+        return self._store.create_collection(
+            name,
             dimension=info.dimension,
             metric=info.metric,
             index=index,
             embedder=None if info.embedder is None else _Remembered(info.embedder, info.dimension),
             metadata=info.metadata,
         )
-        made.defer_index()
 
     def remove(self) -> None:
         """See ``Target``."""

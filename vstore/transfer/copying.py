@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from vstore.codec import info_to_json
-from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, Unsupported, VStoreError
+from vstore.errors import LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.transfer.deadletters import DeadLetters, TooManyRefused
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.engine import Transfer
 from vstore.transfer.ledger import Job, Ledger, State
 from vstore.transfer.loss import Kind, Loss, check_limits, refuse_losses, static_losses, survey_losses
 from vstore.transfer.moving import ANEW, Interrupted, SourceChanged
-from vstore.transfer.options import Engine, Mode, Options
+from vstore.transfer.options import Engine, Mode, Options, occupied
 from vstore.transfer.plan import make_plan, row_bytes, rows_per_chunk
 from vstore.transfer.ray_engine import RayTransfer
 from vstore.transfer.report import Progress, Report, Status, VerifyMode
 from vstore.transfer.tally import Tally
 from vstore.transfer.transform import Rewrite, Rewritten, mapping_each, nested_as_json
 from vstore.transfer.verify import verify
-from vstore.types import CollectionInfo, IncludeName
+from vstore.types import CollectionInfo, IncludeName, Index
 
 __all__ = ["Run"]
 
@@ -93,8 +93,9 @@ class Run:
     def _begun(self) -> Job | None:
         """The job to go on with; None for a new one.
 
-        One of which nothing was written is planned anew if anything is different. One that is finished is only
-        compared again, as long as the call and the target are the same.
+        One of which nothing was written is planned anew: what the plan says may not hold any more, and the target is
+        made, or replaced, by it. One that is finished is only compared again, as long as the call and the target are
+        the same.
         """
         job = self._ledger.job
         if job is None:
@@ -102,15 +103,13 @@ class Run:
         same = self._options.binding() == job.options
         match self._ledger.state:
             case State.PLANNED:
-                over = not same or self._changed(job)
+                self._report.resumed, over = same, True
             case State.FINISHED:
                 over = not same or self._options.mode is not None or self._target.existing() is None
             case State.WRITING | State.WRITTEN:
                 over = False
-        if self._options.restart or over:
-            self._ledger.forget()
-            return None
-        return job
+        # what is over is forgotten when a new plan stands, not before: that may be refused
+        return None if self._options.restart or over else job
 
     def _changed(self, job: Job) -> bool:
         """Whether the source is not what the plan was made of, as far as its settings and number of records tell."""
@@ -140,14 +139,9 @@ class Run:
         existing = self._target.existing()
         if existing is None or self._options.mode is Mode.REPLACE:
             return None
-        if self._options.mode is None and (count := existing.count()):
-            raise AlreadyExists(
-                f"the target holds {count:,} records",
-                hint="--mode merge keeps those that the source lacks, --mode replace deletes the collection first.",
-                backend=self._target.backend,
-                operation="copy",
-            )
-        return existing.info
+        if problem := occupied(self._target, existing.count(), self._options.mode):
+            raise problem
+        return existing.info if self._target.merges else None
 
     def _check_unchanged(self, job: Job) -> None:
         """Raises ``Mismatch`` where going on would not give what the plan says."""
@@ -175,22 +169,32 @@ class Run:
 
     def _prepare(self) -> None:
         """Makes the target; in no case after a chunk was written."""
-        options = self._options
+        source, target = self._source, self._target
         there = self._there()
         if there is not None:
-            return
-        if self._target.existing() is not None:
-            self._target.remove()
+            if self._options.transform is not None:  # a source that is the target would be rewritten
+                target.rehearse(there, there.index, source)
+        elif target.existing() is None:
+            self._made(target.create)
+        else:
+            index = self._made(target.rehearse)  # nothing is deleted before it is certain that it can be made anew
+            target.remove()
+            target.create(source.info, index, source)
+
+    def _made(self, make: Callable[[CollectionInfo, Index | None, Source], None]) -> Index | None:
+        """Makes it with the source's index or, if that is allowed, with one of the target's choice; tells which."""
         info = self._source.info
-        changed = any(loss.kind is Kind.INDEX for loss in self._losses)
+        index = None if any(loss.kind is Kind.INDEX for loss in self._losses) else info.index
         try:
-            self._target.create(info, None if changed else info.index, self._source)
+            make(info, index, self._source)
         except (Unsupported, LimitExceeded) as error:
             # what an index does not take, such as a number of dimensions, is not in the capability record
             loss = Loss(Kind.INDEX, error.message)
-            refuse_losses([loss], options.allow)
+            refuse_losses([loss], self._options.allow)
             self._losses.append(loss)
-            self._target.create(info, None, self._source)
+            index = None
+            make(info, index, self._source)
+        return index
 
     def _transfer(self) -> None:
         sink = self._target.sink(self._dead.refuse)
@@ -250,6 +254,7 @@ class Run:
             where=options.where,
             subset=options.mode is Mode.MERGE,
             without=refused,
+            any_metric=Kind.METRIC in options.allow,
             sample=options.sample,
             queries=options.queries,
             pace=options.pace,
@@ -275,9 +280,9 @@ class Run:
         resumable = Status.INCOMPLETE if self._ledger.path is not None else Status.FAILED
         try:
             yield
-        except (Interrupted, KeyboardInterrupt):
+        except (Interrupted, KeyboardInterrupt) as error:
             self._report.status = resumable
-            self._report.error = "interrupted"
+            self._report.error = "interrupted" if error.__cause__ is None else f"interrupted; {error.__cause__}"
         except TooManyRefused as error:
             self._report.status = Status.DEAD_LETTERS
             self._report.error = str(error)
@@ -292,6 +297,9 @@ class Run:
         report = self._report
         digest, report.size = self._ledger.written()
         report.copied, report.digest = digest.rows, str(digest)
-        report.refused, report.dead_letters = self._dead.write()
+        try:
+            report.refused, report.dead_letters = self._dead.write()
+        except VStoreError as error:
+            report.refused, report.error = len(self._ledger.refused()), f"{report.error} {error}".strip()
         report.retries = self._options.pace.retried
         report.seconds = self._tally.seconds

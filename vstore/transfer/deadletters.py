@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-from vstore.errors import VStoreError
-from vstore.transfer.ledger import Ledger
+from vstore.errors import BackendError, InvalidInput, VStoreError
+from vstore.transfer.ledger import Ledger, Refusal
 from vstore.types import Record
 
 __all__ = ["DeadLetters", "TooManyRefused"]
+
+_KEYS: Final = ("id", "reason", "record")
 
 
 class TooManyRefused(Exception):
@@ -23,9 +27,14 @@ class DeadLetters:
         ledger: Keeps them, so that a resume neither loses nor repeats one.
         most: How many may be refused.
         path: The file; by default it stands beside the ledger.
+
+    Raises:
+        InvalidInput: The file is there and holds something else, which would be lost.
     """
 
     def __init__(self, ledger: Ledger, most: int, path: Path | None) -> None:
+        if path is not None and path.exists() and not _ours(path):
+            raise InvalidInput(f"{path} is there and holds no dead letters", hint="Name another file: it is replaced.")
         self._ledger = ledger
         self._most = most
         self._path = path or (ledger.path.with_suffix(".refused.jsonl") if ledger.path is not None else None)
@@ -40,19 +49,43 @@ class DeadLetters:
             )
 
     def write(self) -> tuple[int, str]:
-        """Writes the file anew, whole; returns how many there are and the file, empty if there is none."""
+        """Writes the file anew, whole; returns how many there are and the file, empty if there is none.
+
+        Raises:
+            BackendError: The file cannot be written.
+        """
         refused = self._ledger.refused()
         if self._path is None:
             return len(refused), ""
-        if not refused:
-            self._path.unlink(missing_ok=True)
-            return 0, ""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        passing = self._path.with_name(f".{self._path.name}.passing")
-        passing.touch(mode=0o600)
-        with passing.open("w", encoding="utf-8") as file:
-            for refusal in refused:
-                line = {"id": refusal.id, "reason": refusal.reason, "record": json.loads(refusal.record)}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        passing.replace(self._path)
-        return len(refused), str(self._path)
+        try:
+            if refused:
+                _replace(self._path, refused)
+            else:
+                self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise BackendError(
+                f"the {len(refused):,} refused records cannot be written to {self._path}: {error.strerror}",
+                hint="The same command with another --dead-letters writes them there.",
+            ) from error
+        return len(refused), str(self._path) if refused else ""
+
+
+def _replace(path: Path, refused: Sequence[Refusal]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    passing = path.with_name(f".{path.name}.passing")
+    passing.touch(mode=0o600)
+    with passing.open("w", encoding="utf-8") as file:
+        for refusal in refused:
+            values = (refusal.id, refusal.reason, json.loads(refusal.record))
+            file.write(json.dumps(dict(zip(_KEYS, values, strict=True)), ensure_ascii=False) + "\n")
+    passing.replace(path)
+
+
+def _ours(path: Path) -> bool:
+    """Whether a file holds dead letters, or nothing."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            line = file.readline()
+        return not line or tuple(json.loads(line)) == _KEYS
+    except (OSError, ValueError, TypeError):
+        return False

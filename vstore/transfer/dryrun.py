@@ -11,7 +11,7 @@ from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
 from vstore.transfer.endpoint import EVERYTHING, Source, Target
 from vstore.transfer.loss import check_limits, static_losses, survey_losses
-from vstore.transfer.options import Mode
+from vstore.transfer.options import Mode, occupied
 from vstore.transfer.pace import Pace
 from vstore.transfer.plan import Survey, row_bytes, rows_per_chunk
 from vstore.transfer.report import Report, Status
@@ -45,7 +45,7 @@ def dry_run(source: Source, target: Target, *, where: Filter | None = None, mode
     seconds = monotonic() - began
     existing = target.existing()
     held = None if existing is None else existing.count()
-    there = None if existing is None or mode is Mode.REPLACE else existing.info
+    there = None if existing is None or mode is Mode.REPLACE or not target.merges else existing.info
     report = Report(source.identity or source.backend, target.identity or target.backend, info.name, Status.PLANNED)
     problems: list[str] = []
     try:
@@ -53,8 +53,8 @@ def dry_run(source: Source, target: Target, *, where: Filter | None = None, mode
         report.losses = [*static_losses(info, target.capabilities, there), *survey_losses(survey, target.capabilities)]
     except VStoreError as error:
         problems.append(str(error))
-    if held and mode is None:
-        problems.append(f"the target holds {held:,} records: --mode merge or replace is needed")
+    if problem := occupied(target, held or 0, mode):
+        problems.append(str(problem))
     capabilities = target.capabilities
     if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
         problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")

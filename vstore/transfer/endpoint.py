@@ -129,8 +129,27 @@ class Target(Protocol):
         """What it can do and take; None where it takes whatever the contract allows."""
         ...
 
+    @property
+    def merges(self) -> bool:
+        """Whether records can be written to what is there; if not, it is made anew."""
+        ...
+
     def existing(self) -> Source | None:
         """What is there, to be read; None if there is nothing."""
+        ...
+
+    def rehearse(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
+        """Finds out, before what is there is deleted or rewritten, whether that may be; leaves everything as it is.
+
+        Args:
+            info: As for ``create``.
+            index: As for ``create``.
+            source: Where the records will come from.
+
+        Raises:
+            InvalidInput: The source is the target itself, whatever their URLs say.
+            VStoreError: What ``create`` would raise.
+        """
         ...
 
     def create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from queue import Queue
 from threading import Event, Thread
@@ -59,27 +60,52 @@ class Transfer:
         self._queue: Queue[tuple[Chunk, Records] | None] = Queue(workers)
         self._stop = Event()  # nothing more is read; what was read is written
         self._abort = Event()  # nothing more is written
+        self._over = Event()  # all threads have ended
         self._errors: list[BaseException] = []
 
     def run(self) -> None:
         """Returns when all is done and acknowledged.
 
         Raises:
-            Interrupted: KeyboardInterrupt came: chunks that were read have been written. A second one drops them.
+            Interrupted: KeyboardInterrupt came: chunks that were read have been written. A second one drops them. Its
+                cause is the error that was met besides, if there was one.
             VStoreError: The first error that retries did not get over.
         """
+        # this thread only waits, so that an interruption finds it nowhere else
+        self._start("conductor", self._conduct)
+        interrupted = self._wait()
+        error = self._errors[0] if self._errors else None
+        if interrupted:
+            raise Interrupted from error
+        if error is not None:
+            raise error
+
+    def _conduct(self) -> None:
         pending = self._ledger.pending()
         cuts = [n * len(pending) // self._workers for n in range(self._workers + 1)]
         readers = [self._start("reader", self._read, pending[a:b]) for a, b in pairwise(cuts)]
         writers = [self._start("writer", self._write) for _ in range(self._workers)]
-        interrupted = self._join(readers)
+        for reader in readers:
+            reader.join()
         for _ in writers:
             self._queue.put(None)
-        interrupted |= self._join(writers)
-        if self._errors:
-            raise self._errors[0]
-        if interrupted and self._ledger.pending():
-            raise Interrupted
+        for writer in writers:
+            writer.join()
+
+    def _wait(self) -> bool:
+        """Returns when all threads have ended; tells whether somebody has interrupted."""
+        interrupted = False
+        # not a join: one that is interrupted takes its thread for ended (python/cpython#90882, before 3.13)
+        while not self._over.is_set():
+            try:
+                self._over.wait()
+            except KeyboardInterrupt:
+                if interrupted:
+                    self._abort.set()
+                interrupted = True
+                self._stop.set()
+                self._pace.hurry()
+        return interrupted
 
     def _start(self, name: str, work: Callable[..., None], *arguments: object) -> Thread:
         def guarded() -> None:
@@ -92,23 +118,13 @@ class Transfer:
                     self._abort.set()
                     while self._queue.get() is not None:  # so that no reader waits for room
                         pass
+            finally:
+                if work == self._conduct:
+                    self._over.set()
 
         thread = Thread(target=guarded, name=f"vstore {name}", daemon=True)
         thread.start()
         return thread
-
-    def _join(self, threads: Sequence[Thread]) -> bool:
-        interrupted = False
-        for thread in threads:
-            while thread.is_alive():
-                try:
-                    thread.join()
-                except KeyboardInterrupt:
-                    if self._stop.is_set():
-                        self._abort.set()
-                    interrupted = True
-                    self._stop.set()
-        return interrupted
 
     def _read(self, chunks: Sequence[Chunk]) -> None:
         for chunk, records in read_chunks(self._source, chunks, self._where, self._pace):
@@ -123,11 +139,11 @@ class Transfer:
             chunk, records = item
             del item
             number = chunk.number
-            self._ledger.begin_chunk(number)
 
             def refused(number: int = number) -> set[str]:
                 return {refusal.id for refusal in self._ledger.refused(number)}
 
-            digest, size = deliver(self._sink, chunk, records, self._rewrites, self._pace, refused)
+            begin = partial(self._ledger.begin_chunk, number)
+            digest, size = deliver(self._sink, chunk, records, self._rewrites, self._pace, begin, refused)
             self._ledger.done(number, size, digest)
             self._on_chunk(chunk.rows, size)

@@ -37,6 +37,7 @@ create table if not exists refused (
     chunk integer not null, id text not null, reason text not null, record text not null,
     primary key (chunk, id)) strict;
 """
+_NAMES: Final = ("job", "chunks", "refused")
 
 
 class State(StrEnum):
@@ -93,19 +94,26 @@ def default_folder() -> Path:
 class Ledger:
     """One job. It holds a lock until it is closed, or the process dies. All calls may come from many threads."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, anew: bool = False) -> None:
         """Opens the ledger at ``path``, or one that ends with the process.
 
+        Args:
+            path: Where it is, or will be.
+            anew: Whether one of another format is emptied.
+
         Raises:
-            Unavailable: Another run holds it.
+            Unavailable: Another run holds it, or it cannot be read and written.
             Mismatch: It was written by a version of vstore with another format.
         """
         self.path = path
         self._lock = Lock()
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)  # cursors hold ids, and refused records are kept whole
-        self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None, timeout=0)
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                path.touch(mode=0o600)  # cursors hold ids, and refused records are kept whole
+            self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None, timeout=0)
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
         try:
             # the lock of the first write stays until the connection closes: a second run finds it and leaves
             self._db.execute("pragma locking_mode = exclusive")
@@ -114,20 +122,26 @@ class Ledger:
             self._db.executescript(f"begin exclusive; {_TABLES} commit;")
             found = self._values()
             if found and found["format"] != _FORMAT:
-                raise Mismatch(f"the ledger {path} has another format", hint="Run again with --restart.")
-        except sqlite3.OperationalError as error:
+                if not anew:
+                    raise Mismatch(f"the ledger {path} has another format", hint="--restart empties it.")
+                drop = "".join(f"drop table {table}; " for table in _NAMES)
+                self._db.executescript(f"begin exclusive; {drop} {_TABLES} commit;")
+        except sqlite3.Error as error:
             self._db.close()
-            if "locked" not in str(error):
-                raise Unavailable(f"the ledger {path} cannot be used: {error}", retryable=False) from error
-            raise Unavailable(
-                "another run is at work on this copy", hint="Wait for it, or end it.", retryable=False
-            ) from None
+            raise self._unusable(error) from error
         except BaseException:
             self._db.close()
             raise
 
+    def _unusable(self, error: Exception) -> Unavailable:
+        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            return Unavailable("another run is at work on this copy", hint="Wait for it, or end it.", retryable=False)
+        return Unavailable(
+            f"the ledger {self.path} cannot be used: {error}", hint="--state names another folder.", retryable=False
+        )
+
     @classmethod
-    def of(cls, source: str, target: str, folder: Path | None) -> Self:
+    def of(cls, source: str, target: str, folder: Path | None, *, anew: bool = False) -> Self:
         """The ledger of a copy from ``source`` to ``target``, both by identity, kept in ``folder``."""
         if folder is None:
             return cls(None)
@@ -137,7 +151,7 @@ class Ledger:
                 hint="Leave out state=, or open both ends by URL.",
             )
         key = blake2b(f"{source}\n{target}".encode(), digest_size=12).hexdigest()
-        return cls(folder / f"{key}.sqlite")
+        return cls(folder / f"{key}.sqlite", anew=anew)
 
     @property
     def job(self) -> Job | None:
@@ -165,11 +179,6 @@ class Ledger:
                 "state": State.PLANNED,
             }.items():
                 self._db.execute("insert into job values (?, ?)", (key, json.dumps(value)))
-
-    def forget(self) -> None:
-        """Forgets the job."""
-        with self._transaction():
-            self._erase()
 
     def advance(self, state: State) -> None:
         """Notes how far the job is."""
@@ -244,14 +253,22 @@ class Ledger:
         return {key: json.loads(value) for key, value in self._fetch("select key, value from job")}
 
     def _erase(self) -> None:
-        for table in ("job", "chunks", "refused"):
+        for table in _NAMES:
             self._db.execute(f"delete from {table}")  # noqa: S608 (three constants)
 
     def _fetch(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._guarded():
             return self._db.execute(statement, parameters).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock, transaction(self._db):
+        with self._guarded(), transaction(self._db):
             yield
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:  # a full disk, as a rule
+                raise self._unusable(error) from error

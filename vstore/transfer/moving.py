@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence, Set
-from functools import partial
 from typing import Final
 
 from vstore.errors import InvalidInput, Mismatch
@@ -21,7 +20,7 @@ ANEW: Final = "What was copied so far stays in the target. A new plan: --restart
 
 
 class Interrupted(Exception):
-    """The run was asked to stop; what was read is written, and the ledger says so."""
+    """The run was asked to stop; what was read is written, and the ledger says so. The cause is what failed besides."""
 
 
 class SourceChanged(Mismatch):
@@ -75,6 +74,7 @@ def deliver(
     records: Records,
     rewrites: Sequence[Rewrite],
     pace: Pace,
+    begin: Callable[[], None],
     refused: Callable[[], Set[str]],
 ) -> tuple[Digest, int]:
     """Rewrites and writes the records of a chunk; returns the digest of what the target acknowledged, and its bytes.
@@ -85,13 +85,19 @@ def deliver(
         records: Its records.
         rewrites: Applied one after the other.
         pace: Makes the calls.
+        begin: Forgets, before each attempt, what an earlier one had refused: the target may take it now.
         refused: Tells, behind the write, the ids that the sink has refused.
     """
     for rewrite in rewrites:
         records = rewrite(records)
     if len(set(records.ids)) != len(records):
         raise InvalidInput(f"the transform gave records of chunk {chunk.number} the same id")
-    pace.call(partial(sink.write, chunk.number, records))
+
+    def attempt() -> None:
+        begin()
+        sink.write(chunk.number, records)
+
+    pace.call(attempt)
     if without := refused():
         records = records.take([place for place, i in enumerate(records.ids) if i not in without])
     return measure(records) if len(records) else (Digest(), 0)

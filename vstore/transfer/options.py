@@ -8,15 +8,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from vstore.errors import InvalidInput
+from vstore.errors import AlreadyExists, InvalidInput, Unsupported, VStoreError
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Filter
+from vstore.transfer.endpoint import Target
 from vstore.transfer.loss import Kind, parse_allowed
 from vstore.transfer.pace import Pace
 from vstore.transfer.report import VerifyMode
 from vstore.transfer.transform import RecordMap, fingerprint
 
-__all__ = ["Engine", "Mode", "Options"]
+__all__ = ["Engine", "Mode", "Options", "occupied"]
 
 MAX_WORKERS = 64
 
@@ -37,6 +38,17 @@ class Mode(StrEnum):
     """Keep them; records with the same id are replaced."""
     REPLACE = "replace"
     """Delete the collection and make it anew."""
+
+
+def occupied(target: Target, records: int, mode: Mode | None) -> VStoreError | None:
+    """Why a target that holds so many records must not be written to; None if it may be."""
+    if not records or mode is Mode.REPLACE or (mode is Mode.MERGE and target.merges):
+        return None
+    merge = "--mode merge keeps those that the source lacks, " if target.merges else ""
+    hint = f"{merge}--mode replace deletes {'the collection' if target.merges else 'it'} first."
+    if mode is Mode.MERGE:
+        return Unsupported(f"a data set of files is written once, and the target holds {records:,} records", hint=hint)
+    return AlreadyExists(f"the target holds {records:,} records", hint=hint, backend=target.backend, operation="copy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 from typing import Final, TypeVar
 
 from vstore._sync.retrying import Retry
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, VStoreError
 from vstore.filters.tree import Filter
 from vstore.transfer.endpoint import EVERYTHING, Source
 from vstore.types import IncludeName, Page
@@ -42,6 +42,7 @@ class Pace:
         self.retries = retries
         self.max_rps = max_rps
         self._retry = Retry(retries, _LONGEST)
+        self._hurry = False
         self._interval = 0.0 if max_rps is None else 1.0 / max_rps
         self._next = 0.0
         self._lock = Lock()
@@ -57,9 +58,18 @@ class Pace:
                 with self._lock:
                     self.retried += 1
             self._wait()
-            return work()
+            try:
+                return work()
+            except VStoreError as error:
+                if self._hurry:
+                    error.retryable = False
+                raise
 
         return self._retry.call(attempt)
+
+    def hurry(self) -> None:
+        """Makes no call again from now on: whoever has interrupted does not wait for a database that is down."""
+        self._hurry = True
 
     def scan(
         self,

@@ -80,12 +80,17 @@ class _Mover:
 
     def move(self, chunk: Chunk) -> _Outcome:
         """Copies one chunk. An error is part of the outcome: Ray would wrap what is raised."""
-        self._refused.clear()
         before = self._pace.retried
         try:
             [(_, records)] = read_chunks(self._source, [chunk], self._recipe.where, self._pace)
             digest, size = deliver(
-                self._sink, chunk, records, self._recipe.rewrites, self._pace, lambda: self._refused.keys()
+                self._sink,
+                chunk,
+                records,
+                self._recipe.rewrites,
+                self._pace,
+                self._refused.clear,
+                lambda: self._refused.keys(),
             )
         except VStoreError as error:
             return _Outcome(Digest(), 0, list(self._refused.values()), self._pace.retried - before, error)
@@ -169,10 +174,10 @@ class RayTransfer:
         finally:
             for mover in movers:
                 ray.kill(mover)
+        if interrupted:
+            raise Interrupted from failed
         if failed is not None:
             raise failed
-        if interrupted and self._ledger.pending():
-            raise Interrupted
 
     def _note(self, chunk: Chunk, outcome: _Outcome) -> None:
         self._pace.retried += outcome.retried

@@ -27,7 +27,7 @@ from vstore.transfer.exactness import Exactness, agreed, bitwise, same_vectors
 from vstore.transfer.pace import Pace
 from vstore.transfer.parity import search_parity
 from vstore.transfer.report import Verification, VerifyMode
-from vstore.types import CollectionInfo, IncludeName, Records
+from vstore.types import CollectionInfo, IncludeName, Metric, Records
 
 __all__ = ["DEFAULT_QUERIES", "DEFAULT_SAMPLE", "verify"]
 
@@ -55,6 +55,7 @@ def verify(
     mode: VerifyMode = VerifyMode.FULL,
     where: Filter | None = None,
     subset: bool = False,
+    any_metric: bool = False,
     without: Set[str] = frozenset(),
     sample: int = DEFAULT_SAMPLE,
     queries: int = DEFAULT_QUERIES,
@@ -69,6 +70,7 @@ def verify(
         mode: Everything, or all ids and some records.
         where: Only the records of the left that match; the right must have these and no others.
         subset: The right may have other records as well.
+        any_metric: The right may have another metric.
         without: Ids of the left that need not be in the right.
         sample: How many records ``VerifyMode.SAMPLE`` compares.
         queries: How many queries both sides are asked, where both can be; 0 for none. They are not asked where the
@@ -79,9 +81,11 @@ def verify(
     Raises:
         InvalidInput: A mode that verifies nothing, or a sample of none.
     """
-    exactness = agreed(left.backend, right.backend, left.info.metric)
+    metrics = left.info.metric, right.info.metric
+    exactness = agreed(left.backend, right.backend, Metric.COSINE if Metric.COSINE in metrics else metrics[0])
     found = Verification(mode, exactness.value, excluded=len(without), settings=_settings(left.info, right.info))
-    found.comparable = left.info.dimension == right.info.dimension and (subset or left.info.metric is right.info.metric)
+    same = metrics[0] is metrics[1]
+    found.comparable = left.info.dimension == right.info.dimension and (any_metric or same)
     if not found.comparable:
         return found
     work = _Work(left, right, where, without, pace or Pace(), on_rows, found, exactness)
@@ -96,7 +100,7 @@ def verify(
             _by_sample(work, sample)
         case VerifyMode.NONE:
             raise InvalidInput("to verify nothing is not to verify")
-    if queries and not (subset or without or where is not None):
+    if queries and same and not (subset or without or where is not None):
         found.parity = search_parity(left, right, queries, work.pace)
     return found
 
@@ -135,6 +139,7 @@ def _same_digests(work: _Work) -> bool:
             left, right = ours.result(), theirs.result()
         except BaseException:
             over.set()
+            work.pace.hurry()
             raise
     if left != right:
         return False

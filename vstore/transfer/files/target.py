@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
-from vstore.errors import AlreadyExists, NotFound
+from vstore.errors import AlreadyExists, InvalidInput, NotFound
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.endpoint import Refuse, Source
 from vstore.transfer.files.durable import unfinished, write_text, writing
@@ -31,6 +31,7 @@ class FileTarget:
     """
 
     capabilities = None  # it takes whatever the contract allows
+    merges = False
 
     def __init__(self, location: Location, name: str | None = None) -> None:
         self._location = location
@@ -69,6 +70,12 @@ class FileTarget:
                 f"{shown(path)} is there and is no data set that vstore wrote", hint="Name another path."
             )
         return own_source(self._location, found)
+
+    def rehearse(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
+        """See ``Target``: looks at the paths themselves, which may be links."""
+        path = self._location.path
+        if isinstance(source, FileSource) and path.exists() and path.samefile(source.location.path):
+            raise InvalidInput("source and target are the same files", hint="Nothing was changed.")
 
     def create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         """See ``Target``. The index is kept as that of the source, whatever it is.

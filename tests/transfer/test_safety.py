@@ -1,0 +1,320 @@
+"""What a copy must not destroy or pass over, whatever goes wrong: points 6 and 11 to 19 of what moving data must be."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.transfer.faulty import faulty_store, filled, many, refusing, source_of, target_in
+from vstore import (
+    AlreadyExists,
+    F,
+    InvalidInput,
+    LimitExceeded,
+    Mismatch,
+    Record,
+    Records,
+    Unavailable,
+    Unsupported,
+    connect,
+)
+from vstore.transfer import CollectionSource, CollectionTarget, Mode, Status, copy, verify
+from vstore.transfer.collections import CollectionSink
+from vstore.transfer.dryrun import dry_run
+from vstore.transfer.files import FileTarget, open_data_set, place
+from vstore.transfer.ledger import Ledger, State
+
+
+class Lasting(CollectionTarget):
+    """A target in the reference store that is there in the next run: the store stays open between the runs."""
+
+    @property
+    def identity(self) -> str:
+        return "memory:kept#docs"
+
+
+def shifted(record: Record) -> Record:
+    assert record.vector is not None
+    return Record(record.id, record.vector + 1, record.document, record.metadata)
+
+
+@pytest.mark.parametrize("options", [{"mode": "replace"}, {"mode": "merge", "transform": shifted}])
+def test_p06_a_collection_under_another_name_of_its_server_is_not_copied_onto_itself(options: dict[str, Any]) -> None:
+    # nothing but the server itself can tell that two URLs are one store: here there is no URL at all
+    store = faulty_store()
+    there = filled(store, many(20))
+    with pytest.raises(InvalidInput, match="same collection"):
+        copy(CollectionSource(store, there), target_in(store), **options)
+    assert store.list_collections() == ["docs"]
+    assert there.get(["id-000003"]).vectors == pytest.approx(many(20).take([3]).vectors)
+    assert there.count() == 20
+    assert copy(CollectionSource(store, there), target_in(store, "other"), **options).status is Status.VERIFIED
+    assert copy(CollectionSource(store, there), target_in(store, "other"), **options).status is Status.VERIFIED
+    assert store.list_collections() == ["docs", "other"]
+
+
+def test_p06_a_data_set_behind_a_link_is_not_copied_onto_itself(tmp_path: Path) -> None:
+    copy(source_of(many(20)), FileTarget(place(f"jsonl:{tmp_path / 'set'}"))).check()
+    (tmp_path / "link").symlink_to(tmp_path / "set")
+    with pytest.raises(InvalidInput, match="same files"):
+        copy(open_data_set(str(tmp_path / "set")), FileTarget(place(f"jsonl:{tmp_path / 'link'}")), mode="replace")
+    assert open_data_set(str(tmp_path / "set")).count() == 20
+
+
+class Flat(Lasting):
+    """Its database has no such index for this dimension, which it tells when it is to make one."""
+
+    def _make(self, name: str, info: Any, index: Any) -> Any:
+        if index is not None:
+            raise LimitExceeded("the index takes 4 dimensions, not 8")
+        return super()._make(name, info, index)
+
+
+def test_p06_what_is_there_is_deleted_only_when_it_can_be_made_anew(tmp_path: Path) -> None:
+    store = faulty_store()
+    filled(store, many(5), "docs")
+    source, settings = source_of(many(20)), {"mode": "replace", "state": tmp_path}
+    with pytest.raises(Unsupported, match="index-change"):
+        copy(source, Flat(store, "docs"), **settings)
+    assert store.get_collection("docs").count() == 5
+    assert store.list_collections() == ["docs"]
+    assert copy(source, Flat(store, "docs"), allow=["index-change"], **settings).status is Status.VERIFIED
+    assert store.get_collection("docs").count() == 20
+
+
+def test_p06_a_plan_that_was_not_begun_is_made_anew_before_anything_is_deleted(tmp_path: Path) -> None:
+    store, source = faulty_store(), source_of(many(20))
+    filled(store, many(5), "docs")
+
+    class Dying(Lasting):
+        def remove(self) -> None:
+            raise SystemExit
+
+    settings = {"mode": "replace", "state": tmp_path}
+    with pytest.raises(SystemExit):
+        copy(source, Dying(store, "docs"), **settings)
+    source.collection.delete(ids=["id-000001"])  # as many records as before, but others
+    source.collection.upsert(["new"], np.ones((1, 8)))
+    assert copy(source, Lasting(store, "docs"), **settings).status is Status.VERIFIED
+    assert store.get_collection("docs").get(["new", "id-000001"]).ids == ["new"]
+
+
+def test_p06_a_rehearsal_that_was_killed_leaves_nothing_for_good(tmp_path: Path) -> None:
+    store, source = faulty_store(), source_of(many(20))
+    filled(store, many(5), "docs")
+    delete = store.delete_collection
+    store.delete_collection = lambda name, *, missing_ok=False: delete(name, missing_ok=True) if missing_ok else None  # type: ignore[method-assign]
+    Lasting(store, "docs").rehearse(source.info, None, source)
+    store.delete_collection = delete  # type: ignore[method-assign]
+    assert len(store.list_collections()) == 2
+    assert copy(source, Lasting(store, "docs"), mode="replace", state=tmp_path).status is Status.VERIFIED
+    assert store.list_collections() == ["docs"]
+
+
+@pytest.mark.parametrize("name", ["set", "set.jsonl"])
+def test_p06_files_are_not_merged_into_and_that_is_refused_before_anything(name: str, tmp_path: Path) -> None:
+    def target() -> FileTarget:
+        path = str(tmp_path / name)
+        return FileTarget(place(path if "." in name else f"jsonl:{path}"))
+
+    first, second, state = source_of(many(20)), source_of(many(30)), tmp_path / "state"
+    copy(first, target()).check()
+    plan = dry_run(second, target(), mode=Mode.MERGE).plan
+    assert plan is not None
+    assert "written once" in plan["problems"][0]
+    with pytest.raises(Unsupported, match="written once"):
+        copy(second, target(), mode="merge", state=state)
+    assert open_data_set(str(tmp_path / name)).count() == 20
+    assert copy(second, target(), mode="replace", state=state).status is Status.VERIFIED
+
+
+def test_p06_an_unfinished_data_set_of_another_copy_is_not_merged_into(tmp_path: Path) -> None:
+    target = FileTarget(place(f"jsonl:{tmp_path / 'set'}"))
+    source = source_of(many(20))
+    target.create(source.info, None, source)
+    target.sink(lambda *_: None).write(0, many(20))
+    with pytest.raises(Unsupported, match="written once"):
+        copy(source_of(many(3)), target, mode="merge")
+    there = target.existing()
+    assert there is not None
+    assert there.count() == 20
+
+
+def test_p06_a_data_set_without_records_is_no_obstacle(tmp_path: Path) -> None:
+    target = FileTarget(place(f"jsonl:{tmp_path / 'set'}"))
+    copy(source_of(many(1).take([])), target).check()
+    copy(source_of(many(20)), target).check()
+    assert open_data_set(str(tmp_path / "set")).count() == 20
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_p12_what_is_taken_in_a_later_attempt_is_no_dead_letter(tmp_path: Path) -> None:
+    answers = [LimitExceeded("4 are too many"), LimitExceeded("2"), LimitExceeded("1"), Unavailable("lost")]
+
+    def call(records: Records) -> Records:
+        if answers:
+            raise answers.pop(0)
+        return records
+
+    store = faulty_store(on_upsert=call)
+    report = copy(source_of(many(4)), Lasting(store, "docs"), max_errors=4, state=tmp_path)
+    assert (report.status, report.refused, report.retries) == (Status.VERIFIED, 0, 1)
+
+
+def test_p12_a_file_that_holds_something_else_is_not_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("precious")
+    with pytest.raises(InvalidInput, match="no dead letters"):
+        copy(source_of(many(4)), target_in(faulty_store()), dead_letters=file)
+    assert file.read_text() == "precious"
+    refused, dead = faulty_store(on_upsert=refusing("id-000001")), tmp_path / "dead.jsonl"
+    report = copy(source_of(many(4)), target_in(refused), dead_letters=dead, max_errors=1)
+    assert (report.status, report.dead_letters) == (Status.DEAD_LETTERS, str(dead))
+    assert json.loads(dead.read_text())["id"] == "id-000001"
+    assert copy(source_of(many(4)), target_in(faulty_store()), dead_letters=dead).status is Status.VERIFIED
+    assert not dead.exists()
+
+
+def test_p12_a_file_that_cannot_be_written_does_not_cost_the_report(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = faulty_store(on_upsert=refusing("id-000001"))
+    report = copy(source_of(many(4)), target_in(store), dead_letters=tmp_path / "file" / "dead", max_errors=1)
+    assert (report.status, report.refused, report.copied) == (Status.DEAD_LETTERS, 1, 3)
+    assert "cannot be written" in report.error
+
+
+def test_p15_a_new_copy_that_is_refused_leaves_the_ledger_of_the_old_one(tmp_path: Path) -> None:
+    source, store = source_of(many(20)), faulty_store()
+    assert copy(source, Lasting(store, "docs"), state=tmp_path).status is Status.VERIFIED
+    for other in ({"restart": True}, {"where": F("part") == 1}):
+        with pytest.raises(AlreadyExists):
+            copy(source, Lasting(store, "docs"), state=tmp_path, **other)  # type: ignore[arg-type]
+    again = copy(source, Lasting(store, "docs"), state=tmp_path)
+    assert (again.status, again.resumed, again.copied) == (Status.VERIFIED, True, 20)
+
+
+def test_p15_a_ledger_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    source, store = source_of(many(20)), faulty_store()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable, match="cannot be used"):
+        copy(source, Lasting(store, "docs"), state=tmp_path / "file" / "state")
+    ledger = Ledger.of(source.identity, "memory:kept#docs", tmp_path)
+    ledger.close()
+    assert ledger.path is not None
+    ledger.path.write_bytes(b"no database at all, but something else" * 100)
+    with pytest.raises(Unavailable, match="cannot be used"):
+        copy(source, Lasting(store, "docs"), state=tmp_path)
+    assert store.list_collections() == []
+
+
+def test_p15_a_ledger_of_another_format_is_refused_and_emptied_by_restart(tmp_path: Path) -> None:
+    source, store = source_of(many(20)), faulty_store()
+    path = Path(copy(source, Lasting(store, "docs"), state=tmp_path).ledger)
+    with sqlite3.connect(path) as database:
+        database.execute("update job set value = '9' where key = 'format'")
+        database.execute("alter table chunks rename column ids to names")
+    database.close()
+    with pytest.raises(Mismatch, match="another format"):
+        copy(source, Lasting(store, "docs"), state=tmp_path)
+    again = copy(source, Lasting(store, "docs"), state=tmp_path, restart=True, mode="replace")
+    assert (again.status, again.copied) == (Status.VERIFIED, 20)
+
+
+def test_p16_a_ledger_that_cannot_be_written_ends_the_copy_as_incomplete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, store = source_of(many(20)), faulty_store()
+    real = Ledger.done
+
+    def full(self: Ledger, chunk: int, *arguments: Any) -> None:
+        if chunk == 1:
+            self._db.execute("pragma max_page_count = 1")
+            self._db.execute("pragma query_only = on")  # as a full disk: the statement fails, the process goes on
+        real(self, chunk, *arguments)
+
+    monkeypatch.setattr(Ledger, "done", full)
+    report = copy(source, Lasting(store, "docs"), state=tmp_path, chunk_rows=5)
+    assert report.status is Status.INCOMPLETE
+    assert "cannot be used" in report.error
+    monkeypatch.undo()
+    assert copy(source, Lasting(store, "docs"), state=tmp_path).status is Status.VERIFIED
+
+
+def _interrupt(times: int = 1, pause: float = 0.3) -> threading.Thread:
+    def work() -> None:
+        for _ in range(times):
+            time.sleep(pause)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_p18_an_interruption_while_the_last_chunks_are_written_waits_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = source_of(many(30))
+    write, under_way = CollectionSink.write, set[int]()
+
+    def slow(self: CollectionSink, chunk: int, records: Records) -> None:
+        under_way.add(chunk)
+        time.sleep(0.4)
+        write(self, chunk, records)
+        under_way.discard(chunk)
+
+    def finish(self: CollectionSink) -> None:
+        raise AssertionError("who has interrupted does not wait for an index")
+
+    monkeypatch.setattr(CollectionSink, "write", slow)
+    monkeypatch.setattr(CollectionSink, "finish", finish)
+    # all is read at once: this thread waits for room in the queue, and then for the last chunk
+    for pause in (0.2, 0.6):
+        state = tmp_path / str(pause)
+        store = faulty_store()
+        thread = _interrupt(pause=pause)
+        report = copy(source, Lasting(store, "docs"), state=state, chunk_rows=10)
+        thread.join()
+        assert (report.status, report.error, under_way) == (Status.INCOMPLETE, "interrupted", set())
+        assert report.copied == store.get_collection("docs").count()
+        assert report.copied > 0
+
+
+def test_p18_an_interruption_does_not_wait_for_a_database_that_is_down(tmp_path: Path) -> None:
+    def down(records: Records) -> Records:
+        raise Unavailable("the server went away")
+
+    source, store = source_of(many(30)), faulty_store(on_upsert=down)
+    thread = _interrupt(pause=0.5)
+    began = time.monotonic()
+    report = copy(source, Lasting(store, "docs"), state=tmp_path, chunk_rows=10, retries=8)  # 20 s and more
+    thread.join()
+    assert report.status is Status.INCOMPLETE
+    assert report.error.startswith("interrupted; ")
+    assert "went away" in report.error
+    assert time.monotonic() - began < 8
+    ledger = Ledger(Path(report.ledger))
+    assert ledger.state is State.WRITING
+    ledger.close()
+
+
+def test_p19_another_metric_is_a_difference_in_a_subset_too_unless_it_is_allowed() -> None:
+    store = connect("memory:")
+    left = CollectionSource(store, filled(store, many(20), "left", metric="l2"))
+    right = CollectionSource(store, filled(store, many(20), "right", metric="dot"))
+    assert not verify(left, right, subset=True).equal
+    assert verify(left, right, any_metric=True).equal
+    store.create_collection("docs", dimension=8, metric="dot", index=left.info.index)
+    report = copy(left, target_in(store), allow=["metric-change"])
+    assert report.status is Status.VERIFIED
+    assert report.verification is not None
+    assert "metric" in report.verification.settings[0]
