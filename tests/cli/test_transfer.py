@@ -237,6 +237,108 @@ def test_p18_on_a_terminal_it_says_to_run_the_same_command_again(
     assert "Run the same command again" in capsys.readouterr().err
 
 
+def test_p01_nothing_is_made_for_a_copy_that_cannot_begin(ends: Ends) -> None:
+    for arguments in (["--collection", "dcos"], [], ["--all", "--name", "x"], ["--collection", "docs", "--allow", "x"]):
+        assert run("copy", ends.source, ends.target, *arguments)[0] in (1, 2)
+        assert not (ends.folder / "to").exists()
+
+
+def test_p01_a_source_in_which_there_is_nothing_to_copy_is_told(ends: Ends) -> None:
+    connect(f"chroma:{ends.folder / 'empty'}").close()
+    code, lines, err = run("copy", f"chroma:{ends.folder / 'empty'}", ends.target, "--all")
+    assert (code, lines) == (1, [])
+    assert "nothing to copy" in err
+    assert not (ends.folder / "to").exists()
+
+
+def test_p02_a_dry_run_heeds_function_and_chunk_rows(ends: Ends) -> None:
+    dry = ["copy", ends.source, ends.target, "--collection", "docs", "--dry-run"]
+    [line] = run(*dry, "--map", f"{__name__}:drop_the_first", "--chunk-rows", "10")[1]
+    assert (line["planned"], line["chunks"], line["plan"]["rows_per_chunk"]) == (59, 6, 10)
+    assert run(*dry, "--allow", "anything")[0] == 2
+
+
+def test_p12_dead_letters_of_several_collections_do_not_share_a_file(ends: Ends) -> None:
+    file = ends.folder / "dead.jsonl"
+    code, _, err = run("copy", ends.source, ends.target, "--all", "--dead-letters", str(file))
+    assert code == 2
+    assert "--dead-letters is for one collection" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["copy", "SOURCE", "TARGET", "--collection", "docs", "--where", "{"], 2),
+        (["copy", "SOURCE", "TARGET", "--collection", "dcos"], 1),
+        (["copy", "SOURCE", "NOWHERE", "--collection", "docs", "--dry-run"], 1),
+        (["copy", "NOWHERE", "TARGET", "--collection", "docs"], 1),
+        (["verify", "SOURCE", "TARGET", "--collection", "docs"], 1),
+        (["verify", "SOURCE", "SOURCE", "--collection", "docs", "--verify", "none"], 2),
+        (["import", "BROKEN", "TARGET", "--metric", "l2"], 1),
+        (["import", "BROKEN", "TARGET", "--index", "none"], 2),
+        (["export", "SOURCE", "OTHERS", "--collection", "docs"], 1),
+    ],
+)
+def test_p25_a_report_is_written_whatever_fails(ends: Ends, arguments: list[str], expected: int) -> None:
+    broken, others = ends.folder / "broken.jsonl", ends.folder / "others.jsonl"
+    broken.write_text('{"id": "a", "vector": [1,')
+    others.write_text('{"id": "a", "vector": [1, 2]}')
+    places = {"SOURCE": ends.source, "TARGET": ends.target, "BROKEN": str(broken), "OTHERS": str(others)}
+    places["NOWHERE"] = "postgresql://joe:geheim@127.0.0.1:1/db"
+    report = ends.folder / "report.json"
+    code, _, err = run(*[places.get(argument, argument) for argument in arguments], "--report", str(report))
+    assert code == expected, err
+    story = report.read_text()
+    error = " ".join(json.loads(story)["error"].split())
+    assert error.partition(": ")[0] in err
+    assert error.partition(": ")[2] in " ".join(err.split())
+    assert "geheim" not in story
+
+
+def test_p25_a_report_that_cannot_be_written_is_told_first(ends: Ends) -> None:
+    for command in (["copy", ends.source, ends.target], ["verify", ends.source, ends.source]):
+        code, _, err = run(*command, "--collection", "docs", "--report", str(ends.folder / "none" / "report.json"))
+        assert code == 2
+        assert "cannot be written" in err
+    assert not (ends.folder / "to").exists()
+
+
+@pytest.mark.parametrize(
+    ("point", "command", "expected"),
+    [
+        ("vstore.cli.copy.open_place", ["copy", "SOURCE", "TARGET"], 4),
+        ("vstore.transfer.dryrun.row_bytes", ["copy", "SOURCE", "TARGET", "--dry-run"], 4),
+        ("vstore.transfer.copying.row_bytes", ["copy", "SOURCE", "TARGET"], 4),
+        ("vstore.transfer.copying.verify", ["copy", "SOURCE", "TARGET"], 4),
+        ("vstore.cli.verify.verify", ["verify", "SOURCE", "SOURCE"], 1),
+    ],
+)
+def test_p25_interrupted_anywhere_is_4_and_told(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, point: str, command: list[str], expected: int
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(point, interrupt)
+    report, places = ends.folder / "report.json", {"SOURCE": ends.source, "TARGET": ends.target}
+    code, _, _ = run(*[places.get(word, word) for word in command], "--collection", "docs", "--report", str(report))
+    assert code == expected
+    story = json.loads(report.read_text())
+    assert "interrupted" in json.dumps(story)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_STATE_HOME", str(ends.folder / "state"))
+    assert run("copy", ends.source, ends.target, "--collection", "docs")[0] == 0
+
+
+def test_p25_an_error_of_one_collection_names_it(ends: Ends) -> None:
+    assert run("copy", ends.source, ends.target, "--collection", "more")[0] == 0
+    with connect(ends.source) as store:
+        store.get_collection("more").rename("docs2")
+    code, _, err = run("copy", ends.source, ends.target, "--collection", "docs2", "--name", "more")
+    assert code == 1
+    assert "copy on 'docs2': the target holds 7 records" in err
+
+
 def test_p20_p22_the_report_names_class_and_recall(ends: Ends) -> None:
     with connect(ends.source) as store:
         filled(store, many(40), name="angles", metric="cosine", index=HNSW())

@@ -106,6 +106,35 @@ def test_an_export_that_was_stopped_goes_on(store: Store, tmp_path: Path, monkey
     assert_same(everything(open_data_set(str(tmp_path / "set.parquet"))))
 
 
+@pytest.mark.parametrize("form", ["set.parquet", "set.jsonl"])
+def test_an_export_that_was_stopped_while_it_cleared_away_goes_on(
+    form: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = CollectionSource(store, filled(store), "memory:#docs")
+    target = FileTarget(place(str(tmp_path / form)))
+
+    def stopped(folder: Path) -> None:
+        max(folder.glob("part-*")).unlink()
+        raise KeyboardInterrupt
+
+    settings = {"state": tmp_path / "state", "chunk_rows": 30}
+    with monkeypatch.context() as patch:
+        patch.setattr("vstore.transfer.files.sink.rmtree", stopped)
+        assert copy(source, target, **settings).exit_code == 4
+    done = copy(source, target, **settings)
+    assert (done.status, done.resumed) == (Status.VERIFIED, True)
+    assert f"{form}.parts" not in names(tmp_path)
+    assert_same(everything(open_data_set(str(tmp_path / form))))
+
+
+def test_a_folder_of_others_where_parts_would_be_is_left_alone(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "set.jsonl.parts").mkdir()
+    (tmp_path / "set.jsonl.parts" / "mine.txt").write_text("precious")
+    with pytest.raises(AlreadyExists, match="in the way"):
+        copy(CollectionSource(store, filled(store)), FileTarget(place(str(tmp_path / "set.jsonl"))))
+    assert (tmp_path / "set.jsonl.parts" / "mine.txt").read_text() == "precious"
+
+
 def test_what_is_there_is_replaced_only_if_asked(store: Store, tmp_path: Path) -> None:
     source = CollectionSource(store, filled(store), "memory:#docs")
     target = export(str(tmp_path / "set"), RECORDS[:50])

@@ -87,6 +87,8 @@ class FileSink:
             Mismatch: A part is missing, or an id stands in two of them.
         """
         if self._manifest.complete:
+            if self._location.single:  # an earlier process may have ended while it cleared away
+                rmtree(self._folder, ignore_errors=True)
             return
         chunks = range(self._count())
         if not self._written.keys() >= set(chunks):  # an earlier process had a plan of its own, perhaps another one
@@ -144,5 +146,6 @@ class FileSink:
             beside = inside.completed([(complete.summary, (entry(path),))])
             write_text(sidecar(self._location), beside.to_json())
         with writing(self._folder):
+            (self._folder / MANIFEST).unlink()  # first: with it, parts that are left would be a data set in making
             rmtree(self._folder)
         return inside

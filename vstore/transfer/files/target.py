@@ -86,6 +86,10 @@ class FileTarget:
         if self.existing() is not None:
             raise AlreadyExists(f"{shown(self._location.path)} is there already", hint="--mode replace replaces it.")
         folder = staging(self._location)
+        if self._location.single and folder.exists():  # it will be deleted when the file is whole
+            left = {*_parts(self._location), folder / MANIFEST}
+            if strange := [p for p in folder.iterdir() if p not in left]:
+                raise AlreadyExists(f"{shown(strange[0])} is in the way", hint="Move it, or name another path.")
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         begun = Manifest(
