@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -13,22 +14,24 @@ from rich.markup import escape
 from vstore.cli.conditions import read_filter
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, problems
-from vstore.cli.transfers import Teller, say, sigterm_as_interrupt
-from vstore.errors import InvalidInput, VStoreError
-from vstore.transfer import Mode, Report, Status, copy
+from vstore.cli.transfers import Teller, reported, say, sigterm_as_interrupt
+from vstore.errors import InvalidInput, NotFound
+from vstore.transfer import Mode, Report, Source, Status, Target, copy
 from vstore.transfer.dryrun import dry_run
 from vstore.transfer.ledger import default_folder
+from vstore.transfer.loss import parse_allowed
 from vstore.transfer.opening import Place, open_place, rehearsal
 from vstore.transfer.transform import load_map
 
 __all__ = ["run"]
 
-_WORST: Final = (1, 4, 3, 5)
+EXIT_INCOMPLETE: Final = 4
+_WORST: Final = (1, EXIT_INCOMPLETE, 3, 5)
 """Of several collections the first of these exit codes is that of the command."""
 
 
 def run(
-    source: str | Place,
+    source: str | Callable[[], Place],
     target: str | Place,
     *,
     collections: list[str],
@@ -44,51 +47,56 @@ def run(
     report: Path | None,
     as_json: bool,
     timeout: float,
+    chunk_rows: int | None = None,
+    dead_letters: Path | None = None,
     **options: Any,
 ) -> None:
     """Copies one collection after the other; exits with the code that docs/migration.md tells.
 
-    Source and target are URLs, or places that are open already.
+    The source is a URL, or opens a place; the target is a URL, or a place that is open already.
     """
     as_json = as_json or not console.is_terminal
     reports: list[Report] = []
-    condition = read_filter(where)
-    transform = None if function is None else load_map(function)
-    allowed = [part for names in allow for part in names.split(",") if part]
+
+    def story(error: str) -> dict[str, Any]:
+        return {"error": error, "collections": [found.as_dict() for found in reports]}
+
+    def one(left: Source, right: Target, chosen: str) -> Report:
+        if dry:
+            return dry_run(left, right, where=condition, transform=transform, mode=mode, chunk_rows=chunk_rows)
+        with Teller(chosen, as_json=as_json) as teller:
+            return copy(
+                left,
+                right,
+                where=condition,
+                transform=transform,
+                mode=mode,
+                allow=allowed,
+                chunk_rows=chunk_rows,
+                dead_letters=dead_letters,
+                state=state or default_folder(),
+                on_progress=teller,
+                **options,
+            )
+
     try:
-        with (
-            sigterm_as_interrupt(),
-            open_place(source, new=False, timeout=timeout) if isinstance(source, str) else source as here,
-            _opened(target, dry=dry, several=everything or len(collections) > 1, timeout=timeout) as there,
-        ):
-            for chosen in _chosen(here, collections, everything, name):
-                left, right = here.source(chosen, read_mapping(mapping)), there.target(name or chosen)
-                if dry:
-                    reports.append(dry_run(left, right, where=condition, mode=mode))
-                else:
-                    with Teller(chosen, as_json=as_json) as teller:
-                        reports.append(
-                            copy(
-                                left,
-                                right,
-                                where=condition,
-                                transform=transform,
-                                mode=mode,
-                                allow=allowed,
-                                state=state or default_folder(),
-                                on_progress=teller,
-                                **options,
-                            )
-                        )
-                _tell(reports[-1], as_json=as_json)
-                if reports[-1].error.startswith("interrupted"):
-                    break
-    except VStoreError as error:
-        if report is not None:
-            _write(report, reports, f"{type(error).__name__}: {error}")
-        raise
-    if report is not None:
-        _write(report, reports, "")
+        with reported(report, story), sigterm_as_interrupt():
+            condition, layout = read_filter(where), read_mapping(mapping)
+            transform = None if function is None else load_map(function)
+            allowed = parse_allowed(part for names in allow for part in names.split(",") if part)
+            with open_place(source, new=False, timeout=timeout) if isinstance(source, str) else source() as here:
+                chosen = _chosen(here, collections, everything, name, dead_letters)
+                lefts = {each: here.source(each, layout) for each in chosen}  # all of them before the target is opened
+                several = everything or len(collections) > 1
+                with _opened(target, dry=dry, several=several, timeout=timeout) as there:
+                    for each, left in lefts.items():
+                        reports.append(one(left, there.target(name or each), each))
+                        _tell(reports[-1], as_json=as_json)
+                        if reports[-1].error.startswith("interrupted"):
+                            break
+    except KeyboardInterrupt:
+        problems.print("Interrupted. Run the same command again.")
+        raise typer.Exit(EXIT_INCOMPLETE) from None
     codes = {found.exit_code for found in reports}
     for code in _WORST:
         if code in codes:
@@ -103,21 +111,24 @@ def _opened(target: str | Place, *, dry: bool, several: bool, timeout: float) ->
     return open_place(target, new=True, timeout=timeout, several=several)
 
 
-def _chosen(here: Place, collections: list[str], everything: bool, name: str | None) -> list[str]:
+def _chosen(
+    here: Place, collections: list[str], everything: bool, name: str | None, dead_letters: Path | None
+) -> list[str]:
     if everything == bool(collections):
         raise InvalidInput(
             "say which collections: --collection NAME, as often as needed, or --all",
             hint=f"There are: {', '.join(here.names()) or 'none'}.",
         )
-    chosen = here.names() if everything else collections
-    if name is not None and len(chosen) != 1:
-        raise InvalidInput(f"--name is for one collection, not {len(chosen)}")
+    chosen = here.names() if everything else list(dict.fromkeys(collections))
+    if not chosen:
+        raise NotFound(
+            "the source has no collection that vstore created, so there is nothing to copy",
+            hint="vstore inspect URL names those of other applications; --collection NAME --mapping FILE reads one.",
+        )
+    for option, value in (("--name", name), ("--dead-letters", dead_letters)):
+        if value is not None and len(chosen) != 1:
+            raise InvalidInput(f"{option} is for one collection, not {len(chosen)}")
     return chosen
-
-
-def _write(path: Path, reports: list[Report], error: str) -> None:
-    whole = {"error": error, "collections": [found.as_dict() for found in reports]}
-    path.write_text(json.dumps(whole, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 def _tell(found: Report, *, as_json: bool) -> None:

@@ -144,8 +144,9 @@ def import_(
     """
     from vstore.cli.copy import run
 
-    with errors_told():
-        names = [part for group in allow for part in group.split(",") if part]
+    names = [part for group in allow for part in group.split(",") if part]
+
+    def opened() -> FilePlace:
         columns = Columns(
             id_column,
             vector,
@@ -157,8 +158,11 @@ def import_(
         told = {"metric": metric, "embedder": model} | ({} if index is None else {"index": _index(index)})
         place = FilePlace(path, encoding=encoding, foreign=Foreign(columns=columns, **told))  # type: ignore[arg-type]
         _check(place, as_json=as_json or not console.is_terminal)
+        return place
+
+    with errors_told():
         run(
-            place,
+            opened,
             url,
             collections=[],
             everything=True,

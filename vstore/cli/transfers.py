@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from time import monotonic
 from types import FrameType
@@ -15,9 +16,10 @@ from typing import Any, Final, Self
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vstore.cli.output import console
+from vstore.errors import InvalidInput
 from vstore.transfer import Progress as Told
 
-__all__ = ["Teller", "say", "sigterm_as_interrupt"]
+__all__ = ["Teller", "reported", "say", "sigterm_as_interrupt"]
 
 _EVERY: Final = 1.0  # seconds between two lines
 
@@ -97,6 +99,30 @@ class Teller:
         rate = f"{told.size / told.seconds / 1e6:.1f} MB/s" if told.size and told.seconds else ""
         retries = f", {told.retries} retries" if told.retries else ""
         self._bar.update(self._task, completed=told.rows, rows=f"{told.rows:,}{of}", rate=rate + retries)
+
+
+@contextmanager
+def reported(path: Path | None, story: Callable[[str], dict[str, Any]]) -> Iterator[None]:
+    """Writes ``story(error)`` to a file, however the block ends; the error is empty where it ends well.
+
+    Raises:
+        InvalidInput: The file cannot be written; nothing was done.
+    """
+    if path is None:
+        yield
+        return
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise InvalidInput(f"--report: {path} cannot be written: {error.strerror}") from error
+    told = ""
+    try:
+        yield
+    except BaseException as error:
+        told = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        path.write_text(json.dumps(story(told), indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 @contextmanager

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.markup import escape
 
 from vstore.cli.conditions import read_filter
 from vstore.cli.mappings import read_mapping
-from vstore.cli.output import console, problems
-from vstore.cli.transfers import Teller, say, sigterm_as_interrupt
-from vstore.transfer import VerifyMode, verify
+from vstore.cli.output import EXIT_FAILED, console, problems
+from vstore.cli.transfers import Teller, reported, say, sigterm_as_interrupt
+from vstore.transfer import Verification, VerifyMode, verify
 from vstore.transfer.opening import open_place
 from vstore.transfer.pace import Pace
 from vstore.transfer.tally import Tally
@@ -40,29 +41,36 @@ def run(
 ) -> None:
     """Compares a collection of two stores; exits with 3 where they differ."""
     as_json = as_json or not console.is_terminal
-    pace = Pace(retries)
-    with (
-        sigterm_as_interrupt(),
-        open_place(left, new=False, timeout=timeout) as here,
-        open_place(right, new=False, timeout=timeout) as there,
-        Teller(collection, as_json=as_json) as teller,
-    ):
-        ours, theirs = here.source(collection, read_mapping(mapping)), there.source(name or collection)
-        tally = Tally(pace, teller)
-        tally.begin("verify", None if where is not None else ours.count() + theirs.count())
-        found = verify(
-            ours,
-            theirs,
-            mode=mode,
-            where=read_filter(where),
-            subset=subset,
-            sample=sample,
-            queries=queries,
-            pace=pace,
-            on_rows=tally.add,
-        )
-    if report is not None:
-        report.write_text(found.to_json(), encoding="utf-8")
+    found: Verification | None = None
+
+    def story(error: str) -> dict[str, Any]:
+        return {"error": error, **({} if found is None else found.as_dict())}
+
+    try:
+        with reported(report, story), sigterm_as_interrupt():
+            pace, condition, layout = Pace(retries), read_filter(where), read_mapping(mapping)
+            with (
+                open_place(left, new=False, timeout=timeout) as here,
+                open_place(right, new=False, timeout=timeout) as there,
+                Teller(collection, as_json=as_json) as teller,
+            ):
+                ours, theirs = here.source(collection, layout), there.source(name or collection)
+                tally = Tally(pace, teller)
+                tally.begin("verify", None if condition is not None else ours.count() + theirs.count())
+                found = verify(
+                    ours,
+                    theirs,
+                    mode=mode,
+                    where=condition,
+                    subset=subset,
+                    sample=sample,
+                    queries=queries,
+                    pace=pace,
+                    on_rows=tally.add,
+                )
+    except KeyboardInterrupt:
+        problems.print("Interrupted: it is not known whether they are equal.")
+        raise typer.Exit(EXIT_FAILED) from None
     if as_json:
         say("verification", **found.as_dict())
     else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, VStoreError
 from vstore.filters.tree import Filter
 from vstore.transfer.copying import Run
 from vstore.transfer.endpoint import Source, Target
@@ -97,14 +98,15 @@ def copy(
         state=state,
         dead_letters=dead_letters,
     )
-    if source.identity and source.identity == target.identity:
-        raise InvalidInput("source and target are the same collection")
-    if options.engine is Engine.RAY:
-        load_ray()
-        check_ends(source, target)
-    folder = options.state if target.identity else None  # what ends with the process cannot be gone on with
-    ledger = Ledger.of(source.identity, target.identity, folder, anew=options.restart)
     try:
-        return Run(source, target, options, ledger, on_progress).run()
-    finally:
-        ledger.close()
+        if source.identity and source.identity == target.identity:
+            raise InvalidInput("source and target are the same collection")
+        if options.engine is Engine.RAY:
+            load_ray()
+            check_ends(source, target)
+        folder = options.state if target.identity else None  # what ends with the process cannot be gone on with
+        with closing(Ledger.of(source.identity, target.identity, folder, anew=options.restart)) as ledger:
+            return Run(source, target, options, ledger, on_progress).run()
+    except VStoreError as error:
+        error.add_context(backend="", operation="copy", collection=source.info.name)
+        raise

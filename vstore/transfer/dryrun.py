@@ -15,6 +15,7 @@ from vstore.transfer.options import Mode, occupied
 from vstore.transfer.pace import Pace
 from vstore.transfer.plan import Survey, row_bytes, rows_per_chunk
 from vstore.transfer.report import Report, Status
+from vstore.transfer.transform import RecordMap, Rewritten, mapping_each
 from vstore.types import index_to_dict
 
 __all__ = ["dry_run"]
@@ -22,7 +23,15 @@ __all__ = ["dry_run"]
 _PAGE: Final = 1_000
 
 
-def dry_run(source: Source, target: Target, *, where: Filter | None = None, mode: Mode | None = None) -> Report:
+def dry_run(
+    source: Source,
+    target: Target,
+    *,
+    where: Filter | None = None,
+    transform: RecordMap | None = None,
+    mode: Mode | None = None,
+    chunk_rows: int | None = None,
+) -> Report:
     """Reads every record of the source once and tells what a copy would meet.
 
     The report's ``plan`` has: ``records``, ``dimension``, ``metric``, ``index``, ``ids`` (type and longest, in bytes),
@@ -35,9 +44,13 @@ def dry_run(source: Source, target: Target, *, where: Filter | None = None, mode
         source: What would be copied.
         target: Where to.
         where: Only the records that match.
+        transform: As for ``copy``: what is told is told of its answers.
         mode: What would be done with a target that holds records.
+        chunk_rows: As for ``copy``.
     """
     pace, survey, info = Pace(), Survey(), source.info
+    if transform is not None:
+        source = Rewritten(source, [mapping_each(transform)])
     size = row_bytes(source, where, pace)
     began = monotonic()
     for page in pace.scan(source, where=where, batch_size=_PAGE, include=EVERYTHING):
@@ -58,7 +71,7 @@ def dry_run(source: Source, target: Target, *, where: Filter | None = None, mode
     capabilities = target.capabilities
     if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
         problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")
-    rows = rows_per_chunk(target, size)
+    rows = rows_per_chunk(target, size, chunk_rows)
     report.planned, report.chunks = survey.rows, ceil(survey.rows / rows)
     report.plan = {
         "records": survey.rows,

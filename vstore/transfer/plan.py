@@ -94,7 +94,7 @@ def _type(value: Any) -> str:
 def row_bytes(source: Source, where: Filter | None, pace: Pace) -> int:
     """About how many bytes one record takes: the mean of the first 200; 1 if there are none."""
     for page in pace.scan(source, where=where, batch_size=_SAMPLE, include=EVERYTHING):
-        return max(1, _bytes(page.records) // len(page.records))
+        return max(1, _bytes(page.records) // max(1, len(page.records)))
     return 1
 
 

@@ -80,6 +80,7 @@ class _Mover:
 
     def move(self, chunk: Chunk) -> _Outcome:
         """Copies one chunk. An error is part of the outcome: Ray would wrap what is raised."""
+        self._refused.clear()
         before = self._pace.retried
         try:
             [(_, records)] = read_chunks(self._source, [chunk], self._recipe.where, self._pace)
