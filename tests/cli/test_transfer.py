@@ -307,8 +307,8 @@ def test_p25_a_report_that_cannot_be_written_is_told_first(ends: Ends) -> None:
     ("point", "command", "expected"),
     [
         ("vstore.cli.copy.open_place", ["copy", "SOURCE", "TARGET"], 4),
-        ("vstore.transfer.dryrun.row_bytes", ["copy", "SOURCE", "TARGET", "--dry-run"], 4),
-        ("vstore.transfer.copying.row_bytes", ["copy", "SOURCE", "TARGET"], 4),
+        ("vstore.transfer.dryrun.size_of", ["copy", "SOURCE", "TARGET", "--dry-run"], 4),
+        ("vstore.transfer.copying.make_plan", ["copy", "SOURCE", "TARGET"], 4),
         ("vstore.transfer.copying.verify", ["copy", "SOURCE", "TARGET"], 4),
         ("vstore.cli.verify.verify", ["verify", "SOURCE", "SOURCE"], 1),
     ],

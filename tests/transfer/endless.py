@@ -67,6 +67,11 @@ class Endless:
 
     made = False
 
+    merges = True
+
+    def rehearse(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
+        raise AssertionError("it is not there, so that nothing is deleted")
+
     def create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         self.made = True
 

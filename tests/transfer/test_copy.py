@@ -301,6 +301,24 @@ def test_p09_chunks_keep_the_limits_of_the_target_in_rows_and_in_bytes() -> None
         assert copy(source_of(many(100)), target_in(store)).chunks == chunks
 
 
+@pytest.mark.parametrize("where", [None, F("part") < 3])
+def test_p09_chunks_are_smaller_where_records_are_larger_than_the_first(where: Any) -> None:
+    records = many(1000)
+    documents = ["x" * (50_000 if 400 <= place < 600 else 10) for place in range(1000)]
+    heavy = replace(records, documents=documents)
+    pages: list[int] = []
+
+    def on_upsert(written: Records) -> Records:
+        pages.append(sum(map(len, written.documents or ())))  # type: ignore[arg-type]
+        return written
+
+    store = faulty_store(on_upsert=on_upsert, limits=replace(CAPABILITIES.limits, max_batch_bytes=1_000_000))
+    report = copy(source_of(heavy), target_in(store), where=where, workers=2)
+    assert report.status is Status.VERIFIED
+    assert report.copied == 1000
+    assert max(pages) <= 2 * 1_000_000
+
+
 def test_p09_what_is_too_large_is_halved() -> None:
     sizes: list[int] = []
 

@@ -14,7 +14,7 @@ from vstore.transfer.ledger import Job, Ledger, State
 from vstore.transfer.loss import Kind, Loss, check_limits, refuse_losses, static_losses, survey_losses
 from vstore.transfer.moving import ANEW, Interrupted, SourceChanged
 from vstore.transfer.options import Engine, Mode, Options, occupied
-from vstore.transfer.plan import make_plan, row_bytes, rows_per_chunk
+from vstore.transfer.plan import make_plan, rows_per_chunk
 from vstore.transfer.ray_engine import RayTransfer
 from vstore.transfer.report import Progress, Report, Status, VerifyMode
 from vstore.transfer.tally import Tally
@@ -124,9 +124,15 @@ class Run:
         refuse_losses(self._losses, options.allow)
         flat = target.capabilities is not None and not target.capabilities.nested_metadata
         include: tuple[IncludeName, ...] = ("metadatas",) if flat else ()
-        rows = rows_per_chunk(target, row_bytes(source, options.where, options.pace), options.chunk_rows)
         self._tally.begin("plan", None if options.where is not None else source.count())
-        chunks, survey = make_plan(source, rows, options.where, include, options.pace, self._tally.add)
+        chunks, survey = make_plan(
+            source,
+            lambda size: rows_per_chunk(target, size, options.chunk_rows),
+            options.where,
+            include,
+            options.pace,
+            self._tally.add,
+        )
         self._tally.end()
         nested = list(survey_losses(survey, target.capabilities))
         refuse_losses(nested, options.allow)

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
-from vstore.transfer.endpoint import EVERYTHING, Source, Target
+from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.loss import check_limits, static_losses, survey_losses
 from vstore.transfer.options import Mode, occupied
 from vstore.transfer.pace import Pace
-from vstore.transfer.plan import Survey, row_bytes, rows_per_chunk
+from vstore.transfer.plan import Survey, rows_per_chunk, size_of
 from vstore.transfer.report import Report, Status
 from vstore.transfer.transform import RecordMap, Rewritten, mapping_each
 from vstore.types import index_to_dict
@@ -51,10 +51,10 @@ def dry_run(
     pace, survey, info = Pace(), Survey(), source.info
     if transform is not None:
         source = Rewritten(source, [mapping_each(transform)])
-    size = row_bytes(source, where, pace)
-    began = monotonic()
-    for page in pace.scan(source, where=where, batch_size=_PAGE, include=EVERYTHING):
+    size, began = 0, monotonic()
+    for page in pace.scan(source, where=where, batch_size=_PAGE):
         survey.add(page.records)
+        size += size_of(page.records)
     seconds = monotonic() - began
     existing = target.existing()
     held = None if existing is None else existing.count()
@@ -71,7 +71,7 @@ def dry_run(
     capabilities = target.capabilities
     if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
         problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")
-    rows = rows_per_chunk(target, size, chunk_rows)
+    rows = rows_per_chunk(target, max(1, size // max(1, survey.rows)), chunk_rows)
     report.planned, report.chunks = survey.rows, ceil(survey.rows / rows)
     report.plan = {
         "records": survey.rows,
@@ -84,7 +84,7 @@ def dry_run(
         "limits": None if capabilities is None else asdict(capabilities.limits),
         "target_records": held,
         "rows_per_chunk": rows,
-        "bytes": survey.rows * size,
+        "bytes": size,
         "seconds": round(seconds, 3),
         "allowed_by": sorted({loss.kind.value for loss in report.losses}),
         "problems": problems,

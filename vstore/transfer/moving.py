@@ -39,6 +39,8 @@ def read_chunks(
     while start < len(chunks):
         end = start + 1
         while end < len(chunks) and chunks[end].number == chunks[end - 1].number + 1:
+            if 2 * chunks[end].rows <= chunks[start].rows and end + 1 < len(chunks):
+                break  # larger records: in a page for the first chunk there would be too many of them
             end += 1
         for chunk, records in _stretch(source, chunks[start:end], where, pace):
             if digest_ids(records.ids) != chunk.ids:

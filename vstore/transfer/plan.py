@@ -10,20 +10,23 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from vstore.codec import to_json
 from vstore.filters.tree import Filter
+from vstore.transfer.collections import CollectionSource
 from vstore.transfer.digest import Digest, digest_ids
-from vstore.transfer.endpoint import EVERYTHING, Source, Target
+from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.pace import Pace
 from vstore.types import IncludeName, Metadata, Records
 
-__all__ = ["Chunk", "Survey", "make_plan", "row_bytes", "rows_per_chunk"]
+__all__ = ["Chunk", "Survey", "make_plan", "row_bytes", "rows_per_chunk", "size_of"]
 
 _MAX_ROWS: Final = 5_000
 _MAX_BYTES: Final = 16 << 20
 _SAMPLE: Final = 200
+_LOOKS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,15 @@ def _type(value: Any) -> str:
 
 def row_bytes(source: Source, where: Filter | None, pace: Pace) -> int:
     """About how many bytes one record takes: the mean of the first 200; 1 if there are none."""
-    for page in pace.scan(source, where=where, batch_size=_SAMPLE, include=EVERYTHING):
-        return max(1, _bytes(page.records) // max(1, len(page.records)))
-    return 1
+    return next((_mean(page.records) for page in pace.scan(source, where=where, batch_size=_SAMPLE)), 1)
 
 
-def _bytes(records: Records) -> int:
+def _mean(records: Records) -> int:
+    return max(1, size_of(records) // max(1, len(records)))
+
+
+def size_of(records: Records) -> int:
+    """About how many bytes records take."""
     vectors = 0 if records.vectors is None else records.vectors.nbytes
     documents = sum(len(text.encode()) for text in records.documents or () if text is not None)
     metadatas = sum(map(_length, records.metadatas or ()))
@@ -126,7 +132,7 @@ def rows_per_chunk(target: Target, bytes_per_row: int, most: int | None = None) 
 
 def make_plan(
     source: Source,
-    rows: int,
+    rows_of: Callable[[int], int],
     where: Filter | None,
     include: tuple[IncludeName, ...],
     pace: Pace,
@@ -134,9 +140,12 @@ def make_plan(
 ) -> tuple[list[Chunk], Survey]:
     """Scans the source once and cuts it into chunks.
 
+    A few records of each chunk are looked at: where they are larger than the first ones, chunks are smaller from there
+    on. (Not of files, of which one record may cost the reading of many.)
+
     Args:
         source: What to copy.
-        rows: Most records of a chunk.
+        rows_of: How many records make a chunk, from the bytes of one.
         where: Only the records that match.
         include: Columns to look into for the survey; without any the scan is one of ids.
         pace: Makes the calls.
@@ -145,9 +154,19 @@ def make_plan(
     chunks: list[Chunk] = []
     survey = Survey()
     after: str | None = None
-    for page in pace.scan(source, where=where, batch_size=rows, include=include):
-        chunks.append(Chunk(len(chunks), after, digest_ids(page.records.ids)))
-        survey.add(page.records)
-        after = page.cursor
-        on_rows(len(page.records))
-    return chunks, survey
+    rows = rows_of(row_bytes(source, where, pace))
+    while True:
+        for page in pace.scan(source, where=where, batch_size=rows, after=after, include=include):
+            ids = page.records.ids
+            if isinstance(source, CollectionSource):
+                some = ids[:: max(1, len(ids) // _LOOKS)][:_LOOKS]
+                fewer = rows_of(_mean(pace.call(partial(source.get, some))))
+                if 2 * fewer <= len(ids):
+                    rows = fewer
+                    break
+            chunks.append(Chunk(len(chunks), after, digest_ids(ids)))
+            survey.add(page.records)
+            after = page.cursor
+            on_rows(len(ids))
+        else:
+            return chunks, survey
