@@ -8,6 +8,8 @@ import pty
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,48 @@ def test_p01_a_source_in_which_there_is_nothing_to_copy_is_told(ends: Ends) -> N
     assert (code, lines) == (1, [])
     assert "nothing to copy" in err
     assert not (ends.folder / "to").exists()
+
+
+def test_p02_a_dry_run_tries_writing_where_it_has_a_place_of_its_own(ends: Ends) -> None:
+    plans = {
+        target: run("copy", ends.source, target, "--collection", "docs", "--dry-run")[1][0]["plan"]
+        for target in (ends.target, f"milvus:{ends.folder / 'to.db'}", f"pgvector:{ends.folder / 'pg'}")
+    }
+    assert all(plan["write_seconds"] > 0 for plan in plans.values())
+    assert run("copy", ends.source, ends.target, "--collection", "more")[0] == 0
+    [line] = run("copy", ends.source, ends.target, "--collection", "docs", "--dry-run")[1]
+    assert line["plan"]["write_seconds"] is None  # it is there, and nothing is written to it
+    assert ends.names() == ["more"]
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """PostgreSQL's server runs as a user of its own, to whom pytest closes its folders."""
+    with tempfile.TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def test_p02_an_index_that_the_dimension_is_too_large_for_is_a_loss(ends: Ends, open_folder: Path) -> None:
+    with connect(ends.source) as store:
+        filled(store, many(3, 2001), name="wide")
+    target = f"pgvector:{open_folder / 'pg'}"
+    [line] = run("copy", ends.source, target, "--collection", "wide", "--dry-run")[1]
+    assert [loss["kind"] for loss in line["losses"]] == ["index-change"]
+    assert "2,001 dimensions" in line["losses"][0]["text"]
+    assert line["plan"]["write_seconds"] > 0
+    code, _, err = run("copy", ends.source, target, "--collection", "wide")
+    assert code == 2
+    assert "--allow index-change" in err
+    code, lines, _ = run("copy", ends.source, target, "--collection", "wide", "--allow", "index-change")
+    assert code == 0
+    assert [loss["kind"] for loss in lines[-1]["losses"]] == ["index-change"]
+
+
+def test_p02_a_name_that_no_target_takes_is_told_before_anything_is_read(ends: Ends) -> None:
+    for more in ([], ["--dry-run"]):
+        code, _, err = run("copy", ends.source, ends.target, "--collection", "docs", "--name", "my-docs", *more)
+        assert code == 2
+        assert "--name gives another" in err
 
 
 def test_p02_a_dry_run_heeds_function_and_chunk_rows(ends: Ends) -> None:

@@ -68,6 +68,10 @@ class Endless:
     made = False
 
     merges = True
+    stand_in = False
+
+    def lacks(self, info: CollectionInfo) -> str:
+        return ""
 
     def rehearse(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         raise AssertionError("it is not there, so that nothing is deleted")

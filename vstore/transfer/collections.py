@@ -13,7 +13,7 @@ from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, InvalidInput, LimitExceeded, NotFound, PartialWrite, Unsupported, VStoreError
 from vstore.filters.tree import Filter
 from vstore.transfer.endpoint import EVERYTHING, Refuse, Source
-from vstore.types import CollectionInfo, IncludeName, Index, Page, Records, VectorArray
+from vstore.types import CollectionInfo, Flat, IncludeName, Index, Page, Records, VectorArray
 
 __all__ = ["CollectionSink", "CollectionSource", "CollectionTarget"]
 
@@ -106,6 +106,7 @@ class CollectionTarget:
     """
 
     merges = True
+    stand_in = False
     reopen: Callable[[], CollectionTarget] | None = None
 
     def __init__(
@@ -131,6 +132,14 @@ class CollectionTarget:
     def capabilities(self) -> Capabilities:
         """See ``Target``."""
         return self._store.capabilities
+
+    def lacks(self, info: CollectionInfo) -> str:
+        """See ``Target``: an adapter leaves what it takes by default where that is not to be had."""
+        default = self._store._adapter.default_index
+        if isinstance(info.index, Flat) or type(default(info.dimension)) is type(default(1)):
+            return ""
+        kind = type(info.index).__name__
+        return f"{kind} is not to be had for {info.dimension:,} dimensions; the target chooses its own"
 
     def existing(self) -> CollectionSource | None:
         """See ``Target``."""

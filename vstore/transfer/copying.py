@@ -120,7 +120,7 @@ class Run:
         source, target, options = self._source, self._target, self._options
         check_limits(source.info, target.capabilities)
         there = self._there()
-        self._losses = list(static_losses(source.info, target.capabilities, there))
+        self._losses = list(static_losses(source.info, target, there))
         refuse_losses(self._losses, options.allow)
         flat = target.capabilities is not None and not target.capabilities.nested_metadata
         include: tuple[IncludeName, ...] = ("metadatas",) if flat else ()
@@ -163,7 +163,7 @@ class Run:
                 f"the source is not what it was when this copy was begun, with {self._ledger.planned():,} records",
                 hint=ANEW,
             )
-        self._losses = list(static_losses(self._source.info, self._target.capabilities, None))
+        self._losses = list(static_losses(self._source.info, self._target, None))
         if state in (State.WRITING, State.WRITTEN):
             existing = self._target.existing()
             done = self._ledger.written()[0].rows

@@ -7,7 +7,7 @@ from math import ceil
 from time import monotonic
 from typing import Any, Final
 
-from vstore.errors import VStoreError
+from vstore.errors import LimitExceeded, Unsupported, VStoreError
 from vstore.filters.tree import Filter
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.loss import check_limits, static_losses, survey_losses
@@ -15,8 +15,8 @@ from vstore.transfer.options import Mode, occupied
 from vstore.transfer.pace import Pace
 from vstore.transfer.plan import Survey, rows_per_chunk, size_of
 from vstore.transfer.report import Report, Status
-from vstore.transfer.transform import RecordMap, Rewritten, mapping_each
-from vstore.types import index_to_dict
+from vstore.transfer.transform import RecordMap, Rewritten, mapping_each, nested_as_json
+from vstore.types import Record, index_to_dict
 
 __all__ = ["dry_run"]
 
@@ -37,8 +37,9 @@ def dry_run(
     The report's ``plan`` has: ``records``, ``dimension``, ``metric``, ``index``, ``ids`` (type and longest, in bytes),
     ``documents``, ``metadata`` (for each key the types of its values, with counts, and how many records lack it),
     ``limits`` of the target, ``target_records`` (None where there is no such collection), ``chunks``, ``bytes`` and
-    ``seconds``, which reading took here: writing takes longer as a rule. ``losses`` has what must be allowed,
-    ``problems`` what no option gets over.
+    ``seconds``, which reading took here, and ``write_seconds``, which writing and indexing will take by a trial with
+    the first 1,000 records; None where the target is there already, or is a server, and is not to be written to.
+    ``losses`` has what must be allowed, ``problems`` what no option gets over.
 
     Args:
         source: What would be copied.
@@ -63,7 +64,7 @@ def dry_run(
     problems: list[str] = []
     try:
         check_limits(info, target.capabilities)
-        report.losses = [*static_losses(info, target.capabilities, there), *survey_losses(survey, target.capabilities)]
+        report.losses = [*static_losses(info, target, there), *survey_losses(survey, target.capabilities)]
     except VStoreError as error:
         problems.append(str(error))
     if problem := occupied(target, held or 0, mode):
@@ -86,10 +87,30 @@ def dry_run(
         "rows_per_chunk": rows,
         "bytes": size,
         "seconds": round(seconds, 3),
+        "write_seconds": _trial(source, target, where, survey.rows, problems) if target.stand_in else None,
         "allowed_by": sorted({loss.kind.value for loss in report.losses}),
         "problems": problems,
     }
     return report
+
+
+def _trial(source: Source, target: Target, where: Filter | None, rows: int, problems: list[str]) -> float | None:
+    """Writes the first records to a stand-in, and tells how long all of them will take."""
+    first = next((page.records for page in source.scan(where=where, batch_size=_PAGE)), None)
+    if first is None or problems:
+        return None
+
+    def refuse(chunk: int, record: Record, error: VStoreError) -> None:  # noqa: ARG001 (as every Refuse)
+        problems.append(f"the record {record.id!r} is refused: {error}")
+
+    try:
+        target.create(source.info, source.info.index, source)
+    except (Unsupported, LimitExceeded):  # which the losses tell
+        target.create(source.info, None, source)
+    sink, began = target.sink(refuse), monotonic()
+    sink.write(0, nested_as_json(first) if target.capabilities and not target.capabilities.nested_metadata else first)
+    sink.finish()
+    return round((monotonic() - began) * rows / len(first), 3)
 
 
 def _schema(survey: Survey) -> dict[str, Any]:

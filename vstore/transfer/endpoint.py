@@ -134,6 +134,15 @@ class Target(Protocol):
         """Whether records can be written to what is there; if not, it is made anew."""
         ...
 
+    @property
+    def stand_in(self) -> bool:
+        """Whether it is an empty one in place of another that is not there yet, and may be written to in a dry run."""
+        ...
+
+    def lacks(self, info: CollectionInfo) -> str:
+        """Why it has no index as this, for this dimension, in words; empty where nothing speaks against it."""
+        ...
+
     def existing(self) -> Source | None:
         """What is there, to be read; None if there is nothing."""
         ...

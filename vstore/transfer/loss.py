@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
+from vstore.transfer.endpoint import Target
 from vstore.transfer.plan import Survey
 from vstore.types import CollectionInfo, index_features
 
@@ -44,28 +45,31 @@ class Loss:
 
 def parse_allowed(names: Iterable[str]) -> frozenset[Kind]:
     """The kinds of these names; raises ``InvalidInput`` on any other."""
-    known = {kind.value: kind for kind in Kind}
+    known, names = {kind.value: kind for kind in Kind}, list(names)
     if unknown := [name for name in names if name not in known]:
         raise InvalidInput(f"no loss is called {unknown[0]!r}", hint=f"Their names are {', '.join(known)}.")
     return frozenset(known[name] for name in names)
 
 
-def static_losses(info: CollectionInfo, target: Capabilities | None, there: CollectionInfo | None) -> Iterator[Loss]:
+def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | None) -> Iterator[Loss]:
     """The losses that can be told without reading a record.
 
     Args:
         info: The source.
-        target: What the target can do; None for one that takes everything.
+        target: Where it goes.
         there: The collection that is written to, where it exists already.
 
     Raises:
         Mismatch: The dimensions differ.
     """
     if there is None:
-        for feature, words in index_features(info.index) if target is not None else ():
-            answer = getattr(target, feature)
-            if not answer:
-                yield Loss(Kind.INDEX, f"{words} is not to be had: {answer.note}; the target chooses its own")
+        can = target.capabilities
+        answers = [(words, getattr(can, feature)) for feature, words in index_features(info.index)] if can else []
+        lacking = [
+            f"{words} is not to be had: {no.note}; the target chooses its own" for words, no in answers if not no
+        ]
+        for text in lacking or filter(None, [target.lacks(info)]):
+            yield Loss(Kind.INDEX, text)
         return
     if there.dimension != info.dimension:
         raise Mismatch(f"the target has dimension {there.dimension}, the source {info.dimension}")

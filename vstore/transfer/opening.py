@@ -12,7 +12,8 @@ from typing import Protocol, Self
 
 from vstore._sync.store import Store
 from vstore.connecting import DEFAULT_TIMEOUT, connect
-from vstore.errors import NotFound
+from vstore.errors import InvalidInput, NotFound
+from vstore.keys import check_name
 from vstore.mapping import Mapping
 from vstore.protocol import EmbeddedFactory
 from vstore.registry import factory_for_scheme
@@ -60,10 +61,20 @@ class StorePlace:
         identity: Names it in any process, without secrets.
         url: Opens it in another process; empty where it is not to be opened there.
         timeout: With which it is opened there.
+        stand_in: Whether it is an empty one in place of another.
     """
 
-    def __init__(self, store: Store, identity: str, url: str = "", timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        store: Store,
+        identity: str,
+        url: str = "",
+        timeout: float = DEFAULT_TIMEOUT,
+        *,
+        stand_in: bool = False,
+    ) -> None:
         self._store = store
+        self._stand_in = stand_in
         self._identity = identity
         self._url = url
         self._timeout = timeout
@@ -89,7 +100,13 @@ class StorePlace:
 
     def target(self, name: str) -> CollectionTarget:
         """See ``Place``."""
+        try:
+            check_name(name)
+        except InvalidInput as error:
+            error.hint += " --name gives another."
+            raise
         made = CollectionTarget(self._store, name, f"{self._identity}#{name}")
+        made.stand_in = self._stand_in
         made.reopen = partial(_target_again, self._url, name, self._timeout) if self._url else None
         return made
 
@@ -144,7 +161,7 @@ def rehearsal(url: str, *, timeout: float, several: bool = False) -> Iterator[Pl
     with TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder:
         query = url.partition("?")[2]
         stand_in = f"{parsed.scheme}:{Path(folder) / f'new{Path(parsed.path).suffix}'}" + (f"?{query}" if query else "")
-        with StorePlace(connect(stand_in, timeout=timeout), store_identity(parsed)) as place:
+        with StorePlace(connect(stand_in, timeout=timeout), store_identity(parsed), stand_in=True) as place:
             yield place
 
 

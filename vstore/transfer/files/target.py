@@ -32,6 +32,7 @@ class FileTarget:
 
     capabilities = None  # it takes whatever the contract allows
     merges = False
+    stand_in = False
 
     def __init__(self, location: Location, name: str | None = None) -> None:
         self._location = location
@@ -49,6 +50,10 @@ class FileTarget:
     def backend(self) -> str:
         """See ``Target``."""
         return self._location.encoding.value
+
+    def lacks(self, info: CollectionInfo) -> str:
+        """See ``Target``: the index is only noted."""
+        return ""
 
     def existing(self) -> FileSource | None:
         """See ``Target``. Of a data set that was not finished, the parts that are there.
