@@ -68,6 +68,12 @@ def test_all_collections_out_and_in(run: Run, tmp_path: Path) -> None:
     assert run("copy", "dump", "memory:", "--collection", "letters")[0] == 0
 
 
+def test_several_collections_do_not_go_into_one_file(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("export", "chroma:data", "all.parquet", "--all")
+    assert (code, "names one file" in err) == (2, True)
+    assert not (tmp_path / "all.parquet").exists()
+
+
 def test_an_earlier_export_is_replaced_only_if_asked(run: Run, tmp_path: Path) -> None:
     assert run("export", "chroma:data", "d.jsonl", "--collection", "digits")[0] == 0
     assert run("export", "chroma:data", "d.jsonl", "--collection", "digits")[0] == 0  # the same again: nothing to do

@@ -240,7 +240,9 @@ def test_p18_on_a_terminal_it_says_to_run_the_same_command_again(
 
 
 def test_p01_nothing_is_made_for_a_copy_that_cannot_begin(ends: Ends) -> None:
-    for arguments in (["--collection", "dcos"], [], ["--all", "--name", "x"], ["--collection", "docs", "--allow", "x"]):
+    docs = ["--collection", "docs"]
+    for arguments in (["--collection", "dcos"], [], ["--all", "--name", "x"], [*docs, "--allow", "x"],
+                      [*docs, "--max-rps", "0"]):  # fmt: skip
         assert run("copy", ends.source, ends.target, *arguments)[0] in (1, 2)
         assert not (ends.folder / "to").exists()
 
@@ -372,6 +374,30 @@ def test_p25_interrupted_anywhere_is_4_and_told(
     monkeypatch.undo()
     monkeypatch.setenv("XDG_STATE_HOME", str(ends.folder / "state"))
     assert run("copy", ends.source, ends.target, "--collection", "docs")[0] == 0
+
+
+def test_p25_a_reader_that_goes_away_does_not_end_the_copy(ends: Ends) -> None:
+    report = ends.folder / "report.json"
+    slow = _argv(ends, "--chunk-rows", "2", "--max-rps", "40", "--report", str(report))
+    with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(report.read_text())["collections"][0]["copied"] == 60
+
+
+def test_p25_what_was_copied_before_and_differs_now_tells_how_to_copy_it_again(ends: Ends) -> None:
+    copy = ["copy", ends.source, ends.target, "--collection", "docs"]
+    assert run(*copy)[0] == 0
+    with connect(ends.source) as store:
+        store.get_collection("docs").upsert(["new"], np.ones((1, 8)))
+    code, lines, _ = run(*copy)
+    assert code == 3
+    assert "--mode merge" in lines[-1]["error"]
+    assert run(*copy, "--mode", "merge")[0] == 0
 
 
 def test_p25_an_error_of_one_collection_names_it(ends: Ends) -> None:

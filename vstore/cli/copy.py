@@ -21,6 +21,9 @@ from vstore.transfer.dryrun import dry_run
 from vstore.transfer.ledger import default_folder
 from vstore.transfer.loss import parse_allowed
 from vstore.transfer.opening import Place, open_place, rehearsal
+from vstore.transfer.options import Engine
+from vstore.transfer.pace import Pace
+from vstore.transfer.ray_engine import load_ray
 from vstore.transfer.transform import load_map
 
 __all__ = ["run"]
@@ -83,6 +86,9 @@ def run(
         with reported(report, story), sigterm_as_interrupt():
             condition, layout = read_filter(where), read_mapping(mapping)
             transform = None if function is None else load_map(function)
+            Pace(options["retries"], options.get("max_rps"))  # what is wrong is told before the target is made
+            if options.get("engine") is Engine.RAY:
+                load_ray()
             allowed = parse_allowed(part for names in allow for part in names.split(",") if part)
             with open_place(source, new=False, timeout=timeout) if isinstance(source, str) else source() as here:
                 chosen = _chosen(here, collections, everything, name, dead_letters)

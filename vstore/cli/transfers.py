@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -25,9 +26,12 @@ _EVERY: Final = 1.0  # seconds between two lines
 
 
 def say(event: str, **facts: Any) -> None:
-    """One JSON line on standard output."""
-    sys.stdout.write(json.dumps({"event": event, **facts}, ensure_ascii=False, default=str) + "\n")
-    sys.stdout.flush()
+    """One JSON line on standard output; where nobody reads any more, the work goes on without."""
+    try:
+        sys.stdout.write(json.dumps({"event": event, **facts}, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Teller:

@@ -270,6 +270,8 @@ class Run:
         report.verification = found
         if not found.equal:
             report.status = Status.DIFFERENT
+            if self._ledger.state is State.FINISHED:
+                report.error = "it was copied before, and only compared now: --mode merge or replace copies it again"
         else:
             report.status = Status.DEAD_LETTERS if refused else Status.VERIFIED
 

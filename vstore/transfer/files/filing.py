@@ -68,6 +68,11 @@ class FilePlace:
         check_name(name)
         if not self._several:
             return FileTarget(place(self._path, self._encoding), name)
+        if place(self._path, self._encoding).single:
+            raise InvalidInput(
+                f"{shown(self._path)} names one file, and several collections are written to a directory",
+                hint="Leave out the suffix; --encoding tells how they are kept.",
+            )
         location = place(f"{self._path}/{name}", self._encoding)
         return FileTarget(location, name)
 
