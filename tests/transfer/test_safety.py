@@ -27,7 +27,7 @@ from vstore import (
     Unsupported,
     connect,
 )
-from vstore.transfer import CollectionSource, CollectionTarget, Mode, Status, copy, verify
+from vstore.transfer import CollectionSource, CollectionTarget, Mode, Status, VerifyMode, copy, verify
 from vstore.transfer.collections import CollectionSink
 from vstore.transfer.dryrun import dry_run
 from vstore.transfer.files import FileTarget, open_data_set, place
@@ -306,6 +306,21 @@ def test_p18_an_interruption_does_not_wait_for_a_database_that_is_down(tmp_path:
     ledger = Ledger(Path(report.ledger))
     assert ledger.state is State.WRITING
     ledger.close()
+
+
+@pytest.mark.parametrize("mode", ["full", "sample"])
+def test_p19_ids_that_change_during_the_comparison_do_not_pass_as_equal(mode: str) -> None:
+    scans = 0
+
+    def late(records: Records) -> Records:
+        nonlocal scans
+        scans += records.vectors is None  # the first look at the ids sees one record less
+        return records[1:] if records.vectors is None and scans == 1 else records
+
+    store = faulty_store(on_scan=late, backend="other")  # of which no bits are known: compared one by one
+    right = CollectionSource(store, filled(store, many(20), metric="cosine"))
+    with pytest.raises(Mismatch, match="have changed"):
+        verify(source_of(many(20), metric="cosine"), right, mode=VerifyMode(mode), queries=0)
 
 
 def test_p19_another_metric_is_a_difference_in_a_subset_too_unless_it_is_allowed() -> None:

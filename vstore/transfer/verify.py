@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.codec import canonical_json
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, Mismatch
 from vstore.filters.tree import Filter
 from vstore.transfer.digest import Digest, digest_ids, digest_records, hash_ids
 from vstore.transfer.endpoint import Source
@@ -80,6 +80,7 @@ def verify(
 
     Raises:
         InvalidInput: A mode that verifies nothing, or a sample of none.
+        Mismatch: Ids have come or gone meanwhile, so that nothing is known.
     """
     metrics = left.info.metric, right.info.metric
     exactness = agreed(left.backend, right.backend, Metric.COSINE if Metric.COSINE in metrics else metrics[0])
@@ -207,6 +208,8 @@ def _ids_both_ways(work: _Work, ours: Digest, *, subset: bool) -> None:
         else:
             lacking = lacking[:0]
         _name(work, source, where, np.union1d(twice, lacking))
+    if not (subset or work.found.missing or work.found.extra or work.found.doubled):
+        raise Mismatch("ids have changed while they were compared", hint="Stop who writes, and compare again.")
 
 
 def _hashes(source: Source, work: _Work, where: Filter | None, without: Set[str]) -> NDArray[np.uint64]:
