@@ -31,6 +31,14 @@ class Sieve:
         metadatas = any(not isinstance(leaf, DocumentContains) for leaf in leaves(self.where))
         return replace(include, documents=include.documents or documents, metadatas=include.metadatas or metadatas)
 
+    def places(self, records: Records) -> list[int]:
+        """The places of those that match among records with the columns of ``read``."""
+        test = predicate(self.where)
+        documents = records.documents or [None] * len(records)
+        metadatas = records.metadatas or [{}] * len(records)
+        rows = enumerate(zip(metadatas, documents, strict=True))
+        return [place for place, (metadata, document) in rows if test(metadata, document)]
+
     def keep(self, records: Records, include: Include) -> Records:
         """The records that match, with the columns that are wanted.
 
@@ -38,12 +46,7 @@ class Sieve:
             records: As the database answered, with the columns of ``read(include)``.
             include: The columns that are wanted.
         """
-        test = predicate(self.where)
-        documents = records.documents or [None] * len(records)
-        metadatas = records.metadatas or [{}] * len(records)
-        rows = enumerate(zip(metadatas, documents, strict=True))
-        places = [place for place, (metadata, document) in rows if test(metadata, document)]
-        return records.only(include).take(places)
+        return records.only(include).take(self.places(records))
 
 
 def sieve(where: Filter, unanswered: Callable[[Leaf], bool]) -> Sieve | None:

@@ -23,8 +23,6 @@ from tests.transfer.files.data import (
 from vstore import InvalidInput, Mismatch, NotFound, VStoreError
 from vstore.transfer.files import open_data_set
 
-pytest.importorskip("pyarrow")
-
 SUFFIXES = {
     "parquet:set": [".parquet"],
     "arrow:set": [".arrow"],

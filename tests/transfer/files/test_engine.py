@@ -16,8 +16,6 @@ from vstore.transfer import CollectionSource, CollectionTarget, Status, copy, ve
 from vstore.transfer.files import FilePlace, FileTarget, open_data_set, place, read_manifest
 from vstore.transfer.opening import open_place
 
-pytest.importorskip("pyarrow")
-
 
 @pytest.fixture
 def store() -> Iterator[Store]:

@@ -10,8 +10,6 @@ import pytest
 
 from tests.transfer.files.data import at
 
-pytest.importorskip("pyarrow")
-
 
 def peak(path: str, rows: int) -> int:
     run = subprocess.run(

@@ -37,8 +37,6 @@ from vstore.transfer.digest import digest_records
 from vstore.transfer.endpoint import Sink, Source, Target
 from vstore.transfer.files import FileSink, FileSource, FileTarget, open_data_set, place, read_manifest
 
-pytest.importorskip("pyarrow")
-
 
 def test_they_are_what_a_transfer_takes(tmp_path: Path) -> None:
     target: Target = FileTarget(place(str(tmp_path / "set")))

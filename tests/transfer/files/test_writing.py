@@ -31,8 +31,6 @@ from tests.transfer.files.data import (
 from vstore import AlreadyExists, BackendError, InvalidInput, Mismatch, NotFound, Records, Unsupported
 from vstore.transfer.files import FileTarget, open_data_set, place
 
-pytest.importorskip("pyarrow")
-
 
 def begun(path: str) -> FileTarget:
     target = FileTarget(place(path))

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.errors import InvalidInput, Mismatch, VStoreError
-from vstore.filters.evaluate import predicate
-from vstore.filters.tree import DocumentContains, Filter, leaves
+from vstore.filters.sieve import Sieve
+from vstore.filters.tree import Filter
 from vstore.memory.store import CAPABILITIES
 from vstore.transfer.endpoint import EVERYTHING
 from vstore.transfer.files.format import TEXT, Reader, by_part
@@ -201,18 +201,10 @@ class FileSource:
                 yield records, list(range(row, row + len(records)))
                 row += len(records)
             return
-        test = predicate(where)
-        needed = Include(
-            include.vectors,
-            include.documents or any(isinstance(leaf, DocumentContains) for leaf in leaves(where)),
-            metadatas=True,
-        )
-        row = start
-        for records in self._rows(start, BATCH, needed):
-            documents = records.documents or [None] * len(records)
-            pairs = zip(records.metadatas or (), documents, strict=True)
-            places = [place for place, (metadata, document) in enumerate(pairs) if test(metadata, document)]
-            yield _only(records.take(places), include), [row + place for place in places]
+        sieve, row = Sieve(where, None), start
+        for records in self._rows(start, BATCH, sieve.read(include)):
+            places = sieve.places(records)
+            yield records.only(include).take(places), [row + place for place in places]
             row += len(records)
 
     def _pages(self, start: int, where: Filter | bool, size: int, include: Include) -> Iterator[Page]:
@@ -258,12 +250,3 @@ class FileSource:
         except VStoreError as error:
             error.add_context(backend=self.backend, operation=name, collection=self._info.name)
             raise
-
-
-def _only(records: Records, include: Include) -> Records:
-    return Records(
-        records.ids,
-        records.vectors,
-        records.documents if include.documents else None,
-        records.metadatas if include.metadatas else None,
-    )
