@@ -73,8 +73,12 @@ def point_id(record_id: str) -> str:
 
 
 def _survives(value: float) -> bool:
-    """Whether serde_json's fast parser reads a float back: at most 15 digits and no far exponent."""
-    return value == 0.0 or (1e-7 < abs(value) < 1e22 and float(f"{value:.15g}") == value)
+    """Whether serde_json's fast parser reads a float back: at most 15 digits and no far exponent.
+
+    It counts every digit, and those of 4e15 are 17: ``4000000000000000.0``. From 1e16 on they are ``1e16``.
+    """
+    size = abs(value)
+    return value == 0.0 or ((1e-7 < size < 1e15 or 1e16 <= size < 1e22) and float(f"{value:.15g}") == value)
 
 
 class _Encoder:

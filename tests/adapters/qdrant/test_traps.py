@@ -55,6 +55,7 @@ def test_metadata_comes_back_with_its_types_and_every_digit(new: New) -> None:
         "b": True,
         "s": "1",
         "wrong": [2.7715077941825975e-163, 0.1 + 0.2, 5e-324, 1.7976931348623157e308],
+        "digits": 8765432109876540.0,  # 15 of them, and yet 17 in JSON
         "big": 2**63 - 1,
         "t": datetime(2024, 2, 29, 12, 0, 0, 123_456, tzinfo=UTC),
         "o": {"f": 2.2790121708605243e274, "empty": {}, "t": [datetime(1, 1, 2, tzinfo=UTC)]},
