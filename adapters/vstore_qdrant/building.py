@@ -6,6 +6,7 @@ in which no other thread and no event loop runs. In a process of its own it dist
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,11 @@ __all__ = ["build"]
 def build(path: Path) -> None:
     """Builds the index of a shard that is closed, and waits."""
     done = subprocess.run(  # noqa: S603  # this module, and a path that is no option
-        [sys.executable, "-m", "vstore_qdrant.building", str(path)], capture_output=True, check=False
+        # what this process can import, and nothing that happens to lie in the working directory
+        [sys.executable, "-P", "-m", "vstore_qdrant.building", str(path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         text = done.stderr.decode(errors="replace").strip()[-500:]

@@ -150,7 +150,8 @@ def _local(client: QdrantClient, close: Any) -> Adapter:
 
 def _arguments(target: Target, timeout: float) -> dict[str, Any]:
     return {
-        "host": target.host,
+        # the client puts it into a URL as it is
+        "host": f"[{target.host}]" if ":" in target.host else target.host,
         "port": target.port,
         "https": target.tls,
         "prefix": target.prefix or None,

@@ -51,6 +51,8 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
     ("No point with id", NotFound),
     ("Shard is not initialized", NotFound),
     ("already accessed by another instance", Unavailable),
+    # the log of a shard is locked: a process that died has left its child building the index
+    ("Can't init WAL: Kind(WouldBlock)", Unavailable),
 ]
 
 

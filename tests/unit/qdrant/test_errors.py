@@ -38,6 +38,7 @@ class _Rpc(grpc.RpcError):  # type: ignore[misc]  # grpc ships no types
         (Exception("No point with id 7"), errors.NotFound, False),
         (Exception("Service runtime error: Shard is not initialized"), errors.NotFound, False),
         (Exception("Service runtime error: disk full"), errors.BackendError, False),
+        (Exception("failed to open WAL x: Can't init WAL: Kind(WouldBlock)"), errors.Unavailable, True),
         (ValueError("odd"), errors.BackendError, False),
         (_answered(400, "Wrong input: Collection `x` already exists!"), errors.AlreadyExists, False),
         (_answered(400, "Wrong input: Vector dimension"), errors.BackendError, False),
