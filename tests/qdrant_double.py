@@ -37,6 +37,28 @@ class Refused(Exception):
         self.status = status
 
 
+class Indexed(QdrantClient):
+    """Local mode, which remembers what payload indexes were made, though it has none."""
+
+    def __init__(self) -> None:
+        super().__init__(":memory:")
+        self.indexes: dict[str, dict[str, models.PayloadIndexInfo]] = {}
+
+    def create_payload_index(self, collection_name: str, field_name: str, **_: Any) -> Any:
+        self.get_collection(collection_name)
+        made = models.PayloadIndexInfo(data_type=models.PayloadSchemaType.KEYWORD, points=0)
+        self.indexes.setdefault(collection_name, {})[field_name] = made
+        return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
+
+    def get_collection(self, collection_name: str, **_: Any) -> models.CollectionInfo:
+        found = super().get_collection(collection_name)
+        return found.model_copy(update={"payload_schema": self.indexes.get(collection_name, {})})
+
+    def delete_collection(self, collection_name: str, **_: Any) -> bool:
+        self.indexes.pop(collection_name, None)
+        return super().delete_collection(collection_name)
+
+
 class Double:
     """One local client behind one lock, what both protocols ask of it, and the faults that a test sets.
 
@@ -50,12 +72,13 @@ class Double:
         status: With what it refuses every REST request, or 0.
         max_body: Bytes of the largest REST body it takes.
         writes_left: Upserts it takes over REST before it breaks the connection.
+        index_status: With what it refuses over REST to make a payload index, or 0.
         requests: Method and path of every REST request.
     """
 
     def __init__(self) -> None:
         self.url = self.grpc_url = ""
-        self.client = QdrantClient(":memory:")
+        self.client = Indexed()
         self.requests: list[tuple[str, str]] = []
         self._lock = threading.Lock()
         self.reset()
@@ -63,7 +86,7 @@ class Double:
     def reset(self) -> None:
         """No faults."""
         self.version, self.api_key = "1.20.0", ""
-        self.hang, self.garbage, self.status = False, False, 0
+        self.hang, self.garbage, self.status, self.index_status = False, False, 0, 0
         self.max_body, self.writes_left = MAX_BODY, 1 << 30
 
     def call(self, operation: Operation, collection: str = "", body: Any = None, *, late: bool = False) -> Any:
@@ -116,9 +139,8 @@ def _retrieve(client: QdrantClient, collection: str, body: models.PointRequest) 
     return client.retrieve(collection, body.ids, with_payload=payload, with_vectors=body.with_vector or False)
 
 
-def _index(client: QdrantClient, collection: str, _: Any) -> models.UpdateResult:
-    client.get_collection(collection)  # local mode has no payload indexes
-    return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
+def _index(client: QdrantClient, collection: str, body: Any) -> Any:
+    return client.create_payload_index(collection, body.field_name)
 
 
 def _change(client: QdrantClient, collection: str, body: models.UpdateOperations) -> Any:
@@ -193,6 +215,8 @@ class Rest(BaseHTTPRequestHandler):
     def _check(self, size: int) -> None:
         if self.double.status:
             raise Refused(self.double.status, "as the test asked")
+        if self.double.index_status and self.path.partition("?")[0].endswith("/index"):
+            raise Refused(self.double.index_status, "as the test asked")
         if self.double.api_key and self.headers.get("api-key") != self.double.api_key:
             raise Refused(401, "Must provide an API key or an Authorization bearer token")
         if size > self.double.max_body:
@@ -287,7 +311,7 @@ class Points(_Rpc, messages.PointsServicer):
         return messages.PointsOperationResponse(result=done)
 
     def CreateFieldIndex(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        (done,) = self._write(context, _index, request, None)
+        (done,) = self._write(context, _index, request, request)
         return messages.PointsOperationResponse(result=done)
 
     def Get(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802

@@ -26,7 +26,7 @@ def build(path: Path) -> None:
         check=False,
     )
     if done.returncode:
-        text = done.stderr.decode(errors="replace").strip()[-500:]
+        text = done.stderr.decode(errors="replace").strip()[-500:] or f"its process ended with {done.returncode}"
         raise BackendError(f"the index could not be built: {text}", hint="The records are written.")
 
 

@@ -57,7 +57,7 @@ def capabilities(
         search_ef=emulated(_UNUSED) if local else native(),
         search_probes=no("Qdrant has HNSW only"),
         exact_query=native("float32 scores order the candidates; those near the last place are compared in float64"),
-        filtered_query=native("equality, in_, contains and exists are answered by one keyword index")
+        filtered_query=native("equality, in_ and contains are answered by one keyword index")
         if not local
         else native(),
         document_contains=native("compares with every document that the rest of the filter leaves")

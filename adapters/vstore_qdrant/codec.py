@@ -9,8 +9,8 @@ A point's payload has names of our own only, and the user's metadata in one of t
 ``exact``       JSON text of those of its values that plain JSON does not bring back: datetimes, and
                 floats that Qdrant's JSON parser rounds wrong
 ``norm``        under cosine, the vector's length: Qdrant keeps the unit vector only
-``terms``       what equality, ``in_``, ``contains`` and ``exists`` ask for, as keywords
-``high``        the upper bits of every number, in the same order
+``terms``       what equality, ``in_`` and ``contains`` ask for, as keywords; for ``exists``, what is no number
+``high``        the upper bits of every number, in the same order; ``exists`` asks for it too
 ``low``         the lower bits, where they are not 0
 ==============  ====================================================================================
 
@@ -23,10 +23,11 @@ float64 after a parser (serde_json's) that is off by one in the last place for o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha1
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -50,6 +51,7 @@ __all__ = [
     "merged",
     "point_id",
     "split",
+    "stacked",
     "to_points",
     "to_records",
     "units",
@@ -114,8 +116,10 @@ class _Encoder:
                     low[key] = inner_low
             else:
                 plain[key] = self._scalar(value)
-                self.terms += (name, f'{name}"{value_text(value)}')
-                if kind is not str and kind is not bool:
+                self.terms.append(f'{name}"{value_text(value)}')
+                if kind is str:
+                    self.terms.append(name)
+                elif kind is not bool:
                     high[key], rest = halves(micros(value) if kind is datetime else value)
                     if rest:
                         low[key] = rest
@@ -194,8 +198,8 @@ class Points:
         return Points(self.ids[rows], self.vectors[rows], self.payloads[rows])
 
 
-def to_points(records: Records, metric: Metric) -> Points:
-    """Whole records as points; there are vectors."""
+def to_points(records: Records, ids: list[str], metric: Metric) -> Points:
+    """Whole records, which have vectors, as points of these ids."""
     assert records.vectors is not None
     vectors = records.vectors
     norms: list[float] | list[None] = [None] * len(records)
@@ -205,7 +209,7 @@ def to_points(records: Records, metric: Metric) -> Points:
     documents = records.documents or [None] * len(records)
     metadatas = records.metadatas or [{}] * len(records)
     return Points(
-        [point_id(i) for i in records.ids],
+        ids,
         vectors,
         [
             encode_payload(i, document, metadata, norm)
@@ -244,33 +248,35 @@ class Found:
     """Columns of one read.
 
     Attributes:
-        ids: UUIDs; none for the hits of a query, which nobody asks for.
         payloads: One a point.
-        vectors: One list of floats a point, or None where none were read.
+        vectors: Shape (n, d), or None where none were read.
         scores: Qdrant's scores of a query, or None.
     """
 
-    ids: list[str]
     payloads: list[Payload]
-    vectors: list[list[float]] | None = None
+    vectors: VectorArray | None = None
     scores: list[float] | None = None
 
     def __len__(self) -> int:
         return len(self.payloads)
 
 
-def to_records(found: Found, include: Include, dimension: int, metric: Metric) -> Records:
+def stacked(vectors: Iterable[Sequence[float]], count: int, dimension: int) -> VectorArray:
+    """Vectors under each other. They come one by one, so that not all of them are Python's numbers at once."""
+    numbers = np.fromiter(chain.from_iterable(vectors), dtype=np.float32, count=count * dimension)
+    return numbers.reshape(count, dimension)
+
+
+def to_records(found: Found, include: Include, metric: Metric) -> Records:
     """Points as records with exactly the columns of ``include``; their vectors were read if it has them."""
     payloads = found.payloads
     vectors: VectorArray | None = None
     if include.vectors:
         assert found.vectors is not None
-        vectors = np.asarray(found.vectors, dtype=np.float32).reshape(len(payloads), dimension)
+        vectors = found.vectors
         if metric is Metric.COSINE:
             norms = np.array([payload["norm"] for payload in payloads], dtype=np.float64).reshape(-1, 1)
-            vectors = (
-                units(vectors)[0] if not len(payloads) else (vectors.astype(np.float64) * norms).astype(np.float32)
-            )
+            vectors = (vectors.astype(np.float64) * norms).astype(np.float32)
     return Records(
         [payload["id"] for payload in payloads],
         vectors,
@@ -296,19 +302,16 @@ def changed(old: Payload, changes: Records, place: int, *, replace_metadata: boo
     return encode_payload(old["id"], document, metadata, old.get("norm") if norm is None else norm)
 
 
-def split(payloads: Sequence[Payload], dimension: int, max_rows: int, max_bytes: int | None) -> list[slice]:
-    """Parts of at most ``max_rows`` rows and ``max_bytes`` bytes as JSON, each of one row at least."""
-    total = len(payloads)
-    if max_bytes is None:
-        return [slice(start, min(start + max_rows, total)) for start in range(0, total, max_rows)]
+def split(payloads: Sequence[Payload], dimension: int, max_bytes: int) -> list[slice]:
+    """Parts of at most ``max_bytes`` bytes as JSON, each of one row at least."""
     parts: list[slice] = []
     start = weight = 0
     fixed = 64 + _JSON_FLOAT_BYTES * dimension
     for place, payload in enumerate(payloads):
         size = fixed + len(json.dumps(payload))
-        if place > start and (place - start == max_rows or weight + size > max_bytes):
+        if place > start and weight + size > max_bytes:
             parts.append(slice(start, place))
             start, weight = place, 0
         weight += size
-    parts.append(slice(start, total))
+    parts.append(slice(start, len(payloads)))
     return parts

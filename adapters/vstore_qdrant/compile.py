@@ -26,7 +26,7 @@ from vstore.filters.tree import (
     Path,
 )
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
-from vstore_qdrant.terms import element_term, halves, key_term, scalar_term
+from vstore_qdrant.terms import LEAST, element_term, halves, key_term, scalar_term
 
 __all__ = ["compile_filter"]
 
@@ -52,7 +52,9 @@ def compile_filter(node: Filter) -> Condition:
         case ContainsAll(path, values):
             return All(tuple(Terms((element_term(path, value),)) for value in values))
         case Exists(path):
-            return Terms((key_term(path),))
+            # a number is told by its upper half, and a bool by its value: every term costs 3 % of an ingest
+            told = Terms((key_term(path), scalar_term(path, False), scalar_term(path, True)))
+            return AnyOf((told, Number(path, "high", ">=", LEAST)))
         case Order(path, op, value):
             if isinstance(value, str):
                 raise Unsupported("Qdrant orders numbers only")

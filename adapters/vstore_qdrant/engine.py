@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Final
 
 import qdrant_edge as edge
 
-from vstore.errors import NotFound
+from vstore.errors import NotFound, following
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant.building import build
-from vstore_qdrant.codec import Fields, Found, Payload, Points
+from vstore_qdrant.capabilities import MAX_BATCH_ROWS
+from vstore_qdrant.codec import Fields, Found, Payload, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.directory import Folder
 from vstore_qdrant.engine_models import engine_config, engine_filter, engine_params
@@ -45,17 +47,19 @@ class EngineTable:
         self._info = info
         self._lock = RLock()
         self._shard: edge.EdgeShard | None = None
-        self._rows = max(1, _FLOATS_AT_ONCE // info.dimension)
+        self._closed = False
+        self._rows = min(MAX_BATCH_ROWS, max(1, _FLOATS_AT_ONCE // info.dimension))
         self._unflushed = 0
         self._unbuilt = 0
         self._indexed: set[str] = set()
-        with guarded():
-            self._open()
+        with self._using():
+            pass
 
-    def _open(self) -> None:
-        self._shard = edge.EdgeShard.load(str(self._folder.shard(self._info.name)))
-        counts = self._shard.info()
+    def _open(self) -> edge.EdgeShard:
+        shard = edge.EdgeShard.load(str(self._folder.shard(self._info.name)))
+        counts = shard.info()
         self._unbuilt = (counts.points_count - counts.indexed_vectors_count) * 4 * self._info.dimension
+        return shard
 
     @property
     def info(self) -> CollectionInfo:
@@ -68,24 +72,43 @@ class EngineTable:
     @contextmanager
     def _using(self) -> Iterator[edge.EdgeShard]:
         with self._lock:
-            if self._shard is None:
+            if self._closed:
                 raise NotFound("the collection was deleted, or the store was closed")
             with guarded():
+                if self._shard is None:
+                    self._shard = self._open()
                 yield self._shard
 
+    @contextmanager
+    def _away(self, shard: edge.EdgeShard) -> Iterator[None]:
+        """The shard is closed meanwhile; where it does not open again, the next call tries once more."""
+        shard.flush()
+        self._shard = None
+        shard.close()
+        try:
+            yield
+        finally:
+            self._shard = self._open()
+
+    @property
+    def rows(self) -> int:
+        return self._rows
+
     def upsert(self, points: Points) -> None:
-        for start in range(0, len(points), self._rows):
-            part = points[start : start + self._rows]
-            made = [
-                edge.Point(id=i, vector=vector, payload=payload)
-                for i, vector, payload in zip(part.ids, part.vectors.tolist(), part.payloads, strict=True)
-            ]
-            self._update(edge.UpdateOperation.upsert_points(made))
+        # the numbers of one vector at a time, which stay in the processor's cache
+        made = [
+            edge.Point(id=i, vector=vector.tolist(), payload=payload)
+            for i, vector, payload in zip(points.ids, points.vectors, points.payloads, strict=True)
+        ]
+        self._update(edge.UpdateOperation.upsert_points(made))
         self._written(len(points))
 
     def overwrite(self, ids: Sequence[str], payloads: Sequence[Payload]) -> None:
-        for i, payload in zip(ids, payloads, strict=True):
-            self._update(edge.UpdateOperation.overwrite_payload([i], payload))
+        done: list[str] = []
+        with following(done):
+            for i, payload in zip(ids, payloads, strict=True):
+                self._update(edge.UpdateOperation.overwrite_payload([i], payload))
+                done.append(payload["id"])
         self._written(len(ids))
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -121,12 +144,10 @@ class EngineTable:
 
     def _build(self, shard: edge.EdgeShard) -> None:
         """The index, and room taken back from what was deleted; other calls on this collection wait."""
-        shard.flush()
-        shard.close()
         try:
-            build(self._folder.shard(self._info.name))
+            with self._away(shard):
+                build(self._folder.shard(self._info.name))
         finally:
-            self._open()
             self._unbuilt = 0
 
     def _chosen(self, condition: Condition) -> edge.Filter:
@@ -136,38 +157,37 @@ class EngineTable:
             self._indexed.add(name)
         return engine_filter(condition)
 
+    def present(self, ids: Sequence[str]) -> list[str]:
+        with self._using() as shard:
+            return [str(point.id) for point in shard.retrieve(list(ids), False, False)]
+
     def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
         with self._using() as shard:
-            return _columns(shard.retrieve(list(ids), _selected(fields), fields.vectors), fields)
+            return self._columns(shard.retrieve(list(ids), _selected(fields), fields.vectors), fields)
 
     def nearest(
         self, vectors: VectorArray, k: int, condition: Condition | None, fields: Fields, *, exact: bool, ef: int | None
     ) -> list[Found]:
         params = engine_params(self._info.index, exact=exact, ef=ef)
         chosen = None if condition is None else self._chosen(condition)
+        selected = _selected(fields)
         out: list[Found] = []
         for vector in vectors.tolist():
-            request = edge.QueryRequest(
-                limit=k,
+            # the same as query, without its planning: 20 µs less
+            request = edge.SearchRequest(
                 query=edge.Query.Nearest(vector),
+                limit=k,
                 filter=chosen,
                 params=params,
-                with_payload=_selected(fields),
                 with_vector=fields.vectors,
+                with_payload=selected,
             )
             with self._using() as shard:
-                found: Sequence[Any] = shard.query(request)
-            out.append(
-                Found(
-                    [],
-                    [point.payload or {} for point in found],
-                    [point.vector for point in found] if fields.vectors else None,
-                    [point.score for point in found],
-                )
-            )
+                found: Sequence[Any] = shard.search(request)
+            out.append(self._columns(found, fields, [point.score for point in found]))
         return out
 
-    def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> Found:
+    def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> tuple[Found, str]:
         request = edge.ScrollRequest(
             offset=start,
             limit=limit,
@@ -176,7 +196,8 @@ class EngineTable:
             with_vector=fields.vectors,
         )
         with self._using() as shard:
-            return _columns(shard.scroll(request)[0], fields)
+            found: Sequence[Any] = shard.scroll(request)[0]
+        return self._columns(found, fields), str(found[-1].id) if found else ""
 
     def count(self, condition: Condition | None) -> int:
         chosen = None if condition is None else self._chosen(condition)
@@ -185,34 +206,28 @@ class EngineTable:
 
     def move(self, name: str) -> None:
         """Renames the folder, for which the shard must be closed."""
-        with self._using() as shard:
-            shard.flush()
-            shard.close()
-            try:
-                self._folder.rename(self._info.name, name)
-                self._info = replace(self._info, name=name)
-            finally:
-                self._open()
+        with self._using() as shard, self._away(shard):
+            self._folder.rename(self._info.name, name)
+            self._info = replace(self._info, name=name)
 
     def close(self) -> None:
         """Flushes and closes; every later call is ``NotFound``."""
         with self._lock, guarded():
-            shard, self._shard = self._shard, None
+            shard, self._shard, self._closed = self._shard, None, True
             if shard is not None:
                 shard.flush()
                 shard.close()
 
+    def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
+        vectors = None
+        if fields.vectors:
+            vectors = stacked((point.vector for point in points), len(points), self._info.dimension)
+        return Found([point.payload for point in points], vectors, scores)
 
-def _selected(fields: Fields) -> Any:
-    return edge.PayloadSelector.Include(list(fields.payload)) if fields.payload else False
 
-
-def _columns(points: Sequence[Any], fields: Fields) -> Found:
-    return Found(
-        [str(point.id) for point in points],
-        [point.payload or {} for point in points],
-        [point.vector for point in points] if fields.vectors else None,
-    )
+@cache
+def _selected(fields: Fields) -> edge.PayloadSelector:
+    return edge.PayloadSelector.Include(list(fields.payload))
 
 
 @dataclass(slots=True)

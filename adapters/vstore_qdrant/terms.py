@@ -10,8 +10,10 @@ from typing import Final
 
 from vstore.filters.rewrite import micros
 
-__all__ = ["element_term", "halves", "key_term", "scalar_term", "value_text"]
+__all__ = ["LEAST", "element_term", "halves", "key_term", "scalar_term", "value_text"]
 
+# no number's upper half is below this
+LEAST: Final = -(1 << 52)
 _INT: Final = struct.Struct("<q")
 _DOUBLE: Final = struct.Struct("<d")
 _MAGNITUDE: Final = (1 << 63) - 1
@@ -38,7 +40,7 @@ def halves(value: int | float) -> tuple[int, int]:
 
 
 def key_term(path: Sequence[str]) -> str:
-    """The term that says that there is a value at ``path``. No key has a backslash or a double quote (META-1)."""
+    """The term of a str, list or dict at ``path``. No key has a backslash or a double quote (META-1)."""
     return "\\".join(path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -30,7 +30,6 @@ from vstore_qdrant.compile import compile_filter
 __all__ = ["AsyncQdrantCollection"]
 
 _IDS_AT_ONCE: Final = 1000
-_NOTHING: Final = Fields((), vectors=False)
 _ALL_BUT_SHADOWS: Final = Fields(("id", "document", "metadata", "exact", "norm"), vectors=False)
 
 
@@ -45,7 +44,6 @@ class AsyncQdrantCollection:
         self._database = database
         self._table = table
         self._lock = lock
-        self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._read = AsyncReader(table)
 
@@ -58,24 +56,22 @@ class AsyncQdrantCollection:
         return self._table.native
 
     async def add(self, records: Records) -> None:
-        points = to_points(records, self.info.metric)
+        ids = [point_id(i) for i in records.ids]
         async with self._lock:
-            if taken := await self._present(points.ids):
-                raise AlreadyExists.of_records(
-                    [i for i, point in zip(records.ids, points.ids, strict=True) if point in taken]
-                )
-            await self._upsert(records.ids, points)
+            if taken := await self._present(ids):
+                raise AlreadyExists.of_records([i for i, point in zip(records.ids, ids, strict=True) if point in taken])
+            await self._insert(records, ids)
 
     async def upsert(self, records: Records) -> None:
-        points = to_points(records, self.info.metric)
+        ids = [point_id(i) for i in records.ids]
         async with self._lock:
-            await self._upsert(records.ids, points)
+            await self._insert(records, ids)
 
     async def update(self, records: Records, *, replace_metadata: bool) -> None:
         ids = [point_id(i) for i in records.ids]
         async with self._lock:
             old = await self._payloads(ids)
-            if missing := [i for i, point in zip(records.ids, ids, strict=True) if point not in old]:
+            if missing := [i for i in records.ids if i not in old]:
                 raise NotFound.of_records(missing)
             vectors, norms = records.vectors, None
             if vectors is not None and self.info.metric is Metric.COSINE:
@@ -83,16 +79,17 @@ class AsyncQdrantCollection:
                 norms = lengths.tolist()
             payloads = [
                 changed(
-                    old[point],
+                    old[i],
                     records,
                     place,
                     replace_metadata=replace_metadata,
                     norm=None if norms is None else norms[place],
                 )
-                for place, point in enumerate(ids)
+                for place, i in enumerate(records.ids)
             ]
             if vectors is not None:
-                await self._upsert(records.ids, Points(ids, vectors, payloads))
+                points = Points(ids, vectors, payloads)
+                await self._upsert(records.ids, lambda rows: points[rows])
             else:
                 await self._overwrite(records.ids, ids, payloads)
 
@@ -102,7 +99,7 @@ class AsyncQdrantCollection:
         for start in range(0, len(ids), _IDS_AT_ONCE):
             wanted = [point_id(i) for i in ids[start : start + _IDS_AT_ONCE]]
             found = await self._table.retrieve(wanted, fields(include, info.metric))
-            parts.append(to_records(found, include, info.dimension, info.metric))
+            parts.append(to_records(found, include, info.metric))
         return Records.concat(parts[1:]).ordered(ids)
 
     async def query(
@@ -128,20 +125,17 @@ class AsyncQdrantCollection:
         info, wanted = self.info, fields(include, self.info.metric)
         while True:
             start = None if after is None else str(UUID(int=UUID(after).int + 1))
-            found = await self._table.scroll(condition, batch_size, start, wanted)
-            if not found.ids:
+            found, after = await self._table.scroll(condition, batch_size, start, wanted)
+            if not len(found):
                 return
-            after = found.ids[-1]
-            yield to_records(found, include, info.dimension, info.metric), after
+            yield to_records(found, include, info.metric), after
 
     async def delete_ids(self, ids: Sequence[str]) -> None:
         wanted = [point_id(i) for i in ids]
-
-        async def delete(rows: slice) -> None:
-            await self._table.delete(wanted[rows])
-
         async with self._lock:
-            await self._in_parts(ids, _even(len(ids), _IDS_AT_ONCE), delete)
+            for rows in _even(len(ids), _IDS_AT_ONCE):
+                with following(ids[: rows.start]):
+                    await self._table.delete(wanted[rows])
 
     async def delete_where(self, where: Filter) -> None:
         async with self._lock:
@@ -161,35 +155,37 @@ class AsyncQdrantCollection:
     async def _present(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()
         for rows in _even(len(ids), _IDS_AT_ONCE):
-            found.update((await self._table.retrieve(ids[rows], _NOTHING)).ids)
+            found.update(await self._table.present(ids[rows]))
         return found
 
     async def _payloads(self, ids: Sequence[str]) -> dict[str, Payload]:
         old: dict[str, Payload] = {}
         for rows in _even(len(ids), _IDS_AT_ONCE):
             found = await self._table.retrieve(ids[rows], _ALL_BUT_SHADOWS)
-            old.update(zip(found.ids, found.payloads, strict=True))
+            old.update((payload["id"], payload) for payload in found.payloads)
         return old
 
-    async def _upsert(self, ids: Sequence[str], points: Points) -> None:
-        async def write(rows: slice) -> None:
-            await self._table.upsert(points[rows])
+    async def _insert(self, records: Records, ids: list[str]) -> None:
+        metric = self.info.metric
+        await self._upsert(records.ids, lambda rows: to_points(records[rows], ids[rows], metric))
 
-        await self._in_parts(ids, split(points.payloads, points.vectors.shape[1], self._rows, self._bytes), write)
+    async def _upsert(self, ids: Sequence[str], points: Callable[[slice], Points]) -> None:
+        """Writes the points of all rows, which are made part by part; names what was done where one fails later."""
+        for rows in _even(len(ids), self._table.rows):
+            made = points(rows)
+            for part in self._requests(made.payloads, self.info.dimension):
+                with following(ids[: rows.start + part.start]):
+                    await self._table.upsert(made[part])
 
     async def _overwrite(self, ids: Sequence[str], points: Sequence[str], payloads: list[Payload]) -> None:
-        async def write(rows: slice) -> None:
-            await self._table.overwrite(points[rows], payloads[rows])
+        for rows in _even(len(ids), _IDS_AT_ONCE):
+            some, new = points[rows], payloads[rows]
+            for part in self._requests(new, 0):
+                with following(ids[: rows.start + part.start]):
+                    await self._table.overwrite(some[part], new[part])
 
-        await self._in_parts(ids, split(payloads, 0, self._rows, self._bytes), write)
-
-    async def _in_parts(
-        self, ids: Sequence[str], parts: Sequence[slice], write: Callable[[slice], Awaitable[None]]
-    ) -> None:
-        """One request after the other; names what was done where one fails that is not the first."""
-        for rows in parts:
-            with following(ids[: rows.start]):
-                await write(rows)
+    def _requests(self, payloads: Sequence[Payload], dimension: int) -> list[slice]:
+        return [slice(0, len(payloads))] if self._bytes is None else split(payloads, dimension, self._bytes)
 
 
 def _even(total: int, size: int) -> list[slice]:

@@ -26,6 +26,11 @@ class AsyncTable(Protocol):
         """The library's own handle."""
         ...
 
+    @property
+    def rows(self) -> int:
+        """Most points of one ``upsert``, which does all of them or fails."""
+        ...
+
     async def upsert(self, points: Points) -> None:
         """Inserts or replaces whole points; they are visible and logged when it returns."""
         ...
@@ -46,6 +51,10 @@ class AsyncTable(Protocol):
         """Deletes every point."""
         ...
 
+    async def present(self, ids: Sequence[str]) -> list[str]:
+        """Which of these points are there, in any order."""
+        ...
+
     async def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
         """The points that are there, in any order."""
         ...
@@ -56,8 +65,10 @@ class AsyncTable(Protocol):
         """For each row the k points of the best scores, best first."""
         ...
 
-    async def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> Found:
-        """The next ``limit`` points in the order of their ids, from ``start`` on."""
+    async def scroll(
+        self, condition: Condition | None, limit: int, start: str | None, fields: Fields
+    ) -> tuple[Found, str]:
+        """The next ``limit`` points in the order of their ids, from ``start`` on, and the last one's id, if any."""
         ...
 
     async def count(self, condition: Condition | None) -> int:

@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from qdrant_client import QdrantClient, models
 
 from vstore.codec import info_from_json, info_to_json
-from vstore.errors import AuthenticationFailed, Mismatch, NotFound, Unsupported
+from vstore.errors import AuthenticationFailed, BackendError, Mismatch, NotFound, Timeout, Unsupported
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant._sync._run import Closer
 from vstore_qdrant._sync.foreign import QdrantForeign
-from vstore_qdrant.codec import INFO, Fields, Found, Payload, Points
+from vstore_qdrant.capabilities import MAX_BATCH_ROWS
+from vstore_qdrant.codec import INFO, Fields, Found, Payload, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.models import client_filter, collection_settings, search_params
@@ -36,12 +38,15 @@ class ClientDatabase:
         guard: Entered around every call: local mode is corrupted by a second thread, and so has a lock.
         closer: What ``close`` does.
         local: Whether it is local mode, which has neither indexes nor settings of a search.
+        drops: How often each name was deleted: Qdrant knows a collection by its name only, and a handle of one that was
+            deleted must not meet the next of the same name.
     """
 
     client: QdrantClient
     guard: Callable[[], AbstractContextManager[Any]]
     closer: Closer
     local: bool
+    drops: Counter[str] = field(default_factory=Counter)
 
     @property
     def native(self) -> QdrantClient:
@@ -54,26 +59,28 @@ class ClientDatabase:
     def create(self, info: CollectionInfo) -> ClientTable:
         with self.guard(), guarded():
             self.client.create_collection(info.name, metadata={INFO: info_to_json(info)}, **collection_settings(info))
-            if not self.local:
-                self.client.create_payload_index(
-                    info.name, "terms", field_schema=models.PayloadSchemaType.KEYWORD, wait=True
-                )
         return self.open(info.name)
 
     def open(self, name: str) -> ClientTable:
-        text = self._info_text(name)
+        found = self._described(name)
+        text = _info_text(found)
         if text is None:
             raise Mismatch(
                 f"{name!r} exists, but vstore did not create it",
                 hint="Work on it through store.native, or copy it into a new collection.",
             )
-        return ClientTable(self.client, self.guard, info_from_json(name, text), self.local)
+        if not self.local and "terms" not in found.payload_schema:  # also where whoever created it got no further
+            with suppress(AuthenticationFailed), guarded():
+                self.client.create_payload_index(
+                    name, "terms", field_schema=models.PayloadSchemaType.KEYWORD, wait=True
+                )
+        return ClientTable(
+            self.client, self.guard, info_from_json(name, text), self.local, self.drops, self.drops[name]
+        )
 
-    def _info_text(self, name: str) -> str | None:
+    def _described(self, name: str) -> models.CollectionInfo:
         with self.guard(), guarded():
-            found = (self.client.get_collection(name)).config.metadata
-        text = (found or {}).get(INFO)
-        return text if isinstance(text, str) else None
+            return self.client.get_collection(name)
 
     def names(self) -> list[str]:
         with self.guard(), guarded():
@@ -81,7 +88,7 @@ class ClientDatabase:
         out: list[str] = []
         for one in found.collections:
             try:
-                if self._info_text(one.name) is not None:
+                if _info_text(self._described(one.name)) is not None:
                     out.append(one.name)
             except NotFound:  # deleted since
                 continue
@@ -92,6 +99,7 @@ class ClientDatabase:
         with self.guard(), guarded():
             if not self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
+            self.drops[name] += 1
 
     def rename(self, name: str, new: str) -> None:
         raise Unsupported("Qdrant does not rename collections")  # the capability says so before
@@ -105,33 +113,66 @@ class ClientDatabase:
             self.closer()
 
 
+def _info_text(found: models.CollectionInfo) -> str | None:
+    text = (found.config.metadata or {}).get(INFO)
+    return text if isinstance(text, str) else None
+
+
 @dataclass(frozen=True, slots=True)
 class ClientTable:
-    """Implements ``Table``. Every write waits until it is applied."""
+    """Implements ``Table``. Every write waits until it is applied.
+
+    Attributes:
+        client: The client.
+        guard: As in ``ClientDatabase``.
+        info: What the collection is.
+        local: Likewise.
+        drops: Likewise.
+        number: How often its name had been deleted when it was opened.
+        indexed: The numbers for which an index was asked.
+    """
 
     client: QdrantClient
     guard: Callable[[], AbstractContextManager[Any]]
     info: CollectionInfo
     local: bool
+    drops: Counter[str]
+    number: int
     indexed: set[str] = field(default_factory=set)
 
     @property
     def native(self) -> QdrantClient:
         return self.client
 
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        with self.guard(), guarded():
+            if self.drops[self.info.name] != self.number:
+                raise NotFound("the collection was deleted")
+            yield
+
     def _chosen(self, condition: Condition) -> models.Filter:
-        """A condition as a filter, with an index on every number it compares, where the key permits to make one."""
+        """A condition as a filter, with an index on every number it compares.
+
+        Without one the answer is right, and slow: where the server refuses one, or takes longer to build it than one
+        request may last, the filter is asked for all the same.
+        """
         for name in sorted(number_fields(condition) - self.indexed if not self.local else ()):
-            self.indexed.add(name)
-            with suppress(AuthenticationFailed), guarded():
+            with suppress(AuthenticationFailed, BackendError, Timeout), self._using():
                 self.client.create_payload_index(
                     self.info.name, name, field_schema=models.PayloadSchemaType.FLOAT, wait=True
                 )
+            self.indexed.add(name)
         return client_filter(condition)
 
+    @property
+    def rows(self) -> int:
+        return MAX_BATCH_ROWS
+
     def upsert(self, points: Points) -> None:
-        batch = models.Batch(ids=points.ids, vectors=points.vectors.tolist(), payloads=points.payloads)  # type: ignore[arg-type]  # list is invariant
-        with self.guard(), guarded():
+        # not validated, as every number of every vector would be
+        batch = models.Batch.model_construct(ids=points.ids, vectors=points.vectors.tolist(), payloads=points.payloads)
+        with self._using():
             self.client.upsert(self.info.name, batch, wait=True, ordering=_ORDERING)
 
     def overwrite(self, ids: Sequence[str], payloads: Sequence[Payload]) -> None:
@@ -139,7 +180,7 @@ class ClientTable:
             models.OverwritePayloadOperation(overwrite_payload=models.SetPayload(payload=payload, points=[i]))
             for i, payload in zip(ids, payloads, strict=True)
         ]
-        with self.guard(), guarded():
+        with self._using():
             self.client.batch_update_points(self.info.name, steps, wait=True, ordering=_ORDERING)
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -154,63 +195,75 @@ class ClientTable:
         self._delete(models.FilterSelector(filter=everything))
 
     def _delete(self, selector: models.PointIdsList | models.FilterSelector) -> None:
-        with self.guard(), guarded():
+        with self._using():
             self.client.delete(self.info.name, selector, wait=True, ordering=_ORDERING)
 
+    def present(self, ids: Sequence[str]) -> list[str]:
+        with self._using():
+            found = self.client.retrieve(self.info.name, list(ids), with_payload=False, with_vectors=False)
+        return [str(point.id) for point in found]
+
     def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
-        with self.guard(), guarded():
+        with self._using():
             found = self.client.retrieve(
-                self.info.name, list(ids), with_payload=_selected(fields), with_vectors=fields.vectors
+                self.info.name, list(ids), with_payload=list(fields.payload), with_vectors=fields.vectors
             )
-        return _columns(found, fields)
+        return self._columns(found, fields)
 
     def nearest(
         self, vectors: VectorArray, k: int, condition: Condition | None, fields: Fields, *, exact: bool, ef: int | None
     ) -> list[Found]:
-        settings = None if self.local else search_params(self.info.index, exact=exact, ef=ef)
         chosen = None if condition is None else self._chosen(condition)
-        requests = [
-            models.QueryRequest(
-                query=vector,
-                limit=k,
-                filter=chosen,
-                params=settings,
-                with_payload=_selected(fields),
-                with_vector=fields.vectors,
-            )
-            for vector in vectors.tolist()
-        ]
-        with self.guard(), guarded():
-            answers = self.client.query_batch_points(self.info.name, requests)
-        return [_columns(answer.points, fields) for answer in answers]
+        wanted = list(fields.payload)
+        with self._using():
+            if self.local:  # which makes several copies of each request of a batch
+                answers = [
+                    self.client.query_points(
+                        self.info.name,
+                        vector,
+                        query_filter=chosen,
+                        limit=k,
+                        with_payload=wanted,
+                        with_vectors=fields.vectors,
+                    )
+                    for vector in vectors
+                ]
+            else:
+                settings = search_params(self.info.index, exact=exact, ef=ef)
+                requests = [
+                    models.QueryRequest(
+                        query=vector,
+                        limit=k,
+                        filter=chosen,
+                        params=settings,
+                        with_payload=wanted,
+                        with_vector=fields.vectors,
+                    )
+                    for vector in vectors.tolist()
+                ]
+                answers = self.client.query_batch_points(self.info.name, requests)
+        return [self._columns(answer.points, fields, [point.score for point in answer.points]) for answer in answers]
 
-    def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> Found:
+    def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> tuple[Found, str]:
         chosen = None if condition is None else self._chosen(condition)
-        with self.guard(), guarded():
+        with self._using():
             found, _ = self.client.scroll(
                 self.info.name,
                 scroll_filter=chosen,
                 limit=limit,
                 offset=start,
-                with_payload=_selected(fields),
+                with_payload=list(fields.payload),
                 with_vectors=fields.vectors,
             )
-        return _columns(found, fields)
+        return self._columns(found, fields), str(found[-1].id) if found else ""
 
     def count(self, condition: Condition | None) -> int:
         chosen = None if condition is None else self._chosen(condition)
-        with self.guard(), guarded():
+        with self._using():
             return (self.client.count(self.info.name, count_filter=chosen, exact=True)).count
 
-
-def _selected(fields: Fields) -> Any:
-    return list(fields.payload) or False
-
-
-def _columns(points: Sequence[Any], fields: Fields) -> Found:
-    return Found(
-        [point.id for point in points],
-        [point.payload or {} for point in points],
-        [point.vector for point in points] if fields.vectors else None,
-        [point.score for point in points] if points and hasattr(points[0], "score") else None,
-    )
+    def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
+        vectors = None
+        if fields.vectors:
+            vectors = stacked((point.vector for point in points), len(points), self.info.dimension)
+        return Found([point.payload for point in points], vectors, scores)

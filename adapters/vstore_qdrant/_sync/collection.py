@@ -31,7 +31,6 @@ from vstore_qdrant.compile import compile_filter
 __all__ = ["QdrantCollection"]
 
 _IDS_AT_ONCE: Final = 1000
-_NOTHING: Final = Fields((), vectors=False)
 _ALL_BUT_SHADOWS: Final = Fields(("id", "document", "metadata", "exact", "norm"), vectors=False)
 
 
@@ -46,7 +45,6 @@ class QdrantCollection:
         self._database = database
         self._table = table
         self._lock = lock
-        self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._read = Reader(table)
 
@@ -59,24 +57,22 @@ class QdrantCollection:
         return self._table.native
 
     def add(self, records: Records) -> None:
-        points = to_points(records, self.info.metric)
+        ids = [point_id(i) for i in records.ids]
         with self._lock:
-            if taken := self._present(points.ids):
-                raise AlreadyExists.of_records(
-                    [i for i, point in zip(records.ids, points.ids, strict=True) if point in taken]
-                )
-            self._upsert(records.ids, points)
+            if taken := self._present(ids):
+                raise AlreadyExists.of_records([i for i, point in zip(records.ids, ids, strict=True) if point in taken])
+            self._insert(records, ids)
 
     def upsert(self, records: Records) -> None:
-        points = to_points(records, self.info.metric)
+        ids = [point_id(i) for i in records.ids]
         with self._lock:
-            self._upsert(records.ids, points)
+            self._insert(records, ids)
 
     def update(self, records: Records, *, replace_metadata: bool) -> None:
         ids = [point_id(i) for i in records.ids]
         with self._lock:
             old = self._payloads(ids)
-            if missing := [i for i, point in zip(records.ids, ids, strict=True) if point not in old]:
+            if missing := [i for i in records.ids if i not in old]:
                 raise NotFound.of_records(missing)
             vectors, norms = records.vectors, None
             if vectors is not None and self.info.metric is Metric.COSINE:
@@ -84,16 +80,17 @@ class QdrantCollection:
                 norms = lengths.tolist()
             payloads = [
                 changed(
-                    old[point],
+                    old[i],
                     records,
                     place,
                     replace_metadata=replace_metadata,
                     norm=None if norms is None else norms[place],
                 )
-                for place, point in enumerate(ids)
+                for place, i in enumerate(records.ids)
             ]
             if vectors is not None:
-                self._upsert(records.ids, Points(ids, vectors, payloads))
+                points = Points(ids, vectors, payloads)
+                self._upsert(records.ids, lambda rows: points[rows])
             else:
                 self._overwrite(records.ids, ids, payloads)
 
@@ -103,7 +100,7 @@ class QdrantCollection:
         for start in range(0, len(ids), _IDS_AT_ONCE):
             wanted = [point_id(i) for i in ids[start : start + _IDS_AT_ONCE]]
             found = self._table.retrieve(wanted, fields(include, info.metric))
-            parts.append(to_records(found, include, info.dimension, info.metric))
+            parts.append(to_records(found, include, info.metric))
         return Records.concat(parts[1:]).ordered(ids)
 
     def query(
@@ -129,20 +126,17 @@ class QdrantCollection:
         info, wanted = self.info, fields(include, self.info.metric)
         while True:
             start = None if after is None else str(UUID(int=UUID(after).int + 1))
-            found = self._table.scroll(condition, batch_size, start, wanted)
-            if not found.ids:
+            found, after = self._table.scroll(condition, batch_size, start, wanted)
+            if not len(found):
                 return
-            after = found.ids[-1]
-            yield to_records(found, include, info.dimension, info.metric), after
+            yield to_records(found, include, info.metric), after
 
     def delete_ids(self, ids: Sequence[str]) -> None:
         wanted = [point_id(i) for i in ids]
-
-        def delete(rows: slice) -> None:
-            self._table.delete(wanted[rows])
-
         with self._lock:
-            self._in_parts(ids, _even(len(ids), _IDS_AT_ONCE), delete)
+            for rows in _even(len(ids), _IDS_AT_ONCE):
+                with following(ids[: rows.start]):
+                    self._table.delete(wanted[rows])
 
     def delete_where(self, where: Filter) -> None:
         with self._lock:
@@ -162,33 +156,37 @@ class QdrantCollection:
     def _present(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()
         for rows in _even(len(ids), _IDS_AT_ONCE):
-            found.update((self._table.retrieve(ids[rows], _NOTHING)).ids)
+            found.update(self._table.present(ids[rows]))
         return found
 
     def _payloads(self, ids: Sequence[str]) -> dict[str, Payload]:
         old: dict[str, Payload] = {}
         for rows in _even(len(ids), _IDS_AT_ONCE):
             found = self._table.retrieve(ids[rows], _ALL_BUT_SHADOWS)
-            old.update(zip(found.ids, found.payloads, strict=True))
+            old.update((payload["id"], payload) for payload in found.payloads)
         return old
 
-    def _upsert(self, ids: Sequence[str], points: Points) -> None:
-        def write(rows: slice) -> None:
-            self._table.upsert(points[rows])
+    def _insert(self, records: Records, ids: list[str]) -> None:
+        metric = self.info.metric
+        self._upsert(records.ids, lambda rows: to_points(records[rows], ids[rows], metric))
 
-        self._in_parts(ids, split(points.payloads, points.vectors.shape[1], self._rows, self._bytes), write)
+    def _upsert(self, ids: Sequence[str], points: Callable[[slice], Points]) -> None:
+        """Writes the points of all rows, which are made part by part; names what was done where one fails later."""
+        for rows in _even(len(ids), self._table.rows):
+            made = points(rows)
+            for part in self._requests(made.payloads, self.info.dimension):
+                with following(ids[: rows.start + part.start]):
+                    self._table.upsert(made[part])
 
     def _overwrite(self, ids: Sequence[str], points: Sequence[str], payloads: list[Payload]) -> None:
-        def write(rows: slice) -> None:
-            self._table.overwrite(points[rows], payloads[rows])
+        for rows in _even(len(ids), _IDS_AT_ONCE):
+            some, new = points[rows], payloads[rows]
+            for part in self._requests(new, 0):
+                with following(ids[: rows.start + part.start]):
+                    self._table.overwrite(some[part], new[part])
 
-        self._in_parts(ids, split(payloads, 0, self._rows, self._bytes), write)
-
-    def _in_parts(self, ids: Sequence[str], parts: Sequence[slice], write: Callable[[slice], None]) -> None:
-        """One request after the other; names what was done where one fails that is not the first."""
-        for rows in parts:
-            with following(ids[: rows.start]):
-                write(rows)
+    def _requests(self, payloads: Sequence[Payload], dimension: int) -> list[slice]:
+        return [slice(0, len(payloads))] if self._bytes is None else split(payloads, dimension, self._bytes)
 
 
 def _even(total: int, size: int) -> list[slice]:

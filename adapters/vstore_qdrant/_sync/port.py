@@ -27,6 +27,11 @@ class Table(Protocol):
         """The library's own handle."""
         ...
 
+    @property
+    def rows(self) -> int:
+        """Most points of one ``upsert``, which does all of them or fails."""
+        ...
+
     def upsert(self, points: Points) -> None:
         """Inserts or replaces whole points; they are visible and logged when it returns."""
         ...
@@ -47,6 +52,10 @@ class Table(Protocol):
         """Deletes every point."""
         ...
 
+    def present(self, ids: Sequence[str]) -> list[str]:
+        """Which of these points are there, in any order."""
+        ...
+
     def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
         """The points that are there, in any order."""
         ...
@@ -57,8 +66,8 @@ class Table(Protocol):
         """For each row the k points of the best scores, best first."""
         ...
 
-    def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> Found:
-        """The next ``limit`` points in the order of their ids, from ``start`` on."""
+    def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> tuple[Found, str]:
+        """The next ``limit`` points in the order of their ids, from ``start`` on, and the last one's id, if any."""
         ...
 
     def count(self, condition: Condition | None) -> int:

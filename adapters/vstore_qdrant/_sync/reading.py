@@ -59,7 +59,7 @@ class Reader:
                 if len(found) < min(k, total) or self._blind(query):
                     hits += self.exact(query[None], k, condition, include)
                 else:
-                    records = to_records(found, include, self._dimension, metric)
+                    records = to_records(found, include, metric)
                     hits.append(ranked(metric, records, self._distance(found, scale), k))
         return hits
 
@@ -73,7 +73,7 @@ class Reader:
         limit = k + _SPARE
         while True:
             found = (self._table.nearest(asked, limit, condition, fields(read, self._metric), exact=True, ef=None))[0]
-            records = to_records(found, read, self._dimension, self._metric)
+            records = to_records(found, read, self._metric)
             assert records.vectors is not None
             hits = ranked(self._metric, records, distances(self._metric, query, records.vectors), limit)
             if len(hits) < limit or hits.distances[-1] > hits.distances[k - 1] + self._slack(query, hits, k):

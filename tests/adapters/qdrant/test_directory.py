@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import qdrant_edge as edge
 from qdrant_client import QdrantClient, models
 
 import vstore
 from vstore import HNSW, F, Flat, aio, errors
 from vstore.types import Quantization
+from vstore_qdrant import engine
 
 OPEN = "import sys, vstore; vstore.connect('qdrant:' + sys.argv[1])"
 WRITE = """
@@ -126,6 +130,78 @@ def test_the_index_is_built_and_filtered_queries_do_not_starve(
             np.testing.assert_allclose(
                 hits.distances, 1 - x @ q / np.linalg.norm(x, axis=1) / np.linalg.norm(q), rtol=1e-5, atol=1e-6
             )
+
+
+def test_the_index_is_built_with_what_this_process_imports_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "subprocess.py").write_text("raise SystemExit('a file of the working directory')")
+    script = tmp_path / "elsewhere" / "script.py"
+    script.parent.mkdir()
+    script.write_text(
+        f"import sys; sys.path[:0] = {sys.path!r}\n"
+        "from pathlib import Path\n"
+        "from vstore_qdrant.building import build\n"
+        "import qdrant_edge as edge\n"
+        "config = edge.EdgeConfig(vectors=edge.EdgeVectorParams(size=2, distance=edge.Distance.Dot))\n"
+        "edge.EdgeShard.create('shard', config).close()\n"
+        "build(Path('shard'))\n"
+    )
+    subprocess.run([sys.executable, "-S", str(script)], cwd=tmp_path, check=True, timeout=60)
+
+
+def test_a_shard_that_does_not_open_again_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = True
+
+    def load(path: str) -> edge.EdgeShard:
+        if failing:
+            raise Exception("Service runtime error: too many open files")  # as the engine does
+        return edge.EdgeShard.load(path)
+
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        c = store.create_collection("docs", dimension=2, metric="l2")
+        c.add(["a"], [[1.0, 2.0]])
+        monkeypatch.setattr(engine, "edge", SimpleNamespace(**{**vars(edge), "EdgeShard": SimpleNamespace(load=load)}))
+        for call in (lambda: c.rename("papers"), c.count):
+            with pytest.raises(errors.BackendError, match="too many open files"):
+                call()
+        failing = False
+        assert c.get(["a"]).ids == ["a"]
+
+
+def test_a_shard_that_another_process_still_builds_is_unavailable(tmp_path: Path) -> None:
+    """The child that builds an index outlives a process that is killed, for some seconds."""
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        store.create_collection("docs", dimension=2)
+    shard = edge.EdgeShard.load(str(tmp_path / "docs" / "shard"))
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        with pytest.raises(errors.Unavailable):
+            store.get_collection("docs")
+        shard.close()
+        assert store.get_collection("docs").count() == 0
+
+
+def test_a_write_that_fails_midway_names_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        c = store.create_collection("docs", dimension=384)
+        ids, vectors = [f"r{n}" for n in range(900)], np.ones((900, 384), np.float32)
+        updates = itertools.count()
+        done = engine.EngineTable._update
+
+        def update(table: engine.EngineTable, operation: edge.UpdateOperation) -> None:
+            if next(updates) == 1:
+                raise errors.BackendError("No space left on device")
+            done(table, operation)
+
+        monkeypatch.setattr(engine.EngineTable, "_update", update)
+        with pytest.raises(errors.PartialWrite) as raised:
+            c.upsert(ids, vectors)
+        assert 0 < len(raised.value.written) < 900
+        assert c.get(raised.value.written).ids == raised.value.written
+        assert c.count() == len(raised.value.written)
+        updates = itertools.count()
+        with pytest.raises(errors.PartialWrite) as raised:
+            c.update(ids[:3], documents=["new"] * 3)
+        assert raised.value.written == ["r0"]
+        assert c.get(ids[:3]).documents == ["new", None, None]
 
 
 def test_the_event_loop_runs_while_the_engine_works(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from vstore.filters.evaluate import predicate
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Flat, Metric, Records
 from vstore_qdrant.capabilities import capabilities
-from vstore_qdrant.codec import decode_metadata, to_points
+from vstore_qdrant.codec import decode_metadata, point_id, to_points
 from vstore_qdrant.compile import compile_filter
 from vstore_qdrant.conditions import Condition
 from vstore_qdrant.engine_models import engine_config, engine_filter
@@ -31,7 +31,7 @@ from vstore_qdrant.models import client_filter, collection_settings
 CAPABILITIES = capabilities(kind="engine", server_version="x", client_version="x", persistent=True, substring=True)
 INFO = CollectionInfo(name="corpus", dimension=DIMENSION, metric=Metric.L2, index=Flat())
 ROWS = records(CAPABILITIES)
-POINTS = to_points(ROWS, Metric.L2)
+POINTS = to_points(ROWS, [point_id(i) for i in ROWS.ids], Metric.L2)
 NAMES = dict(zip(POINTS.ids, ROWS.ids, strict=True))
 Ask = Callable[[Condition], set[str]]
 

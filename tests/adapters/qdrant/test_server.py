@@ -166,6 +166,50 @@ def test_every_write_waits_and_keeps_its_order(double: Double) -> None:
         store.delete_collection("ordered")
 
 
+def test_a_collection_gets_its_index_when_it_is_opened_if_its_maker_got_no_further(double: Double) -> None:
+    with vstore.connect(double.url) as store:
+        double.index_status = 500
+        with pytest.raises(errors.BackendError):
+            store.create_collection("half_made", dimension=2)
+        assert "half_made" not in double.client.indexes
+        double.index_status = 403  # a key that may only read
+        store.get_collection("half_made")
+        double.index_status = 0
+        store.create_collection("half_made", dimension=2, exist_ok=True)
+        assert set(double.client.indexes["half_made"]) == {"terms"}
+        double.requests.clear()
+        store.get_collection("half_made")
+        assert [method for method, _ in double.requests] == ["GET"]
+        store.delete_collection("half_made")
+
+
+@pytest.mark.parametrize("status", [400, 403, 408, 500])
+def test_a_range_is_answered_where_the_server_makes_no_index_for_it(double: Double, status: int) -> None:
+    with vstore.connect(double.url) as store:
+        c = store.create_collection("unindexed", dimension=2)
+        c.add(["a", "b"], [[1.0, 2.0], [2.0, 1.0]], metadatas=[{"n": 1}, {"n": 2}])
+        double.index_status = status
+        double.requests.clear()
+        assert (c.count(vstore.F("n") > 1), c.count(vstore.F("n") > 0)) == (1, 2)
+        assert sum(path.startswith("/collections/unindexed/index") for _, path in double.requests) == 2
+        double.index_status = 503  # what another call may cure is told, and tried again
+        with pytest.raises(errors.Unavailable):
+            c.count(vstore.F("m") > 0)
+        double.index_status = 0
+        assert c.count(vstore.F("m") > 0) == 0
+        assert 'high."m"' in double.client.indexes["unindexed"]
+        store.delete_collection("unindexed")
+
+
+def test_an_address_of_ipv6_is_reached() -> None:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    with listener, pytest.raises(errors.Timeout):  # it listens, and says nothing
+        vstore.connect(f"qdrant://[::1]:{listener.getsockname()[1]}", timeout=0.5)
+
+
 def test_the_clients_of_an_application_are_borrowed(double: Double) -> None:
     port = int(double.url.rpartition(":")[2])
     client = QdrantClient(port=port, check_compatibility=False)

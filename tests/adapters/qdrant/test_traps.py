@@ -171,6 +171,25 @@ def test_what_vstore_did_not_create_is_left_alone() -> None:
     client.close()
 
 
+def test_a_handle_of_a_deleted_collection_meets_no_new_one(new: New, store: vstore.Store) -> None:
+    old = new(2, "l2")
+    old.add(["a"], ones(1))
+    store.delete_collection(old.name)
+    there = store.create_collection(old.name, dimension=2, metric="dot")
+    there.add(["b"], ones(1))
+    for call in (
+        old.count,
+        lambda: old.query([1.0, 2.0]),
+        lambda: old.get(["b"]),
+        lambda: old.upsert(["c"], ones(1)),
+        lambda: old.delete(["b"]),
+        old.clear,
+    ):
+        with pytest.raises(NotFound):
+            call()
+    assert store.get_collection(old.name).get(["a", "b", "c"]).ids == ["b"]
+
+
 def test_many_threads_leave_whole_records(new: New) -> None:
     """Local mode without a lock loses points and raises IndexError."""
     c = new(4)
