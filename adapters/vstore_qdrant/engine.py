@@ -116,14 +116,17 @@ class EngineTable:
         self._written(len(ids))
 
     def delete_where(self, condition: Condition) -> None:
-        self._update(edge.UpdateOperation.delete_points_by_filter(self._chosen(condition)))
-        self._written(_POINTS_TO_FLUSH)
+        self._delete_by(self._chosen(condition))
 
     def clear(self) -> None:
         # an empty filter would select everything too; this one says so
-        everything = edge.Filter(must_not=[edge.HasIdCondition({_NOBODY})])
-        self._update(edge.UpdateOperation.delete_points_by_filter(everything))
-        self._written(_POINTS_TO_FLUSH)
+        self._delete_by(edge.Filter(must_not=[edge.HasIdCondition({_NOBODY})]))
+
+    def _delete_by(self, chosen: edge.Filter) -> None:
+        with self._using() as shard:
+            before = shard.info().points_count
+            shard.update(edge.UpdateOperation.delete_points_by_filter(chosen))
+            self._written(before - shard.info().points_count)
 
     def _update(self, operation: edge.UpdateOperation) -> None:
         with self._using() as shard:

@@ -204,6 +204,20 @@ def test_a_write_that_fails_midway_names_what_is_written(tmp_path: Path, monkeyp
         assert c.get(ids[:3]).documents == ["new", None, None]
 
 
+def test_deleting_by_a_filter_builds_no_index_of_a_small_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Path] = []
+    monkeypatch.setattr(engine, "build", built.append)
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        c = store.create_collection("docs", dimension=384)
+        for n in range(5):
+            c.add(["a", "b"], np.ones((2, 384), np.float32), metadatas=[{"n": n}, {}])
+            c.delete(where=F("n") == n)
+            c.clear()
+    assert not built
+
+
 def test_the_event_loop_runs_while_the_engine_works(tmp_path: Path) -> None:
     async def run() -> float:
         async with aio.connect(f"qdrant:{tmp_path}") as store:
