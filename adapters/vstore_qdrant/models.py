@@ -5,17 +5,32 @@ from __future__ import annotations
 from typing import Any, Final, assert_never
 
 from qdrant_client import models
+from qdrant_client.http import api_client
 
+from vstore.errors import NotFound
 from vstore.types import HNSW, CollectionInfo, Flat, Index, Metric, Quantization
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
 
-__all__ = ["DISTANCES", "client_filter", "collection_settings", "search_params"]
+__all__ = ["DISTANCES", "check_path", "client_filter", "collection_settings", "search_params"]
+
+# whether the client quotes a name in the path of a request; 1.16 to 1.18 do not
+_QUOTED: Final = hasattr(api_client, "quote_path_params")
+_MARKS: Final = frozenset("/?#%\\")
 
 DISTANCES: Final[dict[Metric, models.Distance]] = {
     Metric.COSINE: models.Distance.COSINE,
     Metric.L2: models.Distance.EUCLID,
     Metric.DOT: models.Distance.DOT,
 }
+
+
+def check_path(name: str) -> None:
+    """Raises ``NotFound`` for a name by which a client would reach another collection: ``docs?x`` is ``docs`` to it."""
+    if name in (".", "..") or (not _QUOTED and not _MARKS.isdisjoint(name)):
+        raise NotFound(
+            "this version of qdrant_client cannot ask for such a name",
+            hint="A later one quotes / ? # % and the backslash; . and .. are no names.",
+        )
 
 
 def client_filter(condition: Condition) -> models.Filter:

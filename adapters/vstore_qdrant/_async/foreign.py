@@ -27,6 +27,7 @@ from vstore_qdrant.foreign import (
     token,
     untoken,
 )
+from vstore_qdrant.models import check_path
 
 __all__ = ["AsyncQdrantForeign"]
 
@@ -68,6 +69,7 @@ class AsyncQdrantForeign:
         return AsyncQdrantForeignCollection(self.client, self.guard, full, info)
 
     async def _vectors(self, name: str) -> dict[str, Dense]:
+        check_path(name)
         with self.guard(), guarded():
             config = (await self.client.get_collection(name)).config
         if INFO in (config.metadata or {}):

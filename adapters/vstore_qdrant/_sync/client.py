@@ -20,7 +20,7 @@ from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.codec import INFO, Fields, Found, Payload, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.errors import guarded
-from vstore_qdrant.models import client_filter, collection_settings, search_params
+from vstore_qdrant.models import check_path, client_filter, collection_settings, search_params
 
 __all__ = ["ClientDatabase", "ClientTable"]
 
@@ -79,6 +79,7 @@ class ClientDatabase:
         )
 
     def _described(self, name: str) -> models.CollectionInfo:
+        check_path(name)
         with self.guard(), guarded():
             return self.client.get_collection(name)
 

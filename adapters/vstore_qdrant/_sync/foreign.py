@@ -28,6 +28,7 @@ from vstore_qdrant.foreign import (
     token,
     untoken,
 )
+from vstore_qdrant.models import check_path
 
 __all__ = ["QdrantForeign"]
 
@@ -69,6 +70,7 @@ class QdrantForeign:
         return QdrantForeignCollection(self.client, self.guard, full, info)
 
     def _vectors(self, name: str) -> dict[str, Dense]:
+        check_path(name)
         with self.guard(), guarded():
             config = (self.client.get_collection(name)).config
         if INFO in (config.metadata or {}):

@@ -17,6 +17,7 @@ import vstore
 from tests.qdrant_double import Double
 from tests.servers import free_port
 from vstore import aio, errors
+from vstore_qdrant.models import _QUOTED
 
 Connect = Callable[..., Any]
 
@@ -208,6 +209,24 @@ def test_an_address_of_ipv6_is_reached() -> None:
         pytest.skip(f"this machine has no IPv6: {error}")
     with listener, pytest.raises(errors.Timeout):  # it listens, and says nothing
         vstore.connect(f"qdrant://[::1]:{listener.getsockname()[1]}", timeout=0.5)
+
+
+@pytest.mark.parametrize("quoted", [True, False])
+def test_a_name_reaches_no_other_collection(double: Double, monkeypatch: pytest.MonkeyPatch, quoted: bool) -> None:
+    """qdrant_client 1.16 to 1.18 put a name into a URL as it is: ``delete_collection("docs?x")`` deleted ``docs``."""
+    if quoted and not _QUOTED:
+        pytest.skip("this qdrant_client does not quote names")
+    monkeypatch.setattr("vstore_qdrant.models._QUOTED", quoted)
+    with vstore.connect(double.url) as store:
+        store.create_collection("docs", dimension=2)
+        for name in ("docs?x=1", "docs#x", "x/../docs", "../collections/docs", "%64ocs", ".", ".."):
+            double.requests.clear()
+            for call in (store.get_collection, store.delete_collection, store.propose_mapping):
+                with pytest.raises(errors.NotFound):
+                    call(name)
+            assert quoted or not double.requests
+        assert "docs" in store.list_collections()
+        store.delete_collection("docs")
 
 
 def test_the_clients_of_an_application_are_borrowed(double: Double) -> None:
