@@ -20,7 +20,7 @@ from qdrant_client import QdrantClient, models
 import vstore
 from vstore import HNSW, F, Flat, aio, errors
 from vstore.types import Quantization
-from vstore_qdrant import engine
+from vstore_qdrant import shard as tables
 
 OPEN = "import sys, vstore; vstore.connect('qdrant:' + sys.argv[1])"
 WRITE = """
@@ -159,7 +159,7 @@ def test_a_shard_that_does_not_open_again_is_tried_again(tmp_path: Path, monkeyp
     with vstore.connect(f"qdrant:{tmp_path}") as store:
         c = store.create_collection("docs", dimension=2, metric="l2")
         c.add(["a"], [[1.0, 2.0]])
-        monkeypatch.setattr(engine, "edge", SimpleNamespace(**{**vars(edge), "EdgeShard": SimpleNamespace(load=load)}))
+        monkeypatch.setattr(tables, "edge", SimpleNamespace(**{**vars(edge), "EdgeShard": SimpleNamespace(load=load)}))
         for call in (lambda: c.rename("papers"), c.count):
             with pytest.raises(errors.BackendError, match="too many open files"):
                 call()
@@ -184,14 +184,14 @@ def test_a_write_that_fails_midway_names_what_is_written(tmp_path: Path, monkeyp
         c = store.create_collection("docs", dimension=384)
         ids, vectors = [f"r{n}" for n in range(900)], np.ones((900, 384), np.float32)
         updates = itertools.count()
-        done = engine.EngineTable._update
+        done = tables.EngineTable._update
 
-        def update(table: engine.EngineTable, operation: edge.UpdateOperation) -> None:
+        def update(table: tables.EngineTable, operation: edge.UpdateOperation) -> None:
             if next(updates) == 1:
                 raise errors.BackendError("No space left on device")
             done(table, operation)
 
-        monkeypatch.setattr(engine.EngineTable, "_update", update)
+        monkeypatch.setattr(tables.EngineTable, "_update", update)
         with pytest.raises(errors.PartialWrite) as raised:
             c.upsert(ids, vectors)
         assert 0 < len(raised.value.written) < 900
@@ -208,7 +208,7 @@ def test_deleting_by_a_filter_builds_no_index_of_a_small_collection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[Path] = []
-    monkeypatch.setattr(engine, "build", built.append)
+    monkeypatch.setattr(tables, "build", built.append)
     with vstore.connect(f"qdrant:{tmp_path}") as store:
         c = store.create_collection("docs", dimension=384)
         for n in range(5):
