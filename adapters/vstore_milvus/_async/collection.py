@@ -52,7 +52,7 @@ class AsyncMilvusCollection:
 
     async def add(self, records: Records) -> None:
         async with self._lock:
-            taken = await self._read.present(records.ids)
+            taken = await self._read.taken(records.ids)
             if taken:
                 raise AlreadyExists.of_records([i for i in records.ids if i in taken])
             await self._write(records, [])

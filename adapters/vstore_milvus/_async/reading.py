@@ -20,6 +20,7 @@ from vstore_milvus.tokens import literal
 __all__ = ["ANSWER_BYTES", "AsyncReader"]
 
 _MAX_IDS: Final = 5_000
+_RANGE_FROM: Final = 500
 # An answer holds 64 MB at most; what a record's texts take is a guess, and one that fails is halved.
 ANSWER_BYTES: Final = 24 << 20
 _TEXT_BYTES: Final = 2_000
@@ -111,6 +112,18 @@ class AsyncReader:
             part = await self._query(with_ids(ids[start : start + _MAX_IDS]), ["id"])
             found.update(row["id"] for row in part)
         return found
+
+    async def taken(self, ids: Sequence[str]) -> set[str]:
+        """The same, where none is likely to exist.
+
+        Then there may be none between the first and the last of them either, which a server tells of 5,000 ids in 5 ms
+        in place of 70: it reads a list of that length slowly.
+        """
+        if not self._session.lite and len(ids) >= _RANGE_FROM:
+            between = f"((id >= {literal(min(ids))}) and (id <= {literal(max(ids))}))"
+            if not await self._query(between, ["id"], limit=1):
+                return set()
+        return await self.present(ids)
 
     async def ids(self, where: Filter | None) -> list[str]:
         """The ids of the records that match."""

@@ -53,7 +53,7 @@ class MilvusCollection:
 
     def add(self, records: Records) -> None:
         with self._lock:
-            taken = self._read.present(records.ids)
+            taken = self._read.taken(records.ids)
             if taken:
                 raise AlreadyExists.of_records([i for i in records.ids if i in taken])
             self._write(records, [])

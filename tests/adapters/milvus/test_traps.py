@@ -68,6 +68,25 @@ def test_an_existing_id_is_not_stored_twice(new: New) -> None:
     assert [len(page.records) for page in c.scan()] == [1]
 
 
+def test_one_existing_id_among_many_new_ones_is_found(new: New) -> None:
+    """Of many ids the server is asked first whether there is any between the first and the last."""
+    c = new()
+    ids = [f"r{n:04}" for n in range(1000)]
+    for existing in ("r0000", "r0999", "r0500"):
+        c.clear()
+        c.add([existing, "a", "z"], vectors(3))
+        with pytest.raises(AlreadyExists) as caught:
+            c.add(random.Random(5).sample(ids, 1000), vectors(1000))
+        assert list(caught.value.ids) == [existing]
+        assert c.count() == 3
+    c.delete(["r0500"])
+    c.add(ids, vectors(1000))
+    assert c.count() == 1002
+    with pytest.raises(AlreadyExists) as caught:
+        c.add(ids, vectors(1000))
+    assert len(caught.value.ids) == 1000
+
+
 def test_a_delete_is_seen_by_the_next_read(new: New) -> None:
     """The server reports no time for a delete, so that the level Session does not wait for it."""
     c = new()
