@@ -53,7 +53,7 @@ class RawMilvus:
         return self._search(vector, k, 'metadata["year"] >= 2010')
 
     def _search(self, vector: np.ndarray, k: int, where: str) -> Any:
-        return self._client.search(
+        found = self._client.search(
             self._name,
             [vector],
             filter=where,
@@ -61,6 +61,7 @@ class RawMilvus:
             output_fields=list(self._OUTPUT),
             search_params={"params": {"ef": 100} if self._hnsw else {}},
         )
+        return list(found[0])  # pymilvus parses the metadata of hits when they are read
 
     def scan(self) -> int:
         rows = 0

@@ -94,11 +94,7 @@ def _leaf(node: Filter) -> str:
         case In((key,), values):
             return f"({_fact(key)} in [{_texts(values)}])"
         case Order((key,), op, value):
-            operand = literal(scalar(value))
-            lowest, highest = _bounds(value)
-            if op in ("<", "<="):
-                return f"(({_fact(key)} {op} {operand}) and ({_fact(key)} >= {lowest}))"
-            return f"(({_fact(key)} {op} {operand}) and ({_fact(key)} < {highest}))"
+            return _ordered(key, op, value)
         case ContainsAny((key,), values):
             return _contains(key, values)
         case Exists((key,)):
@@ -125,6 +121,21 @@ def _negated(node: Filter) -> str:
             return f"((not (exists {_fact(key)})) and (not (exists {_list(key)})))"
         case _:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
+
+
+def _ordered(key: str, op: OrderOp, value: Scalar) -> str:
+    """Both bounds in one comparison: for each one Milvus parses the JSON of every record."""
+    operand = literal(scalar(value))
+    lowest, highest = _bounds(value)
+    match op:
+        case "<" if operand == lowest:  # below the empty string: a range without room is refused
+            return f"(({_fact(key)} < {lowest}) and ({_fact(key)} >= {lowest}))"
+        case "<" | "<=":
+            return f"({lowest} <= {_fact(key)} {op} {operand})"
+        case ">":
+            return f"({operand} < {_fact(key)} < {highest})"
+        case ">=":
+            return f"({operand} <= {_fact(key)} < {highest})"
 
 
 def _texts(values: Sequence[Scalar]) -> str:

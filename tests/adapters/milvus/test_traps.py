@@ -52,6 +52,7 @@ def test_values_and_keys_are_data(new: New) -> None:
         for where in (F("k") == value, F("k").in_([value, "other"]), F("l").contains(value)):
             assert [i for page in c.scan(where=where) for i in page.records.ids] == [f"r{place}"], (value, where)
         assert c.count((F("k") < value) | (F("k") == value) | (F("k") > value)) == n + 1
+    assert [c.count(where) for where in (F("k") < "", F("k") <= "", F("k") > "", F("k") >= "")] == [0, 0, n + 1, n + 1]
     for place, key in enumerate(keys):
         assert [i for page in c.scan(where=F(key) == "here") for i in page.records.ids] == [f"k{place}"]
 
