@@ -22,9 +22,10 @@ from vstore.errors import (
     VStoreError,
 )
 
-__all__ = ["guarded", "not_loaded", "translate"]
+__all__ = ["guarded", "not_loaded", "translate", "without_index"]
 
 _MAX_TEXT: Final = 500
+_NO_INDEX: Final = 700
 _HINTS: Final[dict[type[VStoreError], str]] = {
     AlreadyExists: "Choose another name, or open the existing collection.",
     AuthenticationFailed: "Check token=, or the user and password of the URL, and what they permit.",
@@ -47,21 +48,36 @@ _GRPC: Final[dict[grpc.StatusCode, type[VStoreError]]] = {
 _CODES: Final[dict[int, type[VStoreError]]] = {
     2: Unavailable,  # service unavailable, and pymilvus's "Fail connecting to server"
     3: LimitExceeded,  # memory limit exceeded
+    4: Unavailable,  # too many requests
+    7: Unavailable,  # disk limit
     8: Unavailable,  # rate limit
     9: Unavailable,  # force deny: disk or memory quota
+    11: Unavailable,  # its parts' clocks are far apart
+    12: Unavailable,  # resources insufficient at this moment
     100: NotFound,
     101: Unavailable,  # not loaded
     102: LimitExceeded,  # number of collections
     103: Unavailable,  # not fully loaded
+    106: Unavailable,  # recovering
+    401: Unavailable,  # replica not available
     500: Unavailable,  # channel not found: just after the load of a collection
+    501: Unavailable,
     502: Unavailable,
     503: Unavailable,
+    600: Unavailable,  # segments on their way from one node to another
+    601: Unavailable,
+    602: Unavailable,
     800: NotFound,  # database
     901: Unavailable,  # node not found: a server that comes back counts its parts anew
-    903: Unavailable,  # node offline
+    902: Unavailable,  # node offline
+    903: Unavailable,  # node lacks
+    905: Unavailable,  # node not available
     1400: AuthenticationFailed,
     1401: AuthenticationFailed,
     1402: AuthenticationFailed,
+    2200: Unavailable,  # a hit was gone before its fields were read
+    10000: Unavailable,  # cancelled
+    10001: Timeout,
 }
 # by text, where the code is 1 (unexpected error, in Milvus Lite and old servers) or 65535 (unknown)
 _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
@@ -151,6 +167,12 @@ def not_loaded(error: VStoreError) -> bool:
     if not isinstance(cause, MilvusException):
         return False
     return cause.code in (101, 103) or "not loaded" in cause.message or "call load()" in cause.message
+
+
+def without_index(error: VStoreError) -> bool:
+    """Whether loading met a collection that has no index."""
+    cause = error.__cause__
+    return isinstance(cause, MilvusException) and (cause.code == _NO_INDEX or "index not found" in cause.message)
 
 
 _inside: ContextVar[bool] = ContextVar("inside", default=False)

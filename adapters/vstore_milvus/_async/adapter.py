@@ -14,7 +14,7 @@ from vstore_milvus._async._run import Closer
 from vstore_milvus._async.collection import AsyncMilvusCollection
 from vstore_milvus._async.foreign import AsyncMilvusForeign
 from vstore_milvus._async.session import AsyncSession
-from vstore_milvus.errors import translate
+from vstore_milvus.errors import translate, without_index
 from vstore_milvus.schema import fields_of, index_of, info_of, new_properties, token_of
 
 __all__ = ["AsyncMilvusAdapter"]
@@ -54,7 +54,7 @@ class AsyncMilvusAdapter:
 
     async def create(self, info: CollectionInfo) -> AsyncMilvusCollection:
         name, properties = info.name, new_properties(info)
-        index, schema = index_of(info), fields_of(info)
+        schema = fields_of(info)
         async with self._lock:
             # The server takes a second creation with the same fields in silence and keeps the first one's
             # properties: look before, and look after whose properties are there.
@@ -71,9 +71,7 @@ class AsyncMilvusAdapter:
             if described is None or token_of(described) != token_of({"properties": properties}):
                 raise AlreadyExists("another client has created the collection at this moment")
             try:
-                # sync=False: pymilvus would sleep for half a second to look at an index without rows
-                await self._session.call(self._client.create_index, name, index, sync=False)
-                await self._session.call(self._client.load_collection, name)
+                await self._finish(info)
             except BaseException:
                 await self._session.call(self._client.drop_collection, name)
                 raise
@@ -85,9 +83,20 @@ class AsyncMilvusAdapter:
         if described is None:
             raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
         info = info_of(name, described)
-        # loading what is loaded costs a millisecond; Milvus Lite has nothing loaded when it is opened
-        await self._session.call(self._client.load_collection, name)
+        try:
+            # loading what is loaded costs a millisecond; Milvus Lite has nothing loaded when it is opened
+            await self._session.call(self._client.load_collection, name)
+        except VStoreError as error:
+            if not without_index(error):
+                raise
+            await self._finish(info)  # whoever created it was stopped midway, or is there at this moment
         return self._bind(info, described)
+
+    async def _finish(self, info: CollectionInfo) -> None:
+        """Makes the index of a new collection, and loads it."""
+        # sync=False: pymilvus would sleep for half a second to look at an index without rows
+        await self._session.call(self._client.create_index, info.name, index_of(info), sync=False)
+        await self._session.call(self._client.load_collection, info.name)
 
     async def names(self) -> list[str]:
         found: list[str] = []

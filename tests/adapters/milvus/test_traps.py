@@ -15,7 +15,8 @@ import vstore
 from vstore import HNSW, F, Flat
 from vstore.errors import AlreadyExists, Mismatch, NotFound
 from vstore.scores import distances
-from vstore.types import IVFPQ, Metric
+from vstore.types import IVFPQ, CollectionInfo, Metric
+from vstore_milvus.schema import fields_of, new_properties
 
 New = Callable[..., vstore.Collection]
 
@@ -290,6 +291,22 @@ def test_the_same_collection_is_not_created_twice_in_silence(new: New, store: vs
     with pytest.raises(AlreadyExists):
         store.create_collection(c.name, dimension=2, metric="l2", metadata={"other": 1})
     assert store.get_collection(c.name).info.metadata == {}
+
+
+@pytest.mark.parametrize("how", ["get", "exist_ok"])
+def test_a_collection_whose_creation_was_cut_short_is_finished(new: New, store: vstore.Store, how: str) -> None:
+    """It takes three requests: a process that dies behind the first leaves one that a server cannot load."""
+    info = CollectionInfo(name="cut_short", dimension=2, metric=Metric.L2, index=HNSW())
+    store.native.create_collection("cut_short", schema=fields_of(info), properties=new_properties(info))
+    if how == "get":
+        c = store.get_collection("cut_short")
+    else:
+        c = store.create_collection("cut_short", dimension=2, metric="l2", index=HNSW(), exist_ok=True)
+    c.add(["a"], vectors(1))
+    assert c.query(vector=[0, 0], k=1).ids == ["a"]
+    if store.capabilities.mode == "server":  # Milvus Lite loads it, and compares with every record
+        assert store.native.list_indexes("cut_short") == ["vector"]
+    store.delete_collection("cut_short")
 
 
 def test_a_handle_of_a_deleted_collection_meets_no_new_one(new: New, store: vstore.Store) -> None:
