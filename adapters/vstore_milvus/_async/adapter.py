@@ -132,4 +132,5 @@ class AsyncMilvusAdapter:
         token = token_of(described)
         if not token:
             raise Mismatch(f"{info.name!r} exists, but vstore did not create it")
+        self._session.names[token] = info.name
         return AsyncMilvusCollection(self._session, info, token)

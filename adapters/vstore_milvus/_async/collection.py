@@ -44,7 +44,7 @@ class AsyncMilvusCollection:
 
     @property
     def info(self) -> CollectionInfo:
-        return self._info
+        return replace(self._info, name=self._session.names.get(self._token, self._info.name))
 
     @property
     def native(self) -> AsyncMilvusClient:
@@ -113,9 +113,8 @@ class AsyncMilvusCollection:
     async def rename(self, name: str) -> None:
         async with self._lock:
             self._session.check(self._token)
-            await self._session.call(self._client.rename_collection, self._info.name, name)
-            self._info = replace(self._info, name=name)
-            self._read.renamed(self._info)
+            await self._session.call(self._client.rename_collection, self.info.name, name)
+            self._session.names[self._token] = name
             self._session.hidden(self._token)
 
     async def _write(self, records: Records, done: list[str]) -> None:

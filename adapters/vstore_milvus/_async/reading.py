@@ -41,10 +41,6 @@ class AsyncReader:
         self.info = info
         self.token = token
 
-    def renamed(self, info: CollectionInfo) -> None:
-        """The collection has another name."""
-        self.info = info
-
     async def _query(self, condition: str, names: list[str], **more: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await self._session.read(
             self.token,

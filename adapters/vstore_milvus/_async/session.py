@@ -25,6 +25,7 @@ class AsyncSession:
         lite: Whether it is Milvus Lite.
         turns: Keeps reads from seeing a write half done.
         dropped: Tokens of the collections that this store has deleted.
+        names: The last known name of each collection, by token: after a rename every handle has the new one.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class AsyncSession:
         self.capabilities = capabilities
         self.lite = capabilities.mode == "embedded"
         self.dropped: set[str] = set()
+        self.names: dict[str, str] = {}
         self._missed: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._breaks = 0
@@ -66,6 +68,7 @@ class AsyncSession:
         """
         async with self.turns[token].read():
             self.check(token)
+            name = self.names.get(token, name)
             missed = self._missed.get(token, 0) + self._breaks
             kwargs["consistency_level"] = "Session" if self._seen.get(token) == missed else "Strong"
             try:
@@ -83,14 +86,14 @@ class AsyncSession:
         """Writes rows of a collection, in one request."""
         async with self.turns[token].write():
             self.check(token)
-            await self.call(self.client.upsert, name, rows)
+            await self.call(self.client.upsert, self.names.get(token, name), rows)
 
     async def delete(self, token: str, name: str, condition: str) -> None:
         """Deletes rows of a collection, in one request."""
         async with self.turns[token].write():
             self.check(token)
             try:
-                await self.call(self.client.delete, name, filter=condition)
+                await self.call(self.client.delete, self.names.get(token, name), filter=condition)
             finally:
                 self.hidden(token)
 

@@ -133,4 +133,5 @@ class MilvusAdapter:
         token = token_of(described)
         if not token:
             raise Mismatch(f"{info.name!r} exists, but vstore did not create it")
+        self._session.names[token] = info.name
         return MilvusCollection(self._session, info, token)

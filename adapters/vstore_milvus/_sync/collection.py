@@ -45,7 +45,7 @@ class MilvusCollection:
 
     @property
     def info(self) -> CollectionInfo:
-        return self._info
+        return replace(self._info, name=self._session.names.get(self._token, self._info.name))
 
     @property
     def native(self) -> MilvusClient:
@@ -114,9 +114,8 @@ class MilvusCollection:
     def rename(self, name: str) -> None:
         with self._lock:
             self._session.check(self._token)
-            self._session.call(self._client.rename_collection, self._info.name, name)
-            self._info = replace(self._info, name=name)
-            self._read.renamed(self._info)
+            self._session.call(self._client.rename_collection, self.info.name, name)
+            self._session.names[self._token] = name
             self._session.hidden(self._token)
 
     def _write(self, records: Records, done: list[str]) -> None:

@@ -42,10 +42,6 @@ class Reader:
         self.info = info
         self.token = token
 
-    def renamed(self, info: CollectionInfo) -> None:
-        """The collection has another name."""
-        self.info = info
-
     def _query(self, condition: str, names: list[str], **more: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._session.read(
             self.token,

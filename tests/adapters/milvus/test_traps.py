@@ -293,6 +293,24 @@ def test_the_same_collection_is_not_created_twice_in_silence(new: New, store: vs
     assert store.get_collection(c.name).info.metadata == {}
 
 
+def test_every_handle_follows_a_rename(new: New, store: vstore.Store) -> None:
+    """Milvus would answer from a new collection of the old name."""
+    first = new()
+    old, name = first.name, f"{first.name}_moved"
+    first.add(["a"], vectors(1))
+    store.get_collection(old).rename(name)
+    other = store.create_collection(old, dimension=2)
+    other.add(["b", "c"], vectors(2))
+    first.upsert(["d"], vectors(1))
+    first.delete(["a"])
+    assert first.name == name
+    assert [i for page in first.scan() for i in page.records.ids] == first.query(vector=[0, 0], k=5).ids == ["d"]
+    assert other.count() == 2
+    first.rename(f"{name}_again")
+    store.native.rename_collection(f"{name}_again", f"{name}_elsewhere")
+    assert store.get_collection(f"{name}_elsewhere").count() == first.count() == 1
+
+
 @pytest.mark.parametrize("how", ["get", "exist_ok"])
 def test_a_collection_whose_creation_was_cut_short_is_finished(new: New, store: vstore.Store, how: str) -> None:
     """It takes three requests: a process that dies behind the first leaves one that a server cannot load."""
