@@ -93,8 +93,9 @@ class Container:
         return f"{self.service}://127.0.0.1:{port}"
 
     def kill(self) -> None:
-        """SIGKILL to all its processes."""
+        """SIGKILL to all its processes; returns when they are gone: until then, ``start`` would do nothing."""
         _docker("kill", self.id)
+        _docker("wait", self.id)
 
     def start(self) -> None:
         """Starts it again after ``kill``; waits for nothing."""

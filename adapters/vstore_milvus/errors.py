@@ -22,10 +22,11 @@ from vstore.errors import (
     VStoreError,
 )
 
-__all__ = ["guarded", "not_loaded", "translate", "without_index"]
+__all__ = ["guarded", "not_loaded", "translate", "vanished", "without_index"]
 
 _MAX_TEXT: Final = 500
 _NO_INDEX: Final = 700
+_VANISHED: Final = "incomplete query result"
 _HINTS: Final[dict[type[VStoreError], str]] = {
     AlreadyExists: "Choose another name, or open the existing collection.",
     AuthenticationFailed: "Check token=, or the user and password of the URL, and what they permit.",
@@ -75,7 +76,7 @@ _CODES: Final[dict[int, type[VStoreError]]] = {
     1400: AuthenticationFailed,
     1401: AuthenticationFailed,
     1402: AuthenticationFailed,
-    2200: Unavailable,  # a hit was gone before its fields were read
+    2200: Unavailable,  # as _VANISHED
     10000: Unavailable,  # cancelled
     10001: Timeout,
 }
@@ -91,6 +92,7 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
     ("empty grpc client", Unavailable),  # a part of a server that is starting does not reach another one yet
     ("connection refused", Unavailable),
     ("node not found", Unavailable),
+    (_VANISHED, Unavailable),
     ("service not ready", Unavailable),
     ("call() load", Unavailable),
     ("not loaded", Unavailable),
@@ -167,6 +169,12 @@ def not_loaded(error: VStoreError) -> bool:
     if not isinstance(cause, MilvusException):
         return False
     return cause.code in (101, 103) or "not loaded" in cause.message or "call load()" in cause.message
+
+
+def vanished(error: VStoreError) -> bool:
+    """Whether a hit was gone before its fields were read: another client has deleted it meanwhile."""
+    cause = error.__cause__
+    return isinstance(cause, MilvusException) and (cause.code == 2200 or _VANISHED in cause.message)
 
 
 def without_index(error: VStoreError) -> bool:

@@ -124,6 +124,14 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
             yield Server(made, store)
 
 
+@pytest.fixture(autouse=True)
+def _running(server: Server) -> Iterator[None]:
+    """Starts a server that a failed test has left dead: the tests behind it have failures of their own only."""
+    yield
+    if server.container.state()["Status"] != "running":
+        server.container.start()
+
+
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
     with proxied(server.container.port) as made:

@@ -109,10 +109,17 @@ def test_a_server_killed_within_a_bulk_write(
         for part in parts:
             assert journal.upsert(c, part, version=1) is None
         point = random_part.randrange(int(0.95 * (proxy.sent - before)))  # the second time takes a little less
-        proxy.set(Kill(point, server.container.kill))
+        killed = threading.Event()
+
+        def kill() -> None:
+            server.container.kill()
+            killed.set()
+
+        proxy.set(Kill(point, kill))
         errors = [error for part in parts if (error := journal.upsert(c, part, version=2)) is not None]
         proxy.set(PASS)
         assert errors, "the server was not killed within the writes"
+        assert killed.wait(60)
         kinds = {type(error) for error in errors}
         assert kinds <= {*LOST, vstore.PartialWrite}, errors
         assert all(error.retryable for error in errors)

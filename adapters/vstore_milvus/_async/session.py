@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from pymilvus import AsyncMilvusClient
 
@@ -11,9 +11,11 @@ from vstore.capabilities import Capabilities
 from vstore.errors import NotFound, VStoreError
 from vstore_milvus._async._run import Guard, bounded
 from vstore_milvus._async.turns import AsyncTurns
-from vstore_milvus.errors import guarded, not_loaded
+from vstore_milvus.errors import guarded, not_loaded, vanished
 
 __all__ = ["AsyncSession"]
+
+_ATTEMPTS: Final = 5
 
 
 class AsyncSession:
@@ -70,15 +72,17 @@ class AsyncSession:
             self.check(token)
             name = self.names.get(token, name)
             missed = self._missed.get(token, 0) + self._breaks
-            kwargs["consistency_level"] = "Session" if self._seen.get(token) == missed else "Strong"
-            try:
-                found = await self.call(method, name, **kwargs)
-            except VStoreError as error:
-                if not not_loaded(error):
-                    raise
-                await self.call(self.client.load_collection, name)
-                kwargs["consistency_level"] = "Strong"
-                found = await self.call(method, name, **kwargs)
+            level = "Session" if self._seen.get(token) == missed else "Strong"
+            for left in reversed(range(_ATTEMPTS)):
+                try:
+                    found = await self.call(method, name, consistency_level=level, **kwargs)
+                    break
+                except VStoreError as error:
+                    if not left or not (not_loaded(error) or vanished(error)):
+                        raise
+                    if not_loaded(error):
+                        await self.call(self.client.load_collection, name)
+                level = "Strong"
             self._seen[token] = max(missed, self._seen.get(token, 0))
         return found
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from pymilvus import MilvusClient
 
@@ -12,9 +12,11 @@ from vstore.capabilities import Capabilities
 from vstore.errors import NotFound, VStoreError
 from vstore_milvus._sync._run import Guard, bounded
 from vstore_milvus._sync.turns import Turns
-from vstore_milvus.errors import guarded, not_loaded
+from vstore_milvus.errors import guarded, not_loaded, vanished
 
 __all__ = ["Session"]
+
+_ATTEMPTS: Final = 5
 
 
 class Session:
@@ -71,15 +73,17 @@ class Session:
             self.check(token)
             name = self.names.get(token, name)
             missed = self._missed.get(token, 0) + self._breaks
-            kwargs["consistency_level"] = "Session" if self._seen.get(token) == missed else "Strong"
-            try:
-                found = self.call(method, name, **kwargs)
-            except VStoreError as error:
-                if not not_loaded(error):
-                    raise
-                self.call(self.client.load_collection, name)
-                kwargs["consistency_level"] = "Strong"
-                found = self.call(method, name, **kwargs)
+            level = "Session" if self._seen.get(token) == missed else "Strong"
+            for left in reversed(range(_ATTEMPTS)):
+                try:
+                    found = self.call(method, name, consistency_level=level, **kwargs)
+                    break
+                except VStoreError as error:
+                    if not left or not (not_loaded(error) or vanished(error)):
+                        raise
+                    if not_loaded(error):
+                        self.call(self.client.load_collection, name)
+                level = "Strong"
             self._seen[token] = max(missed, self._seen.get(token, 0))
         return found
 
