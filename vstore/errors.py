@@ -25,10 +25,23 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "VStoreError",
+    "brief",
     "following",
 ]
 
 _NAMED_IDS = 10
+_BRIEF: Final = 80
+
+
+def brief(value: object) -> str:
+    """A value of the caller's for the text of an error, whatever it is: its repr, cut to 80 characters.
+
+    Python refuses the repr of an int of more than 4,300 digits, and a class may have one that fails.
+    """
+    try:
+        return repr(value)[:_BRIEF]
+    except Exception:  # noqa: BLE001  # it is the caller's code
+        return f"a value of type {type(value).__name__}"
 
 
 class VStoreError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief
 
 __all__ = ["MAX_KEY_BYTES", "check_key", "check_name", "encodable"]
 
@@ -29,7 +29,7 @@ def encodable(text: str) -> bool:
 def check_key(key: object) -> None:
     """Raises ``InvalidInput`` unless ``key`` may name a metadata value (META-1)."""
     if type(key) is not str:
-        raise InvalidInput(f"a metadata key must be a str, not {type(key).__name__}: {key!r}")
+        raise InvalidInput(f"a metadata key must be a str, not {type(key).__name__}: {brief(key)}")
     if not key or not encodable(key) or len(key.encode()) > MAX_KEY_BYTES:
         raise InvalidInput(f"a metadata key has 1 to {MAX_KEY_BYTES} UTF-8 bytes: {key[:80]!r}")
     if _BAD_IN_KEY.search(key):
@@ -45,6 +45,6 @@ def check_name(name: object) -> None:
     """Raises ``InvalidInput`` unless ``name`` is a portable collection name (COL-1)."""
     if type(name) is not str or not _NAME.fullmatch(name):
         raise InvalidInput(
-            f"{name!r} is not a portable collection name",
+            f"{brief(name)} is not a portable collection name",
             hint="Use 3 to 48 of A-Z a-z 0-9 _, beginning with a letter, ending in a letter or digit.",
         )

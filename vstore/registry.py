@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief
 from vstore.operation import connecting
 from vstore.protocol import AdapterFactory, Settings
 from vstore.urls import StoreURL, read_options
@@ -118,8 +117,8 @@ def _number(text: str) -> float:
 
 def check_timeout(timeout: object) -> float:
     """The seconds as a float; raises ``InvalidInput`` unless they are above 0 and at most a day."""
-    if type(timeout) not in (int, float) or not 0 < float(timeout) <= MAX_TIMEOUT or math.isnan(float(timeout)):  # type: ignore[arg-type]
-        raise InvalidInput(f"timeout must be seconds above 0 and up to {MAX_TIMEOUT:,.0f}, not {timeout!r}")
+    if type(timeout) not in (int, float) or not 0 < timeout <= MAX_TIMEOUT:  # type: ignore[operator]
+        raise InvalidInput(f"timeout must be seconds above 0 and up to {MAX_TIMEOUT:,.0f}, not {brief(timeout)}")
     return float(timeout)  # type: ignore[arg-type]
 
 
@@ -133,5 +132,5 @@ def _whole(text: str) -> int:
 def check_retries(retries: object) -> int:
     """The number itself; raises ``InvalidInput`` unless it is an int from 0 to 100."""
     if type(retries) is not int or not 0 <= retries <= MAX_RETRIES:
-        raise InvalidInput(f"retries must be an int from 0 to {MAX_RETRIES}, not {retries!r}")
+        raise InvalidInput(f"retries must be an int from 0 to {MAX_RETRIES}, not {brief(retries)}")
     return retries

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief
 
 if TYPE_CHECKING:
     import os
@@ -61,12 +61,12 @@ class Metric(StrEnum):
 
 def _check_range(kind: str, name: str, value: object, low: int, high: int) -> None:
     if type(value) is not int or not low <= value <= high:
-        raise InvalidInput(f"{kind}({name}=…) must be an int from {low} to {high}, not {value!r}")
+        raise InvalidInput(f"{kind}({name}=…) must be an int from {low} to {high}, not {brief(value)}")
 
 
 def _check_bool(kind: str, name: str, value: object) -> None:
     if type(value) is not bool:
-        raise InvalidInput(f"{kind}({name}=…) must be a bool, not {value!r}")
+        raise InvalidInput(f"{kind}({name}=…) must be a bool, not {brief(value)}")
 
 
 class Quantization(StrEnum):
@@ -103,7 +103,7 @@ class HNSW:
         _check_range("HNSW", "ef_construction", self.ef_construction, max(4, 2 * self.m), 1000)
         _check_range("HNSW", "ef_search", self.ef_search, 1, 1000)
         if self.quantization is not None and not isinstance(self.quantization, Quantization):
-            raise InvalidInput(f"HNSW(quantization=…) must be a Quantization or None, not {self.quantization!r}")
+            raise InvalidInput(f"HNSW(quantization=…) must be a Quantization or None, not {brief(self.quantization)}")
         _check_bool("HNSW", "on_disk", self.on_disk)
 
 
@@ -235,11 +235,13 @@ class Include:
     @classmethod
     def parse(cls, names: Iterable[IncludeName]) -> Include:
         """Builds it from names; raises ``InvalidInput`` on any other."""
+        if not isinstance(names, Iterable):
+            raise InvalidInput(f"include= takes a list of names of columns, not {brief(names)}")
         wanted = [names] if isinstance(names, str) else list(names)
         unknown = [name for name in wanted if name not in ("vectors", "documents", "metadatas")]
         if unknown:
             raise InvalidInput(
-                f"include= does not know {unknown[0]!r}",
+                f"include= does not know {brief(unknown[0])}",
                 hint="Its names are 'vectors', 'documents' and 'metadatas'; ids always come.",
             )
         return cls("vectors" in wanted, "documents" in wanted, "metadatas" in wanted)

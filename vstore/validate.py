@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vstore.capabilities import Capabilities
-from vstore.errors import InvalidInput, LimitExceeded, Unsupported
+from vstore.errors import InvalidInput, LimitExceeded, Unsupported, brief
 from vstore.filters import normalize, parse
 from vstore.filters.rewrite import micros
 from vstore.filters.tree import (
@@ -68,7 +68,7 @@ def check_ids(ids: object, *, distinct: bool = True) -> list[str]:
     if set(map(type, out)) != {str}:
         place, wrong = next((i, x) for i, x in enumerate(out) if type(x) is not str)
         raise InvalidInput(
-            f"ids[{place}] is a {type(wrong).__name__}, not a str: {wrong!r:.80}",
+            f"ids[{place}] is a {type(wrong).__name__}, not a str: {brief(wrong)}",
             hint="Convert it with str(), or a NumPy array of ids with .tolist().",
         )
     joined = "".join(out)
@@ -310,7 +310,7 @@ def _check_text(key: str, value: str) -> None:
 
 def _check_int(key: str, value: int) -> None:
     if not -_INT64 <= value < _INT64:
-        raise InvalidInput(f"{key!r}: {value} is outside the 64-bit integers")
+        raise InvalidInput(f"{key!r}: {brief(value)} is outside the 64-bit integers")
 
 
 def _check_float(key: str, value: float) -> None:
@@ -319,8 +319,13 @@ def _check_float(key: str, value: float) -> None:
 
 
 def _check_datetime(key: str, value: datetime) -> None:
-    if value.tzinfo is None or value.utcoffset() is None:
+    if value.utcoffset() is None:
         raise InvalidInput(f"{key!r}: the datetime has no time zone", hint="Use datetime(..., tzinfo=UTC).")
+    if value.tzinfo is not UTC:
+        try:
+            value.astimezone(UTC)
+        except OverflowError:
+            raise InvalidInput(f"{key!r}: in UTC {value} is outside the years 1 to 9999") from None
 
 
 _ELEMENT_CHECKS: Final[dict[type, Callable[[str, Any], None]]] = {
@@ -398,7 +403,9 @@ def _beyond_safe(value: int | float | datetime) -> bool:
 def check_k(k: object, max_k: int) -> int:
     """``k`` as an int from 1 to ``max_k`` (QRY-1)."""
     if type(k) is not int or k < 1:
-        raise InvalidInput(f"k must be an int of at least 1, not {k!r}")
+        raise InvalidInput(f"k must be an int of at least 1, not {brief(k)}")
     if k > max_k:
-        raise LimitExceeded(f"k is {k:,}; at most {max_k:,} is possible here", hint="Use scan() to read everything.")
+        raise LimitExceeded(
+            f"k is {brief(k)}; at most {max_k:,} is possible here", hint="Use scan() to read everything."
+        )
     return k

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from vstore import Closed, InvalidInput, NotFound, PartialWrite, Unavailable, VStoreError
-from vstore.errors import BackendError
+from vstore.errors import BackendError, brief
 from vstore.operation import Gate
 
 
@@ -68,3 +68,13 @@ def test_a_closed_gate_lets_nothing_through() -> None:
     closed.closed = True
     with pytest.raises(Closed, match="Connect again"), closed.operation("query"):
         pytest.fail("it ran")
+
+
+def test_any_value_has_a_brief_form() -> None:
+    class Silent:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    assert brief("x" * 500) == "'" + "x" * 79
+    assert brief(10**5000) == "a value of type int"  # Python refuses to print it
+    assert brief(Silent()) == "a value of type Silent"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
@@ -129,6 +129,21 @@ def test_deep_data_is_refused_and_does_not_overflow_the_stack() -> None:
         data = {"a": data}
     with pytest.raises(InvalidInput, match="deep"):
         parse(data)
+    deep = F("a") == 1
+    for _ in range(100_000):
+        deep = ~deep
+    with pytest.raises(InvalidInput, match="deeper"):
+        to_dict(deep)
+
+
+def test_filters_at_the_limits_of_depth_and_path_print_back() -> None:
+    where: Filter = Eq(("a",) * 32, True)
+    for level in range(31):
+        where = (where & (F("b") == level)) if level % 2 else (where | (F("b") == level))
+    assert depth(where) == 32
+    assert repr(parse(to_dict(where))) == repr(where)
+    with pytest.raises(InvalidInput, match="33 keys"):
+        F(*["a"] * 33)
 
 
 def test_a_filter_has_no_truth_value() -> None:
@@ -179,6 +194,15 @@ def test_normal_form(node: Filter, normal: Filter | bool) -> None:
     assert repr(found) == repr(normal)  # == takes 1 for True
 
 
+def test_a_time_zone_must_say_how_far_from_utc_it_is() -> None:
+    class Unknown(tzinfo):
+        def utcoffset(self, moment: datetime | None) -> None:
+            return None
+
+    with pytest.raises(InvalidInput, match="time zone"):
+        F("a") > datetime(2024, 1, 1, tzinfo=Unknown())  # noqa: B015  # it is refused when it is built
+
+
 def test_microseconds_are_exact() -> None:
     assert micros(datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)) == -1
     assert micros(datetime.max.replace(tzinfo=UTC)) == 253402300799999999
@@ -220,6 +244,7 @@ def test_the_normal_form_and_the_dict_form_mean_the_same(
     meaning = predicate(node)(metadata, document)
     assert predicate(~node)(metadata, document) is not meaning
     assert predicate(parse(to_dict(node)))(metadata, document) is meaning
+    assert repr(parse(to_dict(node))) == repr(node), "== takes True for 1"
     normal = normalize(node)
     assert (normal if isinstance(normal, bool) else predicate(normal)(metadata, document)) is meaning
 

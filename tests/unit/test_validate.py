@@ -155,5 +155,6 @@ def test_k() -> None:
     for wrong in (0, -1, 1.0, True, "1", None):
         with pytest.raises(InvalidInput):
             check_k(wrong, 5)
-    with pytest.raises(LimitExceeded):
-        check_k(6, 5)
+    for above in (6, 10**5000):
+        with pytest.raises(LimitExceeded):
+            check_k(above, 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,9 +14,9 @@ from vstore._async.protocol import AsyncCollectionAdapter, AsyncCollectionReader
 from vstore._async.texts import embed_documents, embed_questions
 from vstore.capabilities import Capabilities
 from vstore.embedding import Embedder
-from vstore.errors import InvalidInput, Unsupported
+from vstore.errors import InvalidInput, Unsupported, brief
 from vstore.filters.tree import Filter
-from vstore.keys import check_name
+from vstore.keys import check_name, encodable
 from vstore.mapping import Mapping as Layout
 from vstore.operation import Gate
 from vstore.scores import ranked
@@ -48,6 +48,8 @@ __all__ = ["AsyncCollection"]
 
 _EVERYTHING: tuple[IncludeName, ...] = ("vectors", "documents", "metadatas")
 _TEXTUAL: tuple[IncludeName, ...] = ("documents", "metadatas")
+# of a page, whatever batch_size is: what every database has a number for, and more than a process holds
+_MOST_ROWS: Final = 10_000_000
 
 
 class AsyncCollection:
@@ -277,11 +279,11 @@ class AsyncCollection:
         """
         with self._gate.operation("scan", self.name):
             if type(batch_size) is not int or batch_size < 1:
-                raise InvalidInput(f"batch_size must be an int of at least 1, not {batch_size!r}")
+                raise InvalidInput(f"batch_size must be an int of at least 1, not {brief(batch_size)}")
             token = None if after is None else self._token(after)
             columns = Include.parse(include)
             condition = None if where is None else check_filter(where, self._capabilities)
-        return self._pages(condition, batch_size, token, columns)
+        return self._pages(condition, min(batch_size, _MOST_ROWS), token, columns)
 
     async def delete(
         self, ids: Iterable[str] | None = None, *, where: Filter | Mapping[str, Any] | None = None
@@ -321,9 +323,9 @@ class AsyncCollection:
         """Any n records, with all columns."""
         with self._gate.operation("peek", self.name):
             if type(n) is not int or n < 1:
-                raise InvalidInput(f"peek takes an int of at least 1, not {n!r}")
+                raise InvalidInput(f"peek takes an int of at least 1, not {brief(n)}")
             everything = Include.parse(_EVERYTHING)
-            async for records, _ in self._adapter.scan(None, n, None, everything):
+            async for records, _ in self._adapter.scan(None, min(n, _MOST_ROWS), None, everything):
                 return records
             return _no_records(self.info, everything)
 
@@ -442,7 +444,7 @@ class AsyncCollection:
 
     def _check_search(self, exact: bool, search: Search | None) -> None:
         if type(exact) is not bool:
-            raise InvalidInput(f"exact must be a bool, not {exact!r}")
+            raise InvalidInput(f"exact must be a bool, not {brief(exact)}")
         if exact:
             self._capabilities.require("exact_query", "exact=True")
         if search is None:
@@ -460,9 +462,9 @@ class AsyncCollection:
 
     def _token(self, cursor: str) -> str:
         backend, colon, token = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")
-        if not colon or backend != self._gate.backend:
+        if not colon or backend != self._gate.backend or "\x00" in token or not encodable(token):
             raise InvalidInput(
-                f"{cursor!r:.80} is not a cursor of a {self._gate.backend} collection",
+                f"{brief(cursor)} is not a cursor of a {self._gate.backend} collection",
                 hint="Pass the cursor of a Page from the same collection.",
             )
         return token

@@ -12,8 +12,8 @@ from vstore._sync.collection import Collection
 from vstore._sync.protocol import Adapter, CollectionAdapter, ForeignStore
 from vstore.capabilities import Capabilities, emulated, no
 from vstore.embedding import Embedder, check_embedder
-from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound
-from vstore.keys import check_name
+from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, brief
+from vstore.keys import check_name, encodable
 from vstore.mapping import LAYOUTS
 from vstore.mapping import Mapping as Layout
 from vstore.operation import Gate
@@ -227,12 +227,12 @@ class Store:
         elif embedder is not None and embedder.dimension != dimension:
             raise Mismatch(f"dimension={dimension}, but the embedder makes vectors of {embedder.dimension}")
         if type(dimension) is not int or dimension < 1:
-            raise InvalidInput(f"dimension must be an int of at least 1, not {dimension!r}")
+            raise InvalidInput(f"dimension must be an int of at least 1, not {brief(dimension)}")
         limits = self._capabilities.limits
         if dimension > limits.max_dimension:
-            raise LimitExceeded(f"dimension is {dimension:,}; at most {limits.max_dimension:,} is possible here")
+            raise LimitExceeded(f"dimension is {brief(dimension)}; at most {limits.max_dimension:,} is possible here")
         if metric not in [m.value for m in Metric]:
-            raise InvalidInput(f"metric must be 'cosine', 'l2' or 'dot', not {metric!r}")
+            raise InvalidInput(f"metric must be 'cosine', 'l2' or 'dot', not {brief(metric)}")
         match index:
             case None:
                 index = self._adapter.default_index(dimension)
@@ -243,8 +243,10 @@ class Store:
                     raise InvalidInput(f"IVFPQ(segments={index.segments}) must divide the dimension, {dimension}")
             case _:
                 raise InvalidInput(
-                    f"index must be HNSW(…), Flat(), IVFFlat(…), IVFPQ(…) or DiskANN(…), not {index!r:.80}"
+                    f"index must be HNSW(…), Flat(), IVFFlat(…), IVFPQ(…) or DiskANN(…), not {brief(index)}"
                 )
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise InvalidInput(f"metadata must be a dict, not {type(metadata).__name__}")
         return CollectionInfo(
             name=name,
             dimension=dimension,
@@ -270,7 +272,7 @@ def _layout(name: object) -> str | None:
         return None
     if name not in LAYOUTS:
         raise InvalidInput(
-            f"mapping= takes a Mapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {name!r:.80}",
+            f"mapping= takes a Mapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
             hint="store.propose_mapping(name) makes one; Mapping.from_json reads a saved one.",
         )
     return str(name)
@@ -286,5 +288,5 @@ def _check_fit(info: CollectionInfo, embedder: Embedder | None) -> None:
 
 
 def _check_text(name: object) -> None:
-    if not isinstance(name, str) or not name or "\x00" in name:
-        raise InvalidInput(f"a collection name must be a str, not {name!r:.80}")
+    if not isinstance(name, str) or not name or "\x00" in name or not encodable(name):
+        raise InvalidInput(f"a collection name must be a str, not {brief(name)}")

@@ -118,6 +118,7 @@ def test_what_cannot_be_created_is_refused(store: Store) -> None:
         {"dimension": 4, "metric": "hamming"}, {"dimension": 4, "metric": None}, {"dimension": 4, "index": "hnsw"},
         {"dimension": 4, "metadata": {"x": object()}}, {"dimension": 4,
         "metadata": {"x": {"nested": 1}}}, {"dimension": 4, "embedder": 7},
+        {"dimension": 4, "metadata": 7}, {"dimension": 4, "metadata": [("x", 1)]}, {"dimension": -(10**5000)},
     ):  # fmt: skip
         with raises(InvalidInput):
             store.create_collection(name, **wrong)

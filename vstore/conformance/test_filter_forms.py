@@ -41,6 +41,8 @@ def test_filters_may_reach_their_limits_and_not_exceed_them(session: Session) ->
     for wrong in (too_deep, wide | PART, wide_and & PART):
         with raises(InvalidInput):
             c.count(wrong)
+    with pytest.raises(InvalidInput):
+        F(*["a"] * 33)
     for call in (F("v").in_, F("v").not_in, F("v").contains_any, F("v").contains_all):
         with pytest.raises(InvalidInput):
             call(range(10_001))
@@ -86,7 +88,8 @@ def test_what_is_no_filter_is_refused(new: New) -> None:
         {"v": [1]}, {"v": {"$exists": 1}}, {"$and": {}}, {"$not": []}, {"v": {"$gt": True}}, {"v": {"$eq": 2**63}},
         {"v": float("nan")}, {"_vs": 1}, {"a\x00": 1}, {'a"b': 1}, {"v": "a\x00"}, {"": 1}, {1: 2},
         {"$document": "x"}, {"$document": {"$contains": ""}}, {"v": {"$contains_all": []}}, {"v": {"$matches": "("}},
-        "v = 1", 1, True, [{"v": 1}], object(),
+        "v = 1", 1, True, [{"v": 1}], object(), {"v": 10**5000}, {"v": {"$matches": "a{99999999999999999999}"}},
+        {"v": {"$matches": "("* 5000 + ")" * 5000}}, {"v": {"$matches": "\x00"}}, {"v": {"$exists": 10**5000}},
     ]  # fmt: skip
     for where in wrong:
         for call in (

@@ -46,6 +46,9 @@ BAD_VALUES: dict[str, Any] = {
     "2**63 in a list": [2**63],
     "NUL in a list": ["a\x00"],
     "naive datetime in a list": [datetime(2024, 1, 1)],  # noqa: DTZ001  # likewise
+    "datetime beyond the years of UTC": datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))),
+    "datetime before the years of UTC": [datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))],
+    "int too long to print": 10**5000,
 }
 BAD_KEYS: list[Any] = [
     "",
@@ -62,6 +65,7 @@ BAD_KEYS: list[Any] = [
     "é" * 128,
     "\ud800",
     1,
+    10**5000,
     None,
 ]
 

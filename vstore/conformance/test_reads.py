@@ -78,7 +78,7 @@ def test_what_comes_by_default(ten: Collection) -> None:
 
 @clause("INC-1")
 def test_an_unknown_column_is_refused(ten: Collection) -> None:
-    for include in (["vector"], ["ids"], ["documents", "x"], [1]):
+    for include in (["vector"], ["ids"], ["documents", "x"], [1], None, 7):
         with raises(InvalidInput):
             ten.get(["r00001"], include=include)  # type: ignore[arg-type]
         with raises(InvalidInput):

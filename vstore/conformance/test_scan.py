@@ -166,7 +166,8 @@ def test_every_cursor_of_hostile_ids_resumes(new: New) -> None:
 def test_a_cursor_of_another_backend_is_refused(new: New) -> None:
     c = new()
     c.add(["a"], rows(1))
-    for wrong in ("nosuchbackend:a", "", "a", 7, b"x", ":a"):
+    mine = next(iter(c.scan())).cursor.partition(":")[0]
+    for wrong in ("nosuchbackend:a", "", "a", 7, b"x", ":a", f"{mine}:\x00", f"{mine}:\ud800"):
         with raises(InvalidInput):
             list(c.scan(after=wrong))  # type: ignore[arg-type]
 
@@ -178,7 +179,7 @@ def test_pages_hold_at_most_the_batch_size(new: New) -> None:
     sizes = [len(page.records) for page in c.scan()]
     assert max(sizes) <= 1000
     assert sum(sizes) == 2100
-    for batch_size in (1, 999, 5000):
+    for batch_size in (1, 999, 5000, 10**30):
         pages = iter(c.scan(batch_size=batch_size))
         assert 0 < len(next(pages).records) <= batch_size
     for wrong in (0, -1, 1.5, True, "10", None):

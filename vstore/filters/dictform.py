@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief
 from vstore.filters.tree import (
     MAX_DEPTH,
     And,
@@ -27,6 +27,7 @@ from vstore.filters.tree import (
     Order,
     OrderOp,
     Path,
+    depth,
 )
 
 __all__ = ["parse", "to_dict"]
@@ -34,7 +35,7 @@ __all__ = ["parse", "to_dict"]
 
 def _exists(path: Path, wanted: object) -> Filter:
     if type(wanted) is not bool:
-        raise InvalidInput(f"$exists takes true or false, not {wanted!r}")
+        raise InvalidInput(f"$exists takes true or false, not {brief(wanted)}")
     return Exists(path) if wanted else Not(Exists(path))
 
 
@@ -99,15 +100,15 @@ def _parse(data: object, room: int) -> list[Filter]:
                     hint="Here $and, $or, $not and $document are known.",
                 )
             case _:
-                parts.extend(_field((key,), value, room))
+                parts.extend(_field((key,), value))
     return parts
 
 
-def _field(path: Path, value: object, room: int) -> list[Filter]:
+def _field(path: Path, value: object) -> list[Filter]:
     if not isinstance(value, Mapping):
         return [Eq(path, value)]  # type: ignore[arg-type]  # the leaf checks its own value
-    if not value or room < 1:
-        raise InvalidInput(f"the filter on {'.'.join(map(str, path))!r} is empty or nested too deep")
+    if not value or len(path) > MAX_DEPTH:
+        raise InvalidInput(f"the filter on {brief(path)} is empty or nested too deep")
     parts: list[Filter] = []
     for name, operand in value.items():
         if name in _ORDER:
@@ -117,17 +118,27 @@ def _field(path: Path, value: object, room: int) -> list[Filter]:
         elif isinstance(name, str) and name.startswith("$"):
             raise InvalidInput(f"unknown operator {name!r}", hint=f"Known: {', '.join([*_LEAVES, *_ORDER])}.")
         else:
-            parts.extend(_field((*path, name), operand, room - 1))
+            parts.extend(_field((*path, name), operand))
     return parts
 
 
 def to_dict(node: Filter) -> dict[str, Any]:
-    """The dict form; ``parse(to_dict(f)) == f`` for every filter."""
+    """The dict form; ``parse(to_dict(f)) == f`` for every filter.
+
+    Raises:
+        InvalidInput: It is nested deeper than a filter may be.
+    """
+    if depth(node) > MAX_DEPTH:
+        raise InvalidInput(f"the filter is nested deeper than {MAX_DEPTH}")
+    return _printed(node)
+
+
+def _printed(node: Filter) -> dict[str, Any]:
     match node:
         case And(items):
-            return {"$and": [to_dict(item) for item in items]}
+            return {"$and": [_printed(item) for item in items]}
         case Or(items):
-            return {"$or": [to_dict(item) for item in items]}
+            return {"$or": [_printed(item) for item in items]}
         case Not(Eq(path, value)):
             return _nested(path, {"$ne": value})
         case Not(In(path, values)):
@@ -135,7 +146,7 @@ def to_dict(node: Filter) -> dict[str, Any]:
         case Not(Exists(path)):
             return _nested(path, {"$exists": False})
         case Not(item):
-            return {"$not": to_dict(item)}
+            return {"$not": _printed(item)}
         case Eq(path, value):
             return _nested(path, {"$eq": value})
         case Order(path, op, value):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief
 from vstore.keys import check_key, encodable
 from vstore.types import Scalar
 
@@ -53,6 +53,8 @@ _INT64: Final = 1 << 63
 def _check_path(path: Path) -> None:
     if not path:
         raise InvalidInput("a filter needs a key: F('year')")
+    if len(path) > MAX_DEPTH:
+        raise InvalidInput(f"a path of {len(path):,} keys; at most {MAX_DEPTH} are allowed")
     for key in path:
         check_key(key)
 
@@ -68,7 +70,7 @@ def _check_scalar(value: object) -> None:
         return
     if isinstance(value, int) and kind is int:
         if not -_INT64 <= value < _INT64:
-            raise InvalidInput(f"{value} is outside the 64-bit integers")
+            raise InvalidInput(f"{brief(value)} is outside the 64-bit integers")
     elif isinstance(value, float) and kind is float:
         if not math.isfinite(value):
             raise InvalidInput(f"a filter does not compare with {value}: metadata holds finite numbers only")
@@ -76,7 +78,7 @@ def _check_scalar(value: object) -> None:
         if "\x00" in value or not encodable(value):
             raise InvalidInput(f"a filter value must be valid Unicode without NUL: {value[:80]!r}")
     elif isinstance(value, datetime) and kind is datetime:
-        if value.tzinfo is None:
+        if value.utcoffset() is None:
             raise InvalidInput(f"the datetime {value!r} has no time zone", hint="Use datetime(..., tzinfo=UTC).")
     else:
         raise InvalidInput(
@@ -243,10 +245,11 @@ class Matches(Filter):
         _check_path(self.path)
         if type(self.pattern) is not str:
             raise InvalidInput(f"matches takes a str, not {type(self.pattern).__name__}")
+        _check_scalar(self.pattern)
         try:
             re.compile(self.pattern)
-        except re.error as error:
-            raise InvalidInput(f"{self.pattern!r} is not a regular expression: {error}") from error
+        except (re.error, OverflowError, RecursionError) as error:
+            raise InvalidInput(f"{brief(self.pattern)} is not a regular expression: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

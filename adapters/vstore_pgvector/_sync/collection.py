@@ -48,7 +48,6 @@ _COPY_FROM: Final = 500
 _COPY_PART: Final = 500
 _COPY_ROWS: Final = 10_000  # of one statement, which must end within the timeout
 _QUERIES_AT_ONCE: Final = 100
-_MAX_PAGE: Final = 10_000_000
 
 
 class PGCollection:
@@ -149,15 +148,14 @@ class PGCollection:
     ) -> Iterator[tuple[Records, str]]:
         condition = Condition("true") if where is None else compiled(where)
         text = None if where is None else condition.sql
-        limit = min(batch_size, _MAX_PAGE)
         while True:
-            statement = self._sql.scan(limit, include, after is not None, text)
+            statement = self._sql.scan(batch_size, include, after is not None, text)
             params = condition.params if after is None else (after, *condition.params)
             rows = self._fetch(statement, params, prepare=None if where is None else False)
             if rows:
                 after = rows[-1][0]
                 yield compute(len(rows), decode, rows, include, self._info.dimension), after
-            if len(rows) < limit:
+            if len(rows) < batch_size:
                 return
 
     def delete_ids(self, ids: Sequence[str]) -> None:
