@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 
-from vstore.errors import BackendError, Closed, Unsupported, VStoreError
+from vstore.errors import BackendError, Closed, NotFound, Timeout, Unavailable, Unsupported, VStoreError
 
 __all__ = ["Gate", "connecting"]
+
+# what a client may say of a call below which its connection was closed
+_CUT_OFF = (BackendError, NotFound, Timeout, Unavailable)
 
 
 @dataclass(slots=True)
@@ -20,19 +24,48 @@ class Gate:
         translate: The adapter's error table.
         secrets: Texts that no error may show.
         closed: Whether the store was closed.
+        running: How many calls are inside.
     """
 
     backend: str
     translate: Callable[[Exception], VStoreError]
     secrets: Sequence[str] = field(default=(), repr=False)
     closed: bool = False
+    running: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def shut(self) -> bool:
+        """Closes it; says whether it was open, which one caller alone hears."""
+        with self._lock:
+            was_open, self.closed = not self.closed, True
+            return was_open
 
     @contextmanager
     def operation(self, name: str, collection: str = "") -> Iterator[None]:
-        """Runs one public call: refuses it after ``close`` and completes every error that leaves it."""
+        """Runs one public call: refuses it after ``shut`` and completes every error that leaves it."""
+        with self.completing(name, collection):
+            with self._lock:
+                if self.closed:
+                    raise Closed("the store is closed", hint="Connect again.")
+                self.running += 1
+            try:
+                yield
+            except Exception as raised:
+                error = raised if isinstance(raised, VStoreError) else self.translate(raised)
+                if self.closed and isinstance(error, _CUT_OFF):
+                    raise Closed(
+                        "the store was closed during this call; a write may or may not have happened",
+                        hint="Connect again.",
+                    ) from raised
+                raise
+            finally:
+                with self._lock:
+                    self.running -= 1
+
+    @contextmanager
+    def completing(self, name: str, collection: str = "") -> Iterator[None]:
+        """Gives every error its final form."""
         try:
-            if self.closed:
-                raise Closed("the store is closed", hint="Connect again.")
             yield
         except VStoreError as error:
             self._complete(error, name, collection)

@@ -65,9 +65,33 @@ def test_an_interrupt_passes_untouched() -> None:
 
 def test_a_closed_gate_lets_nothing_through() -> None:
     closed = gate()
-    closed.closed = True
+    assert closed.shut()
+    assert not closed.shut(), "one caller alone closes"
     with pytest.raises(Closed, match="Connect again"), closed.operation("query"):
         pytest.fail("it ran")
+
+
+def cut_off(open_gate: Gate, error: Exception) -> None:
+    """A call during which the store is closed."""
+    with open_gate.operation("upsert", "docs"):
+        assert open_gate.running == 1
+        open_gate.shut()
+        raise error
+
+
+@pytest.mark.parametrize("error", [OSError("bad file descriptor"), Unavailable("gone"), NotFound("no such table")])
+def test_what_a_call_meets_when_its_store_is_closed_below_it_is_closed(error: Exception) -> None:
+    closing = gate()
+    with pytest.raises(Closed, match="during this call") as caught:
+        cut_off(closing, error)
+    assert (caught.value.__cause__, caught.value.operation, caught.value.retryable) == (error, "upsert", False)
+    assert closing.running == 0
+
+
+@pytest.mark.parametrize("error", [InvalidInput("k is 0"), PartialWrite("half", written=["a"])])
+def test_what_says_more_than_closed_stays(error: VStoreError) -> None:
+    with pytest.raises(type(error)):
+        cut_off(gate(), error)
 
 
 def test_any_value_has_a_brief_form() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from vstore import InvalidInput, NotFound, aio
+from vstore import Closed, InvalidInput, NotFound, Store, aio
 from vstore._async.store import AsyncStore
 from vstore.memory import MemoryAdapter
 from vstore.memory.store import MemoryCollection
@@ -23,11 +25,20 @@ class Slow(MemoryAdapter):
         super().__init__()
         self.threads: set[int] = set()
         self.go = threading.Event()
+        self.inside = threading.Event()
+        self.closed_in_between = False
+        self.ended = False
 
     def create(self, info: CollectionInfo) -> MemoryCollection:
         self.threads.add(threading.get_ident())
-        assert self.go.wait(5)
+        self.inside.set()
+        assert self.go.wait(30)
+        self.ended = True
         return super().create(info)
+
+    def close(self) -> None:
+        self.closed_in_between = self.inside.is_set() and not self.ended
+        super().close()
 
 
 def test_a_call_does_not_hold_the_loop() -> None:
@@ -42,6 +53,37 @@ def test_a_call_does_not_hold_the_loop() -> None:
         assert adapter.threads.isdisjoint({threading.get_ident()})
 
     asyncio.run(body())
+
+
+def test_closing_lets_calls_that_run_come_to_their_end() -> None:
+    adapter = Slow()
+    store = Store(adapter)
+    with ThreadPoolExecutor(2) as pool:
+        creating = pool.submit(store.create_collection, "docs", dimension=2)
+        assert adapter.inside.wait(30)
+        closing = pool.submit(store.close)
+        while "closed" not in repr(store):
+            time.sleep(0.001)
+        with pytest.raises(Closed):
+            store.list_collections()
+        store.close()
+        adapter.go.set()
+        assert creating.result(30).name == "docs"
+        closing.result(30)
+    assert not adapter.closed_in_between
+
+
+def test_closing_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vstore._sync.store._LEAVE", 0.05)
+    adapter = Slow()
+    store = Store(adapter)
+    with ThreadPoolExecutor(1) as pool:
+        creating = pool.submit(store.create_collection, "docs", dimension=2)
+        assert adapter.inside.wait(30)
+        store.close()
+        assert adapter.closed_in_between
+        adapter.go.set()
+        creating.result(30)
 
 
 def test_outcomes_are_those_of_the_sync_form() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
 
+from vstore._sync._run import sleep
 from vstore._sync.collection import Collection
 from vstore._sync.protocol import Adapter, CollectionAdapter, ForeignStore
 from vstore.capabilities import Capabilities, emulated, no
@@ -38,6 +40,11 @@ _READING: Final[dict[str, Any]] = {
     ),
     **dict.fromkeys(("search_ef", "search_probes"), no("a collection opened with mapping= is searched as it is set")),
 }
+
+
+# Seconds that calls have to end when their store is closed: below a running call a socket's number can become
+# another's, and an engine in this process is gone.
+_LEAVE: Final = 5.0
 
 
 class Store:
@@ -203,10 +210,15 @@ class Store:
             self._adapter.ping()
 
     def close(self) -> None:
-        """Closes the connection; a borrowed client stays open. A second call does nothing."""
-        if not self._gate.closed:
-            with self._gate.operation("close"):
-                self._gate.closed = True
+        """Closes the connection; a borrowed client stays open. A second call does nothing.
+
+        Calls that run in other threads or tasks have five seconds to end; those that do not end with ``Closed``.
+        """
+        if self._gate.shut():
+            with self._gate.completing("close"):
+                late = monotonic() + _LEAVE
+                while self._gate.running and monotonic() < late:
+                    sleep(0.01)
                 self._adapter.close()
 
     def _plan(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
-from vstore import HNSW, Closed, InvalidInput
+from vstore import HNSW, Closed, F, InvalidInput, VStoreError
 from vstore.conformance.checks import contents, names, raises, rows, scanned, typed
 from vstore.conformance.corpus import METADATA, unique_name
 from vstore.conformance.fixtures import New, clause
@@ -103,6 +109,40 @@ def test_a_closed_store_says_closed(session: Session) -> None:
         with raises(Closed):
             call()
     assert "closed" in repr(other)
+
+
+@clause("COL-7", "CON-1")
+def test_calls_that_run_when_the_store_is_closed_end_with_closed(session: Session) -> None:
+    session.release()
+    other = session.connect(session.target.url)
+    name = unique_name()
+    c = other.create_collection(name, dimension=4)
+    c.add(names(50), rows(50))
+    calls: list[Callable[[], Any]] = [
+        lambda: c.upsert(names(50), rows(50)),
+        lambda: c.query(vector=rows(1)[0], k=3, exact=True),
+        lambda: scanned(c, batch_size=10),
+        lambda: c.count(F("n").exists()),
+    ]
+    begun = threading.Barrier(len(calls) + 1)
+
+    def work(call: Callable[[], Any]) -> VStoreError:
+        begun.wait()
+        while True:
+            try:
+                call()
+            except VStoreError as error:
+                return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        ends = [pool.submit(work, call) for call in calls]
+        begun.wait()
+        time.sleep(0.1)
+        other.close()
+        errors = [end.result(60) for end in ends]
+    assert {type(error) for error in errors} == {Closed}, errors
+    if other.capabilities.persistent:
+        session.store.delete_collection(name)
 
 
 @clause("COL-7")
