@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
+from vstore._async._run import acquire
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
@@ -13,7 +14,15 @@ from vstore.mapping import Mapping
 from vstore.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
 from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
-__all__ = ["ThreadedAdapter"]
+__all__ = ["ThreadedAdapter", "threaded"]
+
+
+async def threaded(connect: Callable[[], Adapter]) -> ThreadedAdapter:
+    """An async adapter over the sync one that ``connect`` returns, which is called in a worker thread.
+
+    Where the caller is cancelled before it has the adapter, the adapter is closed, and what it holds is free again.
+    """
+    return ThreadedAdapter(await acquire(connect, lambda adapter: adapter.close()))
 
 
 class ThreadedAdapter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import Final
 
@@ -14,7 +15,7 @@ from chromadb.api import AsyncClientAPI, ClientAPI
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, Unavailable, VStoreError
 from vstore.protocol import Adapter, AsyncAdapter, Settings
-from vstore.threaded import ThreadedAdapter
+from vstore.threaded import threaded
 from vstore.urls import StoreURL
 from vstore_chroma._async.adapter import AsyncChromaAdapter
 from vstore_chroma._sync.adapter import ChromaAdapter
@@ -67,7 +68,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     """An async adapter for a URL: chromadb has async clients for servers only."""
     target = read_target(url, settings)
     if target.kind != "server":
-        return ThreadedAdapter(await asyncio.to_thread(connect, url, settings, _ROWS_BESIDE_A_LOOP))
+        return await threaded(partial(connect, url, settings, _ROWS_BESIDE_A_LOOP))
     with _connecting(target.secrets):
         client = await open_client_async(target, settings.timeout)
         try:
@@ -96,7 +97,7 @@ def borrow(client: object, most_rows: int | None = None) -> Adapter:
 async def borrow_async(client: object) -> AsyncAdapter:
     """An async adapter over a client that stays open."""
     if not isinstance(client, AsyncClientAPI):
-        return ThreadedAdapter(await asyncio.to_thread(borrow, client, _ROWS_BESIDE_A_LOOP))
+        return await threaded(partial(borrow, client, _ROWS_BESIDE_A_LOOP))
     with _connecting(()):
         record = _record(client, await client.get_version(), await client.get_max_batch_size())
 

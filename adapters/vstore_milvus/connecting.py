@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from threading import Lock
 from typing import Final
 
@@ -15,7 +16,7 @@ from pymilvus import AsyncMilvusClient, MilvusClient
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, Unsupported, VStoreError
 from vstore.protocol import Adapter, AsyncAdapter, Settings
-from vstore.threaded import ThreadedAdapter
+from vstore.threaded import threaded
 from vstore.urls import StoreURL
 from vstore_milvus._async._run import bounded, nothing
 from vstore_milvus._async.adapter import AsyncMilvusAdapter
@@ -64,7 +65,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     """An async adapter for a URL; Milvus Lite computes in this process, and so runs in worker threads."""
     target = read_target(url, settings)
     if target.path:
-        return ThreadedAdapter(await asyncio.to_thread(connect, url, settings))
+        return await threaded(partial(connect, url, settings))
     secrets = _secrets(target.token)
     client = open_client_async(target, target.uri, settings.timeout)
     with _connecting(secrets):
@@ -92,7 +93,7 @@ def borrow(client: object, settings: Settings) -> Adapter:
 async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
     """An async adapter over a client that stays open."""
     if not isinstance(client, AsyncMilvusClient):
-        return ThreadedAdapter(await asyncio.to_thread(borrow, client, settings))
+        return await threaded(partial(borrow, client, settings))
     with _connecting(()):
         record = _record(await bounded(client.get_server_version(timeout=settings.timeout), settings.timeout))
 

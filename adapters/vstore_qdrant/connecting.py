@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock, RLock
@@ -20,7 +21,7 @@ from qdrant_client.local.qdrant_local import QdrantLocal
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, Unsupported, VStoreError
 from vstore.protocol import Adapter, AsyncAdapter, Settings
-from vstore.threaded import ThreadedAdapter
+from vstore.threaded import threaded
 from vstore.urls import StoreURL
 from vstore_qdrant._async.adapter import AsyncQdrantAdapter
 from vstore_qdrant._async.client import AsyncClientDatabase
@@ -65,7 +66,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     """An async adapter for a URL: what runs in this process does so in worker threads."""
     target = read_target(url, settings)
     if target.kind != "server":
-        return ThreadedAdapter(await asyncio.to_thread(connect, url, settings))
+        return await threaded(partial(connect, url, settings))
     with _connecting((target.api_key,)):
         client = AsyncQdrantClient(**_arguments(target, settings.timeout))
         try:
@@ -96,7 +97,7 @@ def borrow(client: object) -> Adapter:
 async def borrow_async(client: object) -> AsyncAdapter:
     """An async adapter over a client that stays open."""
     if not isinstance(client, AsyncQdrantClient):
-        return ThreadedAdapter(await asyncio.to_thread(borrow, client))
+        return await threaded(partial(borrow, client))
     inner = client._client
     local = isinstance(inner, AsyncQdrantLocal)
     if isinstance(inner, AsyncQdrantLocal):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from vstore import Closed, InvalidInput, NotFound, Store, aio
+from vstore._async._run import acquire
 from vstore._async.store import AsyncStore
 from vstore.memory import MemoryAdapter
 from vstore.memory.store import MemoryCollection
@@ -84,6 +85,32 @@ def test_closing_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
         assert adapter.closed_in_between
         adapter.go.set()
         creating.result(30)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before it is taken", "before it is handed over"])
+def test_what_a_cancelled_task_has_taken_is_given_back(before: bool) -> None:
+    begun, go, given_back = threading.Event(), threading.Event(), list[str]()
+
+    def take() -> str:
+        begun.set()
+        assert go.wait(30)
+        return "it"
+
+    async def body() -> None:
+        taking = asyncio.create_task(acquire(take, given_back.append))
+        assert await asyncio.to_thread(begun.wait, 30)
+        if not before:
+            go.set()
+            time.sleep(0.05)  # noqa: ASYNC251  # the loop must not hear of it before the task is cancelled
+        taking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+        go.set()
+
+    asyncio.run(body())  # waits for its worker threads
+    assert given_back == ["it"]
+    assert asyncio.run(acquire(take, given_back.append)) == "it"
+    assert given_back == ["it"]
 
 
 def test_outcomes_are_those_of_the_sync_form() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from asyncio import sleep
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from threading import Lock
 from typing import ParamSpec, TypeVar
 
 from vstore.embedding import AsyncEmbedder, Embedder
@@ -14,12 +15,38 @@ from vstore.types import VectorArray
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["embed", "run_blocking", "sleep", "wait"]
+__all__ = ["acquire", "embed", "run_blocking", "sleep", "wait"]
 
 
 async def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The result of ``function``, without blocking the event loop."""
     return await asyncio.to_thread(function, *args, **kwargs)
+
+
+async def acquire(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
+    """What ``take`` returns, without blocking the event loop; given back if the caller is cancelled meanwhile.
+
+    The thread that takes it cannot be stopped, and would take it for nobody.
+    """
+    lock, taken, left = Lock(), list[T](), False
+
+    def work() -> T:
+        found = take()
+        with lock:
+            if not left:
+                taken.append(found)
+                return found
+        give_back(found)
+        return found
+
+    try:
+        return await asyncio.to_thread(work)
+    except asyncio.CancelledError:
+        with lock:
+            left = True
+        if taken:
+            asyncio.get_running_loop().run_in_executor(None, give_back, taken[0])
+        raise
 
 
 async def embed(embedder: Embedder, texts: Sequence[str]) -> VectorArray:

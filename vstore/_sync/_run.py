@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["embed", "run_blocking", "sleep", "wait"]
+__all__ = ["acquire", "embed", "run_blocking", "sleep", "wait"]
 
 
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The result of ``function``."""
     return function(*args, **kwargs)
+
+
+def acquire(take: Callable[[], T], give_back: Callable[[T], object]) -> T:  # noqa: ARG001  # as its twin
+    """What ``take`` returns."""
+    return take()
 
 
 def embed(embedder: Embedder, texts: Sequence[str]) -> VectorArray:

@@ -262,6 +262,25 @@ def test_there_is_no_hidden_event_loop(session: Session, new: New) -> None:
     _natively(session, body)
 
 
+@clause("CON-2")
+def test_connecting_that_is_given_up_holds_nothing(session: Session) -> None:
+    session.release()
+
+    async def given_up(seconds: float) -> None:
+        opening = asyncio.create_task(aio.connect(session.target.url).__aenter__())
+        await asyncio.sleep(seconds)
+        if opening.cancel():
+            await asyncio.gather(opening, return_exceptions=True)
+        else:
+            await opening.result().close()
+
+    for seconds in (0, 0.01):
+        asyncio.run(given_up(seconds))
+    capabilities = session.store.capabilities
+    if capabilities.mode == "embedded" and capabilities.persistent:  # one process at a time has it
+        assert session.elsewhere("result = store.has_collection('abc')") is False
+
+
 def _natively(session: Session, body: Callable[[aio.AsyncStore, str], Any]) -> None:
     """Runs an async body on the caller's own loop, with a connection of its own."""
     session.release()

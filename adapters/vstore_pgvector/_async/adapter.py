@@ -10,6 +10,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from vstore._async._run import acquire
 from vstore.capabilities import Capabilities
 from vstore.codec import info_from_json, info_to_json
 from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, VStoreError
@@ -35,7 +36,8 @@ async def connect(config: Config) -> AsyncPGAdapter:
     try:
         conninfo = config.conninfo
         if config.folder is not None:
-            conninfo = await run_blocking(embedded.start, config.folder)
+            folder = config.folder
+            conninfo = await acquire(lambda: embedded.start(folder), lambda _: embedded.release(folder))
         try:
             session = AsyncPoolSession(conninfo, config.pool_size, config.timeout)
             await session.open()

@@ -11,6 +11,7 @@ import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from vstore._sync._run import acquire
 from vstore.capabilities import Capabilities
 from vstore.codec import info_from_json, info_to_json
 from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, VStoreError
@@ -36,7 +37,8 @@ def connect(config: Config) -> PGAdapter:
     try:
         conninfo = config.conninfo
         if config.folder is not None:
-            conninfo = run_blocking(embedded.start, config.folder)
+            folder = config.folder
+            conninfo = acquire(lambda: embedded.start(folder), lambda _: embedded.release(folder))
         try:
             session = PoolSession(conninfo, config.pool_size, config.timeout)
             session.open()
