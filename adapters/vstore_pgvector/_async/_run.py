@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Lock
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.waiting import bounded
 
-__all__ = ["AsyncBoundedConnection", "Lock", "compute", "patient", "run_blocking", "sleep"]
+__all__ = ["AsyncBoundedConnection", "Lock", "compute", "finishing", "patient", "run_blocking", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,6 +30,11 @@ async def compute(rows: int, function: Callable[P, T], *args: P.args, **kwargs: 
     if rows < _MANY_ROWS:
         return function(*args, **kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)
+
+
+async def finishing(function: Callable[P, Coroutine[Any, Any, None]], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Calls ``function``, which comes to its end though the caller is cancelled meanwhile."""
+    await asyncio.shield(asyncio.ensure_future(function(*args, **kwargs)))
 
 
 class AsyncBoundedConnection(AsyncConnection[tuple[Any, ...]]):

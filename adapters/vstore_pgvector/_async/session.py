@@ -16,7 +16,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from vstore_pgvector._async._run import AsyncBoundedConnection, Lock, patient, sleep
+from vstore_pgvector._async._run import AsyncBoundedConnection, Lock, finishing, patient, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.server import DEFAULT_SEARCH, PROBE, SEARCH, Server, search_path, session_settings, set_config
 from vstore_pgvector.waiting import GRACE, readable, register
@@ -199,7 +199,7 @@ class AsyncPoolSession(AsyncSession):
             with self._busy_lock:
                 self._busy -= 1
             if pooled:
-                await self._pool.putconn(connection)
+                await finishing(self._pool.putconn, connection)
             else:
                 await connection.close()
 
@@ -210,15 +210,23 @@ class AsyncPoolSession(AsyncSession):
                 connection = await self._pool.getconn(min(_POOL_PATIENCE, self._timeout))
             except PoolTimeout:
                 spare = await self._connect_plain()  # raises why there is none
-                if self._busy < self._size:
-                    await self._configure(spare)
-                    return spare, False
+                try:
+                    if self._busy < self._size:
+                        await self._configure(spare)
+                        return spare, False
+                except BaseException:
+                    await spare.close()
+                    raise
                 await spare.close()
                 connection = await self._pool.getconn(self._timeout)
-            if await self._alive(connection):
-                return connection, True
-            await connection.close()
-            await self._pool.putconn(connection)  # which makes another instead
+            alive = False
+            try:
+                if alive := await self._alive(connection):
+                    return connection, True
+            finally:
+                if not alive:
+                    await connection.close()
+                    await finishing(self._pool.putconn, connection)  # which makes another instead
 
     async def _alive(self, connection: AsyncBoundedConnection) -> bool:
         """Costs a round trip only where the server has sent something unasked, such as its farewell."""

@@ -13,7 +13,7 @@ from psycopg import Connection
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.waiting import bounded
 
-__all__ = ["BoundedConnection", "Lock", "compute", "patient", "run_blocking", "sleep"]
+__all__ = ["BoundedConnection", "Lock", "compute", "finishing", "patient", "run_blocking", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +29,11 @@ def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
 def compute(rows: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: ARG001  # as its twin
     """The result of ``function``."""
     return function(*args, **kwargs)
+
+
+def finishing(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Calls ``function``."""
+    function(*args, **kwargs)
 
 
 class BoundedConnection(Connection[tuple[Any, ...]]):

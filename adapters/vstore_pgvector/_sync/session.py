@@ -17,7 +17,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from vstore_pgvector._sync._run import BoundedConnection, Lock, patient, sleep
+from vstore_pgvector._sync._run import BoundedConnection, Lock, finishing, patient, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.server import DEFAULT_SEARCH, PROBE, SEARCH, Server, search_path, session_settings, set_config
 from vstore_pgvector.waiting import GRACE, readable, register
@@ -200,7 +200,7 @@ class PoolSession(Session):
             with self._busy_lock:
                 self._busy -= 1
             if pooled:
-                self._pool.putconn(connection)
+                finishing(self._pool.putconn, connection)
             else:
                 connection.close()
 
@@ -211,15 +211,23 @@ class PoolSession(Session):
                 connection = self._pool.getconn(min(_POOL_PATIENCE, self._timeout))
             except PoolTimeout:
                 spare = self._connect_plain()  # raises why there is none
-                if self._busy < self._size:
-                    self._configure(spare)
-                    return spare, False
+                try:
+                    if self._busy < self._size:
+                        self._configure(spare)
+                        return spare, False
+                except BaseException:
+                    spare.close()
+                    raise
                 spare.close()
                 connection = self._pool.getconn(self._timeout)
-            if self._alive(connection):
-                return connection, True
-            connection.close()
-            self._pool.putconn(connection)  # which makes another instead
+            alive = False
+            try:
+                if alive := self._alive(connection):
+                    return connection, True
+            finally:
+                if not alive:
+                    connection.close()
+                    finishing(self._pool.putconn, connection)  # which makes another instead
 
     def _alive(self, connection: BoundedConnection) -> bool:
         """Costs a round trip only where the server has sent something unasked, such as its farewell."""
