@@ -150,8 +150,10 @@ class PartialWrite(VStoreError):
 
     default_retryable = True
 
-    def __init__(self, message: str, *, written: Sequence[str] = (), hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, written: Sequence[str] = (), hint: str = "", retryable: bool | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, retryable=retryable)
         self.written = list(written)
 
 
@@ -211,4 +213,5 @@ def following(done: Sequence[str]) -> Iterator[None]:
             f"{len(done):,} records are done; the next part failed: {error.message}",
             written=done,
             hint="Call again with the others.",
+            retryable=error.retryable,
         ) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from vstore import Collection, PartialWrite, Store, Unavailable
 from vstore._async.retrying import AsyncRetry, AsyncRetryingAdapter
 from vstore._async.store import AsyncStore
 from vstore._sync.retrying import Retry, RetryingAdapter
+from vstore.errors import following
 from vstore.memory.store import MemoryAdapter, MemoryCollection
 from vstore.threaded import ThreadedAdapter
 
@@ -106,6 +106,38 @@ def test_what_is_not_safe_is_tried_once(flaky: Flaky, name: str) -> None:
     assert flaky.calls == [name]
 
 
+@pytest.mark.parametrize("name", ["create", "drop"])
+def test_collections_are_made_and_deleted_once(flaky: Flaky, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    store, calls = Store(RetryingAdapter(flaky, Retry(3, 5.0))), []
+
+    def failing(*arguments: Any) -> None:
+        calls.append(arguments)
+        raise Unavailable("gone")
+
+    monkeypatch.setattr(flaky, name, failing)
+    with pytest.raises(Unavailable):
+        store.create_collection("abc", dimension=2) if name == "create" else store.delete_collection("abc")
+    assert len(calls) == 1
+
+
+def test_a_part_that_was_refused_is_not_sent_again(flaky: Flaky) -> None:
+    made = collection(flaky)
+    with pytest.raises(PartialWrite) as caught, following(["a"]):
+        raise vstore.AuthenticationFailed("expired")
+    flaky.errors = [caught.value]
+    with pytest.raises(PartialWrite, match="expired") as caught:
+        made.upsert(["a", "b"], np.eye(2) + 1)
+    assert (flaky.calls, caught.value.written, caught.value.retryable) == (["upsert"], ["a"], False)
+
+
+def test_an_add_that_has_written_something_cannot_be_made_again(flaky: Flaky) -> None:
+    made = collection(flaky)
+    flaky.errors = [PartialWrite("half", written=["y"])]
+    with pytest.raises(PartialWrite) as caught:
+        made.add(["y", "z"], np.eye(2) + 1)
+    assert not caught.value.retryable
+
+
 def test_an_error_that_a_retry_cannot_help_is_raised_at_once(flaky: Flaky) -> None:
     made = collection(flaky)
     flaky.errors = [vstore.LimitExceeded("too large")]
@@ -123,14 +155,23 @@ def test_it_gives_up_after_so_many(flaky: Flaky) -> None:
     assert (caught.value.backend, caught.value.operation, caught.value.collection) == ("memory", "count", "abc")
 
 
-def test_no_attempt_begins_after_the_timeout(flaky: Flaky) -> None:
-    made = collection(flaky, retries=100, timeout=0.5)
+def test_no_attempt_begins_after_the_timeout(flaky: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = collection(flaky, retries=100, timeout=5.0)
     flaky.errors = [Unavailable("gone")] * 200
-    started = time.monotonic()
+    clock, began = [0.0], []
+
+    def pause(seconds: float) -> None:
+        clock[0] += seconds
+        began.append(clock[0])
+
+    monkeypatch.setattr("vstore._sync.retrying.monotonic", lambda: clock[0])
+    monkeypatch.setattr("vstore._sync.retrying.sleep", pause)
     with pytest.raises(Unavailable):
         made.count()
-    assert time.monotonic() - started < 10
-    assert 2 <= len(flaky.calls) <= 6
+    pauses = [end - begin for begin, end in zip([0.0, *began], began, strict=False)]
+    assert all(0.5 <= pause / min(10, 0.1 * 2**n) <= 1 for n, pause in enumerate(pauses))
+    assert len(flaky.calls) == 1 + len(pauses)
+    assert 1.6 < began[-1] <= 5.0, "the next pause, of 3.2 seconds at most, would have ended later"
 
 
 def test_a_scan_goes_on_behind_the_last_page(flaky: Flaky) -> None:
@@ -152,6 +193,7 @@ def test_what_an_attempt_has_written_is_told_though_the_last_one_wrote_nothing(f
     with pytest.raises(PartialWrite, match="gone") as caught:
         made.upsert(["a", "b", "c"], np.eye(3, 2))
     assert caught.value.written == ["a", "b"]
+    assert caught.value.retryable
     assert isinstance(caught.value.__cause__, Unavailable)
 
 
@@ -179,26 +221,33 @@ def test_a_number_that_is_none_is_refused(retries: Any) -> None:
         vstore.connect("memory:?retries=many")
 
 
-def test_connecting_is_repeated_too() -> None:
-    """A server that begins to listen while the client already tries; what it is does not matter here."""
+def test_connecting_is_repeated_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that listens from the first pause on; what it is does not matter here."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    with pytest.raises(Unavailable):
-        vstore.connect(f"postgresql://u@127.0.0.1:{port}/d", timeout=5.0)
-    answered = threading.Event()
+        url = f"postgresql://u@127.0.0.1:{found.getsockname()[1]}/d"
+        begun = threading.Event()
+        answered: list[bytes] = []
 
-    def listen() -> None:
-        time.sleep(0.5)
-        with socket.create_server(("127.0.0.1", port)) as server:
-            connection, _ = server.accept()
+        def answer() -> None:
+            connection, _ = found.accept()
             with connection:
-                connection.recv(1024)
-                answered.set()
+                answered.append(connection.recv(1024))
 
-    listening = threading.Thread(target=listen)
-    listening.start()
-    with pytest.raises(Unavailable):
-        vstore.connect(f"postgresql://u@127.0.0.1:{port}/d", timeout=5.0, retries=8)
-    listening.join()
-    assert answered.is_set()
+        answering = threading.Thread(target=answer)
+
+        def pause(seconds: float) -> None:
+            if not begun.is_set():
+                begun.set()
+                found.settimeout(30)
+                found.listen()
+                answering.start()
+
+        monkeypatch.setattr("vstore._sync.retrying.sleep", pause)
+        with pytest.raises(Unavailable):
+            vstore.connect(url, timeout=20.0)
+        assert not begun.is_set(), "without retries= it is tried once"
+        with pytest.raises(Unavailable):
+            vstore.connect(url, timeout=20.0, retries=1)
+        answering.join()
+    assert answered

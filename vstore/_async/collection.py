@@ -14,7 +14,7 @@ from vstore._async.protocol import AsyncCollectionAdapter, AsyncCollectionReader
 from vstore._async.texts import embed_documents, embed_questions
 from vstore.capabilities import Capabilities
 from vstore.embedding import Embedder
-from vstore.errors import InvalidInput, Unsupported, brief
+from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief
 from vstore.filters.tree import Filter
 from vstore.keys import check_name, encodable
 from vstore.mapping import Mapping as Layout
@@ -127,7 +127,11 @@ class AsyncCollection:
         with self._writing("add") as writer:
             records = await self._records(ids, vectors, documents, metadatas)
             if records.ids:
-                await writer.add(records)
+                try:
+                    await writer.add(records)
+                except PartialWrite as error:
+                    error.retryable = False  # the same call again would find what this one has written
+                    raise
 
     async def upsert(
         self,

@@ -79,7 +79,9 @@ class AsyncRetry:
                 late = monotonic() + pause - started > self._timeout
                 if not error.retryable or attempt == self._retries or late:
                     if written:
-                        raise PartialWrite(error.message, written=list(written), hint=error.hint) from raised
+                        raise PartialWrite(
+                            error.message, written=list(written), hint=error.hint, retryable=error.retryable
+                        ) from raised
                     raise
                 await sleep(pause)
         raise AssertionError("the last attempt returns or raises")

@@ -15,7 +15,7 @@ from vstore._sync.protocol import CollectionAdapter, CollectionReader, Indexing
 from vstore._sync.texts import embed_documents, embed_questions
 from vstore.capabilities import Capabilities
 from vstore.embedding import Embedder
-from vstore.errors import InvalidInput, Unsupported, brief
+from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief
 from vstore.filters.tree import Filter
 from vstore.keys import check_name, encodable
 from vstore.mapping import Mapping as Layout
@@ -128,7 +128,11 @@ class Collection:
         with self._writing("add") as writer:
             records = self._records(ids, vectors, documents, metadatas)
             if records.ids:
-                writer.add(records)
+                try:
+                    writer.add(records)
+                except PartialWrite as error:
+                    error.retryable = False  # the same call again would find what this one has written
+                    raise
 
     def upsert(
         self,

@@ -143,6 +143,7 @@ def test_a_write_cut_off_midway_names_what_was_written(proxy: Proxy) -> None:
         with pytest.raises(vstore.PartialWrite) as raised:
             c.add(ids, np.ones((6000, 2), np.float32))
         assert raised.value.__cause__ is not None
+        assert not raised.value.retryable, "what was added cannot be added again"
         written = raised.value.written
         assert 0 < len(written) < 6000
         proxy.writes_left = 1 << 30
