@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from vstore.errors import InvalidInput, brief
+from vstore.errors import InvalidInput, NotFound, brief
 
-__all__ = ["MAX_KEY_BYTES", "check_key", "check_name", "encodable"]
+__all__ = ["MAX_KEY_BYTES", "check_key", "check_name", "check_plain", "encodable"]
 
 MAX_KEY_BYTES: Final = 255
 _BAD_IN_KEY: Final = re.compile(r'[\x00-\x1f\x7f-\x9f"\\]')
 _RESERVED: Final = ("_vs", "$", "#")
+_PARTING: Final = re.compile(r"[/\\?#%\x00-\x1f\x7f]|\A\.+\Z")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{1,46}[A-Za-z0-9]")
 
 
@@ -48,3 +49,13 @@ def check_name(name: object) -> None:
             f"{brief(name)} is not a portable collection name",
             hint="Use 3 to 48 of A-Z a-z 0-9 _, beginning with a letter, ending in a letter or digit.",
         )
+
+
+def check_plain(name: str) -> None:
+    """Raises ``NotFound`` for a name that would not stay one name in a URL or in a path.
+
+    For databases whose client puts it there unescaped (chromadb 1.5.9, Milvus Lite 3.2.2):
+    ``docs?`` and ``docs/`` would be ``docs``, and ``../`` would lead to what is another's.
+    """
+    if _PARTING.search(name):
+        raise NotFound("no collection has such a name", hint="list_collections() names those that are there.")

@@ -88,6 +88,7 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
     ("can't find collection", NotFound),
     ("database not found", NotFound),
     ("does not exist", NotFound),
+    ("Invalid collection name", NotFound),  # of one that is looked for: those that are made have legal names
     ("message larger than max", LimitExceeded),
     ("empty grpc client", Unavailable),  # a part of a server that is starting does not reach another one yet
     ("connection refused", Unavailable),

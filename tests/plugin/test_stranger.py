@@ -44,6 +44,7 @@ FAULTS = {
     "torn_upsert": "CON-1",
     "leaks_key_errors": "ERR-1",
     "forgets_the_metric": "COL-2",
+    "takes_names_for_paths": "COL-1",
     "blocks_the_loop": "CON-2",
 }
 

@@ -138,6 +138,28 @@ def test_a_missing_collection_is_not_found(store: Store) -> None:
     assert not store.has_collection(name)
 
 
+ALMOST = ["{}/", "./{}", "{}/.", "x/../{}", " {}", "{} ", "{}\n", "{}?x=1", "{}#", "%s{}", "{}%20", "*", "{}';--", ".."]
+
+
+@clause("COL-1", "COL-3")
+def test_a_name_is_taken_as_it_is(store: Store, new: New) -> None:
+    c = new()
+    c.add(["a"], rows(1))
+    for pattern in ALMOST:
+        name = pattern.format(c.name)
+        assert not store.has_collection(name)
+        with raises(NotFound):
+            store.get_collection(name)
+        with raises(NotFound):
+            store.delete_collection(name)
+    wrong: list[Any] = ["", "a\x00", "\ud800", 7, None]
+    for name in wrong:
+        for call in (store.has_collection, store.get_collection, store.delete_collection):
+            with raises(InvalidInput):
+                call(name)
+    assert c.count() == 1
+
+
 @clause("COL-3", "ERR-1")
 def test_a_handle_of_a_deleted_collection_says_not_found(store: Store, new: New) -> None:
     c = new()
@@ -270,8 +292,9 @@ def test_mapping_is_for_what_vstore_did_not_create(store: Store, new: New, suppo
             call()
     with raises(InvalidInput if mapped else Unsupported):
         store.get_collection(c.name, mapping="a package that nobody knows")
-    with raises(NotFound if mapped else Unsupported):
-        store.get_collection(f"{c.name}_not_there", mapping="auto")
+    for other in (f"{c.name}_not_there", f"{c.name}/", f"x/../{c.name}"):
+        with raises(NotFound if mapped else Unsupported):
+            store.get_collection(other, mapping="auto")
     if mapped:
         assert c.name not in store.list_foreign_collections()
     assert store.get_collection(c.name).info == c.info

@@ -10,6 +10,7 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.errors import Mismatch
 from vstore.foreign import Key, Rows
+from vstore.keys import check_plain
 from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_chroma.codec import INFO
@@ -55,6 +56,7 @@ class AsyncChromaForeign:
         return AsyncChromaForeignCollection(native, full, info)
 
     async def _native(self, name: str) -> AsyncCollection:
+        check_plain(name)
         with guarded():
             native = await self._client.get_collection(name, embedding_function=None)
         if INFO in (native.metadata or {}):

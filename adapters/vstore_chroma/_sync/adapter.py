@@ -14,6 +14,7 @@ from chromadb.api.types import Space
 from vstore.capabilities import Capabilities
 from vstore.codec import info_from_json, info_to_json
 from vstore.errors import Mismatch, VStoreError
+from vstore.keys import check_plain
 from vstore.types import HNSW, CollectionInfo, Index, Metric
 from vstore_chroma._sync._run import Closer, Lock
 from vstore_chroma._sync.collection import ChromaCollection
@@ -80,6 +81,7 @@ class ChromaAdapter:
         return self._bind(native)
 
     def open(self, name: str) -> ChromaCollection:
+        check_plain(name)
         with guarded():
             return self._bind(self._client.get_collection(name, embedding_function=None))
 

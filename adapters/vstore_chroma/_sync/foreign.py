@@ -11,6 +11,7 @@ from chromadb.api.models.Collection import Collection
 
 from vstore.errors import Mismatch
 from vstore.foreign import Key, Rows
+from vstore.keys import check_plain
 from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_chroma.codec import INFO
@@ -56,6 +57,7 @@ class ChromaForeign:
         return ChromaForeignCollection(native, full, info)
 
     def _native(self, name: str) -> Collection:
+        check_plain(name)
         with guarded():
             native = self._client.get_collection(name, embedding_function=None)
         if INFO in (native.metadata or {}):

@@ -9,6 +9,7 @@ from pymilvus import AsyncMilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
+from vstore.keys import check_plain
 from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_milvus._async._run import Closer
 from vstore_milvus._async.collection import AsyncMilvusCollection
@@ -123,6 +124,7 @@ class AsyncMilvusAdapter:
 
     async def _described(self, name: str) -> dict[str, Any] | None:
         try:
+            check_plain(name)
             found: dict[str, Any] = await self._session.call(self._client.describe_collection, name)
         except NotFound:
             return None

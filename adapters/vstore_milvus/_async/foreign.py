@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from vstore.errors import LimitExceeded, Mismatch, NotFound
 from vstore.foreign import Key, Rows
+from vstore.keys import check_plain
 from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_milvus._async._run import compute
@@ -52,6 +53,7 @@ class AsyncMilvusForeign:
         return AsyncMilvusForeignCollection(self._session, schema, full, info)
 
     async def _schema(self, name: str) -> Schema:
+        check_plain(name)
         described = await self._session.call(self._client.describe_collection, name)
         if token_of(described):
             raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")

@@ -10,6 +10,7 @@ from pymilvus import MilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
+from vstore.keys import check_plain
 from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_milvus._sync._run import Closer
 from vstore_milvus._sync.collection import MilvusCollection
@@ -124,6 +125,7 @@ class MilvusAdapter:
 
     def _described(self, name: str) -> dict[str, Any] | None:
         try:
+            check_plain(name)
             found: dict[str, Any] = self._session.call(self._client.describe_collection, name)
         except NotFound:
             return None

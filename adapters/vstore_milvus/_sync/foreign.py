@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from vstore.errors import LimitExceeded, Mismatch, NotFound
 from vstore.foreign import Key, Rows
+from vstore.keys import check_plain
 from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_milvus._sync._run import compute
@@ -53,6 +54,7 @@ class MilvusForeign:
         return MilvusForeignCollection(self._session, schema, full, info)
 
     def _schema(self, name: str) -> Schema:
+        check_plain(name)
         described = self._session.call(self._client.describe_collection, name)
         if token_of(described):
             raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")

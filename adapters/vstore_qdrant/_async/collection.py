@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, NotFound, following
+from vstore.errors import AlreadyExists, InvalidInput, NotFound, brief, following
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_qdrant._async._run import Lock
@@ -124,7 +124,7 @@ class AsyncQdrantCollection:
         condition = None if where is None else compile_filter(where)
         info, wanted = self.info, fields(include, self.info.metric)
         while True:
-            start = None if after is None else str(UUID(int=UUID(after).int + 1))
+            start = None if after is None else _behind(after)
             found, after = await self._table.scroll(condition, batch_size, start, wanted)
             if not len(found):
                 return
@@ -190,3 +190,11 @@ class AsyncQdrantCollection:
 
 def _even(total: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, total)) for start in range(0, total, size)]
+
+
+def _behind(cursor: str) -> str:
+    """The first id behind that of a page's last record."""
+    try:
+        return str(UUID(int=UUID(cursor).int + 1))
+    except ValueError as error:
+        raise InvalidInput(f"{brief(cursor)} is where no page ends", hint="Pass the cursor of a Page.") from error

@@ -190,6 +190,12 @@ def test_a_handle_of_a_deleted_collection_meets_no_new_one(new: New, store: vsto
     assert store.get_collection(old.name).get(["a", "b", "c"]).ids == ["b"]
 
 
+def test_a_cursor_that_is_none_is_refused(new: New) -> None:
+    docs = new()
+    with pytest.raises(vstore.InvalidInput, match="no page ends"):
+        list(docs.scan(after="qdrant:a'b"))
+
+
 def test_many_threads_leave_whole_records(new: New) -> None:
     """Local mode without a lock loses points and raises IndexError."""
     c = new(4)

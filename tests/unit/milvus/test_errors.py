@@ -62,6 +62,7 @@ def caused(code: int, cause: Exception) -> Exception:
         (MilvusException(7, "disk limit exceeded"), Unavailable),
         (MilvusException(10001, "context deadline"), Timeout),
         (MilvusException(100, "can't find collection"), NotFound),
+        (MilvusException(1100, "Invalid collection name: *. the first character …"), NotFound),
         (MilvusException(1, "collection 'x' already exists"), AlreadyExists),
         (MilvusException(65535, "duplicated new collection name default:x"), AlreadyExists),
         (MilvusException(800, "database not found"), NotFound),

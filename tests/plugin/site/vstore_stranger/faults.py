@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -290,6 +291,14 @@ class ForgetsTheMetric(StrangerAdapter):
         return found
 
 
+class TakesNamesForPaths(StrangerAdapter):
+    def open(self, name: str) -> MemoryCollection:
+        return super().open(os.path.normpath(name))
+
+    def drop(self, name: str) -> None:
+        super().drop(os.path.normpath(name))
+
+
 class Lenient(Capabilities):
     """Says NO and does not mean it."""
 
@@ -348,6 +357,7 @@ FAULTS: dict[str, tuple[type[StrangerAdapter], str]] = {
     "torn_upsert": (_with(TornUpsert), "CON-1"),
     "leaks_key_errors": (Leaky, "ERR-1"),
     "forgets_the_metric": (ForgetsTheMetric, "COL-2"),
+    "takes_names_for_paths": (TakesNamesForPaths, "COL-1"),
     "blocks_the_loop": (StrangerAdapter, "CON-2"),
 }
 
