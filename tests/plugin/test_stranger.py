@@ -41,10 +41,16 @@ FAULTS = {
     "mutates_metadata": "WR-3",
     "keeps_the_callers_array": "WR-3",
     "offset_scan": "SCAN-1",
+    "cursor_is_an_offset": "SCAN-2",
+    "deletes_the_first": "WR-2",
+    "builds_an_empty_index": "QRY-3",
+    "follows_the_name": "COL-3",
+    "stale_handles": "WR-1",
     "torn_upsert": "CON-1",
     "leaks_key_errors": "ERR-1",
     "forgets_the_metric": "COL-2",
     "takes_names_for_paths": "COL-1",
+    "keeps_a_cancelled_lock": "CON-2",
     "blocks_the_loop": "CON-2",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from vstore import (
     AlreadyExists,
     BackendError,
+    Collection,
     F,
     InvalidInput,
     LimitExceeded,
@@ -20,7 +22,7 @@ from vstore import (
     Store,
     Unsupported,
 )
-from vstore.conformance.checks import contents, names, raises, rows, typed
+from vstore.conformance.checks import contents, names, raises, rows, typed, unchanged
 from vstore.conformance.corpus import METADATA, unique_name
 from vstore.conformance.fixtures import New, Supports, clause
 
@@ -166,24 +168,32 @@ def test_a_handle_of_a_deleted_collection_says_not_found(store: Store, new: New)
     c.add(["a"], rows(1))
     other = store.get_collection(c.name)
     store.delete_collection(c.name)
-    for handle in (c, other):
-        for call in (
-            lambda h: h.count(),
-            lambda h: h.get(["a"]),
-            lambda h: h.add(["b"], rows(1)),
-            lambda h: h.upsert(["b"], rows(1)),
-            lambda h: h.update(["a"], documents=["x"]),
-            lambda h: h.delete(["a"]),
-            lambda h: h.delete(where=F("n") == 1),
-            lambda h: h.query(vector=rows(1)[0]),
-            lambda h: h.query(vector=rows(1)[0], exact=True),
-            lambda h: list(h.scan()),
-            lambda h: h.clear(),
-        ):
-            with raises(NotFound):
-                call(handle)
-    new(name=c.name)
+    calls: list[Callable[[Collection], Any]] = [
+        lambda h: h.count(),
+        lambda h: h.get(["a"]),
+        lambda h: h.add(["b"], rows(1)),
+        lambda h: h.upsert(["b"], rows(1)),
+        lambda h: h.update(["a"], documents=["x"]),
+        lambda h: h.delete(["a"]),
+        lambda h: h.delete(where=F("n") == 1),
+        lambda h: h.query(vector=rows(1)[0]),
+        lambda h: h.query(vector=rows(1)[0], exact=True),
+        lambda h: list(h.scan()),
+        lambda h: h.clear(),
+    ]
+
+    def not_found() -> None:
+        for handle in (c, other):
+            for call in calls:
+                with raises(NotFound):
+                    call(handle)
+
+    not_found()
+    again = new(name=c.name)
     assert store.get_collection(c.name).count() == 0, "a collection made anew is empty"
+    again.add(["a"], rows(1))
+    with unchanged(again):
+        not_found()
 
 
 @clause("COL-5")

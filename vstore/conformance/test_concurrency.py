@@ -263,6 +263,33 @@ def test_there_is_no_hidden_event_loop(session: Session, new: New) -> None:
 
 
 @clause("CON-2")
+def test_writes_that_are_cancelled_leave_the_store_usable(session: Session) -> None:
+    async def body(store: aio.AsyncStore, name: str) -> None:
+        c = await store.create_collection(name, dimension=4)
+        ids, vectors = names(50), rows(50)
+        await c.add(ids, vectors)
+        calls: list[Callable[[], Any]] = [
+            lambda: c.upsert(ids, vectors, metadatas=[{"n": 1}] * 50),
+            lambda: c.update(ids, metadatas=[{"m": 1}] * 50),
+            lambda: c.query(vector=vectors[0], k=5),
+            lambda: c.delete(ids[:1]),
+        ]
+        for turn in range(10):
+            tasks = [asyncio.create_task(call()) for call in calls]
+            await asyncio.sleep(turn * 0.002)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.timeout(30):
+            other = names(50, "o")  # what was cancelled may yet happen to the first ones
+            await c.upsert(other, vectors, metadatas=[{"n": 2}] * 50)
+            await c.update(other, metadatas=[{"m": 2}] * 50)
+            assert await c.count((F("n") == 2) & (F("m") == 2)) == 50
+
+    _natively(session, body)
+
+
+@clause("CON-2")
 def test_connecting_that_is_given_up_holds_nothing(session: Session) -> None:
     session.release()
 

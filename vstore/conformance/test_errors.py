@@ -17,6 +17,7 @@ from vstore.conformance.checks import names, raises, rows
 from vstore.conformance.corpus import unique_name
 from vstore.conformance.fixtures import New, clause
 from vstore.conformance.session import Session
+from vstore.registry import factory_for_scheme
 from vstore.urls import StoreURL
 
 KINDS = [kind for kind in vars(vstore).values() if isinstance(kind, type) and issubclass(kind, VStoreError)]
@@ -162,6 +163,10 @@ def test_no_secret_is_shown(session: Session) -> None:
         logging.getLogger().removeHandler(handler)
     shown = [str(caught.value), repr(caught.value), "".join(traceback.format_exception(caught.value)), log.getvalue()]
     assert all(secret not in text for text in shown)
+    for option in (name for name, one in factory_for_scheme(scheme).options.items() if one.secret):
+        with pytest.raises(VStoreError) as caught:
+            session.connect(f"{scheme}://127.0.0.1:1?{option}={secret}", timeout=3)
+        assert secret not in "".join(traceback.format_exception(caught.value)), option
     parsed = StoreURL.parse(session.target.url)
     c = session.corpus
     for text in (

@@ -230,6 +230,23 @@ def test_every_index_is_built_or_refused(store: Store, new: New, supports: Suppo
         assert_hits(c.query(vector=query, k=30, where=F("n") >= 590), Metric.L2, query, keep, 30, exact=False)
 
 
+@clause("QRY-1", "QRY-3", "COL-4")
+def test_an_index_that_is_put_off_and_built_changes_no_answer(new: New) -> None:
+    vectors = rows(600, 16)
+    c = new(16, "l2")
+    index = c.info.index
+    c.add(names(200), vectors[:200])
+    for call, start in ((c.defer_index, 200), (c.defer_index, 300), (c.build_index, 400), (c.build_index, 500)):
+        call()
+        c.add(names(600)[start : start + 100], vectors[start : start + 100])
+        records = _records(vectors[: start + 100])
+        for exact in (True, False):
+            hits = c.query(vector=vectors[7], k=30, exact=exact)
+            assert_hits(hits, Metric.L2, vectors[7], records, 30, exact=exact)
+        assert c.count() == start + 100
+    assert c.info.index == index
+
+
 @clause("QRY-1", "CAP-2")
 def test_search_settings_are_heard_or_refused(new: New, supports: Supports) -> None:
     vectors = rows(1000, 16)

@@ -131,6 +131,22 @@ def test_a_cursor_resumes_a_scan(new: New) -> None:
         assert len(ids) == len(set(ids)) == c.count(where)
 
 
+@clause("SCAN-2", "SCAN-1")
+def test_a_cursor_resumes_behind_its_page_whatever_was_written_since(new: New) -> None:
+    c = new()
+    c.add(names(300), rows(300))
+    pages = iter(c.scan(batch_size=100))
+    page = next(pages)
+    first, rest = page.records.ids, sorted(set(names(300)) - set(page.records.ids))
+    c.delete(first[:50])
+    c.upsert([f"{letter}new" for letter in "arz"], rows(3))
+    c.update(rest[:20], documents=["changed"] * 20)
+    seen = [name for p in c.scan(batch_size=70, after=page.cursor) for name in p.records.ids]
+    assert len(set(seen)) == len(seen), "a record came twice"
+    assert [name for name in sorted(seen) if name in rest] == rest, "the deletion of what was read moved what was not"
+    assert not set(first) & set(seen), "a record came again"
+
+
 @clause("SCAN-2")
 def test_a_cursor_resumes_in_another_process(session: Session, new: New) -> None:
     c = new()

@@ -27,11 +27,9 @@ class StrangerFactory:
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
         inner = self.connect(url, settings)
-        if settings.options["fault"] == "blocks_the_loop":
-            from vstore_stranger.faults import BlockingAdapter
+        from vstore_stranger.faults import ASYNC_FAULTS
 
-            return BlockingAdapter(inner)
-        return ThreadedAdapter(inner)
+        return ASYNC_FAULTS.get(str(settings.options["fault"]), ThreadedAdapter)(inner)
 
     def borrow(self, client: object, settings: Settings) -> Adapter:
         raise InvalidInput("a stranger has no client to borrow")

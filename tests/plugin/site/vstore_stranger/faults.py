@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import time
@@ -18,7 +19,7 @@ from vstore.memory.store import CAPABILITIES, MemoryAdapter, MemoryCollection, _
 from vstore.threaded import ThreadedAdapter, _ThreadedCollection
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
 
-__all__ = ["FAULTS", "BlockingAdapter", "StrangerAdapter", "make"]
+__all__ = ["ASYNC_FAULTS", "FAULTS", "StrangerAdapter", "make"]
 
 LESS = ("nested_metadata", "nested_paths", "matches", "string_ordering", "int64_ordering", "rename", "search_probes")
 SOUND = replace(
@@ -254,6 +255,58 @@ class OffsetScan(MemoryCollection):
             yield page, str(start)
 
 
+class CursorIsAnOffset(MemoryCollection):
+    """Holds the ids of one scan, and goes on by their number."""
+
+    def scan(self, where: Any, batch_size: int, after: str | None, include: Include) -> Iterator[tuple[Records, str]]:
+        with self._open():
+            ids = sorted(self._matching(where))
+        for start in range(0 if after is None else int(after), len(ids), batch_size):
+            with self._open():
+                page = self._columns([i for i in ids[start : start + batch_size] if i in self._rows], include)
+            if len(page):
+                yield page, str(start + batch_size)
+
+
+class DeletesTheFirst(MemoryCollection):
+    """As many as a database lists at once."""
+
+    def delete_where(self, where: Filter) -> None:
+        with self._open():
+            self.delete_ids(self._matching(where)[:5000])
+
+
+class BuildsAnEmptyIndex(MemoryCollection):
+    built = 0
+
+    def defer_index(self) -> None:
+        self.built = 0
+
+    def build_index(self) -> None:
+        self.built = len(self._rows)
+
+    def query(self, *args: Any, **kwargs: Any) -> list[Hits]:
+        known = set(list(self._rows)[: self.built or None])
+        found = super().query(*args, **kwargs)
+        return [hits if known >= set(hits.ids) else hits[:0] for hits in found]
+
+
+class FollowsTheName(MemoryCollection):
+    def _open(self) -> Any:
+        made_anew = self._store._collections.get(self._info.name)
+        if self._dropped and made_anew is not None:
+            self._rows, self._dropped, self._sorted = made_anew._rows, False, None
+        return super()._open()
+
+
+class StaleHandles(StrangerAdapter):
+    def open(self, name: str) -> MemoryCollection:
+        found = super().open(name)
+        twin = MemoryCollection(found.info, self)
+        twin._rows = dict(found._rows)
+        return twin
+
+
 class TornUpsert(MemoryCollection):
     """Writes column by column, with nothing to hold others off, and takes longer for one column than for another."""
 
@@ -319,10 +372,35 @@ class BlockingAdapter(ThreadedAdapter):
         return _BlockingCollection(self._inner.create(info))
 
 
+class ForgetfulAdapter(ThreadedAdapter):
+    """A write that is cancelled never gives its lock back."""
+
+    async def create(self, info: CollectionInfo) -> Any:
+        return _ForgetfulCollection(self._inner.create(info))
+
+
+class _ForgetfulCollection(_ThreadedCollection):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self._lock = asyncio.Lock()
+
+    async def upsert(self, records: Records) -> None:
+        async with asyncio.timeout(1):
+            await self._lock.acquire()
+        await super().upsert(records)
+        self._lock.release()
+
+
 class _BlockingCollection(_ThreadedCollection):
     async def upsert(self, records: Records) -> None:
         time.sleep(0.4)  # noqa: ASYNC251  # this is the fault
         self._inner.upsert(records)
+
+
+ASYNC_FAULTS: dict[str, type[ThreadedAdapter]] = {
+    "blocks_the_loop": BlockingAdapter,
+    "keeps_a_cancelled_lock": ForgetfulAdapter,
+}
 
 
 def _with(kind: type[MemoryCollection]) -> type[StrangerAdapter]:
@@ -354,10 +432,16 @@ FAULTS: dict[str, tuple[type[StrangerAdapter], str]] = {
     "mutates_metadata": (_with(MutatesMetadata), "WR-3"),
     "keeps_the_callers_array": (_with(KeepsTheCallersArray), "WR-3"),
     "offset_scan": (_with(OffsetScan), "SCAN-1"),
+    "cursor_is_an_offset": (_with(CursorIsAnOffset), "SCAN-2"),
+    "deletes_the_first": (_with(DeletesTheFirst), "WR-2"),
+    "builds_an_empty_index": (_with(BuildsAnEmptyIndex), "QRY-3"),
+    "follows_the_name": (_with(FollowsTheName), "COL-3"),
+    "stale_handles": (StaleHandles, "WR-1"),
     "torn_upsert": (_with(TornUpsert), "CON-1"),
     "leaks_key_errors": (Leaky, "ERR-1"),
     "forgets_the_metric": (ForgetsTheMetric, "COL-2"),
     "takes_names_for_paths": (TakesNamesForPaths, "COL-1"),
+    "keeps_a_cancelled_lock": (StrangerAdapter, "CON-2"),
     "blocks_the_loop": (StrangerAdapter, "CON-2"),
 }
 
