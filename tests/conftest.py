@@ -1,10 +1,19 @@
-"""The tests of one adapter stay on one worker of pytest-xdist, so that the server they share is started once."""
+"""The tests of one adapter stay on one worker of pytest-xdist, so that the server they share is started once.
+
+What Hypothesis makes is the same in every run, and no example fails because the machine was busy.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "vstore", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("vstore")
 
 ADAPTERS = Path(__file__).parent / "adapters"
 

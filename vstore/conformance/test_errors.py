@@ -120,13 +120,14 @@ def test_every_call_ends_within_its_timeout(session: Session) -> None:
     for wrong in (0, -1, float("nan"), float("inf"), "5", None, True):
         with pytest.raises(InvalidInput):
             session.connect(session.target.url, timeout=wrong)  # type: ignore[arg-type]
-    session.release()
     name = unique_name()
+    session.store.create_collection(name, dimension=64)  # what is made when its time is up stays for later tests
+    session.release()
 
     def impatient() -> None:
         store = session.connect(session.target.url, timeout=0.05)
         try:
-            c = store.create_collection(name, dimension=64)
+            c = store.create_collection(name, dimension=64, exist_ok=True)
             for turn in range(2):
                 c.upsert(names(1000), rows(1000, 64, seed=turn))
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,8 +17,11 @@ from vstore.conformance.session import Session
 
 
 @contextmanager
-def _meanwhile(work: Callable[[int], None]) -> Iterator[None]:
-    """Runs ``work(0)``, ``work(1)``, … in another thread until the block ends; its errors are raised here."""
+def _meanwhile(work: Callable[[int], None]) -> Iterator[Callable[[], int]]:
+    """Runs ``work(0)``, ``work(1)``, … in another thread until the block ends; its errors are raised here.
+
+    Gives what tells how many have ended.
+    """
     stop = threading.Event()
     errors: list[BaseException] = []
     turns = 0
@@ -34,13 +38,12 @@ def _meanwhile(work: Callable[[int], None]) -> Iterator[None]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield
+        yield lambda: turns
     finally:
         stop.set()
         thread.join()
-    if errors:
-        raise errors[0]
-    assert turns, "nothing was written meanwhile"
+        if errors:
+            raise errors[0]
 
 
 @clause("SCAN-1")
@@ -67,8 +70,11 @@ def test_a_scan_under_writes_brings_what_was_there_throughout_once(new: New) -> 
         c.update(steady[turn % 60 :: 60], metadatas=[{"n": turn}] * len(steady[turn % 60 :: 60]))
         c.delete([f"d{turn % 200:05}", f"s{(turn + 30) % 60:03}x", f"a{(turn + 30) % 60:03}x"])
 
-    with _meanwhile(write):
-        for _ in range(3):
+    with _meanwhile(write) as turns:
+        scans, deadline = 0, time.monotonic() + 60
+        while scans < 3 or turns() < 3:
+            assert time.monotonic() < deadline, "nothing was written meanwhile"
+            scans += 1
             ids = [record.id for page in c.scan(batch_size=37) for record in page.records]
             assert len(set(ids)) == len(ids), "a record came twice"
             assert set(steady) <= set(ids), f"missed: {sorted(set(steady) - set(ids))[:5]}"

@@ -66,14 +66,21 @@ def test_idle_connections_that_were_killed_are_not_handed_out(
     store: vstore.Store, sql: psycopg.Connection[Any]
 ) -> None:
     docs = _collection(store)
+
+    def kill_all() -> None:
+        killed = set(_backends(sql))
+        for pid in killed:
+            sql.execute("select pg_terminate_backend(%s)", (pid,))
+        deadline = time.monotonic() + 60
+        while killed & set(_backends(sql)):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(0.05)  # its farewell was sent before
+
     for _ in range(5):
-        for pid in _backends(sql):
-            sql.execute("select pg_terminate_backend(%s)", (pid,))
-        time.sleep(0.05)
+        kill_all()
         assert docs.count() == 2
-        for pid in _backends(sql):
-            sql.execute("select pg_terminate_backend(%s)", (pid,))
-        time.sleep(0.05)
+        kill_all()
         docs.upsert(ids=["a"], vectors=[[0, 0]])
         assert docs.get(["a"]).ids == ["a"]
 
@@ -94,8 +101,8 @@ def test_a_connection_killed_within_a_statement_gives_unavailable_or_the_right_a
     killer.start()
     answers: set[int] = set()
     try:
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
+        begun = time.monotonic()
+        while time.monotonic() < begun + (3 if answers else 60):  # on a busy machine few get through
             try:
                 answers.add(docs.count())
                 docs.upsert(ids=["a", "b"], vectors=[[0, 0], [1, 1]])

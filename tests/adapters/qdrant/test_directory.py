@@ -219,9 +219,9 @@ def test_deleting_by_a_filter_builds_no_index_of_a_small_collection(
 
 
 def test_the_event_loop_runs_while_the_engine_works(tmp_path: Path) -> None:
-    async def run() -> float:
+    async def run(attempt: int) -> float:
         async with aio.connect(f"qdrant:{tmp_path}") as store:
-            c = await store.create_collection("docs", dimension=384)
+            c = await store.create_collection(f"docs{attempt}", dimension=384)
             vectors = np.random.default_rng(1).normal(size=(12_000, 384)).astype(np.float32)
             adding = asyncio.create_task(c.add([f"r{i}" for i in range(12_000)], vectors))
             longest, last = 0.0, time.perf_counter()
@@ -233,7 +233,8 @@ def test_the_event_loop_runs_while_the_engine_works(tmp_path: Path) -> None:
             assert await c.count() == 12_000
             return longest
 
-    assert asyncio.run(run()) < 1.0  # building the index in this process would hold it for three seconds
+    # building the index in this process would hold it for three seconds, each time
+    assert any(asyncio.run(run(attempt)) < 1.0 for attempt in range(3))
 
 
 def test_a_range_is_answered_from_an_index_made_when_it_is_first_asked_for(tmp_path: Path) -> None:
