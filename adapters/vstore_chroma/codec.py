@@ -221,12 +221,14 @@ class Columns:
         A column without any value is left out: Chroma refuses an empty dict, and a column of None costs.
         """
         documents, metadatas = self.documents, self.metadatas
-        return {
-            "ids": self.ids,
-            "embeddings": self.embeddings,
-            "documents": documents if documents is not None and any(d is not None for d in documents) else None,
-            "metadatas": [m or None for m in metadatas] if metadatas is not None and any(metadatas) else None,
-        }
+        given: dict[str, Any] = {"ids": self.ids}
+        if self.embeddings is not None:
+            given["embeddings"] = self.embeddings
+        if documents is not None and any(d is not None for d in documents):
+            given["documents"] = documents
+        if metadatas is not None and any(metadatas):
+            given["metadatas"] = [m or None for m in metadatas]
+        return given
 
 
 def split(columns: Columns, max_rows: int, max_bytes: int | None) -> Iterator[Columns]:

@@ -111,7 +111,7 @@ def test_columns_are_split_by_rows_and_by_bytes() -> None:
 
 def test_columns_without_a_value_are_not_sent() -> None:
     arguments = Columns(["a", "b"], None, [None, None], [{}, {}]).arguments()
-    assert arguments == {"ids": ["a", "b"], "embeddings": None, "documents": None, "metadatas": None}
+    assert arguments == {"ids": ["a", "b"]}
     assert Columns(["a", "b"], None, [None, "x"], [{}, {"k": 1}]).arguments()["metadatas"] == [None, {"k": 1}]
 
 
