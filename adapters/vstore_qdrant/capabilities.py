@@ -62,7 +62,10 @@ def capabilities(
         else native(),
         document_contains=native("compares with every document that the rest of the filter leaves")
         if substring
-        else no("Qdrant has a substring condition from version 1.20; older ones compare by word, or not exactly"),
+        else emulated(
+            "Qdrant has a substring condition from version 1.20; before, the documents that the rest of the filter "
+            "leaves are read and looked at here, and a query compares their vectors one by one"
+        ),
         string_ordering=no("Qdrant orders numbers only"),
         matches=no("Qdrant has no regular expressions"),
         nested_metadata=native(),

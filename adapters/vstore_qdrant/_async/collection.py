@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 from uuid import UUID
 
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Support
 from vstore.errors import AlreadyExists, InvalidInput, NotFound, brief, following
-from vstore.filters.tree import Filter
+from vstore.filters.sieve import Sieve, sieve
+from vstore.filters.tree import DocumentContains, Filter
+from vstore.scores import Best
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_qdrant._async._run import Lock
 from vstore_qdrant._async.port import AsyncDatabase, AsyncTable
@@ -30,6 +32,8 @@ from vstore_qdrant.compile import compile_filter
 __all__ = ["AsyncQdrantCollection"]
 
 _IDS_AT_ONCE: Final = 1000
+_IDS: Final = Include()
+_VECTORS: Final = Include(vectors=True)
 _ALL_BUT_SHADOWS: Final = Fields(("id", "document", "metadata", "exact", "norm"), vectors=False)
 
 
@@ -45,6 +49,7 @@ class AsyncQdrantCollection:
         self._table = table
         self._lock = lock
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
+        self._substrings = capabilities.document_contains.support is Support.NATIVE
         self._read = AsyncReader(table)
 
     @property
@@ -112,6 +117,8 @@ class AsyncQdrantCollection:
         exact: bool,
         search: Search | None,
     ) -> list[Hits]:
+        if self._sieve(where) is not None:
+            return await self._sifted(vectors, k, where, include)
         condition = None if where is None else compile_filter(where)
         if exact:
             return await self._read.exact(vectors, k, condition, include)
@@ -121,36 +128,64 @@ class AsyncQdrantCollection:
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
         # Qdrant scrolls in the order of ids, from a given one on: what is written meanwhile moves nothing
-        condition = None if where is None else compile_filter(where)
-        info, wanted = self.info, fields(include, self.info.metric)
+        sifting = self._sieve(where)
+        asked, read = (where, include) if sifting is None else (sifting.asked, sifting.read(include))
+        condition = None if asked is None else compile_filter(asked)
+        metric, wanted = self.info.metric, fields(read, self.info.metric)
         while True:
             start = None if after is None else _behind(after)
             found, after = await self._table.scroll(condition, batch_size, start, wanted)
             if not len(found):
                 return
-            yield to_records(found, include, info.metric), after
+            page = to_records(found, read, metric)
+            if sifting is not None:
+                page = sifting.keep(page, include)
+            if page.ids:
+                yield page, after
 
     async def delete_ids(self, ids: Sequence[str]) -> None:
-        wanted = [point_id(i) for i in ids]
         async with self._lock:
-            for rows in _even(len(ids), _IDS_AT_ONCE):
-                with following(ids[: rows.start]):
-                    await self._table.delete(wanted[rows])
+            await self._delete(ids)
 
     async def delete_where(self, where: Filter) -> None:
         async with self._lock:
-            await self._table.delete_where(compile_filter(where))
+            if self._sieve(where) is None:
+                await self._table.delete_where(compile_filter(where))
+                return
+            ids = [record_id async for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS) for record_id in page.ids]
+            await self._delete(ids)
 
     async def clear(self) -> None:
         async with self._lock:
             await self._table.clear()
 
     async def count(self, where: Filter | None) -> int:
+        if self._sieve(where) is not None:
+            return sum([len(page) async for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS)])
         return await self._table.count(None if where is None else compile_filter(where))
 
     async def rename(self, name: str) -> None:
         async with self._lock:
             await self._database.rename(self.info.name, name)
+
+    def _sieve(self, where: Filter | None) -> Sieve | None:
+        """How to answer a filter that looks into documents where Qdrant cannot; None where it answers all of it."""
+        if where is None or self._substrings:
+            return None
+        return sieve(where, lambda leaf: isinstance(leaf, DocumentContains))
+
+    async def _sifted(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+        """The true nearest: the vectors that match are read page by page, and k kept for each query."""
+        best = Best(self.info.metric, queries, k)
+        async for page, _ in self.scan(where, _IDS_AT_ONCE, None, _VECTORS):
+            best.take(page)
+        return best.hits(await self.get(best.ids, include))
+
+    async def _delete(self, ids: Sequence[str]) -> None:
+        wanted = [point_id(i) for i in ids]
+        for rows in _even(len(ids), _IDS_AT_ONCE):
+            with following(ids[: rows.start]):
+                await self._table.delete(wanted[rows])
 
     async def _present(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()

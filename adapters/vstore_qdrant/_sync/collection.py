@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Support
 from vstore.errors import AlreadyExists, InvalidInput, NotFound, brief, following
-from vstore.filters.tree import Filter
+from vstore.filters.sieve import Sieve, sieve
+from vstore.filters.tree import DocumentContains, Filter
+from vstore.scores import Best
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_qdrant._sync._run import Lock
 from vstore_qdrant._sync.port import Database, Table
@@ -31,6 +33,8 @@ from vstore_qdrant.compile import compile_filter
 __all__ = ["QdrantCollection"]
 
 _IDS_AT_ONCE: Final = 1000
+_IDS: Final = Include()
+_VECTORS: Final = Include(vectors=True)
 _ALL_BUT_SHADOWS: Final = Fields(("id", "document", "metadata", "exact", "norm"), vectors=False)
 
 
@@ -46,6 +50,7 @@ class QdrantCollection:
         self._table = table
         self._lock = lock
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
+        self._substrings = capabilities.document_contains.support is Support.NATIVE
         self._read = Reader(table)
 
     @property
@@ -113,6 +118,8 @@ class QdrantCollection:
         exact: bool,
         search: Search | None,
     ) -> list[Hits]:
+        if self._sieve(where) is not None:
+            return self._sifted(vectors, k, where, include)
         condition = None if where is None else compile_filter(where)
         if exact:
             return self._read.exact(vectors, k, condition, include)
@@ -122,36 +129,64 @@ class QdrantCollection:
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
         # Qdrant scrolls in the order of ids, from a given one on: what is written meanwhile moves nothing
-        condition = None if where is None else compile_filter(where)
-        info, wanted = self.info, fields(include, self.info.metric)
+        sifting = self._sieve(where)
+        asked, read = (where, include) if sifting is None else (sifting.asked, sifting.read(include))
+        condition = None if asked is None else compile_filter(asked)
+        metric, wanted = self.info.metric, fields(read, self.info.metric)
         while True:
             start = None if after is None else _behind(after)
             found, after = self._table.scroll(condition, batch_size, start, wanted)
             if not len(found):
                 return
-            yield to_records(found, include, info.metric), after
+            page = to_records(found, read, metric)
+            if sifting is not None:
+                page = sifting.keep(page, include)
+            if page.ids:
+                yield page, after
 
     def delete_ids(self, ids: Sequence[str]) -> None:
-        wanted = [point_id(i) for i in ids]
         with self._lock:
-            for rows in _even(len(ids), _IDS_AT_ONCE):
-                with following(ids[: rows.start]):
-                    self._table.delete(wanted[rows])
+            self._delete(ids)
 
     def delete_where(self, where: Filter) -> None:
         with self._lock:
-            self._table.delete_where(compile_filter(where))
+            if self._sieve(where) is None:
+                self._table.delete_where(compile_filter(where))
+                return
+            ids = [record_id for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS) for record_id in page.ids]
+            self._delete(ids)
 
     def clear(self) -> None:
         with self._lock:
             self._table.clear()
 
     def count(self, where: Filter | None) -> int:
+        if self._sieve(where) is not None:
+            return sum([len(page) for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS)])
         return self._table.count(None if where is None else compile_filter(where))
 
     def rename(self, name: str) -> None:
         with self._lock:
             self._database.rename(self.info.name, name)
+
+    def _sieve(self, where: Filter | None) -> Sieve | None:
+        """How to answer a filter that looks into documents where Qdrant cannot; None where it answers all of it."""
+        if where is None or self._substrings:
+            return None
+        return sieve(where, lambda leaf: isinstance(leaf, DocumentContains))
+
+    def _sifted(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+        """The true nearest: the vectors that match are read page by page, and k kept for each query."""
+        best = Best(self.info.metric, queries, k)
+        for page, _ in self.scan(where, _IDS_AT_ONCE, None, _VECTORS):
+            best.take(page)
+        return best.hits(self.get(best.ids, include))
+
+    def _delete(self, ids: Sequence[str]) -> None:
+        wanted = [point_id(i) for i in ids]
+        for rows in _even(len(ids), _IDS_AT_ONCE):
+            with following(ids[: rows.start]):
+                self._table.delete(wanted[rows])
 
     def _present(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()
