@@ -92,9 +92,10 @@ def demo(
 ) -> None:
     """A tour through four databases without server or network, in about half a minute.
 
-    Writes 1,797 handwritten digits into an embedded Chroma and asks a filtered question. Then copies everything
-    to Qdrant, from there to Milvus and on to PostgreSQL with pgvector; at each stop it checks that nothing is
-    lost and asks the same question. Example: vstore demo --from qdrant --to pgvector
+    Writes 1,797 handwritten digits into an embedded Chroma and asks a filtered question.
+    Then copies everything to Qdrant, from there to Milvus and on to PostgreSQL with pgvector.
+    At each stop it checks that nothing is lost and asks the same question.
+    Example: vstore demo --from qdrant --to pgvector
     """
     from vstore.cli.demo import run
 
@@ -112,8 +113,9 @@ def inspect(
 ) -> None:
     """What a store is: version, collections with their counts, and what it can do; or what one collection is.
 
-    For a collection that vstore did not create it proposes the mapping to read it with, as JSON: saved to a file, and
-    changed where need be, it is what --mapping takes. Example: vstore inspect chroma:./data
+    For a collection that vstore did not create it proposes the mapping to read it with, as JSON.
+    Saved to a file, and changed where need be, that is what --mapping takes.
+    Example: vstore inspect chroma:./data
     """
     from vstore.cli.inspect import run, run_collection
 
@@ -163,8 +165,8 @@ def copy(
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
-    Killed or interrupted, the same command goes on where it ended. Exit codes: 0 copied and verified, 1 failed,
-    2 usage, 3 copied but different, 4 incomplete and resumable, 5 records were refused.
+    Killed or interrupted, the same command goes on where it ended.
+    Exit codes: 0 copied and verified, 1 failed, 2 usage, 3 different, 4 incomplete and resumable, 5 records refused.
     Example: vstore copy chroma:./data qdrant://localhost:6333 --collection docs
     """
     from vstore.cli.copy import run
@@ -219,8 +221,8 @@ def verify(
 ) -> None:
     """Compares a collection in two stores: ids both ways, vectors, documents, metadata with their types, and search.
 
-    Exit codes: 0 equal, 1 failed, 2 usage, 3 different. Example: vstore verify chroma:./data pgvector:./pg
-    --collection docs
+    Exit codes: 0 equal, 1 failed, 2 usage, 3 different.
+    Example: vstore verify chroma:./data pgvector:./pg --collection docs
     """
     from vstore.cli.verify import run
 
@@ -306,8 +308,8 @@ def load(
 ) -> None:
     """Loads texts from a file into a collection, embedding them.
 
-    Killed or interrupted, the same command goes on where it ended, and embeds nothing twice. Exit codes: 0 all rows
-    are loaded, 1 failed, 2 usage, 4 incomplete and resumable, 5 rows were refused.
+    Killed or interrupted, the same command goes on where it ended, and embeds nothing twice.
+    Exit codes: 0 all rows are loaded, 1 failed, 2 usage, 4 incomplete and resumable, 5 rows were refused.
     Example: vstore load docs.jsonl chroma:./data docs --text body --id id --metadata title,year --embed lexical:512
     """
     from vstore.cli.load import run
@@ -343,8 +345,9 @@ def conform(
 ) -> None:
     """Runs the conformance suite on a store and tells clause by clause what holds.
 
-    It creates collections named vstore_conf_… and deletes them again; nothing else is touched. The exit code
-    is 0 if every clause holds, 1 if any fails. Example: vstore conform chroma:./data
+    It creates collections named vstore_conf_… and deletes them again; nothing else is touched.
+    The exit code is 0 if every clause holds, 1 if any fails.
+    Example: vstore conform chroma:./data
     """
     from vstore.cli.conform import run
 

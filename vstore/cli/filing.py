@@ -137,9 +137,9 @@ def import_(
 ) -> None:
     """Reads files into a collection, and compares the two record by record.
 
-    Files that vstore wrote are checked against their manifest; of others every record is checked, and what is
-    what is told by options. Nothing is written before. Killed or interrupted, the same command goes on where it
-    ended. Exit codes are those of copy.
+    Files that vstore wrote are checked against their manifest, before anything is written.
+    Of others every record is checked, and what is what is told by options.
+    Killed or interrupted, the same command goes on where it ended. Exit codes are those of copy.
     Example: vstore import dump.parquet pgvector:./pg --id key --vector embedding --metric cosine
     """
     from vstore.cli.copy import run
