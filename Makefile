@@ -59,7 +59,7 @@ test-foreign: ## what LangChain, LlamaIndex, Haystack and mem0 write, written by
 		$(PYTHON) -m venv .venv-foreign-$$set && \
 		.venv-foreign-$$set/bin/python -m pip install --quiet --disable-pip-version-check \
 			-r tests/foreign/$$set.txt -e '.[demo,conformance]' && \
-		MEM0_TELEMETRY=False .venv-foreign-$$set/bin/python -m pytest -m nightly tests/foreign || exit 1; \
+		VSTORE_FOREIGN=$$set MEM0_TELEMETRY=False .venv-foreign-$$set/bin/python -m pytest -m nightly tests/foreign || exit 1; \
 	done
 
 check: $(VENV)/.installed ## lint, types, import contract, generated code
