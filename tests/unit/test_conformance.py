@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,9 @@ def test_a_report_reads_back_and_counts() -> None:
 
 def test_the_table_shares_footnotes_and_refuses_failed_runs() -> None:
     report = a_report()
-    text = table([report, a_report()])
+    other = replace(a_report(), url="qdrant::memory:", backend="qdrant", reached="embedded")
+    text = table([report, other])
+    assert "| | memory (memory) | qdrant (in memory) |" in text
     assert text.count("every collection here was made by vstore") == 1
     assert "| `mapping` | NO[^" in text
     assert "| `exact_query` | NATIVE | NATIVE |" in text

@@ -35,7 +35,7 @@ def table(reports: Sequence[Report]) -> str:
         "NATIVE: the database does it. EMULATED: the adapter does it, exactly, at the cost in the note.",
         "NO: it raises `Unsupported` before any I/O.",
         "",
-        "| | " + " | ".join(f"{report.backend} ({report.reached})" for report in reports) + " |",
+        "| | " + " | ".join(map(_column, reports)) + " |",
         "|---|" + "---|" * len(reports),
         "| server | " + " | ".join(report.server_version or "-" for report in reports) + " |",
         "| client | " + " | ".join(report.client_version or "-" for report in reports) + " |",
@@ -50,6 +50,11 @@ def table(reports: Sequence[Report]) -> str:
     lines += ["| clauses passed | " + " | ".join(_clauses(report) for report in reports) + " |", ""]
     lines += [f"[^{number}]: {note}" for note, number in notes.items()]
     return "\n".join(lines) + "\n"
+
+
+def _column(report: Report) -> str:
+    # an engine in memory may be another one than that in a directory
+    return f"{report.backend} ({'in memory' if report.url.endswith(':memory:') else report.reached})"
 
 
 def _cell(report: Report, name: str, notes: dict[str, int]) -> str:
