@@ -16,7 +16,11 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 import vstore
 from tests.qdrant_double import Double
 from tests.servers import free_port
-from vstore import aio, errors
+from vstore import F, aio, errors
+from vstore.capabilities import Support
+from vstore.filters.tree import DocumentContains, Filter, leaves
+from vstore_qdrant.compile import compile_filter
+from vstore_qdrant.conditions import Condition
 from vstore_qdrant.models import _QUOTED
 
 Connect = Callable[..., Any]
@@ -114,13 +118,38 @@ def test_a_server_that_is_too_old_is_refused(connect: Connect, double: Double) -
         connect(double.url)
 
 
-def test_the_version_decides_on_substrings(double: Double) -> None:
+def test_a_server_without_substrings_is_asked_the_rest(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Filter] = []
+
+    def watched(where: Filter) -> Condition:
+        asked.append(where)
+        return compile_filter(where)
+
+    monkeypatch.setattr("vstore_qdrant._sync.collection.compile_filter", watched)
     double.version = "1.19.2"
+    text, even = F.document.contains("a%"), F("part") == 0
     with vstore.connect(double.url) as store:
-        assert not store.capabilities.document_contains
-        c = store.create_collection("old_server", dimension=2)
-        with pytest.raises(errors.Unsupported):
-            c.count(vstore.F.document.contains("a"))
+        assert store.capabilities.document_contains.support is Support.EMULATED
+        c = store.create_collection("old_server", dimension=2, metric="l2")
+        names = [f"r{n:04}" for n in range(2500)]
+        documents = ["a%b" if n % 5 == 0 else "ab" for n in range(2500)]
+        vectors = np.array([[n, 0] for n in range(2500)], np.float32)
+        c.add(names, vectors, documents, [{"part": n % 2} for n in range(2500)])
+        assert c.count(text) == 500
+        assert c.count(text & even) == 250
+        assert c.count(~text | even) == 2250
+        assert c.query(vector=[2404.0, 0.0], k=3, where=text & ~even).ids == ["r2405", "r2395", "r2415"]
+        hits = c.query(vector=[0.0, 0.0], k=2, where=text, exact=True, include=("documents",))
+        assert (hits.ids, hits.records.documents, hits.records.metadatas) == (["r0000", "r0005"], ["a%b"] * 2, None)
+        pages = list(c.scan(where=text, batch_size=100, include=()))
+        assert sorted(i for page in pages for i in page.records.ids) == names[::5]
+        rest = list(c.scan(where=text, batch_size=100, after=pages[2].cursor))
+        assert [page.records.ids for page in rest] == [page.records.ids for page in pages[3:]]
+        c.delete(where=text & even)
+        assert c.count() == 2250
+        assert c.count(text) == 250
+        assert asked
+        assert not any(isinstance(leaf, DocumentContains) for where in asked for leaf in leaves(where))
         store.delete_collection("old_server")
 
 
