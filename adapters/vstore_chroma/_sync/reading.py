@@ -165,9 +165,7 @@ class Reader:
                 distance = distances(self._metric, query, vectors)
         elif self._recompute and records.vectors is not None:
             distance = distances(self._metric, query, records.vectors)
-        if not include.vectors and records.vectors is not None:
-            records = records.without_vectors()
-        return ranked(self._metric, records, distance, k)
+        return ranked(self._metric, records.only(include), distance, k)
 
 
 def _both(records: Records, others: Records) -> Records:

@@ -163,9 +163,7 @@ class AsyncSearcher:
     def _compared(self, query: VectorArray, records: Records, include: Include) -> Hits:
         assert records.vectors is not None
         distance = distances(self._read.info.metric, query, records.vectors)
-        if not include.vectors:
-            records = records.without_vectors()
-        return ranked(self._read.info.metric, records, distance, max(1, len(records)))
+        return ranked(self._read.info.metric, records.only(include), distance, max(1, len(records)))
 
 
 def _row(hit: Any) -> dict[str, Any]:
