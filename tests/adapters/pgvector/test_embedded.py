@@ -126,7 +126,7 @@ def test_an_initdb_that_is_killed(tmp_path: Path, untouched: bool, monkeypatch: 
 if [ -s {once} ]; then exec {real / "initdb"} "$@"; fi
 echo begun > {once}
 {"" if untouched else f"echo 18 > {folder / 'PG_VERSION'}"}
-kill -BUS $$
+kill -KILL $$
 """
     )
     (binaries / "initdb").chmod(0o755)
