@@ -1,7 +1,7 @@
 """Records to and from the rows that Milvus stores.
 
-A row has the fields ``id``, ``vector``, ``document``, ``metadata``, ``facts`` and ``lists``. ``metadata`` is
-what the user gave, as JSON; ``facts`` and ``lists`` are what filters ask (``vstore_milvus.compile``).
+A row has the fields ``id``, ``vector``, ``document``, ``metadata`` and ``facts``. ``metadata`` is what the user gave,
+as JSON; ``facts`` is what filters ask (``vstore_milvus.compile``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from vstore.codec import from_json, to_json
 from vstore.types import Include, Metadata, Records
-from vstore_milvus.tokens import element, scalar
+from vstore_milvus.tokens import LISTS, SCALARS, element, scalar
 
 __all__ = ["encode", "fields", "split", "to_records"]
 
@@ -36,9 +36,9 @@ def encode(records: Records) -> list[Row]:
     rows: list[Row] = []
     for record_id, vector, document, metadata in zip(records.ids, records.vectors, documents, metadatas, strict=True):
         if metadata:
-            text, facts, lists = to_json(metadata), *_shadow(metadata)
+            text, facts = to_json(metadata), _facts(metadata)
         else:
-            text = facts = lists = _NOTHING
+            text = facts = _NOTHING
         rows.append(
             {
                 "id": record_id,
@@ -46,23 +46,21 @@ def encode(records: Records) -> list[Row]:
                 "document": "" if document is None else document or _EMPTY,
                 "metadata": text,
                 "facts": facts,
-                "lists": lists,
             }
         )
     return rows
 
 
-def _shadow(metadata: Metadata) -> tuple[str, str]:
-    facts: dict[str, str] = {}
-    lists: dict[str, list[str]] = {}
+def _facts(metadata: Metadata) -> str:
+    facts: dict[str, str | list[str]] = {}
     for key, value in metadata.items():
         if isinstance(value, dict):
             continue  # nested metadata is for Milvus Lite, whose filters do not ask here
         if isinstance(value, list):
-            lists[key] = list(dict.fromkeys(map(element, value)))
+            facts[LISTS + key] = list(dict.fromkeys(map(element, value)))
         else:
-            facts[key] = scalar(value)
-    return _dumps(facts) if facts else _NOTHING, _dumps(lists) if lists else _NOTHING
+            facts[SCALARS + key] = scalar(value)
+    return _dumps(facts)
 
 
 def fields(include: Include) -> list[str]:
@@ -106,7 +104,7 @@ def split(rows: Sequence[Row], most_rows: int, most_bytes: int, dimension: int) 
     size = 0
     for row in rows:
         # a character has at most four bytes; the sum need not be exact, it keeps far from the server's limit
-        texts = len(row["document"]) + len(row["metadata"]) + len(row["facts"]) + len(row["lists"])
+        texts = len(row["document"]) + len(row["metadata"]) + len(row["facts"])
         width = 4 * dimension + 4 * texts + 600
         if part and (len(part) == most_rows or size + width > most_bytes):
             yield part

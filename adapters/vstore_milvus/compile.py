@@ -1,8 +1,8 @@
 """Filters in normal form to Milvus's expressions.
 
-Every record has two JSON fields for filters: ``facts`` maps a key to the string of its scalar, ``lists`` a key
-to the strings of its list's elements (``vstore_milvus.tokens``). So a key is in one of them at most, and all
-that is asked of Milvus is to compare strings, and whether a path is there.
+Every record has a JSON field for filters, ``facts``: under ``s`` and a key is the string of its scalar, under ``l`` and
+a key are the strings of its list's elements (``vstore_milvus.tokens``). A key is there in one of the two ways at most,
+and all that is asked of Milvus is to compare strings, and whether a path is there.
 
 Versions of Milvus disagree on a path that is missing under ``!=``, ``not in`` and ``not`` (two-valued up to
 2.4, three-valued later). A negated leaf therefore asks first whether the path is there.
@@ -30,7 +30,17 @@ from vstore.filters.tree import (
     OrderOp,
 )
 from vstore.types import Scalar
-from vstore_milvus.tokens import ABOVE_NUMBERS, ABOVE_TEXTS, NUMBERS, TEXTS, element, literal, scalar
+from vstore_milvus.tokens import (
+    ABOVE_NUMBERS,
+    ABOVE_TEXTS,
+    LISTS,
+    NUMBERS,
+    SCALARS,
+    TEXTS,
+    element,
+    literal,
+    scalar,
+)
 
 __all__ = ["MAX_EXPRESSION_BYTES", "compile_filter", "unanswered", "with_ids"]
 
@@ -157,11 +167,11 @@ def _bounds(value: object) -> tuple[str, str]:
 
 
 def _fact(key: str) -> str:
-    return f"facts[{literal(key)}]"
+    return f"facts[{literal(SCALARS + key)}]"
 
 
 def _list(key: str) -> str:
-    return f"lists[{literal(key)}]"
+    return f"facts[{literal(LISTS + key)}]"
 
 
 def _join(operator: str, parts: Sequence[str]) -> str:

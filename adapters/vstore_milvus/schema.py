@@ -34,7 +34,6 @@ def fields_of(info: CollectionInfo) -> CollectionSchema:
     schema.add_field("document", DataType.VARCHAR, max_length=_MAX_DOCUMENT_BYTES)
     schema.add_field("metadata", DataType.JSON)
     schema.add_field("facts", DataType.JSON)
-    schema.add_field("lists", DataType.JSON)
     return schema
 
 

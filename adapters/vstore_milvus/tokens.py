@@ -19,7 +19,11 @@ from typing import Final
 from vstore.filters.rewrite import micros
 from vstore.types import Scalar
 
-__all__ = ["ABOVE_NUMBERS", "ABOVE_TEXTS", "NUMBERS", "TEXTS", "element", "literal", "scalar"]
+__all__ = ["ABOVE_NUMBERS", "ABOVE_TEXTS", "LISTS", "NUMBERS", "SCALARS", "TEXTS", "element", "literal", "scalar"]
+
+# before a key: its value is a scalar, or a list
+SCALARS: Final = "s"
+LISTS: Final = "l"
 
 NUMBERS: Final = "n"
 ABOVE_NUMBERS: Final = "o"

@@ -10,8 +10,8 @@ from vstore.filters import normalize
 from vstore.filters.tree import Filter
 from vstore_milvus.compile import MAX_EXPRESSION_BYTES, compile_filter, with_ids
 
-HAS = '(exists facts["k"])'
-HAS_LIST = '(exists lists["k"])'
+HAS = '(exists facts["sk"])'
+HAS_LIST = '(exists facts["lk"])'
 
 
 def compiled(node: Filter) -> str:
@@ -23,28 +23,28 @@ def compiled(node: Filter) -> str:
 @pytest.mark.parametrize(
     ("node", "expression"),
     [
-        (F("k") == "a", '(facts["k"] == "sa")'),
-        (F("k") == 5, '(facts["k"] == "nc014")'),
-        (F("k") == 5.0, '(facts["k"] == "nc014")'),
-        (F("k") == True, '(facts["k"] == "b1")'),  # noqa: E712
-        (F("k") != "a", f'((not {HAS}) or (facts["k"] != "sa"))'),
-        (F("k").in_(["a", 5]), '(facts["k"] in ["sa","nc014"])'),
-        (F("k").not_in(["a", 5]), f'((not {HAS}) or (facts["k"] not in ["sa","nc014"]))'),
-        (F("k") < 5, '("n" <= facts["k"] < "nc014")'),
-        (F("k") >= 5, '("nc014" <= facts["k"] < "o")'),
-        (F("k") > "a", '("sa" < facts["k"] < "t")'),
-        (F("k") <= "", '("s" <= facts["k"] <= "s")'),
-        (F("k") < "", '((facts["k"] < "s") and (facts["k"] >= "s"))'),
-        (~(F("k") < 5), f'((not {HAS}) or ((facts["k"] >= "nc014") or (facts["k"] < "n")))'),
-        (~(F("k") >= "a"), f'((not {HAS}) or ((facts["k"] < "sa") or (facts["k"] >= "t")))'),
-        (F("k").contains("a"), '(json_contains(lists["k"], "sa"))'),
-        (F("k").contains_any([1, "a"]), '(json_contains_any(lists["k"], ["1","sa"]))'),
-        (~F("k").contains("a"), f'((not {HAS_LIST}) or (not (json_contains(lists["k"], "sa"))))'),
+        (F("k") == "a", '(facts["sk"] == "sa")'),
+        (F("k") == 5, '(facts["sk"] == "nc014")'),
+        (F("k") == 5.0, '(facts["sk"] == "nc014")'),
+        (F("k") == True, '(facts["sk"] == "b1")'),  # noqa: E712
+        (F("k") != "a", f'((not {HAS}) or (facts["sk"] != "sa"))'),
+        (F("k").in_(["a", 5]), '(facts["sk"] in ["sa","nc014"])'),
+        (F("k").not_in(["a", 5]), f'((not {HAS}) or (facts["sk"] not in ["sa","nc014"]))'),
+        (F("k") < 5, '("n" <= facts["sk"] < "nc014")'),
+        (F("k") >= 5, '("nc014" <= facts["sk"] < "o")'),
+        (F("k") > "a", '("sa" < facts["sk"] < "t")'),
+        (F("k") <= "", '("s" <= facts["sk"] <= "s")'),
+        (F("k") < "", '((facts["sk"] < "s") and (facts["sk"] >= "s"))'),
+        (~(F("k") < 5), f'((not {HAS}) or ((facts["sk"] >= "nc014") or (facts["sk"] < "n")))'),
+        (~(F("k") >= "a"), f'((not {HAS}) or ((facts["sk"] < "sa") or (facts["sk"] >= "t")))'),
+        (F("k").contains("a"), '(json_contains(facts["lk"], "sa"))'),
+        (F("k").contains_any([1, "a"]), '(json_contains_any(facts["lk"], ["1","sa"]))'),
+        (~F("k").contains("a"), f'((not {HAS_LIST}) or (not (json_contains(facts["lk"], "sa"))))'),
         (F("k").exists(), f"({HAS} or {HAS_LIST})"),
         (~F("k").exists(), f"((not {HAS}) and (not {HAS_LIST}))"),
-        (F("a.b/c~d'e") == "x", '(facts["a.b/c~d\'e"] == "sx")'),
-        (F("k") == 'a" or 1 == 1 or "', '(facts["k"] == "sa\\" or 1 == 1 or \\"")'),
-        ((F("a") == "1") & (F("b") == "2"), '((facts["a"] == "s1") and (facts["b"] == "s2"))'),
+        (F("a.b/c~d'e") == "x", '(facts["sa.b/c~d\'e"] == "sx")'),
+        (F("k") == 'a" or 1 == 1 or "', '(facts["sk"] == "sa\\" or 1 == 1 or \\"")'),
+        ((F("a") == "1") & (F("b") == "2"), '((facts["sa"] == "s1") and (facts["sb"] == "s2"))'),
     ],
 )
 def test_leaves(node: Filter, expression: str) -> None:
