@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from vstore.errors import LimitExceeded
+from vstore.errors import LimitExceeded, VStoreError
 from vstore.filters.tree import Filter
 from vstore.scores import Best, distances, ranked
 from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
@@ -15,6 +15,7 @@ from vstore_milvus._async.reading import ANSWER_BYTES, AsyncReader
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
+from vstore_milvus.errors import vanished
 from vstore_milvus.schema import searching
 
 __all__ = ["AsyncSearcher"]
@@ -57,6 +58,8 @@ class AsyncSearcher:
         wanted = k + max(10, k // 8)
         while todo and wanted <= MAX_WINDOW:
             found = await self._search(queries[todo], wanted, condition, fetched, None)
+            if found is None:
+                break
             hits |= zip(todo, found, strict=True)
             todo = [p for p in todo if len(hits[p]) == wanted and not self._certain(queries[p], hits[p], k)]
             wanted *= 4
@@ -88,6 +91,8 @@ class AsyncSearcher:
             return await self.nearest(queries, k, where, include)
         condition = await self._read.condition(where)
         hits = await self._search(queries, k, condition, include, search)
+        if hits is None:
+            return await self.nearest(queries, k, where, include)
         if short := [row for row, one in enumerate(hits) if len(one) < k]:
             # few match, or the index lost some: one that is still being built, few probes, a selective filter
             total = await self._read.count(where)
@@ -99,8 +104,8 @@ class AsyncSearcher:
 
     async def _search(
         self, queries: VectorArray, k: int, condition: str | None, include: Include, search: Search | None
-    ) -> list[Hits]:
-        """Milvus's own search.
+    ) -> list[Hits] | None:
+        """Milvus's own search; None where another client deletes hits, again and again, before they are read.
 
         Its distances are float32 and, of product-quantized vectors, approximations: they are computed anew
         from the hits' vectors.
@@ -116,6 +121,10 @@ class AsyncSearcher:
                 return hits
             except LimitExceeded:
                 pass
+            except VStoreError as error:
+                if not vanished(error):
+                    raise
+                return None
         # too much for one answer: the ids alone, then the records
         hits = []
         for query in queries:

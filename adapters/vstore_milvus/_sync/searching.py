@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from vstore.errors import LimitExceeded
+from vstore.errors import LimitExceeded, VStoreError
 from vstore.filters.tree import Filter
 from vstore.scores import Best, distances, ranked
 from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
@@ -16,6 +16,7 @@ from vstore_milvus._sync.reading import ANSWER_BYTES, Reader
 from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
+from vstore_milvus.errors import vanished
 from vstore_milvus.schema import searching
 
 __all__ = ["Searcher"]
@@ -58,6 +59,8 @@ class Searcher:
         wanted = k + max(10, k // 8)
         while todo and wanted <= MAX_WINDOW:
             found = self._search(queries[todo], wanted, condition, fetched, None)
+            if found is None:
+                break
             hits |= zip(todo, found, strict=True)
             todo = [p for p in todo if len(hits[p]) == wanted and not self._certain(queries[p], hits[p], k)]
             wanted *= 4
@@ -89,6 +92,8 @@ class Searcher:
             return self.nearest(queries, k, where, include)
         condition = self._read.condition(where)
         hits = self._search(queries, k, condition, include, search)
+        if hits is None:
+            return self.nearest(queries, k, where, include)
         if short := [row for row, one in enumerate(hits) if len(one) < k]:
             # few match, or the index lost some: one that is still being built, few probes, a selective filter
             total = self._read.count(where)
@@ -100,8 +105,8 @@ class Searcher:
 
     def _search(
         self, queries: VectorArray, k: int, condition: str | None, include: Include, search: Search | None
-    ) -> list[Hits]:
-        """Milvus's own search.
+    ) -> list[Hits] | None:
+        """Milvus's own search; None where another client deletes hits, again and again, before they are read.
 
         Its distances are float32 and, of product-quantized vectors, approximations: they are computed anew
         from the hits' vectors.
@@ -117,6 +122,10 @@ class Searcher:
                 return hits
             except LimitExceeded:
                 pass
+            except VStoreError as error:
+                if not vanished(error):
+                    raise
+                return None
         # too much for one answer: the ids alone, then the records
         hits = []
         for query in queries:

@@ -130,8 +130,16 @@ with vstore.connect(sys.argv[1]) as store:
 """
 
 
-def test_a_hit_that_another_process_deletes_is_no_error(server: str) -> None:
-    """The server finds the hits first and reads their fields afterwards; this failed 85 of 1,152 queries."""
+@pytest.mark.parametrize("attempts", [5, 1])
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_hit_that_another_process_deletes_is_no_error(
+    server: str, attempts: int, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server finds the hits first and reads their fields afterwards; this failed 85 of 1,152 queries.
+
+    With one attempt they are all answered from the vectors themselves.
+    """
+    monkeypatch.setattr("vstore_milvus._sync.session._ATTEMPTS", attempts)
     with vstore.connect(server) as store:
         c = store.create_collection("two_processes", dimension=2, metric="l2", index=vstore.Flat())
         c.add(["stays"], [[1, 1]])
@@ -141,7 +149,7 @@ def test_a_hit_that_another_process_deletes_is_no_error(server: str) -> None:
         def read() -> None:
             nonlocal turns
             while writer.poll() is None:
-                assert c.query(vector=[1, 1], k=50).ids
+                assert c.query(vector=[1, 1], k=50, exact=exact).ids
                 turns += 1
 
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer, ThreadPoolExecutor(4) as pool:
@@ -151,3 +159,4 @@ def test_a_hit_that_another_process_deletes_is_no_error(server: str) -> None:
                 done.result(120)
         assert writer.returncode == 0
         assert turns > 10
+        store.delete_collection("two_processes")
