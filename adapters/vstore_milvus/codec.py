@@ -23,7 +23,6 @@ Row = dict[str, Any]
 # Milvus can store no absence that all its versions agree on; no document holds NUL (DOC-1). Absent is the
 # empty string, which is what another client would expect, and an empty document is one NUL.
 _EMPTY: Final = "\x00"
-_NOTHING: Final = "{}"
 _dumps: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -35,17 +34,13 @@ def encode(records: Records) -> list[Row]:
     metadatas = records.metadatas if records.metadatas is not None else [{}] * n
     rows: list[Row] = []
     for record_id, vector, document, metadata in zip(records.ids, records.vectors, documents, metadatas, strict=True):
-        if metadata:
-            text, facts = to_json(metadata), _facts(metadata)
-        else:
-            text = facts = _NOTHING
         rows.append(
             {
                 "id": record_id,
                 "vector": vector,
                 "document": "" if document is None else document or _EMPTY,
-                "metadata": text,
-                "facts": facts,
+                "metadata": to_json(metadata),
+                "facts": _facts(metadata),
             }
         )
     return rows
