@@ -18,6 +18,7 @@ __all__ = [
     "create_catalogue",
     "create_index",
     "create_table",
+    "literal",
     "quoted",
 ]
 
@@ -52,6 +53,11 @@ _MAX_PLAIN_DIMENSION: Final = 1_700
 def quoted(*parts: str) -> str:
     """A qualified name as SQL."""
     return sql.Identifier(*parts).as_string(None)
+
+
+def literal(text: str) -> str:
+    """A text as SQL."""
+    return sql.Literal(text).as_string(None)
 
 
 def create_catalogue(schema: str) -> str:
