@@ -34,7 +34,6 @@ _OLD_KEYS: Final = {
     "hnsw:construction_ef": "ef_construction",
     "hnsw:search_ef": "ef_search",
 }
-_USUAL: Final = Mapping(document=("document",), metadata=("metadata",))
 _FIELDS: Final = ("document", "metadata", "uri")
 _USUAL: Final = Mapping(document=("document",), metadata=("metadata",), fields=ALL)
 _MEM0: Final = replace(_USUAL, document=("metadata", "data"))
