@@ -212,6 +212,7 @@ class OpenAIEmbedder:
                 timeout=self._timeout,
                 retries=self._retries,
             )
+            found.__cause__ = error
             found.redact([self._key])
             raise found from error
 
