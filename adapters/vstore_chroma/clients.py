@@ -8,6 +8,7 @@ A directory is the exception: there the shared engine is what keeps two clients 
 
 from __future__ import annotations
 
+import tempfile
 from typing import Any
 
 import chromadb
@@ -18,7 +19,8 @@ from chromadb.api.client import Client
 from chromadb.config import Settings, System
 from chromadb.telemetry.product import ProductTelemetryClient
 
-from vstore_chroma.config import Target
+from vstore_chroma.config import DEFAULT_DATABASE, DEFAULT_TENANT, Target
+from vstore_chroma.forked import check_engine, own
 
 __all__ = ["close_client", "close_client_async", "is_async", "open_client", "open_client_async", "persistent"]
 
@@ -41,6 +43,7 @@ def _http_settings(target: Target, implementation: str) -> Settings:
 
 def _start(settings: Settings) -> System:
     system = System(settings)
+    own(system)
     system.instance(ProductTelemetryClient)  # type: ignore[type-abstract]  # System finds the concrete class
     return system
 
@@ -108,6 +111,8 @@ class _OwnAsyncClient(AsyncClient):
 
 def open_client(target: Target, timeout: float) -> ClientAPI:
     """A sync client for a target; for a server it was tried."""
+    if target.kind != "server":
+        check_engine(_try_engine, timeout)
     match target.kind:
         case "memory":
             return _OwnClient(_settings(), target.tenant, target.database)
@@ -122,6 +127,14 @@ def open_client(target: Target, timeout: float) -> ClientAPI:
                 client.close()
                 raise
             return client
+
+
+def _try_engine() -> None:
+    with tempfile.TemporaryDirectory(prefix="vstore-chroma-") as folder:
+        settings = _settings(is_persistent=True, persist_directory=folder)
+        client = _OwnClient(settings, DEFAULT_TENANT, DEFAULT_DATABASE)
+        client.create_collection("tried", embedding_function=None).add(ids=["a"], embeddings=[[1.0, 2.0]])
+        client.close()
 
 
 async def open_client_async(target: Target, seconds: float) -> AsyncClientAPI:
