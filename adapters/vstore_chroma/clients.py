@@ -8,6 +8,7 @@ A directory is the exception: there the shared engine is what keeps two clients 
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from typing import Any
 
@@ -77,16 +78,38 @@ class _OwnClient(Client):
             self._own.stop()
 
 
-class _TimedSessions(dict[int, httpx.AsyncClient]):
+class _Sessions(dict[int, httpx.AsyncClient]):
     """AsyncFastAPI's sessions by event loop, each given a timeout as it comes."""
 
     def __init__(self, timeout: float) -> None:
         super().__init__()
         self._timeout = httpx.Timeout(timeout)
+        self._loops: dict[int, asyncio.AbstractEventLoop] = {}
 
-    def __setitem__(self, loop: int, session: httpx.AsyncClient) -> None:
+    def __setitem__(self, number: int, session: httpx.AsyncClient) -> None:
         session.timeout = self._timeout
-        super().__setitem__(loop, session)
+        self._loops[number] = asyncio.get_running_loop()
+        super().__setitem__(number, session)
+
+    async def close(self) -> None:
+        """Closes all of them, those of an event loop that is over as well."""
+        while self:
+            number, session = self.popitem()
+            if self._loops.pop(number).is_closed():
+                _cut(session)
+            else:
+                await session.aclose()
+
+
+def _cut(session: httpx.AsyncClient) -> None:
+    """Closes the sockets of a session of which nothing can be awaited any more."""
+    for transport in (session._transport, *session._mounts.values()):
+        pool = getattr(transport, "_pool", None)
+        for connection in pool.connections if pool is not None else ():
+            stream = getattr(connection._connection, "_network_stream", None)
+            wrapped = stream.get_extra_info("socket") if stream is not None else None
+            if wrapped is not None:
+                wrapped._sock.close()  # asyncio hands out a socket that cannot be closed
 
 
 class _OwnAsyncClient(AsyncClient):
@@ -97,7 +120,7 @@ class _OwnAsyncClient(AsyncClient):
         self._server = self._own.instance(AsyncServerAPI)  # type: ignore[type-abstract]  # likewise
         # the class shares one dict of sessions among all its objects: the second client of an event
         # loop would send the headers, the token among them, of the first
-        self._server._clients = _TimedSessions(timeout)  # type: ignore[attr-defined]  # HTTP only
+        self._server._clients = _Sessions(timeout)  # type: ignore[attr-defined]  # HTTP only
         self.tenant, self.database = tenant, database
 
     @property
@@ -156,7 +179,7 @@ def close_client(client: ClientAPI) -> None:
 
 async def close_client_async(client: AsyncClientAPI) -> None:
     """Closes a client of ``open_client_async``: chromadb has no call for it."""
-    await client._server._cleanup()  # type: ignore[attr-defined]
+    await client._server._clients.close()  # type: ignore[attr-defined]
 
 
 def is_async(client: object) -> bool:
