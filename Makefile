@@ -61,7 +61,12 @@ test-oldest: ## the same with the oldest clients that are supported, in .venv-ol
 	.venv-oldest/bin/python -m pytest -n 2 --dist loadgroup tests/conformance tests/adapters \
 		--vstore-filters 200 --vstore-sequences 20
 
-test-foreign: ## what LangChain, LlamaIndex, Haystack and mem0 write, written by them, in environments of their own
+test-foreign: ## what LangChain, LlamaIndex, Haystack, mem0 and old Chromas write, written by them, in environments of their own
+	for version in 0.4.24 0.5.23 0.6.3 1.0.20; do \
+		$(PYTHON) -m venv .venv-foreign-chroma-$$version && \
+		.venv-foreign-chroma-$$version/bin/python -m pip install --quiet --disable-pip-version-check \
+			chromadb==$$version "numpy<2" || exit 1; \
+	done
 	for set in requirements requirements-pymilvus2; do \
 		$(PYTHON) -m venv .venv-foreign-$$set && \
 		.venv-foreign-$$set/bin/python -m pip install --quiet --disable-pip-version-check \
