@@ -71,7 +71,7 @@ COMMANDS = {
 SHORTENED = {"vstore conform": "--filters 3 --sequences 1 --mode sync"}
 # what is not run here, and where it is
 ELSEWHERE = {
-    "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/vstore demo": "the demo is, from the wheel",
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/vstore demo": "the demo is",
     "vstore conform URL": "test_conform.py, on each embedded store",
     "vstore conform mydb://…": "test_conform.py, on an adapter of somebody else",
     "python examples/tour.py URL": "test_programs.py",
@@ -92,7 +92,11 @@ ELSEWHERE = {
     "make test-foreign": "every night",
 }
 # what the pages call the servers that the tests start
-POSTGRES = ("postgresql://user:password@localhost/db", "postgresql://user@localhost/db", "postgresql://user@localhost/app")
+POSTGRES = (
+    "postgresql://user:password@localhost/db",
+    "postgresql://user@localhost/db",
+    "postgresql://user@localhost/app",
+)
 QDRANT = "qdrant://localhost:6333"
 
 ROWS = [
@@ -300,7 +304,9 @@ def test_mapping(page: Page) -> None:
             connection.execute(f"drop table if exists {name}")
         connection.execute(TABLES)
     page.items(items("docs/mapping.md"))
-    assert vstore.Mapping.from_dict(json.loads((page.folder / "articles.json").read_text())["mapping"]).id == ("number",)
+    assert vstore.Mapping.from_dict(json.loads((page.folder / "articles.json").read_text())["mapping"]).id == (
+        "number",
+    )
 
 
 def test_migration(page: Page) -> None:
