@@ -52,7 +52,7 @@ def gunicorn(app: str, url: str, folder: Path, *options: str) -> Iterator[tuple[
         "PYTHONPATH": os.pathsep.join(paths),
         "MASTER_SAYS": str(folder / "master"),
     }
-    control = ["--worker-tmp-dir", str(folder), "--error-logfile", str(folder / "log")]
+    control = ["--no-control-socket", "--worker-tmp-dir", str(folder), "--error-logfile", str(folder / "log")]
     with (folder / "output").open("wb") as output:
         master = subprocess.Popen([*command, *control, app], cwd=folder, env=environment, stdout=output, stderr=output)
     try:
