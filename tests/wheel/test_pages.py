@@ -81,6 +81,8 @@ ELSEWHERE = {
     "python -m vstore.conformance.table": "the last test here, on a report",
     "python tools/unasync.py": "`make check`",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
+    "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
+    "gunicorn --workers 1 --threads 16": "options to think of",
     "make bench": "by hand: it takes an hour",
     "make up": "tests/faults and `make test-docker` start the same services",
     "make down": "the same",
@@ -319,6 +321,29 @@ def test_migration(page: Page) -> None:
     (page.folder / "m.py").write_text(items("docs/migration.md")[-1].text)
     done = page.reader.run("vstore export chroma:./data short.jsonl --collection docs", page.folder)
     assert done.returncode == 0, done.stderr
+
+
+def test_deployment(page: Page) -> None:
+    lazy, lifespan, celery, processes = (item.text for item in items("docs/deployment.md") if item.kind == "python")
+    page.reader.install("pgvector")
+    with vstore.connect(page.servers[POSTGRES[0]]) as store:
+        store.delete_collection("docs", missing_ok=True)
+    page.program(COLLECTION.format(url=POSTGRES[0]))
+    told = page.program(f"{lazy}\nprint(store() is store(), store().list_collections())")
+    assert told == "True ['docs']\n"
+    driver = """
+import asyncio, types
+async def main():
+    app = types.SimpleNamespace(state=types.SimpleNamespace())
+    async with lifespan(app):
+        print(await (await app.state.store.get_collection("docs")).count())
+asyncio.run(main())
+"""
+    assert page.program(lifespan + driver) == "2\n"
+    compile(celery, "docs/deployment.md", "exec")
+    (page.folder / "processes.py").write_text(page.real(processes))
+    done = page.reader.run("python processes.py", page.folder)
+    assert (done.returncode, done.stdout) == (0, "[['a'], ['b']]\n"), done.stderr
 
 
 def test_help(page: Page) -> None:
