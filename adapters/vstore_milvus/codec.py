@@ -16,7 +16,7 @@ from vstore.codec import from_json, to_json
 from vstore.types import Include, Metadata, Records
 from vstore_milvus.tokens import LISTS, SCALARS, element, scalar
 
-__all__ = ["encode", "fields", "split", "to_records"]
+__all__ = ["encode", "fields", "shows_records", "split", "to_records"]
 
 Row = dict[str, Any]
 
@@ -75,6 +75,11 @@ def to_records(rows: Sequence[Row], include: Include, dimension: int) -> Records
         [_document(row["document"]) for row in rows] if include.documents else None,
         [_metadata(row["metadata"]) for row in rows] if include.metadatas else None,
     )
+
+
+def shows_records(found: Sequence[Any]) -> bool:
+    """Whether there is a record in an answer of rows, or of the hits of each query."""
+    return any(one and not (isinstance(one, dict) and "count(*)" in one) for one in found)
 
 
 def _document(text: str) -> str | None:

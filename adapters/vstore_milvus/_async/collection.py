@@ -12,6 +12,7 @@ from vstore.errors import AlreadyExists, NotFound, following
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_milvus._async._run import compute
+from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import AsyncReader
 from vstore_milvus._async.searching import AsyncSearcher
 from vstore_milvus._async.session import AsyncSession
@@ -30,21 +31,20 @@ class AsyncMilvusCollection:
     row twice) and no partial update before 2.6, so that most writes need a read first.
     """
 
-    def __init__(self, session: AsyncSession, info: CollectionInfo, token: str) -> None:
-        self._session = session
+    def __init__(self, session: AsyncSession, info: CollectionInfo, creation: AsyncCreation) -> None:
         self._client: AsyncMilvusClient = session.client
         self._info = info
-        self._token = token
+        self._creation = creation
         self._lock = session.turns.writing
-        self._read = AsyncReader(session, info, token)
-        self._search = AsyncSearcher(session, self._read)
+        self._read = AsyncReader(session, info, creation)
+        self._search = AsyncSearcher(session, self._read, creation)
         limits = session.capabilities.limits
         self._rows = limits.max_batch_rows
         self._bytes = limits.max_batch_bytes
 
     @property
     def info(self) -> CollectionInfo:
-        return replace(self._info, name=self._session.names.get(self._token, self._info.name))
+        return replace(self._info, name=self._creation.name)
 
     @property
     def native(self) -> AsyncMilvusClient:
@@ -112,10 +112,7 @@ class AsyncMilvusCollection:
 
     async def rename(self, name: str) -> None:
         async with self._lock:
-            self._session.check(self._token)
-            await self._session.call(self._client.rename_collection, self.info.name, name)
-            self._session.names[self._token] = name
-            self._session.hidden(self._token)
+            await self._creation.rename(name)
 
     async def _write(self, records: Records, done: list[str]) -> None:
         """Sends rows in parts that Milvus takes; ``done`` has what this call has written, and grows.
@@ -127,7 +124,7 @@ class AsyncMilvusCollection:
             rows = await compute(encode, records[start : start + self._rows])
             for part in split(rows, self._rows, self._bytes, self._info.dimension):
                 with following(done):
-                    await self._session.upsert(self._token, self._info.name, part)
+                    await self._creation.upsert(part)
                 done += [row["id"] for row in part]
 
     async def _delete(self, ids: list[str]) -> None:
@@ -135,7 +132,7 @@ class AsyncMilvusCollection:
         for start in range(0, len(ids), self._rows):
             part = ids[start : start + self._rows]
             with following(done):
-                await self._session.delete(self._token, self._info.name, with_ids(part))
+                await self._creation.delete(with_ids(part))
             done += part
 
 

@@ -13,6 +13,7 @@ from vstore.errors import AlreadyExists, NotFound, following
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_milvus._sync._run import compute
+from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.reading import Reader
 from vstore_milvus._sync.searching import Searcher
 from vstore_milvus._sync.session import Session
@@ -31,21 +32,20 @@ class MilvusCollection:
     row twice) and no partial update before 2.6, so that most writes need a read first.
     """
 
-    def __init__(self, session: Session, info: CollectionInfo, token: str) -> None:
-        self._session = session
+    def __init__(self, session: Session, info: CollectionInfo, creation: Creation) -> None:
         self._client: MilvusClient = session.client
         self._info = info
-        self._token = token
+        self._creation = creation
         self._lock = session.turns.writing
-        self._read = Reader(session, info, token)
-        self._search = Searcher(session, self._read)
+        self._read = Reader(session, info, creation)
+        self._search = Searcher(session, self._read, creation)
         limits = session.capabilities.limits
         self._rows = limits.max_batch_rows
         self._bytes = limits.max_batch_bytes
 
     @property
     def info(self) -> CollectionInfo:
-        return replace(self._info, name=self._session.names.get(self._token, self._info.name))
+        return replace(self._info, name=self._creation.name)
 
     @property
     def native(self) -> MilvusClient:
@@ -113,10 +113,7 @@ class MilvusCollection:
 
     def rename(self, name: str) -> None:
         with self._lock:
-            self._session.check(self._token)
-            self._session.call(self._client.rename_collection, self.info.name, name)
-            self._session.names[self._token] = name
-            self._session.hidden(self._token)
+            self._creation.rename(name)
 
     def _write(self, records: Records, done: list[str]) -> None:
         """Sends rows in parts that Milvus takes; ``done`` has what this call has written, and grows.
@@ -128,7 +125,7 @@ class MilvusCollection:
             rows = compute(encode, records[start : start + self._rows])
             for part in split(rows, self._rows, self._bytes, self._info.dimension):
                 with following(done):
-                    self._session.upsert(self._token, self._info.name, part)
+                    self._creation.upsert(part)
                 done += [row["id"] for row in part]
 
     def _delete(self, ids: list[str]) -> None:
@@ -136,7 +133,7 @@ class MilvusCollection:
         for start in range(0, len(ids), self._rows):
             part = ids[start : start + self._rows]
             with following(done):
-                self._session.delete(self._token, self._info.name, with_ids(part))
+                self._creation.delete(with_ids(part))
             done += part
 
 
