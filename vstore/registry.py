@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "factory_for_client", "factory_for_scheme", "plan", "schemes"]
 
+DISTRIBUTION: Final = "vstore-db"
 GROUP: Final = "vstore.adapters"
 MAX_TIMEOUT: Final = 86_400.0
 MAX_RETRIES: Final = 100
@@ -36,7 +37,12 @@ def factory_for_scheme(scheme: str) -> AdapterFactory:
     """The adapter behind a URL scheme; raises ``InvalidInput`` where none is installed."""
     found = list(_entry_points().select(name=scheme))
     if not found:
-        raise InvalidInput(f"no adapter for {scheme!r} is installed", hint=f"Installed: {', '.join(schemes())}.")
+        from difflib import get_close_matches
+
+        known = schemes()
+        near = get_close_matches(scheme, known, n=2, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}? " if near else "The scheme names the database: chroma://host:port. "
+        raise InvalidInput(f"no adapter for {brief(scheme)} is installed", hint=f"{hint}Installed: {', '.join(known)}.")
     if len({point.value for point in found}) > 1:
         raise InvalidInput(f"several adapters claim {scheme!r}: {', '.join(sorted(point.value for point in found))}")
     factory: AdapterFactory = found[0].load()
@@ -81,6 +87,15 @@ class Plan:
     retries: int
     url: StoreURL | None = None
     client: object = None
+
+    def extra(self) -> str:
+        """The extra of this distribution that brings what the connection imports; empty where none does."""
+        from importlib.metadata import metadata
+
+        name = self.factory.name
+        embedded = self.url is not None and self.url.path not in (None, ":memory:")
+        there = set(metadata(DISTRIBUTION).get_all("Provides-Extra") or ())
+        return next((extra for extra in ([f"{name}-embedded"] * embedded + [name]) if extra in there), "")
 
 
 def plan(url: object, client: object, timeout: float, retries: int, keywords: Mapping[str, object]) -> Plan:
