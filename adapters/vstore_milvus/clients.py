@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock
@@ -14,14 +17,39 @@ from pymilvus import AsyncMilvusClient, MilvusClient
 from pymilvus.client.utils import SciPyHelper
 
 from vstore.errors import Unavailable, Unsupported
+from vstore.forking import abandon, in_children
 from vstore_milvus.config import Target
 from vstore_milvus.errors import guarded
 
 __all__ = ["LiteFile", "load_scipy", "open_client", "open_client_async"]
 
-_registry: Final = Lock()
+_registry = Lock()
 _users: dict[str, int] = {}
 _locks: dict[str, Lock] = {}
+
+
+def _let_go() -> None:
+    """In a forked child: its parent's engines are not its own.
+
+    Left to itself Milvus Lite stops them when the child ends: it writes their memory into the parent's files and gives
+    back the parent's lock. Until then pymilvus would connect the child to the parent's engine.
+    """
+    global _registry  # another thread of the parent may hold it
+    _registry = Lock()
+    _users.clear()
+    _locks.clear()
+    if (module := sys.modules.get("milvus_lite.server_manager")) is None:
+        return
+    manager = module.server_manager_instance
+    manager._lock = Lock()
+    for engine in manager._servers.values():
+        abandon(engine)
+        with suppress(OSError, TypeError):  # its lock would outlive the parent in this descriptor
+            os.close(engine[1]._lock_fd)
+    manager._servers.clear()
+
+
+in_children(_let_go)
 
 
 class LiteFile:

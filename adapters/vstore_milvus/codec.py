@@ -16,7 +16,7 @@ from vstore.codec import from_json, to_json
 from vstore.types import Include, Metadata, Records
 from vstore_milvus.tokens import LISTS, SCALARS, element, scalar
 
-__all__ = ["encode", "fields", "shows_records", "split", "to_records"]
+__all__ = ["deleted", "encode", "fields", "shows_records", "split", "to_records"]
 
 Row = dict[str, Any]
 
@@ -75,6 +75,11 @@ def to_records(rows: Sequence[Row], include: Include, dimension: int) -> Records
         [_document(row["document"]) for row in rows] if include.documents else None,
         [_metadata(row["metadata"]) for row in rows] if include.metadatas else None,
     )
+
+
+def deleted(answer: Any) -> int:
+    """How many ids an answer to a delete counts: those asked for, be they there or not."""
+    return int(answer.get("delete_count", 0)) if isinstance(answer, dict) else len(answer)
 
 
 def shows_records(found: Sequence[Any]) -> bool:
