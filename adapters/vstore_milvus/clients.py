@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from filelock import FileLock
@@ -16,13 +16,16 @@ from filelock import Timeout as LockTaken
 from pymilvus import AsyncMilvusClient, MilvusClient
 from pymilvus.client.utils import SciPyHelper
 
-from vstore.errors import Unavailable, Unsupported
+from vstore.durable import prepare
+from vstore.errors import InvalidInput, Unavailable, Unsupported
 from vstore.forking import abandon, in_children
 from vstore_milvus.config import Target
 from vstore_milvus.errors import guarded
 
 __all__ = ["LiteFile", "load_scipy", "open_client", "open_client_async"]
 
+_LOCK: Final = "LOCK"  # the file that Milvus Lite locks
+_STOP_SECONDS: Final = 5
 _registry = Lock()
 _users: dict[str, int] = {}
 _locks: dict[str, Lock] = {}
@@ -83,11 +86,8 @@ class LiteFile:
         self._released = False
         with _registry:
             foreign = path not in _users and path in getattr(manager, "_servers", ())
+            _make_ready(Path(path))
             with guarded():
-                try:
-                    Path(path).parent.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    raise Unavailable(f"{path} cannot be made: {error.strerror or error}", retryable=False) from error
                 uri = manager.start_and_get_uri(path)
             if uri is None:  # it logs why and says nothing
                 raise _refusal(path)
@@ -106,12 +106,31 @@ class LiteFile:
             _users[self.path] -= 1
             if not _users[self.path]:
                 del _users[self.path], _locks[self.path]
+                server, *_ = manager._servers[self.path]
                 manager.release_server(self.path)
+                server.wait_for_termination(_STOP_SECONDS)  # a child forked while its threads end is aborted by gRPC
+
+
+def _make_ready(path: Path) -> None:
+    """Makes the folder around a database, and its lock if the database is there.
+
+    Raises:
+        Unavailable: It cannot be made, or a link stands where the lock should be: Milvus Lite would follow it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be made: {error.strerror or error}", retryable=False) from error
+    try:
+        with suppress(OSError):  # Milvus Lite will meet it too, and _refusal says what it is
+            prepare(path / _LOCK)
+    except InvalidInput as error:
+        raise Unavailable(error.message, hint=error.hint, retryable=False) from None
 
 
 def _refusal(path: str) -> Unavailable:
     try:
-        with FileLock(Path(path) / "LOCK", timeout=0):  # the one that Milvus Lite takes
+        with FileLock(Path(path) / _LOCK, timeout=0):
             return Unavailable(f"Milvus Lite cannot open {path}", hint="Is it a database of milvus-lite 3?")
     except LockTaken:
         return Unavailable(
@@ -119,7 +138,11 @@ def _refusal(path: str) -> Unavailable:
             hint="Close it there, or run a Milvus server and connect both to milvus://host:port.",
         )
     except OSError as error:
-        return Unavailable(f"the file {path} cannot be used: {error.strerror or error}", retryable=False)
+        return Unavailable(
+            f"the file {path} cannot be used: {error.strerror or error}",
+            hint="Milvus Lite writes into what it opens: name a place where this user may make files.",
+            retryable=False,
+        )
 
 
 def open_client(target: Target, uri: str, timeout: float) -> MilvusClient:
