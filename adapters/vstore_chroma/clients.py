@@ -156,7 +156,7 @@ def _try_engine() -> None:
     with tempfile.TemporaryDirectory(prefix="vstore-chroma-") as folder:
         settings = _settings(is_persistent=True, persist_directory=folder)
         client = _OwnClient(settings, DEFAULT_TENANT, DEFAULT_DATABASE)
-        client.create_collection("tried", embedding_function=None).add(ids=["a"], embeddings=[[1.0, 2.0]])
+        client.create_collection("tried", embedding_function=None).add(ids=["a"], embeddings=[1.0, 2.0])
         client.close()
 
 
