@@ -200,6 +200,9 @@ def read_options(
             values[name] = _checked(name, keywords[name], option)
         else:
             values[name] = option.default
+    for name, value in values.items():
+        if isinstance(value, str) and (not encodable(value) or any(ord(c) < 32 or c == "\x7f" for c in value)):
+            raise InvalidInput(f"the option {name!r} holds a control character, or what is no valid Unicode")
     return values
 
 
