@@ -111,12 +111,10 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
 
 def translate(error: Exception) -> VStoreError:
     """The contract's error for one of pymilvus or gRPC; ``BackendError`` where none fits."""
-    if _untrusted(error):
-        return Unavailable(
-            f"the server's certificate is not trusted: {_text(error)}",
-            hint="Check the host name, and that gRPC knows its authority (GRPC_DEFAULT_SSL_ROOTS_FILE_PATH).",
-            retryable=False,
-        )
+    return _about_tls(error) or _told(error)
+
+
+def _told(error: Exception) -> VStoreError:
     kind = _kind(error)
     return kind(f"{type(error).__name__}: {_text(error)}", hint=_HINTS.get(kind, ""))
 
@@ -141,9 +139,19 @@ def _chain(error: Exception) -> Iterator[BaseException]:
         found = found.__cause__ or found.__context__
 
 
-def _untrusted(error: Exception) -> bool:
+def _about_tls(error: Exception) -> VStoreError | None:
+    """What no retry can help: the words are those of gRPC's BoringSSL."""
     said = "".join(str(found) for found in _chain(error) if isinstance(found, grpc.RpcError))
-    return "CERTIFICATE_VERIFY_FAILED" in said or "is not in peer certificate" in said
+    if "CERTIFICATE_VERIFY_FAILED" in said or "is not in peer certificate" in said:
+        return AuthenticationFailed(
+            f"the server's certificate is not trusted: {_text(error)}",
+            hint="Check the host name, and that gRPC knows its authority (GRPC_DEFAULT_SSL_ROOTS_FILE_PATH).",
+        )
+    if "WRONG_VERSION_NUMBER" in said:
+        return Unavailable(
+            f"there is no TLS at this port: {_text(error)}", hint="Write milvus://host:port.", retryable=False
+        )
+    return None
 
 
 def _kind(error: Exception) -> type[VStoreError]:

@@ -143,7 +143,7 @@ def _directory(path: str) -> Adapter:
     except ImportError as error:
         raise Unsupported(
             f"a directory is served by Qdrant's engine, which cannot be imported: {error}",
-            hint="Install it with pip install qdrant-edge-py.",
+            hint="Install it with pip install 'vstore-db[qdrant-embedded]'.",
         ) from error
     package = version("qdrant-edge-py")
     record = capabilities(

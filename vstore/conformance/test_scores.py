@@ -179,7 +179,7 @@ def test_float64_decides_what_float32_cannot(new: New, case: str, supports: Supp
             vectors[:, 0] += 100 + steps[:, 0] / 128
             vectors[:, 1] += 30_000
     c, records = _filled(new, metric, vectors.astype(np.float32))
-    query = query.astype(np.float32)
-    assert_hits(c.query(vector=query, k=60), metric, query, records, 60)
+    asked = query.astype(np.float32)
+    assert_hits(c.query(vector=asked, k=60), metric, asked, records, 60)
     if supports("exact_query"):
-        _assert_true_order(c, metric, query, records)
+        _assert_true_order(c, metric, asked, records)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+import numpy as np
 from chromadb.api import AsyncClientAPI
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
@@ -12,10 +13,11 @@ from vstore.errors import Mismatch
 from vstore.foreign import Key, Rows
 from vstore.keys import check_plain
 from vstore.mapping import Mapping
-from vstore.types import CollectionInfo, Include, VectorArray
+from vstore.types import CollectionInfo, Include, Metric, VectorArray
 from vstore_chroma.codec import INFO
 from vstore_chroma.errors import guarded
-from vstore_chroma.foreign import columns, complete, proposal, to_rows
+from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
+from vstore_chroma.precision import blind
 
 __all__ = ["AsyncChromaForeign", "names"]
 
@@ -52,7 +54,8 @@ class AsyncChromaForeign:
     async def open(self, name: str, mapping: Mapping) -> AsyncChromaForeignCollection:
         native = await self._native(name)
         first = await _first(native, ["embeddings"])
-        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first)
+        seen = await _metric(native, first)
+        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first, seen)
         return AsyncChromaForeignCollection(native, full, info)
 
     async def _native(self, name: str) -> AsyncCollection:
@@ -67,6 +70,17 @@ class AsyncChromaForeign:
 async def _first(native: AsyncCollection, include: list[Any]) -> Rows:
     with guarded():
         return to_rows(await native.get(limit=1, include=include))
+
+
+async def _metric(native: AsyncCollection, first: Rows) -> Metric | None:
+    """The metric that the engine follows, whatever the collection says of itself."""
+    vector = next(iter(first.vectors or ()), None)
+    if vector is None:
+        return None
+    query = probe(vector)
+    with guarded():
+        found = await native.query(query_embeddings=query[None], n_results=1, include=["embeddings", "distances"])
+    return metric_seen(query, dict(found))
 
 
 class AsyncChromaForeignCollection:
@@ -117,6 +131,8 @@ class AsyncChromaForeignCollection:
         wanted: list[Any] = columns(self._mapping, include)
         with guarded():
             found: dict[str, Any] = dict(
-                await self._native.query(query_embeddings=vector[None], n_results=k, include=wanted)
+                await self._native.query(query_embeddings=vector[None], n_results=k, include=[*wanted, "distances"])
             )
+        if blind(self._info.metric, vector, np.asarray(found["distances"][0], dtype=np.float64)):
+            return None
         return to_rows({name: found[name][0] for name in ("ids", *wanted)})

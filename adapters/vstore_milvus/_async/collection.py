@@ -16,7 +16,7 @@ from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import AsyncReader
 from vstore_milvus._async.searching import AsyncSearcher
 from vstore_milvus._async.session import AsyncSession
-from vstore_milvus.codec import encode, split
+from vstore_milvus.codec import check_sizes, encode, split
 from vstore_milvus.compile import with_ids
 
 __all__ = ["AsyncMilvusCollection"]
@@ -36,6 +36,7 @@ class AsyncMilvusCollection:
         self._info = info
         self._creation = creation
         self._lock = session.turns.writing
+        self._lite = session.lite
         self._read = AsyncReader(session, info, creation)
         self._search = AsyncSearcher(session, self._read, creation)
         limits = session.capabilities.limits
@@ -66,11 +67,16 @@ class AsyncMilvusCollection:
             present = await self._read.present(records.ids)
             if missing := [i for i in records.ids if i not in present]:
                 raise NotFound.of_records(missing)
-            done: list[str] = []
+            merged: list[Records] = []
             for start in range(0, len(records), self._rows):
                 part = records[start : start + self._rows]
                 old = (await self._read.by_ids(part.ids, _EVERYTHING)).ordered(part.ids)
-                await self._write(_merged(part, old, replace_metadata=replace_metadata), done)
+                merged.append(_merged(part, old, replace_metadata=replace_metadata))
+                if not (self._lite or records.metadatas is None or replace_metadata):
+                    await compute(check_sizes, merged[-1])
+            done: list[str] = []
+            for part in merged:
+                await self._write(part, done)
 
     async def get(self, ids: Sequence[str], include: Include) -> Records:
         return (await self._read.by_ids(ids, include)).ordered(ids)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from vstore.errors import NotFound, VStoreError
+from vstore.errors import BackendError, NotFound, VStoreError
 from vstore.types import CollectionInfo
 from vstore_milvus._async.session import AsyncSession
-from vstore_milvus.codec import shows_records
+from vstore_milvus.codec import deleted, shows_records
 from vstore_milvus.errors import answered, not_loaded, vanished
 from vstore_milvus.schema import partition_of, token_of
 
@@ -78,9 +78,12 @@ class AsyncCreation:
         async with self._turn.write():
             await self._writable()
             try:
-                await self._sent(self._client.delete, filter=condition, **self._written())
+                answer = await self._sent(self._client.delete, filter=condition, **self._written())
             finally:
                 self._session.hidden(self.token)
+        # AsyncMilvusClient 3.0.2 passes over what the server says of a delete that it refuses: nothing is counted
+        if not deleted(answer) and await self.read(self._client.query, filter=condition, output_fields=["id"], limit=1):
+            raise BackendError("Milvus has not deleted the records, and its client does not tell why")
 
     async def rename(self, name: str) -> None:
         """Gives it another name. Milvus renames whatever has the old one, so it is looked at before."""

@@ -17,7 +17,7 @@ from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.reading import Reader
 from vstore_milvus._sync.searching import Searcher
 from vstore_milvus._sync.session import Session
-from vstore_milvus.codec import encode, split
+from vstore_milvus.codec import check_sizes, encode, split
 from vstore_milvus.compile import with_ids
 
 __all__ = ["MilvusCollection"]
@@ -37,6 +37,7 @@ class MilvusCollection:
         self._info = info
         self._creation = creation
         self._lock = session.turns.writing
+        self._lite = session.lite
         self._read = Reader(session, info, creation)
         self._search = Searcher(session, self._read, creation)
         limits = session.capabilities.limits
@@ -67,11 +68,16 @@ class MilvusCollection:
             present = self._read.present(records.ids)
             if missing := [i for i in records.ids if i not in present]:
                 raise NotFound.of_records(missing)
-            done: list[str] = []
+            merged: list[Records] = []
             for start in range(0, len(records), self._rows):
                 part = records[start : start + self._rows]
                 old = (self._read.by_ids(part.ids, _EVERYTHING)).ordered(part.ids)
-                self._write(_merged(part, old, replace_metadata=replace_metadata), done)
+                merged.append(_merged(part, old, replace_metadata=replace_metadata))
+                if not (self._lite or records.metadatas is None or replace_metadata):
+                    compute(check_sizes, merged[-1])
+            done: list[str] = []
+            for part in merged:
+                self._write(part, done)
 
     def get(self, ids: Sequence[str], include: Include) -> Records:
         return (self._read.by_ids(ids, include)).ordered(ids)
