@@ -95,7 +95,7 @@ select n.nspname
  cross join unnest(pg_catalog.string_to_array(s.reset_val, ',')) with ordinality as p(entry, place)
   join pg_catalog.pg_namespace as n
     on n.nspname = replace(replace(trim(both '"' from trim(p.entry)), '""', '"'), '$user', current_user)
- where s.name = 'search_path'
+ where s.name = 'search_path' and pg_catalog.has_schema_privilege(n.oid, 'usage')
  order by p.place
 """
 # Two tables that langchain_postgres shares among all its collections.
