@@ -290,7 +290,8 @@ WRITERS: dict[str, Callable[[Path, str], Written]] = {
     made.__name__: made
     for made in (
         langchain_chroma, langchain_qdrant, langchain_milvus, langchain_milvus_auto_id, langchain_pgvector,
-        langchain_community_pgvector, langchain_pgvectorstore, llamaindex_chroma, llamaindex_qdrant, llamaindex_milvus, llamaindex_pgvector,
+        langchain_community_pgvector, langchain_pgvectorstore,
+        llamaindex_chroma, llamaindex_qdrant, llamaindex_milvus, llamaindex_pgvector,
         haystack_chroma, haystack_qdrant, haystack_milvus, haystack_pgvector,
         mem0_chroma, mem0_qdrant, mem0_milvus, mem0_pgvector,
     )
