@@ -26,10 +26,12 @@ __all__ = [
 ]
 
 # One row a column: name, type, type for casts, typmod (a vector's dimension), whether it is never null, the type of
-# an array's elements, and whether PostgreSQL counts it up. format_type with -1 names the type without its length.
+# an array's elements, whether PostgreSQL counts it up, and whether the user may read it. format_type with -1 names the
+# type without its length.
 COLUMNS: Final = """
 select a.attname, t.typname, pg_catalog.format_type(t.oid, -1), a.atttypmod, a.attnotnull, e.typname,
-       a.attidentity <> '' or coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) like 'nextval(%%', false)
+       a.attidentity <> '' or coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) like 'nextval(%%', false),
+       pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')
   from pg_catalog.pg_attribute as a
   left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
   join pg_catalog.pg_class as c on c.oid = a.attrelid
@@ -95,7 +97,7 @@ select n.nspname
  cross join unnest(pg_catalog.string_to_array(s.reset_val, ',')) with ordinality as p(entry, place)
   join pg_catalog.pg_namespace as n
     on n.nspname = replace(replace(trim(both '"' from trim(p.entry)), '""', '"'), '$user', current_user)
- where s.name = 'search_path'
+ where s.name = 'search_path' and pg_catalog.has_schema_privilege(n.oid, 'usage')
  order by p.place
 """
 # Two tables that langchain_postgres shares among all its collections.
@@ -122,12 +124,15 @@ class Column:
     not_null: bool
     element: str | None
     counted: bool = False
+    readable: bool = True
 
     @property
     def left(self) -> str:
         """Why it is not metadata, unless it is named as such; empty where it may be."""
         if self.type in (*_VECTORS, "sparsevec"):
             return f"a further vector ({self.type})"
+        if not self.readable:
+            return "the user may not read it"
         return "search terms that PostgreSQL makes of a text" if self.type in DERIVED else ""
 
     @property

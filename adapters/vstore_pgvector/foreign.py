@@ -22,7 +22,7 @@ from vstore.foreign import Rows, carried_metadata, dimension_told, hnsw, id_type
 from vstore.mapping import ALL, IdType, Mapping, MissingVector
 from vstore.omission import Omission, OmissionKind
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric
-from vstore_pgvector.catalogue import DERIVED, INTS, TEXTS, Column, bare, qualified
+from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
 
 __all__ = ["Table", "Wanted"]
 
@@ -117,7 +117,7 @@ class Table:
             if name in read:
                 continue
             if column.left:
-                kind = OmissionKind.VECTORS if column.type not in DERIVED else OmissionKind.FIELDS
+                kind = OmissionKind.VECTORS if column.vector or column.type == "sparsevec" else OmissionKind.FIELDS
                 yield Omission(kind, name, f"the column {name!r}: {column.left}")
             elif name in mapping.only:
                 text = f"the column {name!r}, which is the same in all of these rows"

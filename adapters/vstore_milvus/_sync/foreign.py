@@ -48,8 +48,11 @@ class MilvusForeign:
 
     def open(self, name: str, mapping: Mapping) -> MilvusForeignCollection:
         described, schema = self._schema(name)
-        partitions = self._session.call(self._client.list_partitions, name)
-        aliases = (self._session.call(self._client.list_aliases, name)).get("aliases") or []
+        partitions, aliases = [], described.get("aliases") or []
+        if described.get("num_partitions", 2) > 1:  # a user who may read may not list them
+            partitions = self._session.call(self._client.list_partitions, name)
+        if self._session.lite:  # whose description never names them
+            aliases = (self._session.call(self._client.list_aliases, name)).get("aliases") or []
         schema = known_by(schema, described, partitions, aliases)
         full, info = schema.complete(mapping)
         # what is not loaded cannot be read; loading what is loaded costs a millisecond
