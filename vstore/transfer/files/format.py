@@ -12,10 +12,11 @@ from vstore.errors import Mismatch, VStoreError
 from vstore.transfer.files.location import shown
 from vstore.types import Include, Records
 
-__all__ = ["ROWS", "TEXT", "Format", "Reader", "by_part", "naming"]
+__all__ = ["ALL", "ROWS", "TEXT", "Format", "Reader", "by_part", "naming"]
 
 ROWS: Final = 4096
 """Rows of a row group or record batch that is written: what has to be read to reach one record."""
+ALL: Final = Include(vectors=True, documents=True, metadatas=True)
 TEXT: Final = "text"
 """The id rule of ids that are text in the file."""
 
@@ -87,6 +88,20 @@ def by_part(rows: Sequence[int], ends: Sequence[int]) -> Iterator[tuple[int, lis
         done = stop
 
 
+# what pyarrow, NumPy and json raise for bytes they cannot decode; Arrow's own kinds are among them, such as KeyError
+_UNDECODABLE: Final = (
+    OSError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+    NotImplementedError,
+    MemoryError,
+)
+
+
 @contextmanager
 def naming(path: Path, what: str = "") -> Iterator[None]:
     """Around the reading of a file: every error says which, and what cannot be decoded is a ``Mismatch``."""
@@ -94,11 +109,11 @@ def naming(path: Path, what: str = "") -> Iterator[None]:
     try:
         yield
     except VStoreError as error:
-        if not error.message.startswith(shown(path)):  # an inner place is the more exact one
+        if shown(path) not in error.message:  # an inner place is the more exact one
             error.message = f"{place}: {error.message}"
             error.args = (error.message,)
         raise
-    except (OSError, ValueError, EOFError) as error:  # what pyarrow and NumPy raise for bytes they cannot decode
+    except _UNDECODABLE as error:
         raise Mismatch(
             f"{place}: it is damaged, or not what its name says: {type(error).__name__}: {error!s:.200}",
             hint="Restore it, or export again.",

@@ -2,23 +2,70 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from vstore.codec import to_json
 from vstore.errors import Mismatch
+from vstore.regular import open_regular
+from vstore.transfer.files.bounds import LINE_BYTES, STRUCTURE_BYTES
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import naming
+from vstore.transfer.files.format import ALL, naming
 from vstore.transfer.files.location import shown
 from vstore.transfer.files.objects import ForeignObjects, OwnObjects
 from vstore.types import Include, Records
 
 __all__ = ["JsonlFormat", "JsonlReader", "write_lines"]
 
-_ALL: Final = Include(vectors=True, documents=True, metadatas=True)
+_PIECE: Final = 1 << 20
+_BATCH_BYTES: Final = (
+    8 << 20
+)  # of lines that are decoded at once: as Python objects they take up to thirty times as much
+_TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_MARKS: Final = (
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
+
+
+def _places(file: BinaryIO) -> array[int]:
+    """Where each line begins that is not empty.
+
+    Raises:
+        Mismatch: A line is too long to be decoded, or the text is not UTF-8.
+    """
+    places = array("q")
+    begin = _behind_mark(file)
+    length, number, filled = 0, 1, False
+    while piece := file.readline(_PIECE):
+        length += len(piece)
+        filled = filled or not piece.isspace()
+        if length > LINE_BYTES:
+            raise Mismatch(
+                f"line {number:,} is longer than {LINE_BYTES >> 20} MB",
+                hint="One record is one line; Parquet has no lines.",
+            )
+        if piece.endswith(b"\n") or len(piece) < _PIECE:
+            if filled:
+                places.append(begin)
+            begin, length, number, filled = begin + length, 0, number + 1, False
+    if filled:  # the last piece of a file that does not end a line was full
+        places.append(begin)
+    return places
+
+
+def _behind_mark(file: BinaryIO) -> int:
+    """Where the text begins: some editors and spreadsheets write a mark of its encoding before it."""
+    head = file.read(4)
+    if other := next((name for mark, name in _MARKS if head.startswith(mark)), ""):
+        raise Mismatch(f"it is {other}, not UTF-8", hint="Convert it: iconv -f UTF-16 -t UTF-8.")
+    return file.seek(3 if head.startswith(b"\xef\xbb\xbf") else 0)
 
 
 class JsonlReader:
@@ -34,17 +81,12 @@ class JsonlReader:
 
     def __init__(self, path: Path, columns: Columns | None, *, vectors: bool = True) -> None:
         self._path = path
-        self._places = array("q")
         self._decoder: OwnObjects | ForeignObjects = OwnObjects(vectors=vectors)
-        with naming(path), path.open("rb") as file:
-            place = 0
-            for line in file:
-                if not line.isspace():
-                    self._places.append(place)
-                place += len(line)
+        with naming(path), open_regular(path) as file:
+            self._places = _places(file)
         self.rows = len(self._places)
         if columns is not None:
-            first = self._object(next(self._lines(0)), 0, _ALL) if self.rows else None
+            first = self._object(next(self._lines(0)), 0, ALL) if self.rows else None
             with naming(path):
                 self._decoder = ForeignObjects(columns, first, vectors=vectors)
         self.id_rule = self._decoder.id_rule
@@ -57,11 +99,11 @@ class JsonlReader:
 
     def take(self, rows: Sequence[int], include: Include) -> Records:
         """See ``Reader``."""
-        with naming(self._path), self._path.open("rb") as file:
+        with naming(self._path), open_regular(self._path) as file:
             objects = []
             for row in rows:
                 file.seek(self._places[row])
-                objects.append(self._object(file.readline(), row, include))
+                objects.append(self._object(file.readline(LINE_BYTES), row, include))
             return self._decoder.records(objects, include)
 
     def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
@@ -69,7 +111,7 @@ class JsonlReader:
         lines = self._lines(start)
         row = start
         with naming(self._path):
-            while batch := list(islice(lines, size)):
+            while batch := list(_first(lines, size)):
                 with naming(self._path, f", rows from {row:,}"):
                     objects = [self._object(line, row + offset, include) for offset, line in enumerate(batch)]
                     records = self._decoder.records(objects, include)
@@ -79,14 +121,21 @@ class JsonlReader:
     def _lines(self, start: int) -> Iterator[bytes]:
         if start >= self.rows:
             return
-        with self._path.open("rb") as file:
+        with open_regular(self._path) as file:
             file.seek(self._places[start])
-            yield from (line for line in file if not line.isspace())
+            while line := file.readline(LINE_BYTES):
+                if not line.isspace():
+                    yield line
 
     def _object(self, line: bytes, row: int, include: Include) -> dict[str, Any]:
+        if len(line) > STRUCTURE_BYTES and len(_TEXT.sub(b"", line)) > STRUCTURE_BYTES:
+            raise Mismatch(
+                f"{shown(self._path)}, row {row:,}: it has more than {STRUCTURE_BYTES >> 20} MB besides its texts",
+                hint="A record is one vector, one text, and metadata of at most 32 KB.",
+            )
         try:
             found = self._decoder.parse(line, include)
-        except (ValueError, RecursionError, OverflowError) as error:
+        except ValueError as error:
             raise Mismatch(
                 f"{shown(self._path)}, row {row:,}: the line is damaged or no JSON: {error!s:.200}",
                 hint="Restore the file, or repair the line.",
@@ -94,6 +143,16 @@ class JsonlReader:
         if not isinstance(found, dict):
             raise Mismatch(f"{shown(self._path)}, row {row:,}: the line is no JSON object", hint="Repair the line.")
         return found
+
+
+def _first(lines: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """The next lines: at most so many, and not many more bytes than are decoded at once."""
+    size = 0
+    for line in islice(lines, most):
+        yield line
+        size += len(line)
+        if size > _BATCH_BYTES:
+            return
 
 
 def write_lines(path: Path, batches: Iterable[Records], *, vectors: bool) -> None:

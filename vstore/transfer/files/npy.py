@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput, Mismatch, NotFound
+from vstore.regular import check_regular, shown
+from vstore.transfer.files.bounds import check_dimension
 from vstore.transfer.files.columns import Columns, as_float32
 from vstore.transfer.files.format import naming
 from vstore.transfer.files.jsonl import JsonlReader, write_lines
-from vstore.transfer.files.location import shown
 from vstore.types import Include, Records, VectorArray
 
 __all__ = ["NpyFormat", "NpyReader"]
@@ -34,6 +36,7 @@ class NpyReader:
             vectors = self._mapped()
             if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
                 raise InvalidInput(f"it holds {vectors.dtype} of shape {vectors.shape}, not numbers of shape (n, d)")
+            check_dimension(vectors.shape[1])
             if len(vectors) != self._lines.rows:
                 raise Mismatch(
                     f"it has {len(vectors):,} rows, and {shown(lines.name)} has {self._lines.rows:,}",
@@ -70,7 +73,8 @@ class NpyReader:
         return as_float32(np.ascontiguousarray(self._mapped()[row : row + number]), self._allow)
 
     def _mapped(self) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(self._path, mmap_mode="r", allow_pickle=False)
+        check_regular(self._path)
+        array: NDArray[Any] = open_memmap(self._path, mode="r")  # np.load takes a ZIP or a pickle for one as well
         return array
 
 

@@ -11,11 +11,11 @@ from typing import Final
 
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
 from vstore.transfer.files.durable import unfinished, write_files, write_text, writing
-from vstore.transfer.files.format import ROWS
+from vstore.transfer.files.format import ALL, ROWS
 from vstore.transfer.files.formats import FORMATS, READERS
 from vstore.transfer.files.location import MANIFEST, Location, shown
 from vstore.transfer.files.manifest import FileEntry, Manifest, entry, sidecar
-from vstore.transfer.files.source import ALL, FileSource
+from vstore.transfer.files.source import FileSource
 from vstore.transfer.files.summary import Summary
 from vstore.types import Records
 

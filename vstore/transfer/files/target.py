@@ -12,7 +12,7 @@ from vstore.transfer.endpoint import Refuse, Source
 from vstore.transfer.files.durable import unfinished, write_text, writing
 from vstore.transfer.files.format import TEXT, Reader
 from vstore.transfer.files.formats import FORMATS, READERS
-from vstore.transfer.files.location import MANIFEST, Location, shown
+from vstore.transfer.files.location import MANIFEST, Location, looking, shown
 from vstore.transfer.files.manifest import Manifest, Origin, sidecar
 from vstore.transfer.files.opening import manifest_of, own_source
 from vstore.transfer.files.sink import FileSink, staging
@@ -64,6 +64,10 @@ class FileTarget:
             AlreadyExists: Something else is there.
         """
         path = self._location.path
+        with looking(path):
+            return self._existing(path)
+
+    def _existing(self, path: Path) -> FileSource | None:
         begun = self._begun()
         if begun is not None:
             return FileSource(self._location, begun.info, self._whole_parts, notes=["not finished"])
