@@ -1,17 +1,29 @@
-"""What is on the disk whole, or not at all, when the process or the machine dies."""
+"""Files that are on the disk whole, or not at all, and never behind a link that somebody has planted.
+
+What this library writes beside others' data may stand in a directory that came out of an archive: a link there, a
+device or a pipe is refused, and nothing is written through it.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Final
+from uuid import uuid4
+
+from vstore.errors import InvalidInput
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-__all__ = ["flush", "transaction"]
+__all__ = ["appending", "create", "flush", "open_regular", "prepare", "reading", "replacing", "transaction"]
+
+# O_NONBLOCK: opening a pipe would wait for its other end
+_HANDLE: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINKS: Final = _HANDLE | getattr(os, "O_NOFOLLOW", 0)
 
 
 def flush(path: Path) -> None:
@@ -23,6 +35,86 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def open_regular(path: Path, flags: int, *, private: bool = False, links: bool = False) -> int:
+    """A descriptor of a regular file.
+
+    Args:
+        path: Where it is.
+        flags: Those of ``os.open``.
+        private: Whether a file that is made is for its owner only, 0600.
+        links: Whether a link at ``path`` is followed.
+
+    Raises:
+        InvalidInput: Something else than a regular file is there.
+        OSError: It cannot be opened.
+    """
+    try:
+        handle = os.open(path, flags | (_HANDLE if links else _NO_LINKS), 0o600 if private else 0o666)
+    except OSError:
+        with suppress(OSError):
+            _refuse(path, path.stat() if links else path.lstat())
+        raise
+    try:
+        _refuse(path, os.fstat(handle))
+        if not links and not hasattr(os, "O_NOFOLLOW"):
+            _refuse(path, path.lstat())
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _refuse(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISREG(found.st_mode):
+        return
+    link, folder = stat.S_ISLNK(found.st_mode), stat.S_ISDIR(found.st_mode)
+    what = "a symbolic link" if link else "a directory" if folder else "a device, pipe or socket"
+    raise InvalidInput(
+        f"{path} is {what}, and no regular file",
+        hint="Nothing was read or written there: look at it and remove it, or name another file.",
+    )
+
+
+def reading(path: Path) -> BinaryIO:
+    """A regular file for reading, also behind a link; a pipe or a device is ``InvalidInput`` and is not waited for."""
+    return os.fdopen(open_regular(path, os.O_RDONLY, links=True), "rb")
+
+
+def create(path: Path, *, private: bool = False) -> BinaryIO:
+    """A new file for writing; ``FileExistsError`` where anything is there, be it a link to nowhere."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS
+    return os.fdopen(os.open(path, flags, 0o600 if private else 0o666), "wb")
+
+
+def appending(path: Path, *, private: bool = False) -> BinaryIO:
+    """A file for writing at its end, made if there is none; a link there is ``InvalidInput``."""
+    return os.fdopen(open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, private=private), "ab")
+
+
+def prepare(path: Path, *, private: bool = False) -> None:
+    """Makes an empty file if there is none, for a program that opens it by name; a link there is ``InvalidInput``."""
+    os.close(open_regular(path, os.O_RDWR | os.O_CREAT, private=private))
+
+
+@contextmanager
+def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` when it was written whole, and is gone where writing fails.
+
+    A link at ``path`` is replaced itself: what it points to stays as it is.
+    """
+    passing = path.with_name(f".{path.name[:200]}.{uuid4().hex}.tmp")
+    try:
+        with create(passing, private=private) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        passing.replace(path)
+    except BaseException:
+        passing.unlink(missing_ok=True)
+        raise
+    flush(path.parent)
 
 
 @contextmanager

@@ -178,7 +178,7 @@ class Timeout(VStoreError):
 
 
 class Closed(VStoreError):
-    """The store was closed."""
+    """The store was closed, or belongs to another process or another event loop than the one that calls."""
 
 
 class BackendError(VStoreError):

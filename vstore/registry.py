@@ -36,7 +36,12 @@ def factory_for_scheme(scheme: str) -> AdapterFactory:
     """The adapter behind a URL scheme; raises ``InvalidInput`` where none is installed."""
     found = list(_entry_points().select(name=scheme))
     if not found:
-        raise InvalidInput(f"no adapter for {scheme!r} is installed", hint=f"Installed: {', '.join(schemes())}.")
+        from difflib import get_close_matches
+
+        known = schemes()
+        near = get_close_matches(scheme, known, n=2, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}? " if near else "The scheme names the database: chroma://host:port. "
+        raise InvalidInput(f"no adapter for {brief(scheme)} is installed", hint=f"{hint}Installed: {', '.join(known)}.")
     if len({point.value for point in found}) > 1:
         raise InvalidInput(f"several adapters claim {scheme!r}: {', '.join(sorted(point.value for point in found))}")
     factory: AdapterFactory = found[0].load()

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from vstore.errors import InvalidInput
+from vstore.keys import encodable
 
-__all__ = ["Option", "OptionValue", "StoreURL", "read_options"]
+__all__ = ["Option", "OptionValue", "StoreURL", "names_store", "read_options"]
 
 OptionValue: TypeAlias = str | int | float | bool
-_SCHEME: Final = re.compile(r"([a-z][a-z0-9]*)(\+https)?:(.*)", re.DOTALL)
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9]*(?:\+(?!https:)[a-z0-9]+)?)(\+https)?:(.*)", re.DOTALL)
+_BEGINS_LIKE_A_URL: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+_-]+):")  # one letter is a drive of Windows
+_HOST_AND_PORT: Final = re.compile(r"/?[A-Za-z0-9_.-]+:[0-9]+(/|$)")
+_DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
+_OPTION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_EXAMPLES: Final = "Examples: memory:, chroma:./data, chroma://localhost:8000, pgvector:./pg, postgresql://user:password@host/database."
 _TRUE: Final = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -21,7 +27,7 @@ class StoreURL:
     """A parsed store URL. Its repr hides the password.
 
     Attributes:
-        scheme: What stands before the colon, without ``+https``.
+        scheme: What stands before the colon, without ``+https``; a driver such as ``+psycopg`` belongs to it.
         tls: Whether ``+https`` was given.
         path: For ``scheme:PATH`` the path (``":memory:"`` included); None for a server; ``""`` for ``memory:``.
         host: For ``scheme://host…``; empty for a path.
@@ -45,45 +51,112 @@ class StoreURL:
     @classmethod
     def parse(cls, url: object) -> StoreURL:
         """Takes a URL apart; raises ``InvalidInput``, without repeating the URL, where it cannot."""
-        from urllib.parse import unquote, urlsplit  # with what they bring 5 ms, which importing vstore does not need
-
         found = _SCHEME.fullmatch(url) if isinstance(url, str) else None
         if found is None:
-            raise InvalidInput(
-                "this is not a store URL",
-                hint="Examples: memory:, chroma:./data, chroma://localhost:8000, pgvector:./pg, "
-                "postgresql://user:password@host/database.",
-            )
+            raise InvalidInput("this is not a store URL", hint=_EXAMPLES)
         scheme, tls, rest = found[1], found[2] is not None, found[3]
-        if not rest.startswith("//"):
-            path, _, query = rest.partition("?")
-            if tls:
-                raise InvalidInput(f"{scheme}+https: needs a server: {scheme}+https://host:port")
-            return cls(scheme, path=path, params=_params(query))
+        if any(ord(c) < 32 or c == "\x7f" for c in rest) or not encodable(rest):
+            raise InvalidInput(f"this {scheme} URL holds a control character, or what is no valid Unicode")
+        if rest.startswith("//"):
+            return cls._of_server(scheme, rest, tls=tls)
+        path, _, query = rest.partition("?")
+        if tls:
+            raise InvalidInput(f"{scheme}+https: needs a server: {scheme}+https://host:port")
+        _check_path(scheme, path)
+        return cls(scheme, path=path, params=_params(query))
+
+    @classmethod
+    def _of_server(cls, scheme: str, rest: str, *, tls: bool) -> StoreURL:
+        from urllib.parse import unquote, urlsplit  # with what they bring 5 ms, which importing vstore does not need
+
+        if "#" in rest:
+            raise InvalidInput(f"there is a # in this {scheme} URL", hint="In a password or a name write %23.")
         try:
             parts = urlsplit(rest)
-            port = parts.port
-        except ValueError as error:
-            raise InvalidInput(f"the host or port of this {scheme} URL cannot be read") from error
-        if not parts.hostname:
+            host, port = parts.hostname or "", parts.port
+            if "%" in host and "[" not in parts.netloc:  # the directory of a socket, whose case counts
+                host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0], errors="strict")
+            user, password = (unquote(text or "", errors="strict") for text in (parts.username, parts.password))
+            database = unquote(parts.path.lstrip("/"), errors="strict")
+        except ValueError:
+            parts = None  # the error repeats what it could not read, and is not chained
+        if parts is None:
+            raise InvalidInput(
+                f"the host or port of this {scheme} URL cannot be read",
+                hint="An IPv6 address stands in brackets; in a password write %2F for /, %3F for ? and %40 for @.",
+            )
+        params = _params(parts.query)
+        if not host and not params.get("host"):  # of a socket it may stand there
             raise InvalidInput(f"this {scheme} URL names no host", hint=f"Write {scheme}://host:port or {scheme}:PATH.")
+        if port == 0 or " " in host:
+            raise InvalidInput(f"the host or port of this {scheme} URL cannot be one")
+        if "@" in parts.path:
+            raise InvalidInput(
+                f"there is an @ behind the host of this {scheme} URL",
+                hint="In a password write %2F for / and %40 for @, in the name of a database %40.",
+            )
+        if "\x00" in host + user + password + database:
+            raise InvalidInput(f"this {scheme} URL holds a NUL")
         return cls(
             scheme,
             tls=tls,
-            host=parts.hostname,
+            host=host,
             port=port,
-            user=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            database=unquote(parts.path.lstrip("/")),
-            params=_params(parts.query),
+            user=user,
+            password=password,
+            database=database,
+            params=params,
         )
+
+
+def names_store(text: str, *, files: Collection[str] = ()) -> bool:
+    """Whether a text is a store URL, or else a path: one decision for every command that takes both.
+
+    Args:
+        text: What the user gave.
+        files: Schemes that stand before a path of files, such as ``parquet``.
+
+    Returns:
+        True for a store URL, whether it can be read or not; False for a path, with or without one of ``files``.
+
+    Raises:
+        InvalidInput: It holds ``://`` and is no store URL, so that it would become a folder. The text is not repeated.
+    """
+    found = _BEGINS_LIKE_A_URL.match(text)
+    if found is not None and found[1] not in files:
+        return True
+    if "://" in text:
+        raise InvalidInput("a path does not hold ://, and this begins like no store URL", hint=_EXAMPLES)
+    return False
+
+
+def _check_path(scheme: str, path: str) -> None:
+    """Refuses what is a server's address, or a store in memory, mistyped: it would become a folder of that name."""
+    there = _DRIVE.sub("./", path, count=1)
+    if re.sub("[^a-z]", "", path.lower()) == "memory" and ":" in path and path != ":memory:":
+        raise InvalidInput(f"this is no path of {scheme}", hint=f"Did you mean {scheme}::memory:?")
+    if "://" in path or re.search(":.*@", there) or "@" in there.partition("/")[0] or _HOST_AND_PORT.match(there):
+        raise InvalidInput(
+            f"this {scheme} URL names a path that looks like the address of a server",
+            hint=f"A server is {scheme}://host:port or {scheme}://user:password@host:port, over TLS {scheme}+https://; "
+            f"before a path with @ or : write ./, as in {scheme}:./a@b.",
+        )
+    if (path.startswith(":") and path != ":memory:") or (path and not path.strip()):
+        raise InvalidInput(f"this is no path of {scheme}", hint=f"Write {scheme}:PATH; ./ goes before a colon.")
 
 
 def _params(query: str) -> dict[str, str]:
     from urllib.parse import parse_qsl
 
-    pairs = parse_qsl(query, keep_blank_values=True)
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except ValueError:
+        pairs = [("", "")]
     names = [name for name, _ in pairs]
+    if not all(map(_OPTION.fullmatch, names)):  # it may be a part of a password, and is not repeated
+        raise InvalidInput(
+            "behind the ? of this URL stands what is no option=value", hint="In a password write %3F for ?, %26 for &."
+        )
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise InvalidInput(f"the option {twice[0]!r} stands twice in the URL")

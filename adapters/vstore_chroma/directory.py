@@ -10,19 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from vstore.holding import hold
-
-if TYPE_CHECKING:
-    from filelock import FileLock
+from vstore.holding import Hold, hold
 
 __all__ = ["Directory"]
 
 
 @dataclass(slots=True)
 class _Held:
-    file: FileLock
+    file: Hold
     writing: Lock = field(default_factory=Lock)
     users: int = 0
 

@@ -23,7 +23,7 @@ class QdrantFactory:
 
     def holds(self, path: Path) -> bool:
         """Whether there is a database at ``path``."""
-        return path.is_dir() and any((path / name).is_file() for name in (".vstore.lock", "meta.json"))
+        return path.is_dir() and ((path / "meta.json").is_file() or any(path.glob("*/info.json")))
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A connection to a new database in memory, to a directory, or to a server."""

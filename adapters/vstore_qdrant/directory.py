@@ -10,17 +10,14 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import uuid4
 
 from vstore.codec import info_from_json, info_to_json
 from vstore.durable import flush
 from vstore.errors import AlreadyExists, Mismatch, NotFound
-from vstore.holding import hold
+from vstore.holding import Hold, hold
 from vstore.types import CollectionInfo
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 __all__ = ["Folder"]
 
@@ -39,7 +36,7 @@ class Folder:
     """
 
     path: Path
-    file: FileLock
+    file: Hold
 
     @staticmethod
     def take(path: Path) -> Folder:

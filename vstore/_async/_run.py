@@ -15,7 +15,20 @@ from vstore.types import VectorArray
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["acquire", "embed", "run_blocking", "sleep", "wait"]
+__all__ = ["acquire", "current_loop", "embed", "is_over", "run_blocking", "sleep", "wait"]
+
+
+def current_loop() -> object:
+    """The event loop that runs in this thread, or None."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def is_over(loop: object) -> bool:
+    """Whether an event loop was closed: nothing can run in it any more."""
+    return isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()
 
 
 async def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

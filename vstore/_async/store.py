@@ -8,7 +8,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
 
-from vstore._async._run import sleep
+from vstore._async._run import current_loop, is_over, sleep
 from vstore._async.collection import AsyncCollection
 from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncForeignStore
 from vstore.capabilities import Capabilities, emulated, no
@@ -55,10 +55,12 @@ class AsyncStore:
     def __init__(self, adapter: AsyncAdapter) -> None:
         self._adapter = adapter
         self._capabilities = adapter.capabilities
-        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets)
+        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop)
 
     def __repr__(self) -> str:
         state = "closed" if self._gate.closed else self._capabilities.mode
+        if self._gate.inherited:
+            state = f"of process {self._gate.process}"
         return f"<{type(self).__name__} {self._capabilities.backend} {self._capabilities.server_version} ({state})>"
 
     async def __aenter__(self) -> Self:
@@ -211,8 +213,17 @@ class AsyncStore:
     async def close(self) -> None:
         """Closes the connection; a borrowed client stays open. A second call does nothing.
 
-        Calls that run in other threads or tasks have five seconds to end; those that do not end with ``Closed``.
+        Calls that run in other threads or tasks have five seconds to end; those that do not end with ``Closed``. In a
+        process that was forked from the store's own it does nothing: the connection is not this one's to close.
+
+        Raises:
+            Closed: Called in another event loop than the store's own, which is not closed.
         """
+        if self._gate.inherited:
+            return
+        if not is_over(self._gate.loop):
+            with self._gate.completing("close"):
+                self._gate.check_home()
         if self._gate.shut():
             with self._gate.completing("close"):
                 late = monotonic() + _LEAVE

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["acquire", "embed", "run_blocking", "sleep", "wait"]
+__all__ = ["acquire", "current_loop", "embed", "is_over", "run_blocking", "sleep", "wait"]
+
+
+def current_loop() -> object:
+    """None: a sync store belongs to no event loop."""
+    return None
+
+
+def is_over(loop: object) -> bool:  # noqa: ARG001  # as its twin
+    """Never: there is none."""
+    return False
 
 
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

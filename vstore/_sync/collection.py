@@ -78,7 +78,8 @@ class Collection:
 
     def __repr__(self) -> str:
         info = self.info
-        return f"<{type(self).__name__} {info.name!r} {info.dimension} {info.metric} on {self._gate.backend}>"
+        of = f" of process {self._gate.process}" if self._gate.inherited else ""
+        return f"<{type(self).__name__} {info.name!r} {info.dimension} {info.metric} on {self._gate.backend}{of}>"
 
     @property
     def info(self) -> CollectionInfo:
@@ -479,13 +480,14 @@ class Collection:
             return
         condition = None if isinstance(where, bool) else where
         pages = self._adapter.scan(condition, batch_size, after, include)
-        while True:
-            with self._gate.operation("scan", self.name):
-                try:
-                    records, token = next(pages)
-                except StopIteration:
-                    return
-            yield Page(records, f"{self._gate.backend}:{token}")
+        with self._gate.scanning(pages):
+            while True:
+                with self._gate.operation("scan", self.name):
+                    try:
+                        records, token = next(pages)
+                    except StopIteration:
+                        return
+                yield Page(records, f"{self._gate.backend}:{token}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
 
-from vstore._sync._run import sleep
+from vstore._sync._run import current_loop, is_over, sleep
 from vstore._sync.collection import Collection
 from vstore._sync.protocol import Adapter, CollectionAdapter, ForeignStore
 from vstore.capabilities import Capabilities, emulated, no
@@ -56,10 +56,12 @@ class Store:
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
         self._capabilities = adapter.capabilities
-        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets)
+        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop)
 
     def __repr__(self) -> str:
         state = "closed" if self._gate.closed else self._capabilities.mode
+        if self._gate.inherited:
+            state = f"of process {self._gate.process}"
         return f"<{type(self).__name__} {self._capabilities.backend} {self._capabilities.server_version} ({state})>"
 
     def __enter__(self) -> Self:
@@ -212,8 +214,17 @@ class Store:
     def close(self) -> None:
         """Closes the connection; a borrowed client stays open. A second call does nothing.
 
-        Calls that run in other threads or tasks have five seconds to end; those that do not end with ``Closed``.
+        Calls that run in other threads or tasks have five seconds to end; those that do not end with ``Closed``. In a
+        process that was forked from the store's own it does nothing: the connection is not this one's to close.
+
+        Raises:
+            Closed: Called in another event loop than the store's own, which is not closed.
         """
+        if self._gate.inherited:
+            return
+        if not is_over(self._gate.loop):
+            with self._gate.completing("close"):
+                self._gate.check_home()
         if self._gate.shut():
             with self._gate.completing("close"):
                 late = monotonic() + _LEAVE

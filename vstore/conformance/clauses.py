@@ -64,6 +64,8 @@ CLAUSES: Final[dict[str, str]] = {
     "ERR-4": "no secret appears in a repr, an error or a log",
     "CON-1": "one store serves many threads; concurrent upserts leave one whole record",
     "CON-2": "async has the same outcomes and no hidden event loop",
+    "CON-3": "in a forked process every call is Closed at once",
+    "CON-4": "in another event loop every call on an async store is Closed at once",
     "CAP-1": "one frozen capability record per live connection",
     "CAP-2": "the capability record cannot lie",
     "CAP-3": "the compatibility table is generated from a real run",
