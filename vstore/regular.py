@@ -1,24 +1,17 @@
-"""Files to be read: regular ones, at the place that was named, and no more of them than is expected."""
+"""Files that others name: at the place that was named, and no more of them than is expected."""
 
 from __future__ import annotations
 
-import os
-import stat
+import re
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
+from vstore.durable import reading
 from vstore.errors import InvalidInput, Mismatch
 
-__all__ = ["check_inside", "check_regular", "open_regular", "read_bounded", "shown"]
+__all__ = ["check_inside", "check_regular", "read_bounded", "refuse_url", "shown"]
 
-_READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_KINDS: Final = (
-    (stat.S_ISDIR, "a directory"),
-    (stat.S_ISFIFO, "a FIFO"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # as a Path it has one of its slashes left
 
 
 def shown(name: object) -> str:
@@ -26,32 +19,15 @@ def shown(name: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
 
 
+def refuse_url(what: str, path: Path | None) -> None:
+    """Raises ``InvalidInput`` for a URL where a path is wanted, of which a folder would be made; it is not repeated."""
+    if path is not None and ("://" in str(path) or _URL.match(str(path))):
+        raise InvalidInput(f"{what} takes a path, not a URL", hint="Name a file or folder of this machine.")
+
+
 def check_regular(path: Path) -> None:
-    """Raises unless a regular file, or a link to one, is there. It is not opened: opening a FIFO waits for a writer.
-
-    Raises:
-        InvalidInput: A directory, device, FIFO or socket.
-        OSError: It cannot be looked at, as where there is nothing.
-    """
-    _check_mode(path, path.stat().st_mode)
-
-
-def _check_mode(path: Path, mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        kind = next((word for check, word in _KINDS if check(mode)), "something else")
-        raise InvalidInput(f"{shown(path)} is {kind}, not a file", hint="Write what it holds to a file.")
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """A regular file, open for reading; raises what ``check_regular`` raises."""
-    check_regular(path)
-    handle = os.open(path, _READ)
-    try:
-        _check_mode(path, os.fstat(handle).st_mode)
-        return os.fdopen(handle, "rb")
-    except BaseException:
-        os.close(handle)
-        raise
+    """Raises ``InvalidInput`` where something else than a regular file is there, or a link to one."""
+    reading(path).close()
 
 
 def read_bounded(path: Path, most: int) -> bytes:
@@ -59,9 +35,10 @@ def read_bounded(path: Path, most: int) -> bytes:
 
     Raises:
         Mismatch: It is larger.
-        OSError: It cannot be read; and what ``check_regular`` raises.
+        InvalidInput: It is no regular file.
+        OSError: It cannot be read.
     """
-    with open_regular(path) as file:
+    with reading(path) as file:
         data = file.read(most + 1)
     if len(data) > most:
         raise Mismatch(f"{shown(path)} is larger than {most >> 20:,} MB, which is the most that is read of its kind")
@@ -69,7 +46,7 @@ def read_bounded(path: Path, most: int) -> bytes:
 
 
 def check_inside(path: Path, folder: Path) -> None:
-    """Raises ``Mismatch`` where a file of a folder is a link that leads out of it."""
+    """Raises ``Mismatch`` where what a folder holds is a link that leads out of it."""
     if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
         raise Mismatch(
             f"{shown(path)} is a link that leads out of {shown(folder)}",

@@ -13,8 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from vstore.durable import transaction
+from vstore.durable import prepare, transaction
 from vstore.errors import BackendError
+from vstore.regular import refuse_url
 from vstore.types import VectorArray
 
 __all__ = ["CacheFile", "Claims", "digest"]
@@ -34,10 +35,12 @@ class CacheFile:
     """Vectors by model and text. For many threads, and for many processes on one machine."""
 
     def __init__(self, path: Path) -> None:
+        refuse_url("path", path)
         self._path = path
         self._lock = threading.Lock()
         with self._told():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            prepare(path, private=True)  # who has a text can see from it that it was embedded here
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )

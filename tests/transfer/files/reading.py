@@ -15,7 +15,7 @@ def main(path: str) -> None:
     said, rows = "", 0
     try:
         source = open_data_set(path, foreign=None if "own" in path else Foreign(metric="l2"))
-        rows = sum(len(page.records) for page in source.scan(batch_size=10))
+        rows = sum(len(page.records) for page in source.scan(batch_size=2))
     except VStoreError as error:
         said = f"{type(error).__name__}: {error}"
     # not getrusage, which after a fork tells the peak of the parent as well

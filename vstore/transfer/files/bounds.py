@@ -10,11 +10,9 @@ from vstore.memory.store import CAPABILITIES
 __all__ = [
     "AT_ONCE",
     "FOOTER_BYTES",
-    "LINE_BYTES",
     "MANIFEST_BYTES",
     "MAX_DIMENSION",
     "MAX_TEXT",
-    "STRUCTURE_BYTES",
     "check_dimension",
     "check_growth",
     "rows_at_once",
@@ -23,12 +21,8 @@ __all__ = [
 MAX_TEXT: Final = CAPABILITIES.limits.max_document_bytes
 """Bytes of the longest text: the longest document that any store takes."""
 MAX_DIMENSION: Final = CAPABILITIES.limits.max_dimension
-AT_ONCE: Final = 64 << 20
+AT_ONCE: Final = 32 << 20
 """Bytes of rows that are decoded at once, where more than one row is."""
-LINE_BYTES: Final = 2 * MAX_TEXT + (4 << 20)
-"""Bytes of a line of JSON."""
-STRUCTURE_BYTES: Final = 4 << 20
-"""Bytes of a line of JSON apart from its texts: a vector of the largest dimension takes 1.6 MB."""
 MANIFEST_BYTES: Final = 16 << 20
 FOOTER_BYTES: Final = 64 << 20
 """Bytes of what a Parquet or Arrow file says of itself."""

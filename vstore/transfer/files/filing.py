@@ -75,6 +75,7 @@ class FilePlace:
                 hint="Leave out the suffix; --encoding tells how they are kept.",
             )
         location = place(f"{self._path}/{name}", self._encoding)
+        check_inside(location.path, location.path.parent)
         return FileTarget(location, name)
 
     def close(self) -> None:

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from vstore.durable import reading
 from vstore.interchange import load, to_arrow
-from vstore.regular import check_regular, open_regular
+from vstore.regular import check_regular
 from vstore.transfer.files.bounds import rows_at_once
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ROWS, by_part, naming
@@ -59,7 +60,7 @@ class ArrowReader:
     def __init__(self, path: Path, columns: Columns | None) -> None:
         self._path = path
         with naming(path):
-            with open_regular(path) as file:
+            with reading(path) as file:
                 check_batches(file)
             with _opened(path) as (reader, _):
                 self._names: list[str] = reader.schema.names
@@ -112,11 +113,11 @@ class ArrowFormat:
 
     suffixes = (".arrow",)
 
-    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
         """See ``Format``."""
         empty = to_arrow(Records([], np.empty((0, dimension), dtype=np.float32), [], []))
         schema = empty.schema if note is None else empty.schema.with_metadata({NOTE: note})
-        with load("pyarrow.ipc").new_file(str(paths[0]), schema) as writer:
+        with load("pyarrow.ipc").new_file(files[0], schema) as writer:
             for records in batches:
                 table = to_arrow(records).replace_schema_metadata(schema.metadata)
                 writer.write_table(table, max_chunksize=ROWS)

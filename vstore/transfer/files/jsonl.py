@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import islice
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from vstore.codec import to_json
-from vstore.errors import Mismatch
-from vstore.regular import open_regular
-from vstore.transfer.files.bounds import LINE_BYTES, STRUCTURE_BYTES
+from vstore.durable import reading
+from vstore.errors import LimitExceeded, Mismatch
+from vstore.jsonlines import LINE_BYTES, behind_mark, too_large
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ALL, naming
 from vstore.transfer.files.location import shown
@@ -25,13 +24,6 @@ _PIECE: Final = 1 << 20
 _BATCH_BYTES: Final = (
     8 << 20
 )  # of lines that are decoded at once: as Python objects they take up to thirty times as much
-_TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_MARKS: Final = (
-    (b"\xff\xfe\x00\x00", "UTF-32"),
-    (b"\x00\x00\xfe\xff", "UTF-32"),
-    (b"\xff\xfe", "UTF-16"),
-    (b"\xfe\xff", "UTF-16"),
-)
 
 
 def _places(file: BinaryIO) -> array[int]:
@@ -62,10 +54,10 @@ def _places(file: BinaryIO) -> array[int]:
 
 def _behind_mark(file: BinaryIO) -> int:
     """Where the text begins: some editors and spreadsheets write a mark of its encoding before it."""
-    head = file.read(4)
-    if other := next((name for mark, name in _MARKS if head.startswith(mark)), ""):
-        raise Mismatch(f"it is {other}, not UTF-8", hint="Convert it: iconv -f UTF-16 -t UTF-8.")
-    return file.seek(3 if head.startswith(b"\xef\xbb\xbf") else 0)
+    begin, other = behind_mark(file.read(4))
+    if other:
+        raise Mismatch(f"it is {other}, not UTF-8", hint=f"Convert it: iconv -f {other} -t UTF-8.")
+    return file.seek(begin)
 
 
 class JsonlReader:
@@ -82,7 +74,7 @@ class JsonlReader:
     def __init__(self, path: Path, columns: Columns | None, *, vectors: bool = True) -> None:
         self._path = path
         self._decoder: OwnObjects | ForeignObjects = OwnObjects(vectors=vectors)
-        with naming(path), open_regular(path) as file:
+        with naming(path), reading(path) as file:
             self._places = _places(file)
         self.rows = len(self._places)
         if columns is not None:
@@ -99,7 +91,7 @@ class JsonlReader:
 
     def take(self, rows: Sequence[int], include: Include) -> Records:
         """See ``Reader``."""
-        with naming(self._path), open_regular(self._path) as file:
+        with naming(self._path), reading(self._path) as file:
             objects = []
             for row in rows:
                 file.seek(self._places[row])
@@ -121,16 +113,16 @@ class JsonlReader:
     def _lines(self, start: int) -> Iterator[bytes]:
         if start >= self.rows:
             return
-        with open_regular(self._path) as file:
+        with reading(self._path) as file:
             file.seek(self._places[start])
             while line := file.readline(LINE_BYTES):
                 if not line.isspace():
                     yield line
 
     def _object(self, line: bytes, row: int, include: Include) -> dict[str, Any]:
-        if len(line) > STRUCTURE_BYTES and len(_TEXT.sub(b"", line)) > STRUCTURE_BYTES:
+        if reason := too_large(line):
             raise Mismatch(
-                f"{shown(self._path)}, row {row:,}: it has more than {STRUCTURE_BYTES >> 20} MB besides its texts",
+                f"{shown(self._path)}, row {row:,}: {reason}",
                 hint="A record is one vector, one text, and metadata of at most 32 KB.",
             )
         try:
@@ -155,18 +147,27 @@ def _first(lines: Iterator[bytes], most: int) -> Iterator[bytes]:
             return
 
 
-def write_lines(path: Path, batches: Iterable[Records], *, vectors: bool) -> None:
-    """Writes records as lines. A float32 is written so that it reads back bit for bit, in Python and elsewhere."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for records in batches:
-            for record in records:
-                one: dict[str, Any] = {"id": record.id}
-                if vectors and record.vector is not None:
-                    # as float64, which every reader of JSON has: the shortest text of a float32 is shorter by half,
-                    # but read as float64 and then rounded it can end up one bit beside
-                    one["vector"] = record.vector.tolist()
-                file.write(to_json(one | {"document": record.document, "metadata": record.metadata or {}}))
-                file.write("\n")
+def write_lines(file: BinaryIO, batches: Iterable[Records], *, vectors: bool) -> None:
+    """Writes records as lines. A float32 is written so that it reads back bit for bit, in Python and elsewhere.
+
+    Raises:
+        LimitExceeded: A line would be longer than is read again.
+    """
+    for records in batches:
+        for record in records:
+            one: dict[str, Any] = {"id": record.id}
+            if vectors and record.vector is not None:
+                # as float64, which every reader of JSON has: the shortest text of a float32 is shorter by half,
+                # but read as float64 and then rounded it can end up one bit beside
+                one["vector"] = record.vector.tolist()
+            line = to_json(one | {"document": record.document, "metadata": record.metadata or {}}).encode()
+            if len(line) >= LINE_BYTES:
+                raise LimitExceeded(
+                    f"the record {record.id!r} is longer than {LINE_BYTES >> 20} MB as a line of JSON",
+                    hint="Parquet and Arrow take it: --encoding parquet.",
+                )
+            file.write(line)
+            file.write(b"\n")
 
 
 class JsonlFormat:
@@ -174,9 +175,9 @@ class JsonlFormat:
 
     suffixes = (".jsonl",)
 
-    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
         """See ``Format``."""
-        write_lines(paths[0], batches, vectors=True)
+        write_lines(files[0], batches, vectors=True)
 
     def note(self, path: Path) -> str | None:
         """See ``Format``."""

@@ -10,8 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from vstore.durable import reading
 from vstore.errors import InvalidInput, Mismatch, NotFound
-from vstore.regular import check_inside, check_regular, open_regular, shown
+from vstore.regular import check_inside, check_regular, shown
+from vstore.urls import names_store
 
 __all__ = [
     "MANIFEST",
@@ -27,7 +29,6 @@ __all__ = [
 ]
 
 MANIFEST: Final = "manifest.json"
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _FILE_LIKE: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}")
 
 
@@ -93,8 +94,7 @@ def names_files(text: str) -> bool:
 
     A relative path that looks like a URL is written ``./a:b``. What holds ``://`` is never a path.
     """
-    found = _SCHEME.match(text)
-    return "://" not in text and (found is None or found[1] in list(Encoding))
+    return not names_store(text, files=tuple(Encoding))
 
 
 def _taken_apart(text: str, encoding: Encoding | None) -> tuple[Path, Encoding | None]:
@@ -162,7 +162,7 @@ def find(text: str, encoding: Encoding | None = None) -> Location:
 def _of_file(path: Path) -> Encoding:
     if (known := _SUFFIXES.get(path.suffix.lower())) is not None:
         return known
-    with open_regular(path) as file:
+    with reading(path) as file:
         magic = file.read(4)
     if magic not in _MAGIC:
         raise InvalidInput(f"nothing tells how {shown(path)} is encoded", hint=_HINT)

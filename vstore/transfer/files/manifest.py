@@ -11,9 +11,10 @@ from typing import Any, Final, TypeVar
 
 from vstore import __version__
 from vstore.codec import from_json, info_from_json, info_to_json, to_json
+from vstore.durable import reading
 from vstore.errors import InvalidInput, Mismatch, NotFound, brief
 from vstore.keys import encodable
-from vstore.regular import check_inside, check_regular, open_regular, read_bounded
+from vstore.regular import check_inside, check_regular, read_bounded
 from vstore.transfer.files.bounds import MANIFEST_BYTES, MAX_DIMENSION
 from vstore.transfer.files.location import MANIFEST, Encoding, Location, shown
 from vstore.transfer.files.summary import Summary, natural
@@ -226,8 +227,8 @@ def _info(told: Any) -> CollectionInfo:
 
 def entry(path: Path) -> FileEntry:
     """Size and SHA-256 of a file."""
-    with open_regular(path) as file:
-        sha256 = file_digest(file, "sha256").hexdigest()
+    with reading(path) as file:
+        sha256 = file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it is a BufferedReader
         return FileEntry(path.name, file.tell(), sha256)
 
 

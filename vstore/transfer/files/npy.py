@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -83,12 +83,11 @@ class NpyFormat:
 
     suffixes = (".npy", ".jsonl")
 
-    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
         """See ``Format``."""
         whole = Records.concat([Records([], np.empty((0, dimension), dtype=np.float32), [], []), *batches])
-        with paths[0].open("wb") as file:  # np.save adds a suffix to the name of a temporary file
-            np.save(file, np.asarray(whole.vectors, dtype="<f4"), allow_pickle=False)
-        write_lines(paths[1], [whole], vectors=False)
+        np.save(files[0], np.asarray(whole.vectors, dtype="<f4"), allow_pickle=False)
+        write_lines(files[1], [whole], vectors=False)
 
     def note(self, path: Path) -> str | None:
         """See ``Format``."""

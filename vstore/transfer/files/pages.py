@@ -77,9 +77,9 @@ def _width(file: BinaryIO, chunk: Any, kind: Any, rows: int, what: str, *, is_ve
     fixed = _WIDTHS.get(kind.physical_type, max(kind.length, 1))
     width, values, stored = float(fixed), 0, 0
     for page in _pages(file, chunk):
-        check_growth(f"{what}, a page", page.size, page.stored)
         if texts and page.size > page.values * (MAX_TEXT + 4) + _SLACK:
             raise Mismatch(f"{what} holds a text of more than {MAX_TEXT:,} bytes")
+        check_growth(f"{what}, a page", page.size, page.stored)
         stored += page.stored
         values += 0 if page.dictionary else page.values
         if texts:

@@ -6,12 +6,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import accumulate, groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
+from vstore.durable import reading
 from vstore.interchange import load, parquet_settings, to_arrow
-from vstore.regular import open_regular
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ALL, ROWS, by_part, naming
 from vstore.transfer.files.manifest import NOTE
@@ -35,7 +35,7 @@ class ParquetReader:
         with naming(path), self._opened() as file:
             groups = [file.metadata.row_group(place).num_rows for place in range(file.metadata.num_row_groups)]
             self._decoder = decoder(file.schema_arrow, columns)
-            with open_regular(path) as raw:
+            with reading(path) as raw:
                 bounds = rows_of_groups(raw, file, self._decoder.names(ALL), self._decoder.vector)
         self._most = [min(_WINDOW, most) for most in bounds]
         self._ends = list(accumulate(groups))
@@ -86,7 +86,7 @@ class ParquetReader:
             yield list(run), most
 
     def _opened(self) -> Any:
-        with open_regular(self._path) as file:
+        with reading(self._path) as file:
             check_footer(file)
         return load("pyarrow.parquet").ParquetFile(
             self._path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
@@ -98,12 +98,12 @@ class ParquetFormat:
 
     suffixes = (".parquet",)
 
-    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
         """See ``Format``."""
         empty = to_arrow(Records([], np.empty((0, dimension), dtype=np.float32), [], []))
         schema = empty.schema if note is None else empty.schema.with_metadata({NOTE: note})
         writer = load("pyarrow.parquet").ParquetWriter(
-            paths[0], schema, write_page_checksum=True, **parquet_settings(vectors=True)
+            files[0], schema, write_page_checksum=True, **parquet_settings(vectors=True)
         )
         with writer:
             for records in batches:
@@ -113,7 +113,7 @@ class ParquetFormat:
     def note(self, path: Path) -> str | None:
         """See ``Format``."""
         with naming(path):
-            with open_regular(path) as file:
+            with reading(path) as file:
                 check_footer(file)
             found = (load("pyarrow.parquet").read_schema(path).metadata or {}).get(NOTE.encode())
             return None if found is None else found.decode()

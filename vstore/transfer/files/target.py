@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from vstore.errors import AlreadyExists, InvalidInput, NotFound
+from vstore.regular import check_inside
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.endpoint import Refuse, Source
 from vstore.transfer.files.durable import unfinished, write_text, writing
@@ -95,6 +96,8 @@ class FileTarget:
         if self.existing() is not None:
             raise AlreadyExists(f"{shown(self._location.path)} is there already", hint="--mode replace replaces it.")
         folder = staging(self._location)
+        if folder.is_symlink() and self._location.single:
+            raise AlreadyExists(f"{shown(folder)} is a link, and in the way", hint="Remove it, or name another path.")
         if self._location.single and folder.exists():  # it will be deleted when the file is whole
             left = {*_parts(self._location), folder / MANIFEST}
             if strange := [p for p in folder.iterdir() if p not in left]:
@@ -144,6 +147,7 @@ class FileTarget:
         path = staging(self._location) / MANIFEST
         if not path.exists():
             return None
+        check_inside(path, path.parent)
         found = Manifest.load(path)
         if found.encoding is not self._location.encoding:
             raise AlreadyExists(
