@@ -11,7 +11,7 @@ from vstore.errors import InvalidInput, Mismatch
 
 __all__ = ["check_inside", "check_regular", "read_bounded", "refuse_url", "shown"]
 
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # as a Path it has one of its slashes left
+_URL: Final = re.compile(r"(?:\A|:)[A-Za-z][A-Za-z0-9+.-]+:/")  # as a Path it has one of its slashes left
 
 
 def shown(name: object) -> str:
@@ -21,7 +21,7 @@ def shown(name: object) -> str:
 
 def refuse_url(what: str, path: Path | None) -> None:
     """Raises ``InvalidInput`` for a URL where a path is wanted, of which a folder would be made; it is not repeated."""
-    if path is not None and ("://" in str(path) or _URL.match(str(path))):
+    if path is not None and ("://" in str(path) or _URL.search(str(path))):
         raise InvalidInput(f"{what} takes a path, not a URL", hint="Name a file or folder of this machine.")
 
 

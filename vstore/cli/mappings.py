@@ -9,6 +9,7 @@ from typing import Final
 from vstore.errors import InvalidInput, Mismatch
 from vstore.mapping import LAYOUTS, Mapping
 from vstore.regular import read_bounded
+from vstore.urls import names_store
 
 __all__ = ["read_mapping"]
 
@@ -25,8 +26,8 @@ def read_mapping(given: str | None) -> Mapping | str | None:
     """
     if given is None or given == "auto" or given in LAYOUTS:
         return given
-    hint = f"It is a file, or one of {', '.join(('auto', *LAYOUTS))}."
-    if "://" in given:
+    hint = f"It is a file (./ before a name with a colon), or one of {', '.join(('auto', *LAYOUTS))}."
+    if "://" in given or names_store(given):
         raise InvalidInput("--mapping takes a path, not a URL", hint=hint)
     try:
         data = json.loads(read_bounded(Path(given), _MOST))

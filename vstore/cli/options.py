@@ -9,12 +9,13 @@ import typer
 
 from vstore.transfer.options import Mode
 from vstore.transfer.report import VerifyMode
+from vstore.urls import names_store
 
 
 def path(text: str) -> Path:
     """A path that is given; a URL in its place would become a folder, and is not repeated: it may hold a password."""
-    if "://" in text:
-        raise typer.BadParameter("this is a URL, and a path is wanted.")
+    if "://" in text or names_store(text):
+        raise typer.BadParameter("this is a URL, and a path is wanted; write ./ before a path with a colon.")
     if not text or "\x00" in text:
         raise typer.BadParameter("this is no path.")
     return Path(text)

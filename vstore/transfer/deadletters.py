@@ -9,7 +9,6 @@ from typing import Final
 
 from vstore.durable import reading, replacing
 from vstore.errors import BackendError, InvalidInput, VStoreError
-from vstore.regular import refuse_url
 from vstore.transfer.ledger import Ledger, Refusal
 from vstore.types import Record
 
@@ -36,7 +35,6 @@ class DeadLetters:
     """
 
     def __init__(self, ledger: Ledger, most: int, path: Path | None) -> None:
-        refuse_url("dead_letters", path)
         if path is not None and path.exists() and not _ours(path):
             raise InvalidInput(f"{path} is there and holds no dead letters", hint="Name another file: it is replaced.")
         self._ledger = ledger

@@ -12,6 +12,7 @@ from typing import Final
 
 from vstore.durable import reading
 from vstore.errors import InvalidInput, Mismatch, NotFound
+from vstore.keys import encodable
 from vstore.regular import check_inside, check_regular, shown
 from vstore.urls import names_store
 
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 MANIFEST: Final = "manifest.json"
-_FILE_LIKE: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}")
+_FILE_LIKE: Final = re.compile(r"\.([A-Za-z]{2,8}[0-9]?|h5|7z)")  # .csv, .bz2; not .v2
 
 
 class Encoding(StrEnum):
@@ -109,6 +110,8 @@ def _taken_apart(text: str, encoding: Encoding | None) -> tuple[Path, Encoding |
         raise InvalidInput(f"{scheme}: names a store, not files", hint="Write ./ before a path with a colon.")
     if not text or "\x00" in text:
         raise InvalidInput("a path is missing", hint="Example: vstore export chroma:./data ./dump --collection docs")
+    if not encodable(text):
+        raise InvalidInput(f"{shown(text)} is no UTF-8, and Arrow and Parquet take no other names", hint="Rename it.")
     return Path(text).expanduser().absolute(), encoding
 
 

@@ -128,6 +128,11 @@ class Manifest:
             )
             found.check_parts()
             return found
+        except Mismatch as error:
+            if name not in error.message:
+                error.message = f"{name}: {error.message}"
+                error.args = (error.message,)
+            raise
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, InvalidInput) as error:
             raise Mismatch(
                 f"{name} is damaged: {type(error).__name__}: {error!s:.100}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -74,7 +75,10 @@ class NpyReader:
 
     def _mapped(self) -> NDArray[Any]:
         check_regular(self._path)
-        array: NDArray[Any] = open_memmap(self._path, mode="r")  # np.load takes a ZIP or a pickle for one as well
+        try:
+            array: NDArray[Any] = open_memmap(self._path, mode="r")  # np.load takes a ZIP or a pickle for one as well
+        except (SyntaxError, TokenError) as error:
+            raise ValueError("its header cannot be read") from error
         return array
 
 

@@ -164,7 +164,8 @@ class FileSource:
             self.open()
             if self._index is None:
                 index = IdIndex(records.ids for records in self._rows(0, BATCH, Include()))
-                self._refuse_twins(set(index.suspects().tolist()))
+                with naming(self.location.path):
+                    self._refuse_twins(set(index.suspects().tolist()))
                 self._index = index
             return self._index
 
