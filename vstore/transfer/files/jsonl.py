@@ -12,6 +12,7 @@ from vstore.codec import to_json
 from vstore.durable import reading
 from vstore.errors import LimitExceeded, Mismatch
 from vstore.jsonlines import LINE_BYTES, behind_mark, too_large
+from vstore.omission import Omission
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ALL, naming
 from vstore.transfer.files.location import shown
@@ -83,6 +84,11 @@ class JsonlReader:
                 self._decoder = ForeignObjects(columns, first, vectors=vectors)
         self.id_rule = self._decoder.id_rule
         self.notes = self._decoder.notes
+
+    @property
+    def omissions(self) -> Sequence[Omission]:
+        """See ``Reader``."""
+        return self._decoder.omissions
 
     @property
     def unseen(self) -> Set[str]:

@@ -13,6 +13,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput, Mismatch, NotFound
+from vstore.omission import Omission
 from vstore.regular import check_regular, shown
 from vstore.transfer.files.bounds import check_dimension
 from vstore.transfer.files.columns import Columns, as_float32
@@ -49,6 +50,11 @@ class NpyReader:
         if vectors.dtype not in (np.float16, np.float32):
             change = "rounded to" if "float32" in self._allow else "kept exactly in"
             self.notes = (*self.notes, f"vectors: {vectors.dtype} {change} float32")
+
+    @property
+    def omissions(self) -> Sequence[Omission]:
+        """See ``Reader``."""
+        return self._lines.omissions
 
     @property
     def unseen(self) -> Set[str]:

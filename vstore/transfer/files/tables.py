@@ -8,7 +8,7 @@ from vstore.codec import from_json
 from vstore.errors import InvalidInput, Mismatch
 from vstore.interchange import from_arrow, load
 from vstore.transfer.files.bounds import check_dimension
-from vstore.transfer.files.columns import Columns, as_float32, joined, softened
+from vstore.transfer.files.columns import OWN, Columns, as_float32, joined, not_read, softened
 from vstore.transfer.files.format import TEXT
 from vstore.transfer.files.widths import check_lists, check_texts, is_list
 from vstore.types import Include, Metadata, Records, VectorArray
@@ -31,8 +31,11 @@ class OwnTable:
         text = pa.string()
         wanted = {"id": text, "vector": None, "document": text, "metadata": text}
         found = {field.name: field.type for field in schema}
-        if [*wanted] != schema.names or any(kind and found[name] != kind for name, kind in wanted.items()):
+        if len(found) != len(schema) or any(
+            name not in found or kind not in (None, found[name]) for name, kind in wanted.items()
+        ):
             raise Mismatch("its columns are not those that its manifest tells of", hint="Restore it, or export again.")
+        self.omissions = [not_read(name) for name in schema.names if name not in OWN]
         vector = found["vector"]
         if not pa.types.is_fixed_size_list(vector) or vector.value_type != pa.float32():
             raise Mismatch(f"its vectors are {vector}, not float32", hint="Restore it, or export again.")
@@ -82,6 +85,9 @@ class ForeignTable:
         values = [*layout.keys, *([layout.object] if layout.object and not self._object_is_text else [])]
         self._targets = {name: _target(name, kinds[name], columns.allow) for name in values}
         self.notes = [f"not read: {name}" for name in (*layout.left_out, *index)]
+        self.omissions = [not_read(name, chosen=True) for name in layout.left_out]
+        # pandas counts rows in an index of integers; any other says something of them
+        self.omissions += [not_read(name, chosen=pa.types.is_integer(schema.field(name).type)) for name in index]
         if _is_text(kinds[layout.id]) is False:
             self.notes.append(f"ids: {kinds[layout.id]} as text")
         if vector.value_type not in (pa.float16(), pa.float32()):
