@@ -116,6 +116,7 @@ class Gate:
             raise
         except Exception as error:
             kind = self.translate(error)
+            kind.__cause__ = error
             self._complete(kind, name, collection)
             raise kind from error
 

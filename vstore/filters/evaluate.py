@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias, assert_never
 
+from vstore.filters.regex import searching
 from vstore.filters.rewrite import micros
 from vstore.filters.tree import (
     And,
@@ -114,11 +114,11 @@ def predicate(node: Filter) -> Predicate:
         case Exists(path):
             return lambda metadata, _: _at(path, metadata) is not _MISSING
         case Matches(path, pattern):
-            search = re.compile(pattern).search
+            search = searching(pattern)
 
             def matches(metadata: Mapping[str, Any], _: str | None) -> bool:
                 found = _at(path, metadata)
-                return isinstance(found, str) and search(found) is not None
+                return isinstance(found, str) and search(found)
 
             return matches
         case DocumentContains(text):

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from vstore.durable import prepare, replacing, transaction
 from vstore.errors import BackendError, Mismatch, Unavailable
+from vstore.forking import keep_in_children
 from vstore.regular import refuse_url
 
 __all__ = ["Ledger", "Refused"]
@@ -55,6 +56,7 @@ class Ledger:
         """
         refuse_url("state", path)
         self.path = path
+        keep_in_children(self)  # one that is closed there would undo what is being written here
         with self._told():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             prepare(path, private=True)  # rows that are refused are kept whole

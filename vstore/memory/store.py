@@ -16,6 +16,7 @@ import numpy as np
 from vstore.capabilities import Capabilities, Limits, emulated, native, no
 from vstore.errors import AlreadyExists, BackendError, NotFound, VStoreError
 from vstore.filters.evaluate import predicate
+from vstore.filters.regex import where_installed
 from vstore.filters.tree import Filter
 from vstore.scores import distances, ranked
 from vstore.types import CollectionInfo, Flat, Hits, Include, Index, Metadata, Records, Search, VectorArray
@@ -50,7 +51,7 @@ CAPABILITIES = Capabilities(
     filtered_query=native(),
     document_contains=native(),
     string_ordering=native(),
-    matches=native("Python's re.search"),
+    matches=native("by RE2"),
     nested_metadata=native(),
     nested_paths=native(),
     int64_ordering=native(),
@@ -247,7 +248,7 @@ class MemoryAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        return CAPABILITIES
+        return replace(CAPABILITIES, matches=where_installed(CAPABILITIES.matches))
 
     @property
     def native(self) -> dict[str, MemoryCollection]:

@@ -21,6 +21,7 @@ from typing import Any, Final, Self
 from vstore.codec import to_json
 from vstore.durable import prepare, transaction
 from vstore.errors import InvalidInput, Mismatch, Unavailable
+from vstore.forking import keep_in_children
 from vstore.regular import refuse_url
 from vstore.transfer.digest import Digest
 from vstore.transfer.plan import Chunk
@@ -111,6 +112,7 @@ class Ledger:
         refuse_url("state", path)
         self.path = path
         self._lock = Lock()
+        keep_in_children(self)  # one that is closed there would undo what is being written here
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
