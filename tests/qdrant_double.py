@@ -90,12 +90,14 @@ class Double:
         writes_left: Upserts it takes over REST before it breaks the connection.
         index_status: With what it refuses over REST to make a payload index, or 0.
         requests: Method and path of every REST request.
+        connected: How many connections are open over REST.
     """
 
     def __init__(self) -> None:
         self.url = self.grpc_url = ""
         self.client = Indexed()
         self.requests: list[tuple[str, str]] = []
+        self.connected = 0
         self._lock = threading.Lock()
         self.reset()
 
@@ -231,6 +233,13 @@ class Rest(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     double: Double
+
+    def handle(self) -> None:
+        self.double.connected += 1
+        try:
+            super().handle()
+        finally:
+            self.double.connected -= 1
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass

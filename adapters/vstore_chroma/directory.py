@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Final
 
+from vstore.forking import in_children
 from vstore.holding import Hold, hold
 
 __all__ = ["Directory"]
@@ -25,7 +25,17 @@ class _Held:
 
 
 _held: dict[str, _Held] = {}
-_registry: Final = Lock()
+_registry = Lock()
+
+
+def _leave_to_parent() -> None:
+    """In a forked child: what is held is the parent's, and a thread that held the lock is not there to release it."""
+    global _registry
+    _held.clear()
+    _registry = Lock()
+
+
+in_children(_leave_to_parent)
 
 
 class Directory:

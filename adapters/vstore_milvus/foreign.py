@@ -142,7 +142,7 @@ class Schema:
         dimension = dimension_told(self.name, mapping, self.vectors[chosen][1])
         kind = id_type_told(self.name, mapping, IdType.TEXT if self.text_key else IdType.INT)
         full = replace(mapping, id=(), vector=chosen, id_type=kind, metric=metric, dimension=dimension)
-        omitted = (*self._other_vectors(chosen), *self.settings)
+        omitted = (*self._other_vectors(chosen), *self.settings, *_other_index(index))
         return full, CollectionInfo(
             name=self.name, dimension=dimension, metric=metric, index=_index(index), omitted=omitted
         )
@@ -221,6 +221,13 @@ def known_by(
 def token(key: Key) -> str:
     """A key as a cursor."""
     return json.dumps(key, ensure_ascii=False)
+
+
+def _other_index(described: AnyMapping[str, Any]) -> Iterator[Omission]:
+    kind = described.get("index_type")
+    if kind is not None and kind not in ("HNSW", "IVF_FLAT", "FLAT"):
+        text = f"the index {kind}: a copy has none, unless it is made beforehand and merged into"
+        yield Omission(OmissionKind.SETTINGS, "", text, needs_leave=False)
 
 
 def _index(described: AnyMapping[str, Any]) -> Index:

@@ -10,6 +10,7 @@ from vstore_pgvector.statements import quoted
 __all__ = [
     "COLUMNS",
     "DERIVED",
+    "HEIRS",
     "INDEXES",
     "INTS",
     "JSONS",
@@ -51,6 +52,17 @@ select array(select a.attname::text
  where n.nspname = %s and c.relname = %s
    and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
  order by not i.indisprimary, i.indnkeyatts, i.indexrelid
+"""
+# The tables that inherit from a table without being partitions of it: their rows have keys of their own.
+HEIRS: Final = """
+select n2.nspname || '.' || c2.relname
+  from pg_catalog.pg_inherits as i
+  join pg_catalog.pg_class as c on c.oid = i.inhparent
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  join pg_catalog.pg_class as c2 on c2.oid = i.inhrelid
+  join pg_catalog.pg_namespace as n2 on n2.oid = c2.relnamespace
+ where n.nspname = %s and c.relname = %s and c.relkind = 'r'
+ order by 1
 """
 # Every index of pgvector on a column: column, method, operator class, settings.
 INDEXES: Final = """

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import numpy as np
 from chromadb.api import ClientAPI
 from chromadb.api.models.Collection import Collection
 
@@ -17,6 +18,7 @@ from vstore.types import CollectionInfo, Include, Metric, VectorArray
 from vstore_chroma.codec import INFO
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
+from vstore_chroma.precision import blind
 
 __all__ = ["ChromaForeign", "names"]
 
@@ -129,5 +131,9 @@ class ChromaForeignCollection:
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         wanted: list[Any] = columns(self._mapping, include)
         with guarded():
-            found: dict[str, Any] = dict(self._native.query(query_embeddings=vector[None], n_results=k, include=wanted))
+            found: dict[str, Any] = dict(
+                self._native.query(query_embeddings=vector[None], n_results=k, include=[*wanted, "distances"])
+            )
+        if blind(self._info.metric, vector, np.asarray(found["distances"][0], dtype=np.float64)):
+            return None
         return to_rows({name: found[name][0] for name in ("ids", *wanted)})

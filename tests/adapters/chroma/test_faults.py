@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 import pytest
 
 import vstore
@@ -220,3 +221,40 @@ def test_a_handle_of_a_deleted_collection_is_not_found(store: vstore.Store) -> N
         with pytest.raises(vstore.NotFound):
             call()
     store.delete_collection("deleted")
+
+
+def test_an_async_store_is_closed_when_its_loop_is_gone(server: str) -> None:
+    port = int(server.rpartition(":")[2])
+
+    def connections() -> int:
+        return sum(bool(c.raddr) and c.raddr.port == port for c in psutil.Process().net_connections("tcp"))
+
+    async def use() -> aio.AsyncStore:
+        store = await aio.connect(server)
+        await asyncio.gather(*(store.ping() for _ in range(5)))
+        return store
+
+    before = connections()
+    for _ in range(2):
+        with asyncio.Runner() as runner:
+            store = runner.run(use())
+        assert connections() > before
+        asyncio.run(store.close())
+        assert connections() == before
+        asyncio.run(store.close())
+        with pytest.raises(vstore.Closed):
+            asyncio.run(store.ping())
+
+
+def test_an_async_store_that_another_loop_closes_is_still_its_own_loop_s(server: str) -> None:
+    with asyncio.Runner() as runner, asyncio.Runner() as other:
+        store = runner.run(_connected(server))
+        for call in (store.ping, store.close):
+            with pytest.raises(vstore.Closed, match="event loop"):
+                other.run(call())
+        runner.run(store.ping())
+        runner.run(store.close())
+
+
+async def _connected(url: str) -> aio.AsyncStore:
+    return await aio.connect(url)

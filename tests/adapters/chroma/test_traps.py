@@ -230,6 +230,58 @@ def test_distances_agree_with_float64(new: New) -> None:
         assert set(hits.ids) == {ids[p] for p in np.argsort(distances(Metric(metric), q, x))[:20]}
 
 
+SHORT = [1e-16, 3e-20, 1e-22, 1e-40]
+
+
+@pytest.mark.parametrize("scale", SHORT)
+@pytest.mark.parametrize("metric", ["l2", "dot"])
+def test_the_nearest_of_very_short_vectors_are_the_true_ones(metric: str, scale: float, new: New) -> None:
+    rng = np.random.default_rng(3)
+    c = new(4, metric)
+    x = (rng.standard_normal((60, 4)) * scale).astype(np.float32)
+    x[30:40] *= 1e5
+    ids = [f"{n:02}" for n in range(60)]
+    c.add(ids, x)
+    for q in (x[0] * 2, x[35], np.zeros(4, np.float32), np.ones(4, np.float32)):
+        truth = distances(Metric(metric), q, x)
+        size = float(np.linalg.norm(q.astype(float)))
+        longest = float(np.linalg.norm(x.astype(float), axis=1).max())
+        within = 1e-6 * size * (longest if metric == "dot" else 1)
+        for exact in (False, True):
+            hits = c.query(q, k=7, exact=exact)
+            assert np.all(np.diff(hits.distances) >= 0)
+            found = truth[[int(i) for i in hits.ids]]
+            np.testing.assert_allclose(hits.distances, found, rtol=1e-5, atol=within)
+            np.testing.assert_allclose(hits.distances, np.sort(truth)[:7], rtol=1e-5, atol=within)
+            if size < 1e-10:
+                assert hits.ids == [ids[p] for p in sorted(range(60), key=lambda p: (truth[p], ids[p]))[:7]]
+
+
+def test_one_hit_that_the_index_can_tell_leaves_no_others_to_chance(new: New) -> None:
+    c = new(2, "dot")
+    x = np.array([[5, 0]] + [[n * 1e-9, 1] for n in range(1, 40)], np.float32)
+    c.add([f"{n:02}" for n in range(40)], x)
+    assert c.query([1, 0], k=4).ids == ["00", "39", "38", "37"]
+
+
+def test_vectors_of_every_length_stand_beside_each_other(new: New) -> None:
+    for metric in ("l2", "dot", "cosine"):
+        c = new(2, metric)
+        low = -14 if metric == "cosine" else -44
+        x = np.array([[10.0**n, 1.5 * 10.0**n] for n in range(low, 15)], np.float64).astype(np.float32)
+        ids = [f"{n:02}" for n in range(len(x))]
+        c.add(ids, x)
+        for q in (x[0], x[len(x) // 2], x[-1]):
+            truth = distances(Metric(metric), q, x)
+            for exact in (False, True):
+                hits = c.query(q, k=len(x), exact=exact)
+                found = truth[[int(i) for i in hits.ids]]
+                size = np.linalg.norm(q.astype(float))
+                sizes = np.linalg.norm(x[[int(i) for i in hits.ids]].astype(float), axis=1)
+                near = {"l2": 1e-6 * size, "dot": 1e-6 * size * sizes, "cosine": 1e-6}[metric]
+                assert np.all(np.abs(hits.distances - found) <= np.maximum(1e-5 * np.abs(found), near))
+
+
 def test_cosine_distances_of_near_duplicates_agree_with_float64(new: New) -> None:
     rng = np.random.default_rng(1)
     worst = 0.0
