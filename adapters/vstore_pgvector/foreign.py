@@ -21,6 +21,7 @@ from vstore.foreign import Rows, dimension_told, hnsw, id_type_told, metric_told
 from vstore.mapping import ALL, IdType, Mapping, MissingVector
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric
 from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
+from vstore_pgvector.statements import doubled, quoted
 
 __all__ = ["Table", "Wanted"]
 
@@ -57,6 +58,7 @@ class Table:
     ) -> None:
         self.name = name
         place = (schema, *(mapping.table or (name,)))[-2:]
+        self.native = quoted(*place)
         self.table = bare(*place)
         if not columns:
             raise NotFound(f"there is no table {'.'.join(place)!r}", hint="list_foreign_collections() names them.")
@@ -160,7 +162,7 @@ class Table:
         return f"select {', '.join(parts)} from {self.table} as t"
 
     def _where(self, conditions: Sequence[str] = (), *, vectors: bool = False) -> str:
-        parts = [f"{qualified(name)} = %s::text::{self._column(name).cast}" for name in self.mapping.only]
+        parts = [f"{qualified(name)} = %s::text::{doubled(self._column(name).cast)}" for name in self.mapping.only]
         if vectors or self.mapping.missing_vector is MissingVector.SKIP:
             parts.append(f"{qualified(self._vector.name)} is not null")
         parts += conditions
@@ -185,7 +187,7 @@ class Table:
         conditions, params = [], list[Any](self._only)
         if after is not None:
             given = json.loads(after)
-            conditions = [f"({names}) > ({', '.join(f'%s::text::{column.cast}' for column in self._key)})"]
+            conditions = [f"({names}) > ({', '.join(f'%s::text::{doubled(column.cast)}' for column in self._key)})"]
             params += given
         return f"{self._select(wanted)}{self._where(conditions)} order by {names} limit {rows:d}", tuple(params)
 

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, ParamSpec, TypeVar
 
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.waiting import bounded
 
-__all__ = ["AsyncBoundedConnection", "Lock", "compute", "finishing", "patient", "run_blocking", "sleep"]
+__all__ = ["AsyncBoundedConnection", "Lock", "compute", "finishing", "forget_tasks", "patient", "run_blocking", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +36,13 @@ async def compute(rows: int, function: Callable[P, T], *args: P.args, **kwargs: 
 async def finishing(function: Callable[P, Coroutine[Any, Any, None]], *args: P.args, **kwargs: P.kwargs) -> None:
     """Calls ``function``, which comes to its end though the caller is cancelled meanwhile."""
     await asyncio.shield(asyncio.ensure_future(function(*args, **kwargs)))
+
+
+def forget_tasks(pool: AsyncConnectionPool[Any]) -> None:
+    """Has nothing said of the pool's tasks, which stopped where their event loop was closed."""
+    for task in (*pool._workers, pool._sched_runner):
+        if task is not None and not task.done():
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # what asyncio does for its own
 
 
 class AsyncBoundedConnection(AsyncConnection[tuple[Any, ...]]):

@@ -15,11 +15,21 @@ from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
-from vstore_pgvector.catalogue import COLUMNS, INDEXES, KEYS, LANGCHAIN_COLLECTIONS, LANGCHAIN_RECORDS, NAMES, Column
+from vstore_pgvector.catalogue import (
+    COLUMNS,
+    EXISTS,
+    INDEXES,
+    KEYS,
+    LANGCHAIN_COLLECTIONS,
+    LANGCHAIN_RECORDS,
+    NAMES,
+    Column,
+    bare,
+)
 from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
-from vstore_pgvector.statements import CATALOGUE, quoted
+from vstore_pgvector.statements import CATALOGUE
 
 __all__ = ["AsyncPGForeign"]
 
@@ -65,8 +75,9 @@ class AsyncPGForeign:
 
     async def open(self, name: str, mapping: Mapping) -> AsyncPGForeignCollection:
         await self._refuse_own(name)
-        place = (self._schema, *(mapping.table or (name,)))[-2:]
-        columns = await self._columns(place)
+        place, columns = await self._found(mapping.table or (name,))
+        if place != (self._schema, name):
+            mapping = replace(mapping, table=place)
         indexes = [(row[0], row[1], row[2], row[3]) for row in await self._fetch(INDEXES, place)]
         table = Table(name, self._schema, mapping, columns, await self._keys(place), indexes)
         first = None
@@ -74,6 +85,16 @@ class AsyncPGForeign:
             rows = await self._fetch(*table.first_dimension())
             first = rows[0][0] if rows else None
         return AsyncPGForeignCollection(self._session, table, table.complete(first))
+
+    async def _found(self, table: tuple[str, ...]) -> tuple[tuple[str, str], list[Column]]:
+        """Where a table is that is named by itself, or with its schema, and its columns; none where it is nowhere."""
+        if len(table) > 2:
+            raise Mismatch(f"table={table!r} is not a table, or a schema and a table", hint="Leave the database out.")
+        places = [(schema, table[0]) for schema in self._schemas] if len(table) == 1 else [(table[0], table[1])]
+        for place in places:
+            if columns := await self._columns(place):
+                return place, columns
+        return places[0], []
 
     async def _columns(self, place: tuple[str, ...]) -> list[Column]:
         return [Column(*row) for row in await self._fetch(COLUMNS, place)]
@@ -95,10 +116,9 @@ class AsyncPGForeign:
 
     async def _rows_of(self, schema: str, table: str, columns: str) -> list[tuple[Any, ...]]:
         """All rows of a table that may not be there."""
-        name = quoted(schema, table)
-        if not (await self._fetch("select to_regclass(%s) is not null", (name,)))[0][0]:
+        if not (await self._fetch(EXISTS, (schema, table)))[0][0]:
             return []
-        return await self._fetch(f"select {columns} from {name.replace('%', '%%')}", ())
+        return await self._fetch(f"select {columns} from {bare(schema, table)}", ())
 
     async def _fetch(self, statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         return await self._session.read(lambda connection: self._session.fetch(connection, statement, params))
@@ -123,7 +143,7 @@ class AsyncPGForeignCollection:
     @property
     def native(self) -> str:
         """The quoted name of the table."""
-        return self._table.table
+        return self._table.native
 
     async def count(self) -> int:
         return int((await self._rows(*self._table.count()))[0][0])

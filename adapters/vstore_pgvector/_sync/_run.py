@@ -9,11 +9,12 @@ from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
 from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.waiting import bounded
 
-__all__ = ["BoundedConnection", "Lock", "compute", "finishing", "patient", "run_blocking", "sleep"]
+__all__ = ["BoundedConnection", "Lock", "compute", "finishing", "forget_tasks", "patient", "run_blocking", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,6 +35,10 @@ def compute(rows: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwar
 def finishing(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
     """Calls ``function``."""
     function(*args, **kwargs)
+
+
+def forget_tasks(pool: ConnectionPool[Any]) -> None:
+    """Does nothing: threads end with the pool."""
 
 
 class BoundedConnection(Connection[tuple[Any, ...]]):
