@@ -1,4 +1,5 @@
-# Everything runs in .venv, which pyproject.toml alone fills. Python 3.11 or newer, pip and make are all it takes.
+# Everything runs in .venv, which pyproject.toml alone fills. Python 3.11 or newer, pip and make are all it takes; the
+# tests run PgBouncer as well, which tools/ensure-debian installs on Debian.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,9 +27,11 @@ demo: $(VENV)/.demo ## install and run the demo
 	$(BIN)/vstore demo
 
 test: $(VENV)/.installed ## install and run all tests, the conformance suite on every store included
+	tools/ensure-debian
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore=tests/faults tests
 
 test-nightly: $(VENV)/.nightly $(LOCAL) ## everything, every store in both forms, with 2,000 filters and 200 sequences each
+	tools/ensure-debian
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --ignore=tests/foreign \
 		--vstore-filters 2000 --vstore-sequences 200 tests
 	$(MAKE) test-foreign
@@ -49,12 +52,18 @@ down: ## remove them with their data
 	$(COMPOSE) down --volumes
 
 test-oldest: ## the same with the oldest clients that are supported, in .venv-oldest
+	tools/ensure-debian
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[dev]'
 	.venv-oldest/bin/python -m pytest -n 2 --dist loadgroup tests/conformance tests/adapters \
 		--vstore-filters 200 --vstore-sequences 20
 
-test-foreign: ## what LangChain, LlamaIndex, Haystack and mem0 write, written by them, in environments of their own
+test-foreign: ## what LangChain, LlamaIndex, Haystack, mem0 and old Chromas write, written by them, in environments of their own
+	for version in 0.4.24 0.5.23 0.6.3 1.0.20; do \
+		$(PYTHON) -m venv .venv-foreign-chroma-$$version && \
+		.venv-foreign-chroma-$$version/bin/python -m pip install --quiet --disable-pip-version-check \
+			chromadb==$$version "numpy<2" || exit 1; \
+	done
 	for set in requirements requirements-pymilvus2; do \
 		$(PYTHON) -m venv .venv-foreign-$$set && \
 		.venv-foreign-$$set/bin/python -m pip install --quiet --disable-pip-version-check \

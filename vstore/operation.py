@@ -125,14 +125,21 @@ class Gate:
 
 
 @contextmanager
-def connecting(backend: str, secrets: Sequence[str] = ()) -> Iterator[None]:
-    """Gives every error that connecting raises its final form, without ``secrets``."""
+def connecting(backend: str, secrets: Sequence[str] = (), extra: Callable[[], str] = str) -> Iterator[None]:
+    """Gives every error that connecting raises its final form.
+
+    Args:
+        backend: The adapter's name.
+        secrets: What no error may show.
+        extra: Tells which extra brings what this connection imports; empty for an adapter of somebody else.
+    """
     try:
         yield
     except ImportError as error:
+        name = extra()
         raise Unsupported(
             f"its client library cannot be imported: {error}",
-            hint=f"Install it with pip install 'vstore-db[{backend}]'.",
+            hint=f"Install it with pip install 'vstore-db[{name}]'." if name else "Install what this adapter needs.",
             backend=backend,
             operation="connect",
         ) from error

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "factory_for_client", "factory_for_scheme", "plan", "schemes"]
 
+DISTRIBUTION: Final = "vstore-db"
 GROUP: Final = "vstore.adapters"
 MAX_TIMEOUT: Final = 86_400.0
 MAX_RETRIES: Final = 100
@@ -86,6 +87,15 @@ class Plan:
     retries: int
     url: StoreURL | None = None
     client: object = None
+
+    def extra(self) -> str:
+        """The extra of this distribution that brings what the connection imports; empty where none does."""
+        from importlib.metadata import metadata
+
+        name = self.factory.name
+        embedded = self.url is not None and self.url.path not in (None, ":memory:")
+        there = set(metadata(DISTRIBUTION).get_all("Provides-Extra") or ())
+        return next((extra for extra in ([f"{name}-embedded"] * embedded + [name]) if extra in there), "")
 
 
 def plan(url: object, client: object, timeout: float, retries: int, keywords: Mapping[str, object]) -> Plan:

@@ -13,17 +13,15 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
-import orjson
 
 from vstore.codec import from_micros
 from vstore.filters.rewrite import micros
-from vstore.types import Include, Metadata, Records, VectorArray
+from vstore.types import Include, Metadata, Records
 
 __all__ = [
     "FLOAT_KINDS",
@@ -34,7 +32,6 @@ __all__ = [
     "NEGATIVE_ZERO_IMAGE",
     "NO_DOCUMENT",
     "NUMBER_KINDS",
-    "Columns",
     "decode_metadata",
     "encode_changes",
     "encode_metadata",
@@ -43,7 +40,6 @@ __all__ = [
     "included",
     "marker",
     "replacing",
-    "split",
     "stored",
     "survives",
     "to_records",
@@ -196,67 +192,6 @@ def decode_metadata(found: Mapping[str, Any] | None) -> Metadata:
             case _:
                 out[key] = -0.0
     return out
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Columns:
-    """One call's columns as Chroma takes them; a column that is None is left out of the call."""
-
-    ids: list[str]
-    embeddings: VectorArray | None = None
-    documents: list[str | None] | None = None
-    metadatas: list[Metadata | None] | None = None
-
-    def __getitem__(self, rows: slice) -> Columns:
-        return Columns(
-            self.ids[rows],
-            None if self.embeddings is None else self.embeddings[rows],
-            None if self.documents is None else self.documents[rows],
-            None if self.metadatas is None else self.metadatas[rows],
-        )
-
-    def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of Chroma's ``add``, ``upsert`` and ``update``.
-
-        A column without any value is left out: Chroma refuses an empty dict, and a column of None costs.
-        """
-        documents, metadatas = self.documents, self.metadatas
-        given: dict[str, Any] = {"ids": self.ids}
-        if self.embeddings is not None:
-            given["embeddings"] = self.embeddings
-        if documents is not None and any(d is not None for d in documents):
-            given["documents"] = documents
-        if metadatas is not None and any(metadatas):
-            given["metadatas"] = [m or None for m in metadatas]
-        return given
-
-
-def split(columns: Columns, max_rows: int, max_bytes: int | None) -> Iterator[Columns]:
-    """Parts of at most ``max_rows`` rows and ``max_bytes`` bytes as JSON, each of one row at least."""
-    total = len(columns.ids)
-    if max_bytes is None:
-        for start in range(0, total, max_rows):
-            yield columns[start : start + max_rows]
-        return
-    start = weight = 0
-    for place, size in enumerate(_sizes(columns)):
-        if place > start and (place - start == max_rows or weight + size > max_bytes):
-            yield columns[start:place]
-            start, weight = place, 0
-        weight += size
-    yield columns[start:total]
-
-
-def _sizes(columns: Columns) -> Iterator[int]:
-    """Bytes of each row in a request: JSON, with vectors as numbers (base64 is shorter)."""
-    fixed = 16 + (0 if columns.embeddings is None else 16 * columns.embeddings.shape[1])
-    for place, record_id in enumerate(columns.ids):
-        parts = (
-            record_id,
-            None if columns.documents is None else columns.documents[place],
-            None if columns.metadatas is None else columns.metadatas[place],
-        )
-        yield fixed + sum(len(orjson.dumps(part)) for part in parts)
 
 
 def included(include: Include) -> list[str]:

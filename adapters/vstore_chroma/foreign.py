@@ -2,10 +2,16 @@
 
 A record has two fields, ``document`` and ``metadata``. LangChain, LlamaIndex and Haystack fill them as they are
 meant; mem0 stores no documents and keeps the text of a memory as ``data`` in the metadata.
+
+Before 1.0 the metric and the index were told by ``hnsw:*`` keys of the collection's metadata. The ``configuration`` of
+such a collection has the defaults whatever the keys say, and the engine follows the keys that it was created with, also
+where ``modify(metadata=…)`` has since removed them (measured on 1.5.9 with directories of 0.4.24, 0.5.23 and 0.6.3). So
+the metric is taken from the distance of one query.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from dataclasses import replace
 from typing import Any, Final
@@ -13,14 +19,23 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.foreign import Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore.mapping import IdType, Mapping
-from vstore.types import CollectionInfo, Flat, Include, Index, Metric
+from vstore.foreign import Rows, carried_metadata, dimension_told, fields_read, hnsw, id_type_told, metric_told
+from vstore.mapping import ALL, IdType, Mapping
+from vstore.omission import Omission, OmissionKind
+from vstore.types import CollectionInfo, Flat, Include, Index, Metric, VectorArray
 
-__all__ = ["columns", "complete", "proposal", "to_rows"]
+__all__ = ["columns", "complete", "metric_seen", "probe", "proposal", "to_rows"]
 
 _METRICS: Final = {"cosine": Metric.COSINE, "l2": Metric.L2, "ip": Metric.DOT}
-_USUAL: Final = Mapping(document=("document",), metadata=("metadata",))
+_DEFAULTS: Final = {"space": "l2", "max_neighbors": 16, "ef_construction": 100, "ef_search": 100}
+_OLD_KEYS: Final = {
+    "hnsw:space": "space",
+    "hnsw:M": "max_neighbors",
+    "hnsw:construction_ef": "ef_construction",
+    "hnsw:search_ef": "ef_search",
+}
+_FIELDS: Final = ("document", "metadata", "uri")
+_USUAL: Final = Mapping(document=("document",), metadata=("metadata",), fields=ALL)
 _MEM0: Final = replace(_USUAL, document=("metadata", "data"))
 _LAYOUTS: Final = {"langchain": _USUAL, "llamaindex": _USUAL, "haystack": _USUAL, "mem0": _MEM0}
 
@@ -33,8 +48,34 @@ def proposal(layout: str | None, first: Rows) -> Mapping:
     return _MEM0 if one.get("document") is None and isinstance(one.get("metadata", {}).get("data"), str) else _USUAL
 
 
+def probe(vector: VectorArray) -> VectorArray:
+    """A query, near a record's vector of shape (d,), that has another distance to it by each metric."""
+    aside = np.where(np.arange(len(vector)) % 2, -1.0, 1.0) * (float(np.linalg.norm(vector.astype(np.float64))) or 1.0)
+    query: VectorArray = (2.0 * vector + aside / len(vector) ** 0.5).astype(np.float32)
+    return query
+
+
+def metric_seen(query: VectorArray, found: AnyMapping[str, Any]) -> Metric | None:
+    """The metric by which an answer of ``query`` has its distance; None where it is not plain."""
+    if not found["ids"][0]:
+        return None
+    q, x = query.astype(np.float64), np.asarray(found["embeddings"][0][0], dtype=np.float64)
+    size = float(np.linalg.norm(q) * np.linalg.norm(x))
+    by = {Metric.L2: float((q - x) @ (q - x)), Metric.DOT: 1.0 - float(q @ x)}
+    if size:
+        by[Metric.COSINE] = 1.0 - float(q @ x) / size
+    distance = float(found["distances"][0][0])
+    fit = [metric for metric, expected in by.items() if abs(distance - expected) <= 1e-3 * abs(expected) + 1e-6]
+    return fit[0] if len(fit) == 1 else None
+
+
 def complete(
-    name: str, mapping: Mapping, configuration: AnyMapping[str, Any], metadata: AnyMapping[str, Any] | None, first: Rows
+    name: str,
+    mapping: Mapping,
+    configuration: AnyMapping[str, Any],
+    metadata: AnyMapping[str, Any] | None,
+    first: Rows,
+    seen: Metric | None,
 ) -> tuple[Mapping, CollectionInfo]:
     """What a collection is.
 
@@ -42,8 +83,9 @@ def complete(
         name: Its name.
         mapping: How it is to be read.
         configuration: Chroma's own of it.
-        metadata: The collection's, in which older versions of Chroma kept the metric.
+        metadata: The collection's, in which older versions of Chroma kept the metric and the index.
         first: A record with its vector, if there is one.
+        seen: The metric that the engine was seen to follow, if there is a record.
 
     Raises:
         Mismatch: The mapping does not fit.
@@ -51,37 +93,62 @@ def complete(
     if mapping.id or mapping.vector or mapping.table or mapping.only:
         raise Mismatch("Chroma's ids and vectors are its own: id, vector, table and only must be empty")
     names = {path[0] for path in (mapping.document, mapping.metadata) if path} | set(mapping.fields)
-    if unknown := sorted(names - {"document", "metadata", "*"}):
-        raise Mismatch(f"a record of Chroma has the fields 'document' and 'metadata', not {unknown[0]!r}")
-    found = configuration.get("hnsw") or configuration.get("spann") or {}
-    space = found.get("space") or (metadata or {}).get("hnsw:space")
+    if unknown := sorted(names - {*_FIELDS, "*"}):
+        raise Mismatch(f"a record of Chroma has the fields 'document', 'metadata' and 'uri', not {unknown[0]!r}")
+    settings = _settings(configuration, metadata or {})
     vectors = [vector for vector in first.vectors or () if vector is not None]
-    metric = metric_told(name, mapping, None if space is None else _METRICS[space])
+    metric = metric_told(name, mapping, seen or _METRICS.get(str(settings.get("space"))))
     dimension = dimension_told(name, mapping, len(vectors[0]) if vectors else None)
     index: Index = Flat()
     if configuration.get("hnsw"):
-        index = hnsw(found.get("max_neighbors"), found.get("ef_construction"), found.get("ef_search"))
+        index = hnsw(settings.get("max_neighbors"), settings.get("ef_construction"), settings.get("ef_search"))
     full = replace(mapping, metric=metric, dimension=dimension, id_type=id_type_told(name, mapping, IdType.TEXT))
-    return full, CollectionInfo(name=name, dimension=dimension, metric=metric, index=index)
+    told = {key: value for key, value in (metadata or {}).items() if not key.startswith("hnsw:")}
+    carried, left = carried_metadata(told)
+    left += _embedding(configuration.get("embedding_function"))
+    return full, CollectionInfo(
+        name=name, dimension=dimension, metric=metric, index=index, metadata=carried, omitted=tuple(left)
+    )
+
+
+def _embedding(function: Any) -> Iterator[Omission]:
+    """What Chroma would embed texts with; its default is noted for collections that never embed anything."""
+    if function is None:
+        return
+    name = function.get("name", "unknown") if isinstance(function, dict) else function.name()
+    text = f"the embedding function {name!r}: to query by texts, open the copy with an embedder"
+    yield Omission(OmissionKind.SETTINGS, "", text, needs_leave=name != "default")
+
+
+def _settings(configuration: AnyMapping[str, Any], metadata: AnyMapping[str, Any]) -> dict[str, Any]:
+    """The settings that the engine follows: it takes the defaults for those of an older version."""
+    found: AnyMapping[str, Any] = configuration.get("hnsw") or configuration.get("spann") or {}
+    if any(found.get(name, default) != default for name, default in _DEFAULTS.items()):
+        return dict(found)
+    return {**found, **{name: metadata[key] for key, name in _OLD_KEYS.items() if key in metadata}}
 
 
 def columns(mapping: Mapping, include: Include) -> list[str]:
     """What to ask Chroma for."""
     names = fields_read(mapping, include)
-    wanted = {"document", "metadata"} if names is None else names
-    chosen = {"documents": "document" in wanted, "metadatas": "metadata" in wanted, "embeddings": include.vectors}
+    wanted = set(_FIELDS) if names is None else names
+    chosen = {
+        "documents": "document" in wanted,
+        "metadatas": "metadata" in wanted,
+        "uris": "uri" in wanted,
+        "embeddings": include.vectors,
+    }
     return [name for name, asked in chosen.items() if asked]
 
 
 def to_rows(found: AnyMapping[str, Any]) -> Rows:
     """The rows of an answer of ``get``, or of one query of an answer of ``query``."""
     ids, vectors = found["ids"], found.get("embeddings")
-    documents, metadatas = found.get("documents"), found.get("metadatas")
     fields: list[dict[str, Any]] = [{} for _ in ids]
-    for name, column in (("document", documents), ("metadata", metadatas)):
-        if column is not None:
+    for name in _FIELDS:
+        if (column := found.get(f"{name}s")) is not None:
             for one, value in zip(fields, column, strict=True):
-                one[name] = value if name == "document" else value or {}
+                one[name] = value or {} if name == "metadata" else value
     rows = Rows(list(ids), fields)
     if vectors is not None:
         rows.vectors = [np.asarray(vector, dtype=np.float32) for vector in vectors]

@@ -54,7 +54,7 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
                 client = QdrantClient(**_arguments(target, settings.timeout))
                 try:
                     client.http.client._client.timeout = httpx.Timeout(settings.timeout)
-                    record = _server_record(client.info().version)
+                    record = _asked(client)
                 except BaseException:
                     client.close()
                     raise
@@ -71,7 +71,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
         client = AsyncQdrantClient(**_arguments(target, settings.timeout))
         try:
             client.http.client._async_client.timeout = httpx.Timeout(settings.timeout)
-            record = _server_record((await client.info()).version)
+            record = await _asked_async(client)
         except BaseException:
             await client.close()
             raise
@@ -90,7 +90,7 @@ def borrow(client: object) -> Adapter:
     if isinstance(client._client, QdrantLocal):
         return _local(client, lambda: None)
     with _connecting(()):
-        record = _server_record(client.info().version)
+        record = _asked(client)
     return QdrantAdapter(ClientDatabase(client, nullcontext, lambda: None, local=False), record, Lock())
 
 
@@ -104,7 +104,7 @@ async def borrow_async(client: object) -> AsyncAdapter:
         record = _local_record(inner.persistent)
     else:
         with _connecting(()):
-            record = _server_record((await client.info()).version)
+            record = await _asked_async(client)
 
     async def close() -> None:
         pass
@@ -124,7 +124,7 @@ def _directory(path: str) -> Adapter:
     except ImportError as error:
         raise Unsupported(
             f"a directory is served by Qdrant's engine, which cannot be imported: {error}",
-            hint="Install it with pip install qdrant-edge-py.",
+            hint="Install it with pip install 'vstore-db[qdrant-embedded]'.",
         ) from error
     package = version("qdrant-edge-py")
     record = capabilities(
@@ -174,6 +174,19 @@ def _local_record(persistent: bool) -> Capabilities:
         persistent=persistent,
         substring=hasattr(models, "MatchSubstring"),
     )
+
+
+def _asked(client: QdrantClient) -> Capabilities:
+    """What a server is, and that it takes the key: it tells its version to anyone, and its collections do not."""
+    record = _server_record(client.info().version)
+    client.get_collections()
+    return record
+
+
+async def _asked_async(client: AsyncQdrantClient) -> Capabilities:
+    record = _server_record((await client.info()).version)
+    await client.get_collections()
+    return record
 
 
 def _server_record(text: str) -> Capabilities:

@@ -13,7 +13,7 @@ __all__ = ["open_store"]
 
 async def open_store(plan: Plan) -> AsyncStore:
     """The store that ``connect`` returns."""
-    with connecting(plan.factory.name, plan.settings.secrets):
+    with connecting(plan.factory.name, plan.settings.secrets, plan.extra):
         if not plan.retries:
             return AsyncStore(await _open(plan))
         again = AsyncRetry(plan.retries, plan.settings.timeout)

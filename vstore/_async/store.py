@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
@@ -153,10 +154,11 @@ class AsyncStore:
             foreign = self._foreign("mapping=")
             if not isinstance(mapping, Layout):
                 mapping = await foreign.propose(name, _layout(mapping))
-            opened = AsyncMappedCollection(await foreign.open(name, mapping))
+            opened = AsyncMappedCollection(await foreign.open(name, mapping), partial(foreign.open, name))
             _check_fit(opened.info, embedder)
+            await opened.look()
             capabilities = replace(self._capabilities, **_READING)
-            return AsyncCollection(opened, capabilities, self._gate, embedder, writer=None, mapping=opened.mapping)
+            return AsyncCollection(opened, capabilities, self._gate, embedder, writer=None, mapped=opened)
 
     async def propose_mapping(self, name: str, layout: str | None = None) -> Layout:
         """How to read a collection that vstore did not create, to be looked at, changed and saved as JSON.

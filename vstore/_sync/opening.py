@@ -14,7 +14,7 @@ __all__ = ["open_store"]
 
 def open_store(plan: Plan) -> Store:
     """The store that ``connect`` returns."""
-    with connecting(plan.factory.name, plan.settings.secrets):
+    with connecting(plan.factory.name, plan.settings.secrets, plan.extra):
         if not plan.retries:
             return Store(_open(plan))
         again = Retry(plan.retries, plan.settings.timeout)

@@ -144,8 +144,7 @@ def _tell(found: Report, *, as_json: bool) -> None:
     if found.plan is not None:
         console.print(f"[bold]{escape(found.collection)}[/]: {escape(found.source)} to {escape(found.target)}")
         console.print_json(json.dumps(found.plan, default=str))
-        for loss in found.losses:
-            console.print(f"  [yellow]{loss.kind}[/] {escape(loss.text)}", soft_wrap=True)
+        _tell_losses(found)
         return
     checked = found.verification
     seconds = sum(found.seconds.values())
@@ -154,6 +153,7 @@ def _tell(found: Report, *, as_json: bool) -> None:
         f"{found.size / 1e6:,.1f} MB, {seconds:,.1f} s" + (", resumed" if found.resumed else ""),
         soft_wrap=True,
     )
+    _tell_losses(found)
     if checked is not None:
         for line in checked.lines():
             console.print(f"  {escape(line)}", soft_wrap=True)
@@ -170,3 +170,10 @@ def _tell(found: Report, *, as_json: bool) -> None:
             problems.print("Run the same command again: it goes on where it ended.")
         case Status.DIFFERENT | Status.FAILED:
             problems.print(f"[bold red]{found.status.capitalize()}.[/] {escape(found.error)}", soft_wrap=True)
+
+
+def _tell_losses(found: Report) -> None:
+    for note in found.notes:
+        console.print(f"  {escape(note)}", soft_wrap=True)
+    for loss in found.losses:
+        console.print(f"  [yellow]{loss.kind}[/] {escape(loss.text)}", soft_wrap=True)

@@ -109,7 +109,12 @@ class Session:
         self.release()
         given = json.dumps({"url": self.target.url, "script": dedent(script), "arguments": arguments})
         done = subprocess.run(  # noqa: S603  # this interpreter, a script of this suite
-            [sys.executable, "-c", _ELSEWHERE], input=given, capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-P", "-c", _ELSEWHERE],  # -P: nothing of the working directory is imported
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0, f"the other process failed:\n{done.stderr}"
         return json.loads(done.stdout.splitlines()[-1])

@@ -62,12 +62,14 @@ class Job:
         target: Identity of the target.
         info: What the source is, as text.
         options: What was asked, apart from what may differ in the next run (workers, pace, verification).
+        losses: What the target does not have as the source has it, as plain data; None where that was not noted.
     """
 
     source: str
     target: str
     info: str
     options: Mapping[str, Any]
+    losses: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,9 @@ class Ledger:
     def job(self) -> Job | None:
         """What it is about; None if it is new."""
         found = self._values()
-        return Job(found["source"], found["target"], found["info"], found["options"]) if found else None
+        if not found:
+            return None
+        return Job(found["source"], found["target"], found["info"], found["options"], found.get("losses"))
 
     @property
     def state(self) -> State:
@@ -176,9 +180,15 @@ class Ledger:
                 "target": job.target,
                 "info": job.info,
                 "options": job.options,
+                "losses": job.losses,
                 "state": State.PLANNED,
             }.items():
                 self._db.execute("insert into job values (?, ?)", (key, json.dumps(value)))
+
+    def note_losses(self, losses: Sequence[Mapping[str, Any]]) -> None:
+        """Notes the losses of the job, of which some are known only when the target is made."""
+        with self._transaction():
+            self._db.execute("insert or replace into job values ('losses', ?)", (json.dumps(losses),))
 
     def advance(self, state: State) -> None:
         """Notes how far the job is."""

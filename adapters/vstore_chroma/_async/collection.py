@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
@@ -14,11 +14,14 @@ from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
-from vstore_chroma.codec import NO_DOCUMENT, Columns, encode_changes, encode_metadata, replacing, split
+from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
 from vstore_chroma.compile import compile_filter
 from vstore_chroma.errors import guarded
+from vstore_chroma.requests import Columns, requests, spread
 
 __all__ = ["AsyncChromaCollection"]
+
+_Call: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 class AsyncChromaCollection:
@@ -49,7 +52,7 @@ class AsyncChromaCollection:
         async with self._lock:
             if taken := await self._read.present(records.ids):
                 raise AlreadyExists.of_records([i for i in records.ids if i in taken])
-            await self._write(self._native.add, columns)
+            await self._write(self._native.add, self._upsert_rows, columns)
 
     async def upsert(self, records: Records) -> None:
         columns = _columns(records)
@@ -57,7 +60,7 @@ class AsyncChromaCollection:
             old = await self._read.stored_metadata(records.ids)
             if old:
                 columns = _replacing(columns, old)
-            await self._write(self._native.upsert, columns)
+            await self._write(self._native.upsert, self._upsert_rows, columns)
 
     async def update(self, records: Records, *, replace_metadata: bool) -> None:
         ids, vectors, documents = records.ids, records.vectors, records.documents
@@ -79,7 +82,7 @@ class AsyncChromaCollection:
                     else [replacing(old[i], encode_metadata(m)) for i, m in zip(ids, records.metadatas, strict=True)]
                 )
             columns = Columns(ids, vectors, list(documents) if documents is not None else None, metadatas)
-            await self._write(self._native.update, columns)
+            await self._write(self._native.update, self._update_rows, columns)
 
     async def get(self, ids: Sequence[str], include: Include) -> Records:
         return (await self._read.by_ids(ids, include)).ordered(ids)
@@ -133,16 +136,33 @@ class AsyncChromaCollection:
                 await self._native.modify(name=name)
             self._info = replace(self._info, name=name)
 
-    async def _write(self, call: Callable[..., Awaitable[Any]], columns: Columns) -> None:
-        """Sends columns in parts that Chroma takes."""
+    async def _write(self, call: _Call, call_repeated: _Call, columns: Columns) -> None:
+        """Sends columns in parts that Chroma takes, with the second call where records stand on several rows."""
+        rows = spread(columns)
+        if rows.repeated:
+            call = call_repeated
         written: list[str] = []
-        for part in split(columns, self._rows, self._bytes):
+        for part in requests(rows, self._rows, self._bytes):
             arguments = part.arguments()
             if len(arguments) == 1:
                 continue
             with following(written), guarded():
                 await call(**arguments)
-            written += part.ids
+            written += dict.fromkeys(part.ids)
+
+    # the collection's own methods refuse an id that stands on several rows; what they call does not
+
+    async def _upsert_rows(self, **columns: Any) -> None:
+        await self._native._client._upsert(**self._for_client(columns))
+
+    async def _update_rows(self, **columns: Any) -> None:
+        await self._native._client._update(**self._for_client(columns))
+
+    def _for_client(self, columns: dict[str, Any]) -> dict[str, Any]:
+        native = self._native
+        if "embeddings" in columns:
+            columns["embeddings"] = list(columns["embeddings"])  # of an array it asks whether it is true
+        return {**columns, "collection_id": native.id, "tenant": native.tenant, "database": native.database}
 
     async def _delete(self, ids: list[str]) -> None:
         deleted: list[str] = []

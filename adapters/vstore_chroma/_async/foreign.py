@@ -12,10 +12,10 @@ from vstore.errors import Mismatch
 from vstore.foreign import Key, Rows
 from vstore.keys import check_plain
 from vstore.mapping import Mapping
-from vstore.types import CollectionInfo, Include, VectorArray
+from vstore.types import CollectionInfo, Include, Metric, VectorArray
 from vstore_chroma.codec import INFO
 from vstore_chroma.errors import guarded
-from vstore_chroma.foreign import columns, complete, proposal, to_rows
+from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
 
 __all__ = ["AsyncChromaForeign", "names"]
 
@@ -52,7 +52,8 @@ class AsyncChromaForeign:
     async def open(self, name: str, mapping: Mapping) -> AsyncChromaForeignCollection:
         native = await self._native(name)
         first = await _first(native, ["embeddings"])
-        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first)
+        seen = await _metric(native, first)
+        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first, seen)
         return AsyncChromaForeignCollection(native, full, info)
 
     async def _native(self, name: str) -> AsyncCollection:
@@ -67,6 +68,17 @@ class AsyncChromaForeign:
 async def _first(native: AsyncCollection, include: list[Any]) -> Rows:
     with guarded():
         return to_rows(await native.get(limit=1, include=include))
+
+
+async def _metric(native: AsyncCollection, first: Rows) -> Metric | None:
+    """The metric that the engine follows, whatever the collection says of itself."""
+    vector = next(iter(first.vectors or ()), None)
+    if vector is None:
+        return None
+    query = probe(vector)
+    with guarded():
+        found = await native.query(query_embeddings=query[None], n_results=1, include=["embeddings", "distances"])
+    return metric_seen(query, dict(found))
 
 
 class AsyncChromaForeignCollection:

@@ -13,10 +13,10 @@ from vstore.errors import Mismatch
 from vstore.foreign import Key, Rows
 from vstore.keys import check_plain
 from vstore.mapping import Mapping
-from vstore.types import CollectionInfo, Include, VectorArray
+from vstore.types import CollectionInfo, Include, Metric, VectorArray
 from vstore_chroma.codec import INFO
 from vstore_chroma.errors import guarded
-from vstore_chroma.foreign import columns, complete, proposal, to_rows
+from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
 
 __all__ = ["ChromaForeign", "names"]
 
@@ -53,7 +53,8 @@ class ChromaForeign:
     def open(self, name: str, mapping: Mapping) -> ChromaForeignCollection:
         native = self._native(name)
         first = _first(native, ["embeddings"])
-        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first)
+        seen = _metric(native, first)
+        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first, seen)
         return ChromaForeignCollection(native, full, info)
 
     def _native(self, name: str) -> Collection:
@@ -68,6 +69,17 @@ class ChromaForeign:
 def _first(native: Collection, include: list[Any]) -> Rows:
     with guarded():
         return to_rows(native.get(limit=1, include=include))
+
+
+def _metric(native: Collection, first: Rows) -> Metric | None:
+    """The metric that the engine follows, whatever the collection says of itself."""
+    vector = next(iter(first.vectors or ()), None)
+    if vector is None:
+        return None
+    query = probe(vector)
+    with guarded():
+        found = native.query(query_embeddings=query[None], n_results=1, include=["embeddings", "distances"])
+    return metric_seen(query, dict(found))
 
 
 class ChromaForeignCollection:

@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,43 @@ def test_a_record_at_the_limits_leaves_the_collection_healthy(new: New) -> None:
     assert len(c.get(["keys"]).metadatas[0]) == 1000  # type: ignore[index]
     assert matching(c, F("l").contains(7)) == {"list", "other"}
     assert set(c.query([1, 2], k=5).ids) == {"keys", "list", "other"}
+
+
+def test_a_record_of_any_legal_size_is_kept_and_leaves_the_collection_healthy(new: New) -> None:
+    c = new()
+    c.add(["other"], [[3, 4]], ["text"], [{"k": 1}])
+    elements: dict[str, Any] = {
+        "ints": [n % 10 for n in range(1000)], "texts": ["s"] * 1000, "bools": [n % 2 == 0 for n in range(400)],
+        "floats": [n / 8 for n in range(100)], "doubles": [n / 3 for n in range(100)],
+        "moments": [datetime(2024, 1, 1, tzinfo=UTC)] * 200,
+    }  # fmt: skip
+    large = elements | {f"more{n}": [n] * 800 for n in range(9)}
+    for write in (c.add, c.upsert, lambda *row: c.update(*row, replace_metadata=True)):
+        write(["a", "b"], [[1, 2], [5, 6]], ["x", None], [large, {"k": 2}])
+        assert c.get(["a", "b"]).metadatas == [large, {"k": 2}]
+        assert c.get(["a"])[0].document == "x"
+    c.upsert(["a"], [[1, 2]], None, [{f"other{n}": [n] * 1000 for n in range(12)}])
+    assert matching(c, F("ints").exists() | F("more3").contains(3)) == set()
+    assert matching(c, F("other11").contains(11)) == {"a"}
+    got = c.get(["a"])[0]
+    assert (got.document, len(got.metadata or {})) == (None, 12)
+    assert set(c.query([1, 2], k=5).ids) == {"a", "b", "other"}
+    assert len(c.query([1, 2], k=5)) == c.count() == 3
+
+
+def test_what_merging_updates_add_up_to_leaves_the_collection_healthy(new: New) -> None:
+    c = new()
+    c.add(["a"], [[1, 2]])
+    for call in range(20):
+        c.update(["a"], metadatas=[{f"k{call}_{n}": n for n in range(1000)}])
+    for call in range(8):
+        c.update(["a"], metadatas=[{f"l{call}": [call] * 1000}])
+    assert len(c.get(["a"]).metadatas[0]) == 20_008  # type: ignore[index]
+    assert matching(c, F("l7").contains(7) & F("k19_999").exists()) == {"a"}
+    c.update(["a"], metadatas=[{"new": 1}], replace_metadata=True)
+    assert c.get(["a"]).metadatas == [{"new": 1}]
+    c.delete(["a"])
+    assert c.count() == 0
 
 
 def test_filters_at_the_limits_are_answered(new: New) -> None:

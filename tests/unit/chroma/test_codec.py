@@ -8,19 +8,16 @@ import struct
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 
 from vstore.types import Include
 from vstore_chroma.codec import (
     NO_DOCUMENT,
-    Columns,
     decode_metadata,
     encode_changes,
     encode_metadata,
     image,
     replacing,
-    split,
     survives,
     to_records,
 )
@@ -97,22 +94,6 @@ def test_a_change_leaves_no_other_form_of_its_key() -> None:
 def test_replacing_removes_every_old_name() -> None:
     assert replacing({"a": 1, "_vs.a": "i"}, {"b": 2}) == {"a": None, "_vs.a": None, "b": 2}
     assert replacing(None, {"b": 2}) == {"b": 2}
-
-
-def test_columns_are_split_by_rows_and_by_bytes() -> None:
-    ids = [f"id{n}" for n in range(10)]
-    columns = Columns(ids, np.zeros((10, 4), np.float32), ["x" * 100] * 10, [{"k": 1}] * 10)
-    assert [len(part.ids) for part in split(columns, 4, None)] == [4, 4, 2]
-    parts = list(split(columns, 4, 500))
-    assert [i for part in parts for i in part.ids] == ids
-    assert max(len(part.ids) for part in parts) == 2
-    assert [len(part.ids) for part in split(columns, 4, 1)] == [1] * 10, "a record beyond the limit goes alone"
-
-
-def test_columns_without_a_value_are_not_sent() -> None:
-    arguments = Columns(["a", "b"], None, [None, None], [{}, {}]).arguments()
-    assert arguments == {"ids": ["a", "b"]}
-    assert Columns(["a", "b"], None, [None, "x"], [{}, {"k": 1}]).arguments()["metadatas"] == [None, {"k": 1}]
 
 
 def test_a_result_has_the_columns_that_were_asked() -> None:
