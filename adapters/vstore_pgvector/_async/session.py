@@ -14,10 +14,11 @@ from weakref import WeakSet
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from vstore._async._run import current_loop, is_over
-from vstore_pgvector._async._run import AsyncBoundedConnection, finishing, forget_tasks, sleep
+from vstore.forking import abandon
+from vstore_pgvector._async._run import AsyncBoundedConnection, AsyncPool, finishing, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.logs import POOL_NAME, keep_quiet
 from vstore_pgvector.server import (
@@ -163,7 +164,7 @@ class AsyncPoolSession(AsyncSession):
         self._made: WeakSet[AsyncBoundedConnection] = WeakSet()
         self._busy = 0
         self._busy_lock = ThreadLock()
-        self._pool: AsyncConnectionPool[AsyncBoundedConnection] = AsyncConnectionPool(
+        self._pool = AsyncPool(
             connection_class=AsyncBoundedConnection,
             kwargs={**conninfo, "autocommit": True},
             min_size=1,
@@ -175,7 +176,7 @@ class AsyncPoolSession(AsyncSession):
         )
 
     @property
-    def native(self) -> AsyncConnectionPool[AsyncBoundedConnection]:
+    def native(self) -> AsyncPool:
         return self._pool
 
     async def open(self) -> None:
@@ -195,10 +196,11 @@ class AsyncPoolSession(AsyncSession):
         if not is_over(self._loop):
             await self._pool.close()
             return
-        # The pool's tasks ended with their loop, or never will: its connections are all there is to close.
+        # The pool's tasks ended with their loop, or never will, and would call it when they are finalised: its
+        # connections are all there is to close.
         for connection in list(self._made):
             connection.pgconn.finish()
-        forget_tasks(self._pool)
+        abandon(self._pool)
 
     def cursor(self, connection: AsyncConnection[Any]) -> AsyncCursor[tuple[Any, ...]]:
         return AsyncCursor(connection)

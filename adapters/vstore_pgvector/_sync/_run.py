@@ -14,7 +14,7 @@ from psycopg_pool import ConnectionPool
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.waiting import bounded
 
-__all__ = ["BoundedConnection", "Lock", "compute", "finishing", "forget_tasks", "patient", "run_blocking", "sleep"]
+__all__ = ["BoundedConnection", "Lock", "Pool", "compute", "finishing", "patient", "run_blocking", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,10 +37,6 @@ def finishing(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) ->
     function(*args, **kwargs)
 
 
-def forget_tasks(pool: ConnectionPool[Any]) -> None:
-    """Does nothing: threads end with the pool."""
-
-
 class BoundedConnection(Connection[tuple[Any, ...]]):
     """A connection on which no wait lasts longer than ``patience`` seconds without a word from the server.
 
@@ -61,6 +57,10 @@ class BoundedConnection(Connection[tuple[Any, ...]]):
         except ServerSilent:
             self.pgconn.finish()  # here, before an enclosing transaction tries to roll back and waits again
             raise
+
+
+class Pool(ConnectionPool[BoundedConnection]):
+    """A pool of such connections."""
 
 
 @contextmanager

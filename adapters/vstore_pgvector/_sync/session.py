@@ -15,10 +15,11 @@ from weakref import WeakSet
 
 import psycopg
 from psycopg import Connection, Cursor
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from vstore._sync._run import current_loop, is_over
-from vstore_pgvector._sync._run import BoundedConnection, finishing, forget_tasks, sleep
+from vstore.forking import abandon
+from vstore_pgvector._sync._run import BoundedConnection, Pool, finishing, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.logs import POOL_NAME, keep_quiet
 from vstore_pgvector.server import (
@@ -164,7 +165,7 @@ class PoolSession(Session):
         self._made: WeakSet[BoundedConnection] = WeakSet()
         self._busy = 0
         self._busy_lock = ThreadLock()
-        self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
+        self._pool = Pool(
             connection_class=BoundedConnection,
             kwargs={**conninfo, "autocommit": True},
             min_size=1,
@@ -176,7 +177,7 @@ class PoolSession(Session):
         )
 
     @property
-    def native(self) -> ConnectionPool[BoundedConnection]:
+    def native(self) -> Pool:
         return self._pool
 
     def open(self) -> None:
@@ -196,10 +197,11 @@ class PoolSession(Session):
         if not is_over(self._loop):
             self._pool.close()
             return
-        # The pool's tasks ended with their loop, or never will: its connections are all there is to close.
+        # The pool's tasks ended with their loop, or never will, and would call it when they are finalised: its
+        # connections are all there is to close.
         for connection in list(self._made):
             connection.pgconn.finish()
-        forget_tasks(self._pool)
+        abandon(self._pool)
 
     def cursor(self, connection: Connection[Any]) -> Cursor[tuple[Any, ...]]:
         return Cursor(connection)

@@ -1,4 +1,4 @@
-"""An async store whose event loop is gone can still be closed: its connections, its pool, its embedded server (CON-4)."""
+"""An async store whose event loop is gone can be closed: its connections, its pool, its embedded server (CON-4)."""
 
 from __future__ import annotations
 
