@@ -17,7 +17,7 @@ from vstore.mapping import IdType, Mapping
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric, VectorArray
 from vstore_milvus.tokens import literal
 
-__all__ = ["Schema", "token"]
+__all__ = ["Schema", "identity", "token"]
 
 _METRICS: Final = {"COSINE": Metric.COSINE, "L2": Metric.L2, "IP": Metric.DOT}
 # pymilvus's DataType by number, which this module does not import
@@ -56,6 +56,7 @@ class Schema:
         vectors: Type and dimension of each vector field.
         dynamic: Whether an entity may have further fields.
         index: What Milvus says of the index of each vector that has one.
+        identity: What another collection of that name has otherwise; on Milvus Lite the fields alone.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Schema:
     vectors: AnyMapping[str, tuple[int, int]]
     dynamic: bool
     index: AnyMapping[str, AnyMapping[str, Any]]
+    identity: object
 
     @classmethod
     def read(cls, described: AnyMapping[str, Any], index: AnyMapping[str, AnyMapping[str, Any]]) -> Schema:
@@ -82,6 +84,7 @@ class Schema:
             vectors,
             bool(described.get("enable_dynamic_field")),
             index,
+            identity(described),
         )
 
     def proposal(self, layout: str | None) -> Mapping:
@@ -171,6 +174,11 @@ class Schema:
             [{name: _plain(value) for name, value in one.items() if name not in used} for one in found],
             [_vector(one.get(mapping.vector), kind) for one in found] if vectors else None,
         )
+
+
+def identity(described: AnyMapping[str, Any]) -> object:
+    """Which collection an answer of ``describe_collection`` is about."""
+    return described.get("collection_id"), described["fields"]
 
 
 def token(key: Key) -> str:
