@@ -1,4 +1,5 @@
-# Everything runs in .venv, which pyproject.toml alone fills. Python 3.11 or newer, pip and make are all it takes.
+# Everything runs in .venv, which pyproject.toml alone fills. Python 3.11 or newer, pip and make are all it takes; the
+# tests run PgBouncer as well, which tools/ensure-debian installs on Debian.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +7,7 @@ LOCAL := $(if $(filter local,$(VSTORE_IMAGES)),local-images)
 COMPOSE = $(shell docker compose version > /dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name vstore \
 	-f docker/compose.yaml $(if $(LOCAL),-f docker/local/compose.yaml) $(if $(filter oldest,$(SERVERS)),-f docker/oldest.yaml)
 
-.PHONY: demo test test-nightly test-oldest test-foreign test-docker faults local-images up down bench check table clean
+.PHONY: demo test test-wheel test-nightly test-oldest test-foreign test-docker faults local-images up down bench check table clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -26,9 +27,14 @@ demo: $(VENV)/.demo ## install and run the demo
 	$(BIN)/vstore demo
 
 test: $(VENV)/.installed ## install and run all tests, the conformance suite on every store included
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore=tests/faults tests
+	tools/ensure-debian
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore=tests/faults --ignore=tests/wheel tests
+
+test-wheel: $(VENV)/.installed ## what README.md and the other pages show, run as users run it: from a wheel, in environments of its own
+	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/wheel
 
 test-nightly: $(VENV)/.nightly $(LOCAL) ## everything, every store in both forms, with 2,000 filters and 200 sequences each
+	tools/ensure-debian
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --ignore=tests/foreign \
 		--vstore-filters 2000 --vstore-sequences 200 tests
 	$(MAKE) test-foreign
@@ -49,6 +55,7 @@ down: ## remove them with their data
 	$(COMPOSE) down --volumes
 
 test-oldest: ## the same with the oldest clients that are supported, in .venv-oldest
+	tools/ensure-debian
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[dev]'
 	.venv-oldest/bin/python -m pytest -n 2 --dist loadgroup tests/conformance tests/adapters \

@@ -1,7 +1,8 @@
 """A double of a Qdrant server for tests: REST and gRPC as the client speaks them, answered by its local mode.
 
 No package brings a Qdrant server. What a client sends to one is real here (requests over sockets, bodies, statuses,
-credentials); what answers is not Qdrant's engine. That is tested in process, see tests/adapters/qdrant.
+credentials, TLS); what answers is not Qdrant's engine. That is tested in process, see tests/adapters/qdrant.
+"Seen" in a comment is what a server 1.18.3 was seen to answer to qdrant-client 1.16 and 1.20.
 """
 
 from __future__ import annotations
@@ -12,21 +13,35 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
-from pydantic import TypeAdapter
+import numpy as np
+import trustme
+from pydantic import TypeAdapter, ValidationError
 from qdrant_client import QdrantClient
 from qdrant_client import grpc as messages
 from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 from qdrant_client.http import models
+
+from tests.serde_json import load
 
 __all__ = ["LATE_SECONDS", "Double", "qdrant_double"]
 
 LATE_SECONDS = 2.0
 MAX_BODY = 32 << 20  # service.max_request_size_mb of the server, by default
 Operation = Callable[[QdrantClient, str, Any], Any]
+# seen, over REST and gRPC
+NO_KEY = "Must provide an API key or an Authorization bearer token"
+WRONG_KEY = "Invalid API key or JWT"
+READ_ONLY = "Global manage access is required"
+# Qdrant's validate_collection_name; seen of a slash and of 256 characters
+NO_NAME = re.compile(r'[<>:"/\\|?*\x00\x1f]')
+LONGEST_NAME = 255
 
 
 class Refused(Exception):
@@ -67,6 +82,7 @@ class Double:
         grpc_url: The same for gRPC.
         version: What it says its version is.
         api_key: What requests must carry, or empty.
+        read_key: What they may carry instead, and then only read, or empty.
         hang: Whether it answers nothing over REST.
         garbage: Whether it answers over REST what is no JSON.
         status: With what it refuses every REST request, or 0.
@@ -74,26 +90,41 @@ class Double:
         writes_left: Upserts it takes over REST before it breaks the connection.
         index_status: With what it refuses over REST to make a payload index, or 0.
         requests: Method and path of every REST request.
+        connected: How many connections are open over REST.
     """
 
     def __init__(self) -> None:
         self.url = self.grpc_url = ""
         self.client = Indexed()
         self.requests: list[tuple[str, str]] = []
+        self.connected = 0
         self._lock = threading.Lock()
         self.reset()
 
     def reset(self) -> None:
         """No faults."""
-        self.version, self.api_key = "1.20.0", ""
+        self.version, self.api_key, self.read_key = "1.20.0", "", ""
         self.hang, self.garbage, self.status, self.index_status = False, False, 0, 0
         self.max_body, self.writes_left = MAX_BODY, 1 << 30
+
+    def check_key(self, key: str | None, *, writes: bool) -> None:
+        """Raises ``Refused`` for a missing or wrong key, and for a write with one that may only read."""
+        if not self.api_key or key == self.api_key:
+            return
+        if not key or key != self.read_key:
+            raise Refused(401, WRONG_KEY if key else NO_KEY)
+        if writes:
+            raise Refused(403, f"Forbidden: {READ_ONLY}")
 
     def call(self, operation: Operation, collection: str = "", body: Any = None, *, late: bool = False) -> Any:
         """Does it, or raises ``Refused`` as the server would; ``late``: acknowledges first, as without ``wait``."""
         if late:
             threading.Timer(LATE_SECONDS, self.call, (operation, collection, body)).start()
             return models.UpdateResult(operation_id=0, status=models.UpdateStatus.ACKNOWLEDGED)
+        if collection and (len(collection) > LONGEST_NAME or NO_NAME.search(collection)):
+            raise Refused(
+                422, f"Validation error in path parameters: [collection_name: {collection[:80]!r} is invalid]"
+            )
         with self._lock:
             try:
                 return operation(self.client, collection, body)
@@ -143,10 +174,6 @@ def _index(client: QdrantClient, collection: str, body: Any) -> Any:
     return client.create_payload_index(collection, body.field_name)
 
 
-def _change(client: QdrantClient, collection: str, body: models.UpdateOperations) -> Any:
-    return client.batch_update_points(collection, body.operations)
-
-
 def _remove(client: QdrantClient, collection: str, body: Any) -> Any:
     return client.delete(collection, body)
 
@@ -155,8 +182,10 @@ def _count(client: QdrantClient, collection: str, body: models.CountRequest) -> 
     return client.count(collection, body.filter)
 
 
-WRITES = (_upsert, _change, _remove)
 NAMED = r"/collections/(?P<collection>[^/]+)"
+WRITES = (_create, _delete, _index, _upsert, _remove)
+WAITING = (_upsert, _remove)
+# All but the batch of queries and the index were seen to be asked and answered so.
 ROUTES: list[tuple[str, str, Any, Operation]] = [
     ("GET", r"/collections", None, lambda client, _, __: client.get_collections()),
     ("GET", NAMED, None, lambda client, name, _: client.get_collection(name)),
@@ -166,12 +195,36 @@ ROUTES: list[tuple[str, str, Any, Operation]] = [
     ("PUT", rf"{NAMED}/index", models.CreateFieldIndex, _index),
     ("PUT", rf"{NAMED}/points", models.PointInsertOperations, _upsert),
     ("POST", rf"{NAMED}/points", models.PointRequest, _retrieve),
-    ("POST", rf"{NAMED}/points/batch", models.UpdateOperations, _change),
     ("POST", rf"{NAMED}/points/delete", models.PointsSelector, _remove),
     ("POST", rf"{NAMED}/points/query/batch", models.QueryRequestBatch, _query),
     ("POST", rf"{NAMED}/points/scroll", models.ScrollRequest, _scroll),
     ("POST", rf"{NAMED}/points/count", models.CountRequest, _count),
 ]
+# what no key is asked for: seen of / and of gRPC's health check
+OPEN = ("/", "/healthz", "/livez", "/readyz")
+
+
+def _short(number: float) -> float:
+    """A float32 in the digits in which the server writes it."""
+    return float(str(np.float32(number)))
+
+
+def _written(result: Any) -> Any:
+    """An answer with vectors and scores as the server writes them in JSON."""
+    if isinstance(result, models.QueryResponse):
+        return result.model_copy(update={"points": _written(result.points)})
+    if isinstance(result, models.ScrollResult):
+        return result.model_copy(update={"points": _written(result.points)})
+    if isinstance(result, list):
+        return [_written(one) for one in result]
+    if isinstance(result, models.Record | models.ScoredPoint):
+        changes: dict[str, Any] = {}
+        if isinstance(result, models.ScoredPoint):
+            changes["score"] = _short(result.score)
+        if isinstance(result.vector, list) and result.vector and isinstance(result.vector[0], float):
+            changes["vector"] = [_short(number) for number in result.vector]
+        return result.model_copy(update=changes)
+    return result
 
 
 class Rest(BaseHTTPRequestHandler):
@@ -180,6 +233,13 @@ class Rest(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     double: Double
+
+    def handle(self) -> None:
+        self.double.connected += 1
+        try:
+            super().handle()
+        finally:
+            self.double.connected -= 1
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
@@ -204,21 +264,19 @@ class Rest(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
         try:
-            self._check(len(body))
-            if path == "/":
+            self._fail_as_asked(len(body))
+            if path in OPEN:
                 self._answer(200, {"title": "a double of qdrant", "version": self.double.version, "commit": None})
             else:
-                self._answer(200, {"status": "ok", "time": 0.0, "result": self._result(path, body)})
+                self._answer(200, {"status": "ok", "time": 0.0, "result": _written(self._result(path, body))})
         except Refused as error:
             self._answer(error.status, {"status": {"error": str(error)}, "time": 0.0})
 
-    def _check(self, size: int) -> None:
+    def _fail_as_asked(self, size: int) -> None:
         if self.double.status:
             raise Refused(self.double.status, "as the test asked")
         if self.double.index_status and self.path.partition("?")[0].endswith("/index"):
             raise Refused(self.double.index_status, "as the test asked")
-        if self.double.api_key and self.headers.get("api-key") != self.double.api_key:
-            raise Refused(401, "Must provide an API key or an Authorization bearer token")
         if size > self.double.max_body:
             raise Refused(413, f"Payload error: JSON payload ({size} bytes) is larger than allowed")
 
@@ -226,9 +284,15 @@ class Rest(BaseHTTPRequestHandler):
         for method, pattern, kind, operation in ROUTES:
             found = re.fullmatch(pattern, path)
             if method == self.command and found:
-                parsed = None if kind is None else TypeAdapter(kind).validate_json(body)
-                late = operation in WRITES and "wait=true" not in self.path
-                return self.double.call(operation, found.groupdict().get("collection", ""), parsed, late=late)
+                self.double.check_key(self.headers.get("api-key"), writes=operation in WRITES)
+                try:
+                    parsed = None if kind is None else TypeAdapter(kind).validate_python(load(body))
+                except (ValueError, ValidationError) as error:
+                    raise Refused(400, f"Format error in JSON body: {error}") from error
+                late = operation in WAITING and "wait=true" not in self.path
+                name = unquote(found.groupdict().get("collection", ""))
+                return self.double.call(operation, name, parsed, late=late)
+        self.double.check_key(self.headers.get("api-key"), writes=True)
         raise Refused(404, f"{self.command} {path} is not a route of the double")
 
     do_GET = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
@@ -237,8 +301,10 @@ class Rest(BaseHTTPRequestHandler):
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
     409: grpc.StatusCode.ALREADY_EXISTS,
+    422: grpc.StatusCode.INVALID_ARGUMENT,
 }
 
 
@@ -249,18 +315,16 @@ class _Rpc:
         self.double = double
 
     def _call(self, context: grpc.ServicerContext, operation: Operation, *arguments: Any, late: bool = False) -> Any:
-        key = self.double.api_key
-        if key and dict(context.invocation_metadata()).get("api-key") != key:
-            context.abort(grpc.StatusCode.UNAUTHENTICATED, "Must provide an API key or an Authorization bearer token")
         try:
+            key = dict(context.invocation_metadata()).get("api-key")
+            self.double.check_key(key, writes=operation in WRITES)
             return self.double.call(operation, *arguments, late=late)
         except Refused as error:
             context.abort(CODES[error.status], str(error))
 
     def _write(self, context: grpc.ServicerContext, operation: Operation, request: Any, body: Any) -> Any:
         done = self._call(context, operation, request.collection_name, body, late=not request.wait)
-        results = done if isinstance(done, list) else [done]
-        return [RestToGrpc.convert_update_result(result) for result in results]
+        return RestToGrpc.convert_update_result(done)
 
 
 def _record(found: models.Record) -> messages.RetrievedPoint:
@@ -298,20 +362,15 @@ class Points(_Rpc, messages.PointsServicer):
 
     def Upsert(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         points = [GrpcToRest.convert_point_struct(point) for point in request.points]
-        (done,) = self._write(context, _upsert, request, models.PointsList(points=points))
+        done = self._write(context, _upsert, request, models.PointsList(points=points))
         return messages.PointsOperationResponse(result=done)
 
-    def UpdateBatch(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        steps = [GrpcToRest.convert_points_update_operation(step) for step in request.operations]
-        done = self._write(context, _change, request, models.UpdateOperations(operations=steps))
-        return messages.UpdateBatchResponse(result=done)
-
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        (done,) = self._write(context, _remove, request, GrpcToRest.convert_points_selector(request.points))
+        done = self._write(context, _remove, request, GrpcToRest.convert_points_selector(request.points))
         return messages.PointsOperationResponse(result=done)
 
     def CreateFieldIndex(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        (done,) = self._write(context, _index, request, request)
+        done = self._write(context, _index, request, request)
         return messages.PointsOperationResponse(result=done)
 
     def Get(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -365,8 +424,8 @@ class Health(_Rpc, messages.QdrantServicer):
 
 
 @contextmanager
-def qdrant_double() -> Iterator[Double]:
-    """Starts a double on two free ports of 127.0.0.1."""
+def qdrant_double(certificate: trustme.LeafCert | None = None) -> Iterator[Double]:
+    """Starts a double on two free ports of 127.0.0.1, behind TLS if it has a certificate."""
     double = Double()
     http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Rest,), {"double": double}))
     http.daemon_threads = True
@@ -374,11 +433,19 @@ def qdrant_double() -> Iterator[Double]:
     messages.add_CollectionsServicer_to_server(Collections(double), rpc)
     messages.add_PointsServicer_to_server(Points(double), rpc)
     messages.add_QdrantServicer_to_server(Health(double), rpc)
-    port = rpc.add_insecure_port("127.0.0.1:0")
+    add_port = rpc.add_insecure_port
+    if certificate is not None:
+        context = SSLContext(PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        http.socket = context.wrap_socket(http.socket, server_side=True)
+        chain = b"".join(part.bytes() for part in certificate.cert_chain_pems)
+        credentials = grpc.ssl_server_credentials([(certificate.private_key_pem.bytes(), chain)])
+        add_port = partial(rpc.add_secure_port, server_credentials=credentials)
+    port = add_port("127.0.0.1:0")
     rpc.start()
     serving = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
     serving.start()
-    double.url = f"qdrant://127.0.0.1:{http.server_address[1]}"
+    double.url = f"qdrant{'+https' if certificate else ''}://127.0.0.1:{http.server_address[1]}"
     double.grpc_url = f"{double.url}?prefer_grpc=true&grpc_port={port}"
     try:
         yield double

@@ -15,8 +15,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
-__all__ = ["chroma_server", "free_port", "postgres_server"]
+__all__ = ["chroma_server", "free_port", "pgbouncer", "postgres_server"]
 
 _START_SECONDS = 60.0
 
@@ -87,6 +88,47 @@ def postgres_server(**settings: str) -> Iterator[str]:
 
 
 @contextmanager
+def pgbouncer(server: str, *, mode: str = "transaction", size: int = 2) -> Iterator[str]:
+    """A PgBouncer before the PostgreSQL of a URL of ``postgres_server``; yields the URL through it.
+
+    Args:
+        server: Where PostgreSQL is.
+        mode: ``transaction``, ``session`` or ``statement``.
+        size: How many sessions of the server all clients share.
+    """
+    binary = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if binary is None:
+        raise RuntimeError("PgBouncer is not installed: tools/ensure-debian installs it, or apt-get install pgbouncer")
+    place = urlsplit(server)
+    folder, port = Path(tempfile.mkdtemp(prefix="vstore-pgbouncer-")), free_port()
+    log = folder / "log"
+    (folder / "users").write_text(f'"{place.username}" "{place.password}"\n')
+    (folder / "ini").write_text(
+        f"[databases]\n* = host={place.hostname} port={place.port}\n[pgbouncer]\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"auth_type = scram-sha-256\nauth_file = {folder / 'users'}\n"
+        f"pool_mode = {mode}\ndefault_pool_size = {size}\nmax_client_conn = 500\nlogfile = {log}\n"
+    )
+    command = [binary, "-q", str(folder / "ini")]
+    if os.geteuid() == 0:  # PgBouncer refuses to run as root as well
+        user = "pgserver"
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, user)
+        command[1:1] = ["-u", user]
+    try:
+        bouncer = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, start_new_session=True
+        )
+        try:
+            _wait_until(lambda: _listens(port), bouncer, log)
+            yield f"postgresql://{place.username}:{place.password}@127.0.0.1:{port}{place.path}"
+        finally:
+            _stop(bouncer, signal.SIGINT)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def chroma_server(path: str | Path) -> Iterator[str]:
     """A Chroma server over the folder ``path``; yields its ``chroma://`` URL."""
     port = free_port()
@@ -111,6 +153,11 @@ def chroma_server(path: str | Path) -> Iterator[str]:
 
 def _ready(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _answers(url: str) -> bool:

@@ -31,6 +31,7 @@ from vstore.errors import (
 )
 from vstore.filters import F, Filter
 from vstore.mapping import Mapping
+from vstore.omission import Omission
 from vstore.types import (
     HNSW,
     IVFPQ,
@@ -79,6 +80,7 @@ __all__ = [
     "Metric",
     "Mismatch",
     "NotFound",
+    "Omission",
     "Page",
     "PartialWrite",
     "Quantization",

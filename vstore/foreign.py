@@ -12,13 +12,16 @@ from uuid import UUID
 
 from vstore.errors import InvalidInput, Mismatch
 from vstore.mapping import ALL, IdType, Mapping, Path
-from vstore.types import HNSW, Include, Metric, VectorArray
+from vstore.omission import Omission, OmissionKind
+from vstore.types import HNSW, Include, Metadata, Metric, VectorArray
+from vstore.validate import check_metadata
 
 __all__ = [
     "DOCUMENT_NAMES",
     "NOTHING",
     "Key",
     "Rows",
+    "carried_metadata",
     "dimension_told",
     "fields_read",
     "foreign_key",
@@ -152,6 +155,19 @@ def fields_read(mapping: Mapping, include: Include) -> set[str] | None:
             return None
         names.update((mapping.metadata or ())[:1], mapping.fields)
     return names
+
+
+def carried_metadata(found: AnyMapping[str, Any]) -> tuple[Metadata, list[Omission]]:
+    """The collection's own metadata as far as the contract has it, and what is left of it."""
+    carried: Metadata = {}
+    left: list[Omission] = []
+    for key, value in found.items():
+        try:
+            carried |= check_metadata({key: value})
+        except InvalidInput as error:
+            text = f"the collection's own metadata {key!r:.80}: {error.message}"
+            left.append(Omission(OmissionKind.SETTINGS, str(key), text))
+    return carried, left
 
 
 def hnsw(m: object, ef_construction: object, ef_search: object = None) -> HNSW:

@@ -25,7 +25,7 @@ from vstore.mapping import ALL, IdType, Mapping, Outside, Path
 from vstore.types import CollectionInfo, Include, Metadata, Records, VectorArray
 from vstore.validate import check_ids, check_vectors
 
-__all__ = ["to_records"]
+__all__ = ["RecordReader", "to_records"]
 
 _INT64: Final = 1 << 63
 
@@ -48,7 +48,7 @@ def to_records(mapping: Mapping, info: CollectionInfo, rows: Rows, include: Incl
         check_ids(ids, distinct=False)
     except InvalidInput as error:
         raise Mismatch(error.message) from error
-    reader = _Reader(mapping)
+    reader = RecordReader(mapping)
     documents = metadatas = vectors = None
     if include.documents:
         documents = [reader.document(i, one) for i, one in zip(ids, rows.fields, strict=True)]
@@ -89,24 +89,31 @@ def _vectors(info: CollectionInfo, ids: Sequence[str], found: Sequence[VectorArr
         raise
 
 
-class _Reader:
-    """Reads documents and metadata by one mapping."""
+class RecordReader:
+    """Reads documents and metadata by one mapping.
+
+    Attributes:
+        odd: The keys, or the path of the document, whose values were dropped or became text.
+    """
 
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
         self._hidden = set(mapping.hidden)
         self._known: set[str] = set()
+        self.odd: set[str] = set()
         used = [path for path in (mapping.id, mapping.document) if path]
         self._used_at_top = {path[0] for path in used if len(path) == 1} | {mapping.vector} - {""}
         # what is the document, or the id, is not metadata as well
         self._used_inside = {path[-1] for path in used if path[:-1] == mapping.metadata and mapping.metadata}
 
     def document(self, record: str, fields: AnyMapping[str, Any]) -> str | None:
+        """The document in the fields of a row; ``record`` names it in an error."""
         path = self._mapping.document
         found = None if path is None else walk(path, fields)
         if found is None or found is NOTHING:
             return None
         if not isinstance(found, str):
+            self.odd.add(_told(path))
             match self._mapping.outside:
                 case Outside.DROP:
                     return None
@@ -120,6 +127,7 @@ class _Reader:
         return found
 
     def metadata(self, record: str, fields: AnyMapping[str, Any]) -> Metadata:
+        """The metadata in the fields of a row; ``record`` names it in an error."""
         out: Metadata = {}
         mapping = self._mapping
         if mapping.metadata:
@@ -160,6 +168,7 @@ class _Reader:
             return _value(key, value, self._known)
         except InvalidInput as error:
             legal = key in self._known
+            self.odd.add(key)
             if self._mapping.outside is Outside.DROP:
                 return NOTHING
             if self._mapping.outside is Outside.TEXT and legal:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "factory_for_client", "factory_for_scheme", "plan", "schemes"]
 
+DISTRIBUTION: Final = "vstore-db"
 GROUP: Final = "vstore.adapters"
 MAX_TIMEOUT: Final = 86_400.0
 MAX_RETRIES: Final = 100
@@ -87,6 +88,15 @@ class Plan:
     url: StoreURL | None = None
     client: object = None
 
+    def extra(self) -> str:
+        """The extra of this distribution that brings what the connection imports; empty where none does."""
+        from importlib.metadata import metadata
+
+        name = self.factory.name
+        embedded = self.url is not None and self.url.path not in (None, ":memory:")
+        there = set(metadata(DISTRIBUTION).get_all("Provides-Extra") or ())
+        return next((extra for extra in ([f"{name}-embedded"] * embedded + [name]) if extra in there), "")
+
 
 def plan(url: object, client: object, timeout: float, retries: int, keywords: Mapping[str, object]) -> Plan:
     """Checks what ``connect`` was given; raises ``InvalidInput``."""
@@ -108,9 +118,20 @@ def _plan_url(url: StoreURL, timeout: float, retries: int, keywords: Mapping[str
     if "retries" in given:
         retries = _whole(given.pop("retries"))
     options = read_options(factory.options, given, keywords)
-    secrets = [url.password, *(str(options[name]) for name, option in factory.options.items() if option.secret)]
+    secrets = [
+        url.password,
+        _basic(url),
+        *(str(options[name]) for name, option in factory.options.items() if option.secret),
+    ]
     settings = Settings(check_timeout(timeout), options, tuple(filter(None, secrets)))
     return Plan(factory, settings, check_retries(retries), url=url)
+
+
+def _basic(url: StoreURL) -> str:
+    """What a client sends of user and password, if there is one."""
+    from base64 import b64encode
+
+    return b64encode(f"{url.user}:{url.password}".encode()).decode() if url.password else ""
 
 
 def _number(text: str) -> float:

@@ -39,17 +39,19 @@ def distances(metric: Metric, query: VectorArray, vectors: VectorArray) -> NDArr
     q = query.astype(np.float64)
     out = np.empty(len(vectors), dtype=np.float64)
     rows = max(1, _BLOCK_BYTES // (8 * max(1, len(q))))
+    # einsum takes each row alike. A matrix product does not: two equal vectors would differ in the last place by where
+    # they stand in the block, and would no longer come by id.
     for start in range(0, len(vectors), rows):
         block = vectors[start : start + rows].astype(np.float64)
         match metric:
             case Metric.COSINE:
                 norms = np.sqrt(np.einsum("ij,ij->i", block, block)) * np.sqrt(q @ q)
-                part = 1.0 - (block @ q) / norms
+                part = 1.0 - np.einsum("ij,j->i", block, q) / norms
             case Metric.L2:
                 block -= q
                 part = np.sqrt(np.einsum("ij,ij->i", block, block))
             case Metric.DOT:
-                part = -(block @ q)
+                part = -np.einsum("ij,j->i", block, q)
             case _:
                 assert_never(metric)
         out[start : start + rows] = part

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput, brief
+from vstore.omission import Omission
 
 if TYPE_CHECKING:
     import os
@@ -258,6 +259,8 @@ class CollectionInfo:
         index: Index settings.
         metadata: The user's own metadata of the collection.
         embedder: Name of the embedder it was created with, or None.
+        omitted: What its mapping does not bring, where vstore did not create it, as far as its schema and its first
+            records tell. ``Collection.omissions`` tells it of all records.
     """
 
     name: str
@@ -266,6 +269,7 @@ class CollectionInfo:
     index: Index
     metadata: Metadata = field(default_factory=dict)
     embedder: str | None = None
+    omitted: tuple[Omission, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

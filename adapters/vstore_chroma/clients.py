@@ -157,9 +157,8 @@ def _try_engine() -> None:
     with tempfile.TemporaryDirectory(prefix="vstore-chroma-") as folder:
         settings = _settings(is_persistent=True, persist_directory=folder)
         client = _OwnClient(settings, DEFAULT_TENANT, DEFAULT_DATABASE)
-        client.create_collection("tried", embedding_function=None).add(
-            ids=["a"], embeddings=np.ones((1, 2), np.float32)
-        )
+        tried = client.create_collection("tried", embedding_function=None)
+        tried.add(ids=["a"], embeddings=np.ones((1, 2), np.float32))
         client.close()
 
 

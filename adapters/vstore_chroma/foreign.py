@@ -11,6 +11,7 @@ the metric is taken from the distance of one query.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from dataclasses import replace
 from typing import Any, Final
@@ -18,8 +19,9 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.foreign import Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore.mapping import IdType, Mapping
+from vstore.foreign import Rows, carried_metadata, dimension_told, fields_read, hnsw, id_type_told, metric_told
+from vstore.mapping import ALL, IdType, Mapping
+from vstore.omission import Omission, OmissionKind
 from vstore.types import CollectionInfo, Flat, Include, Index, Metric, VectorArray
 
 __all__ = ["columns", "complete", "metric_seen", "probe", "proposal", "to_rows"]
@@ -32,7 +34,8 @@ _OLD_KEYS: Final = {
     "hnsw:construction_ef": "ef_construction",
     "hnsw:search_ef": "ef_search",
 }
-_USUAL: Final = Mapping(document=("document",), metadata=("metadata",))
+_FIELDS: Final = ("document", "metadata", "uri")
+_USUAL: Final = Mapping(document=("document",), metadata=("metadata",), fields=ALL)
 _MEM0: Final = replace(_USUAL, document=("metadata", "data"))
 _LAYOUTS: Final = {"langchain": _USUAL, "llamaindex": _USUAL, "haystack": _USUAL, "mem0": _MEM0}
 
@@ -90,8 +93,8 @@ def complete(
     if mapping.id or mapping.vector or mapping.table or mapping.only:
         raise Mismatch("Chroma's ids and vectors are its own: id, vector, table and only must be empty")
     names = {path[0] for path in (mapping.document, mapping.metadata) if path} | set(mapping.fields)
-    if unknown := sorted(names - {"document", "metadata", "*"}):
-        raise Mismatch(f"a record of Chroma has the fields 'document' and 'metadata', not {unknown[0]!r}")
+    if unknown := sorted(names - {*_FIELDS, "*"}):
+        raise Mismatch(f"a record of Chroma has the fields 'document', 'metadata' and 'uri', not {unknown[0]!r}")
     settings = _settings(configuration, metadata or {})
     vectors = [vector for vector in first.vectors or () if vector is not None]
     metric = metric_told(name, mapping, seen or _METRICS.get(str(settings.get("space"))))
@@ -100,7 +103,21 @@ def complete(
     if configuration.get("hnsw"):
         index = hnsw(settings.get("max_neighbors"), settings.get("ef_construction"), settings.get("ef_search"))
     full = replace(mapping, metric=metric, dimension=dimension, id_type=id_type_told(name, mapping, IdType.TEXT))
-    return full, CollectionInfo(name=name, dimension=dimension, metric=metric, index=index)
+    told = {key: value for key, value in (metadata or {}).items() if not key.startswith("hnsw:")}
+    carried, left = carried_metadata(told)
+    left += _embedding(configuration.get("embedding_function"))
+    return full, CollectionInfo(
+        name=name, dimension=dimension, metric=metric, index=index, metadata=carried, omitted=tuple(left)
+    )
+
+
+def _embedding(function: Any) -> Iterator[Omission]:
+    """What Chroma would embed texts with; its default is noted for collections that never embed anything."""
+    if function is None:
+        return
+    name = function.get("name", "unknown") if isinstance(function, dict) else function.name()
+    text = f"the embedding function {name!r}: to query by texts, open the copy with an embedder"
+    yield Omission(OmissionKind.SETTINGS, "", text, needs_leave=name != "default")
 
 
 def _settings(configuration: AnyMapping[str, Any], metadata: AnyMapping[str, Any]) -> dict[str, Any]:
@@ -114,20 +131,24 @@ def _settings(configuration: AnyMapping[str, Any], metadata: AnyMapping[str, Any
 def columns(mapping: Mapping, include: Include) -> list[str]:
     """What to ask Chroma for."""
     names = fields_read(mapping, include)
-    wanted = {"document", "metadata"} if names is None else names
-    chosen = {"documents": "document" in wanted, "metadatas": "metadata" in wanted, "embeddings": include.vectors}
+    wanted = set(_FIELDS) if names is None else names
+    chosen = {
+        "documents": "document" in wanted,
+        "metadatas": "metadata" in wanted,
+        "uris": "uri" in wanted,
+        "embeddings": include.vectors,
+    }
     return [name for name, asked in chosen.items() if asked]
 
 
 def to_rows(found: AnyMapping[str, Any]) -> Rows:
     """The rows of an answer of ``get``, or of one query of an answer of ``query``."""
     ids, vectors = found["ids"], found.get("embeddings")
-    documents, metadatas = found.get("documents"), found.get("metadatas")
     fields: list[dict[str, Any]] = [{} for _ in ids]
-    for name, column in (("document", documents), ("metadata", metadatas)):
-        if column is not None:
+    for name in _FIELDS:
+        if (column := found.get(f"{name}s")) is not None:
             for one, value in zip(fields, column, strict=True):
-                one[name] = value if name == "document" else value or {}
+                one[name] = value or {} if name == "metadata" else value
     rows = Rows(list(ids), fields)
     if vectors is not None:
         rows.vectors = [np.asarray(vector, dtype=np.float32) for vector in vectors]

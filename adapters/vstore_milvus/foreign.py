@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,11 +13,12 @@ import numpy as np
 
 from vstore.errors import Mismatch
 from vstore.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore.mapping import IdType, Mapping
+from vstore.mapping import ALL, IdType, Mapping
+from vstore.omission import Omission, OmissionKind
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric, VectorArray
 from vstore_milvus.tokens import literal
 
-__all__ = ["Schema", "token"]
+__all__ = ["Schema", "known_by", "token"]
 
 _METRICS: Final = {"COSINE": Metric.COSINE, "L2": Metric.L2, "IP": Metric.DOT}
 # pymilvus's DataType by number, which this module does not import
@@ -28,7 +29,9 @@ _FLOAT16_VECTOR: Final = 102
 _BFLOAT16_VECTOR: Final = 103
 _VECTORS: Final = range(100, 110)
 _DENSE: Final = (_FLOAT_VECTOR, _FLOAT16_VECTOR, _BFLOAT16_VECTOR)
+_CALLED: Final = {100: "binary", 101: "further dense", 102: "float16", 103: "bfloat16", 104: "sparse", 105: "int8"}
 _DYNAMIC: Final = "$meta"
+_OWN_PROPERTIES: Final = ("timezone",)  # which Milvus gives to every collection
 # Milvus 2.3.5 reads the sign apart and finds this number's digits out of range.
 _LOWEST: Final = -(1 << 63)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -38,7 +41,7 @@ _LAYOUTS: Final[dict[str, tuple[set[str], Mapping]]] = {
     "haystack": ({"id", "text", "vector"}, Mapping(vector="vector", document=("text",))),
     "mem0": (
         {"id", "vectors", "metadata"},
-        Mapping(vector="vectors", document=("metadata", "data"), metadata=("metadata",)),
+        Mapping(vector="vectors", document=("metadata", "data"), metadata=("metadata",), fields=ALL),
     ),
 }
 
@@ -56,6 +59,8 @@ class Schema:
         vectors: Type and dimension of each vector field.
         dynamic: Whether an entity may have further fields.
         index: What Milvus says of the index of each vector that has one.
+        made: Vectors that Milvus makes of other fields, as BM25 does.
+        settings: What the collection is known or told by beside its entities.
     """
 
     name: str
@@ -66,6 +71,8 @@ class Schema:
     vectors: AnyMapping[str, tuple[int, int]]
     dynamic: bool
     index: AnyMapping[str, AnyMapping[str, Any]]
+    made: frozenset[str] = frozenset()
+    settings: tuple[Omission, ...] = ()
 
     @classmethod
     def read(cls, described: AnyMapping[str, Any], index: AnyMapping[str, AnyMapping[str, Any]]) -> Schema:
@@ -82,6 +89,8 @@ class Schema:
             vectors,
             bool(described.get("enable_dynamic_field")),
             index,
+            frozenset(field["name"] for field in fields if field.get("is_function_output")),
+            tuple(_described(described)),
         )
 
     def proposal(self, layout: str | None) -> Mapping:
@@ -133,7 +142,17 @@ class Schema:
         dimension = dimension_told(self.name, mapping, self.vectors[chosen][1])
         kind = id_type_told(self.name, mapping, IdType.TEXT if self.text_key else IdType.INT)
         full = replace(mapping, id=(), vector=chosen, id_type=kind, metric=metric, dimension=dimension)
-        return full, CollectionInfo(name=self.name, dimension=dimension, metric=metric, index=_index(index))
+        omitted = (*self._other_vectors(chosen), *self.settings, *_other_index(index))
+        return full, CollectionInfo(
+            name=self.name, dimension=dimension, metric=metric, index=_index(index), omitted=omitted
+        )
+
+    def _other_vectors(self, chosen: str) -> Iterator[Omission]:
+        for name, (kind, _) in self.vectors.items():
+            if name != chosen:
+                text = f"the {_CALLED.get(kind, 'further')} vector {name!r}"
+                made = ", which Milvus makes of other fields" if name in self.made else ""
+                yield Omission(OmissionKind.VECTORS, name, text + made)
 
     def output(self, mapping: Mapping, include: Include) -> list[str]:
         """The fields to ask for."""
@@ -173,9 +192,42 @@ class Schema:
         )
 
 
+def _described(described: AnyMapping[str, Any]) -> Iterator[Omission]:
+    if text := described.get("description"):
+        yield Omission(OmissionKind.SETTINGS, "description", f"the description {text!r:.80}")
+    for function in described.get("functions") or ():
+        name = function["name"]
+        made = ", ".join(function["output_field_names"])
+        yield Omission(OmissionKind.SETTINGS, name, f"the function {name!r}, which makes {made}")
+    if told := {k: v for k, v in (described.get("properties") or {}).items() if k not in _OWN_PROPERTIES}:
+        yield Omission(OmissionKind.SETTINGS, "properties", f"the properties {told!r:.200}")
+
+
+def known_by(
+    schema: Schema, described: AnyMapping[str, Any], partitions: Sequence[str], aliases: Sequence[str]
+) -> Schema:
+    """The schema with what a collection is known by, beside its own name."""
+    found = [Omission(OmissionKind.SETTINGS, name, f"the alias {name!r}") for name in aliases]
+    # with a partition key, a field, partitions are buckets that Milvus makes and fills
+    if not any(field.get("is_partition_key") for field in described["fields"]):
+        found += [
+            Omission(OmissionKind.SETTINGS, name, f"which entities are in the partition {name!r}")
+            for name in partitions
+            if name != "_default"
+        ]
+    return replace(schema, settings=(*schema.settings, *found))
+
+
 def token(key: Key) -> str:
     """A key as a cursor."""
     return json.dumps(key, ensure_ascii=False)
+
+
+def _other_index(described: AnyMapping[str, Any]) -> Iterator[Omission]:
+    kind = described.get("index_type")
+    if kind is not None and kind not in ("HNSW", "IVF_FLAT", "FLAT"):
+        text = f"the index {kind}: a copy has none, unless it is made beforehand and merged into"
+        yield Omission(OmissionKind.SETTINGS, "", text, needs_leave=False)
 
 
 def _index(described: AnyMapping[str, Any]) -> Index:

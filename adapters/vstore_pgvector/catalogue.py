@@ -10,6 +10,7 @@ from vstore_pgvector.statements import quoted
 __all__ = [
     "COLUMNS",
     "DERIVED",
+    "HEIRS",
     "INDEXES",
     "INTS",
     "JSONS",
@@ -17,17 +18,20 @@ __all__ = [
     "LANGCHAIN_COLLECTIONS",
     "LANGCHAIN_RECORDS",
     "NAMES",
+    "SEARCH_PATH",
     "TEXTS",
     "Column",
     "bare",
     "qualified",
 ]
 
-# One row a column: name, type, type for casts, typmod (a vector's dimension), whether it is never null, and the
-# type of an array's elements. format_type with -1 names the type without its length.
+# One row a column: name, type, type for casts, typmod (a vector's dimension), whether it is never null, the type of
+# an array's elements, and whether PostgreSQL counts it up. format_type with -1 names the type without its length.
 COLUMNS: Final = """
-select a.attname, t.typname, pg_catalog.format_type(t.oid, -1), a.atttypmod, a.attnotnull, e.typname
+select a.attname, t.typname, pg_catalog.format_type(t.oid, -1), a.atttypmod, a.attnotnull, e.typname,
+       a.attidentity <> '' or coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) like 'nextval(%%', false)
   from pg_catalog.pg_attribute as a
+  left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
   join pg_catalog.pg_class as c on c.oid = a.attrelid
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
   join pg_catalog.pg_type as t on t.oid = a.atttypid
@@ -48,6 +52,17 @@ select array(select a.attname::text
  where n.nspname = %s and c.relname = %s
    and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
  order by not i.indisprimary, i.indnkeyatts, i.indexrelid
+"""
+# The tables that inherit from a table without being partitions of it: their rows have keys of their own.
+HEIRS: Final = """
+select n2.nspname || '.' || c2.relname
+  from pg_catalog.pg_inherits as i
+  join pg_catalog.pg_class as c on c.oid = i.inhparent
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  join pg_catalog.pg_class as c2 on c2.oid = i.inhrelid
+  join pg_catalog.pg_namespace as n2 on n2.oid = c2.relnamespace
+ where n.nspname = %s and c.relname = %s and c.relkind = 'r'
+ order by 1
 """
 # Every index of pgvector on a column: column, method, operator class, settings.
 INDEXES: Final = """
@@ -73,6 +88,16 @@ select distinct c.relname
  where n.nspname = %s and c.relkind in ('r', 'p', 'm', 'v', 'f') and t.typname in ('vector', 'halfvec')
    and a.attnum > 0 and not a.attisdropped
 """
+# The schemas that a session finds tables in before vstore has set its own search path, and those it finds them in now.
+SEARCH_PATH: Final = """
+select n.nspname
+  from pg_catalog.pg_settings as s
+ cross join unnest(pg_catalog.string_to_array(s.reset_val, ',')) with ordinality as p(entry, place)
+  join pg_catalog.pg_namespace as n
+    on n.nspname = replace(replace(trim(both '"' from trim(p.entry)), '""', '"'), '$user', current_user)
+ where s.name = 'search_path'
+ order by p.place
+"""
 # Two tables that langchain_postgres shares among all its collections.
 LANGCHAIN_COLLECTIONS: Final = "langchain_pg_collection"
 LANGCHAIN_RECORDS: Final = "langchain_pg_embedding"
@@ -96,6 +121,14 @@ class Column:
     typmod: int
     not_null: bool
     element: str | None
+    counted: bool = False
+
+    @property
+    def left(self) -> str:
+        """Why it is not metadata, unless it is named as such; empty where it may be."""
+        if self.type in (*_VECTORS, "sparsevec"):
+            return f"a further vector ({self.type})"
+        return "search terms that PostgreSQL makes of a text" if self.type in DERIVED else ""
 
     @property
     def vector(self) -> bool:

@@ -16,6 +16,7 @@ __all__ = ["OPTIONS", "Config", "read"]
 OPTIONS: Final[dict[str, Option]] = {
     "schema": Option("vstore", "PostgreSQL schema that holds the collections"),
     "pool_size": Option(8, "most connections open at once"),
+    "prepare": Option(True, "whether sessions keep prepared statements and settings; never behind a pooler"),
     "metadata_index": Option(True, "whether new collections index their metadata (GIN)"),
     "sslmode": Option("", "libpq's sslmode: disable, allow, prefer, require, verify-ca or verify-full"),
     "sslrootcert": Option("", "file with the certificate authorities, or 'system'"),
@@ -35,6 +36,7 @@ class Config:
         folder: Data directory of the embedded server, or None.
         schema: Schema that holds the collections and their catalogue.
         pool_size: Most connections open at once.
+        prepare: Whether a connection to the server itself keeps prepared statements and settings.
         metadata_index: Whether new collections get a GIN index on their metadata.
         timeout: Seconds one statement may take.
     """
@@ -43,6 +45,7 @@ class Config:
     folder: Path | None
     schema: str
     pool_size: int
+    prepare: bool
     metadata_index: bool
     timeout: float
 
@@ -81,7 +84,8 @@ def read(url: StoreURL | None, settings: Settings) -> Config:
             raise InvalidInput("an embedded server is reached without a network: it has no SSL options")
         else:
             folder = Path(url.path).expanduser().resolve()
-    return Config(conninfo, folder, schema, pool_size, bool(options["metadata_index"]), settings.timeout)
+    prepare, metadata_index = bool(options["prepare"]), bool(options["metadata_index"])
+    return Config(conninfo, folder, schema, pool_size, prepare, metadata_index, settings.timeout)
 
 
 def _ssl(url: StoreURL, given: dict[str, OptionValue]) -> dict[str, str | int]:

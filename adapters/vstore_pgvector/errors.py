@@ -16,6 +16,7 @@ from vstore.errors import (
     NotFound,
     Timeout,
     Unavailable,
+    Unsupported,
     VStoreError,
 )
 
@@ -27,6 +28,7 @@ class ServerSilent(psycopg.OperationalError):
 
 
 _DELETED: Final = "the collection was deleted"
+_BY_STATEMENTS: Final = "statement pooling mode"  # PgBouncer's words, with SQLSTATE 08P01 as for much else
 
 # Five characters are one state, two a whole class; the longer entry wins. PostgreSQL 18, appendix A.
 _TABLE: Final[dict[str, Callable[[str], VStoreError]]] = {
@@ -69,6 +71,11 @@ def translate(error: Exception) -> VStoreError:
 
 def _by_state(error: psycopg.Error) -> VStoreError:
     state, text = error.sqlstate, _text(error)
+    if _BY_STATEMENTS in text:
+        return Unsupported(
+            f"the pooler hands out single statements: {text}",
+            hint="Set pool_mode = transaction or session in PgBouncer, or connect to the server itself.",
+        )
     if state is not None:
         make = _TABLE.get(state) or _TABLE.get(state[:2])
         if make is not None:
@@ -105,6 +112,6 @@ def connection_lost(error: Exception) -> bool:
     no_connection_yet = psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed, psycopg_pool.TooManyRequests
     if isinstance(error, (ServerSilent, *no_connection_yet)):
         return False
-    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or _BY_STATEMENTS in str(error):
         return False
     return error.sqlstate is None or (error.sqlstate[:2] in ("08", "57") and error.sqlstate != "57014")

@@ -8,7 +8,8 @@ intervals, bytes, ranges. A column with a time zone is a moment.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -16,11 +17,12 @@ from uuid import UUID
 
 import numpy as np
 
-from vstore.errors import Mismatch, NotFound
-from vstore.foreign import Rows, dimension_told, hnsw, id_type_told, metric_told
+from vstore.errors import Mismatch
+from vstore.foreign import Rows, carried_metadata, dimension_told, hnsw, id_type_told, metric_told
 from vstore.mapping import ALL, IdType, Mapping, MissingVector
+from vstore.omission import Omission, OmissionKind
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric
-from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
+from vstore_pgvector.catalogue import DERIVED, INTS, TEXTS, Column, bare, qualified
 
 __all__ = ["Table", "Wanted"]
 
@@ -49,17 +51,18 @@ class Table:
     def __init__(
         self,
         name: str,
-        schema: str,
+        place: tuple[str, str],
         mapping: Mapping,
         columns: Sequence[Column],
         keys: Sequence[Sequence[str]],
         indexes: Sequence[tuple[str, str, str, Sequence[str]]],
+        heirs: Sequence[str] = (),
     ) -> None:
         self.name = name
-        place = (schema, *(mapping.table or (name,)))[-2:]
+        # a key is unique in each table that inherits, not in all of them: a scan in its order could lose rows
+        self._from = f"only {bare(*place)}" if heirs else bare(*place)
+        self._heirs = heirs
         self.table = bare(*place)
-        if not columns:
-            raise NotFound(f"there is no table {'.'.join(place)!r}", hint="list_foreign_collections() names them.")
         self._columns = {column.name: column for column in columns}
         self._vector = self._vector_column(mapping.vector)
         if len(mapping.id) != 1:
@@ -80,14 +83,53 @@ class Table:
         """What the vector's type says; None where it says nothing."""
         return self._vector.typmod if self._vector.typmod > 0 else None
 
-    def complete(self, first: int | None) -> CollectionInfo:
-        """What the collection is; ``first`` is the dimension of its first vector where the type does not say it."""
+    def complete(self, first: int | None, metadata: AnyMapping[str, Any]) -> CollectionInfo:
+        """What the collection is.
+
+        Args:
+            first: The dimension of its first vector, where the type does not say it.
+            metadata: The collection's own.
+        """
         mapping = self.mapping
         metric = metric_told(self.name, mapping, self._told)
         dimension = dimension_told(self.name, mapping, self.dimension or first)
         self.mapping = replace(mapping, metric=metric, dimension=dimension)
-        self.info = CollectionInfo(name=self.name, dimension=dimension, metric=metric, index=self._index)
+        carried, left = carried_metadata(metadata)
+        self.info = CollectionInfo(
+            name=self.name,
+            dimension=dimension,
+            metric=metric,
+            index=self._index,
+            metadata=carried,
+            omitted=(*self._omissions(), *left),
+        )
         return self.info
+
+    def _omissions(self) -> Iterator[Omission]:
+        """What the columns' types tell of those that the mapping does not read; others are looked at row by row."""
+        mapping = self.mapping
+        read = {self._vector.name, *(path[0] for path in (mapping.id, mapping.document, mapping.metadata) if path)}
+        if mapping.metadata == () or mapping.fields == ALL:
+            read |= set(self._columns) - set(mapping.hidden)
+        else:
+            read |= set(mapping.fields)
+        for name, column in self._columns.items():
+            if name in read:
+                continue
+            if column.left:
+                kind = OmissionKind.VECTORS if column.type not in DERIVED else OmissionKind.FIELDS
+                yield Omission(kind, name, f"the column {name!r}: {column.left}")
+            elif name in mapping.only:
+                text = f"the column {name!r}, which is the same in all of these rows"
+                yield Omission(OmissionKind.FIELDS, name, text, needs_leave=False)
+            elif column in self._key and (column.counted or column.type == "uuid"):
+                text = f"the column {name!r}, the rows' own key: the id is {self._id.name!r}"
+                yield Omission(OmissionKind.FIELDS, name, text, needs_leave=False)
+        for name in self._heirs:
+            yield Omission(OmissionKind.ROWS, "", f"the rows of {name}, which inherits: it is read by its own name")
+        for name, value in mapping.only.items():
+            text = f"the rows of the table whose {name!r} is not {value!r:.80}"
+            yield Omission(OmissionKind.FIELDS, "", text, needs_leave=False)
 
     def _column(self, name: str) -> Column:
         if name not in self._columns:
@@ -157,7 +199,7 @@ class Table:
             parts.append(f"(select to_json(f.*) from (select {inner}) as f)::text")  # f alone could be a column
         if wanted.vector:
             parts.append(f"vector_send({qualified(self._vector.name)}::vector)")
-        return f"select {', '.join(parts)} from {self.table} as t"
+        return f"select {', '.join(parts)} from {self._from} as t"
 
     def _where(self, conditions: Sequence[str] = (), *, vectors: bool = False) -> str:
         parts = [f"{qualified(name)} = %s::text::{self._column(name).cast}" for name in self.mapping.only]
@@ -172,12 +214,12 @@ class Table:
 
     def count(self) -> tuple[str, tuple[Any, ...]]:
         """How many rows there are."""
-        return f"select count(*) from {self.table} as t{self._where()}", self._only
+        return f"select count(*) from {self._from} as t{self._where()}", self._only
 
     def first_dimension(self) -> tuple[str, tuple[Any, ...]]:
         """The dimension of any vector."""
         vector = f"{qualified(self._vector.name)}::vector"
-        return f"select vector_dims({vector}) from {self.table} as t{self._where(vectors=True)} limit 1", self._only
+        return f"select vector_dims({vector}) from {self._from} as t{self._where(vectors=True)} limit 1", self._only
 
     def page(self, wanted: Wanted, rows: int, after: str | None) -> tuple[str, tuple[Any, ...]]:
         """The next rows in the order of the key."""

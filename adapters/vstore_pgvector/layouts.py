@@ -9,7 +9,7 @@ from vstore.errors import Mismatch
 from vstore.foreign import DOCUMENT_NAMES
 from vstore.mapping import Mapping
 from vstore.types import Metric
-from vstore_pgvector.catalogue import DERIVED, JSONS, TEXTS, Column
+from vstore_pgvector.catalogue import JSONS, TEXTS, Column
 
 __all__ = ["proposal"]
 
@@ -21,6 +21,7 @@ def proposal(
     keys: Sequence[Sequence[str]],
     collection: str | None,
     *,
+    custom: bool = False,
     indexed: bool,
 ) -> Mapping:
     """How to read a table, by the layout that it has.
@@ -31,13 +32,14 @@ def proposal(
         columns: Of the table.
         keys: Its unique keys.
         collection: The number under which LangChain's older tables keep a collection of this name, or None.
+        custom: Whether every row of that collection has a ``custom_id`` of its own.
         indexed: Whether an index tells the metric.
 
     Raises:
         Mismatch: It does not have this layout, or there is no telling how to read it.
     """
     known = {column.name: column for column in columns}
-    for kind, needed, mapping in _known(known, collection):
+    for kind, needed, mapping in _known(known, collection, custom=custom):
         if layout in (None, kind) and needed:
             # cosine is what all four compare with unless they are told otherwise
             return mapping if indexed else replace(mapping, metric=Metric.COSINE)
@@ -49,24 +51,27 @@ def proposal(
     return _from_columns(name, columns, keys)
 
 
-def _known(known: dict[str, Column], collection: str | None) -> list[tuple[str, bool, Mapping]]:
+def _known(known: dict[str, Column], collection: str | None, *, custom: bool) -> list[tuple[str, bool, Mapping]]:
     """Each layout: whose it is, whether the table has it, and its mapping."""
 
     def has(*names: str) -> bool:
         return set(names) <= set(known)
 
     def left(*used: str) -> tuple[str, ...]:
-        return tuple(c.name for c in known.values() if c.name not in used and not c.vector and c.type not in DERIVED)
+        return tuple(c.name for c in known.values() if c.name not in used and not c.left)
 
+    # the table of langchain-community has the key uuid, and ids that the application may give
+    key = "id" if "id" in known else "custom_id" if custom else "uuid"
     return [
         (
             "langchain",
             collection is not None,
             Mapping(
-                id=("id",),
+                id=(key,),
                 vector="embedding",
                 document=("document",),
                 metadata=("cmetadata",),
+                fields=left(key, "uuid", "collection_id", "embedding", "document", "cmetadata"),
                 only={"collection_id": collection or ""},
             ),
         ),
@@ -84,7 +89,13 @@ def _known(known: dict[str, Column], collection: str | None) -> list[tuple[str, 
         (
             "llamaindex",
             has("id", "text", "metadata_", "node_id", "embedding"),
-            Mapping(id=("node_id",), vector="embedding", document=("text",), metadata=("metadata_",)),
+            Mapping(
+                id=("node_id",),
+                vector="embedding",
+                document=("text",),
+                metadata=("metadata_",),
+                fields=left("id", "text", "metadata_", "node_id", "embedding"),
+            ),
         ),
         (
             "haystack",
@@ -94,7 +105,7 @@ def _known(known: dict[str, Column], collection: str | None) -> list[tuple[str, 
                 vector="embedding",
                 document=("content",),
                 metadata=("meta",),
-                fields=("blob_data", "blob_meta", "blob_mime_type"),
+                fields=left("id", "embedding", "content", "meta"),
             ),
         ),
         (
@@ -118,7 +129,7 @@ def _from_columns(name: str, columns: Sequence[Column], keys: Sequence[Sequence[
     named = {column.name for column in columns if column.type in TEXTS}
     document = next((one for one in DOCUMENT_NAMES if one in named and one != single[0]), None)
     objects = [column.name for column in columns if column.type in JSONS]
-    hidden = [column.name for column in columns if column.type in DERIVED or column.name in vectors[1:]]
+    hidden = [column.name for column in columns if column.left and column.name != vectors[0]]
     made = Mapping(id=(single[0],), vector=vectors[0], document=None if document is None else (document,))
     if len(objects) != 1:
         return replace(made, hidden=tuple(hidden))

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from vstore.errors import Mismatch, Unsupported
 from vstore_pgvector.capabilities import has_iterative_scan
-from vstore_pgvector.statements import quoted
+from vstore_pgvector.statements import literal, quoted
 
-__all__ = ["DEFAULT_SEARCH", "PROBE", "SEARCH", "Server", "search_path", "session_settings", "set_config"]
+__all__ = [
+    "DEFAULT_SEARCH",
+    "OWN_PROCESS",
+    "PROBE",
+    "SEARCH",
+    "Server",
+    "begin",
+    "extended_path",
+    "local_settings",
+    "search_path",
+    "session_settings",
+    "set_config",
+]
 
 # One row: versions, encoding, and the extension with its schema and the id of its type.
 PROBE: Final = """
@@ -23,6 +36,9 @@ select current_setting('server_version'), current_setting('server_version_num'):
                from pg_catalog.pg_extension as e join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
               where e.extname = 'vector') as installed on true
 """
+
+# The process that serves this statement. On a connection to the server itself it is the one that libpq was told of.
+OWN_PROCESS: Final = "select pg_catalog.pg_backend_pid()"
 
 # hnsw.ef_search and ivfflat.probes of a new session: those of HNSW() and IVFFlat(), so that searches with the
 # default settings need no statement of their own.
@@ -67,10 +83,35 @@ class Server:
         return cls(version.split()[0], number, installed or available, schema, oid)
 
 
-def set_config(settings: dict[str, str], *, local: bool) -> tuple[str, list[str]]:
+def set_config(settings: Mapping[str, str | None], *, local: bool) -> tuple[str, list[str | None]]:
     """One statement for many settings, of the session or ``local`` to the transaction."""
-    calls = ", ".join([f"set_config(%s, %s, {'true' if local else 'false'})"] * len(settings))
+    calls = ", ".join([f"set_config(%s, %s::text, {'true' if local else 'false'})"] * len(settings))
     return f"select {calls}", [text for pair in settings.items() for text in pair]
+
+
+def local_settings(settings: Mapping[str, str], path: str) -> tuple[str, list[str]]:
+    """One statement that makes settings for this transaction; its row: those before, and the server's process.
+
+    ``path`` is put behind the application's own search path.
+    """
+    names = [*settings, "search_path"]
+    before = ", ".join(["current_setting(%s, true)"] * len(names))
+    calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+    joined = "set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), %s::text), true)"
+    # the common expression is computed first, and once
+    statement = (
+        f"with before as materialized (select array[{before}] as was), "
+        f"made as materialized (select was, {calls}, {joined} from before) "
+        f"select {', '.join(f'was[{place + 1}]' for place in range(len(names)))}, pg_catalog.pg_backend_pid() from made"
+    )
+    return statement, [*names, *(text for pair in settings.items() for text in pair), path]
+
+
+def begin(server: Server, timeout: float) -> str:
+    """Begins a transaction in which everything is set that a session of ours needs: one message, no parameters."""
+    settings = session_settings(server, timeout) | {"search_path": search_path(server)}
+    calls = [f"set_config({literal(name)}, {literal(value)}, true)" for name, value in settings.items()]
+    return f"begin; select {', '.join(calls)}"
 
 
 def session_settings(server: Server, timeout: float) -> dict[str, str]:
@@ -88,4 +129,9 @@ def session_settings(server: Server, timeout: float) -> dict[str, str]:
 
 def search_path(server: Server) -> str:
     """Where a session of ours finds the type and its operators; no other schema can put something before them."""
+    return quoted(server.vector_schema or "public")
+
+
+def extended_path(server: Server) -> str:
+    """What has to stand somewhere in the search path of an application's session."""
     return quoted(server.vector_schema or "public")

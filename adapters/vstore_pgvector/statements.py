@@ -18,6 +18,7 @@ __all__ = [
     "create_catalogue",
     "create_index",
     "create_table",
+    "literal",
     "quoted",
 ]
 
@@ -52,6 +53,11 @@ _MAX_PLAIN_DIMENSION: Final = 1_700
 def quoted(*parts: str) -> str:
     """A qualified name as SQL."""
     return sql.Identifier(*parts).as_string(None)
+
+
+def literal(text: str) -> str:
+    """A text as SQL."""
+    return sql.Literal(text).as_string(None)
 
 
 def create_catalogue(schema: str) -> str:
@@ -126,7 +132,8 @@ class Statements:
     def __init__(self, table: str, metric: Metric) -> None:
         self.table = table
         self._operator = _OPERATOR[metric]
-        self._norm = "vector_norm(embedding)" if metric is Metric.DOT else "0::float8"
+        self._dot = metric is Metric.DOT
+        self._norm = "0::float8" if metric is Metric.COSINE else "vector_norm(embedding)"
         self.nearest = lru_cache(maxsize=256)(self._nearest)
 
     def _given(self, names: Iterable[str]) -> str:
@@ -186,33 +193,47 @@ class Statements:
         return f"select id{columns(include)} from {self.table} where id = any(%s::text[])"
 
     def _raw(self, include: Include) -> str:
-        chosen = ["embedding"] if include.vectors or self._norm.startswith("vector_norm") else []
-        chosen += ["document"] if include.documents else []
+        chosen = ["document"] if include.documents else []
         chosen += ["metadata", "moments"] if include.metadatas else []
         return "".join(f", {name}" for name in chosen)
 
-    def _nearest(self, k: int, include: Include, exact: bool, condition: str | None) -> str:
-        """The k nearest of one vector: id, distance, 1, norm, columns. Parameters: the vector, the condition's.
+    def _nearest(self, k: int, include: Include, exact: bool, condition: str | None, many: bool) -> str:
+        """The k nearest of each vector: id, distance, number of the vector from 1, norm, 0 under cosine, columns.
 
-        The inner query picks rows, the outer one converts their columns, which else happens before the sort,
-        for every row. ``k`` stands in the text so that a prepared plan knows it. ``+ 0`` keeps an exact
+        Parameters: the vector, or the array of ``many``; for an exact query under dot its slack, or theirs; the
+        condition's. The inner query picks rows, the outer one converts their columns, which else happens before the
+        sort, for every row. ``k`` stands in the text so that a prepared plan knows it. ``+ 0`` keeps an exact
         query from the index: planner settings do not reach plans that psycopg has prepared.
         """
-        order = "distance, id" if exact else "distance"
+        given = ["%s::vector"] + (["%s::float8"] if exact and self._dot else [])
+        names = "query, slack, number" if len(given) > 1 else "query, number"
+        if many:
+            source = f"unnest({', '.join(f'{one}[]' for one in given)}) with ordinality as q({names})"
+        else:
+            source = f"(select {', '.join(given)}, 1) as q({names})"
+        order = f"{self._measure('q.query', 'q.slack')} + 0, id" if exact else self._distance("q.query")
         return (
-            f"select id, distance, 1, {self._norm}{columns(include)} from (select id, "
-            f"(embedding {self._operator} %s::vector){' + 0' if exact else ''} as distance{self._raw(include)} "
+            f"select id, {self._distance('query')}, number, {self._norm}{columns(include)} from {source} "
+            f"cross join lateral (select id, embedding{self._raw(include)} "
             f"from {self.table}{_and(condition)} order by {order} limit {k:d}) as near"
         )
 
-    def nearest_many(self, k: int, include: Include, exact: bool, condition: str | None) -> str:
-        """The same for an array of vectors, each row led by the number of its vector, from 1."""
-        order = "distance, id" if exact else "distance"
+    def _distance(self, query: str) -> str:
+        return f"(embedding {self._operator} {query})"
+
+    def _measure(self, query: str, slack: str) -> str:
+        """What no true distance is below, but for what ``Doubt.limit`` adds: a long vector's dot product is coarse."""
+        return f"({self._distance(query)} - {slack} * vector_norm(embedding))" if self._dot else self._distance(query)
+
+    def within(self, rows: int, after: bool, condition: str | None) -> str:
+        """Ids and vectors of records that may be near enough, by ascending id.
+
+        Parameters: the vector, its slack under dot, the limit, the last id, the condition's.
+        """
+        parts = [f"{self._measure('%s::vector', '%s::float8')} <= %s::float8"]
+        parts += (["id > %s::text"] if after else []) + ([condition] if condition is not None else [])
         return (
-            f"select id, distance, number, {self._norm}{columns(include)} from "
-            "unnest(%s::vector[]) with ordinality as q(query, number) cross join lateral (select id, "
-            f"(embedding {self._operator} q.query){' + 0' if exact else ''} as distance{self._raw(include)} "
-            f"from {self.table}{_and(condition)} order by {order} limit {k:d}) as near"
+            f"select id, vector_send(embedding) from {self.table}{_and(' and '.join(parts))} order by id limit {rows:d}"
         )
 
     def scan(self, rows: int, include: Include, after: bool, condition: str | None) -> str:

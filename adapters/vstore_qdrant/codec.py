@@ -40,6 +40,7 @@ from vstore_qdrant.terms import halves, value_text
 
 __all__ = [
     "INFO",
+    "STAMP",
     "Fields",
     "Found",
     "Payload",
@@ -61,11 +62,16 @@ Payload: TypeAlias = dict[str, Any]
 
 # The key of a collection's metadata under which vstore keeps what it is.
 INFO: Final = "vstore"
+# The same of a text that no other collection has.
+STAMP: Final = "vstore_stamp"
 # uuid5's own construction over a namespace of this adapter: 122 bits of SHA-1, so that among 10**12 ids
 # the odds that any two meet are below 10**-12
 _NAMESPACE: Final = bytes.fromhex("5c1f3c0e8a6b5b0f9d4e7a21c36f80d2")
 # a float32 as Python writes it, widened to float64, with its comma
 _JSON_FLOAT_BYTES: Final = 24
+# Servers write a float32 in its shortest form. Read as float64 and rounded, one alone of all of them comes out wrong:
+# its text is nearer to it than to the next, and its float64 half-way between them
+_HALFWAY: Final = 7.038531e-26
 
 
 def point_id(record_id: str) -> str:
@@ -263,7 +269,10 @@ class Found:
 
 def stacked(vectors: Iterable[Sequence[float]], count: int, dimension: int) -> VectorArray:
     """Vectors under each other. They come one by one, so that not all of them are Python's numbers at once."""
-    numbers = np.fromiter(chain.from_iterable(vectors), dtype=np.float32, count=count * dimension)
+    wide = np.fromiter(chain.from_iterable(vectors), dtype=np.float64, count=count * dimension)
+    numbers = wide.astype(np.float32)
+    if len(odd := np.flatnonzero(np.abs(wide) == _HALFWAY)):
+        numbers[odd] = np.copysign(np.nextafter(np.float32(_HALFWAY), np.float32(0)), wide[odd])
     return numbers.reshape(count, dimension)
 
 

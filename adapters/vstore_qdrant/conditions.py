@@ -11,12 +11,20 @@ __all__ = ["All", "AnyOf", "Condition", "Half", "NoneOf", "Number", "Terms", "Te
 Half: TypeAlias = Literal["high", "low"]
 
 
-_ENDS: Final[dict[str, tuple[str, ...]]] = {
-    "==": ("gte", "lte"),
-    "<": ("lt",),
-    "<=": ("lte",),
-    ">": ("gt",),
-    ">=": ("gte",),
+# the ends of an interval with an even bound, and what the same interval has beside an odd one
+_EVEN: Final[dict[str, dict[str, int]]] = {
+    "==": {"gte": 0, "lte": 0},
+    "<": {"lt": 0},
+    "<=": {"lte": 0},
+    ">": {"gt": 0},
+    ">=": {"gte": 0},
+}
+_ODD: Final[dict[str, dict[str, int]]] = {
+    "==": {"gt": -1, "lt": 1},
+    "<": {"lte": -1},
+    "<=": {"lt": 1},
+    ">": {"gte": 1},
+    ">=": {"gt": -1},
 }
 
 
@@ -50,8 +58,14 @@ class Number:
 
     @property
     def limits(self) -> dict[str, float]:
-        """The interval, as Qdrant's ranges name its ends."""
-        return dict.fromkeys(_ENDS[self.op], float(self.bound))
+        """The interval, as Qdrant's ranges name its ends: even numbers only.
+
+        Clients write them as floats, and the server's JSON reader takes ``2250580799194995.0`` for the float above
+        it. It makes one integer of the digits, rounds that to float64 and divides by ten, which is exact for every
+        even number up to 2**51, beyond which no half is, and for ``LEAST``.
+        """
+        ends = _ODD if self.bound % 2 else _EVEN
+        return {name: float(self.bound + step) for name, step in ends[self.op].items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ import asyncio
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from socket import SHUT_RDWR
 from threading import Lock, RLock
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
                 client = QdrantClient(**_arguments(target, settings.timeout))
                 try:
                     client.http.client._client.timeout = httpx.Timeout(settings.timeout)
-                    record = _server_record(client.info().version)
+                    record = _asked(client)
                 except BaseException:
                     client.close()
                     raise
@@ -71,12 +72,30 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
         client = AsyncQdrantClient(**_arguments(target, settings.timeout))
         try:
             client.http.client._async_client.timeout = httpx.Timeout(settings.timeout)
-            record = _server_record((await client.info()).version)
+            record = await _asked_async(client)
         except BaseException:
             await client.close()
             raise
-    database = AsyncClientDatabase(client, nullcontext, client.close, local=False)
+    loop = asyncio.get_running_loop()
+
+    async def close() -> None:
+        if loop.is_closed():
+            _cut(client)
+        await client.close()
+
+    database = AsyncClientDatabase(client, nullcontext, close, local=False)
     return AsyncQdrantAdapter(database, record, asyncio.Lock(), settings.secrets)
+
+
+def _cut(client: AsyncQdrantClient) -> None:
+    """Ends the connections that are kept alive, where the event loop in which they could be closed is over."""
+    pool = client.http.client._async_client._transport._pool  # type: ignore[attr-defined]
+    for connection in pool.connections:
+        stream = getattr(connection._connection, "_network_stream", None)
+        with suppress(OSError):
+            if stream is not None:
+                stream.get_extra_info("socket").shutdown(SHUT_RDWR)
+    pool._connections.clear()
 
 
 def borrow(client: object) -> Adapter:
@@ -90,7 +109,7 @@ def borrow(client: object) -> Adapter:
     if isinstance(client._client, QdrantLocal):
         return _local(client, lambda: None)
     with _connecting(()):
-        record = _server_record(client.info().version)
+        record = _asked(client)
     return QdrantAdapter(ClientDatabase(client, nullcontext, lambda: None, local=False), record, Lock())
 
 
@@ -104,7 +123,7 @@ async def borrow_async(client: object) -> AsyncAdapter:
         record = _local_record(inner.persistent)
     else:
         with _connecting(()):
-            record = _server_record((await client.info()).version)
+            record = await _asked_async(client)
 
     async def close() -> None:
         pass
@@ -124,7 +143,7 @@ def _directory(path: str) -> Adapter:
     except ImportError as error:
         raise Unsupported(
             f"a directory is served by Qdrant's engine, which cannot be imported: {error}",
-            hint="Install it with pip install qdrant-edge-py.",
+            hint="Install it with pip install 'vstore-db[qdrant-embedded]'.",
         ) from error
     package = version("qdrant-edge-py")
     record = capabilities(
@@ -174,6 +193,19 @@ def _local_record(persistent: bool) -> Capabilities:
         persistent=persistent,
         substring=hasattr(models, "MatchSubstring"),
     )
+
+
+def _asked(client: QdrantClient) -> Capabilities:
+    """What a server is, and that it takes the key: it tells its version to anyone, and its collections do not."""
+    record = _server_record(client.info().version)
+    client.get_collections()
+    return record
+
+
+async def _asked_async(client: AsyncQdrantClient) -> Capabilities:
+    record = _server_record((await client.info()).version)
+    await client.get_collections()
+    return record
 
 
 def _server_record(text: str) -> Capabilities:

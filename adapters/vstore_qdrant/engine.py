@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, RLock
-from typing import Final
 
 import qdrant_edge as edge
 
+from vstore.forking import abandon, in_children
 from vstore.types import CollectionInfo
 from vstore_qdrant.directory import Folder
 from vstore_qdrant.engine_models import engine_config
@@ -34,8 +34,18 @@ class _Shared:
     users: int = 0
 
 
-_shared: Final[dict[str, _Shared]] = {}
-_registry: Final = Lock()
+_shared: dict[str, _Shared] = {}
+_registry = Lock()
+
+
+def _forget() -> None:
+    """In a forked child: what is open is the parent's, whose files a finaliser would flush; its lock may be held."""
+    global _shared, _registry
+    abandon(_shared)
+    _shared, _registry = {}, Lock()
+
+
+in_children(_forget)
 
 
 class EngineDatabase:

@@ -32,7 +32,7 @@ _HINTS: Final[dict[type[VStoreError], str]] = {
     LimitExceeded: "Send less in one call: shorter documents, a smaller k, or a smaller filter.",
     NotFound: "It may have been deleted meanwhile; list_collections() names those that are there.",
     Timeout: "Raise timeout=, or send less in one call. A write may have happened.",
-    Unavailable: "Check that the Qdrant server runs and is reachable at this host and port.",
+    Unavailable: "Check that the Qdrant server runs and is reachable at this host and port (qdrant+https:// for TLS).",
 }
 _CODES: Final[dict[grpc.StatusCode, type[VStoreError]]] = {
     grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
@@ -47,6 +47,7 @@ _CODES: Final[dict[grpc.StatusCode, type[VStoreError]]] = {
 # the engine a bare Exception
 _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
     ("already exists", AlreadyExists),
+    ("[collection_name: ", NotFound),
     ("Collection", NotFound),
     ("No point with id", NotFound),
     ("Shard is not initialized", NotFound),
@@ -54,15 +55,44 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
     # the log of a shard is locked: a process that died has left its child building the index
     ("Can't init WAL: Kind(WouldBlock)", Unavailable),
 ]
+# what the engine says of a directory that nobody may write: EACCES, EROFS
+_READ_ONLY: Final = ("(os error 13)", "(os error 30)")
+# what of these a server says: that a name is taken, or cannot be one (a new one is a name for certain, COL-1)
+_ANSWERED: Final = ("already exists", "[collection_name: ")
 
 
 def translate(error: Exception) -> VStoreError:
     """The contract's error for one of Qdrant, httpx or gRPC; ``BackendError`` where none fits."""
     shown = error.source if isinstance(error, ResponseHandlingException) else error
-    kind = _kind(shown)
     text = _text(shown).strip()[:_MAX_TEXT]
+    if isinstance(shown, httpx.TransportError | grpc.RpcError) and (told := _about_tls(text)) is not None:
+        return told
+    if type(shown) is Exception and any(sign in text for sign in _READ_ONLY):
+        return Unavailable(
+            f"Qdrant's engine writes to every collection that it opens, and may not here: {text}",
+            hint="Make the directory writable, or copy it.",
+            retryable=False,
+        )
+    kind = _kind(shown)
     name = type(shown).__name__
     return kind(f"{name}: {text}" if text else name, hint=_HINTS.get(kind, ""))
+
+
+def _about_tls(text: str) -> VStoreError | None:
+    """What no retry can help: the words are those of OpenSSL, gRPC's BoringSSL and h11."""
+    if "CERTIFICATE_VERIFY_FAILED" in text or "is not in peer certificate" in text:
+        return AuthenticationFailed(
+            f"the server's certificate is not trusted: {text}",
+            hint="Check the host name, and name the file with the certificate's authority in the environment: "
+            "SSL_CERT_FILE, and for gRPC GRPC_DEFAULT_SSL_ROOTS_FILE_PATH.",
+        )
+    if "WRONG_VERSION_NUMBER" in text:
+        return Unavailable(f"there is no TLS at this port: {text}", hint="Write qdrant://host:port.", retryable=False)
+    if text == "illegal request line":  # h11, of an answer that begins with no letter, as an alert of TLS does
+        return Unavailable(
+            "the server does not speak plain HTTP at this port", hint="Write qdrant+https://host:port.", retryable=False
+        )
+    return None
 
 
 def _text(error: Exception) -> str:
@@ -74,9 +104,10 @@ def _text(error: Exception) -> str:
 def _kind(error: Exception) -> type[VStoreError]:
     if isinstance(error, UnexpectedResponse):
         kind = HTTP_KINDS.get(error.status_code or 0, BackendError)
-        return _by_text(str(error)[:_MAX_TEXT], ("already exists",)) if kind is BackendError else kind
-    if isinstance(error, grpc.RpcError):
-        return _CODES.get(error.code(), BackendError) if hasattr(error, "code") else BackendError
+        return _by_text(str(error), _ANSWERED) if kind is BackendError else kind
+    if isinstance(error, grpc.RpcError) and hasattr(error, "code"):
+        kind = _CODES.get(error.code(), BackendError)
+        return _by_text(_text(error), _ANSWERED) if kind is BackendError else kind
     if isinstance(error, httpx.TimeoutException):
         return Timeout
     if isinstance(error, httpx.TransportError | ResourceExhaustedResponse):

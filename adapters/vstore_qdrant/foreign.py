@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore.mapping import IdType, Mapping
+from vstore.foreign import (
+    DOCUMENT_NAMES,
+    Key,
+    Rows,
+    carried_metadata,
+    dimension_told,
+    fields_read,
+    hnsw,
+    id_type_told,
+    metric_told,
+)
+from vstore.mapping import ALL, IdType, Mapping
+from vstore.omission import Omission, OmissionKind
 from vstore.types import CollectionInfo, Include, Metric, VectorArray
 
 __all__ = [
     "Dense",
+    "Described",
     "complete",
     "is_one_of",
     "native_id",
@@ -32,11 +44,11 @@ __all__ = [
 
 _METRICS: Final = {"Cosine": Metric.COSINE, "Euclid": Metric.L2, "Dot": Metric.DOT}
 _LAYOUTS: Final = {
-    "langchain": Mapping(document=("page_content",), metadata=("metadata",)),
+    "langchain": Mapping(document=("page_content",), metadata=("metadata",), fields=ALL),
     # the text of a node is in the JSON that _node_content holds
     "llamaindex": Mapping(document=("_node_content", "text")),
     # whose points have ids of their own, made of those of its documents
-    "haystack": Mapping(id=("id",), document=("content",), metadata=("meta",), fields=("blob",)),
+    "haystack": Mapping(id=("id",), document=("content",), metadata=("meta",), fields=ALL),
     "mem0": Mapping(document=("data",)),
 }
 # what every payload of a layout has, and one of another does not
@@ -68,6 +80,46 @@ class Dense:
     ef_construction: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What Qdrant says of a collection.
+
+    Attributes:
+        dense: Its dense vectors by name.
+        sparse: The names of its sparse ones.
+        indexed: The payload keys that have an index.
+        quantization: Qdrant's name of how vectors are made smaller, or None.
+        metadata: The collection's own.
+        aliases: Its other names.
+    """
+
+    dense: AnyMapping[str, Dense]
+    sparse: Sequence[str] = ()
+    indexed: Sequence[str] = ()
+    quantization: str | None = None
+    metadata: AnyMapping[str, Any] = field(default_factory=dict)
+    aliases: Sequence[str] = ()
+
+    def omissions(self, mapping: Mapping) -> Iterator[Omission]:
+        """What a mapping does not bring, beside payload."""
+        for name, dense in self.dense.items():
+            if name != mapping.vector:
+                kind = "multivector" if dense.multi else "dense vector"
+                yield Omission(OmissionKind.VECTORS, name, f"the {kind} {name!r}")
+        for name in self.sparse:
+            yield Omission(OmissionKind.VECTORS, name, f"the sparse vector {name!r}")
+        for name in self.aliases:
+            yield Omission(OmissionKind.SETTINGS, name, f"the alias {name!r}")
+        for name in self.indexed:
+            text = f"the index of the payload key {name!r}, without which filters are no less exact"
+            yield Omission(OmissionKind.SETTINGS, "", text, needs_leave=False)
+        if self.quantization is not None:
+            text = f"{self.quantization} quantization, which is about speed and memory"
+            yield Omission(OmissionKind.SETTINGS, "", text, needs_leave=False)
+        if mapping.id:
+            yield Omission(OmissionKind.FIELDS, "", "the points' own ids: the id is in the payload", needs_leave=False)
+
+
 def proposal(name: str, layout: str | None, first: Rows, vectors: AnyMapping[str, Dense]) -> Mapping:
     """How to read a collection: by its layout, or by what its first point looks like."""
     payload = set(first.fields[0]) if first.fields else set()
@@ -84,12 +136,13 @@ def proposal(name: str, layout: str | None, first: Rows, vectors: AnyMapping[str
     return replace(made, vector=single[0]) if single else made
 
 
-def complete(name: str, mapping: Mapping, vectors: AnyMapping[str, Dense]) -> tuple[Mapping, CollectionInfo]:
-    """What a collection is; ``vectors`` are its dense ones by name.
+def complete(name: str, mapping: Mapping, described: Described) -> tuple[Mapping, CollectionInfo]:
+    """What a collection is.
 
     Raises:
         Mismatch: The mapping does not fit.
     """
+    vectors = described.dense
     if mapping.table or mapping.only:
         raise Mismatch("table and only are PostgreSQL's: they must be empty")
     chosen = mapping.vector
@@ -111,11 +164,14 @@ def complete(name: str, mapping: Mapping, vectors: AnyMapping[str, Dense]) -> tu
         metric=metric_told(name, mapping, _METRICS[dense.distance]),
         dimension=dimension_told(name, mapping, dense.size),
     )
+    metadata, left = carried_metadata(described.metadata)
     return full, CollectionInfo(
         name=name,
         dimension=dense.size,
         metric=_METRICS[dense.distance],
         index=hnsw(dense.m, dense.ef_construction),
+        metadata=metadata,
+        omitted=(*described.omissions(full), *left),
     )
 
 

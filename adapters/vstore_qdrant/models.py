@@ -15,7 +15,8 @@ __all__ = ["DISTANCES", "check_path", "client_filter", "collection_settings", "s
 
 # whether the client quotes a name in the path of a request; 1.16 to 1.18 do not
 _QUOTED: Final = hasattr(api_client, "quote_path_params")
-_MARKS: Final = frozenset("/?#%\\")
+_MARKS: Final = frozenset("?#%\\")
+_LONGEST: Final = 255
 
 DISTANCES: Final[dict[Metric, models.Distance]] = {
     Metric.COSINE: models.Distance.COSINE,
@@ -25,11 +26,16 @@ DISTANCES: Final[dict[Metric, models.Distance]] = {
 
 
 def check_path(name: str) -> None:
-    """Raises ``NotFound`` for a name by which a client would reach another collection: ``docs?x`` is ``docs`` to it."""
-    if name in (".", "..") or (not _QUOTED and not _MARKS.isdisjoint(name)):
+    """Raises ``NotFound`` for a name that no collection has, or by which a client would reach another one.
+
+    A server has no collection of a longer name, or with a slash in it, and answers 422; its client refuses a URL of
+    100,000 characters. One that does not quote takes ``docs?x``, or ``docs`` with a line feed in it, for ``docs``.
+    """
+    if name in (".", "..") or len(name) > _LONGEST or "/" in name:
+        raise NotFound("Qdrant has no collections of such names", hint="list_collections() names those that are there.")
+    if not _QUOTED and not (_MARKS.isdisjoint(name) and name.isprintable()):
         raise NotFound(
-            "this version of qdrant_client cannot ask for such a name",
-            hint="A later one quotes / ? # % and the backslash; . and .. are no names.",
+            "this version of qdrant_client cannot ask for such a name", hint="A later one quotes what it sends."
         )
 
 

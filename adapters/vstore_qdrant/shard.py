@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import qdrant_edge as edge
 
-from vstore.errors import NotFound, following
+from vstore.errors import NotFound
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant.building import build
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
-from vstore_qdrant.codec import Fields, Found, Payload, Points, stacked
+from vstore_qdrant.codec import Fields, Found, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.directory import Folder
 from vstore_qdrant.engine_models import engine_filter, engine_params
@@ -96,14 +96,6 @@ class EngineTable:
         ]
         self._update(edge.UpdateOperation.upsert_points(made))
         self._written(len(points))
-
-    def overwrite(self, ids: Sequence[str], payloads: Sequence[Payload]) -> None:
-        done: list[str] = []
-        with following(done):
-            for i, payload in zip(ids, payloads, strict=True):
-                self._update(edge.UpdateOperation.overwrite_payload([i], payload))
-                done.append(payload["id"])
-        self._written(len(ids))
 
     def delete(self, ids: Sequence[str]) -> None:
         self._update(edge.UpdateOperation.delete_points(list(ids)))

@@ -12,7 +12,7 @@ import pytest
 from tests.containers import ABSENT, DockerMissing, container, local_images, require_docker, running
 from tests.milvus_server import milvus_server
 from tests.qdrant_double import qdrant_double
-from tests.servers import chroma_server, postgres_server
+from tests.servers import chroma_server, pgbouncer, postgres_server
 from vstore.conformance.fixtures import new, session, spread, store, supports
 from vstore.conformance.session import Target
 
@@ -28,6 +28,13 @@ def _chroma_server(folder: Path) -> Iterator[str]:
 @contextmanager
 def _postgres_server(folder: Path) -> Iterator[str]:
     with postgres_server() as url:
+        yield url
+
+
+@contextmanager
+def _postgres_pooled(folder: Path) -> Iterator[str]:
+    """Behind a pooler that gives every transaction another session, two for all."""
+    with postgres_server() as server, pgbouncer(server) as url:
         yield url
 
 
@@ -53,6 +60,7 @@ STARTED: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "chroma-server": _chroma_server,
     "milvus-server": _milvus_server,
     "pgvector-server": _postgres_server,
+    "pgvector-pooled": _postgres_pooled,
     "qdrant-double-rest": _qdrant_rest,
     "qdrant-double-grpc": _qdrant_grpc,
 }
@@ -76,6 +84,7 @@ NIGHTLY = {
     ("milvus-server", "sync"),
     ("pgvector-embedded", "async"),
     ("pgvector-server", "sync"),
+    ("pgvector-pooled", "sync"),
     ("qdrant-memory", "async"),
     ("qdrant-double-rest", "async"),
     ("qdrant-double-grpc", "sync"),
@@ -122,7 +131,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 # These take minutes in local mode of Qdrant, ten times as long as anything else, and run on it every night. The engine
 # has the same conditions every time. On a double, behind which local mode decides, they say nothing more; that all
-# filters arrive there whole is tested in tests/adapters/qdrant/test_wire.py.
+# filters arrive there whole is tested in tests/adapters/qdrant/test_wire.py. To a pooler all filters are one.
 FILTERING = ("test_filters", "test_filter_forms", "test_generated")
 
 
@@ -152,7 +161,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         of = item.callspec.params
         if "target" in of and (
             (of["target"].name, of.get("mode")) in NIGHTLY
-            or (of["target"].name == "qdrant-memory" and _filters(item.module.__name__))
+            or (of["target"].name in ("qdrant-memory", "pgvector-pooled") and _filters(item.module.__name__))
         ):
             item.add_marker(pytest.mark.nightly)
 

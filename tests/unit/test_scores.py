@@ -71,3 +71,14 @@ def test_ranked_keeps_rows_together() -> None:
     assert hits[1:].ids == ["c"]
     assert hits[-1].vector is not None
     assert hits[-1].vector.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_equal_vectors_are_equally_far_wherever_they_stand(metric: Metric) -> None:
+    """A matrix product sums the last rows of a block in another order: ties would no longer go by id (QRY-2)."""
+    random = np.random.default_rng(0)
+    one, query = random.normal(size=(2, 383)).astype(np.float32)
+    others = random.normal(size=(7, 383)).astype(np.float32)
+    for count in range(1, 20):
+        found = distances(metric, query, np.vstack([others, np.tile(one, (count, 1))]))[7:]
+        assert set(found.tolist()) == {float(distances(metric, query, one[None])[0])}

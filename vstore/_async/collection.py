@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief
 from vstore.filters.tree import Filter
 from vstore.keys import check_name, encodable
 from vstore.mapping import Mapping as Layout
+from vstore.omission import Omission
 from vstore.operation import Gate
 from vstore.scores import ranked
 from vstore.types import (
@@ -44,6 +45,9 @@ from vstore.validate import (
     check_vectors,
 )
 
+if TYPE_CHECKING:
+    from vstore._async.mapped import AsyncMappedCollection
+
 __all__ = ["AsyncCollection"]
 
 _EVERYTHING: tuple[IncludeName, ...] = ("vectors", "documents", "metadatas")
@@ -66,11 +70,11 @@ class AsyncCollection:
         embedder: Embedder | None,
         *,
         writer: AsyncCollectionAdapter | None,
-        mapping: Layout | None = None,
+        mapped: AsyncMappedCollection | None = None,
     ) -> None:
         self._adapter = adapter
         self._writer = writer
-        self._mapping = mapping
+        self._mapped = mapped
         self._capabilities = capabilities
         self._gate = gate
         self._embedder = embedder
@@ -98,7 +102,22 @@ class AsyncCollection:
     @property
     def mapping(self) -> Layout | None:
         """How it is read, if vstore did not create it; with what the database told filled in."""
-        return self._mapping
+        return None if self._mapped is None else self._mapped.mapping
+
+    async def omissions(self, where: Filter | Mapping[str, Any] | None = None) -> list[Omission]:
+        """What the mapping does not bring of what is there: further vectors, fields, keys, rows, settings.
+
+        ``info.omitted`` tells what the schema and the first records tell; this reads the fields of every row, unless
+        the mapping brings all by its form. Collections that vstore created have nothing else.
+
+        Args:
+            where: Only of the records that match.
+        """
+        with self._gate.operation("omissions", self.name):
+            if self._mapped is None:
+                return []
+            condition = None if where is None else check_filter(where, self._capabilities)
+            return await self._mapped.omissions(None if isinstance(condition, bool) else condition)
 
     @property
     def native(self) -> Any:

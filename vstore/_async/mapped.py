@@ -7,9 +7,9 @@ on the records, page by page. So is an exact query. Only a query that is neither
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from vstore._async._run import run_blocking
 from vstore._async.protocol import AsyncForeignCollection
@@ -18,25 +18,67 @@ from vstore.filters.sieve import Sieve
 from vstore.filters.tree import Filter
 from vstore.foreign import Rows, foreign_key
 from vstore.foreign_records import to_records
-from vstore.mapping import IdType, Mapping
+from vstore.foreign_rest import Rest, brings_all, widest
+from vstore.mapping import IdType, Mapping, MissingVector
+from vstore.omission import Omission, OmissionKind
 from vstore.scores import Best, distances, ranked
 from vstore.types import CollectionInfo, Hits, Include, Records, Search, VectorArray
 
 __all__ = ["AsyncMappedCollection"]
 
 _PAGE: Final = 1000
+_SAMPLE: Final = 100
+Reopen: TypeAlias = Callable[[Mapping], Awaitable[AsyncForeignCollection]]
+"""Opens the same collection with another mapping."""
 
 
 class AsyncMappedCollection:
     """Implements ``AsyncCollectionReader``."""
 
-    def __init__(self, table: AsyncForeignCollection) -> None:
+    def __init__(self, table: AsyncForeignCollection, reopen: Reopen) -> None:
         self._table = table
+        self._reopen = reopen
+        self._info = table.info
+        # the vector is never among the fields: one that is called as the vector is, is another thing
+        self._fields = replace(table.mapping, vector="")
 
     @property
     def info(self) -> CollectionInfo:
         """What the collection is, as far as its database tells."""
-        return self._table.info
+        return self._info
+
+    async def look(self) -> None:
+        """Has ``info`` tell what the mapping does not bring, as far as the first rows tell."""
+        known = self._table.info.omitted
+        if brings_all(self._fields, known):
+            return
+        rest = Rest(self._fields)
+        wide = await self._reopen(widest(self.mapping, known))
+        async for rows, _ in wide.pages(_SAMPLE, None, Include(metadatas=True)):
+            rest.add(rows.fields)
+            break
+        self._info = replace(self._info, omitted=(*known, *rest.omissions(sample=True)))
+
+    async def omissions(self, where: Filter | None) -> list[Omission]:
+        """What the mapping does not bring of the records that match: every row is read, unless its form tells."""
+        known = self._table.info.omitted
+        found = list(known)
+        if self.mapping.missing_vector is MissingVector.SKIP:
+            every = await self._reopen(replace(self.mapping, missing_vector=MissingVector.REFUSE))
+            if skipped := await every.count() - await self._table.count():
+                found.append(Omission(OmissionKind.ROWS, "", f"{skipped:,} rows have no vector, and are no records"))
+        if brings_all(self._fields, known):
+            return found
+        rest = Rest(self._fields)
+        wide = await self._reopen(widest(self.mapping, known))
+        async for rows, _ in wide.pages(_PAGE, None, Include(metadatas=True)):
+            fields = rows.fields
+            if where is not None:
+                sieve = Sieve(where, None)
+                read = await self._records(rows, sieve.read(Include()))
+                fields = [fields[place] for place in sieve.places(read)]
+            await run_blocking(rest.add, fields)
+        return [*found, *rest.omissions()]
 
     @property
     def mapping(self) -> Mapping:
@@ -106,7 +148,7 @@ class AsyncMappedCollection:
         return total
 
     async def _records(self, rows: Rows, include: Include) -> Records:
-        return await run_blocking(to_records, self.mapping, self.info, rows, include)
+        return await run_blocking(to_records, self._fields, self.info, rows, include)
 
     async def _approximate(self, vector: VectorArray, k: int, include: Include) -> Hits | None:
         read = replace(include, vectors=True)

@@ -211,6 +211,9 @@ def verify(
     where: WhereOption = None,
     mapping: MappingOption = None,
     subset: Annotated[bool, typer.Option("--subset", help="The right may hold other records as well.")] = False,
+    allow: Annotated[
+        list[str], typer.Option(metavar="LOSS,…", help="Accept by name what is not compared, as other-fields.")
+    ] = [],  # noqa: B006
     mode: Annotated[VerifyMode, typer.Option("--verify", help="How much to compare.")] = VerifyMode.FULL,
     sample: SampleOption = 1000,
     queries: QueriesOption = 10,
@@ -235,6 +238,7 @@ def verify(
             where=where,
             mapping=mapping,
             subset=subset,
+            allow=allow,
             mode=mode,
             sample=sample,
             queries=queries,

@@ -15,28 +15,47 @@ from vstore.cli.output import EXIT_FAILED, problems, progress
 from vstore.conformance.clauses import CLAUSES
 from vstore.conformance.report import Outcome, Report
 from vstore.conformance.run import run as run_suite
+from vstore.durable import prepare, replacing
+from vstore.errors import InvalidInput
 
 __all__ = ["run"]
 
 
 def run(url: str, *, filters: int, sequences: int, mode: Literal["sync", "async", "both"], report: Path | None) -> None:
     """Runs the suite with a progress bar and prints what holds; exits with 1 if anything fails."""
-    console = Console(file=sys.stdout, highlight=False)  # the suite takes sys.stdout away while it runs
-    with progress(console) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def step(done: int, planned: int, test: str, _: Outcome) -> None:
-            bar.update(task, completed=done, total=planned, description=f"{test.rpartition('::')[2]:<60.60}")
-
-        found = run_suite(url, filters=filters, sequences=sequences, mode=mode, on_progress=step)
     if report is not None:
-        report.write_text(found.to_json(), encoding="utf-8")
+        _check_writable(report)
+    console = Console(file=sys.stdout, highlight=False)  # the suite takes sys.stdout away while it runs
+    bar = progress(console)
+    task = bar.add_task("starting", total=None)
+
+    def step(done: int, planned: int, test: str, _: Outcome) -> None:
+        if console.is_terminal:
+            bar.start()
+        bar.update(task, completed=done, total=planned, description=f"{test.rpartition('::')[2]:<60.60}")
+
+    try:
+        found = run_suite(url, filters=filters, sequences=sequences, mode=mode, on_progress=step)
+    finally:
+        if console.is_terminal:
+            bar.stop()
+    if report is not None:
+        with replacing(report) as file:
+            file.write(found.to_json().encode())
     if found.trouble:
         problems.print(f"[bold red]The suite could not run.[/] {escape(found.trouble)}")
         raise typer.Exit(EXIT_FAILED)
     _tell(console, found)
     if not found.passed:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _check_writable(report: Path) -> None:
+    """Says before minutes of work that its outcome has no place."""
+    try:
+        prepare(report)
+    except OSError as error:
+        raise InvalidInput(f"--report: {report} cannot be written: {error.strerror}") from error
 
 
 def _tell(console: Console, found: Report) -> None:

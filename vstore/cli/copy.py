@@ -92,6 +92,8 @@ def run(
             allowed = parse_allowed(part for names in allow for part in names.split(",") if part)
             with open_place(source, new=False, timeout=timeout) if isinstance(source, str) else source() as here:
                 chosen = _chosen(here, collections, everything, name, dead_letters)
+                if everything and (others := here.others()):
+                    _tell_others(others, as_json=as_json)
                 lefts = {each: here.source(each, layout) for each in chosen}  # all of them before the target is opened
                 several = everything or len(collections) > 1
                 with _opened(target, dry=dry, several=several, timeout=timeout) as there:
@@ -144,8 +146,7 @@ def _tell(found: Report, *, as_json: bool) -> None:
     if found.plan is not None:
         console.print(f"[bold]{escape(found.collection)}[/]: {escape(found.source)} to {escape(found.target)}")
         console.print_json(json.dumps(found.plan, default=str))
-        for loss in found.losses:
-            console.print(f"  [yellow]{loss.kind}[/] {escape(loss.text)}", soft_wrap=True)
+        _tell_losses(found)
         return
     checked = found.verification
     seconds = sum(found.seconds.values())
@@ -154,6 +155,7 @@ def _tell(found: Report, *, as_json: bool) -> None:
         f"{found.size / 1e6:,.1f} MB, {seconds:,.1f} s" + (", resumed" if found.resumed else ""),
         soft_wrap=True,
     )
+    _tell_losses(found)
     if checked is not None:
         for line in checked.lines():
             console.print(f"  {escape(line)}", soft_wrap=True)
@@ -170,3 +172,18 @@ def _tell(found: Report, *, as_json: bool) -> None:
             problems.print("Run the same command again: it goes on where it ended.")
         case Status.DIFFERENT | Status.FAILED:
             problems.print(f"[bold red]{found.status.capitalize()}.[/] {escape(found.error)}", soft_wrap=True)
+
+
+def _tell_others(names: list[str], *, as_json: bool) -> None:
+    """Says what ``--all`` does not mean."""
+    if as_json:
+        say("not copied", collections=names, reason="vstore did not create them; --collection NAME --mapping reads one")
+    else:
+        console.print(f"Not created by vstore, and not copied: {escape(', '.join(names))}", soft_wrap=True)
+
+
+def _tell_losses(found: Report) -> None:
+    for note in found.notes:
+        console.print(f"  {escape(note)}", soft_wrap=True)
+    for loss in found.losses:
+        console.print(f"  [yellow]{loss.kind}[/] {escape(loss.text)}", soft_wrap=True)

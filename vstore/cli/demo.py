@@ -18,7 +18,7 @@ from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
-from vstore import HNSW, Collection, F, Filter, Hits, InvalidInput, Record, Records, Store, connect
+from vstore import HNSW, Collection, F, Filter, Hits, InvalidInput, Record, Records, Store, Unsupported, connect
 from vstore.cli.app import Embedded
 from vstore.cli.drawing import draw
 from vstore.cli.output import EXIT_FAILED, console, problems, progress
@@ -47,7 +47,7 @@ def run(directory: Path | None, first: Embedded | None, second: Embedded | None)
     where = (F("label") != label) & (F("ink") >= 4.0)
     with _folder(directory) as folder, ExitStack() as stack:
         urls = [f"{stop}:{folder / (_FILE.get(stop) or stop)}" for stop in stops]
-        store = stack.enter_context(connect(urls[0]))
+        store = stack.enter_context(_connect(urls[0]))
         _step(1, f"Write {len(records):,} handwritten digits into {_name(store)}")
         here = store.create_collection("digits", dimension=64, metric="l2", index=HNSW(m=16, ef_construction=200))
         _write(here, records)
@@ -56,7 +56,7 @@ def run(directory: Path | None, first: Embedded | None, second: Embedded | None)
         answers = [_ask(here, asked, where)]
         before, equal = store, True
         for url in urls[1:]:
-            store = stack.enter_context(connect(url))
+            store = stack.enter_context(_connect(url))
             _step(len(answers) + 2, f"Copy everything into {_name(store)}, compare record by record, and ask again")
             here, found = _copy(before, here, store)
             _tell(found)
@@ -69,6 +69,16 @@ def run(directory: Path | None, first: Embedded | None, second: Embedded | None)
         console.print("The databases are kept. Look at them with:")
         for url in urls:
             console.print(f"  vstore inspect {url}", soft_wrap=True)
+
+
+def _connect(url: str) -> Store:
+    try:
+        return connect(url)
+    except Unsupported as error:
+        if not isinstance(error.__cause__, ImportError):
+            raise
+        hint = "Install all that it visits with pip install 'vstore-db[demo]'."
+        raise Unsupported(f"the demo lacks a database: {error.__cause__}", hint=hint) from error
 
 
 def _stops(first: Embedded | None, second: Embedded | None) -> list[Embedded]:

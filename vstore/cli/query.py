@@ -10,10 +10,11 @@ from rich.table import Table
 
 from vstore import Embedder, Hit, Hits, connect
 from vstore.cli.conditions import read_filter
-from vstore.cli.output import console, plain
+from vstore.cli.output import console, plain, problems
 from vstore.embed.specs import from_spec, opens_by_name
 from vstore.errors import InvalidInput
 from vstore.transfer.opening import check_there
+from vstore.transfer.unmatched import check_matched
 
 __all__ = ["run"]
 
@@ -38,6 +39,9 @@ def run(
         embedder = from_spec(spec) if spec is not None else _by_name(name, info.embedder)
         collection = store.get_collection(name, embedder=embedder)
         hits = collection.query(text=text, k=k, where=condition, exact=exact)
+        note = check_matched(collection, condition) if condition is not None and not len(hits) else ""
+    if note:
+        problems.print(plain(note), soft_wrap=True)
     if as_json:
         console.print_json(json.dumps([_as_data(hit) for hit in hits], default=str, ensure_ascii=False))
     else:

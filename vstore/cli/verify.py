@@ -13,6 +13,7 @@ from vstore.cli.mappings import read_mapping
 from vstore.cli.output import EXIT_FAILED, console, problems
 from vstore.cli.transfers import Teller, reported, say, sigterm_as_interrupt
 from vstore.transfer import Verification, VerifyMode, verify
+from vstore.transfer.loss import parse_allowed
 from vstore.transfer.opening import open_place
 from vstore.transfer.pace import Pace
 from vstore.transfer.tally import Tally
@@ -31,6 +32,7 @@ def run(
     where: str | None,
     mapping: str | None,
     subset: bool,
+    allow: list[str],
     mode: VerifyMode,
     sample: int,
     queries: int,
@@ -49,6 +51,7 @@ def run(
     try:
         with reported(report, story), sigterm_as_interrupt():
             pace, condition, layout = Pace(retries), read_filter(where), read_mapping(mapping)
+            allowed = parse_allowed(part for names in allow for part in names.split(",") if part)
             with (
                 open_place(left, new=False, timeout=timeout) as here,
                 open_place(right, new=False, timeout=timeout) as there,
@@ -63,6 +66,7 @@ def run(
                     mode=mode,
                     where=condition,
                     subset=subset,
+                    allow=allowed,
                     sample=sample,
                     queries=queries,
                     pace=pace,
@@ -76,7 +80,15 @@ def run(
     else:
         for line in found.lines():
             console.print(escape(line), soft_wrap=True)
-        verdict = "[bold green]They are equal.[/]" if found.equal else "[bold red]They differ.[/]"
-        (console if found.equal else problems).print(verdict)
+        (console if found.equal else problems).print(_verdict(found))
     if not found.equal:
         raise typer.Exit(EXIT_DIFFERENT)
+
+
+def _verdict(found: Verification) -> str:
+    if found.unequal and not found.differences and found.comparable:
+        names = ",".join(found.unequal)
+        return f"[bold red]Not everything was compared.[/] To accept what is named above: --allow {names}"
+    if not found.equal:
+        return "[bold red]They differ.[/]"
+    return "[bold green]What was compared is equal.[/]" if found.not_compared else "[bold green]They are equal.[/]"

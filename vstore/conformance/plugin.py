@@ -65,10 +65,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Chooses by clause, and hands each test's clauses on to its reports."""
     mine = [item for item in items if item.get_closest_marker("clause")]
-    if any(_shipped(item) for item in mine) and not config.getoption("--vstore-url"):
-        raise pytest.UsageError(
-            "the vstore conformance suite needs a store: pass --vstore-url URL, for example --vstore-url memory:"
-        )
+    if any(_shipped(item) for item in mine):
+        if not config.getoption("--vstore-url"):
+            raise pytest.UsageError(
+                "the vstore conformance suite needs a store: pass --vstore-url URL, for example --vstore-url memory:"
+            )
+        if not __debug__:
+            raise pytest.UsageError("the vstore conformance suite decides by assert: run Python without -O")
     wanted = set(config.getoption("--vstore-clause"))
     if wanted:
         dropped = {item for item in mine if not wanted & set(_clauses(item))}

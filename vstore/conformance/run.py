@@ -19,6 +19,7 @@ __all__ = ["Progress", "run"]
 
 Progress = Callable[[int, int, str, Outcome], None]
 _HERE = Path(__file__).parent
+_ASSERTS_NEEDED = "the suite decides by assert statements, which Python runs without here"
 
 
 def run(
@@ -49,11 +50,10 @@ def run(
         The report; ``report.passed`` is the verdict.
 
     Raises:
-        Unsupported: pytest is not installed.
+        Unsupported: pytest or pytest-timeout is not installed, or Python runs without assertions.
         VStoreError: The store cannot be connected to, as ``vstore.connect`` says it.
     """
-    if find_spec("pytest") is None:
-        raise Unsupported("the suite needs pytest", hint="Install it with pip install 'vstore-db[conformance]'.")
+    _check_needs()
     import pytest
 
     from vstore.conformance import plugin
@@ -76,6 +76,7 @@ def run(
         f"--confcutdir={_HERE}",
         "--import-mode=importlib",
         "-pno:cacheprovider",
+        "-ppytest_timeout",  # nothing loads by itself, see _alone
         f"--vstore-url={url}",
         f"--vstore-filters={filters}",
         f"--vstore-sequences={sequences}",
@@ -88,22 +89,31 @@ def run(
         code = pytest.main(arguments, plugins=[plugin, reporter])
     for found in reporter.reports.values():
         report = found
+    if code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        report.trouble = f"pytest ended with {pytest.ExitCode(code).name}: {printed.getvalue()[-2000:]}"
+        said = printed.getvalue().replace(url, report.url)[-2000:]
+        report.trouble = f"pytest ended with {pytest.ExitCode(code).name}: {said}"
     return report
+
+
+def _check_needs() -> None:
+    for module, package in (("pytest", "pytest"), ("pytest_timeout", "pytest-timeout")):
+        if find_spec(module) is None:
+            raise Unsupported(
+                f"the suite needs {package}", hint="Install it with pip install 'vstore-db[conformance]'."
+            )
+    if not __debug__:
+        raise Unsupported(_ASSERTS_NEEDED, hint="Run Python without -O and without PYTHONOPTIMIZE.")
 
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Keeps pytest from loading the plugins and options of its surroundings."""
-    before = {name: os.environ.get(name) for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS")}
+    """Keeps pytest from loading the plugins and options of its surroundings, and their time limits."""
+    before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PYTEST_")}
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ.pop("PYTEST_ADDOPTS", None)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+        os.environ.update(before)

@@ -71,11 +71,13 @@ class Session:
             self._store = self.connect(self.target.url)
         return self._store
 
-    def connect(self, url: str | None = None, *, client: object | None = None, timeout: float = 30.0) -> vstore.Store:
+    def connect(
+        self, url: str | None = None, *, client: object | None = None, timeout: float = 30.0, retries: int = 0
+    ) -> vstore.Store:
         """Another store in the same mode; the caller closes it."""
         if self._loop is not None:
-            return blocking.connect(self._loop, url, client=client, timeout=timeout)
-        return vstore.connect(url, client=client, timeout=timeout)
+            return blocking.connect(self._loop, url, client=client, timeout=timeout, retries=retries)
+        return vstore.connect(url, client=client, timeout=timeout, retries=retries)
 
     @property
     def corpus(self) -> vstore.Collection:
@@ -109,7 +111,12 @@ class Session:
         self.release()
         given = json.dumps({"url": self.target.url, "script": dedent(script), "arguments": arguments})
         done = subprocess.run(  # noqa: S603  # this interpreter, a script of this suite
-            [sys.executable, "-c", _ELSEWHERE], input=given, capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-P", "-c", _ELSEWHERE],  # -P: nothing of the working directory is imported
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0, f"the other process failed:\n{done.stderr}"
         return json.loads(done.stdout.splitlines()[-1])

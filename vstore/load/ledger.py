@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vstore.durable import transaction
+from vstore.durable import prepare, transaction
 from vstore.errors import BackendError, Mismatch, Unavailable
+from vstore.forking import keep_in_children
 
 __all__ = ["Ledger", "Refused"]
 
@@ -53,9 +54,10 @@ class Ledger:
             BackendError: The file cannot be used.
         """
         self.path = path
+        keep_in_children(self)  # one that is closed there would undo what is being written here
         with self._told():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)  # rows that are refused are kept whole
+            prepare(path, private=True)  # rows that are refused are kept whole
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
             try:
                 self._db.execute("pragma locking_mode = exclusive")  # the first write's lock stays until the end

@@ -12,6 +12,7 @@ from vstore._sync.store import Store
 from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, InvalidInput, LimitExceeded, NotFound, PartialWrite, Unsupported, VStoreError
 from vstore.filters.tree import Filter
+from vstore.omission import Omission
 from vstore.transfer.endpoint import EVERYTHING, Refuse, Source
 from vstore.types import CollectionInfo, Flat, IncludeName, Index, Page, Records, VectorArray
 
@@ -75,6 +76,10 @@ class CollectionSource:
     def get(self, ids: Sequence[str], *, include: Sequence[IncludeName] = EVERYTHING) -> Records:
         """See ``Source``."""
         return self.collection.get(ids, include=include)
+
+    def omissions(self, where: Filter | None = None) -> list[Omission]:
+        """See ``vstore.transfer.loss.Omitting``."""
+        return self.collection.omissions(where)
 
     def close(self) -> None:
         """See ``Source``."""

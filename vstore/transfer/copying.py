@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
 
 from vstore.codec import info_to_json
 from vstore.errors import LimitExceeded, Mismatch, Unsupported, VStoreError
@@ -11,7 +13,15 @@ from vstore.transfer.deadletters import DeadLetters, TooManyRefused
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.engine import Transfer
 from vstore.transfer.ledger import Job, Ledger, State
-from vstore.transfer.loss import Kind, Loss, check_limits, refuse_losses, static_losses, survey_losses
+from vstore.transfer.loss import (
+    Kind,
+    Loss,
+    check_limits,
+    refuse_losses,
+    source_losses,
+    static_losses,
+    survey_losses,
+)
 from vstore.transfer.moving import ANEW, Interrupted, SourceChanged
 from vstore.transfer.options import Engine, Mode, Options, occupied
 from vstore.transfer.plan import make_plan, rows_per_chunk
@@ -19,6 +29,7 @@ from vstore.transfer.ray_engine import RayTransfer
 from vstore.transfer.report import Progress, Report, Status, VerifyMode
 from vstore.transfer.tally import Tally
 from vstore.transfer.transform import Rewrite, Rewritten, mapping_each, nested_as_json
+from vstore.transfer.unmatched import check_matched, doubts
 from vstore.transfer.verify import verify
 from vstore.types import CollectionInfo, IncludeName, Index
 
@@ -87,6 +98,7 @@ class Run:
         self._report.chunks = self._ledger.chunks()
         if self._ledger.state is State.PLANNED:
             self._prepare()
+            self._ledger.note_losses([asdict(loss) for loss in self._losses])
             self._ledger.advance(State.WRITING)
         self._report.losses = self._losses
 
@@ -121,6 +133,7 @@ class Run:
         check_limits(source.info, target.capabilities)
         there = self._there()
         self._losses = list(static_losses(source.info, target, there))
+        self._losses += options.pace.call(partial(source_losses, source, options.where))
         refuse_losses(self._losses, options.allow)
         flat = target.capabilities is not None and not target.capabilities.nested_metadata
         include: tuple[IncludeName, ...] = ("metadatas",) if flat else ()
@@ -134,10 +147,15 @@ class Run:
             self._tally.add,
         )
         self._tally.end()
+        if options.where is not None and survey.rows:
+            self._report.notes = options.pace.call(partial(doubts, source, options.where))
+        elif options.where is not None:
+            self._report.notes = [options.pace.call(partial(check_matched, source, options.where))]
         nested = list(survey_losses(survey, target.capabilities))
         refuse_losses(nested, options.allow)
         self._losses += nested
-        job = Job(source.identity, target.identity, info_to_json(source.info), options.binding())
+        told = [asdict(loss) for loss in self._losses]
+        job = Job(source.identity, target.identity, info_to_json(source.info), options.binding(), told)
         self._ledger.begin(job, chunks)
 
     def _there(self) -> CollectionInfo | None:
@@ -163,7 +181,10 @@ class Run:
                 f"the source is not what it was when this copy was begun, with {self._ledger.planned():,} records",
                 hint=ANEW,
             )
-        self._losses = list(static_losses(self._source.info, self._target, None))
+        if job.losses is None:
+            self._losses = self._options.pace.call(partial(source_losses, self._source, self._options.where))
+        else:
+            self._losses = [Loss(Kind(one["kind"]), one["text"], one["needs_leave"]) for one in job.losses]
         if state in (State.WRITING, State.WRITTEN):
             existing = self._target.existing()
             done = self._ledger.written()[0].rows
@@ -261,6 +282,8 @@ class Run:
             subset=options.mode is Mode.MERGE,
             without=refused,
             any_metric=Kind.METRIC in options.allow,
+            losses=self._losses,
+            allow=options.allow,
             sample=options.sample,
             queries=options.queries,
             pace=options.pace,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from math import ceil
 from time import monotonic
 from typing import Any, Final
 
-from vstore.errors import LimitExceeded, Unsupported, VStoreError
+from vstore.errors import InvalidInput, LimitExceeded, Unsupported, VStoreError
 from vstore.filters.tree import Filter
 from vstore.transfer.endpoint import Source, Target
-from vstore.transfer.loss import check_limits, static_losses, survey_losses
+from vstore.transfer.loss import check_limits, not_allowed, source_losses, static_losses, survey_losses
 from vstore.transfer.options import Mode, occupied
 from vstore.transfer.pace import Pace
 from vstore.transfer.plan import Survey, rows_per_chunk, size_of
 from vstore.transfer.report import Report, Status
 from vstore.transfer.transform import RecordMap, Rewritten, mapping_each, nested_as_json
+from vstore.transfer.unmatched import check_matched, doubts
 from vstore.types import Record, index_to_dict
 
 __all__ = ["dry_run"]
@@ -50,6 +52,7 @@ def dry_run(
         chunk_rows: As for ``copy``.
     """
     pace, survey, info = Pace(), Survey(), source.info
+    left = pace.call(partial(source_losses, source, where))
     if transform is not None:
         source = Rewritten(source, [mapping_each(transform)])
     size, began = 0, monotonic()
@@ -64,11 +67,16 @@ def dry_run(
     problems: list[str] = []
     try:
         check_limits(info, target.capabilities)
-        report.losses = [*static_losses(info, target, there), *survey_losses(survey, target.capabilities)]
+        report.losses = [*left, *static_losses(info, target, there), *survey_losses(survey, target.capabilities)]
     except VStoreError as error:
         problems.append(str(error))
     if problem := occupied(target, held or 0, mode):
         problems.append(str(problem))
+    if where is not None:
+        try:
+            report.notes = [check_matched(source, where)] if not survey.rows else doubts(source, where)
+        except InvalidInput as error:
+            problems.append(str(error))
     capabilities = target.capabilities
     if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
         problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")
@@ -88,7 +96,7 @@ def dry_run(
         "bytes": size,
         "seconds": round(seconds, 3),
         "write_seconds": _trial(source, target, where, survey.rows, problems) if target.stand_in else None,
-        "allowed_by": sorted({loss.kind.value for loss in report.losses}),
+        "allowed_by": sorted({loss.kind.value for loss in not_allowed(report.losses, frozenset())}),
         "problems": problems,
     }
     return report

@@ -19,8 +19,9 @@ from threading import Lock
 from typing import Any, Final, Self
 
 from vstore.codec import to_json
-from vstore.durable import transaction
+from vstore.durable import prepare, transaction
 from vstore.errors import InvalidInput, Mismatch, Unavailable
+from vstore.forking import keep_in_children
 from vstore.transfer.digest import Digest
 from vstore.transfer.plan import Chunk
 from vstore.types import Record
@@ -62,12 +63,14 @@ class Job:
         target: Identity of the target.
         info: What the source is, as text.
         options: What was asked, apart from what may differ in the next run (workers, pace, verification).
+        losses: What the target does not have as the source has it, as plain data; None where that was not noted.
     """
 
     source: str
     target: str
     info: str
     options: Mapping[str, Any]
+    losses: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +110,11 @@ class Ledger:
         """
         self.path = path
         self._lock = Lock()
+        keep_in_children(self)  # one that is closed there would undo what is being written here
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                path.touch(mode=0o600)  # cursors hold ids, and refused records are kept whole
+                prepare(path, private=True)  # cursors hold ids, and refused records are kept whole
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None, timeout=0)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
@@ -157,7 +161,9 @@ class Ledger:
     def job(self) -> Job | None:
         """What it is about; None if it is new."""
         found = self._values()
-        return Job(found["source"], found["target"], found["info"], found["options"]) if found else None
+        if not found:
+            return None
+        return Job(found["source"], found["target"], found["info"], found["options"], found.get("losses"))
 
     @property
     def state(self) -> State:
@@ -176,9 +182,15 @@ class Ledger:
                 "target": job.target,
                 "info": job.info,
                 "options": job.options,
+                "losses": job.losses,
                 "state": State.PLANNED,
             }.items():
                 self._db.execute("insert into job values (?, ?)", (key, json.dumps(value)))
+
+    def note_losses(self, losses: Sequence[Mapping[str, Any]]) -> None:
+        """Notes the losses of the job, of which some are known only when the target is made."""
+        with self._transaction():
+            self._db.execute("insert or replace into job values ('losses', ?)", (json.dumps(losses),))
 
     def advance(self, state: State) -> None:
         """Notes how far the job is."""

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
+from vstore.filters.tree import Filter
+from vstore.omission import Omission, OmissionKind
 from vstore.transfer.endpoint import Target
 from vstore.transfer.plan import Survey
 from vstore.types import CollectionInfo, index_features
 
-__all__ = ["Kind", "Loss", "check_limits", "parse_allowed", "refuse_losses", "static_losses", "survey_losses"]
+__all__ = [
+    "Kind",
+    "Loss",
+    "Omitting",
+    "check_limits",
+    "not_allowed",
+    "parse_allowed",
+    "refuse_losses",
+    "source_losses",
+    "static_losses",
+    "survey_losses",
+]
 
 
 class Kind(StrEnum):
@@ -28,6 +42,16 @@ class Kind(StrEnum):
     """The target's vectors were made by another embedder."""
     METADATA = "collection-metadata"
     """The collection's own metadata stay those of the target."""
+    VECTORS = OmissionKind.VECTORS.value
+    """Further vectors of a record stay behind."""
+    FIELDS = OmissionKind.FIELDS.value
+    """Fields, columns or keys stay behind that are neither document nor metadata."""
+    OUTSIDE = OmissionKind.OUTSIDE.value
+    """Values that the contract does not have are dropped, or become text."""
+    ROWS = OmissionKind.ROWS.value
+    """Rows without a vector stay behind, and those of tables that inherit."""
+    SETTINGS = OmissionKind.SETTINGS.value
+    """Aliases, partitions, functions or a description of the collection stay behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +61,21 @@ class Loss:
     Attributes:
         kind: The name under which it can be allowed.
         text: What it is, in words.
+        needs_leave: Whether it must be allowed; otherwise it is only told, as what the caller has chosen by name.
     """
 
     kind: Kind
     text: str
+    needs_leave: bool = True
+
+
+@runtime_checkable
+class Omitting(Protocol):
+    """A source of which not everything is read."""
+
+    def omissions(self, where: Filter | None = None) -> Sequence[Omission]:
+        """What stays behind of the records that match; may read all of them."""
+        ...
 
 
 def parse_allowed(names: Iterable[str]) -> frozenset[Kind]:
@@ -83,6 +118,18 @@ def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | 
             yield Loss(kind, f"the source's {word} is {ours!r:.200}, that of the existing target {theirs!r:.200}")
 
 
+def source_losses(source: object, where: Filter | None) -> list[Loss]:
+    """The losses of reading a source, wherever it goes; every record may be read for it."""
+    if not isinstance(source, Omitting):
+        return []
+    return [Loss(Kind(one.kind.value), one.text, one.needs_leave) for one in source.omissions(where)]
+
+
+def not_allowed(losses: Iterable[Loss], allowed: frozenset[Kind]) -> list[Loss]:
+    """Those that must be allowed, and are not."""
+    return [loss for loss in losses if loss.needs_leave and loss.kind not in allowed]
+
+
 def survey_losses(survey: Survey, target: Capabilities | None) -> Iterator[Loss]:
     """The losses that only the records tell."""
     if survey.nested and target is not None and not target.nested_metadata:
@@ -103,8 +150,7 @@ def check_limits(info: CollectionInfo, target: Capabilities | None) -> None:
 
 def refuse_losses(losses: Iterable[Loss], allowed: frozenset[Kind]) -> None:
     """Raises ``Unsupported`` that names every loss which is not allowed."""
-    refused = [loss for loss in losses if loss.kind not in allowed]
-    if refused:
+    if refused := not_allowed(losses, allowed):
         names = sorted({loss.kind.value for loss in refused})
         raise Unsupported(
             "; ".join(f"{loss.kind}: {loss.text}" for loss in refused),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Final
 
@@ -90,10 +91,16 @@ def deliver(
         begin: Forgets, before each attempt, what an earlier one had refused: the target may take it now.
         refused: Tells, behind the write, the ids that the sink has refused.
     """
+    if twice := _twice(records):
+        raise Mismatch(
+            f"the source gives several records the id {twice[0]!r}",
+            hint="An id names one record: mend the source, or map the id to what is unique.",
+            ids=twice,
+        )
     for rewrite in rewrites:
         records = rewrite(records)
-    if len(set(records.ids)) != len(records):
-        raise InvalidInput(f"the transform gave records of chunk {chunk.number} the same id")
+    if twice := _twice(records):
+        raise InvalidInput(f"the transform gave records of chunk {chunk.number} the same id {twice[0]!r}", ids=twice)
 
     def attempt() -> None:
         begin()
@@ -103,3 +110,10 @@ def deliver(
     if without := refused():
         records = records.take([place for place, i in enumerate(records.ids) if i not in without])
     return measure(records) if len(records) else (Digest(), 0)
+
+
+def _twice(records: Records) -> list[str]:
+    """The ids that stand more than once."""
+    if len(set(records.ids)) == len(records):
+        return []
+    return sorted(one for one, times in Counter(records.ids).items() if times > 1)

@@ -93,6 +93,9 @@ class Verification:
         settings: What differs of the collections themselves (index, metric, user metadata, …), in words.
         comparable: Whether dimension and metric agree; if not, no record was read, and the two are not equal.
         parity: Whether both sides find the same; None where they were not asked.
+        not_compared: What one side has that is not read, and so was not compared.
+        unequal: The names among these that were not allowed: with them the two are not equal.
+        notes: What else is to be known, in words, as of a filter that nothing matches.
     """
 
     mode: VerifyMode
@@ -113,6 +116,9 @@ class Verification:
     settings: list[str] = field(default_factory=list)
     comparable: bool = True
     parity: Parity | None = None
+    not_compared: list[Loss] = field(default_factory=list)
+    unequal: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def differences(self) -> int:
@@ -121,8 +127,12 @@ class Verification:
 
     @property
     def equal(self) -> bool:
-        """Whether no record differs, and exact queries agree. Another index or user metadata is no difference here."""
-        return self.comparable and not self.differences and (self.parity is None or not self.parity.exact_disagreements)
+        """Whether no record differs, exact queries agree, and what was not compared is accepted.
+
+        Another index or user metadata is no difference here.
+        """
+        agree = self.parity is None or not self.parity.exact_disagreements
+        return self.comparable and not self.differences and agree and not self.unequal
 
     def name(self, ids: list[str]) -> None:
         """Takes some ids as examples."""
@@ -146,6 +156,8 @@ class Verification:
         if self.examples:
             said.append(f"for example {', '.join(map(repr, self.examples))}")
         said += self.settings
+        said += self.notes
+        said += [f"not compared: {loss.kind}: {loss.text}" for loss in self.not_compared]
         if self.digest:
             said.append(f"digest {self.digest}")
         if self.confidence:
@@ -217,9 +229,10 @@ class Report:
         dead_letters: The file they are in, or empty.
         ledger: The file that keeps what is done, or empty.
         retries: Calls made again in this run.
-        losses: What the target does not have as the source has it, each allowed.
+        losses: What the target does not have as the source has it, each allowed, or chosen by name.
         plan: Of a dry run, what the source is like, the target's limits, and estimates.
         verification: What the comparison found.
+        notes: What else is to be known, in words, as of a filter that nothing matches.
         error: What ended the run, in words; empty if nothing did.
         seconds: How long this run took, by phase.
     """
@@ -241,6 +254,7 @@ class Report:
     losses: list[Loss] = field(default_factory=list)
     plan: dict[str, Any] | None = None
     verification: Verification | None = None
+    notes: list[str] = field(default_factory=list)
     error: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -7,7 +7,7 @@ differ. Memory is bounded by a page; to name what one side has too much takes 8 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,12 +21,15 @@ from numpy.typing import NDArray
 from vstore.codec import canonical_json
 from vstore.errors import InvalidInput, Mismatch
 from vstore.filters.tree import Filter
+from vstore.omission import OmissionKind
 from vstore.transfer.digest import Digest, digest_ids, digest_records, hash_ids
 from vstore.transfer.endpoint import Source
 from vstore.transfer.exactness import Exactness, agreed, bitwise, same_vectors
+from vstore.transfer.loss import Kind, Loss, not_allowed, parse_allowed, source_losses
 from vstore.transfer.pace import Pace
 from vstore.transfer.parity import search_parity
 from vstore.transfer.report import Verification, VerifyMode
+from vstore.transfer.unmatched import check_matched
 from vstore.types import CollectionInfo, IncludeName, Metric, Records
 
 __all__ = ["DEFAULT_QUERIES", "DEFAULT_SAMPLE", "verify"]
@@ -34,6 +37,7 @@ __all__ = ["DEFAULT_QUERIES", "DEFAULT_SAMPLE", "verify"]
 DEFAULT_SAMPLE: Final = 1_000
 DEFAULT_QUERIES: Final = 10
 _PAGE: Final = 1_000
+_OF_READING: Final = {Kind(kind.value) for kind in OmissionKind}
 
 
 @dataclass(slots=True)
@@ -56,6 +60,8 @@ def verify(
     where: Filter | None = None,
     subset: bool = False,
     any_metric: bool = False,
+    losses: Sequence[Loss] | None = None,
+    allow: Iterable[str] = (),
     without: Set[str] = frozenset(),
     sample: int = DEFAULT_SAMPLE,
     queries: int = DEFAULT_QUERIES,
@@ -71,6 +77,8 @@ def verify(
         where: Only the records of the left that match; the right must have these and no others.
         subset: The right may have other records as well.
         any_metric: The right may have another metric.
+        losses: What is known of either side not to be read, and so not compared; None to find out.
+        allow: Names of losses of which it is accepted.
         without: Ids of the left that need not be in the right.
         sample: How many records ``VerifyMode.SAMPLE`` compares.
         queries: How many queries both sides are asked, where both can be; 0 for none. They are not asked where the
@@ -85,11 +93,19 @@ def verify(
     metrics = left.info.metric, right.info.metric
     exactness = agreed(left.backend, right.backend, Metric.COSINE if Metric.COSINE in metrics else metrics[0])
     found = Verification(mode, exactness.value, excluded=len(without), settings=_settings(left.info, right.info))
+    pace = pace or Pace()
+    if losses is None:
+        losses = [
+            *pace.call(partial(source_losses, left, where)),
+            *pace.call(partial(source_losses, right, None)),
+        ]
+    found.not_compared = [loss for loss in losses if loss.kind in _OF_READING]
+    found.unequal = sorted({loss.kind.value for loss in not_allowed(found.not_compared, parse_allowed(allow))})
     same = metrics[0] is metrics[1]
     found.comparable = left.info.dimension == right.info.dimension and (any_metric or same)
     if not found.comparable:
         return found
-    work = _Work(left, right, where, without, pace or Pace(), on_rows, found, exactness)
+    work = _Work(left, right, where, without, pace, on_rows, found, exactness)
     match mode:
         case VerifyMode.FULL:
             if subset or exactness is not Exactness.BITS or not _same_digests(work):
@@ -101,6 +117,8 @@ def verify(
             _by_sample(work, sample)
         case VerifyMode.NONE:
             raise InvalidInput("to verify nothing is not to verify")
+    if where is not None and not found.rows[0]:
+        found.notes.append(pace.call(partial(check_matched, left, where)))
     if queries and same and not (subset or without or where is not None):
         found.parity = search_parity(left, right, queries, work.pace)
     return found

@@ -15,7 +15,7 @@ from vstore_milvus._async._run import compute
 from vstore_milvus._async.reading import ANSWER_BYTES
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
-from vstore_milvus.foreign import Schema, token
+from vstore_milvus.foreign import Schema, known_by, token
 from vstore_milvus.schema import searching, token_of
 
 __all__ = ["AsyncMilvusForeign"]
@@ -43,16 +43,19 @@ class AsyncMilvusForeign:
         return sorted(found)
 
     async def propose(self, name: str, layout: str | None) -> Mapping:
-        return (await self._schema(name)).proposal(layout)
+        return (await self._schema(name))[1].proposal(layout)
 
     async def open(self, name: str, mapping: Mapping) -> AsyncMilvusForeignCollection:
-        schema = await self._schema(name)
+        described, schema = await self._schema(name)
+        partitions = await self._session.call(self._client.list_partitions, name)
+        aliases = (await self._session.call(self._client.list_aliases, name)).get("aliases") or []
+        schema = known_by(schema, described, partitions, aliases)
         full, info = schema.complete(mapping)
         # what is not loaded cannot be read; loading what is loaded costs a millisecond
         await self._session.call(self._client.load_collection, name)
         return AsyncMilvusForeignCollection(self._session, schema, full, info)
 
-    async def _schema(self, name: str) -> Schema:
+    async def _schema(self, name: str) -> tuple[dict[str, Any], Schema]:
         check_plain(name)
         described = await self._session.call(self._client.describe_collection, name)
         if token_of(described):
@@ -62,7 +65,7 @@ class AsyncMilvusForeign:
             found = await self._session.call(self._client.describe_index, name, one)
             if found:
                 index[found["field_name"]] = found
-        return Schema.read(described, index)
+        return described, Schema.read(described, index)
 
 
 class AsyncMilvusForeignCollection:

@@ -16,7 +16,7 @@ from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.reading import ANSWER_BYTES
 from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW
-from vstore_milvus.foreign import Schema, token
+from vstore_milvus.foreign import Schema, known_by, token
 from vstore_milvus.schema import searching, token_of
 
 __all__ = ["MilvusForeign"]
@@ -44,16 +44,19 @@ class MilvusForeign:
         return sorted(found)
 
     def propose(self, name: str, layout: str | None) -> Mapping:
-        return (self._schema(name)).proposal(layout)
+        return (self._schema(name))[1].proposal(layout)
 
     def open(self, name: str, mapping: Mapping) -> MilvusForeignCollection:
-        schema = self._schema(name)
+        described, schema = self._schema(name)
+        partitions = self._session.call(self._client.list_partitions, name)
+        aliases = (self._session.call(self._client.list_aliases, name)).get("aliases") or []
+        schema = known_by(schema, described, partitions, aliases)
         full, info = schema.complete(mapping)
         # what is not loaded cannot be read; loading what is loaded costs a millisecond
         self._session.call(self._client.load_collection, name)
         return MilvusForeignCollection(self._session, schema, full, info)
 
-    def _schema(self, name: str) -> Schema:
+    def _schema(self, name: str) -> tuple[dict[str, Any], Schema]:
         check_plain(name)
         described = self._session.call(self._client.describe_collection, name)
         if token_of(described):
@@ -63,7 +66,7 @@ class MilvusForeign:
             found = self._session.call(self._client.describe_index, name, one)
             if found:
                 index[found["field_name"]] = found
-        return Schema.read(described, index)
+        return described, Schema.read(described, index)
 
 
 class MilvusForeignCollection:

@@ -17,9 +17,10 @@ from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, 
 from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_pgvector import embedded
 from vstore_pgvector._async._run import run_blocking
+from vstore_pgvector._async.borrowed import AsyncBorrowedSession
 from vstore_pgvector._async.collection import AsyncPGCollection
 from vstore_pgvector._async.foreign import AsyncPGForeign
-from vstore_pgvector._async.session import AsyncBorrowedSession, AsyncPoolSession, AsyncSession
+from vstore_pgvector._async.session import AsyncPoolSession, AsyncSession
 from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
 from vstore_pgvector.config import Config
 from vstore_pgvector.errors import translate
@@ -39,7 +40,7 @@ async def connect(config: Config) -> AsyncPGAdapter:
             folder = config.folder
             conninfo = await acquire(lambda: embedded.start(folder), lambda _: embedded.release(folder))
         try:
-            session = AsyncPoolSession(conninfo, config.pool_size, config.timeout)
+            session = AsyncPoolSession(conninfo, config.pool_size, config.timeout, prepare=config.prepare)
             await session.open()
             return AsyncPGAdapter(session, config)
         except BaseException:
@@ -48,6 +49,7 @@ async def connect(config: Config) -> AsyncPGAdapter:
             raise
     except (psycopg.Error, OSError) as error:
         kind = translate(error)
+        kind.__cause__ = error
         kind.redact(config.secrets)
         raise kind from error
 
@@ -59,7 +61,7 @@ async def borrow(client: object, config: Config) -> AsyncPGAdapter:
             f"{type(client).__qualname__} is no connection or pool of psycopg for this form of connect",
             hint="vstore.connect takes Connection and ConnectionPool, vstore.aio.connect their async forms too.",
         )
-    session = AsyncBorrowedSession(client, config.timeout)
+    session = AsyncBorrowedSession(client, config.timeout, prepare=config.prepare)
     try:
         await session.probe()
         return AsyncPGAdapter(session, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -15,7 +16,17 @@ from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
-from vstore_pgvector.catalogue import COLUMNS, INDEXES, KEYS, LANGCHAIN_COLLECTIONS, LANGCHAIN_RECORDS, NAMES, Column
+from vstore_pgvector.catalogue import (
+    COLUMNS,
+    HEIRS,
+    INDEXES,
+    KEYS,
+    LANGCHAIN_COLLECTIONS,
+    LANGCHAIN_RECORDS,
+    NAMES,
+    SEARCH_PATH,
+    Column,
+)
 from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
@@ -34,25 +45,30 @@ class AsyncPGForeign:
         self._session = session
         self._schema = schema
 
-    @property
-    def _schemas(self) -> list[str]:
-        """Where tables are looked for: applications put theirs into ``public``."""
-        return list(dict.fromkeys([self._schema, "public"]))
+    async def _schemas(self) -> list[str]:
+        """Where tables are looked for: applications put theirs into ``public``, or on their search path."""
+        path = [row[0] for row in await self._fetch(SEARCH_PATH, ())]
+        path += (await self._fetch("select current_schemas(false)::text[]", ()))[0][0]
+        return list(dict.fromkeys([self._schema, "public", *path]))
 
     async def names(self) -> list[str]:
-        found = {row[0] for schema in self._schemas for row in await self._fetch(NAMES, (schema,))}
+        found: set[str] = set()
+        for schema in await self._schemas():
+            found |= {row[0] for row in await self._fetch(NAMES, (schema,))}
+            found |= {name for _, name in await self._rows_of(schema, LANGCHAIN_COLLECTIONS, "uuid::text, name")}
         own = {f"collection_{number}" for number, _ in await self._own()}
         return sorted(found - own)
 
     async def propose(self, name: str, layout: str | None) -> Mapping:
         await self._refuse_own(name)
+        schemas = await self._schemas()
         if layout in (None, "langchain"):
-            for schema in self._schemas:
+            for schema in schemas:
                 if (number := await self._langchain(schema, name)) is not None:
                     return await self._proposed(name, layout, (schema, LANGCHAIN_RECORDS), number)
         tables = [name, f"data_{name.lower()}"] if layout in (None, "llamaindex") else [name]  # LlamaIndex's prefix
         for table in tables:
-            for schema in self._schemas:
+            for schema in schemas:
                 if await self._columns((schema, table)):
                     return await self._proposed(name, layout, (schema, table), None)
         raise NotFound(f"there is no table {name!r}", hint="list_foreign_collections() names those with vectors.")
@@ -60,20 +76,50 @@ class AsyncPGForeign:
     async def _proposed(self, name: str, layout: str | None, place: tuple[str, str], collection: str | None) -> Mapping:
         indexed = bool(await self._fetch(INDEXES, place))
         columns, keys = await self._columns(place), await self._keys(place)
-        mapping = proposal(name, layout, columns, keys, collection, indexed=indexed)
+        custom = collection is not None and await self._custom(place, columns, collection)
+        mapping = proposal(name, layout, columns, keys, collection, custom=custom, indexed=indexed)
         return mapping if place == (self._schema, name) else replace(mapping, table=place)
 
     async def open(self, name: str, mapping: Mapping) -> AsyncPGForeignCollection:
         await self._refuse_own(name)
-        place = (self._schema, *(mapping.table or (name,)))[-2:]
-        columns = await self._columns(place)
+        place, columns = await self._found(mapping.table or (name,))
         indexes = [(row[0], row[1], row[2], row[3]) for row in await self._fetch(INDEXES, place)]
-        table = Table(name, self._schema, mapping, columns, await self._keys(place), indexes)
+        heirs = [row[0] for row in await self._fetch(HEIRS, place)]
+        table = Table(name, place, mapping, columns, await self._keys(place), indexes, heirs)
         first = None
         if table.dimension is None and mapping.dimension is None:
             rows = await self._fetch(*table.first_dimension())
             first = rows[0][0] if rows else None
-        return AsyncPGForeignCollection(self._session, table, table.complete(first))
+        info = table.complete(first, await self._metadata(place, mapping))
+        return AsyncPGForeignCollection(self._session, table, info)
+
+    async def _found(self, table: tuple[str, ...]) -> tuple[tuple[str, str], list[Column]]:
+        """The schema and name of a table, and its columns."""
+        schemas = [table[0]] if len(table) == 2 else await self._schemas()
+        for schema in schemas:
+            if columns := await self._columns((schema, table[-1])):
+                return (schema, table[-1]), columns
+        raise NotFound(
+            f"there is no table {table[-1]!r} in {', '.join(map(repr, schemas))}",
+            hint="list_foreign_collections() names those with vectors.",
+        )
+
+    async def _custom(self, place: tuple[str, str], columns: Sequence[Column], collection: str) -> bool:
+        """Whether each row of a collection of langchain_community's has an id of its own in ``custom_id``."""
+        if "custom_id" not in {column.name for column in columns}:
+            return False
+        table = quoted(*place).replace("%", "%%")
+        statement = f"select count(*) = count(distinct custom_id) from {table} where collection_id::text = %s"
+        return bool((await self._fetch(statement, (collection,)))[0][0])
+
+    async def _metadata(self, place: tuple[str, str], mapping: Mapping) -> dict[str, Any]:
+        """The collection's own metadata, which LangChain keeps in another table."""
+        if place[1] != LANGCHAIN_RECORDS or set(mapping.only) != {"collection_id"}:
+            return {}
+        kept = await self._rows_of(place[0], LANGCHAIN_COLLECTIONS, "uuid::text, cmetadata::text")
+        text = dict(kept).get(mapping.only["collection_id"])
+        found = None if text is None else json.loads(text)
+        return found if isinstance(found, dict) else {}
 
     async def _columns(self, place: tuple[str, ...]) -> list[Column]:
         return [Column(*row) for row in await self._fetch(COLUMNS, place)]

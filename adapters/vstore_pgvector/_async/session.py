@@ -6,22 +6,32 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from threading import Lock as ThreadLock
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from vstore_pgvector._async._run import AsyncBoundedConnection, Lock, finishing, patient, sleep
+from vstore_pgvector._async._run import AsyncBoundedConnection, finishing, sleep
 from vstore_pgvector.errors import connection_lost
-from vstore_pgvector.server import DEFAULT_SEARCH, PROBE, SEARCH, Server, search_path, session_settings, set_config
+from vstore_pgvector.logs import POOL_NAME, keep_quiet
+from vstore_pgvector.server import (
+    DEFAULT_SEARCH,
+    OWN_PROCESS,
+    PROBE,
+    SEARCH,
+    Server,
+    begin,
+    search_path,
+    session_settings,
+    set_config,
+)
 from vstore_pgvector.waiting import GRACE, readable, register
 
-__all__ = ["AsyncBorrowedSession", "AsyncPoolSession", "AsyncSession"]
+__all__ = ["AsyncPoolSession", "AsyncSession"]
 
 T = TypeVar("T")
 
@@ -45,8 +55,8 @@ class AsyncSession(ABC):
         """The client underneath."""
 
     @abstractmethod
-    def connection(self) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
-        """A connection for one piece of work."""
+    def connection(self, *, transaction: bool = False) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
+        """A connection for one piece of work, within one transaction if that is asked for."""
 
     @abstractmethod
     def cursor(self, connection: AsyncConnection[Any]) -> AsyncCursor[tuple[Any, ...]]:
@@ -95,6 +105,11 @@ class AsyncSession(ABC):
         await cursor.execute(statement.encode(), params, prepare=prepare)
         return cursor.rowcount
 
+    async def _search_locally(self, connection: AsyncConnection[Any], ef: int, probes: int) -> None:
+        """Puts search settings in force in a transaction that began with the default ones."""
+        if (ef, probes) != DEFAULT_SEARCH:
+            await self.fetch(connection, SEARCH.format(local="true"), (str(ef), str(probes)))
+
     async def read(self, work: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
         """Runs a read; once more, on another connection, where the first one turns out to be lost."""
         try:
@@ -120,11 +135,8 @@ class AsyncSession(ABC):
         while True:
             attempt += 1
             try:
-                async with self.connection() as connection:
-                    if single and connection.autocommit:
-                        return await work(connection)
-                    async with connection.transaction():
-                        return await work(connection)
+                async with self.connection(transaction=not single) as connection:
+                    return await work(connection)
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 if attempt == _MAX_CONFLICTS or monotonic() > end:
                     raise
@@ -132,12 +144,19 @@ class AsyncSession(ABC):
 
 
 class AsyncPoolSession(AsyncSession):
-    """A pool of connections of our own, in autocommit mode, with every setting made once a connection."""
+    """A pool of connections of our own, in autocommit mode.
 
-    def __init__(self, conninfo: dict[str, str | int], size: int, timeout: float) -> None:
+    A connection to the server itself is *steady*: every statement on it meets the same session, on which settings are
+    made once and statements stay prepared. Behind a pooler such as PgBouncer the next transaction may meet another
+    session, which other programs use as well: there nothing outlives a transaction.
+    """
+
+    def __init__(self, conninfo: dict[str, str | int], size: int, timeout: float, *, prepare: bool) -> None:
         super().__init__(timeout)
+        keep_quiet()
         self._conninfo = conninfo
         self._size = size
+        self._prepare = prepare
         self._busy = 0
         self._busy_lock = ThreadLock()
         self._pool: AsyncConnectionPool[AsyncBoundedConnection] = AsyncConnectionPool(
@@ -148,7 +167,7 @@ class AsyncPoolSession(AsyncSession):
             open=False,
             configure=self._configure,
             timeout=timeout,
-            name="vstore",
+            name=POOL_NAME,
         )
 
     @property
@@ -160,6 +179,10 @@ class AsyncPoolSession(AsyncSession):
         connection = await self._connect_plain()
         try:
             self.server = Server.from_row((await self.fetch(connection, PROBE))[0])
+            await self._configure(connection)
+            if not connection.steady:
+                async with self._transaction(connection):  # which a pooler by statements refuses
+                    pass
         finally:
             await connection.close()
         await self._pool.open()
@@ -172,7 +195,9 @@ class AsyncPoolSession(AsyncSession):
 
     async def search(self, connection: AsyncConnection[Any], ef: int, probes: int) -> None:
         assert isinstance(connection, AsyncBoundedConnection)
-        if connection.searching != (ef, probes):
+        if not connection.steady:
+            await self._search_locally(connection, ef, probes)
+        elif connection.searching != (ef, probes):
             connection.searching = None
             await connection.execute(SEARCH.format(local="false"), (str(ef), str(probes)))
             connection.searching = (ef, probes)
@@ -189,12 +214,16 @@ class AsyncPoolSession(AsyncSession):
             connection.patience = self._timeout + GRACE
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+    async def connection(self, *, transaction: bool = False) -> AsyncIterator[AsyncConnection[Any]]:
         connection, pooled = await self._take()
         with self._busy_lock:
             self._busy += 1
         try:
-            yield connection
+            if connection.steady and not transaction:
+                yield connection
+            else:
+                async with self._transaction(connection):
+                    yield connection
         finally:
             with self._busy_lock:
                 self._busy -= 1
@@ -202,6 +231,19 @@ class AsyncPoolSession(AsyncSession):
                 await finishing(self._pool.putconn, connection)
             else:
                 await connection.close()
+
+    @asynccontextmanager
+    async def _transaction(self, connection: AsyncBoundedConnection) -> AsyncIterator[None]:
+        """One transaction, which behind a pooler begins with every setting: in one message."""
+        await connection.execute(b"begin" if connection.steady else begin(self.server, self._timeout).encode())
+        try:
+            yield
+        except BaseException:
+            if not connection.closed:
+                with suppress(psycopg.Error):  # what went wrong first is told
+                    await connection.rollback()
+            raise
+        await connection.commit()
 
     async def _take(self) -> tuple[AsyncBoundedConnection, bool]:
         """A connection that is alive, and whether it goes back to the pool."""
@@ -245,53 +287,12 @@ class AsyncPoolSession(AsyncSession):
     async def _configure(self, connection: AsyncBoundedConnection) -> None:
         connection.patience = self._timeout + GRACE
         register(connection)
-        settings = session_settings(self.server, self._timeout) | {"search_path": search_path(self.server)}
-        await connection.execute(*set_config(settings, local=False))
-        connection.searching = DEFAULT_SEARCH
-
-
-class AsyncBorrowedSession(AsyncSession):
-    """A connection or pool of the application's: what is set on it ends with the transaction of each call.
-
-    In a transaction that the application has open a call takes part, and is kept or undone with it.
-    """
-
-    def __init__(self, client: AsyncConnection[Any] | AsyncConnectionPool[Any], timeout: float) -> None:
-        super().__init__(timeout)
-        self._client = client
-        self._lock = Lock()  # one connection serves one piece of work at a time
-
-    @property
-    def native(self) -> AsyncConnection[Any] | AsyncConnectionPool[Any]:
-        return self._client
-
-    async def close(self) -> None:
-        pass
-
-    def cursor(self, connection: AsyncConnection[Any]) -> AsyncCursor[tuple[Any, ...]]:
-        cursor = AsyncCursor(connection, row_factory=tuple_row)
-        register(cursor)
-        return cursor
-
-    async def search(self, connection: AsyncConnection[Any], ef: int, probes: int) -> None:
-        await self.fetch(connection, SEARCH.format(local="true"), (str(ef), str(probes)))
-
-    @asynccontextmanager
-    async def unhurried(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
-        yield  # its owner chose the timeout with which we may hold it
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
-        if isinstance(self._client, AsyncConnection):
-            async with self._lock, self._prepared(self._client) as connection:
-                yield connection
+        # Before anything is set, which would reach other programs: a pooler invents the number that it gives a client.
+        rows = await self.fetch(connection, OWN_PROCESS, prepare=False)
+        connection.steady = self._prepare and rows[0][0] == connection.info.backend_pid
+        if connection.steady:
+            settings = session_settings(self.server, self._timeout) | {"search_path": search_path(self.server)}
+            await connection.execute(*set_config(settings, local=False))
+            connection.searching = DEFAULT_SEARCH
         else:
-            async with self._client.connection(self._timeout) as pooled, self._prepared(pooled) as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def _prepared(self, connection: AsyncConnection[Any]) -> AsyncIterator[AsyncConnection[Any]]:
-        async with patient(connection, self._timeout + GRACE), connection.transaction():
-            if hasattr(self, "server"):
-                await self.fetch(connection, *set_config(session_settings(self.server, self._timeout), local=True))
-            yield connection
+            connection.prepare_threshold = None

@@ -42,10 +42,12 @@ class BoundedConnection(Connection[tuple[Any, ...]]):
     Attributes:
         patience: Seconds; infinite until set.
         searching: The search settings in force on it, as ``set_config`` was last told.
+        steady: Whether all its statements meet one session of the server.
     """
 
     patience: float = float("inf")
     searching: tuple[int, int] | None = None
+    steady: bool = False
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         """Consumes a generator of psycopg."""

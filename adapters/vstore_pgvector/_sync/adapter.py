@@ -18,9 +18,10 @@ from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, 
 from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_pgvector import embedded
 from vstore_pgvector._sync._run import run_blocking
+from vstore_pgvector._sync.borrowed import BorrowedSession
 from vstore_pgvector._sync.collection import PGCollection
 from vstore_pgvector._sync.foreign import PGForeign
-from vstore_pgvector._sync.session import BorrowedSession, PoolSession, Session
+from vstore_pgvector._sync.session import PoolSession, Session
 from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
 from vstore_pgvector.config import Config
 from vstore_pgvector.errors import translate
@@ -40,7 +41,7 @@ def connect(config: Config) -> PGAdapter:
             folder = config.folder
             conninfo = acquire(lambda: embedded.start(folder), lambda _: embedded.release(folder))
         try:
-            session = PoolSession(conninfo, config.pool_size, config.timeout)
+            session = PoolSession(conninfo, config.pool_size, config.timeout, prepare=config.prepare)
             session.open()
             return PGAdapter(session, config)
         except BaseException:
@@ -49,6 +50,7 @@ def connect(config: Config) -> PGAdapter:
             raise
     except (psycopg.Error, OSError) as error:
         kind = translate(error)
+        kind.__cause__ = error
         kind.redact(config.secrets)
         raise kind from error
 
@@ -60,7 +62,7 @@ def borrow(client: object, config: Config) -> PGAdapter:
             f"{type(client).__qualname__} is no connection or pool of psycopg for this form of connect",
             hint="vstore.connect takes Connection and ConnectionPool, vstore.aio.connect their async forms too.",
         )
-    session = BorrowedSession(client, config.timeout)
+    session = BorrowedSession(client, config.timeout, prepare=config.prepare)
     try:
         session.probe()
         return PGAdapter(session, config)

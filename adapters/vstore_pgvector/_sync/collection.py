@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import numpy as np
 import psycopg
 from psycopg import Connection
 
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
-from vstore.scores import distances, scores
-from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Metric, Records, Search, VectorArray
+from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Records, Search, VectorArray
 from vstore_pgvector._sync._run import compute
+from vstore_pgvector._sync.nearest import Nearest
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
 from vstore_pgvector.codec import (
@@ -24,11 +23,8 @@ from vstore_pgvector.codec import (
     Encoded,
     copy_rows,
     decode,
-    decode_vectors,
     encode,
     pack_texts,
-    pack_vector,
-    pack_vectors,
 )
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
@@ -47,7 +43,6 @@ _IDS_AT_ONCE: Final = 10_000
 _COPY_FROM: Final = 500
 _COPY_PART: Final = 500
 _COPY_ROWS: Final = 10_000  # of one statement, which must end within the timeout
-_QUERIES_AT_ONCE: Final = 100
 
 
 class PGCollection:
@@ -59,6 +54,7 @@ class PGCollection:
         self._number = number
         self._info = info
         self._sql = Statements(table, info.metric)
+        self._nearest = Nearest(session, self._sql, info)
         self._rows = batch_rows(info)
 
     @property
@@ -126,22 +122,13 @@ class PGCollection:
         whole = exact or isinstance(self._info.index, Flat)
         settings = self._search_settings(search)
 
-        def work(connection: Connection[Any]) -> list[list[Row]]:
-            if not whole:
-                self._session.search(connection, *settings)
-            found = self._nearest(connection, vectors, k, condition, include, exact=whole)
-            # Too few: there are no more, or the index scan gave up. An exact query tells.
-            short = [] if whole else [place for place, rows in enumerate(found) if len(rows) < k]
-            if short:
-                again = self._nearest(connection, vectors[short], k, condition, include, exact=True)
-                for place, rows in zip(short, again, strict=True):
-                    found[place] = rows
-            if self._info.metric is Metric.DOT:
-                for vector, rows in zip(vectors, found, strict=True):
-                    self._correct(connection, vector, rows)
-            return found
+        def work(connection: Connection[Any]) -> list[Hits]:
+            if whole:
+                return self._nearest.exact(connection, vectors, k, condition, include)
+            self._session.search(connection, *settings)
+            return self._nearest.approximate(connection, vectors, k, condition, include)
 
-        return [self._hits(rows, include) for rows in self._session.read(work)]
+        return self._session.read(work)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
@@ -262,59 +249,3 @@ class PGCollection:
             case Flat():
                 pass
         return ef, probes
-
-    def _nearest(
-        self,
-        connection: Connection[Any],
-        vectors: VectorArray,
-        k: int,
-        condition: Condition | None,
-        include: Include,
-        *,
-        exact: bool,
-    ) -> list[list[Row]]:
-        """For each vector its rows: id, distance, number of the vector, its norm under dot, columns."""
-        text, params = (None, ()) if condition is None else (condition.sql, condition.params)
-        if len(vectors) == 1:
-            statement = self._sql.nearest(k, include, exact, text)
-            # With a condition the plan hangs on its values: psycopg must not keep one.
-            prepare = None if condition is None else False
-            rows = self._session.fetch(connection, statement, (pack_vector(vectors[0]), *params), prepare=prepare)
-            return [rows]
-        statement = self._sql.nearest_many(k, include, exact, text)
-        oid = self._session.server.vector_oid or 0
-        found: list[list[Row]] = [[] for _ in vectors]
-        for start in range(0, len(vectors), _QUERIES_AT_ONCE):
-            packed = pack_vectors(vectors[start : start + _QUERIES_AT_ONCE], oid)
-            for row in self._session.fetch(connection, statement, (packed, *params), prepare=False):
-                found[start + row[2] - 1].append(row)
-        return found
-
-    def _correct(self, connection: Connection[Any], vector: VectorArray, rows: list[Row]) -> None:
-        """Computes anew, in float64, the dot products of which float32 has lost too much to cancellation (MET-3)."""
-        norm = float(np.linalg.norm(vector.astype(np.float64)))
-        doubtful = {row[0]: place for place, row in enumerate(rows) if is_doubtful(row[1], norm * row[3])}
-        if doubtful:
-            packed = pack_texts(list(doubtful))
-            fetched = self._session.fetch(connection, self._sql.vectors, (packed,))
-            exact = distances(Metric.DOT, vector, decode_vectors([row[1] for row in fetched], len(vector)))
-            for (record_id, _), distance in zip(fetched, exact.tolist(), strict=True):
-                place = doubtful[record_id]
-                rows[place] = (record_id, distance, *rows[place][2:])
-
-    def _hits(self, rows: list[Row], include: Include) -> Hits:
-        rows.sort(key=_by_distance_and_id)
-        found = np.array([row[1] for row in rows], dtype=np.float64)
-        return Hits(decode(rows, include, self._info.dimension, start=3), found, scores(self._info.metric, found))
-
-
-def is_doubtful(distance: float, norms: float) -> bool:
-    """Whether a dot product in float32 of vectors whose norms multiply to ``norms`` may break MET-3.
-
-    Measured up to 16,000 dimensions its error stays below 7e-8 of the norms; four times that is allowed for.
-    """
-    return 2.8e-7 * norms > max(1e-6, 1e-5 * abs(distance))
-
-
-def _by_distance_and_id(row: Row) -> tuple[float, str]:
-    return row[1], row[0]

@@ -7,22 +7,32 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import Lock as ThreadLock
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import Connection, Cursor
-from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from vstore_pgvector._sync._run import BoundedConnection, Lock, finishing, patient, sleep
+from vstore_pgvector._sync._run import BoundedConnection, finishing, sleep
 from vstore_pgvector.errors import connection_lost
-from vstore_pgvector.server import DEFAULT_SEARCH, PROBE, SEARCH, Server, search_path, session_settings, set_config
+from vstore_pgvector.logs import POOL_NAME, keep_quiet
+from vstore_pgvector.server import (
+    DEFAULT_SEARCH,
+    OWN_PROCESS,
+    PROBE,
+    SEARCH,
+    Server,
+    begin,
+    search_path,
+    session_settings,
+    set_config,
+)
 from vstore_pgvector.waiting import GRACE, readable, register
 
-__all__ = ["BorrowedSession", "PoolSession", "Session"]
+__all__ = ["PoolSession", "Session"]
 
 T = TypeVar("T")
 
@@ -46,8 +56,8 @@ class Session(ABC):
         """The client underneath."""
 
     @abstractmethod
-    def connection(self) -> AbstractContextManager[Connection[Any]]:
-        """A connection for one piece of work."""
+    def connection(self, *, transaction: bool = False) -> AbstractContextManager[Connection[Any]]:
+        """A connection for one piece of work, within one transaction if that is asked for."""
 
     @abstractmethod
     def cursor(self, connection: Connection[Any]) -> Cursor[tuple[Any, ...]]:
@@ -96,6 +106,11 @@ class Session(ABC):
         cursor.execute(statement.encode(), params, prepare=prepare)
         return cursor.rowcount
 
+    def _search_locally(self, connection: Connection[Any], ef: int, probes: int) -> None:
+        """Puts search settings in force in a transaction that began with the default ones."""
+        if (ef, probes) != DEFAULT_SEARCH:
+            self.fetch(connection, SEARCH.format(local="true"), (str(ef), str(probes)))
+
     def read(self, work: Callable[[Connection[Any]], T]) -> T:
         """Runs a read; once more, on another connection, where the first one turns out to be lost."""
         try:
@@ -121,11 +136,8 @@ class Session(ABC):
         while True:
             attempt += 1
             try:
-                with self.connection() as connection:
-                    if single and connection.autocommit:
-                        return work(connection)
-                    with connection.transaction():
-                        return work(connection)
+                with self.connection(transaction=not single) as connection:
+                    return work(connection)
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 if attempt == _MAX_CONFLICTS or monotonic() > end:
                     raise
@@ -133,12 +145,19 @@ class Session(ABC):
 
 
 class PoolSession(Session):
-    """A pool of connections of our own, in autocommit mode, with every setting made once a connection."""
+    """A pool of connections of our own, in autocommit mode.
 
-    def __init__(self, conninfo: dict[str, str | int], size: int, timeout: float) -> None:
+    A connection to the server itself is *steady*: every statement on it meets the same session, on which settings are
+    made once and statements stay prepared. Behind a pooler such as PgBouncer the next transaction may meet another
+    session, which other programs use as well: there nothing outlives a transaction.
+    """
+
+    def __init__(self, conninfo: dict[str, str | int], size: int, timeout: float, *, prepare: bool) -> None:
         super().__init__(timeout)
+        keep_quiet()
         self._conninfo = conninfo
         self._size = size
+        self._prepare = prepare
         self._busy = 0
         self._busy_lock = ThreadLock()
         self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
@@ -149,7 +168,7 @@ class PoolSession(Session):
             open=False,
             configure=self._configure,
             timeout=timeout,
-            name="vstore",
+            name=POOL_NAME,
         )
 
     @property
@@ -161,6 +180,10 @@ class PoolSession(Session):
         connection = self._connect_plain()
         try:
             self.server = Server.from_row((self.fetch(connection, PROBE))[0])
+            self._configure(connection)
+            if not connection.steady:
+                with self._transaction(connection):  # which a pooler by statements refuses
+                    pass
         finally:
             connection.close()
         self._pool.open()
@@ -173,7 +196,9 @@ class PoolSession(Session):
 
     def search(self, connection: Connection[Any], ef: int, probes: int) -> None:
         assert isinstance(connection, BoundedConnection)
-        if connection.searching != (ef, probes):
+        if not connection.steady:
+            self._search_locally(connection, ef, probes)
+        elif connection.searching != (ef, probes):
             connection.searching = None
             connection.execute(SEARCH.format(local="false"), (str(ef), str(probes)))
             connection.searching = (ef, probes)
@@ -190,12 +215,16 @@ class PoolSession(Session):
             connection.patience = self._timeout + GRACE
 
     @contextmanager
-    def connection(self) -> Iterator[Connection[Any]]:
+    def connection(self, *, transaction: bool = False) -> Iterator[Connection[Any]]:
         connection, pooled = self._take()
         with self._busy_lock:
             self._busy += 1
         try:
-            yield connection
+            if connection.steady and not transaction:
+                yield connection
+            else:
+                with self._transaction(connection):
+                    yield connection
         finally:
             with self._busy_lock:
                 self._busy -= 1
@@ -203,6 +232,19 @@ class PoolSession(Session):
                 finishing(self._pool.putconn, connection)
             else:
                 connection.close()
+
+    @contextmanager
+    def _transaction(self, connection: BoundedConnection) -> Iterator[None]:
+        """One transaction, which behind a pooler begins with every setting: in one message."""
+        connection.execute(b"begin" if connection.steady else begin(self.server, self._timeout).encode())
+        try:
+            yield
+        except BaseException:
+            if not connection.closed:
+                with suppress(psycopg.Error):  # what went wrong first is told
+                    connection.rollback()
+            raise
+        connection.commit()
 
     def _take(self) -> tuple[BoundedConnection, bool]:
         """A connection that is alive, and whether it goes back to the pool."""
@@ -246,53 +288,12 @@ class PoolSession(Session):
     def _configure(self, connection: BoundedConnection) -> None:
         connection.patience = self._timeout + GRACE
         register(connection)
-        settings = session_settings(self.server, self._timeout) | {"search_path": search_path(self.server)}
-        connection.execute(*set_config(settings, local=False))
-        connection.searching = DEFAULT_SEARCH
-
-
-class BorrowedSession(Session):
-    """A connection or pool of the application's: what is set on it ends with the transaction of each call.
-
-    In a transaction that the application has open a call takes part, and is kept or undone with it.
-    """
-
-    def __init__(self, client: Connection[Any] | ConnectionPool[Any], timeout: float) -> None:
-        super().__init__(timeout)
-        self._client = client
-        self._lock = Lock()  # one connection serves one piece of work at a time
-
-    @property
-    def native(self) -> Connection[Any] | ConnectionPool[Any]:
-        return self._client
-
-    def close(self) -> None:
-        pass
-
-    def cursor(self, connection: Connection[Any]) -> Cursor[tuple[Any, ...]]:
-        cursor = Cursor(connection, row_factory=tuple_row)
-        register(cursor)
-        return cursor
-
-    def search(self, connection: Connection[Any], ef: int, probes: int) -> None:
-        self.fetch(connection, SEARCH.format(local="true"), (str(ef), str(probes)))
-
-    @contextmanager
-    def unhurried(self, connection: Connection[Any]) -> Iterator[None]:
-        yield  # its owner chose the timeout with which we may hold it
-
-    @contextmanager
-    def connection(self) -> Iterator[Connection[Any]]:
-        if isinstance(self._client, Connection):
-            with self._lock, self._prepared(self._client) as connection:
-                yield connection
+        # Before anything is set, which would reach other programs: a pooler invents the number that it gives a client.
+        rows = self.fetch(connection, OWN_PROCESS, prepare=False)
+        connection.steady = self._prepare and rows[0][0] == connection.info.backend_pid
+        if connection.steady:
+            settings = session_settings(self.server, self._timeout) | {"search_path": search_path(self.server)}
+            connection.execute(*set_config(settings, local=False))
+            connection.searching = DEFAULT_SEARCH
         else:
-            with self._client.connection(self._timeout) as pooled, self._prepared(pooled) as connection:
-                yield connection
-
-    @contextmanager
-    def _prepared(self, connection: Connection[Any]) -> Iterator[Connection[Any]]:
-        with patient(connection, self._timeout + GRACE), connection.transaction():
-            if hasattr(self, "server"):
-                self.fetch(connection, *set_config(session_settings(self.server, self._timeout), local=True))
-            yield connection
+            connection.prepare_threshold = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import uuid4
 
 from qdrant_client import AsyncQdrantClient, models
 
@@ -16,7 +16,7 @@ from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant._async._run import Closer
 from vstore_qdrant._async.foreign import AsyncQdrantForeign
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
-from vstore_qdrant.codec import INFO, Fields, Found, Payload, Points, stacked
+from vstore_qdrant.codec import INFO, STAMP, Fields, Found, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.models import check_path, client_filter, collection_settings, search_params
@@ -37,15 +37,12 @@ class AsyncClientDatabase:
         guard: Entered around every call: local mode is corrupted by a second thread, and so has a lock.
         closer: What ``close`` does.
         local: Whether it is local mode, which has neither indexes nor settings of a search.
-        drops: How often each name was deleted: Qdrant knows a collection by its name only, and a handle of one that was
-            deleted must not meet the next of the same name.
     """
 
     client: AsyncQdrantClient
     guard: Callable[[], AbstractContextManager[Any]]
     closer: Closer
     local: bool
-    drops: Counter[str] = field(default_factory=Counter)
 
     @property
     def native(self) -> AsyncQdrantClient:
@@ -58,14 +55,14 @@ class AsyncClientDatabase:
     async def create(self, info: CollectionInfo) -> AsyncClientTable:
         with self.guard(), guarded():
             await self.client.create_collection(
-                info.name, metadata={INFO: info_to_json(info)}, **collection_settings(info)
+                info.name, metadata={INFO: info_to_json(info), STAMP: uuid4().hex}, **collection_settings(info)
             )
         return await self.open(info.name)
 
     async def open(self, name: str) -> AsyncClientTable:
         found = await self._described(name)
-        text = _info_text(found)
-        if text is None:
+        identity = _identity(found)
+        if identity is None:
             raise Mismatch(
                 f"{name!r} exists, but vstore did not create it",
                 hint="Work on it through store.native, or copy it into a new collection.",
@@ -75,9 +72,7 @@ class AsyncClientDatabase:
                 await self.client.create_payload_index(
                     name, "terms", field_schema=models.PayloadSchemaType.KEYWORD, wait=True
                 )
-        return AsyncClientTable(
-            self.client, self.guard, info_from_json(name, text), self.local, self.drops, self.drops[name]
-        )
+        return AsyncClientTable(self.client, self.guard, info_from_json(name, identity[0]), identity, self.local)
 
     async def _described(self, name: str) -> models.CollectionInfo:
         check_path(name)
@@ -90,7 +85,7 @@ class AsyncClientDatabase:
         out: list[str] = []
         for one in found.collections:
             try:
-                if _info_text(await self._described(one.name)) is not None:
+                if _identity(await self._described(one.name)) is not None:
                     out.append(one.name)
             except NotFound:  # deleted since
                 continue
@@ -101,57 +96,79 @@ class AsyncClientDatabase:
         with self.guard(), guarded():
             if not await self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
-            self.drops[name] += 1
 
     async def rename(self, name: str, new: str) -> None:
         raise Unsupported("Qdrant does not rename collections")  # the capability says so before
 
     async def ping(self) -> None:
         with self.guard(), guarded():
-            await self.client.info()
+            await self.client.get_collections()  # what tells its version asks for no key
 
     async def close(self) -> None:
         with self.guard():
             await self.closer()
 
 
-def _info_text(found: models.CollectionInfo) -> str | None:
-    text = (found.config.metadata or {}).get(INFO)
-    return text if isinstance(text, str) else None
+def _identity(found: models.CollectionInfo) -> tuple[str, str] | None:
+    """What a collection is, and the stamp of its creation; None where vstore did not create it."""
+    metadata = found.config.metadata or {}
+    text, stamp = metadata.get(INFO), metadata.get(STAMP, "")  # those of earlier versions have no stamp
+    return (text, stamp) if isinstance(text, str) and isinstance(stamp, str) else None
 
 
 @dataclass(frozen=True, slots=True)
 class AsyncClientTable:
     """Implements ``AsyncTable``. Every write waits until it is applied.
 
+    Qdrant knows a collection by its name only. So each request comes with another, which reads the stamp of whatever
+    has the name: before a write, so that it does not go into the next collection of the name, and behind a read: what
+    is still there then was there all along.
+
     Attributes:
         client: The client.
         guard: As in ``AsyncClientDatabase``.
         info: What the collection is.
-        local: Likewise.
-        drops: Likewise.
-        number: How often its name had been deleted when it was opened.
+        identity: The same as its metadata has it, and its stamp.
+        local: As in ``AsyncClientDatabase``.
         indexed: The numbers for which an index was asked.
     """
 
     client: AsyncQdrantClient
     guard: Callable[[], AbstractContextManager[Any]]
     info: CollectionInfo
+    identity: tuple[str, str]
     local: bool
-    drops: Counter[str]
-    number: int
     indexed: set[str] = field(default_factory=set)
 
     @property
     def native(self) -> AsyncQdrantClient:
         return self.client
 
-    @contextmanager
-    def _using(self) -> Iterator[None]:
-        with self.guard(), guarded():
-            if self.drops[self.info.name] != self.number:
-                raise NotFound("the collection was deleted")
-            yield
+    async def _check(self) -> None:
+        with guarded():
+            found = await self.client.get_collection(self.info.name)
+        if _identity(found) != self.identity:
+            raise NotFound(
+                "the collection was deleted, and another one has its name", hint="get_collection() opens that one."
+            )
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
+        with self.guard():
+            try:
+                with guarded():
+                    yield
+            except BackendError:  # one of another dimension refuses the vectors
+                await self._check()
+                raise
+            await self._check()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        with self.guard():
+            await self._check()
+            with guarded():
+                yield
 
     async def _chosen(self, condition: Condition) -> models.Filter:
         """A condition as a filter, with an index on every number it compares.
@@ -160,12 +177,16 @@ class AsyncClientTable:
         request may last, the filter is asked for all the same.
         """
         for name in sorted(number_fields(condition) - self.indexed if not self.local else ()):
-            with suppress(AuthenticationFailed, BackendError, Timeout), self._using():
-                await self.client.create_payload_index(
-                    self.info.name, name, field_schema=models.PayloadSchemaType.FLOAT, wait=True
-                )
+            with suppress(AuthenticationFailed, BackendError, Timeout):
+                await self._make_index(name)
             self.indexed.add(name)
         return client_filter(condition)
+
+    async def _make_index(self, name: str) -> None:
+        async with self._writing():
+            await self.client.create_payload_index(
+                self.info.name, name, field_schema=models.PayloadSchemaType.FLOAT, wait=True
+            )
 
     @property
     def rows(self) -> int:
@@ -174,16 +195,8 @@ class AsyncClientTable:
     async def upsert(self, points: Points) -> None:
         # not validated, as every number of every vector would be
         batch = models.Batch.model_construct(ids=points.ids, vectors=points.vectors.tolist(), payloads=points.payloads)
-        with self._using():
+        async with self._writing():
             await self.client.upsert(self.info.name, batch, wait=True, ordering=_ORDERING)
-
-    async def overwrite(self, ids: Sequence[str], payloads: Sequence[Payload]) -> None:
-        steps = [
-            models.OverwritePayloadOperation(overwrite_payload=models.SetPayload(payload=payload, points=[i]))
-            for i, payload in zip(ids, payloads, strict=True)
-        ]
-        with self._using():
-            await self.client.batch_update_points(self.info.name, steps, wait=True, ordering=_ORDERING)
 
     async def delete(self, ids: Sequence[str]) -> None:
         await self._delete(models.PointIdsList(points=list(ids)))
@@ -197,16 +210,16 @@ class AsyncClientTable:
         await self._delete(models.FilterSelector(filter=everything))
 
     async def _delete(self, selector: models.PointIdsList | models.FilterSelector) -> None:
-        with self._using():
+        async with self._writing():
             await self.client.delete(self.info.name, selector, wait=True, ordering=_ORDERING)
 
     async def present(self, ids: Sequence[str]) -> list[str]:
-        with self._using():
+        async with self._reading():
             found = await self.client.retrieve(self.info.name, list(ids), with_payload=False, with_vectors=False)
         return [str(point.id) for point in found]
 
     async def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
-        with self._using():
+        async with self._reading():
             found = await self.client.retrieve(
                 self.info.name, list(ids), with_payload=list(fields.payload), with_vectors=fields.vectors
             )
@@ -217,7 +230,7 @@ class AsyncClientTable:
     ) -> list[Found]:
         chosen = None if condition is None else await self._chosen(condition)
         wanted = list(fields.payload)
-        with self._using():
+        async with self._reading():
             if self.local:  # which makes several copies of each request of a batch
                 answers = [
                     await self.client.query_points(
@@ -250,7 +263,7 @@ class AsyncClientTable:
         self, condition: Condition | None, limit: int, start: str | None, fields: Fields
     ) -> tuple[Found, str]:
         chosen = None if condition is None else await self._chosen(condition)
-        with self._using():
+        async with self._reading():
             found, _ = await self.client.scroll(
                 self.info.name,
                 scroll_filter=chosen,
@@ -263,7 +276,7 @@ class AsyncClientTable:
 
     async def count(self, condition: Condition | None) -> int:
         chosen = None if condition is None else await self._chosen(condition)
-        with self._using():
+        async with self._reading():
             return (await self.client.count(self.info.name, count_filter=chosen, exact=True)).count
 
     def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from qdrant_client import AsyncQdrantClient, models
@@ -17,6 +17,7 @@ from vstore_qdrant.codec import INFO
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (
     Dense,
+    Described,
     complete,
     is_one_of,
     native_id,
@@ -52,31 +53,47 @@ class AsyncQdrantForeign:
         out: list[str] = []
         for one in found.collections:
             try:
-                await self._vectors(one.name)
+                await self._described(one.name)
             except (Mismatch, NotFound):  # vstore's own, or deleted since
                 continue
             out.append(one.name)
         return sorted(out)
 
     async def propose(self, name: str, layout: str | None) -> Mapping:
-        vectors = await self._vectors(name)
+        vectors = (await self._described(name)).dense
         with self.guard(), guarded():
             points, _ = await self.client.scroll(name, limit=1, with_payload=True)
         return proposal(name, layout, to_rows(points, "", vectors=False), vectors)
 
     async def open(self, name: str, mapping: Mapping) -> AsyncQdrantForeignCollection:
-        full, info = complete(name, mapping, await self._vectors(name))
+        described = await self._described(name)
+        full, info = complete(name, mapping, replace(described, aliases=await self._aliases(name)))
         return AsyncQdrantForeignCollection(self.client, self.guard, full, info)
 
-    async def _vectors(self, name: str) -> dict[str, Dense]:
+    async def _aliases(self, name: str) -> list[str]:
+        try:
+            with self.guard(), guarded():
+                return sorted(one.alias_name for one in (await self.client.get_collection_aliases(name)).aliases)
+        except NotFound:  # deleted since, as the first read tells
+            return []
+
+    async def _described(self, name: str) -> Described:
         check_path(name)
         with self.guard(), guarded():
-            config = (await self.client.get_collection(name)).config
+            told = await self.client.get_collection(name)
+        config = told.config
         if INFO in (config.metadata or {}):
             raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
         found = config.params.vectors or {}
         named = found if isinstance(found, dict) else {"": found}
-        return {one: _dense(params, config.hnsw_config) for one, params in named.items()}
+        smaller = config.quantization_config
+        return Described(
+            {one: _dense(params, config.hnsw_config) for one, params in named.items()},
+            sparse=list(config.params.sparse_vectors or {}),
+            indexed=sorted(told.payload_schema or {}),
+            quantization=None if smaller is None else type(smaller).__name__.removesuffix("Quantization").lower(),
+            metadata=config.metadata or {},
+        )
 
 
 def _dense(params: models.VectorParams, general: models.HnswConfig) -> Dense:

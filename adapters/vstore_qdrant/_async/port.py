@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vstore.protocol import AsyncForeignStore
 from vstore.types import CollectionInfo, VectorArray
-from vstore_qdrant.codec import Fields, Found, Payload, Points
+from vstore_qdrant.codec import Fields, Found, Points
 from vstore_qdrant.conditions import Condition
 
 __all__ = ["AsyncDatabase", "AsyncTable"]
@@ -33,10 +33,6 @@ class AsyncTable(Protocol):
 
     async def upsert(self, points: Points) -> None:
         """Inserts or replaces whole points; they are visible and logged when it returns."""
-        ...
-
-    async def overwrite(self, ids: Sequence[str], payloads: Sequence[Payload]) -> None:
-        """Replaces the whole payload of points that exist."""
         ...
 
     async def delete(self, ids: Sequence[str]) -> None:

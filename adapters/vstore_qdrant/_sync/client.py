@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import uuid4
 
 from qdrant_client import QdrantClient, models
 
@@ -17,7 +17,7 @@ from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant._sync._run import Closer
 from vstore_qdrant._sync.foreign import QdrantForeign
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
-from vstore_qdrant.codec import INFO, Fields, Found, Payload, Points, stacked
+from vstore_qdrant.codec import INFO, STAMP, Fields, Found, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.models import check_path, client_filter, collection_settings, search_params
@@ -38,15 +38,12 @@ class ClientDatabase:
         guard: Entered around every call: local mode is corrupted by a second thread, and so has a lock.
         closer: What ``close`` does.
         local: Whether it is local mode, which has neither indexes nor settings of a search.
-        drops: How often each name was deleted: Qdrant knows a collection by its name only, and a handle of one that was
-            deleted must not meet the next of the same name.
     """
 
     client: QdrantClient
     guard: Callable[[], AbstractContextManager[Any]]
     closer: Closer
     local: bool
-    drops: Counter[str] = field(default_factory=Counter)
 
     @property
     def native(self) -> QdrantClient:
@@ -58,13 +55,15 @@ class ClientDatabase:
 
     def create(self, info: CollectionInfo) -> ClientTable:
         with self.guard(), guarded():
-            self.client.create_collection(info.name, metadata={INFO: info_to_json(info)}, **collection_settings(info))
+            self.client.create_collection(
+                info.name, metadata={INFO: info_to_json(info), STAMP: uuid4().hex}, **collection_settings(info)
+            )
         return self.open(info.name)
 
     def open(self, name: str) -> ClientTable:
         found = self._described(name)
-        text = _info_text(found)
-        if text is None:
+        identity = _identity(found)
+        if identity is None:
             raise Mismatch(
                 f"{name!r} exists, but vstore did not create it",
                 hint="Work on it through store.native, or copy it into a new collection.",
@@ -74,9 +73,7 @@ class ClientDatabase:
                 self.client.create_payload_index(
                     name, "terms", field_schema=models.PayloadSchemaType.KEYWORD, wait=True
                 )
-        return ClientTable(
-            self.client, self.guard, info_from_json(name, text), self.local, self.drops, self.drops[name]
-        )
+        return ClientTable(self.client, self.guard, info_from_json(name, identity[0]), identity, self.local)
 
     def _described(self, name: str) -> models.CollectionInfo:
         check_path(name)
@@ -89,7 +86,7 @@ class ClientDatabase:
         out: list[str] = []
         for one in found.collections:
             try:
-                if _info_text(self._described(one.name)) is not None:
+                if _identity(self._described(one.name)) is not None:
                     out.append(one.name)
             except NotFound:  # deleted since
                 continue
@@ -100,57 +97,79 @@ class ClientDatabase:
         with self.guard(), guarded():
             if not self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
-            self.drops[name] += 1
 
     def rename(self, name: str, new: str) -> None:
         raise Unsupported("Qdrant does not rename collections")  # the capability says so before
 
     def ping(self) -> None:
         with self.guard(), guarded():
-            self.client.info()
+            self.client.get_collections()  # what tells its version asks for no key
 
     def close(self) -> None:
         with self.guard():
             self.closer()
 
 
-def _info_text(found: models.CollectionInfo) -> str | None:
-    text = (found.config.metadata or {}).get(INFO)
-    return text if isinstance(text, str) else None
+def _identity(found: models.CollectionInfo) -> tuple[str, str] | None:
+    """What a collection is, and the stamp of its creation; None where vstore did not create it."""
+    metadata = found.config.metadata or {}
+    text, stamp = metadata.get(INFO), metadata.get(STAMP, "")  # those of earlier versions have no stamp
+    return (text, stamp) if isinstance(text, str) and isinstance(stamp, str) else None
 
 
 @dataclass(frozen=True, slots=True)
 class ClientTable:
     """Implements ``Table``. Every write waits until it is applied.
 
+    Qdrant knows a collection by its name only. So each request comes with another, which reads the stamp of whatever
+    has the name: before a write, so that it does not go into the next collection of the name, and behind a read: what
+    is still there then was there all along.
+
     Attributes:
         client: The client.
         guard: As in ``ClientDatabase``.
         info: What the collection is.
-        local: Likewise.
-        drops: Likewise.
-        number: How often its name had been deleted when it was opened.
+        identity: The same as its metadata has it, and its stamp.
+        local: As in ``ClientDatabase``.
         indexed: The numbers for which an index was asked.
     """
 
     client: QdrantClient
     guard: Callable[[], AbstractContextManager[Any]]
     info: CollectionInfo
+    identity: tuple[str, str]
     local: bool
-    drops: Counter[str]
-    number: int
     indexed: set[str] = field(default_factory=set)
 
     @property
     def native(self) -> QdrantClient:
         return self.client
 
+    def _check(self) -> None:
+        with guarded():
+            found = self.client.get_collection(self.info.name)
+        if _identity(found) != self.identity:
+            raise NotFound(
+                "the collection was deleted, and another one has its name", hint="get_collection() opens that one."
+            )
+
     @contextmanager
-    def _using(self) -> Iterator[None]:
-        with self.guard(), guarded():
-            if self.drops[self.info.name] != self.number:
-                raise NotFound("the collection was deleted")
-            yield
+    def _reading(self) -> Iterator[None]:
+        with self.guard():
+            try:
+                with guarded():
+                    yield
+            except BackendError:  # one of another dimension refuses the vectors
+                self._check()
+                raise
+            self._check()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self.guard():
+            self._check()
+            with guarded():
+                yield
 
     def _chosen(self, condition: Condition) -> models.Filter:
         """A condition as a filter, with an index on every number it compares.
@@ -159,12 +178,16 @@ class ClientTable:
         request may last, the filter is asked for all the same.
         """
         for name in sorted(number_fields(condition) - self.indexed if not self.local else ()):
-            with suppress(AuthenticationFailed, BackendError, Timeout), self._using():
-                self.client.create_payload_index(
-                    self.info.name, name, field_schema=models.PayloadSchemaType.FLOAT, wait=True
-                )
+            with suppress(AuthenticationFailed, BackendError, Timeout):
+                self._make_index(name)
             self.indexed.add(name)
         return client_filter(condition)
+
+    def _make_index(self, name: str) -> None:
+        with self._writing():
+            self.client.create_payload_index(
+                self.info.name, name, field_schema=models.PayloadSchemaType.FLOAT, wait=True
+            )
 
     @property
     def rows(self) -> int:
@@ -173,16 +196,8 @@ class ClientTable:
     def upsert(self, points: Points) -> None:
         # not validated, as every number of every vector would be
         batch = models.Batch.model_construct(ids=points.ids, vectors=points.vectors.tolist(), payloads=points.payloads)
-        with self._using():
+        with self._writing():
             self.client.upsert(self.info.name, batch, wait=True, ordering=_ORDERING)
-
-    def overwrite(self, ids: Sequence[str], payloads: Sequence[Payload]) -> None:
-        steps = [
-            models.OverwritePayloadOperation(overwrite_payload=models.SetPayload(payload=payload, points=[i]))
-            for i, payload in zip(ids, payloads, strict=True)
-        ]
-        with self._using():
-            self.client.batch_update_points(self.info.name, steps, wait=True, ordering=_ORDERING)
 
     def delete(self, ids: Sequence[str]) -> None:
         self._delete(models.PointIdsList(points=list(ids)))
@@ -196,16 +211,16 @@ class ClientTable:
         self._delete(models.FilterSelector(filter=everything))
 
     def _delete(self, selector: models.PointIdsList | models.FilterSelector) -> None:
-        with self._using():
+        with self._writing():
             self.client.delete(self.info.name, selector, wait=True, ordering=_ORDERING)
 
     def present(self, ids: Sequence[str]) -> list[str]:
-        with self._using():
+        with self._reading():
             found = self.client.retrieve(self.info.name, list(ids), with_payload=False, with_vectors=False)
         return [str(point.id) for point in found]
 
     def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
-        with self._using():
+        with self._reading():
             found = self.client.retrieve(
                 self.info.name, list(ids), with_payload=list(fields.payload), with_vectors=fields.vectors
             )
@@ -216,7 +231,7 @@ class ClientTable:
     ) -> list[Found]:
         chosen = None if condition is None else self._chosen(condition)
         wanted = list(fields.payload)
-        with self._using():
+        with self._reading():
             if self.local:  # which makes several copies of each request of a batch
                 answers = [
                     self.client.query_points(
@@ -247,7 +262,7 @@ class ClientTable:
 
     def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> tuple[Found, str]:
         chosen = None if condition is None else self._chosen(condition)
-        with self._using():
+        with self._reading():
             found, _ = self.client.scroll(
                 self.info.name,
                 scroll_filter=chosen,
@@ -260,7 +275,7 @@ class ClientTable:
 
     def count(self, condition: Condition | None) -> int:
         chosen = None if condition is None else self._chosen(condition)
-        with self._using():
+        with self._reading():
             return (self.client.count(self.info.name, count_filter=chosen, exact=True)).count
 
     def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:

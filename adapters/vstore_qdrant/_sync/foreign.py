@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from qdrant_client import QdrantClient, models
@@ -18,6 +18,7 @@ from vstore_qdrant.codec import INFO
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (
     Dense,
+    Described,
     complete,
     is_one_of,
     native_id,
@@ -53,31 +54,47 @@ class QdrantForeign:
         out: list[str] = []
         for one in found.collections:
             try:
-                self._vectors(one.name)
+                self._described(one.name)
             except (Mismatch, NotFound):  # vstore's own, or deleted since
                 continue
             out.append(one.name)
         return sorted(out)
 
     def propose(self, name: str, layout: str | None) -> Mapping:
-        vectors = self._vectors(name)
+        vectors = (self._described(name)).dense
         with self.guard(), guarded():
             points, _ = self.client.scroll(name, limit=1, with_payload=True)
         return proposal(name, layout, to_rows(points, "", vectors=False), vectors)
 
     def open(self, name: str, mapping: Mapping) -> QdrantForeignCollection:
-        full, info = complete(name, mapping, self._vectors(name))
+        described = self._described(name)
+        full, info = complete(name, mapping, replace(described, aliases=self._aliases(name)))
         return QdrantForeignCollection(self.client, self.guard, full, info)
 
-    def _vectors(self, name: str) -> dict[str, Dense]:
+    def _aliases(self, name: str) -> list[str]:
+        try:
+            with self.guard(), guarded():
+                return sorted(one.alias_name for one in (self.client.get_collection_aliases(name)).aliases)
+        except NotFound:  # deleted since, as the first read tells
+            return []
+
+    def _described(self, name: str) -> Described:
         check_path(name)
         with self.guard(), guarded():
-            config = (self.client.get_collection(name)).config
+            told = self.client.get_collection(name)
+        config = told.config
         if INFO in (config.metadata or {}):
             raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
         found = config.params.vectors or {}
         named = found if isinstance(found, dict) else {"": found}
-        return {one: _dense(params, config.hnsw_config) for one, params in named.items()}
+        smaller = config.quantization_config
+        return Described(
+            {one: _dense(params, config.hnsw_config) for one, params in named.items()},
+            sparse=list(config.params.sparse_vectors or {}),
+            indexed=sorted(told.payload_schema or {}),
+            quantization=None if smaller is None else type(smaller).__name__.removesuffix("Quantization").lower(),
+            metadata=config.metadata or {},
+        )
 
 
 def _dense(params: models.VectorParams, general: models.HnswConfig) -> Dense:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from vstore.protocol import ForeignStore
 from vstore.types import CollectionInfo, VectorArray
-from vstore_qdrant.codec import Fields, Found, Payload, Points
+from vstore_qdrant.codec import Fields, Found, Points
 from vstore_qdrant.conditions import Condition
 
 __all__ = ["Database", "Table"]
@@ -34,10 +34,6 @@ class Table(Protocol):
 
     def upsert(self, points: Points) -> None:
         """Inserts or replaces whole points; they are visible and logged when it returns."""
-        ...
-
-    def overwrite(self, ids: Sequence[str], payloads: Sequence[Payload]) -> None:
-        """Replaces the whole payload of points that exist."""
         ...
 
     def delete(self, ids: Sequence[str]) -> None:

@@ -53,6 +53,37 @@ def test_a_call_takes_part_in_an_open_transaction(server: str) -> None:
         assert docs.count() == 0
 
 
+def test_an_open_transaction_keeps_its_settings(server: str) -> None:
+    """What SET LOCAL says in a savepoint holds until the whole transaction ends."""
+    names = ["statement_timeout", "search_path", "hnsw.ef_search", "hnsw.iterative_scan"]
+    statement = "select current_setting(name) from unnest(%s::text[]) as s(name)"
+    with psycopg.connect(server) as connection, vstore.connect(client=connection, schema="settings") as store:
+        docs = store.create_collection("docs", dimension=2)
+        connection.execute("set local statement_timeout = '77s'")
+        connection.execute("set local hnsw.ef_search = 55")
+        connection.execute("set local hnsw.iterative_scan = off")
+        before = connection.execute(statement, (names,)).fetchall()
+        docs.add(ids=["a"], vectors=[[1, 1]])
+        assert docs.query([1, 1], k=1, search=vstore.Search(ef=20)).ids == ["a"]
+        with pytest.raises(errors.AlreadyExists):
+            docs.add(ids=["a"], vectors=[[1, 1]])
+        assert connection.execute(statement, (names,)).fetchall() == before
+
+
+def test_pgvector_outside_the_search_path(server: str, sql: psycopg.Connection[Any]) -> None:
+    """Supabase has it in the schema ``extensions``; an application's search path need not name that."""
+    sql.execute("create database elsewhere")
+    url = server.removesuffix("postgres") + "elsewhere"
+    with psycopg.connect(url) as connection:
+        connection.execute("create schema extensions")
+        connection.execute("create extension vector schema extensions")
+    with psycopg.connect(url) as connection, vstore.connect(client=connection) as store:
+        _use(store, "docs")
+        assert connection.execute("show search_path").fetchone() == ('"$user", public',)
+    with vstore.connect(url) as store:
+        assert store.get_collection("docs").query([0, 0], k=1).ids == ["a"]
+
+
 def test_a_pool(server: str) -> None:
     with psycopg_pool.ConnectionPool(server, min_size=1, max_size=3, open=True) as pool:
         with vstore.connect(client=pool, schema="pooled") as store:

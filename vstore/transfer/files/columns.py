@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput
+from vstore.omission import Omission, OmissionKind
 from vstore.transfer.files.location import shown
 from vstore.types import Metadata, VectorArray
 
-__all__ = ["ALLOWABLE", "Columns", "Layout", "as_float32", "joined", "softened"]
+__all__ = ["ALLOWABLE", "OWN", "Columns", "Layout", "as_float32", "joined", "not_read", "softened"]
 
 ALLOWABLE: Final = {
     "float32": "numbers in vectors that float32 cannot hold are rounded",
@@ -21,6 +22,15 @@ ALLOWABLE: Final = {
     "nan-as-missing": "metadata values that are NaN are left out",
     "empty-as-missing": "metadata values that are empty lists are left out",
 }
+
+
+OWN: Final = frozenset(("id", "vector", "document", "metadata"))
+"""The columns of vstore's own form."""
+
+
+def not_read(name: str, *, chosen: bool = False) -> Omission:
+    """A column, or key, that becomes no part of a record; ``chosen`` where ``--metadata`` names the others."""
+    return Omission(OmissionKind.FIELDS, name, f"{shown(name)} is not read", needs_leave=not chosen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from vstore.errors import Mismatch, VStoreError
+from vstore.omission import Omission
 from vstore.transfer.files.location import shown
 from vstore.types import Include, Records
 
@@ -36,6 +37,11 @@ class Reader(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """What of the file is converted or left out, in words."""
+        ...
+
+    @property
+    def omissions(self) -> Sequence[Omission]:
+        """Columns and keys that become no part of a record, as far as it was read."""
         ...
 
     @property

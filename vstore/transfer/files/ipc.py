@@ -65,6 +65,7 @@ class ArrowReader:
         self.rows = self._ends[-1] if self._ends else 0
         self.id_rule = self._decoder.id_rule
         self.notes = self._decoder.notes
+        self.omissions = self._decoder.omissions
 
     def take(self, rows: Sequence[int], include: Include) -> Records:
         """See ``Reader``."""

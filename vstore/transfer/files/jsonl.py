@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from vstore.codec import to_json
 from vstore.errors import Mismatch
+from vstore.omission import Omission
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import naming
 from vstore.transfer.files.location import shown
@@ -49,6 +50,11 @@ class JsonlReader:
                 self._decoder = ForeignObjects(columns, first, vectors=vectors)
         self.id_rule = self._decoder.id_rule
         self.notes = self._decoder.notes
+
+    @property
+    def omissions(self) -> Sequence[Omission]:
+        """See ``Reader``."""
+        return self._decoder.omissions
 
     @property
     def unseen(self) -> Set[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput, Mismatch, NotFound
+from vstore.omission import Omission
 from vstore.transfer.files.columns import Columns, as_float32
 from vstore.transfer.files.format import naming
 from vstore.transfer.files.jsonl import JsonlReader, write_lines
@@ -45,6 +46,11 @@ class NpyReader:
         if vectors.dtype not in (np.float16, np.float32):
             change = "rounded to" if "float32" in self._allow else "kept exactly in"
             self.notes = (*self.notes, f"vectors: {vectors.dtype} {change} float32")
+
+    @property
+    def omissions(self) -> Sequence[Omission]:
+        """See ``Reader``."""
+        return self._lines.omissions
 
     @property
     def unseen(self) -> Set[str]:

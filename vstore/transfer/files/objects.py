@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from vstore.codec import from_json
 from vstore.errors import InvalidInput, Mismatch
-from vstore.transfer.files.columns import Columns, as_float32, joined, softened
+from vstore.omission import Omission
+from vstore.transfer.files.columns import OWN, Columns, as_float32, joined, not_read, softened
 from vstore.transfer.files.format import TEXT
 from vstore.transfer.files.location import shown
 from vstore.types import Include, Metadata, Records, VectorArray
@@ -30,6 +31,12 @@ class OwnObjects:
 
     def __init__(self, *, vectors: bool) -> None:
         self._vectors = vectors
+        self._left: set[str] = set()
+
+    @property
+    def omissions(self) -> list[Omission]:
+        """See ``Reader``."""
+        return [not_read(name) for name in sorted(self._left)]
 
     def parse(self, line: bytes, include: Include) -> Any:
         """What a line holds, as far as it is wanted.
@@ -47,6 +54,9 @@ class OwnObjects:
     def records(self, objects: Sequence[dict[str, Any]], include: Include) -> Records:
         """The records that these objects are."""
         vectors: VectorArray | None = None
+        for one in objects:
+            if one.keys() - OWN:
+                self._left |= one.keys() - OWN
         try:
             if include.vectors and self._vectors:
                 vectors = np.array([one["vector"] for one in objects], dtype=np.float32)
@@ -81,6 +91,7 @@ class ForeignObjects:
         optional = {columns.document, columns.object} - {standard.document, standard.object}
         self.unseen = optional | set(columns.metadata or ())
         self.id_rule = TEXT
+        self._left: set[str] = set()
         self.notes: list[str] = []
         if columns.metadata is not None:
             self.notes.append(f"not read: keys other than {', '.join(map(shown, columns.metadata))}")
@@ -93,6 +104,11 @@ class ForeignObjects:
         if type(first[columns.id]) is int:
             self.id_rule = "int as text"
             self.notes.append("ids: int as text")
+
+    @property
+    def omissions(self) -> list[Omission]:
+        """See ``Reader``."""
+        return [not_read(name, chosen=True) for name in sorted(self._left)]
 
     def parse(self, line: bytes, include: Include) -> Any:
         """What a line holds; a key that stands twice is a ``ValueError``."""
@@ -150,6 +166,8 @@ class ForeignObjects:
             outer = {key: value for key, value in one.items() if key not in used}
         else:
             outer = {key: one[key] for key in columns.metadata if key in one}
+            used = {columns.id, columns.vector, columns.document, columns.object}
+            self._left |= one.keys() - used - outer.keys()
         inner = None if columns.object in (columns.metadata or ()) else one.get(columns.object)
         if not isinstance(inner, dict | None):
             raise InvalidInput(

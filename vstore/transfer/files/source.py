@@ -15,6 +15,7 @@ from vstore.errors import InvalidInput, Mismatch, VStoreError
 from vstore.filters.sieve import Sieve
 from vstore.filters.tree import Filter
 from vstore.memory.store import CAPABILITIES
+from vstore.omission import Omission
 from vstore.transfer.endpoint import EVERYTHING
 from vstore.transfer.files.format import TEXT, Reader, by_part
 from vstore.transfer.files.ids import IdIndex
@@ -142,6 +143,11 @@ class FileSource:
                 found = self._told(self._readers[part].take(inside, columns))
                 parts.append(found.take([place for place, found_id in enumerate(found.ids) if found_id in asked]))
             return Records.concat(parts).ordered(wanted)
+
+    def omissions(self, where: Filter | None = None) -> list[Omission]:
+        """See ``vstore.transfer.loss.Omitting``; of JSON lines, as far as they were read."""
+        with self._operation("omissions"):
+            return list(dict.fromkeys(one for reader in self._readers for one in reader.omissions))
 
     def close(self) -> None:
         """See ``Source``: no file is open between calls."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vstore.codec import from_json
 from vstore.errors import InvalidInput
 from vstore.interchange import from_arrow, load
-from vstore.transfer.files.columns import Columns, as_float32, joined, softened
+from vstore.transfer.files.columns import OWN, Columns, as_float32, joined, not_read, softened
 from vstore.transfer.files.format import TEXT
 from vstore.types import Include, Metadata, Records, VectorArray
 
@@ -22,6 +22,9 @@ class OwnTable:
 
     id_rule = TEXT
     notes: tuple[str, ...] = ()
+
+    def __init__(self, schema: pyarrow.Schema) -> None:
+        self.omissions = [not_read(name) for name in schema.names if name not in OWN]
 
     def names(self, include: Include) -> list[str]:
         """The columns to read."""
@@ -62,6 +65,9 @@ class ForeignTable:
         values = [*layout.keys, *([layout.object] if layout.object and not self._object_is_text else [])]
         self._targets = {name: _target(name, kinds[name], columns.allow) for name in values}
         self.notes = [f"not read: {name}" for name in (*layout.left_out, *index)]
+        self.omissions = [not_read(name, chosen=True) for name in layout.left_out]
+        # pandas counts rows in an index of integers; any other says something of them
+        self.omissions += [not_read(name, chosen=pa.types.is_integer(schema.field(name).type)) for name in index]
         if _is_text(kinds[layout.id]) is False:
             self.notes.append(f"ids: {kinds[layout.id]} as text")
         if vector.value_type not in (pa.float16(), pa.float32()):
@@ -152,7 +158,7 @@ TableDecoder = OwnTable | ForeignTable
 
 def decoder(schema: pyarrow.Schema, columns: Columns | None) -> TableDecoder:
     """What makes records of tables of this schema; ``columns`` is None for vstore's own."""
-    return OwnTable() if columns is None else ForeignTable(schema, columns)
+    return OwnTable(schema) if columns is None else ForeignTable(schema, columns)
 
 
 def _objects(column: pyarrow.ChunkedArray) -> list[Metadata]:
