@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from rich.markup import escape
 from vstore.cli.options import (
     AllOption,
     CollectionsOption,
+    DeadLettersOption,
     DryRunOption,
     JsonOption,
     ModeOption,
@@ -126,7 +126,7 @@ def import_(
     workers: WorkersOption = 1,
     retries: RetriesOption = 8,
     max_errors: Annotated[int, typer.Option(min=0, help="Records the target may refuse before the run ends.")] = 0,
-    dead_letters: Annotated[Path | None, typer.Option(help="File for refused records, as JSON lines.")] = None,
+    dead_letters: DeadLettersOption = None,
     verify: VerifyOption = VerifyMode.FULL,
     sample: SampleOption = 1000,
     state: StateOption = None,
