@@ -11,6 +11,7 @@ __all__ = [
     "COLUMNS",
     "DERIVED",
     "EXISTS",
+    "HEIRS",
     "INDEXES",
     "INTS",
     "JSONS",
@@ -26,10 +27,12 @@ __all__ = [
 ]
 
 # One row a column: name, type, type for casts, typmod (a vector's dimension), whether it is never null, the type of
-# an array's elements, and whether PostgreSQL counts it up. format_type with -1 names the type without its length.
+# an array's elements, whether PostgreSQL counts it up, and whether the user may read it. format_type with -1 names the
+# type without its length.
 COLUMNS: Final = """
 select a.attname, t.typname, pg_catalog.format_type(t.oid, -1), a.atttypmod, a.attnotnull, e.typname,
-       a.attidentity <> '' or coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) like 'nextval(%%', false)
+       a.attidentity <> '' or coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) like 'nextval(%%', false),
+       pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')
   from pg_catalog.pg_attribute as a
   left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
   join pg_catalog.pg_class as c on c.oid = a.attrelid
@@ -57,6 +60,17 @@ select array(select a.attname::text
  where n.nspname = %s::text and c.relname = %s::text
    and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
  order by not i.indisprimary, i.indnkeyatts, i.indexrelid
+"""
+# The tables that inherit from a table without being partitions of it: their rows have keys of their own.
+HEIRS: Final = """
+select n2.nspname || '.' || c2.relname
+  from pg_catalog.pg_inherits as i
+  join pg_catalog.pg_class as c on c.oid = i.inhparent
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  join pg_catalog.pg_class as c2 on c2.oid = i.inhrelid
+  join pg_catalog.pg_namespace as n2 on n2.oid = c2.relnamespace
+ where n.nspname = %s and c.relname = %s and c.relkind = 'r'
+ order by 1
 """
 # Every index of pgvector on a column: column, method, operator class, settings.
 INDEXES: Final = """
@@ -89,7 +103,7 @@ select n.nspname
  cross join unnest(pg_catalog.string_to_array(s.reset_val, ',')) with ordinality as p(entry, place)
   join pg_catalog.pg_namespace as n
     on n.nspname = replace(replace(trim(both '"' from trim(p.entry)), '""', '"'), '$user', current_user)
- where s.name = 'search_path'
+ where s.name = 'search_path' and pg_catalog.has_schema_privilege(n.oid, 'usage')
  order by p.place
 """
 # Two tables that langchain_postgres shares among all its collections.
@@ -116,12 +130,15 @@ class Column:
     not_null: bool
     element: str | None
     counted: bool = False
+    readable: bool = True
 
     @property
     def left(self) -> str:
         """Why it is not metadata, unless it is named as such; empty where it may be."""
         if self.type in (*_VECTORS, "sparsevec"):
             return f"a further vector ({self.type})"
+        if not self.readable:
+            return "the user may not read it"
         return "search terms that PostgreSQL makes of a text" if self.type in DERIVED else ""
 
     @property

@@ -17,6 +17,7 @@ from vstore.keys import check_name
 from vstore.mapping import Mapping
 from vstore.protocol import EmbeddedFactory
 from vstore.registry import factory_for_scheme
+from vstore.regular import shown
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.files import FilePlace, names_files
@@ -32,6 +33,10 @@ class Place(Protocol):
 
     def names(self) -> list[str]:
         """The collections that are there, sorted."""
+        ...
+
+    def others(self) -> list[str]:
+        """What is there that vstore did not create, and ``names`` does not tell."""
         ...
 
     def source(self, name: str, mapping: Mapping | str | None = None) -> Source:
@@ -90,6 +95,10 @@ class StorePlace:
     def names(self) -> list[str]:
         """See ``Place``."""
         return self._store.list_collections()
+
+    def others(self) -> list[str]:
+        """See ``Place``."""
+        return self._store.list_foreign_collections() if self._store.capabilities.mapping else []
 
     def source(self, name: str, mapping: Mapping | str | None = None) -> CollectionSource:
         """See ``Place``."""
@@ -188,7 +197,7 @@ def store_identity(url: StoreURL) -> str:
     factory = factory_for_scheme(url.scheme)
     if url.path is not None:
         # what ends with the process is never met again
-        place = str(Path(url.path).expanduser().resolve()) if url.path not in ("", ":memory:") else url.path
+        place = shown(Path(url.path).expanduser().resolve()) if url.path not in ("", ":memory:") else url.path
     else:
         place = f"//{url.host}" + (f":{url.port}" if url.port else "") + f"/{url.database}"
     options = "&".join(

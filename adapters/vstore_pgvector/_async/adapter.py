@@ -51,6 +51,7 @@ async def connect(config: Config) -> AsyncPGAdapter:
             raise
     except (psycopg.Error, OSError) as error:
         kind = translate(error)
+        kind.__cause__ = error
         kind.redact(config.secrets)
         raise kind from error
 

@@ -19,6 +19,7 @@ from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.catalogue import (
     COLUMNS,
     EXISTS,
+    HEIRS,
     INDEXES,
     KEYS,
     LANGCHAIN_COLLECTIONS,
@@ -85,7 +86,8 @@ class AsyncPGForeign:
         await self._refuse_own(name)
         place, columns = await self._found(mapping.table or (name,))
         indexes = [(row[0], row[1], row[2], row[3]) for row in await self._fetch(INDEXES, place)]
-        table = Table(name, place, mapping, columns, await self._keys(place), indexes)
+        heirs = [row[0] for row in await self._fetch(HEIRS, place)]
+        table = Table(name, place, mapping, columns, await self._keys(place), indexes, heirs)
         first = None
         if table.dimension is None and mapping.dimension is None:
             rows = await self._fetch(*table.first_dimension())

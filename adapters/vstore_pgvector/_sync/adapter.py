@@ -52,6 +52,7 @@ def connect(config: Config) -> PGAdapter:
             raise
     except (psycopg.Error, OSError) as error:
         kind = translate(error)
+        kind.__cause__ = error
         kind.redact(config.secrets)
         raise kind from error
 

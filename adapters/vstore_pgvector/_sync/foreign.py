@@ -20,6 +20,7 @@ from vstore_pgvector._sync.session import Session
 from vstore_pgvector.catalogue import (
     COLUMNS,
     EXISTS,
+    HEIRS,
     INDEXES,
     KEYS,
     LANGCHAIN_COLLECTIONS,
@@ -86,7 +87,8 @@ class PGForeign:
         self._refuse_own(name)
         place, columns = self._found(mapping.table or (name,))
         indexes = [(row[0], row[1], row[2], row[3]) for row in self._fetch(INDEXES, place)]
-        table = Table(name, place, mapping, columns, self._keys(place), indexes)
+        heirs = [row[0] for row in self._fetch(HEIRS, place)]
+        table = Table(name, place, mapping, columns, self._keys(place), indexes, heirs)
         first = None
         if table.dimension is None and mapping.dimension is None:
             rows = self._fetch(*table.first_dimension())
