@@ -101,7 +101,7 @@ class Capabilities:
         filtered_query: An approximate query with a filter gives min(k, matches) hits.
         document_contains: ``F.document.contains``.
         string_ordering: ``<``, ``<=``, ``>``, ``>=`` between strings, by code point.
-        matches: ``F(key).matches``: a regular expression.
+        matches: ``F(key).matches``: a regular expression of RE2.
         nested_metadata: dicts inside metadata.
         nested_paths: ``F("a", "b")``.
         int64_ordering: Ordering against integers beyond ±(2**53 - 1) is exact.

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final, Self
 
+from vstore.masking import mask, said_by_others
+
 __all__ = [
     "HTTP_KINDS",
     "AlreadyExists",
@@ -78,6 +80,7 @@ class VStoreError(Exception):
         self.collection = collection
         self.retryable = self.default_retryable if retryable is None else retryable
         self.ids = list(ids)
+        self._masked: set[str] = set()
 
     def add_context(self, *, backend: str, operation: str, collection: str) -> None:
         """Fills in what the place that raised the error could not know; never overwrites."""
@@ -86,12 +89,20 @@ class VStoreError(Exception):
         self.collection = self.collection or collection
 
     def redact(self, secrets: Sequence[str]) -> None:
-        """Replaces every occurrence of a secret in the texts of this error by ``***``."""
-        for secret in secrets:
-            if secret:
-                self.message = self.message.replace(secret, "***")
-                self.hint = self.hint.replace(secret, "***")
+        """Replaces the secrets in the texts of this error, and of those of this library that it chains, by ``***``.
+
+        Call it when the errors that it comes from are chained: what they say is where a secret can come from.
+        """
+        new = tuple(secret for secret in secrets if secret and secret not in self._masked)
+        if not new:
+            return
+        self._masked |= set(new)
+        self.message = mask(self.message, new, said_by_others(self))
+        self.hint = mask(self.hint, new, ())
         self.args = (self.message,)
+        for inner in (self.__cause__, self.__context__):
+            if isinstance(inner, VStoreError):
+                inner.redact(new)
 
     def __str__(self) -> str:
         place = self.operation

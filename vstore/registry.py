@@ -118,9 +118,20 @@ def _plan_url(url: StoreURL, timeout: float, retries: int, keywords: Mapping[str
     if "retries" in given:
         retries = _whole(given.pop("retries"))
     options = read_options(factory.options, given, keywords)
-    secrets = [url.password, *(str(options[name]) for name, option in factory.options.items() if option.secret)]
+    secrets = [
+        url.password,
+        _basic(url),
+        *(str(options[name]) for name, option in factory.options.items() if option.secret),
+    ]
     settings = Settings(check_timeout(timeout), options, tuple(filter(None, secrets)))
     return Plan(factory, settings, check_retries(retries), url=url)
+
+
+def _basic(url: StoreURL) -> str:
+    """What a client sends of user and password, if there is one."""
+    from base64 import b64encode
+
+    return b64encode(f"{url.user}:{url.password}".encode()).decode() if url.password else ""
 
 
 def _number(text: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from vstore.capabilities import Capabilities, Feature, Limits, emulated, native, no
+from vstore.filters.regex import where_installed
 
 __all__ = ["LITE_PREFIX", "MAX_ROWS", "MAX_WINDOW", "capabilities"]
 
@@ -74,7 +75,7 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
         ),
         document_contains=local or _sifted("document"),
         string_ordering=local or native("by UTF-8 bytes, which is the order of code points"),
-        matches=local or _sifted("metadata"),
+        matches=where_installed(local or _sifted("metadata")),
         nested_metadata=native() if lite else no("the strings that filters ask for stand beside flat metadata"),
         nested_paths=local or no("the strings that filters ask for stand beside flat metadata"),
         int64_ordering=local or native("through strings that order as numbers do"),

@@ -69,8 +69,8 @@ def compile_filter(node: Filter) -> str:
 def unanswered(leaf: Leaf) -> bool:
     """Whether a server cannot be asked a leaf.
 
-    LIKE finds prefixes only on 2.3, and the adapter is not tested on what later versions make of it; regular
-    expressions are Python's.
+    LIKE finds prefixes only on 2.3, and the adapter is not tested on what later versions make of it; there are no
+    regular expressions.
     """
     return isinstance(leaf, DocumentContains | Matches)
 

@@ -95,7 +95,7 @@ def capabilities(
         ),
         document_contains=native(),
         string_ordering=native(),
-        matches=no("PostgreSQL's regular expressions and Python's differ in syntax and meaning"),
+        matches=no("PostgreSQL's regular expressions and RE2's differ in syntax and meaning"),
         nested_metadata=native(),
         nested_paths=native(),
         int64_ordering=native(),

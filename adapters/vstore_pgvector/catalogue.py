@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from vstore_pgvector.statements import quoted
+from vstore_pgvector.statements import bare
 
 __all__ = [
     "COLUMNS",
     "DERIVED",
+    "EXISTS",
     "HEIRS",
     "INDEXES",
     "INTS",
@@ -38,9 +39,14 @@ select a.attname, t.typname, pg_catalog.format_type(t.oid, -1), a.atttypmod, a.a
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
   join pg_catalog.pg_type as t on t.oid = a.atttypid
   left join pg_catalog.pg_type as e on e.oid = t.typelem and t.typcategory = 'A'
- where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'm', 'v', 'f')
+ where n.nspname = %s::text and c.relname = %s::text and c.relkind in ('r', 'p', 'm', 'v', 'f')
    and a.attnum > 0 and not a.attisdropped
  order by a.attnum
+"""
+# Whether there is such a table. Names are compared as texts: as names PostgreSQL would cut them to 63 bytes first.
+EXISTS: Final = """
+select exists(select from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+               where n.nspname = %s::text and c.relname = %s::text)
 """
 # The columns of every unique index on columns alone, the primary key first.
 KEYS: Final = """
@@ -51,7 +57,7 @@ select array(select a.attname::text
   from pg_catalog.pg_index as i
   join pg_catalog.pg_class as c on c.oid = i.indrelid
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
- where n.nspname = %s and c.relname = %s
+ where n.nspname = %s::text and c.relname = %s::text
    and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
  order by not i.indisprimary, i.indnkeyatts, i.indexrelid
 """
@@ -76,7 +82,7 @@ select a.attname, m.amname, o.opcname, coalesce(x.reloptions, '{}')
   join pg_catalog.pg_am as m on m.oid = x.relam
   join pg_catalog.pg_opclass as o on o.oid = i.indclass[0]
   join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
- where n.nspname = %s and c.relname = %s and m.amname in ('hnsw', 'ivfflat')
+ where n.nspname = %s::text and c.relname = %s::text and m.amname in ('hnsw', 'ivfflat')
    and i.indisvalid and i.indpred is null
  order by i.indexrelid
 """
@@ -87,7 +93,7 @@ select distinct c.relname
   join pg_catalog.pg_class as c on c.oid = a.attrelid
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
   join pg_catalog.pg_type as t on t.oid = a.atttypid
- where n.nspname = %s and c.relkind in ('r', 'p', 'm', 'v', 'f') and t.typname in ('vector', 'halfvec')
+ where n.nspname = %s::text and c.relkind in ('r', 'p', 'm', 'v', 'f') and t.typname in ('vector', 'halfvec')
    and a.attnum > 0 and not a.attisdropped
 """
 # The schemas that a session finds tables in before vstore has set its own search path, and those it finds them in now.
@@ -146,11 +152,6 @@ class Column:
         if kind in _AS_THEY_ARE:
             return qualified(self.name)
         return f"{qualified(self.name)}::{'float8' if kind == 'float4' else 'text'}{brackets} as {bare(self.name)}"
-
-
-def bare(*parts: str) -> str:
-    """A quoted name in a statement that has parameters."""
-    return quoted(*parts).replace("%", "%%")
 
 
 def qualified(column: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import stat
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 
 from tests.embedding_server import EmbeddingServer, vector
+from tests.forked import in_child
 from vstore import BackendError, InvalidInput, embed
 from vstore.embed.functions import FunctionEmbedder
 
@@ -214,7 +218,82 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     from vstore.embed.cachefile import CacheFile
 
     file = CacheFile(tmp_path / "v.sqlite")
-    file._connection.execute("pragma max_page_count = 8")
+    file._own.get()[1].execute("pragma max_page_count = 8")
     with pytest.raises(BackendError, match="disk is full"):
         file.save("m", [bytes([n]) * 32 for n in range(99)], np.zeros((99, 512), np.float32))
     file.close()
+
+
+def test_the_file_is_the_owners_alone_and_never_behind_a_link(tmp_path: Path) -> None:
+    model = Model()
+    embed.cached(model.embedder(), tmp_path / "cache.db").embed(["a"])
+    assert stat.S_IMODE((tmp_path / "cache.db").stat().st_mode) == 0o600
+    (tmp_path / "precious").write_text("")
+    (tmp_path / "link.db").symlink_to(tmp_path / "precious")
+    with pytest.raises(InvalidInput, match="symbolic link"):
+        embed.cached(model.embedder(), tmp_path / "link.db")
+    assert (tmp_path / "precious").read_text() == ""
+
+
+def test_a_forked_child_has_a_connection_of_its_own(tmp_path: Path) -> None:
+    model = Model()
+    made = embed.cached(model.embedder(), tmp_path / "cache.db", chunk=4)
+    made.embed(TEXTS[:10])
+
+    def child() -> list[str]:
+        model.asked.clear()
+        made.embed(TEXTS[:20])
+        return sorted(model.asked)
+
+    assert in_child(child) == sorted(TEXTS[10:20])
+    model.asked.clear()
+    made.embed(TEXTS)
+    assert sorted(model.asked) == sorted(TEXTS[20:])
+    with sqlite3.connect(tmp_path / "cache.db") as database:
+        assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
+def test_forks_while_threads_write_leave_the_file_whole(tmp_path: Path) -> None:
+    made = embed.cached(Model().embedder(), tmp_path / "cache.db", chunk=1)
+    stop = threading.Event()
+
+    def write(number: int) -> None:
+        turn = 0
+        while not stop.is_set():
+            made.embed([f"{number} {turn}", f"both {turn}"])
+            turn += 1
+
+    with ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(write, number) for number in range(3)]
+        try:
+            for turn in range(10):
+                assert in_child(lambda turn=turn: made.embed([f"child {turn}", "both 0"]).shape) == (2, 8)  # type: ignore[misc]
+        finally:
+            stop.set()
+        for writer in writers:
+            writer.result(60)
+    with sqlite3.connect(tmp_path / "cache.db") as database:
+        assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
+        assert database.execute("select count(*) from vectors").fetchone()[0] > 10
+
+
+def test_a_child_does_not_wait_for_what_a_thread_of_its_parent_embeds(tmp_path: Path) -> None:
+    model, begun, go = Model(), threading.Event(), threading.Event()
+    made = embed.cached(model.embedder(), tmp_path / "cache.db")
+
+    def slow(_: list[str]) -> None:
+        begun.set()
+        assert go.wait(60)
+
+    model.before = slow
+    with ThreadPoolExecutor(1) as pool:
+        embedding = pool.submit(made.embed, ["a"])
+        assert begun.wait(60)
+
+        def child() -> tuple[int, ...]:
+            model.before = lambda _: None
+            return made.embed(["a"]).shape
+
+        assert in_child(child) == (1, 8)
+        go.set()
+        embedding.result(60)

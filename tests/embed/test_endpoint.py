@@ -14,6 +14,7 @@ import pytest
 
 import vstore
 from tests.embedding_server import EmbeddingServer, Fault, vector
+from tests.forked import in_child
 from vstore import (
     AuthenticationFailed,
     BackendError,
@@ -371,3 +372,45 @@ def test_a_model_of_dashscope_takes_ten_texts_a_request(server: EmbeddingServer)
 def test_settings_are_checked(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         embed.openai("unheard-of", api_key=KEY, **options)
+
+
+BAD_URLS = [
+    "http://[::1",
+    "http://h:port",
+    "h:80",
+    "",
+    "ftp://h",
+    "http://",
+    "http://u:geheim@h:99999",
+    "http://h\n",
+    5,
+]
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+def test_an_endpoint_that_is_no_url_is_refused(url: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        embed.openai("m", dimension=2, base_url=url, api_key="k")
+    assert "geheim" not in str(caught.value) + repr(caught.value.__context__)
+
+
+@pytest.mark.parametrize("key", ["k\n", "schlüssel", 5])
+def test_a_key_that_no_header_takes_is_refused(key: Any) -> None:
+    with pytest.raises(InvalidInput, match="a key is") as caught:
+        embed.openai("m", dimension=2, base_url="http://h", api_key=key)
+    assert str(key) not in str(caught.value)
+
+
+def test_an_endpoint_of_the_environment_that_is_no_url_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://[::1")
+    with pytest.raises(InvalidInput, match="OPENAI_BASE_URL"):
+        embed.openai("m", dimension=2, api_key="k")
+
+
+def test_a_forked_child_has_connections_of_its_own(server: EmbeddingServer) -> None:
+    made = embed.openai("m", dimension=8, base_url=server.url, api_key="k")
+    first = made.embed(["a"])
+    ours = made._clients.get()
+    assert in_child(lambda: (made.embed(["a"]).tolist(), made._clients.get() is ours)) == (first.tolist(), False)
+    assert made._clients.get() is ours
+    assert made.embed(["a"]).tolist() == first.tolist()

@@ -12,7 +12,7 @@ from vstore.operation import Gate
 
 
 def gate() -> Gate:
-    return Gate("mydb", lambda error: BackendError(f"it said: {error}"), ["geheim"])
+    return Gate("mydb", lambda error: BackendError(f"it said: {error}"), ["geheim", "s3cr3t-Zx9"])
 
 
 def test_the_text_has_all_parts_in_order() -> None:
@@ -54,7 +54,7 @@ def test_a_foreign_error_is_translated_and_chained_without_secrets() -> None:
 
 def test_errors_of_the_library_pass_with_context() -> None:
     with pytest.raises(VStoreError) as caught, gate().operation("query", "docs"):
-        raise InvalidInput("k is geheim")
+        raise InvalidInput("k is s3cr3t-Zx9")
     assert str(caught.value) == "mydb: query on 'docs': k is ***."
 
 

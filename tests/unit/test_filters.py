@@ -318,3 +318,50 @@ def test_a_sieve_keeps_what_matches_and_asks_for_no_less(
     assert kept.ids == matching
     assert kept.documents == [rows[int(name)][1] for name in matching]
     assert kept.metadatas is None
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"priority": {"gte": 5}}, "Did you mean $gte?"),
+        ({"priority": {" GTE": 5}}, "Did you mean $gte?"),
+        ({"priority": {">=": 5}}, "Did you mean $gte?"),
+        ({"priority": {"not_in": [5]}}, "Did you mean $nin?"),
+        ({"priority": {"regex": "x"}}, "Did you mean $matches?"),
+        ({"priority": {"not": {"$gte": 5}}}, "Did you mean $not?"),
+        ({"a": {"b": {"exists": True}}}, "Did you mean $exists?"),
+        ({"or": [{"a": 1}, {"b": 2}]}, "Did you mean $or?"),
+        ({"AND": [{"a": 1}]}, "Did you mean $and?"),
+        ({"not": {"a": 1}}, "Did you mean $not?"),
+        ({"not": {"a": {"$gte": 1}}}, "Did you mean $not?"),
+        ({"a": {"$eqq": 1}}, "Did you mean $eq?"),
+        ({"a": {"$GTE": 1}}, "Did you mean $gte?"),
+        ({"$Or": [{"a": 1}]}, "Did you mean $or?"),
+        ({"$docment": {"$contains": "a"}}, "Did you mean $document?"),
+        ({"a": {"$" + "x" * 100_000: 1}}, "Known: $eq"),
+    ],
+)
+def test_what_looks_like_an_operator_is_no_key(data: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(data)
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("data", "where"),
+    [
+        ({"gte": 5}, F("gte") == 5),
+        ({"in": {"$in": [5]}}, F("in").in_([5])),
+        ({"not": 1}, F("not") == 1),
+        ({"or": {"$gte": 1}}, F("or") >= 1),
+        ({"document": {"$contains": "a"}}, F("document").contains("a")),
+        ({"$nested": {"a": {"gte": 5}}}, F("a", "gte") == 5),
+        ({"$nested": {"not": {"year": {"$gt": 1}}}}, F("not", "year") > 1),
+        ({"a": {"b": 1, "c": 2}}, (F("a", "b") == 1) & (F("a", "c") == 2)),
+    ],
+)
+def test_keys_of_such_a_name(data: dict[str, Any], where: Filter) -> None:
+    assert parse(data) == where
+    assert parse(to_dict(where)) == where
+    assert parse(to_dict(~where)) == ~where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncFo
 from vstore.capabilities import Capabilities, emulated, no
 from vstore.embedding import Embedder, check_embedder
 from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, brief
+from vstore.filters.regex import where_installed
 from vstore.keys import check_name, encodable
 from vstore.mapping import LAYOUTS
 from vstore.mapping import Mapping as Layout
@@ -24,6 +26,7 @@ from vstore.validate import check_metadata
 
 __all__ = ["AsyncStore"]
 
+_ONE_BY_ONE: Final = emulated("the records are read and looked at one by one")
 # Where the layout is another's, all this is answered from the records themselves, whatever the database can do.
 _READING: Final[dict[str, Any]] = {
     **dict.fromkeys(
@@ -32,11 +35,10 @@ _READING: Final[dict[str, Any]] = {
             "filtered_query",
             "document_contains",
             "string_ordering",
-            "matches",
             "nested_paths",
             "int64_ordering",
         ),
-        emulated("the records are read and looked at one by one"),
+        _ONE_BY_ONE,
     ),
     **dict.fromkeys(("search_ef", "search_probes"), no("a collection opened with mapping= is searched as it is set")),
 }
@@ -53,10 +55,10 @@ class AsyncStore:
     It may be used from many threads, or tasks, at once.
     """
 
-    def __init__(self, adapter: AsyncAdapter) -> None:
+    def __init__(self, adapter: AsyncAdapter, timeout: float = math.inf) -> None:
         self._adapter = adapter
         self._capabilities = adapter.capabilities
-        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop)
+        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop, timeout)
 
     def __repr__(self) -> str:
         state = "closed" if self._gate.closed else self._capabilities.mode
@@ -157,7 +159,7 @@ class AsyncStore:
             opened = AsyncMappedCollection(await foreign.open(name, mapping), partial(foreign.open, name))
             _check_fit(opened.info, embedder)
             await opened.look()
-            capabilities = replace(self._capabilities, **_READING)
+            capabilities = replace(self._capabilities, matches=where_installed(_ONE_BY_ONE), **_READING)
             return AsyncCollection(opened, capabilities, self._gate, embedder, writer=None, mapped=opened)
 
     async def propose_mapping(self, name: str, layout: str | None = None) -> Layout:

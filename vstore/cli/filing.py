@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from rich.markup import escape
 from vstore.cli.options import (
     AllOption,
     CollectionsOption,
+    DeadLettersOption,
     DryRunOption,
     JsonOption,
     ModeOption,
@@ -126,7 +126,7 @@ def import_(
     workers: WorkersOption = 1,
     retries: RetriesOption = 8,
     max_errors: Annotated[int, typer.Option(min=0, help="Records the target may refuse before the run ends.")] = 0,
-    dead_letters: Annotated[Path | None, typer.Option(help="File for refused records, as JSON lines.")] = None,
+    dead_letters: DeadLettersOption = None,
     verify: VerifyOption = VerifyMode.FULL,
     sample: SampleOption = 1000,
     state: StateOption = None,
@@ -140,7 +140,7 @@ def import_(
     Files that vstore wrote are checked against their manifest, before anything is written.
     Of others every record is checked, and what is what is told by options.
     Killed or interrupted, the same command goes on where it ended. Exit codes are those of copy.
-    Example: vstore import dump.parquet pgvector:./pg --id key --vector embedding --metric cosine
+    Example: vstore import theirs.parquet pgvector:./pg --id key --vector embedding --metric cosine
     """
     from vstore.cli.copy import run
 

@@ -20,7 +20,43 @@ TEXT_PARTS: Final = [
     "\u0308", "日本", "\U0001f600", "\n", "\t", ".*", "a.*b", "[x]", "(x)", "$where", "  ", "Alpha beta", "sm",
     "smile",
 ]  # fmt: skip
-PATTERNS: Final = ["a", "^a", "a$", "^$", "[ab]+", "\\d", "^.$", "a|é", "\\\\", "%", "'", "(?i)TRUE"]
+PATTERNS: Final = [
+    "a",
+    "^a",
+    "a$",
+    "^$",
+    "[ab]+",
+    "\\d",
+    "^.$",
+    "a|é",
+    "\\\\",
+    "%",
+    "'",
+    "(?i)TRUE",
+    "(a+)+$",
+    "\\pL",
+    "é\\z",
+]
+_ATOMS: Final = [
+    "a",
+    "b",
+    "é",
+    ".",
+    "1",
+    "T",
+    " ",
+    "[ab]",
+    "[^a]",
+    "\\d",
+    "\\D",
+    "\\w",
+    "\\W",
+    "\\s",
+    "\\pL",
+    "\\x{e9}",
+]
+_ATOMS_OF_NO_WIDTH: Final = ["^", "$", "\\A", "\\z", "\\b", "\\B", "(?i)", "(?s)", "(?m)"]
+_REPEATS: Final = ["*", "+", "?", "*?", "+?", "??", "{2}", "{1,}", "{0,3}"]
 FAMILIES: Final = ["eq", "order", "string order", "in", "contains", "exists", "document", "keys", "matches", "nested"]
 
 
@@ -197,10 +233,27 @@ def _leaf_makers(rng: random.Random, capabilities: Capabilities) -> list[Callabl
         makers.append(lambda: order(texts))
     if capabilities.matches:
         makers.append(lambda: key().matches(rng.choice(PATTERNS)))
+        makers.append(lambda: key().matches(random_pattern(rng)))
     if capabilities.nested_paths and capabilities.nested_metadata:
         nested = table("nested", capabilities)
         makers.append(lambda: rng.choice(nested))
     return makers
+
+
+def random_pattern(rng: random.Random, depth: int = 3) -> str:
+    """A regular expression of every construct that RE2 has."""
+    if depth == 0 or rng.random() < 0.2:
+        return rng.choice(_ATOMS_OF_NO_WIDTH) if rng.random() < 0.2 else rng.choice(_ATOMS)
+    parts = [random_pattern(rng, depth - 1) for _ in range(rng.randint(1, 3))]
+    match rng.randrange(4):
+        case 0:
+            return "(?:" + "|".join(parts) + ")"
+        case 1:
+            return f"({''.join(parts)}){rng.choice(_REPEATS)}"
+        case 2:
+            return f"(?i:{''.join(parts)})"
+        case _:
+            return "".join(parts)
 
 
 def smaller(node: Filter) -> Iterator[Filter]:

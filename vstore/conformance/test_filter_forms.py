@@ -88,7 +88,11 @@ def test_what_is_no_filter_is_refused(new: New) -> None:
         {"v": [1]}, {"v": {"$exists": 1}}, {"$and": {}}, {"$not": []}, {"v": {"$gt": True}}, {"v": {"$eq": 2**63}},
         {"v": float("nan")}, {"_vs": 1}, {"a\x00": 1}, {'a"b': 1}, {"v": "a\x00"}, {"": 1}, {1: 2},
         {"$document": "x"}, {"$document": {"$contains": ""}}, {"v": {"$contains_all": []}}, {"v": {"$matches": "("}},
-        "v = 1", 1, True, [{"v": 1}], object(), {"v": 10**5000}, {"v": {"$matches": "a{99999999999999999999}"}},
+        "v = 1", 1, True, [{"v": 1}], object(), {"v": 10**5000}, {"v": {"$matches": "a{1001}"}},
+        {"v": {"gte": 1}}, {"v": {"eq": 1}}, {"v": {"in": [1]}}, {"v": {"GT": 1}}, {"v": {">=": 1}},
+        {"v": {"$gte ": 1}}, {"v": {"$eqq": 1}}, {"or": [{"v": 1}, {"v": 2}]}, {"AND": [{"v": 1}]}, {"not": {"v": 1}},
+        {"not": {"v": {"$gt": 1}}},
+        {"v": {"not": {"$gte": 1}}}, {"v": {"o": {"lt": 5}}}, {"$nested": {}}, {"$nested": [1]}, {"$NOT": {"v": 1}},
         {"v": {"$matches": "("* 5000 + ")" * 5000}}, {"v": {"$matches": "\x00"}}, {"v": {"$exists": 10**5000}},
     ]  # fmt: skip
     for where in wrong:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from vstore import F, Filter, Unsupported
+from vstore import F, Filter, InvalidInput, Unsupported
 from vstore.conformance.checks import PART, matching, names, partial, raises, refusing, rows, scanned, selected
 from vstore.conformance.fixtures import New, Supports, clause, share
 from vstore.conformance.generate import FAMILIES, table
@@ -94,6 +95,61 @@ def test_delete_by_filter_means_the_same(session: Session, new: New) -> None:
         where, expected = partial(case, records)
         c.delete(where=where)
         assert set(scanned(c)) == set(records.ids) - expected
+
+
+@clause("FLT-9", "ERR-3", "CAP-2")
+@pytest.mark.parametrize("pattern", ["(a+)+$", "^(a|a)*$", "(?:a?){30}a{30}$", "(.*a){20}$"])
+def test_no_pattern_takes_more_than_linear_time(new: New, supports: Supports, pattern: str) -> None:
+    if not supports("matches"):
+        with raises(Unsupported):
+            new().count(F("s").matches(pattern))
+        return
+    c = new()
+    c.add(["a", "b"], rows(2), metadatas=[{"s": "a" * 29 + "!"}, {"s": "x"}])
+    begun = time.perf_counter()
+    assert c.count(F("s").matches(pattern)) == 0
+    assert set(scanned(c, ~F("s").matches(pattern))) == {"a", "b"}
+    assert time.perf_counter() - begun < 20, "an engine that backtracks takes a minute"
+
+
+@clause("FLT-9", "ERR-1")
+def test_what_cannot_be_matched_in_linear_time_is_no_pattern(session: Session, supports: Supports) -> None:
+    for pattern in (r"(a)\1", "a(?=b)", "a(?!b)", "(?<=a)b", "(?<!a)b", r"a\Z", "a++", "a" * 4097):
+        if supports("matches"):
+            with raises(InvalidInput):
+                session.corpus.count({"s": {"$matches": pattern}})
+        with pytest.raises(InvalidInput):
+            F("s").matches(pattern)
+
+
+@clause("FLT-9")
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("a$", {"a", "xa"}),
+        ("(?m)a$", {"a", "xa", "a\n", "a\nb"}),
+        ("^b", set()),
+        ("(?m)^b", {"a\nb"}),
+        ("a.b", set()),
+        ("(?s)a.b", {"a\nb"}),
+        ("A", set()),
+        ("(?i)É", {"é"}),
+        (r"^\w$", {"a"}),
+        (r"^\pL$", {"a", "é"}),
+        ("^.$", {"a", "é", "😀", "٣"}),
+        (r"\d", set()),
+        ("", {"a", "xa", "a\n", "a\nb", "é", "😀", "٣", ""}),
+    ],
+)
+def test_what_a_pattern_means(new: New, supports: Supports, pattern: str, expected: set[str]) -> None:
+    if not supports("matches"):
+        return
+    texts = ["a", "xa", "a\n", "a\nb", "é", "😀", "٣", ""]
+    c = new()
+    c.add(names(9), rows(9), metadatas=[*({"s": text} for text in texts), {"s": 1}])
+    assert {
+        (m or {})["s"] for page in c.scan(where=F("s").matches(pattern)) for m in page.records.metadatas or []
+    } == expected
 
 
 @clause("FLT-2", "FLT-3")

@@ -13,8 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from vstore.durable import transaction
+from vstore.durable import prepare, transaction
 from vstore.errors import BackendError
+from vstore.forking import PerProcess, wait_before_forking
+from vstore.regular import refuse_url
 from vstore.types import VectorArray
 
 __all__ = ["CacheFile", "Claims", "digest"]
@@ -31,40 +33,57 @@ def digest(text: str) -> bytes:
 
 
 class CacheFile:
-    """Vectors by model and text. For many threads, and for many processes on one machine."""
+    """Vectors by model and text. For many threads, and for many processes on one machine.
+
+    Each process has a connection of its own: two on one spoil the file. It is for its owner only, since a vector tells
+    of its text.
+    """
 
     def __init__(self, path: Path) -> None:
+        refuse_url("path", path)
         self._path = path
-        self._lock = threading.Lock()
+        self._own = PerProcess(self._open)
+
+    def _open(self) -> tuple[threading.Lock, sqlite3.Connection]:
+        lock = threading.Lock()
+        wait_before_forking(lock)  # SQLite in a child would take the locks of a transaction for its own
         with self._told():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            prepare(self._path, private=True)
+            connection = sqlite3.connect(
+                self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute(_SCHEMA)
+            connection.execute(_SCHEMA)
+        return lock, connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        lock, connection = self._own.get()
+        with lock, self._told():
+            yield connection
 
     def load(self, model: str, keys: Sequence[bytes]) -> dict[bytes, VectorArray]:
         """The vectors that are there, by key."""
         found: dict[bytes, VectorArray] = {}
-        with self._lock, self._told():
+        with self._connected() as connection:
             for start in range(0, len(keys), _KEYS):
                 part = keys[start : start + _KEYS]
                 marks = ", ".join("?" * len(part))
                 statement = f"select text, vector from vectors where model = ? and text in ({marks})"  # noqa: S608 - marks only
-                for key, blob in self._connection.execute(statement, [model, *part]):
+                for key, blob in connection.execute(statement, [model, *part]):
                     found[key] = np.frombuffer(blob, dtype="<f4").astype(np.float32, copy=False)
         return found
 
     def save(self, model: str, keys: Sequence[bytes], vectors: VectorArray) -> None:
         """Adds vectors, all or none; those that are there already stay."""
         rows = [(model, key, vector.astype("<f4").tobytes()) for key, vector in zip(keys, vectors, strict=True)]
-        with self._lock, self._told(), transaction(self._connection):
-            self._connection.executemany("insert or ignore into vectors values (?, ?, ?)", rows)
+        with self._connected() as connection, transaction(connection):
+            connection.executemany("insert or ignore into vectors values (?, ?, ?)", rows)
 
     def close(self) -> None:
         """Closes the file."""
-        with self._lock:
-            self._connection.close()
+        with self._connected() as connection:
+            connection.close()
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -82,21 +101,23 @@ class Claims:
     """Who embeds which text at this moment, in this process: whoever comes later waits for the vector."""
 
     def __init__(self) -> None:
-        self._open: dict[bytes, Future[VectorArray | None]] = {}
-        self._lock = threading.Lock()
+        # in a child nobody is left who would settle what was claimed
+        self._own = PerProcess(lambda: (threading.Lock(), dict[bytes, Future[VectorArray | None]]()))
 
     def claim(self, keys: Sequence[bytes]) -> tuple[list[bytes], dict[bytes, Future[VectorArray | None]]]:
         """Which of the keys are the caller's to embed, and what to wait for of the others."""
-        with self._lock:
-            mine = [key for key in keys if key not in self._open]
-            others = {key: self._open[key] for key in keys if key in self._open}
+        lock, claimed = self._own.get()
+        with lock:
+            mine = [key for key in keys if key not in claimed]
+            others = {key: claimed[key] for key in keys if key in claimed}
             for key in mine:
-                self._open[key] = Future()
+                claimed[key] = Future()
         return mine, others
 
     def settle(self, keys: Sequence[bytes], found: Mapping[bytes, VectorArray]) -> None:
         """Ends the caller's claims; who waits gets the vector, or None where there is none."""
-        with self._lock:
-            ended = [(key, self._open.pop(key)) for key in keys]
+        lock, claimed = self._own.get()
+        with lock:
+            ended = [(key, claimed.pop(key)) for key in keys]
         for key, future in ended:
             future.set_result(found.get(key))

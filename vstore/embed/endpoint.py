@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,6 +19,7 @@ from vstore.embed.batching import OnProgress, batches, check_positive
 from vstore.embed.endpoint_errors import BACKEND, mask, translate
 from vstore.embedding import check_answer, check_embedder
 from vstore.errors import AuthenticationFailed, BackendError, InvalidInput, VStoreError
+from vstore.forking import PerProcess
 from vstore.optional import load
 from vstore.registry import check_retries, check_timeout
 from vstore.types import VectorArray
@@ -99,10 +101,10 @@ class OpenAIEmbedder:
                 backend=BACKEND,
             )
         self._settings = {"api_key": self._key, "base_url": base_url, "timeout": timeout, "max_retries": retries}
-        self._client = self._package.OpenAI(**self._settings)
-        # connections of an async client belong to the event loop in which they were made
-        self._async_clients: WeakKeyDictionary[AbstractEventLoop, Any] = WeakKeyDictionary()
-        self._lock = threading.Lock()
+        _check_settings(base_url, self._key)
+        # connections belong to one process, and those of an async client to the event loop in which they were made
+        self._clients = PerProcess(self._connect)
+        self._async_clients = PerProcess(lambda: (threading.Lock(), WeakKeyDictionary[AbstractEventLoop, Any]()))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.dimension}>"
@@ -144,25 +146,36 @@ class OpenAIEmbedder:
 
     def close(self) -> None:
         """Closes the connections of ``embed``."""
-        self._client.close()
+        self._clients.get().close()
 
     async def aclose(self) -> None:
         """Closes the connections that ``embed_async`` has made in this event loop."""
-        with self._lock:
-            client = self._async_clients.pop(asyncio.get_running_loop(), None)
+        lock, clients = self._async_clients.get()
+        with lock:
+            client = clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.close()
 
     def _async_client(self) -> Any:
         loop = asyncio.get_running_loop()
-        with self._lock:
-            if loop not in self._async_clients:
-                self._async_clients[loop] = self._package.AsyncOpenAI(**self._settings)
-            return self._async_clients[loop]
+        lock, clients = self._async_clients.get()
+        with lock:
+            if loop not in clients:
+                clients[loop] = self._package.AsyncOpenAI(**self._settings)
+            return clients[loop]
+
+    def _connect(self) -> Any:
+        try:
+            client = self._package.OpenAI(**self._settings)
+        except Exception:  # noqa: BLE001  # whatever it cannot read; its text may repeat a URL with a password
+            client = None
+        if client is None:
+            raise InvalidInput("the endpoint's settings cannot be used", hint="Check base_url and OPENAI_BASE_URL.")
+        return client
 
     def _ask(self, texts: list[str]) -> VectorArray:
         with self._translated():
-            answer = self._client.embeddings.create(**self._request(texts))
+            answer = self._clients.get().embeddings.create(**self._request(texts))
         return self._read(answer, len(texts))
 
     async def _ask_async(self, client: Any, gate: asyncio.Semaphore, texts: list[str]) -> VectorArray:
@@ -212,8 +225,23 @@ class OpenAIEmbedder:
                 timeout=self._timeout,
                 retries=self._retries,
             )
+            found.__cause__ = error
             found.redact([self._key])
             raise found from error
+
+
+def _check_settings(base_url: object, key: object) -> None:
+    if not isinstance(key, str) or not key.isascii() or not key.isprintable():
+        raise InvalidInput("a key is a text of printable ASCII characters", hint="Check api_key=, or its variable.")
+    if base_url is None:
+        return
+    try:
+        parts = urlsplit(base_url) if isinstance(base_url, str) and base_url.isprintable() else None
+        fine = parts is not None and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # which may repeat a password
+        fine = False
+    if not fine:
+        raise InvalidInput("base_url must be a URL", hint="For example https://host:8000/v1.")
 
 
 def openai(

@@ -99,7 +99,7 @@ class F:
         return Exists(self._path)
 
     def matches(self, pattern: str) -> Filter:
-        """True where the value is a str in which the regular expression is found (optional)."""
+        """True where the value is a str in which the regular expression, of RE2's syntax, is found (optional)."""
         return Matches(self._path, pattern)
 
     def __bool__(self) -> bool:

@@ -2,12 +2,14 @@
 
 ``{"year": {"$gte": 2020}, "tags": {"$contains": "rag"}, "$or": [{"a": 1}, {"b": {"$exists": False}}]}``
 Several entries mean *and*. A dict below a key whose names do not begin with ``$`` is a nested path.
-The document is ``{"$document": {"$contains": "text"}}``.
+The document is ``{"$document": {"$contains": "text"}}``. What looks like an operator without its ``$``, as in
+``{"year": {"gte": 2020}}``, is refused; a nested key of such a name stands inside ``{"$nested": {…}}``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 from vstore.errors import InvalidInput, brief
@@ -60,6 +62,40 @@ _LEAVES: Final[dict[str, Callable[[Path, Any], Filter]]] = {
 }
 
 
+_LONGEST: Final = 20  # of a name that may be one of an operator, mistyped
+_LOGIC: Final = ("$and", "$or", "$not")
+# what people write for an operator; as the name of a nested key it would match nothing, in silence
+_MISTAKEN: Final[dict[str, str]] = {
+    **{name.removeprefix("$"): name for name in (*_LOGIC, *_LEAVES, *_ORDER)},
+    "ge": "$gte",
+    "le": "$lte",
+    "neq": "$ne",
+    "not_in": "$nin",
+    "notin": "$nin",
+    "regex": "$matches",
+    ">": "$gt",
+    ">=": "$gte",
+    "<": "$lt",
+    "<=": "$lte",
+    "=": "$eq",
+    "==": "$eq",
+    "!=": "$ne",
+    "<>": "$ne",
+}
+
+
+def _meant(name: object) -> str:
+    """The operator that a nested key looks like, or nothing."""
+    return _MISTAKEN.get(name.strip().lower(), "") if isinstance(name, str) else ""
+
+
+def _no_operator(name: object, meant: str) -> InvalidInput:
+    return InvalidInput(
+        f"{brief(name)} is no operator, and as a nested key it would match nothing",
+        hint=f'Did you mean {meant}? Where it is a nested key, put {{"$nested": …}} around the condition.',
+    )
+
+
 def parse(data: Mapping[str, Any]) -> Filter:
     """The filter that a dict means.
 
@@ -94,17 +130,37 @@ def _parse(data: object, room: int) -> list[Filter]:
                 if not isinstance(value, Mapping) or list(value) != ["$contains"]:
                     raise InvalidInput('$document takes {"$contains": text}')
                 parts.append(DocumentContains(value["$contains"]))
+            case "$nested":
+                if not isinstance(value, Mapping) or not value:
+                    raise InvalidInput('$nested takes a dict of keys, as in {"$nested": {"a": {"not": 1}}}')
+                for outer, inner in value.items():
+                    parts.extend(_field((outer,), inner, literal=True))
             case str() if key.startswith("$"):
                 raise InvalidInput(
-                    f"unknown operator {key!r} where a key is expected",
-                    hint="Here $and, $or, $not and $document are known.",
+                    f"unknown operator {brief(key)} where a key is expected",
+                    hint=_near(key, (*_LOGIC, "$document", "$nested"))
+                    or "Here $and, $or, $not, $document and $nested are known.",
                 )
+            case str() if _meant(key) in _LOGIC and _composite(value):
+                raise _no_operator(key, _meant(key))
             case _:
                 parts.extend(_field((key,), value))
     return parts
 
 
-def _field(path: Path, value: object) -> list[Filter]:
+def _composite(value: object) -> bool:
+    """Whether a value is that of ``$and``, ``$or`` or ``$not`` rather than of a key."""
+    if isinstance(value, Mapping):
+        return not all(isinstance(name, str) and name.startswith("$") for name in value)
+    return isinstance(value, list | tuple)
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    found = get_close_matches(name[:_LONGEST].lower(), known, n=1)
+    return f"Did you mean {found[0]}?" if found else ""
+
+
+def _field(path: Path, value: object, *, literal: bool = False) -> list[Filter]:
     if not isinstance(value, Mapping):
         return [Eq(path, value)]  # type: ignore[arg-type]  # the leaf checks its own value
     if not value or len(path) > MAX_DEPTH:
@@ -116,9 +172,13 @@ def _field(path: Path, value: object) -> list[Filter]:
         elif name in _LEAVES:
             parts.append(_LEAVES[name](path, operand))
         elif isinstance(name, str) and name.startswith("$"):
-            raise InvalidInput(f"unknown operator {name!r}", hint=f"Known: {', '.join([*_LEAVES, *_ORDER])}.")
+            known = [*_LEAVES, *_ORDER]
+            hint = " ".join(filter(None, (_near(name, known), f"Known: {', '.join(known)}.")))
+            raise InvalidInput(f"unknown operator {brief(name)}", hint=hint)
+        elif not literal and (meant := _meant(name)):
+            raise _no_operator(name, meant)
         else:
-            parts.extend(_field((*path, name), operand))
+            parts.extend(_field((*path, name), operand, literal=literal))
     return parts
 
 
@@ -172,4 +232,5 @@ def _printed(node: Filter) -> dict[str, Any]:
 def _nested(path: Path, condition: dict[str, Any]) -> dict[str, Any]:
     for key in reversed(path):
         condition = {key: condition}
-    return condition
+    plain = len(path) == 1 or not (_meant(path[0]) in _LOGIC or any(map(_meant, path[1:])))
+    return condition if plain else {"$nested": condition}

@@ -8,13 +8,13 @@ is the int of its microseconds since the epoch.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from vstore.errors import InvalidInput, brief
+from vstore.filters.regex import check_pattern
 from vstore.keys import check_key, encodable
 from vstore.types import Scalar
 
@@ -236,7 +236,7 @@ class Exists(Filter):
 
 @dataclass(frozen=True, slots=True)
 class Matches(Filter):
-    """The value at ``path`` is a str in which the regular expression ``pattern`` is found."""
+    """The value at ``path`` is a str in which the regular expression ``pattern``, of RE2, is found."""
 
     path: Path
     pattern: str
@@ -246,10 +246,7 @@ class Matches(Filter):
         if type(self.pattern) is not str:
             raise InvalidInput(f"matches takes a str, not {type(self.pattern).__name__}")
         _check_scalar(self.pattern)
-        try:
-            re.compile(self.pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise InvalidInput(f"{brief(self.pattern)} is not a regular expression: {error}") from error
+        check_pattern(self.pattern)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,10 @@ from threading import Lock
 from typing import Any, Final, Self
 
 from vstore.codec import to_json
-from vstore.durable import transaction
+from vstore.durable import prepare, transaction
 from vstore.errors import InvalidInput, Mismatch, Unavailable
+from vstore.forking import keep_in_children
+from vstore.regular import refuse_url
 from vstore.transfer.digest import Digest
 from vstore.transfer.plan import Chunk
 from vstore.types import Record
@@ -107,12 +109,14 @@ class Ledger:
             Unavailable: Another run holds it, or it cannot be read and written.
             Mismatch: It was written by a version of vstore with another format.
         """
+        refuse_url("state", path)
         self.path = path
         self._lock = Lock()
+        keep_in_children(self)  # one that is closed there would undo what is being written here
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                path.touch(mode=0o600)  # cursors hold ids, and refused records are kept whole
+                prepare(path, private=True)  # cursors hold ids, and refused records are kept whole
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None, timeout=0)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error

@@ -59,7 +59,11 @@ class OwnObjects:
                 self._left |= one.keys() - OWN
         try:
             if include.vectors and self._vectors:
-                vectors = np.array([one["vector"] for one in objects], dtype=np.float32)
+                told = np.array([one["vector"] for one in objects])
+                if told.dtype.kind not in "fiu":
+                    raise Mismatch("a vector is no list of numbers", hint="Restore the file, or export again.")
+                with np.errstate(over="ignore"):
+                    vectors = told.astype(np.float32)
             return Records(
                 [one["id"] for one in objects],
                 vectors,
