@@ -7,7 +7,7 @@ LOCAL := $(if $(filter local,$(VSTORE_IMAGES)),local-images)
 COMPOSE = $(shell docker compose version > /dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name vstore \
 	-f docker/compose.yaml $(if $(LOCAL),-f docker/local/compose.yaml) $(if $(filter oldest,$(SERVERS)),-f docker/oldest.yaml)
 
-.PHONY: demo test test-nightly test-oldest test-foreign test-docker faults local-images up down bench check table clean
+.PHONY: demo test test-wheel test-nightly test-oldest test-foreign test-docker faults local-images up down bench check table clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,7 +28,10 @@ demo: $(VENV)/.demo ## install and run the demo
 
 test: $(VENV)/.installed ## install and run all tests, the conformance suite on every store included
 	tools/ensure-debian
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore=tests/faults tests
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore=tests/faults --ignore=tests/wheel tests
+
+test-wheel: $(VENV)/.installed ## what README.md and the other pages show, run as users run it: from a wheel, in environments of its own
+	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/wheel
 
 test-nightly: $(VENV)/.nightly $(LOCAL) ## everything, every store in both forms, with 2,000 filters and 200 sequences each
 	tools/ensure-debian

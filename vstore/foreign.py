@@ -163,7 +163,7 @@ def carried_metadata(found: AnyMapping[str, Any]) -> tuple[Metadata, list[Omissi
     left: list[Omission] = []
     for key, value in found.items():
         try:
-            carried |= check_metadata({key: value}, nested=False)
+            carried |= check_metadata({key: value})
         except InvalidInput as error:
             text = f"the collection's own metadata {key!r:.80}: {error.message}"
             left.append(Omission(OmissionKind.SETTINGS, str(key), text))

@@ -17,8 +17,8 @@ class OmissionKind(StrEnum):
     """Fields, columns and keys that are neither document nor metadata."""
     OUTSIDE = "outside-values"
     """Values that the contract does not have, dropped or turned into text."""
-    ROWS = "rows-without-vector"
-    """Rows that have no vector, and so are no records."""
+    ROWS = "rows-left-out"
+    """Rows that have no vector, and so are no records; rows of tables that inherit from a table."""
     SETTINGS = "collection-settings"
     """What the collection is told or known by beside its records: aliases, partitions, functions, a description."""
 

@@ -73,9 +73,10 @@ class StoreURL:
             raise InvalidInput(f"there is a # in this {scheme} URL", hint="In a password or a name write %23.")
         try:
             parts = urlsplit(rest)
-            host, port = parts.hostname or "", parts.port
+            place = parts.netloc.rpartition("@")[2]
+            host, port, ports = _several(place) if "," in place else (parts.hostname or "", parts.port, "")
             if "%" in host and "[" not in parts.netloc:  # the directory of a socket, whose case counts
-                host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0], errors="strict")
+                host = unquote(host if "," in place else place.partition(":")[0], errors="strict")
             user, password = (unquote(text or "", errors="strict") for text in (parts.username, parts.password))
             database = unquote(parts.path.lstrip("/"), errors="strict")
         except ValueError:
@@ -86,6 +87,10 @@ class StoreURL:
                 hint="An IPv6 address stands in brackets; in a password write %2F for /, %3F for ? and %40 for @.",
             )
         params = _params(parts.query)
+        if ports and "port" in params:
+            raise InvalidInput(f"the ports of this {scheme} URL stand behind its hosts, and in the option 'port'")
+        if ports:
+            params["port"] = ports
         if not host and not params.get("host"):  # of a socket it may stand there
             raise InvalidInput(f"this {scheme} URL names no host", hint=f"Write {scheme}://host:port or {scheme}:PATH.")
         if port == 0 or " " in host:
@@ -107,6 +112,16 @@ class StoreURL:
             database=database,
             params=params,
         )
+
+
+def _several(place: str) -> tuple[str, None, str]:
+    """Hosts with commas between, as libpq has them, and their ports where any has one: ``h1:5432,h2``."""
+    hosts, ports = [], []
+    for one in place.split(","):
+        host, _, port = one[1:].partition("]") if one.startswith("[") else one.partition(":")
+        hosts.append(host)
+        ports.append(port.removeprefix(":"))
+    return ",".join(hosts), None, ",".join(ports) if any(ports) else ""
 
 
 def names_store(text: str, *, files: Collection[str] = ()) -> bool:

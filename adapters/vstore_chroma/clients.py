@@ -8,17 +8,21 @@ A directory is the exception: there the shared engine is what keeps two clients 
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from typing import Any
 
 import chromadb
 import httpx
+import numpy as np
 from chromadb.api import AsyncClientAPI, AsyncServerAPI, ClientAPI, ServerAPI
 from chromadb.api.async_client import AsyncClient
 from chromadb.api.client import Client
 from chromadb.config import Settings, System
 from chromadb.telemetry.product import ProductTelemetryClient
 
-from vstore_chroma.config import Target
+from vstore_chroma.config import DEFAULT_DATABASE, DEFAULT_TENANT, Target
+from vstore_chroma.forked import check_engine, own
 
 __all__ = ["close_client", "close_client_async", "is_async", "open_client", "open_client_async", "persistent"]
 
@@ -41,6 +45,7 @@ def _http_settings(target: Target, implementation: str) -> Settings:
 
 def _start(settings: Settings) -> System:
     system = System(settings)
+    own(system)
     system.instance(ProductTelemetryClient)  # type: ignore[type-abstract]  # System finds the concrete class
     return system
 
@@ -74,16 +79,38 @@ class _OwnClient(Client):
             self._own.stop()
 
 
-class _TimedSessions(dict[int, httpx.AsyncClient]):
+class _Sessions(dict[int, httpx.AsyncClient]):
     """AsyncFastAPI's sessions by event loop, each given a timeout as it comes."""
 
     def __init__(self, timeout: float) -> None:
         super().__init__()
         self._timeout = httpx.Timeout(timeout)
+        self._loops: dict[int, asyncio.AbstractEventLoop] = {}
 
-    def __setitem__(self, loop: int, session: httpx.AsyncClient) -> None:
+    def __setitem__(self, number: int, session: httpx.AsyncClient) -> None:
         session.timeout = self._timeout
-        super().__setitem__(loop, session)
+        self._loops[number] = asyncio.get_running_loop()
+        super().__setitem__(number, session)
+
+    async def close(self) -> None:
+        """Closes all of them, those of an event loop that is over as well."""
+        while self:
+            number, session = self.popitem()
+            if self._loops.pop(number).is_closed():
+                _cut(session)
+            else:
+                await session.aclose()
+
+
+def _cut(session: httpx.AsyncClient) -> None:
+    """Closes the sockets of a session of which nothing can be awaited any more."""
+    for transport in (session._transport, *session._mounts.values()):
+        pool = getattr(transport, "_pool", None)
+        for connection in pool.connections if pool is not None else ():
+            stream = getattr(connection._connection, "_network_stream", None)
+            wrapped = stream.get_extra_info("socket") if stream is not None else None
+            if wrapped is not None:
+                wrapped._sock.close()  # asyncio hands out a socket that cannot be closed
 
 
 class _OwnAsyncClient(AsyncClient):
@@ -94,7 +121,7 @@ class _OwnAsyncClient(AsyncClient):
         self._server = self._own.instance(AsyncServerAPI)  # type: ignore[type-abstract]  # likewise
         # the class shares one dict of sessions among all its objects: the second client of an event
         # loop would send the headers, the token among them, of the first
-        self._server._clients = _TimedSessions(timeout)  # type: ignore[attr-defined]  # HTTP only
+        self._server._clients = _Sessions(timeout)  # type: ignore[attr-defined]  # HTTP only
         self.tenant, self.database = tenant, database
 
     @property
@@ -108,6 +135,8 @@ class _OwnAsyncClient(AsyncClient):
 
 def open_client(target: Target, timeout: float) -> ClientAPI:
     """A sync client for a target; for a server it was tried."""
+    if target.kind != "server":
+        check_engine(_try_engine, timeout)
     match target.kind:
         case "memory":
             return _OwnClient(_settings(), target.tenant, target.database)
@@ -122,6 +151,15 @@ def open_client(target: Target, timeout: float) -> ClientAPI:
                 client.close()
                 raise
             return client
+
+
+def _try_engine() -> None:
+    with tempfile.TemporaryDirectory(prefix="vstore-chroma-") as folder:
+        settings = _settings(is_persistent=True, persist_directory=folder)
+        client = _OwnClient(settings, DEFAULT_TENANT, DEFAULT_DATABASE)
+        tried = client.create_collection("tried", embedding_function=None)
+        tried.add(ids=["a"], embeddings=np.ones((1, 2), np.float32))
+        client.close()
 
 
 async def open_client_async(target: Target, seconds: float) -> AsyncClientAPI:
@@ -143,7 +181,7 @@ def close_client(client: ClientAPI) -> None:
 
 async def close_client_async(client: AsyncClientAPI) -> None:
     """Closes a client of ``open_client_async``: chromadb has no call for it."""
-    await client._server._cleanup()  # type: ignore[attr-defined]
+    await client._server._clients.close()  # type: ignore[attr-defined]
 
 
 def is_async(client: object) -> bool:

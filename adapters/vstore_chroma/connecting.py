@@ -31,6 +31,7 @@ from vstore_chroma.clients import (
 from vstore_chroma.config import read_target
 from vstore_chroma.directory import Directory
 from vstore_chroma.errors import guarded
+from vstore_chroma.forked import check_own
 
 __all__ = ["borrow", "borrow_async", "connect", "connect_async"]
 
@@ -89,6 +90,7 @@ def borrow(client: object, most_rows: int | None = None) -> Adapter:
         raise InvalidInput("this is an async client of chromadb", hint="Use vstore.aio.connect(client=…).")
     if not isinstance(client, ClientAPI):
         raise InvalidInput(f"client= takes a client of chromadb, not its {type(client).__name__}")
+    check_own(client)
     with _connecting(()):
         record = _record(client, client.get_version(), client.get_max_batch_size(), most_rows)
     return ChromaAdapter(client, record, Lock(), lambda: None, ())
@@ -98,6 +100,7 @@ async def borrow_async(client: object) -> AsyncAdapter:
     """An async adapter over a client that stays open."""
     if not isinstance(client, AsyncClientAPI):
         return await threaded(partial(borrow, client, _ROWS_BESIDE_A_LOOP))
+    check_own(client)
     with _connecting(()):
         record = _record(client, await client.get_version(), await client.get_max_batch_size())
 

@@ -23,7 +23,7 @@ class MilvusFactory:
 
     def holds(self, path: Path) -> bool:
         """Whether there is a database at ``path``."""
-        return path.is_file() or (path.is_dir() and any(path.iterdir()))
+        return path.is_file() or (path / "collections").is_dir()
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A connection to a server, or to Milvus Lite over a file."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -13,15 +16,43 @@ from filelock import Timeout as LockTaken
 from pymilvus import AsyncMilvusClient, MilvusClient
 from pymilvus.client.utils import SciPyHelper
 
-from vstore.errors import Unavailable, Unsupported
+from vstore.durable import prepare
+from vstore.errors import InvalidInput, Unavailable, Unsupported
+from vstore.forking import abandon, in_children
 from vstore_milvus.config import Target
 from vstore_milvus.errors import guarded
 
 __all__ = ["LiteFile", "load_scipy", "open_client", "open_client_async"]
 
-_registry: Final = Lock()
+_LOCK: Final = "LOCK"  # the file that Milvus Lite locks
+_STOP_SECONDS: Final = 5
+_registry = Lock()
 _users: dict[str, int] = {}
 _locks: dict[str, Lock] = {}
+
+
+def _let_go() -> None:
+    """In a forked child: its parent's engines are not its own.
+
+    Left to itself Milvus Lite stops them when the child ends: it writes their memory into the parent's files and gives
+    back the parent's lock. Until then pymilvus would connect the child to the parent's engine.
+    """
+    global _registry  # another thread of the parent may hold it
+    _registry = Lock()
+    _users.clear()
+    _locks.clear()
+    if (module := sys.modules.get("milvus_lite.server_manager")) is None:
+        return
+    manager = module.server_manager_instance
+    manager._lock = Lock()
+    for engine in manager._servers.values():
+        abandon(engine)
+        with suppress(OSError, TypeError):  # its lock would outlive the parent in this descriptor
+            os.close(engine[1]._lock_fd)
+    manager._servers.clear()
+
+
+in_children(_let_go)
 
 
 class LiteFile:
@@ -55,11 +86,8 @@ class LiteFile:
         self._released = False
         with _registry:
             foreign = path not in _users and path in getattr(manager, "_servers", ())
+            _make_ready(Path(path))
             with guarded():
-                try:
-                    Path(path).parent.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    raise Unavailable(f"{path} cannot be made: {error.strerror or error}", retryable=False) from error
                 uri = manager.start_and_get_uri(path)
             if uri is None:  # it logs why and says nothing
                 raise _refusal(path)
@@ -78,12 +106,31 @@ class LiteFile:
             _users[self.path] -= 1
             if not _users[self.path]:
                 del _users[self.path], _locks[self.path]
+                server, *_ = manager._servers[self.path]
                 manager.release_server(self.path)
+                server.wait_for_termination(_STOP_SECONDS)  # a child forked while its threads end is aborted by gRPC
+
+
+def _make_ready(path: Path) -> None:
+    """Makes the folder around a database, and its lock if the database is there.
+
+    Raises:
+        Unavailable: It cannot be made, or a link stands where the lock should be: Milvus Lite would follow it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be made: {error.strerror or error}", retryable=False) from error
+    try:
+        with suppress(OSError):  # Milvus Lite will meet it too, and _refusal says what it is
+            prepare(path / _LOCK)
+    except InvalidInput as error:
+        raise Unavailable(error.message, hint=error.hint, retryable=False) from None
 
 
 def _refusal(path: str) -> Unavailable:
     try:
-        with FileLock(Path(path) / "LOCK", timeout=0):  # the one that Milvus Lite takes
+        with FileLock(Path(path) / _LOCK, timeout=0):
             return Unavailable(f"Milvus Lite cannot open {path}", hint="Is it a database of milvus-lite 3?")
     except LockTaken:
         return Unavailable(
@@ -91,7 +138,11 @@ def _refusal(path: str) -> Unavailable:
             hint="Close it there, or run a Milvus server and connect both to milvus://host:port.",
         )
     except OSError as error:
-        return Unavailable(f"the file {path} cannot be used: {error.strerror or error}", retryable=False)
+        return Unavailable(
+            f"the file {path} cannot be used: {error.strerror or error}",
+            hint="Milvus Lite writes into what it opens: name a place where this user may make files.",
+            retryable=False,
+        )
 
 
 def open_client(target: Target, uri: str, timeout: float) -> MilvusClient:

@@ -13,17 +13,32 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.codec import from_json, to_json
+from vstore.errors import LimitExceeded
 from vstore.types import Include, Metadata, Records
 from vstore_milvus.tokens import LISTS, SCALARS, element, scalar
 
-__all__ = ["encode", "fields", "split", "to_records"]
+__all__ = ["check_sizes", "deleted", "encode", "fields", "shows_records", "split", "to_records"]
 
 Row = dict[str, Any]
 
 # Milvus can store no absence that all its versions agree on; no document holds NUL (DOC-1). Absent is the
 # empty string, which is what another client would expect, and an empty document is one NUL.
 _EMPTY: Final = "\x00"
+_MAX_JSON_BYTES: Final = 65_536  # of one field, unless the server is set up otherwise
 _dumps: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def check_sizes(records: Records) -> None:
+    """Raises ``LimitExceeded`` where a server would refuse a record; what one call brings (META-1) it takes."""
+    for record_id, metadata in zip(records.ids, records.metadatas or (), strict=False):
+        size = max(len(to_json(metadata).encode()), len(_facts(metadata).encode()))
+        if size > _MAX_JSON_BYTES:
+            raise LimitExceeded(
+                f"the metadata of record {record_id!r} would have {size} bytes as JSON, and Milvus takes "
+                f"{_MAX_JSON_BYTES}; nothing was written",
+                hint="Remove some of its keys by None, or pass replace_metadata=True.",
+                ids=[record_id],
+            )
 
 
 def encode(records: Records) -> list[Row]:
@@ -75,6 +90,16 @@ def to_records(rows: Sequence[Row], include: Include, dimension: int) -> Records
         [_document(row["document"]) for row in rows] if include.documents else None,
         [_metadata(row["metadata"]) for row in rows] if include.metadatas else None,
     )
+
+
+def deleted(answer: Any) -> int:
+    """How many ids an answer to a delete counts: those asked for, be they there or not."""
+    return int(answer.get("delete_count", 0)) if isinstance(answer, dict) else len(answer)
+
+
+def shows_records(found: Sequence[Any]) -> bool:
+    """Whether there is a record in an answer of rows, or of the hits of each query."""
+    return any(one and not (isinstance(one, dict) and "count(*)" in one) for one in found)
 
 
 def _document(text: str) -> str | None:

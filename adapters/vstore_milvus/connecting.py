@@ -15,6 +15,7 @@ from pymilvus import AsyncMilvusClient, MilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, Unsupported, VStoreError
+from vstore.forking import in_children
 from vstore.protocol import Adapter, AsyncAdapter, Settings
 from vstore.threaded import threaded
 from vstore.urls import StoreURL
@@ -105,7 +106,8 @@ async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
 
 
 _all_turns: dict[tuple[str, str, str], Turns] = {}
-_registry: Final = Lock()
+# what other threads hold while this process forks is never given back in the child
+in_children(_all_turns.clear)
 
 
 def _turns(target: Target) -> Turns:
@@ -114,8 +116,7 @@ def _turns(target: Target) -> Turns:
     They share what pymilvus knows of the time of their last write, which it overwrites with an earlier one
     where the answer to that came later: with one write at a time it does not.
     """
-    with _registry:
-        return _all_turns.setdefault((target.path, target.uri, target.database), Turns())
+    return _all_turns.setdefault((target.path, target.uri, target.database), Turns())  # one step, in any thread
 
 
 def _secrets(token: str) -> tuple[str, ...]:

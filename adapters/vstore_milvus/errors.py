@@ -22,10 +22,11 @@ from vstore.errors import (
     VStoreError,
 )
 
-__all__ = ["guarded", "not_loaded", "translate", "vanished", "without_index"]
+__all__ = ["answered", "guarded", "not_loaded", "translate", "vanished", "without_index"]
 
 _MAX_TEXT: Final = 500
 _NO_INDEX: Final = 700
+_UNREACHED: Final = 2
 _VANISHED: Final = "incomplete query result"
 _HINTS: Final[dict[type[VStoreError], str]] = {
     AlreadyExists: "Choose another name, or open the existing collection.",
@@ -47,7 +48,7 @@ _GRPC: Final[dict[grpc.StatusCode, type[VStoreError]]] = {
 }
 # by Milvus's own code: https://github.com/milvus-io/milvus/blob/master/pkg/util/merr/errors.go
 _CODES: Final[dict[int, type[VStoreError]]] = {
-    2: Unavailable,  # service unavailable, and pymilvus's "Fail connecting to server"
+    _UNREACHED: Unavailable,  # service unavailable, and pymilvus's "Fail connecting to server"
     3: LimitExceeded,  # memory limit exceeded
     4: Unavailable,  # too many requests
     7: Unavailable,  # disk limit
@@ -60,6 +61,7 @@ _CODES: Final[dict[int, type[VStoreError]]] = {
     102: LimitExceeded,  # number of collections
     103: Unavailable,  # not fully loaded
     106: Unavailable,  # recovering
+    200: NotFound,  # partition
     401: Unavailable,  # replica not available
     500: Unavailable,  # channel not found: just after the load of a collection
     501: Unavailable,
@@ -84,9 +86,11 @@ _CODES: Final[dict[int, type[VStoreError]]] = {
 _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
     ("already exist", AlreadyExists),
     ("duplicated new collection name", AlreadyExists),
+    ("create duplicate collection", AlreadyExists),
     ("collection not found", NotFound),
     ("can't find collection", NotFound),
     ("database not found", NotFound),
+    ("partition name vstore_", NotFound),  # "… not found"
     ("does not exist", NotFound),
     ("Invalid collection name", NotFound),  # of one that is looked for: those that are made have legal names
     ("message larger than max", LimitExceeded),
@@ -107,12 +111,10 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
 
 def translate(error: Exception) -> VStoreError:
     """The contract's error for one of pymilvus or gRPC; ``BackendError`` where none fits."""
-    if _untrusted(error):
-        return Unavailable(
-            f"the server's certificate is not trusted: {_text(error)}",
-            hint="Check the host name, and that gRPC knows its authority (GRPC_DEFAULT_SSL_ROOTS_FILE_PATH).",
-            retryable=False,
-        )
+    return _about_tls(error) or _told(error)
+
+
+def _told(error: Exception) -> VStoreError:
     kind = _kind(error)
     return kind(f"{type(error).__name__}: {_text(error)}", hint=_HINTS.get(kind, ""))
 
@@ -137,9 +139,19 @@ def _chain(error: Exception) -> Iterator[BaseException]:
         found = found.__cause__ or found.__context__
 
 
-def _untrusted(error: Exception) -> bool:
+def _about_tls(error: Exception) -> VStoreError | None:
+    """What no retry can help: the words are those of gRPC's BoringSSL."""
     said = "".join(str(found) for found in _chain(error) if isinstance(found, grpc.RpcError))
-    return "CERTIFICATE_VERIFY_FAILED" in said or "is not in peer certificate" in said
+    if "CERTIFICATE_VERIFY_FAILED" in said or "is not in peer certificate" in said:
+        return AuthenticationFailed(
+            f"the server's certificate is not trusted: {_text(error)}",
+            hint="Check the host name, and that gRPC knows its authority (GRPC_DEFAULT_SSL_ROOTS_FILE_PATH).",
+        )
+    if "WRONG_VERSION_NUMBER" in said:
+        return Unavailable(
+            f"there is no TLS at this port: {_text(error)}", hint="Write milvus://host:port.", retryable=False
+        )
+    return None
 
 
 def _kind(error: Exception) -> type[VStoreError]:
@@ -162,6 +174,12 @@ def _kind(error: Exception) -> type[VStoreError]:
         if part in text:
             return kind
     return BackendError
+
+
+def answered(error: VStoreError) -> bool:
+    """Whether a server told the error, rather than that there was none to tell it."""
+    cause = error.__cause__
+    return isinstance(cause, MilvusException) and type(cause.code) is int and cause.code != _UNREACHED
 
 
 def not_loaded(error: VStoreError) -> bool:

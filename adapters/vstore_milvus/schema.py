@@ -13,10 +13,20 @@ from vstore.codec import info_from_json, info_to_json
 from vstore.errors import Mismatch
 from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Index, IVFFlat, Metric, Search
 
-__all__ = ["fields_of", "index_of", "info_of", "new_properties", "searching", "token_of"]
+__all__ = [
+    "fields_of",
+    "index_of",
+    "info_of",
+    "new_properties",
+    "partition_of",
+    "searching",
+    "token_of",
+    "without_partition",
+]
 
 _INFO: Final = "vstore.info"
 _TOKEN: Final = "vstore.token"  # noqa: S105  # names one creation, guards nothing
+_PARTITION: Final = "vstore.partition"
 _METRICS: Final[dict[Metric, str]] = {Metric.COSINE: "COSINE", Metric.L2: "L2", Metric.DOT: "IP"}
 _MAX_ID_BYTES: Final = 512
 _MAX_DOCUMENT_BYTES: Final = 65_535
@@ -82,7 +92,8 @@ def searching(info: CollectionInfo, search: Search | None, k: int) -> dict[str, 
 
 def new_properties(info: CollectionInfo) -> dict[str, str]:
     """The properties of a new collection; no two creations have the same."""
-    return {_INFO: info_to_json(info), _TOKEN: uuid4().hex}
+    token = uuid4().hex
+    return {_INFO: info_to_json(info), _TOKEN: token, _PARTITION: f"vstore_{token}"}
 
 
 def info_of(name: str, described: Mapping[str, Any]) -> CollectionInfo:
@@ -103,6 +114,16 @@ def info_of(name: str, described: Mapping[str, Any]) -> CollectionInfo:
 def token_of(described: Mapping[str, Any]) -> str:
     """What tells one creation from another of the same name; empty where vstore did not create it."""
     return str(_properties(described).get(_TOKEN, ""))
+
+
+def partition_of(described: Mapping[str, Any]) -> str:
+    """The partition that holds the records; empty where they stand in Milvus's default one."""
+    return str(_properties(described).get(_PARTITION, ""))
+
+
+def without_partition(described: Mapping[str, Any]) -> bool:
+    """Whether the partition that should hold the records is not made yet; the other one is Milvus's default."""
+    return bool(partition_of(described)) and described["num_partitions"] < 2
 
 
 def _properties(described: Mapping[str, Any]) -> Mapping[str, str]:

@@ -22,7 +22,8 @@ from vstore.foreign import Rows, carried_metadata, dimension_told, hnsw, id_type
 from vstore.mapping import ALL, IdType, Mapping, MissingVector
 from vstore.omission import Omission, OmissionKind
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric
-from vstore_pgvector.catalogue import DERIVED, INTS, TEXTS, Column, bare, qualified
+from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
+from vstore_pgvector.statements import doubled, quoted
 
 __all__ = ["Table", "Wanted"]
 
@@ -56,8 +57,13 @@ class Table:
         columns: Sequence[Column],
         keys: Sequence[Sequence[str]],
         indexes: Sequence[tuple[str, str, str, Sequence[str]]],
+        heirs: Sequence[str] = (),
     ) -> None:
         self.name = name
+        # a key is unique in each table that inherits, not in all of them: a scan in its order could lose rows
+        self._from = f"only {bare(*place)}" if heirs else bare(*place)
+        self._heirs = heirs
+        self.native = quoted(*place)
         self.table = bare(*place)
         self._columns = {column.name: column for column in columns}
         self._vector = self._vector_column(mapping.vector)
@@ -113,7 +119,7 @@ class Table:
             if name in read:
                 continue
             if column.left:
-                kind = OmissionKind.VECTORS if column.type not in DERIVED else OmissionKind.FIELDS
+                kind = OmissionKind.VECTORS if column.vector or column.type == "sparsevec" else OmissionKind.FIELDS
                 yield Omission(kind, name, f"the column {name!r}: {column.left}")
             elif name in mapping.only:
                 text = f"the column {name!r}, which is the same in all of these rows"
@@ -121,6 +127,8 @@ class Table:
             elif column in self._key and (column.counted or column.type == "uuid"):
                 text = f"the column {name!r}, the rows' own key: the id is {self._id.name!r}"
                 yield Omission(OmissionKind.FIELDS, name, text, needs_leave=False)
+        for name in self._heirs:
+            yield Omission(OmissionKind.ROWS, "", f"the rows of {name}, which inherits: it is read by its own name")
         for name, value in mapping.only.items():
             text = f"the rows of the table whose {name!r} is not {value!r:.80}"
             yield Omission(OmissionKind.FIELDS, "", text, needs_leave=False)
@@ -193,10 +201,10 @@ class Table:
             parts.append(f"(select to_json(f.*) from (select {inner}) as f)::text")  # f alone could be a column
         if wanted.vector:
             parts.append(f"vector_send({qualified(self._vector.name)}::vector)")
-        return f"select {', '.join(parts)} from {self.table} as t"
+        return f"select {', '.join(parts)} from {self._from} as t"
 
     def _where(self, conditions: Sequence[str] = (), *, vectors: bool = False) -> str:
-        parts = [f"{qualified(name)} = %s::text::{self._column(name).cast}" for name in self.mapping.only]
+        parts = [f"{qualified(name)} = %s::text::{doubled(self._column(name).cast)}" for name in self.mapping.only]
         if vectors or self.mapping.missing_vector is MissingVector.SKIP:
             parts.append(f"{qualified(self._vector.name)} is not null")
         parts += conditions
@@ -208,12 +216,12 @@ class Table:
 
     def count(self) -> tuple[str, tuple[Any, ...]]:
         """How many rows there are."""
-        return f"select count(*) from {self.table} as t{self._where()}", self._only
+        return f"select count(*) from {self._from} as t{self._where()}", self._only
 
     def first_dimension(self) -> tuple[str, tuple[Any, ...]]:
         """The dimension of any vector."""
         vector = f"{qualified(self._vector.name)}::vector"
-        return f"select vector_dims({vector}) from {self.table} as t{self._where(vectors=True)} limit 1", self._only
+        return f"select vector_dims({vector}) from {self._from} as t{self._where(vectors=True)} limit 1", self._only
 
     def page(self, wanted: Wanted, rows: int, after: str | None) -> tuple[str, tuple[Any, ...]]:
         """The next rows in the order of the key."""
@@ -221,7 +229,7 @@ class Table:
         conditions, params = [], list[Any](self._only)
         if after is not None:
             given = json.loads(after)
-            conditions = [f"({names}) > ({', '.join(f'%s::text::{column.cast}' for column in self._key)})"]
+            conditions = [f"({names}) > ({', '.join(f'%s::text::{doubled(column.cast)}' for column in self._key)})"]
             params += given
         return f"{self._select(wanted)}{self._where(conditions)} order by {names} limit {rows:d}", tuple(params)
 

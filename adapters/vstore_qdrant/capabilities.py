@@ -72,8 +72,8 @@ def capabilities(
         nested_paths=native(),
         int64_ordering=native("every number is kept in two halves that order exactly"),
         atomic_writes=no(
-            "a call beyond one batch is several requests. Reads that a write needs (existing ids, old metadata) and "
-            "the write itself are one step against all other calls of this store, not against other processes "
+            "a call beyond one batch is several requests. Reads that a write needs (existing ids; of an update the "
+            "old record) and the write itself are one step against all other calls of this store, not against other processes "
             "that write the same ids through the same server at the same moment"
             if kind == "server"
             else "a call beyond one batch is several writes, and Qdrant cannot roll back"

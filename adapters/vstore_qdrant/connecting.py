@@ -6,10 +6,11 @@ import asyncio
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from socket import SHUT_RDWR
 from threading import Lock, RLock
 from typing import Any, Final
 
@@ -75,8 +76,26 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
         except BaseException:
             await client.close()
             raise
-    database = AsyncClientDatabase(client, nullcontext, client.close, local=False)
+    loop = asyncio.get_running_loop()
+
+    async def close() -> None:
+        if loop.is_closed():
+            _cut(client)
+        await client.close()
+
+    database = AsyncClientDatabase(client, nullcontext, close, local=False)
     return AsyncQdrantAdapter(database, record, asyncio.Lock(), settings.secrets)
+
+
+def _cut(client: AsyncQdrantClient) -> None:
+    """Ends the connections that are kept alive, where the event loop in which they could be closed is over."""
+    pool = client.http.client._async_client._transport._pool  # type: ignore[attr-defined]
+    for connection in pool.connections:
+        stream = getattr(connection._connection, "_network_stream", None)
+        with suppress(OSError):
+            if stream is not None:
+                stream.get_extra_info("socket").shutdown(SHUT_RDWR)
+    pool._connections.clear()
 
 
 def borrow(client: object) -> Adapter:

@@ -14,7 +14,7 @@ from typing import Final
 from uuid import uuid4
 
 from vstore.codec import info_from_json, info_to_json
-from vstore.durable import flush
+from vstore.durable import create, flush, reading
 from vstore.errors import AlreadyExists, Mismatch, NotFound
 from vstore.holding import Hold, hold
 from vstore.types import CollectionInfo
@@ -74,8 +74,8 @@ class Folder:
 
     def publish(self, made: Path, info: CollectionInfo) -> None:
         """Gives a prepared folder its name."""
-        with (made / _INFO).open("w", encoding="utf-8") as file:
-            file.write(info_to_json(info))
+        with create(made / _INFO) as file:
+            file.write(info_to_json(info).encode())
             file.flush()
             os.fsync(file.fileno())
         self._move(made, self.path / info.name)
@@ -112,4 +112,5 @@ class Folder:
             if any(one.name == name for one in self.path.iterdir()) and not name.startswith("."):
                 raise Mismatch(f"{name!r} exists, but vstore did not create it")
             raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
-        return info_from_json(name, (self.path / name / _INFO).read_text(encoding="utf-8"))
+        with reading(self.path / name / _INFO) as file:
+            return info_from_json(name, file.read().decode())

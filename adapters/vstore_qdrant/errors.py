@@ -55,6 +55,8 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
     # the log of a shard is locked: a process that died has left its child building the index
     ("Can't init WAL: Kind(WouldBlock)", Unavailable),
 ]
+# what the engine says of a directory that nobody may write: EACCES, EROFS
+_READ_ONLY: Final = ("(os error 13)", "(os error 30)")
 # what of these a server says: that a name is taken, or cannot be one (a new one is a name for certain, COL-1)
 _ANSWERED: Final = ("already exists", "[collection_name: ")
 
@@ -65,6 +67,12 @@ def translate(error: Exception) -> VStoreError:
     text = _text(shown).strip()[:_MAX_TEXT]
     if isinstance(shown, httpx.TransportError | grpc.RpcError) and (told := _about_tls(text)) is not None:
         return told
+    if type(shown) is Exception and any(sign in text for sign in _READ_ONLY):
+        return Unavailable(
+            f"Qdrant's engine writes to every collection that it opens, and may not here: {text}",
+            hint="Make the directory writable, or copy it.",
+            retryable=False,
+        )
     kind = _kind(shown)
     name = type(shown).__name__
     return kind(f"{name}: {text}" if text else name, hint=_HINTS.get(kind, ""))

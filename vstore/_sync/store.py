@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -55,10 +56,10 @@ class Store:
     It may be used from many threads, or tasks, at once.
     """
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, adapter: Adapter, timeout: float = math.inf) -> None:
         self._adapter = adapter
         self._capabilities = adapter.capabilities
-        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop)
+        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop, timeout)
 
     def __repr__(self) -> str:
         state = "closed" if self._gate.closed else self._capabilities.mode

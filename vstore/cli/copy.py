@@ -92,6 +92,8 @@ def run(
             allowed = parse_allowed(part for names in allow for part in names.split(",") if part)
             with open_place(source, new=False, timeout=timeout) if isinstance(source, str) else source() as here:
                 chosen = _chosen(here, collections, everything, name, dead_letters)
+                if everything and (others := here.others()):
+                    _tell_others(others, as_json=as_json)
                 lefts = {each: here.source(each, layout) for each in chosen}  # all of them before the target is opened
                 several = everything or len(collections) > 1
                 with _opened(target, dry=dry, several=several, timeout=timeout) as there:
@@ -170,6 +172,14 @@ def _tell(found: Report, *, as_json: bool) -> None:
             problems.print("Run the same command again: it goes on where it ended.")
         case Status.DIFFERENT | Status.FAILED:
             problems.print(f"[bold red]{found.status.capitalize()}.[/] {escape(found.error)}", soft_wrap=True)
+
+
+def _tell_others(names: list[str], *, as_json: bool) -> None:
+    """Says what ``--all`` does not mean."""
+    if as_json:
+        say("not copied", collections=names, reason="vstore did not create them; --collection NAME --mapping reads one")
+    else:
+        console.print(f"Not created by vstore, and not copied: {escape(', '.join(names))}", soft_wrap=True)
 
 
 def _tell_losses(found: Report) -> None:

@@ -140,7 +140,7 @@ def import_(
     Files that vstore wrote are checked against their manifest, before anything is written.
     Of others every record is checked, and what is what is told by options.
     Killed or interrupted, the same command goes on where it ended. Exit codes are those of copy.
-    Example: vstore import dump.parquet pgvector:./pg --id key --vector embedding --metric cosine
+    Example: vstore import theirs.parquet pgvector:./pg --id key --vector embedding --metric cosine
     """
     from vstore.cli.copy import run
 

@@ -59,7 +59,7 @@ def _print_collection(data: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         console.print_json(json.dumps(data, default=str))
         return
-    mapping = data.pop("mapping", None)
+    mapping, omitted = data.pop("mapping", None), data.pop("omitted", [])
     table = Table(show_header=False, box=None)
     for key, value in data.items():
         table.add_row(f"[bold]{key}[/]", plain(f"{value:,}" if type(value) is int else str(value)))
@@ -67,6 +67,10 @@ def _print_collection(data: dict[str, Any], *, as_json: bool) -> None:
     if mapping is not None:
         console.print("\nvstore did not create it. The mapping to read it with, for [bold]--mapping[/]:\n")
         console.print_json(json.dumps(mapping))
+    if omitted:
+        console.print("\nIt does not bring, as far as the schema and the first records tell:")
+    for one in omitted:
+        console.print(f"  [yellow]{one['kind']}[/] {plain(one['text'])}", soft_wrap=True)
 
 
 def _collection_data(collection: Collection) -> dict[str, Any]:
@@ -80,7 +84,10 @@ def _collection_data(collection: Collection) -> dict[str, Any]:
         "metadata": info.metadata,
         "embedder": info.embedder,
     }
-    return data if collection.mapping is None else {**data, "mapping": collection.mapping.to_dict()}
+    if collection.mapping is None:
+        return data
+    left = [{**asdict(one), "kind": str(one.kind)} for one in info.omitted]
+    return {**data, "omitted": left, "mapping": collection.mapping.to_dict()}
 
 
 def _as_data(store: Store) -> dict[str, object]:

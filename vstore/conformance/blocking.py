@@ -69,10 +69,12 @@ class _Blocking:
             yield page
 
 
-def connect(loop: Loop, url: str | None = None, *, client: object | None = None, timeout: float = 30.0) -> vstore.Store:
+def connect(
+    loop: Loop, url: str | None = None, *, client: object | None = None, timeout: float = 30.0, retries: int = 0
+) -> vstore.Store:
     """``vstore.aio.connect`` behind the names of ``vstore.Store``."""
 
     async def opened() -> aio.AsyncStore:
-        return await aio.connect(url, client=client, timeout=timeout)
+        return await aio.connect(url, client=client, timeout=timeout, retries=retries)
 
     return cast("vstore.Store", _Blocking(loop, loop.run(opened())))

@@ -33,6 +33,7 @@ __all__ = [
     "rows",
     "scanned",
     "selected",
+    "true_order",
     "typed",
     "unchanged",
 ]
@@ -173,9 +174,16 @@ def _float64(
         case Metric.COSINE:
             return 1.0 - (x @ q) / norms, np.ones(len(x))
         case Metric.L2:
-            return np.linalg.norm(x - q, axis=1), np.ones(len(x))
+            return np.linalg.norm(x - q, axis=1), np.full(len(x), np.linalg.norm(q))
         case Metric.DOT:
             return -(x @ q), norms
+
+
+def true_order(metric: Metric, query: VectorArray, records: Records) -> list[str]:
+    """The ids as an exact query has them: by distance in float64, then by id."""
+    assert records.vectors is not None
+    distance, _ = _float64(metric, query, records.vectors)
+    return [name for _, name in sorted(zip(distance.tolist(), records.ids, strict=True))]
 
 
 def assert_hits(

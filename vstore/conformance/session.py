@@ -71,11 +71,13 @@ class Session:
             self._store = self.connect(self.target.url)
         return self._store
 
-    def connect(self, url: str | None = None, *, client: object | None = None, timeout: float = 30.0) -> vstore.Store:
+    def connect(
+        self, url: str | None = None, *, client: object | None = None, timeout: float = 30.0, retries: int = 0
+    ) -> vstore.Store:
         """Another store in the same mode; the caller closes it."""
         if self._loop is not None:
-            return blocking.connect(self._loop, url, client=client, timeout=timeout)
-        return vstore.connect(url, client=client, timeout=timeout)
+            return blocking.connect(self._loop, url, client=client, timeout=timeout, retries=retries)
+        return vstore.connect(url, client=client, timeout=timeout, retries=retries)
 
     @property
     def corpus(self) -> vstore.Collection:

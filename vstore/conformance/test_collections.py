@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,14 @@ from vstore import (
     Metric,
     Mismatch,
     NotFound,
+    Page,
     Store,
     Unsupported,
 )
 from vstore.conformance.checks import contents, names, raises, rows, typed, unchanged
 from vstore.conformance.corpus import METADATA, unique_name
 from vstore.conformance.fixtures import New, Supports, clause
+from vstore.conformance.session import Session
 
 
 @clause("COL-1")
@@ -194,6 +197,94 @@ def test_a_handle_of_a_deleted_collection_says_not_found(store: Store, new: New)
     again.add(["a"], rows(1))
     with unchanged(again):
         not_found()
+
+
+def _every_call(handle: Collection, page: Iterator[Page]) -> dict[str, Callable[[], Any]]:
+    """Each call that reaches the database, with what was right for the collection that the handle was made for."""
+    vector = rows(1)[0]
+    return {
+        "count": handle.count,
+        "count where": lambda: handle.count(F("n") == 1),
+        "get": lambda: handle.get(["a"]),
+        "get a missing id": lambda: handle.get(["nowhere"]),
+        "peek": handle.peek,
+        "query": lambda: handle.query(vector=vector),
+        "query where": lambda: handle.query(vector=vector, where=F("n") == 1),
+        "query exactly": lambda: handle.query(vector=vector, exact=True),
+        "query many": lambda: handle.query_many(vectors=rows(3), k=2),
+        "scan": lambda: list(handle.scan()),
+        "scan where": lambda: list(handle.scan(where=F("n") > 0)),
+        "the next page": lambda: list(page),
+        "add": lambda: handle.add(["b"], rows(1)),
+        "add of many": lambda: handle.add(names(600), rows(600)),
+        "upsert": lambda: handle.upsert(["a"], rows(1)),
+        "update": lambda: handle.update(["a"], documents=["x"]),
+        "update of a missing id": lambda: handle.update(["nowhere"], documents=["x"]),
+        "delete": lambda: handle.delete(["a"]),
+        "delete of a missing id": lambda: handle.delete(["nowhere"]),
+        "delete where": lambda: handle.delete(where=F("n") == 1),
+        "clear": handle.clear,
+        # nothing is asked of a database that indexes in its own way
+        "defer_index": handle.defer_index,
+        "build_index": handle.build_index,
+    }
+
+
+_ASK_NOTHING = ("defer_index", "build_index")
+
+
+@clause("COL-3")
+@pytest.mark.parametrize("retries", [0, 5])
+@pytest.mark.parametrize(
+    ("dimension", "metric", "away"),
+    [(4, "l2", False), (4, "dot", False), (6, "cosine", False), (4, "l2", True), (6, "dot", True)],
+    ids=["the same", "another metric", "another dimension", "renamed", "renamed, another"],
+)
+def test_a_handle_never_meets_a_collection_that_another_store_made(
+    session: Session, new: New, supports: Supports, retries: int, dimension: int, metric: str, away: bool
+) -> None:
+    """Whatever another store does with the name: the handle says NotFound, or follows its collection."""
+    if away and not supports("rename"):
+        with raises(Unsupported):
+            new().rename(unique_name())
+        return
+    other = session.store
+    store = session.connect(session.target.url, retries=retries)
+    try:
+        c = new(4, "l2")
+        c.add(["a", "c", "d"], rows(3), metadatas=[{"n": 1}] * 3)
+        if not store.has_collection(c.name):
+            assert not store.capabilities.persistent, "two stores on one database see the same"
+            return
+        name = c.name
+        handle = store.get_collection(name)
+        page = iter(handle.scan(batch_size=1))
+        next(page)
+        handle.upsert(["c"], rows(1))
+        if away:
+            c.rename(unique_name())
+        else:
+            other.delete_collection(name)
+        again = new(dimension, metric, name=name)
+        again.add(["a", "z"], rows(2, dimension), ["text"] * 2, [{"n": 1}] * 2)
+        with unchanged(again):
+            for label, call in _every_call(handle, page).items():
+                if away or label in _ASK_NOTHING:
+                    with suppress(NotFound):
+                        call()
+                else:
+                    with raises(NotFound) as caught:
+                        call()
+                    assert caught.error.collection, label
+            if other.capabilities.rename and not away:
+                with raises(NotFound):
+                    handle.rename(unique_name())
+        assert store.get_collection(name).count() == 2
+        if away:
+            assert c.name != name
+            assert other.get_collection(c.name).info.metric == "l2"
+    finally:
+        store.close()
 
 
 @clause("COL-5")

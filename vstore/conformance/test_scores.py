@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore.conformance.checks import assert_hits, names
-from vstore.conformance.fixtures import New, clause
+from vstore import Collection, F
+from vstore.conformance.checks import assert_hits, names, true_order
+from vstore.conformance.fixtures import New, Supports, clause
 from vstore.types import Metric, Records
 
 METRICS = list(Metric)
@@ -98,3 +99,87 @@ def test_scores_agree_with_float64(new: New, metric: Metric, case: str) -> None:
     c.add(names(60), x)
     for exact in (True, False):
         assert_hits(c.query(vector=q, k=60, exact=exact), metric, q, _records(x), 60)
+
+
+def _assert_true_order(c: Collection, metric: Metric, query: np.ndarray[Any, Any], records: Records) -> None:
+    """Exact queries answer as float64 has it, at every k and with a filter that leaves half of the records."""
+    order = true_order(metric, query, records)
+    half = [name for name in order if int(name[1:]) % 2]
+    for k in (1, 2, 5, len(order)):
+        assert c.query(vector=query, k=k, exact=True).ids == order[:k]
+        assert c.query(vector=query, k=k, where=F("odd") == True, exact=True).ids == half[:k]
+    for hits in c.query_many(vectors=np.stack([query] * 3), k=3, exact=True):
+        assert hits.ids == order[:3]
+
+
+def _filled(new: New, metric: Metric, vectors: np.ndarray[Any, Any]) -> tuple[Collection, Records]:
+    records = _records(vectors, [{"odd": place % 2 == 1} for place in range(len(vectors))])
+    c = new(vectors.shape[1], metric)
+    shuffled = np.random.default_rng(3).permutation(len(vectors)).tolist()
+    mixed = records.take(shuffled)
+    c.add(mixed.ids, mixed.vectors, metadatas=mixed.metadatas)
+    return c, records
+
+
+@clause("MET-3", "QRY-2", "QRY-3", "VEC-3")
+@pytest.mark.parametrize("metric", [Metric.L2, Metric.DOT])
+@pytest.mark.parametrize("size", [1e-18, 1e-20, 1e-25, 1e-32, 1e-38, 1e-43])
+def test_short_vectors_are_compared_too(new: New, metric: Metric, size: float, supports: Supports) -> None:
+    """The squares and products of such components are zero, or coarse, in float32; below 1e-38 so are they."""
+    rng = np.random.default_rng(17)
+    vectors = (rng.normal(size=(40, 8)) * size).astype(np.float32)
+    c, records = _filled(new, metric, vectors)
+    np.testing.assert_array_equal(c.get(records.ids).vectors, vectors)
+    queries = [(rng.normal(size=8) * size).astype(np.float32), vectors[7], np.zeros(8, dtype=np.float32)]
+    if metric is Metric.DOT:
+        queries.append(rng.normal(size=8).astype(np.float32))
+    for query in queries:
+        assert_hits(c.query(vector=query, k=40), metric, query, records, 40)
+        assert_hits(c.query(vector=query, k=5), metric, query, records, 5, exact=False)
+        if supports("exact_query"):
+            assert_hits(c.query(vector=query, k=40, exact=True), metric, query, records, 40)
+            _assert_true_order(c, metric, query, records)
+
+
+@clause("QRY-3")
+@pytest.mark.parametrize("factor", [0.9, 1.2, 1.4])
+def test_three_records_whose_dot_products_cancel(new: New, factor: float, supports: Supports) -> None:
+    c = new(3, Metric.DOT)
+    c.add(["a", "b", "c"], [[1, 0.9, 1], [1, 1.2, 1], [1, 1.4, 1]])
+    query = np.array([1e7, factor, -1e7], dtype=np.float32)
+    if supports("exact_query"):
+        assert c.query(vector=query, k=1, exact=True).ids == ["c"]
+        assert c.query(vector=query, k=2, exact=True).ids == ["c", "b"]
+        assert c.query(vector=query, k=3, exact=True).ids == ["c", "b", "a"]
+
+
+@clause("QRY-2", "QRY-3")
+@pytest.mark.parametrize("case", ["dot cancels", "dot cancels late", "cosine near", "cosine opposite", "l2 near"])
+def test_float64_decides_what_float32_cannot(new: New, case: str, supports: Supports) -> None:
+    """Distances that differ by less than float32 resolves in the sum; what the vectors hold tells them apart."""
+    rng = np.random.default_rng(23)
+    base, aside = rng.normal(size=32), rng.normal(size=32)
+    aside -= base * (aside @ base) / (base @ base)
+    steps = np.arange(60)[:, None]
+    metric, query = Metric.COSINE, base
+    match case:
+        case "dot cancels":
+            metric, query = Metric.DOT, np.concatenate([[1e7, 1], np.zeros(29), [-1e7]])
+            vectors = np.concatenate([np.ones((60, 1)), 1 + steps / 64, np.zeros((60, 29)), np.ones((60, 1))], axis=1)
+        case "dot cancels late":
+            metric, query = Metric.DOT, np.concatenate([np.full(16, 4096.0), np.full(15, -4096.0), [1]])
+            vectors = np.concatenate([np.full((60, 16), 256.0), np.full((60, 15), 256.0), steps / 512], axis=1)
+        case "cosine near":
+            vectors = base + aside * steps * 3e-5
+        case "cosine opposite":
+            vectors = -base + aside * steps * 3e-5
+        case _:
+            metric, query = Metric.L2, base * 1e4
+            vectors = np.repeat(query[None], 60, axis=0)
+            vectors[:, 0] += 100 + steps[:, 0] / 128
+            vectors[:, 1] += 30_000
+    c, records = _filled(new, metric, vectors.astype(np.float32))
+    asked = query.astype(np.float32)
+    assert_hits(c.query(vector=asked, k=60), metric, asked, records, 60)
+    if supports("exact_query"):
+        _assert_true_order(c, metric, asked, records)

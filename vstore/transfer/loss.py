@@ -49,7 +49,7 @@ class Kind(StrEnum):
     OUTSIDE = OmissionKind.OUTSIDE.value
     """Values that the contract does not have are dropped, or become text."""
     ROWS = OmissionKind.ROWS.value
-    """Rows without a vector stay behind."""
+    """Rows without a vector stay behind, and those of tables that inherit."""
     SETTINGS = OmissionKind.SETTINGS.value
     """Aliases, partitions, functions or a description of the collection stay behind."""
 

@@ -35,6 +35,10 @@ class Place(Protocol):
         """The collections that are there, sorted."""
         ...
 
+    def others(self) -> list[str]:
+        """What is there that vstore did not create, and ``names`` does not tell."""
+        ...
+
     def source(self, name: str, mapping: Mapping | str | None = None) -> Source:
         """One of them, to be read; raises ``NotFound`` if it is not there."""
         ...
@@ -91,6 +95,10 @@ class StorePlace:
     def names(self) -> list[str]:
         """See ``Place``."""
         return self._store.list_collections()
+
+    def others(self) -> list[str]:
+        """See ``Place``."""
+        return self._store.list_foreign_collections() if self._store.capabilities.mapping else []
 
     def source(self, name: str, mapping: Mapping | str | None = None) -> CollectionSource:
         """See ``Place``."""

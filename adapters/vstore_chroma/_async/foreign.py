@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+import numpy as np
 from chromadb.api import AsyncClientAPI
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.errors import Mismatch
 from vstore.foreign import Key, Rows
-from vstore.keys import check_plain
 from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, Metric, VectorArray
-from vstore_chroma.codec import INFO
+from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
+from vstore_chroma.precision import blind
 
 __all__ = ["AsyncChromaForeign", "names"]
 
@@ -57,7 +58,7 @@ class AsyncChromaForeign:
         return AsyncChromaForeignCollection(native, full, info)
 
     async def _native(self, name: str) -> AsyncCollection:
-        check_plain(name)
+        check_name(name)
         with guarded():
             native = await self._client.get_collection(name, embedding_function=None)
         if INFO in (native.metadata or {}):
@@ -129,6 +130,8 @@ class AsyncChromaForeignCollection:
         wanted: list[Any] = columns(self._mapping, include)
         with guarded():
             found: dict[str, Any] = dict(
-                await self._native.query(query_embeddings=vector[None], n_results=k, include=wanted)
+                await self._native.query(query_embeddings=vector[None], n_results=k, include=[*wanted, "distances"])
             )
+        if blind(self._info.metric, vector, np.asarray(found["distances"][0], dtype=np.float64)):
+            return None
         return to_rows({name: found[name][0] for name in ("ids", *wanted)})

@@ -11,11 +11,12 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 from vstore._async._run import run_blocking
 from vstore.errors import Unavailable
 from vstore.scores import Best, distances, ranked
-from vstore.types import CollectionInfo, Hits, Include, Metadata, Metric, Records, VectorArray
+from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, VectorArray
 from vstore_chroma._async._run import sleep
 from vstore_chroma.codec import included, to_records
-from vstore_chroma.compile import MAX_VARIABLES, Where, variables
+from vstore_chroma.compile import EVERYTHING, MAX_VARIABLES, Question, Where, variables
 from vstore_chroma.errors import guarded, passing
+from vstore_chroma.precision import always_rough, blind, brought, rough
 
 __all__ = ["AsyncReader"]
 
@@ -26,12 +27,6 @@ _CHUNK_FLOATS: Final = 400_000
 _REQUEST_FLOATS: Final = 400_000
 _RESPONSE_HITS: Final = 20_000
 _RETRIES: Final = 6
-# Chroma computes in float32, and MET-3 asks for 1e-6 near zero. Cosine distances of near duplicates are off
-# by 6e-7 at 384 components, 1.1e-6 at 1,536 and 2e-6 at 8,192: longer vectors are fetched with the hits and
-# compared again. Of a dot product Chroma reports 1 - q·x, which leaves 6e-8 of 1 (all measured on 1.5.9).
-_COSINE_DIMENSION: Final = 512
-_SMALL_DOT: Final = 0.05
-_BLIND_DOT: Final = 1e-4
 
 
 class AsyncReader:
@@ -42,7 +37,6 @@ class AsyncReader:
         self._metric = info.metric
         self._dimension = info.dimension
         self._rows = min(_MAX_IDS, max_rows)
-        self._recompute = info.metric is Metric.COSINE and info.dimension > _COSINE_DIMENSION
 
     async def _call(self, call: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:
         """One call of Chroma; made again where it only met the writing of another call."""
@@ -57,17 +51,30 @@ class AsyncReader:
         with guarded():
             return await call(**arguments)
 
-    async def ids(self, where: Where | None) -> list[str]:
+    async def ids(self, asked: Question = EVERYTHING) -> list[str]:
         """The ids of the records that match."""
-        found = await self._call(self._native.get, where=where, include=[])
-        return list(found["ids"])
+        found = await self._call(self._native.get, where=asked.where, include=[])
+        ids: list[str] = list(found["ids"])
+        if asked.sieve is None:
+            return ids
+        matches: list[str] = []
+        for start in range(0, len(ids), self._rows):
+            matches += (await self.matching(ids[start : start + self._rows], Include(), asked)).ids
+        return matches
 
-    async def count(self, where: Where | None) -> int:
+    async def matching(self, ids: Sequence[str], include: Include, asked: Question) -> Records:
+        """The records with these ids that match, in Chroma's order."""
+        if asked.sieve is None:
+            return await self.by_ids(ids, include, asked.where)
+        records = await self.by_ids(ids, asked.sieve.read(include), asked.where)
+        return await run_blocking(asked.sieve.keep, records, include)
+
+    async def count(self, asked: Question) -> int:
         """How many records match."""
-        if where is None:
+        if asked == EVERYTHING:
             number: int = await self._call(self._native.count)
             return number
-        return len(await self.ids(where))
+        return len(await self.ids(asked))
 
     async def present(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that exist."""
@@ -107,32 +114,35 @@ class AsyncReader:
         records = await self.by_ids(wanted, include) if included(include) else Records(wanted)
         return best.hits(records)
 
-    async def approximate(self, queries: VectorArray, k: int, where: Where | None, include: Include) -> list[Hits]:
+    async def approximate(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits]:
         """The k nearest as the index finds them, never fewer than match."""
+        if asked.sieve is not None:
+            return await self.nearest(queries, k, await self.ids(asked), include)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         hits: list[Hits] = []
         for start in range(0, len(queries), rows):
-            hits += await self._search(queries[start : start + rows], k, where, include)
+            hits += await self._search(queries[start : start + rows], k, asked, include)
         return hits
 
-    async def _search(self, queries: VectorArray, k: int, where: Where | None, include: Include) -> list[Hits]:
-        fetched = Include(include.vectors or self._recompute, include.documents, include.metadatas)
+    async def _search(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits]:
+        again = always_rough(self._metric, self._dimension)
+        fetched = Include(include.vectors or again, include.documents, include.metadatas)
         found = await self._call(
             self._native.query,
             query_embeddings=queries,
             n_results=k,
-            where=where,
+            where=asked.where,
             include=[*included(fetched), "distances"],
         )
         hits = [await self._refined(query, k, found, row, fetched, include) for row, query in enumerate(queries)]
         if short := [row for row, one in enumerate(hits) if one is None or len(one) < k]:
             # the index lost some: of few matches, of records it cannot reach, or of a k near the count
-            matches = await self.ids(where) if where is not None else None
-            total = len(matches) if matches is not None else await self.count(None)
-            again = [row for row in short if (one := hits[row]) is None or len(one) < min(k, total)]
-            if again:
-                ids = matches if matches is not None else await self.ids(None)
-                for row, one in zip(again, await self.nearest(queries[again], k, ids, include), strict=True):
+            matches = None if asked == EVERYTHING else await self.ids(asked)
+            total = len(matches) if matches is not None else await self.count(asked)
+            short = [row for row in short if (one := hits[row]) is None or len(one) < min(k, total)]
+            if short:
+                ids = matches if matches is not None else await self.ids()
+                for row, one in zip(short, await self.nearest(queries[short], k, ids, include), strict=True):
                     hits[row] = one
         return [one for one in hits if one is not None]
 
@@ -140,31 +150,19 @@ class AsyncReader:
         self, query: VectorArray, k: int, found: Any, row: int, fetched: Include, include: Include
     ) -> Hits | None:
         """One query's hits with distances as exact as MET-3 asks; None where the index was blind."""
+        reported = np.asarray(found["distances"][row], dtype=np.float64)
+        if blind(self._metric, query, reported):
+            return None
         columns = {name: found[name][row] for name in _COLUMNS if found[name] is not None}
         records = to_records(columns, fetched, self._dimension)
-        ids = records.ids
-        reported = np.asarray(found["distances"][row], dtype=np.float64)
-        match self._metric:
-            case Metric.L2:
-                distance = np.sqrt(reported)
-            case Metric.DOT:
-                distance = reported - 1.0
-            case _:
-                distance = reported
-        if self._metric is Metric.DOT and len(ids):
-            sizes = np.abs(distance)
-            if sizes.max() < _BLIND_DOT:
-                return None
-            if sizes.min() < _SMALL_DOT:
-                vectors = records.vectors
-                if vectors is None:
-                    again = await self.by_ids(ids, Include(vectors=True))
-                    records, vectors = _both(records, again), again.ordered(ids).vectors
-                assert vectors is not None
-                distance = distances(self._metric, query, vectors)
-        elif self._recompute and records.vectors is not None:
-            distance = distances(self._metric, query, records.vectors)
-        return ranked(self._metric, records.only(include), distance, k)
+        if not rough(self._metric, query, reported):
+            return ranked(self._metric, records, brought(self._metric, reported), k)
+        vectors = records.vectors
+        if vectors is None:
+            again = await self.by_ids(records.ids, Include(vectors=True))
+            records, vectors = _both(records, again), again.ordered(records.ids).vectors
+        assert vectors is not None
+        return ranked(self._metric, records.only(include), distances(self._metric, query, vectors), k)
 
 
 def _both(records: Records, others: Records) -> Records:

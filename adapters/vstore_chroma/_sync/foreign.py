@@ -6,17 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import numpy as np
 from chromadb.api import ClientAPI
 from chromadb.api.models.Collection import Collection
 
 from vstore.errors import Mismatch
 from vstore.foreign import Key, Rows
-from vstore.keys import check_plain
 from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, Metric, VectorArray
-from vstore_chroma.codec import INFO
+from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
+from vstore_chroma.precision import blind
 
 __all__ = ["ChromaForeign", "names"]
 
@@ -58,7 +59,7 @@ class ChromaForeign:
         return ChromaForeignCollection(native, full, info)
 
     def _native(self, name: str) -> Collection:
-        check_plain(name)
+        check_name(name)
         with guarded():
             native = self._client.get_collection(name, embedding_function=None)
         if INFO in (native.metadata or {}):
@@ -129,5 +130,9 @@ class ChromaForeignCollection:
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         wanted: list[Any] = columns(self._mapping, include)
         with guarded():
-            found: dict[str, Any] = dict(self._native.query(query_embeddings=vector[None], n_results=k, include=wanted))
+            found: dict[str, Any] = dict(
+                self._native.query(query_embeddings=vector[None], n_results=k, include=[*wanted, "distances"])
+            )
+        if blind(self._info.metric, vector, np.asarray(found["distances"][0], dtype=np.float64)):
+            return None
         return to_rows({name: found[name][0] for name in ("ids", *wanted)})

@@ -8,15 +8,24 @@ from typing import Any
 from pymilvus import AsyncMilvusClient
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
+from vstore.errors import AlreadyExists, NotFound, VStoreError
 from vstore.keys import check_plain
 from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_milvus._async._run import Closer
 from vstore_milvus._async.collection import AsyncMilvusCollection
+from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.foreign import AsyncMilvusForeign
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.errors import translate, without_index
-from vstore_milvus.schema import fields_of, index_of, info_of, new_properties, token_of
+from vstore_milvus.schema import (
+    fields_of,
+    index_of,
+    info_of,
+    new_properties,
+    partition_of,
+    token_of,
+    without_partition,
+)
 
 __all__ = ["AsyncMilvusAdapter"]
 
@@ -60,7 +69,7 @@ class AsyncMilvusAdapter:
             # The server takes a second creation with the same fields in silence and keeps the first one's
             # properties: look before, and look after whose properties are there.
             if await self._described(name) is not None:
-                raise AlreadyExists("the collection exists already")
+                raise AlreadyExists("the collection, or an alias of that name, exists already")
             await self._session.call(
                 self._client.create_collection,
                 name,
@@ -72,32 +81,44 @@ class AsyncMilvusAdapter:
             if described is None or token_of(described) != token_of({"properties": properties}):
                 raise AlreadyExists("another client has created the collection at this moment")
             try:
-                await self._finish(info)
+                await self._finish(info, described)
             except BaseException:
                 await self._session.call(self._client.drop_collection, name)
                 raise
-        self._session.begin(token_of(described))
-        return self._bind(info, described)
+            creation = AsyncCreation(self._session, info, described)
+            self._session.begin(creation.token)
+            self._session.names[creation.token] = name
+        return AsyncMilvusCollection(self._session, info, creation)
 
     async def open(self, name: str) -> AsyncMilvusCollection:
-        described = await self._described(name)
-        if described is None:
-            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
-        info = info_of(name, described)
-        try:
-            # loading what is loaded costs a millisecond; Milvus Lite has nothing loaded when it is opened
-            await self._session.call(self._client.load_collection, name)
-        except VStoreError as error:
-            if not without_index(error):
-                raise
-            await self._finish(info)  # whoever created it was stopped midway, or is there at this moment
-        return self._bind(info, described)
+        while True:
+            moves = self._session.moves
+            described = await self._found(name)
+            info = info_of(name, described)
+            try:
+                # loading what is loaded costs a millisecond; Milvus Lite has nothing loaded when it is opened
+                await self._session.call(self._client.load_collection, name)
+                unfinished = without_partition(described)
+            except VStoreError as error:
+                if not without_index(error):
+                    raise
+                unfinished = True
+            if unfinished:  # whoever created it was stopped midway, or is there at this moment
+                async with self._lock:
+                    await self._finish(info, await self._found(name))
+                continue
+            creation = AsyncCreation(self._session, info, described)
+            if await creation.known_as(name, moves):
+                return AsyncMilvusCollection(self._session, info, creation)
 
-    async def _finish(self, info: CollectionInfo) -> None:
-        """Makes the index of a new collection, and loads it."""
+    async def _finish(self, info: CollectionInfo, described: dict[str, Any]) -> None:
+        """Makes the partition and the index of a new collection, and loads it."""
+        call, name = self._session.call, info.name
+        if without_partition(described):
+            await call(self._client.create_partition, name, partition_of(described))
         # sync=False: pymilvus would sleep for half a second to look at an index without rows
-        await self._session.call(self._client.create_index, info.name, index_of(info), sync=False)
-        await self._session.call(self._client.load_collection, info.name)
+        await call(self._client.create_index, name, index_of(info), sync=False)
+        await call(self._client.load_collection, name)
 
     async def names(self) -> list[str]:
         found: list[str] = []
@@ -109,12 +130,11 @@ class AsyncMilvusAdapter:
 
     async def drop(self, name: str) -> None:
         async with self._lock:
-            described = await self._described(name)
-            if described is None:
-                raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
-            info_of(name, described)  # what vstore did not create it does not delete
-            await self._session.call(self._client.drop_collection, name)
-            self._session.dropped.add(token_of(described))
+            described = await self._found(name)
+            info = info_of(name, described)  # what vstore did not create it does not delete
+            creation = AsyncCreation(self._session, info, described)
+            await creation.known_as(name, self._session.moves)
+            await creation.drop()
 
     async def ping(self) -> None:
         await self._session.call(self._client.get_server_version)
@@ -123,6 +143,7 @@ class AsyncMilvusAdapter:
         await self._close()
 
     async def _described(self, name: str) -> dict[str, Any] | None:
+        """What Milvus says of a name, which may be an alias; None where it has neither."""
         try:
             check_plain(name)
             found: dict[str, Any] = await self._session.call(self._client.describe_collection, name)
@@ -130,9 +151,14 @@ class AsyncMilvusAdapter:
             return None
         return found
 
-    def _bind(self, info: CollectionInfo, described: dict[str, Any]) -> AsyncMilvusCollection:
-        token = token_of(described)
-        if not token:
-            raise Mismatch(f"{info.name!r} exists, but vstore did not create it")
-        self._session.names[token] = info.name
-        return AsyncMilvusCollection(self._session, info, token)
+    async def _found(self, name: str) -> dict[str, Any]:
+        """What Milvus says of the collection of that name.
+
+        Raises:
+            NotFound: There is none. An alias is none: it would be a second name, and Milvus Lite would delete what is
+                behind it.
+        """
+        described = await self._described(name)
+        if described is None or described["collection_name"] != name:
+            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
+        return described

@@ -12,10 +12,11 @@ from vstore.errors import AlreadyExists, NotFound, following
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_milvus._async._run import compute
+from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import AsyncReader
 from vstore_milvus._async.searching import AsyncSearcher
 from vstore_milvus._async.session import AsyncSession
-from vstore_milvus.codec import encode, split
+from vstore_milvus.codec import check_sizes, encode, split
 from vstore_milvus.compile import with_ids
 
 __all__ = ["AsyncMilvusCollection"]
@@ -30,21 +31,21 @@ class AsyncMilvusCollection:
     row twice) and no partial update before 2.6, so that most writes need a read first.
     """
 
-    def __init__(self, session: AsyncSession, info: CollectionInfo, token: str) -> None:
-        self._session = session
+    def __init__(self, session: AsyncSession, info: CollectionInfo, creation: AsyncCreation) -> None:
         self._client: AsyncMilvusClient = session.client
         self._info = info
-        self._token = token
+        self._creation = creation
         self._lock = session.turns.writing
-        self._read = AsyncReader(session, info, token)
-        self._search = AsyncSearcher(session, self._read)
+        self._lite = session.lite
+        self._read = AsyncReader(session, info, creation)
+        self._search = AsyncSearcher(session, self._read, creation)
         limits = session.capabilities.limits
         self._rows = limits.max_batch_rows
         self._bytes = limits.max_batch_bytes
 
     @property
     def info(self) -> CollectionInfo:
-        return replace(self._info, name=self._session.names.get(self._token, self._info.name))
+        return replace(self._info, name=self._creation.name)
 
     @property
     def native(self) -> AsyncMilvusClient:
@@ -66,11 +67,16 @@ class AsyncMilvusCollection:
             present = await self._read.present(records.ids)
             if missing := [i for i in records.ids if i not in present]:
                 raise NotFound.of_records(missing)
-            done: list[str] = []
+            merged: list[Records] = []
             for start in range(0, len(records), self._rows):
                 part = records[start : start + self._rows]
                 old = (await self._read.by_ids(part.ids, _EVERYTHING)).ordered(part.ids)
-                await self._write(_merged(part, old, replace_metadata=replace_metadata), done)
+                merged.append(_merged(part, old, replace_metadata=replace_metadata))
+                if not (self._lite or records.metadatas is None or replace_metadata):
+                    await compute(check_sizes, merged[-1])
+            done: list[str] = []
+            for part in merged:
+                await self._write(part, done)
 
     async def get(self, ids: Sequence[str], include: Include) -> Records:
         return (await self._read.by_ids(ids, include)).ordered(ids)
@@ -112,10 +118,7 @@ class AsyncMilvusCollection:
 
     async def rename(self, name: str) -> None:
         async with self._lock:
-            self._session.check(self._token)
-            await self._session.call(self._client.rename_collection, self.info.name, name)
-            self._session.names[self._token] = name
-            self._session.hidden(self._token)
+            await self._creation.rename(name)
 
     async def _write(self, records: Records, done: list[str]) -> None:
         """Sends rows in parts that Milvus takes; ``done`` has what this call has written, and grows.
@@ -127,7 +130,7 @@ class AsyncMilvusCollection:
             rows = await compute(encode, records[start : start + self._rows])
             for part in split(rows, self._rows, self._bytes, self._info.dimension):
                 with following(done):
-                    await self._session.upsert(self._token, self._info.name, part)
+                    await self._creation.upsert(part)
                 done += [row["id"] for row in part]
 
     async def _delete(self, ids: list[str]) -> None:
@@ -135,7 +138,7 @@ class AsyncMilvusCollection:
         for start in range(0, len(ids), self._rows):
             part = ids[start : start + self._rows]
             with following(done):
-                await self._session.delete(self._token, self._info.name, with_ids(part))
+                await self._creation.delete(with_ids(part))
             done += part
 
 

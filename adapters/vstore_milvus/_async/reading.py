@@ -11,6 +11,7 @@ from vstore.filters.sieve import Sieve, sieve
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Include, Records
 from vstore_milvus._async._run import compute
+from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
@@ -32,23 +33,17 @@ class AsyncReader:
 
     Attributes:
         info: What the collection is.
-        token: Which creation of that name.
     """
 
-    def __init__(self, session: AsyncSession, info: CollectionInfo, token: str) -> None:
+    def __init__(self, session: AsyncSession, info: CollectionInfo, creation: AsyncCreation) -> None:
         self._session = session
         self._client = session.client
+        self._creation = creation
         self.info = info
-        self.token = token
 
     async def _query(self, condition: str, names: list[str], **more: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = await self._session.read(
-            self.token,
-            self._client.query,
-            self.info.name,
-            filter=condition,
-            output_fields=names,
-            **more,
+        found: list[dict[str, Any]] = await self._creation.read(
+            self._client.query, filter=condition, output_fields=names, **more
         )
         return found
 

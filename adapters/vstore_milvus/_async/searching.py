@@ -11,6 +11,7 @@ from vstore.filters.tree import Filter
 from vstore.scores import Best, distances, ranked
 from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_milvus._async._run import compute
+from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import ANSWER_BYTES, AsyncReader
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
@@ -23,14 +24,16 @@ __all__ = ["AsyncSearcher"]
 _REQUEST_FLOATS: Final = 4_000_000
 _VECTORS: Final = Include(vectors=True)
 _IDS: Final = Include()
+# Below it a float32 may be zero: a product or square is off by as much, whatever its size.
+_SMALLEST: Final = float(np.finfo(np.float32).tiny)
 
 
 class AsyncSearcher:
     """Queries of one collection. They take no lock."""
 
-    def __init__(self, session: AsyncSession, reader: AsyncReader) -> None:
-        self._session = session
+    def __init__(self, session: AsyncSession, reader: AsyncReader, creation: AsyncCreation) -> None:
         self._client = session.client
+        self._creation = creation
         self._read = reader
 
     async def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
@@ -70,17 +73,17 @@ class AsyncSearcher:
 
     def _certain(self, query: VectorArray, hits: Hits, k: int) -> bool:
         near, far = float(hits.distances[k - 1]), float(hits.distances[-1])
+        length, terms = float(np.linalg.norm(query.astype(np.float64))), len(query)
         match self._read.info.metric:
             case Metric.COSINE:
                 slack = 1e-5
             case Metric.L2:
                 # of the squares: Milvus may compute them as a difference of large terms
-                size = float(np.linalg.norm(query.astype(np.float64))) + far
-                return far * far - near * near > 1e-5 * size * size
+                return far * far - near * near > 1e-5 * (length + far) ** 2 + terms * _SMALLEST
             case Metric.DOT:
                 assert hits.records.vectors is not None
-                longest = np.linalg.norm(hits.records.vectors.astype(np.float64), axis=1).max()
-                slack = 1e-5 * float(longest * np.linalg.norm(query.astype(np.float64)))
+                longest = float(np.linalg.norm(hits.records.vectors.astype(np.float64), axis=1).max())
+                slack = 1e-5 * longest * length + terms * _SMALLEST * (1 + longest + length)
         return far - near > slack
 
     async def approximate(
@@ -157,10 +160,8 @@ class AsyncSearcher:
     async def _found(
         self, queries: VectorArray, k: int, condition: str | None, fetched: Include, search: Search | None
     ) -> Any:
-        return await self._session.read(
-            self._read.token,
+        return await self._creation.read(
             self._client.search,
-            self._read.info.name,
             data=list(queries),
             filter=condition or "",
             limit=k,

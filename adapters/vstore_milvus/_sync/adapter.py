@@ -9,15 +9,24 @@ from typing import Any
 from pymilvus import MilvusClient
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
+from vstore.errors import AlreadyExists, NotFound, VStoreError
 from vstore.keys import check_plain
 from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_milvus._sync._run import Closer
 from vstore_milvus._sync.collection import MilvusCollection
+from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.foreign import MilvusForeign
 from vstore_milvus._sync.session import Session
 from vstore_milvus.errors import translate, without_index
-from vstore_milvus.schema import fields_of, index_of, info_of, new_properties, token_of
+from vstore_milvus.schema import (
+    fields_of,
+    index_of,
+    info_of,
+    new_properties,
+    partition_of,
+    token_of,
+    without_partition,
+)
 
 __all__ = ["MilvusAdapter"]
 
@@ -61,7 +70,7 @@ class MilvusAdapter:
             # The server takes a second creation with the same fields in silence and keeps the first one's
             # properties: look before, and look after whose properties are there.
             if self._described(name) is not None:
-                raise AlreadyExists("the collection exists already")
+                raise AlreadyExists("the collection, or an alias of that name, exists already")
             self._session.call(
                 self._client.create_collection,
                 name,
@@ -73,32 +82,44 @@ class MilvusAdapter:
             if described is None or token_of(described) != token_of({"properties": properties}):
                 raise AlreadyExists("another client has created the collection at this moment")
             try:
-                self._finish(info)
+                self._finish(info, described)
             except BaseException:
                 self._session.call(self._client.drop_collection, name)
                 raise
-        self._session.begin(token_of(described))
-        return self._bind(info, described)
+            creation = Creation(self._session, info, described)
+            self._session.begin(creation.token)
+            self._session.names[creation.token] = name
+        return MilvusCollection(self._session, info, creation)
 
     def open(self, name: str) -> MilvusCollection:
-        described = self._described(name)
-        if described is None:
-            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
-        info = info_of(name, described)
-        try:
-            # loading what is loaded costs a millisecond; Milvus Lite has nothing loaded when it is opened
-            self._session.call(self._client.load_collection, name)
-        except VStoreError as error:
-            if not without_index(error):
-                raise
-            self._finish(info)  # whoever created it was stopped midway, or is there at this moment
-        return self._bind(info, described)
+        while True:
+            moves = self._session.moves
+            described = self._found(name)
+            info = info_of(name, described)
+            try:
+                # loading what is loaded costs a millisecond; Milvus Lite has nothing loaded when it is opened
+                self._session.call(self._client.load_collection, name)
+                unfinished = without_partition(described)
+            except VStoreError as error:
+                if not without_index(error):
+                    raise
+                unfinished = True
+            if unfinished:  # whoever created it was stopped midway, or is there at this moment
+                with self._lock:
+                    self._finish(info, self._found(name))
+                continue
+            creation = Creation(self._session, info, described)
+            if creation.known_as(name, moves):
+                return MilvusCollection(self._session, info, creation)
 
-    def _finish(self, info: CollectionInfo) -> None:
-        """Makes the index of a new collection, and loads it."""
+    def _finish(self, info: CollectionInfo, described: dict[str, Any]) -> None:
+        """Makes the partition and the index of a new collection, and loads it."""
+        call, name = self._session.call, info.name
+        if without_partition(described):
+            call(self._client.create_partition, name, partition_of(described))
         # sync=False: pymilvus would sleep for half a second to look at an index without rows
-        self._session.call(self._client.create_index, info.name, index_of(info), sync=False)
-        self._session.call(self._client.load_collection, info.name)
+        call(self._client.create_index, name, index_of(info), sync=False)
+        call(self._client.load_collection, name)
 
     def names(self) -> list[str]:
         found: list[str] = []
@@ -110,12 +131,11 @@ class MilvusAdapter:
 
     def drop(self, name: str) -> None:
         with self._lock:
-            described = self._described(name)
-            if described is None:
-                raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
-            info_of(name, described)  # what vstore did not create it does not delete
-            self._session.call(self._client.drop_collection, name)
-            self._session.dropped.add(token_of(described))
+            described = self._found(name)
+            info = info_of(name, described)  # what vstore did not create it does not delete
+            creation = Creation(self._session, info, described)
+            creation.known_as(name, self._session.moves)
+            creation.drop()
 
     def ping(self) -> None:
         self._session.call(self._client.get_server_version)
@@ -124,6 +144,7 @@ class MilvusAdapter:
         self._close()
 
     def _described(self, name: str) -> dict[str, Any] | None:
+        """What Milvus says of a name, which may be an alias; None where it has neither."""
         try:
             check_plain(name)
             found: dict[str, Any] = self._session.call(self._client.describe_collection, name)
@@ -131,9 +152,14 @@ class MilvusAdapter:
             return None
         return found
 
-    def _bind(self, info: CollectionInfo, described: dict[str, Any]) -> MilvusCollection:
-        token = token_of(described)
-        if not token:
-            raise Mismatch(f"{info.name!r} exists, but vstore did not create it")
-        self._session.names[token] = info.name
-        return MilvusCollection(self._session, info, token)
+    def _found(self, name: str) -> dict[str, Any]:
+        """What Milvus says of the collection of that name.
+
+        Raises:
+            NotFound: There is none. An alias is none: it would be a second name, and Milvus Lite would delete what is
+                behind it.
+        """
+        described = self._described(name)
+        if described is None or described["collection_name"] != name:
+            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
+        return described

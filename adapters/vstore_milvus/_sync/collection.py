@@ -13,10 +13,11 @@ from vstore.errors import AlreadyExists, NotFound, following
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
 from vstore_milvus._sync._run import compute
+from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.reading import Reader
 from vstore_milvus._sync.searching import Searcher
 from vstore_milvus._sync.session import Session
-from vstore_milvus.codec import encode, split
+from vstore_milvus.codec import check_sizes, encode, split
 from vstore_milvus.compile import with_ids
 
 __all__ = ["MilvusCollection"]
@@ -31,21 +32,21 @@ class MilvusCollection:
     row twice) and no partial update before 2.6, so that most writes need a read first.
     """
 
-    def __init__(self, session: Session, info: CollectionInfo, token: str) -> None:
-        self._session = session
+    def __init__(self, session: Session, info: CollectionInfo, creation: Creation) -> None:
         self._client: MilvusClient = session.client
         self._info = info
-        self._token = token
+        self._creation = creation
         self._lock = session.turns.writing
-        self._read = Reader(session, info, token)
-        self._search = Searcher(session, self._read)
+        self._lite = session.lite
+        self._read = Reader(session, info, creation)
+        self._search = Searcher(session, self._read, creation)
         limits = session.capabilities.limits
         self._rows = limits.max_batch_rows
         self._bytes = limits.max_batch_bytes
 
     @property
     def info(self) -> CollectionInfo:
-        return replace(self._info, name=self._session.names.get(self._token, self._info.name))
+        return replace(self._info, name=self._creation.name)
 
     @property
     def native(self) -> MilvusClient:
@@ -67,11 +68,16 @@ class MilvusCollection:
             present = self._read.present(records.ids)
             if missing := [i for i in records.ids if i not in present]:
                 raise NotFound.of_records(missing)
-            done: list[str] = []
+            merged: list[Records] = []
             for start in range(0, len(records), self._rows):
                 part = records[start : start + self._rows]
                 old = (self._read.by_ids(part.ids, _EVERYTHING)).ordered(part.ids)
-                self._write(_merged(part, old, replace_metadata=replace_metadata), done)
+                merged.append(_merged(part, old, replace_metadata=replace_metadata))
+                if not (self._lite or records.metadatas is None or replace_metadata):
+                    compute(check_sizes, merged[-1])
+            done: list[str] = []
+            for part in merged:
+                self._write(part, done)
 
     def get(self, ids: Sequence[str], include: Include) -> Records:
         return (self._read.by_ids(ids, include)).ordered(ids)
@@ -113,10 +119,7 @@ class MilvusCollection:
 
     def rename(self, name: str) -> None:
         with self._lock:
-            self._session.check(self._token)
-            self._session.call(self._client.rename_collection, self.info.name, name)
-            self._session.names[self._token] = name
-            self._session.hidden(self._token)
+            self._creation.rename(name)
 
     def _write(self, records: Records, done: list[str]) -> None:
         """Sends rows in parts that Milvus takes; ``done`` has what this call has written, and grows.
@@ -128,7 +131,7 @@ class MilvusCollection:
             rows = compute(encode, records[start : start + self._rows])
             for part in split(rows, self._rows, self._bytes, self._info.dimension):
                 with following(done):
-                    self._session.upsert(self._token, self._info.name, part)
+                    self._creation.upsert(part)
                 done += [row["id"] for row in part]
 
     def _delete(self, ids: list[str]) -> None:
@@ -136,7 +139,7 @@ class MilvusCollection:
         for start in range(0, len(ids), self._rows):
             part = ids[start : start + self._rows]
             with following(done):
-                self._session.delete(self._token, self._info.name, with_ids(part))
+                self._creation.delete(with_ids(part))
             done += part
 
 

@@ -12,6 +12,7 @@ from vstore.filters.sieve import Sieve, sieve
 from vstore.filters.tree import Filter
 from vstore.types import CollectionInfo, Include, Records
 from vstore_milvus._sync._run import compute
+from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
@@ -33,23 +34,17 @@ class Reader:
 
     Attributes:
         info: What the collection is.
-        token: Which creation of that name.
     """
 
-    def __init__(self, session: Session, info: CollectionInfo, token: str) -> None:
+    def __init__(self, session: Session, info: CollectionInfo, creation: Creation) -> None:
         self._session = session
         self._client = session.client
+        self._creation = creation
         self.info = info
-        self.token = token
 
     def _query(self, condition: str, names: list[str], **more: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._session.read(
-            self.token,
-            self._client.query,
-            self.info.name,
-            filter=condition,
-            output_fields=names,
-            **more,
+        found: list[dict[str, Any]] = self._creation.read(
+            self._client.query, filter=condition, output_fields=names, **more
         )
         return found
 

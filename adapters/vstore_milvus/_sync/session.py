@@ -4,19 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from pymilvus import MilvusClient
 
 from vstore.capabilities import Capabilities
-from vstore.errors import NotFound, VStoreError
-from vstore_milvus._sync._run import Guard, bounded
+from vstore.errors import VStoreError
+from vstore_milvus._sync._run import Guard, bounded, calling
 from vstore_milvus._sync.turns import Turns
-from vstore_milvus.errors import guarded, not_loaded, vanished
+from vstore_milvus.errors import guarded
 
 __all__ = ["Session"]
-
-_ATTEMPTS: Final = 5
 
 
 class Session:
@@ -29,6 +27,7 @@ class Session:
         turns: Keeps reads from seeing a write half done.
         dropped: Tokens of the collections that this store has deleted.
         names: The last known name of each collection, by token: after a rename every handle has the new one.
+        moves: How often this store has renamed a collection.
     """
 
     def __init__(
@@ -40,6 +39,7 @@ class Session:
         self.lite = capabilities.mode == "embedded"
         self.dropped: set[str] = set()
         self.names: dict[str, str] = {}
+        self.moves = 0
         self._missed: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._breaks = 0
@@ -57,11 +57,11 @@ class Session:
             raise
 
     def _guarded(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with self._guard:
+        with self._guard, calling():
             return bounded(method(*args, **kwargs), self._seconds)
 
-    def read(self, token: str, method: Callable[..., Any], name: str, **kwargs: Any) -> Any:
-        """One query or search of a collection, which sees what this store has written.
+    def level(self, token: str) -> tuple[str, int]:
+        """The consistency level of the next read of a collection, and what ``seen`` is to be told behind it.
 
         With the level ``Session`` a read waits for the last write of this process whose time pymilvus knows, by
         the collection's name; usually it does not wait at all. ``Strong`` waits for everything that was written
@@ -69,38 +69,12 @@ class Session:
         an error of the server's or the network's. A server that was killed answers again before it has read its log
         again, for up to half a minute with the level ``Session``: as if nothing had been written (measured on 2.3.5).
         """
-        with self.turns[token].read():
-            self.check(token)
-            name = self.names.get(token, name)
-            missed = self._missed.get(token, 0) + self._breaks
-            level = "Session" if self._seen.get(token) == missed else "Strong"
-            for left in reversed(range(_ATTEMPTS)):
-                try:
-                    found = self.call(method, name, consistency_level=level, **kwargs)
-                    break
-                except VStoreError as error:
-                    if not left or not (not_loaded(error) or vanished(error)):
-                        raise
-                    if not_loaded(error):
-                        self.call(self.client.load_collection, name)
-                level = "Strong"
-            self._seen[token] = max(missed, self._seen.get(token, 0))
-        return found
+        missed = self._missed.get(token, 0) + self._breaks
+        return "Session" if self._seen.get(token) == missed else "Strong", missed
 
-    def upsert(self, token: str, name: str, rows: list[dict[str, Any]]) -> None:
-        """Writes rows of a collection, in one request."""
-        with self.turns[token].write():
-            self.check(token)
-            self.call(self.client.upsert, self.names.get(token, name), rows)
-
-    def delete(self, token: str, name: str, condition: str) -> None:
-        """Deletes rows of a collection, in one request."""
-        with self.turns[token].write():
-            self.check(token)
-            try:
-                self.call(self.client.delete, self.names.get(token, name), filter=condition)
-            finally:
-                self.hidden(token)
+    def seen(self, token: str, missed: int) -> None:
+        """A read has seen what ``level`` told of."""
+        self._seen[token] = max(missed, self._seen.get(token, 0))
 
     def begin(self, token: str) -> None:
         """A collection is new and empty: there is nothing that its first read could miss."""
@@ -113,7 +87,8 @@ class Session:
         """
         self._missed[token] = self._missed.get(token, 0) + 1
 
-    def check(self, token: str) -> None:
-        """Raises ``NotFound`` on a collection that was deleted: Milvus would answer from a new one of its name."""
-        if token in self.dropped:
-            raise NotFound("the collection was deleted", hint="list_collections() names those that are there.")
+    def moved(self, token: str, name: str) -> None:
+        """A collection has a new name."""
+        self.names[token] = name
+        self.moves += 1
+        self.hidden(token)

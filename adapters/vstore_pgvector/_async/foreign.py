@@ -18,6 +18,8 @@ from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.catalogue import (
     COLUMNS,
+    EXISTS,
+    HEIRS,
     INDEXES,
     KEYS,
     LANGCHAIN_COLLECTIONS,
@@ -25,11 +27,12 @@ from vstore_pgvector.catalogue import (
     NAMES,
     SEARCH_PATH,
     Column,
+    bare,
 )
 from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
-from vstore_pgvector.statements import CATALOGUE, quoted
+from vstore_pgvector.statements import CATALOGUE
 
 __all__ = ["AsyncPGForeign"]
 
@@ -83,7 +86,8 @@ class AsyncPGForeign:
         await self._refuse_own(name)
         place, columns = await self._found(mapping.table or (name,))
         indexes = [(row[0], row[1], row[2], row[3]) for row in await self._fetch(INDEXES, place)]
-        table = Table(name, place, mapping, columns, await self._keys(place), indexes)
+        heirs = [row[0] for row in await self._fetch(HEIRS, place)]
+        table = Table(name, place, mapping, columns, await self._keys(place), indexes, heirs)
         first = None
         if table.dimension is None and mapping.dimension is None:
             rows = await self._fetch(*table.first_dimension())
@@ -106,8 +110,7 @@ class AsyncPGForeign:
         """Whether each row of a collection of langchain_community's has an id of its own in ``custom_id``."""
         if "custom_id" not in {column.name for column in columns}:
             return False
-        table = quoted(*place).replace("%", "%%")
-        statement = f"select count(*) = count(distinct custom_id) from {table} where collection_id::text = %s"
+        statement = f"select count(*) = count(distinct custom_id) from {bare(*place)} where collection_id::text = %s"
         return bool((await self._fetch(statement, (collection,)))[0][0])
 
     async def _metadata(self, place: tuple[str, str], mapping: Mapping) -> dict[str, Any]:
@@ -139,10 +142,9 @@ class AsyncPGForeign:
 
     async def _rows_of(self, schema: str, table: str, columns: str) -> list[tuple[Any, ...]]:
         """All rows of a table that may not be there."""
-        name = quoted(schema, table)
-        if not (await self._fetch("select to_regclass(%s) is not null", (name,)))[0][0]:
+        if not (await self._fetch(EXISTS, (schema, table)))[0][0]:
             return []
-        return await self._fetch(f"select {columns} from {name.replace('%', '%%')}", ())
+        return await self._fetch(f"select {columns} from {bare(schema, table)}", ())
 
     async def _fetch(self, statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         return await self._session.read(lambda connection: self._session.fetch(connection, statement, params))
@@ -167,7 +169,7 @@ class AsyncPGForeignCollection:
     @property
     def native(self) -> str:
         """The quoted name of the table."""
-        return self._table.table
+        return self._table.native
 
     async def count(self) -> int:
         return int((await self._rows(*self._table.count()))[0][0])

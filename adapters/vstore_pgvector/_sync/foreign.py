@@ -19,6 +19,8 @@ from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.catalogue import (
     COLUMNS,
+    EXISTS,
+    HEIRS,
     INDEXES,
     KEYS,
     LANGCHAIN_COLLECTIONS,
@@ -26,11 +28,12 @@ from vstore_pgvector.catalogue import (
     NAMES,
     SEARCH_PATH,
     Column,
+    bare,
 )
 from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
-from vstore_pgvector.statements import CATALOGUE, quoted
+from vstore_pgvector.statements import CATALOGUE
 
 __all__ = ["PGForeign"]
 
@@ -84,7 +87,8 @@ class PGForeign:
         self._refuse_own(name)
         place, columns = self._found(mapping.table or (name,))
         indexes = [(row[0], row[1], row[2], row[3]) for row in self._fetch(INDEXES, place)]
-        table = Table(name, place, mapping, columns, self._keys(place), indexes)
+        heirs = [row[0] for row in self._fetch(HEIRS, place)]
+        table = Table(name, place, mapping, columns, self._keys(place), indexes, heirs)
         first = None
         if table.dimension is None and mapping.dimension is None:
             rows = self._fetch(*table.first_dimension())
@@ -107,8 +111,7 @@ class PGForeign:
         """Whether each row of a collection of langchain_community's has an id of its own in ``custom_id``."""
         if "custom_id" not in {column.name for column in columns}:
             return False
-        table = quoted(*place).replace("%", "%%")
-        statement = f"select count(*) = count(distinct custom_id) from {table} where collection_id::text = %s"
+        statement = f"select count(*) = count(distinct custom_id) from {bare(*place)} where collection_id::text = %s"
         return bool((self._fetch(statement, (collection,)))[0][0])
 
     def _metadata(self, place: tuple[str, str], mapping: Mapping) -> dict[str, Any]:
@@ -140,10 +143,9 @@ class PGForeign:
 
     def _rows_of(self, schema: str, table: str, columns: str) -> list[tuple[Any, ...]]:
         """All rows of a table that may not be there."""
-        name = quoted(schema, table)
-        if not (self._fetch("select to_regclass(%s) is not null", (name,)))[0][0]:
+        if not (self._fetch(EXISTS, (schema, table)))[0][0]:
             return []
-        return self._fetch(f"select {columns} from {name.replace('%', '%%')}", ())
+        return self._fetch(f"select {columns} from {bare(schema, table)}", ())
 
     def _fetch(self, statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         return self._session.read(lambda connection: self._session.fetch(connection, statement, params))
@@ -168,7 +170,7 @@ class PGForeignCollection:
     @property
     def native(self) -> str:
         """The quoted name of the table."""
-        return self._table.table
+        return self._table.native
 
     def count(self) -> int:
         return int((self._rows(*self._table.count()))[0][0])

@@ -27,6 +27,7 @@ _SPARE: Final = 8
 _SMALL_DIFFERENCE: Final = 1e-18
 # a query of this length may lie among vectors with such differences
 _SMALL_QUERY: Final = 1e-12
+_QUERY_EXPONENT: Final = 70
 
 
 class Reader:
@@ -96,7 +97,8 @@ class Reader:
     def _asked(self, queries: VectorArray) -> tuple[VectorArray, NDArray[np.float64]]:
         """The vectors to ask for, and what their scores are to be multiplied by.
 
-        Under dot a power of two brings each to a length near 1, exactly, so that no product over- or underflows.
+        Under dot a power of two brings each to a length near 2**70, exactly: with vectors of 1e-45 to 1e15 no product
+        over- or underflows.
         """
         match self._metric:
             case Metric.COSINE:
@@ -105,7 +107,7 @@ class Reader:
                 return queries, np.ones(len(queries))
             case Metric.DOT:
                 norms = np.linalg.norm(queries.astype(np.float64), axis=1)
-                exponents = np.frexp(norms)[1]
+                exponents = np.frexp(norms)[1] - _QUERY_EXPONENT
                 return np.ldexp(queries, -exponents[:, None]), np.ldexp(np.ones(len(queries)), exponents)
 
     def _blind(self, query: VectorArray) -> bool:

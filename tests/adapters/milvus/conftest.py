@@ -22,12 +22,16 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module", params=["lite", "server"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[vstore.Store]:
+def server_or_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     if request.param == "lite":
-        url = f"milvus:{tmp_path_factory.mktemp('milvus') / 'data.db'}"
-    else:
-        url = request.getfixturevalue("server")
-    with vstore.connect(url) as connected:
+        return f"milvus:{tmp_path_factory.mktemp('milvus') / 'data.db'}"
+    url: str = request.getfixturevalue("server")
+    return url
+
+
+@pytest.fixture(scope="module")
+def store(server_or_file: str) -> Iterator[vstore.Store]:
+    with vstore.connect(server_or_file) as connected:
         yield connected
 
 

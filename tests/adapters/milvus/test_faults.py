@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable
+from contextlib import suppress
 
 import numpy as np
 import pytest
+import trustme
 from pymilvus import AsyncMilvusClient, MilvusClient
 
 import vstore
@@ -120,7 +125,6 @@ def test_a_closed_store_leaves_no_connection(server: str) -> None:
     port = server.rpartition(":")[2]
     script = f"""
 import asyncio, vstore
-from pathlib import Path
 
 def connections():
     tables = "".join(table.read_text() for table in Path("/proc/net").glob("tcp*"))
@@ -147,8 +151,39 @@ def test_a_store_that_asks_for_tls_takes_no_plain_connection(server: str) -> Non
     """pymilvus 3.0.2 lends the plain connection of an address to a client that asks for TLS."""
     with vstore.connect(server) as plain:
         plain.ping()
-        with pytest.raises((Unavailable, Timeout)):
-            vstore.connect(server.replace("milvus", "milvus+https"), timeout=1.0)
+        with pytest.raises(Unavailable) as caught:
+            vstore.connect(server.replace("milvus", "milvus+https"), timeout=3.0)
+        assert "no TLS" in str(caught.value)
+        assert not caught.value.retryable
+
+
+def test_a_certificate_that_nobody_vouches_for() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    context.set_alpn_protocols(["h2"])
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with suppress(OSError), context.wrap_socket(connection, server_side=True):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        url = f"milvus+https://localhost:{listener.getsockname()[1]}"
+
+        async def connect_async() -> None:
+            await aio.connect(url, timeout=3.0, retries=3)
+
+        for connect in (lambda: vstore.connect(url, timeout=3.0, retries=3), lambda: asyncio.run(connect_async())):
+            with pytest.raises(AuthenticationFailed) as caught:
+                connect()
+            assert "certificate is not trusted" in str(caught.value)
+            assert not caught.value.retryable
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_borrowed_client_stays_open(server: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -77,6 +78,48 @@ def test_what_is_no_file_of_milvus_lite_is_refused(tmp_path: Path) -> None:
     assert not caught.value.retryable
     with pytest.raises(InvalidInput):
         vstore.connect("milvus::memory:")
+
+
+def test_reading_makes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").mkdir()
+    (tmp_path / "other.db").mkdir()
+    (tmp_path / "other.db" / "notes.txt").write_text("not a database")
+    os.mkfifo(tmp_path / "pipe.db")
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("missing.db", "empty.db", "other.db", "pipe.db", "missing"):
+        command = [sys.executable, "-c", "from vstore.cli import main; main()", "inspect", f"milvus:{tmp_path / name}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1
+        assert "there is no database" in done.stdout + done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
+    """Milvus Lite opens its lock file wherever a link leads, and makes what is not there."""
+    target = tmp_path / "target"
+    for number, plant in enumerate(
+        (
+            lambda lock: lock.symlink_to(target),
+            lambda lock: lock.symlink_to(tmp_path / "there"),
+            os.mkfifo,
+            lambda lock: lock.mkdir(),
+        )
+    ):
+        path = tmp_path / f"planted{number}.db"
+        (path / "collections").mkdir(parents=True)
+        (tmp_path / "there").write_text("precious")
+        plant(path / "LOCK")
+        with pytest.raises(Unavailable) as caught:
+            vstore.connect(f"milvus:{path}")
+        assert not caught.value.retryable
+        assert str(path / "LOCK") in str(caught.value)
+    assert not target.exists()
+    assert (tmp_path / "there").read_text() == "precious"
+    os.mkfifo(tmp_path / "pipe.db")
+    for name in ("pipe.db", "there/data.db"):
+        with pytest.raises(Unavailable) as caught:
+            vstore.connect(f"milvus:{tmp_path / name}")
+        assert not caught.value.retryable
 
 
 def test_filters_that_only_lite_has(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import logging
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from pymilvus import DataType, MilvusClient
 
 import vstore
 from vstore import HNSW, F, Flat
-from vstore.errors import AlreadyExists, Mismatch, NotFound
+from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound
 from vstore.scores import distances
 from vstore.types import IVFPQ, CollectionInfo, Metric
 from vstore_milvus.schema import fields_of, new_properties
@@ -386,6 +388,58 @@ def test_records_at_the_limits(new: New) -> None:
     assert (found.documents, found.metadatas) == (documents, metadatas)
     assert c.count(F("k7").contains(999)) == 1
     assert c.count(F("000xxxxxxx") == 2**53 + 1) == 1
+
+
+@pytest.mark.parametrize("rows", [5000, 1])
+def test_merging_beyond_what_a_field_takes_is_refused_before_anything_is_written(
+    new: New, store: vstore.Store, rows: int
+) -> None:
+    """A server takes 65,536 bytes of JSON in a field. Each call stays within META-1, their sum does not."""
+    c = new(1)
+    c.add(["a", "full"], [[1], [2]], None, [{}, {"k0": "x" * 30_000}])
+    c.update(["full"], metadatas=[{"k1": "é" * 15_000}])
+    before = c.get(["a", "full"]).metadatas
+    c._adapter._rows = rows  # more than one request, as a call of more than 5,000 records is
+    wide = {f"{n:03}": n + 0.1 for n in range(1000)}  # as text that filters ask for it is three times as long
+    if store.capabilities.mode == "server":
+        for more in ({"k2": "x" * 30_000}, wide):
+            with pytest.raises(LimitExceeded) as caught:
+                c.update(["a", "full"], documents=["new", "new"], metadatas=[more, more])
+            assert caught.value.ids == ["full"]
+            assert "65536" in str(caught.value)
+            assert (c.get(["a", "full"]).metadatas, c.get(["a"]).documents) == (before, [None])
+        c.update(["full"], metadatas=[wide], replace_metadata=True)
+        assert c.get(["full"]).metadatas == [wide]
+    else:
+        c.update(["a", "full"], metadatas=[{"k2": "x" * 30_000}, wide])
+    c.delete(["full"])
+    assert (c.count(), c.get(["a"]).ids) == (1, ["a"])
+
+
+def test_metadata_at_its_limit_fits_whatever_it_is(new: New) -> None:
+    """As text that filters ask for it grows: control characters and quotes by escapes, numbers by their digits."""
+    c = new(1)
+    moment = datetime(2024, 2, 29, tzinfo=UTC)
+    metadatas: list[Any] = [
+        {"k": '"' * 16_000},
+        {"k": "\x01" * 5_400},
+        {"k": "\u2028" * 10_600},
+        {"k": "\\" * 16_000},
+        {f"{n:03}": moment + timedelta(days=n) for n in range(650)},
+        {"k": [moment + timedelta(days=n) for n in range(700)]},
+        {f"{n:03}": list(range(10)) for n in range(1000)},
+        {f"k{n:02}": list(range(-99, 100)) for n in range(40)},
+        {f"{n:03}{'x' * 17}": n + 0.1 for n in range(1000)},
+        {"\U0001f600" * 63 + str(n): n for n in range(100)},
+    ]
+    ids = [f"r{n}" for n in range(len(metadatas))]
+    c.add(ids, [[1]] * len(ids), None, metadatas)
+    assert c.get(ids).metadatas == metadatas
+    c.update(ids, documents=["x"] * len(ids))
+    assert c.count(F("k").exists()) == 5
+    longest = ["\U0001f600" * 128, "é" * 256]
+    c.add(longest, [[1], [2]], ["é" * 32_767 + "x", "\U0001f600" * 16_383])
+    assert c.get(longest).documents == ["é" * 32_767 + "x", "\U0001f600" * 16_383]
 
 
 def test_large_answers_come_in_parts(new: New) -> None:

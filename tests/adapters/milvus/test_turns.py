@@ -139,7 +139,7 @@ def test_a_hit_that_another_process_deletes_is_no_error(
 
     With one attempt they are all answered from the vectors themselves.
     """
-    monkeypatch.setattr("vstore_milvus._sync.session._ATTEMPTS", attempts)
+    monkeypatch.setattr("vstore_milvus._sync.creation._ATTEMPTS", attempts)
     with vstore.connect(server) as store:
         c = store.create_collection("two_processes", dimension=2, metric="l2", index=vstore.Flat())
         c.add(["stays"], [[1, 1]])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import signal
 import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +20,7 @@ import qdrant_edge as edge
 from qdrant_client import QdrantClient, models
 
 import vstore
+from tests.forked import in_child
 from vstore import HNSW, F, Flat, aio, errors
 from vstore.types import Quantization
 from vstore_qdrant import shard as tables
@@ -198,10 +201,15 @@ def test_a_write_that_fails_midway_names_what_is_written(tmp_path: Path, monkeyp
         assert c.get(raised.value.written).ids == raised.value.written
         assert c.count() == len(raised.value.written)
         updates = itertools.count()
+        there = sorted(c.peek(900).ids)
+        monkeypatch.setattr(tables, "MAX_BATCH_ROWS", 200)
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        c = store.get_collection("docs")
+        updates = itertools.count()
         with pytest.raises(errors.PartialWrite) as raised:
-            c.update(ids[:3], documents=["new"] * 3)
-        assert raised.value.written == ["r0"]
-        assert c.get(ids[:3]).documents == ["new", None, None]
+            c.update(there, documents=["new"] * len(there))
+        assert raised.value.written == there[:200]
+        assert c.get(there).documents == ["new"] * 200 + [None] * (len(there) - 200)
 
 
 def test_deleting_by_a_filter_builds_no_index_of_a_small_collection(
@@ -252,3 +260,57 @@ def test_a_range_is_answered_from_an_index_made_when_it_is_first_asked_for(tmp_p
         c.upsert(["r0", "r5"], np.ones((2, 2), np.float32), metadatas=[{"n": -1}, {"n": 3}])
         assert c.count(F("n") >= 2) == 3
         assert c.count(~(F("n") >= 2)) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.getuid() != 0, reason="only root can become somebody else")
+def test_a_directory_that_may_only_be_read_says_so() -> None:
+    """Its collections are listed; the engine opens none without writing."""
+
+    def read() -> tuple[list[str], str, bool, str]:
+        os.setgid(65534)
+        os.setuid(65534)
+        with vstore.connect(f"qdrant:{path}") as store:
+            try:
+                store.get_collection("docs").count()
+            except errors.Unavailable as error:
+                return store.list_collections(), str(error), error.retryable, error.hint
+        raise AssertionError("the engine opened it")
+
+    # not below tmp_path, into which nobody else may look
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "data"
+        with vstore.connect(f"qdrant:{path}") as store:
+            store.create_collection("docs", dimension=2).add(["a"], [[1.0, 2.0]])
+            store.get_collection("docs").count(F("n") > 1)
+        before = sorted(path.rglob("*"))
+        for one in [Path(folder), *path.rglob("*"), path]:
+            one.chmod(0o555 if one.is_dir() else 0o444)
+        names, text, retryable, hint = in_child(read)
+        assert names == ["docs"]
+        assert "writes to every collection" in text
+        assert not retryable
+        assert "writable" in hint
+        assert sorted(path.rglob("*")) == before
+
+
+def test_a_pipe_in_place_of_what_a_collection_is_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    os.mkfifo(tmp_path / "docs" / "info.json")
+    with vstore.connect(f"qdrant:{tmp_path}") as store, pytest.raises(errors.InvalidInput, match="pipe"):
+        store.get_collection("docs")
+
+
+def test_reading_leaves_a_directory_as_it_was(tmp_path: Path) -> None:
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        store.create_collection("docs", dimension=2)
+    target = tmp_path.parent / "target"
+    target.write_text("ours")
+    for name in (".vstore.lock", ".vstore.pid"):
+        (tmp_path / name).symlink_to(target)
+    with pytest.raises(errors.Unavailable):
+        vstore.connect(f"qdrant:{tmp_path}")
+    (tmp_path / ".vstore.lock").unlink()
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        assert store.list_collections() == ["docs"]
+    assert target.read_text() == "ours"
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".vstore.pid", "docs"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -286,3 +288,30 @@ def test_the_clients_of_an_application_are_borrowed(double: Double) -> None:
 
     assert "borrowed" in asyncio.run(run())
     client.close()
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc", "memory", "directory"])
+def test_a_store_is_closed_behind_its_event_loop(double: Double, protocol: str, tmp_path: Path) -> None:
+    # the client keeps no connection to 127.0.0.1 alive
+    urls = {"rest": double.url.replace("127.0.0.1", "127.1"), "grpc": double.grpc_url, "memory": "qdrant::memory:"}
+    url = urls.get(protocol, f"qdrant:{tmp_path}")
+    before = double.connected
+
+    async def opened() -> aio.AsyncStore:
+        store = await aio.connect(url)
+        assert not await store.list_collections() or protocol in ("rest", "grpc")
+        if protocol == "rest":
+            assert double.connected > before
+        return store
+
+    store = asyncio.run(opened())
+    with pytest.raises(errors.Closed):
+        asyncio.run(store.ping())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        asyncio.run(store.close())
+    deadline = time.monotonic() + 10
+    while double.connected > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert double.connected == before
+    vstore.connect(url).close()

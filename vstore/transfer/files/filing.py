@@ -48,6 +48,10 @@ class FilePlace:
         """See ``Place``."""
         return self._folders() or [self._source(self._path).info.name]
 
+    def others(self) -> list[str]:
+        """See ``Place``."""
+        return []
+
     def source(self, name: str, mapping: Mapping | str | None = None) -> FileSource:
         """See ``Place``."""
         if mapping is not None:

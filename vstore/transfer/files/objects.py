@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vstore.codec import from_json
 from vstore.errors import InvalidInput, Mismatch
 from vstore.omission import Omission
-from vstore.transfer.files.columns import OWN, Columns, as_float32, joined, not_read, softened
+from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
 from vstore.transfer.files.format import TEXT
 from vstore.transfer.files.location import shown
 from vstore.types import Include, Metadata, Records, VectorArray
@@ -112,7 +112,7 @@ class ForeignObjects:
     @property
     def omissions(self) -> list[Omission]:
         """See ``Reader``."""
-        return [not_read(name, chosen=True) for name in sorted(self._left)]
+        return converted(self._columns.allow) + [not_read(name, chosen=True) for name in sorted(self._left)]
 
     def parse(self, line: bytes, include: Include) -> Any:
         """What a line holds; a key that stands twice is a ``ValueError``."""

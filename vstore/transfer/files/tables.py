@@ -8,7 +8,7 @@ from vstore.codec import from_json
 from vstore.errors import InvalidInput, Mismatch
 from vstore.interchange import from_arrow, load
 from vstore.transfer.files.bounds import check_dimension
-from vstore.transfer.files.columns import OWN, Columns, as_float32, joined, not_read, softened
+from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
 from vstore.transfer.files.format import TEXT
 from vstore.transfer.files.widths import check_lists, check_texts, is_list
 from vstore.types import Include, Metadata, Records, VectorArray
@@ -85,7 +85,7 @@ class ForeignTable:
         values = [*layout.keys, *([layout.object] if layout.object and not self._object_is_text else [])]
         self._targets = {name: _target(name, kinds[name], columns.allow) for name in values}
         self.notes = [f"not read: {name}" for name in (*layout.left_out, *index)]
-        self.omissions = [not_read(name, chosen=True) for name in layout.left_out]
+        self.omissions = converted(columns.allow) + [not_read(name, chosen=True) for name in layout.left_out]
         # pandas counts rows in an index of integers; any other says something of them
         self.omissions += [not_read(name, chosen=pa.types.is_integer(schema.field(name).type)) for name in index]
         if _is_text(kinds[layout.id]) is False:

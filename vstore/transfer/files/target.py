@@ -7,13 +7,14 @@ from pathlib import Path
 from shutil import rmtree
 
 from vstore.errors import AlreadyExists, InvalidInput, NotFound
+from vstore.interchange import load
 from vstore.regular import check_inside
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.endpoint import Refuse, Source
 from vstore.transfer.files.durable import unfinished, write_text, writing
 from vstore.transfer.files.format import TEXT, Reader
 from vstore.transfer.files.formats import FORMATS, READERS
-from vstore.transfer.files.location import MANIFEST, Location, looking, shown
+from vstore.transfer.files.location import MANIFEST, Encoding, Location, looking, shown
 from vstore.transfer.files.manifest import Manifest, Origin, sidecar
 from vstore.transfer.files.opening import manifest_of, own_source
 from vstore.transfer.files.sink import FileSink, staging
@@ -29,6 +30,9 @@ class FileTarget:
     Args:
         location: Where.
         name: Of the collection, in the manifest; by default that of the source.
+
+    Raises:
+        Unsupported: The package that writes this encoding is not installed.
     """
 
     capabilities = None  # it takes whatever the contract allows
@@ -36,6 +40,8 @@ class FileTarget:
     stand_in = False
 
     def __init__(self, location: Location, name: str | None = None) -> None:
+        if location.encoding in (Encoding.PARQUET, Encoding.ARROW):
+            load("pyarrow")  # before a source is read for nothing
         self._location = location
         self._name = name
 

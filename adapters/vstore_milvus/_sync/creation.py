@@ -1,0 +1,148 @@
+# Generated from adapters/vstore_milvus/_async/creation.py by tools/unasync.py: do not edit.
+"""Requests on one creation of a collection, and on no other that has or had its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from vstore.errors import BackendError, NotFound, VStoreError
+from vstore.types import CollectionInfo
+from vstore_milvus._sync.session import Session
+from vstore_milvus.codec import deleted, shows_records
+from vstore_milvus.errors import answered, not_loaded, vanished
+from vstore_milvus.schema import partition_of, token_of
+
+__all__ = ["Creation"]
+
+_ATTEMPTS: Final = 5
+
+
+class Creation:
+    """What was created at one time under some name.
+
+    Milvus knows a collection by its name, and answers a handle from whatever has that name now. So the records stand
+    in a partition that no other collection has, and every request names it: a server refuses one whose partition
+    is not there, in the same step in which it would have carried it out.
+
+    Milvus Lite refuses such writes, but answers such reads as if there were no records, and counts those of every
+    partition. So behind an answer without records the collection is looked at; and at every request where earlier
+    versions created it, without a partition.
+
+    Attributes:
+        token: Which creation it is.
+    """
+
+    def __init__(self, session: Session, info: CollectionInfo, described: dict[str, Any]) -> None:
+        self.token = token_of(described)
+        self._session = session
+        self._client = session.client
+        self._info = info
+        self._partition = partition_of(described)
+        self._turn = session.turns[self.token]
+
+    @property
+    def name(self) -> str:
+        """The last name of it that this store knows."""
+        return self._session.names.get(self.token, self._info.name)
+
+    def read(self, method: Callable[..., Any], **kwargs: Any) -> Any:
+        """One query or search, which sees what this store has written (``Session.level``)."""
+        if self._partition:
+            kwargs["partition_names"] = [self._partition]
+        with self._turn.read():
+            self._check()
+            level, missed = self._session.level(self.token)
+            for left in reversed(range(_ATTEMPTS)):
+                try:
+                    found = self._sent(method, consistency_level=level, **kwargs)
+                    break
+                except VStoreError as error:
+                    if not left or not (not_loaded(error) or vanished(error)):
+                        raise
+                    if not_loaded(error):
+                        self._sent(self._client.load_collection)
+                level = "Strong"
+            if not self._partition or (self._session.lite and not shows_records(found)):
+                self._verify()
+            self._session.seen(self.token, missed)
+        return found
+
+    def upsert(self, rows: list[dict[str, Any]]) -> None:
+        """Writes rows, in one request."""
+        with self._turn.write():
+            self._writable()
+            self._sent(self._client.upsert, rows, **self._written())
+
+    def delete(self, condition: str) -> None:
+        """Deletes rows, in one request."""
+        with self._turn.write():
+            self._writable()
+            try:
+                answer = self._sent(self._client.delete, filter=condition, **self._written())
+            finally:
+                self._session.hidden(self.token)
+        # MilvusClient 3.0.2 passes over what the server says of a delete that it refuses: nothing is counted
+        if not deleted(answer) and self.read(self._client.query, filter=condition, output_fields=["id"], limit=1):
+            raise BackendError("Milvus has not deleted the records, and its client does not tell why")
+
+    def rename(self, name: str) -> None:
+        """Gives it another name. Milvus renames whatever has the old one, so it is looked at before."""
+        with self._turn.write():
+            self._check()
+            self._verify()
+            self._session.call(self._client.rename_collection, self.name, name)
+            self._session.moved(self.token, name)
+
+    def drop(self) -> None:
+        """Deletes it."""
+        with self._turn.write():
+            self._session.call(self._client.drop_collection, self.name)
+            self._session.dropped.add(self.token)
+
+    def known_as(self, name: str, moves: int) -> bool:
+        """Takes in the name under which it was found; False where this store has renamed something since ``moves``."""
+        with self._turn.read():
+            if self._session.moves != moves:
+                return False
+            self._session.names[self.token] = name
+            return True
+
+    def _written(self) -> dict[str, str]:
+        return {"partition_name": self._partition} if self._partition else {}
+
+    def _writable(self) -> None:
+        self._check()
+        if not self._partition:
+            self._verify()
+
+    def _sent(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """One request; an error that the server answered may have come of a collection that is another one."""
+        try:
+            return self._session.call(method, self.name, *args, **kwargs)
+        except NotFound as error:
+            raise _gone() from error
+        except VStoreError as error:
+            if answered(error):
+                self._verify()
+            raise
+
+    def _verify(self) -> None:
+        """Raises ``NotFound`` where the name belongs to another collection, or to none."""
+        try:
+            described = self._session.call(self._client.describe_collection, self.name)
+        except NotFound as error:
+            raise _gone() from error
+        if token_of(described) != self.token:
+            raise _gone()
+
+    def _check(self) -> None:
+        if self.token in self._session.dropped:
+            raise _gone()
+
+
+def _gone() -> NotFound:
+    return NotFound(
+        "the collection was deleted, or another client has renamed it",
+        hint="list_collections() names those that are there.",
+    )

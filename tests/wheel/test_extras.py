@@ -1,0 +1,176 @@
+"""Each extra, alone: it installs, brings what it promises, and nothing else is needed for it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.wheel.environments import ROOT, Environment
+
+DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+# those of the developers, of a cluster, and the one that `vstore demo` asks for
+NOT_IN_PROSE = {"demo", "dev", "models", "ray"}
+MISSING = """
+import vstore
+for url in {urls!r}:
+    try:
+        vstore.connect(url, timeout=5)
+    except vstore.Unsupported as error:
+        print(str(error).rpartition("pip install ")[2])
+"""
+URLS = {
+    "chroma:./data": "chroma",
+    "chroma::memory:": "chroma",
+    "chroma://localhost:8000": "chroma",
+    "milvus:./data.db": "milvus-embedded",
+    "milvus://localhost:19530": "milvus",
+    "pgvector:./data": "pgvector-embedded",
+    "pgvector://user@localhost/db": "pgvector",
+    "postgresql://user@localhost/db": "pgvector",
+    "qdrant:./data": "qdrant-embedded",
+    "qdrant::memory:": "qdrant",
+    "qdrant://localhost:6333": "qdrant",
+}
+RECORDS = """
+import vstore
+with vstore.connect("memory:") as store:
+    docs = store.create_collection("docs", dimension=2)
+    docs.add(["a"], [[1.0, 2.0]], ["x"], [{"n": 1}])
+    records = docs.peek()
+"""
+FILES = f"""{RECORDS}
+records.to_parquet("x.parquet")
+again = vstore.Records.from_parquet("x.parquet")
+print(again == records, vstore.Records.from_pandas(records.to_pandas()).ids, records.to_arrow().num_rows)
+"""
+LEXICAL = """
+from vstore import embed
+print(embed.lexical(64).embed(["x"]).shape)
+"""
+OPENAI = """
+from vstore import embed
+print(embed.openai("text-embedding-3-small", api_key="k").dimension)
+"""
+REGEX = """
+import vstore
+from vstore import F
+with vstore.connect("memory:") as store:
+    docs = store.create_collection("docs", dimension=1)
+    docs.add(["a", "b"], [[1.0], [2.0]], metadatas=[{"k": "abc"}, {"k": "abcd"}])
+    print(docs.count(F("k").matches("^a.c$")))
+"""
+SUITE = """
+from vstore.conformance.run import run
+print(run("memory:", filters=2, sequences=1, clauses=["ID-1"]).passed)
+"""
+# an extra, what it is for, and what that prints
+ALONE = {
+    "arrow": (FILES, "True ['a'] 1"),
+    "lexical": (LEXICAL, "(1, 64)"),
+    "openai": (OPENAI, "1536"),
+    "regex": (REGEX, "1"),
+    "conformance": (SUITE, "True"),
+}
+COMMANDS = {
+    "vstore conform memory:": "conformance",
+    "vstore demo": "demo",
+    "vstore demo --from pgvector --to milvus": "demo",
+    "vstore conform memory: --report report.json": "conformance",
+    "vstore load docs.jsonl memory: docs --text body --id id --embed lexical:512": "lexical",
+    "vstore load docs.parquet memory: docs --text body --id id --embed lexical:512": "arrow",
+    "vstore load docs.jsonl memory: docs --text body --id id --embed fastembed:BAAI/bge-small-en-v1.5": "fastembed",
+    "vstore load docs.jsonl memory: docs --text body --id id --embed sentence-transformers:x": "sentence-transformers",
+    "vstore load docs.jsonl memory: docs --text body --id id --embed openai:text-embedding-3-small": "openai",
+    "vstore load docs.jsonl memory: docs --text body --id id --embed chroma:default": "chroma",
+    "vstore query chroma://127.0.0.1:1 docs rain": "chroma",
+    "vstore inspect milvus://127.0.0.1:1": "milvus",
+    "vstore inspect postgresql://user@127.0.0.1:1/db": "pgvector",
+    "vstore copy postgresql://user@127.0.0.1:1/db memory: --all": "pgvector",
+    "vstore verify qdrant://127.0.0.1:1 memory: --collection docs": "qdrant",
+    "vstore export milvus://127.0.0.1:1 dump --all": "milvus",
+    "vstore export memory: ./dump --all": "arrow",
+    "vstore copy rows.jsonl docs.arrow --collection docs": "arrow",
+    "vstore import docs.parquet memory: --metric l2": "arrow",
+    "vstore import docs.arrow memory: --metric l2": "arrow",
+    "vstore import rows.jsonl pgvector:./pg --metric l2": "pgvector-embedded",
+    "vstore import rows.jsonl qdrant:./q --metric l2": "qdrant-embedded",
+    "vstore import rows.jsonl milvus:./m.db --metric l2": "milvus-embedded",
+}
+
+
+def test_readme_names_every_extra_and_no_other() -> None:
+    prose = (ROOT / "README.md").read_text()
+    assert set(re.findall(r"'\.\[([\w-]+)\]'", prose)) == set(DECLARED) - NOT_IN_PROSE | {"demo", "dev"}
+
+
+@pytest.mark.xdist_group("bare")
+def test_numpy_is_enough_to_import_and_every_missing_client_is_named(
+    new_environment: Callable[[], Environment], tmp_path: Path
+) -> None:
+    environment = new_environment()
+    listed = environment.python_code(
+        "from importlib.metadata import distributions; print(sorted(d.name.lower() for d in distributions()))", tmp_path
+    )
+    assert listed.stdout == "['numpy', 'vstore-db']\n"
+    done = environment.python_code(f"{RECORDS}\nprint(records.ids, vstore.aio.connect.__name__)", tmp_path)
+    assert (done.stdout, done.stderr) == ("['a'] connect\n", "")
+    done = environment.python_code(MISSING.format(urls=list(URLS)), tmp_path)
+    assert done.stdout.splitlines() == [f"'vstore-db[{extra}]'." for extra in URLS.values()], done.stderr
+    for code in ("records.to_arrow()", "records.to_pandas()", "records.to_parquet('x')"):
+        done = environment.python_code(f"{RECORDS}\n{code}", tmp_path)
+        assert done.stderr.splitlines()[-1].endswith("Install it with pip install 'vstore-db[arrow]'.")
+    done = environment.run("vstore --help", tmp_path)
+    assert (done.returncode, done.stderr) == (1, "the vstore command needs typer: pip install 'vstore-db[cli]'\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.xdist_group("bare")
+def test_every_command_says_what_it_lacks(new_environment: Callable[[], Environment], tmp_path: Path) -> None:
+    environment = new_environment()
+    environment.install("cli")
+    (tmp_path / "docs.jsonl").write_text('{"id": "a", "body": "x"}\n')
+    (tmp_path / "rows.jsonl").write_text('{"id": "a", "vector": [1.0, 2.0]}\n')
+    for name in ("docs.parquet", "docs.arrow"):
+        (tmp_path / name).write_bytes(b"PAR1")
+    wrong = {}
+    for command, extra in COMMANDS.items():
+        done = environment.run(command, tmp_path)
+        if done.returncode != 2 or f"pip install 'vstore-db[{extra}]'" not in done.stderr or "Traceback" in done.stderr:
+            wrong[command] = (done.returncode, done.stderr)
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("extra", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ALONE])
+def test_an_extra_alone_does_what_it_is_for(
+    extra: str, new_environment: Callable[[], Environment], tmp_path: Path
+) -> None:
+    environment = new_environment()
+    environment.install(extra)
+    code, printed = ALONE[extra]
+    done = environment.python_code(code, tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{printed}\n"), done.stderr
+
+
+# a client, a server that is not there, and a database that it does not bring
+CLIENTS = {
+    "milvus": ("milvus://127.0.0.1:1", "milvus:./data.db"),
+    "pgvector": ("postgresql://user:password@127.0.0.1:1/db", "pgvector:./data"),
+    "qdrant": ("qdrant://127.0.0.1:1", "qdrant:./data"),
+}
+
+
+@pytest.mark.parametrize("extra", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CLIENTS])
+def test_a_client_alone_is_enough_for_a_server_and_asks_for_the_embedded_database(
+    extra: str, new_environment: Callable[[], Environment], tmp_path: Path
+) -> None:
+    environment = new_environment()
+    environment.install(extra)
+    server, embedded = CLIENTS[extra]
+    done = environment.python_code(f"import vstore; vstore.connect({server!r}, timeout=5)", tmp_path)
+    assert "vstore.errors.Unavailable: " in done.stderr
+    done = environment.python_code(f"import vstore; vstore.connect({embedded!r})", tmp_path)
+    assert f"pip install 'vstore-db[{extra}-embedded]'" in done.stderr

@@ -1,0 +1,385 @@
+"""What README.md, the other pages and the ``--help`` texts show is run as their readers run it.
+
+A page's commands and programs run in its order, in one empty directory, each in a process of its own. Extras are
+installed only when an error says which: who follows the advice gets everywhere. A command that no table here knows
+fails the test of its page, so that no page can promise what nobody tried.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import vstore
+from tests.qdrant_double import qdrant_double
+from tests.servers import postgres_server
+from tests.wheel.environments import ROOT, Environment
+from tests.wheel.pages import PAGES, Item, errors_shown, examples_of, in_prose, items, of_file
+
+pytestmark = pytest.mark.xdist_group("pages")
+
+# commands, and what the output of each must hold
+COMMANDS = {
+    # README.md
+    "vstore inspect chroma:./data": ["docs", "exact_query"],
+    "vstore inspect chroma:./data notes": ['"metric"'],
+    "vstore conform postgresql://user@localhost/db": ["It conforms"],
+    "vstore copy chroma:./data qdrant://localhost:6333 --collection docs": ['"status": "verified"'],
+    "vstore verify chroma:./data qdrant://localhost:6333 --collection docs": ['"equal": true'],
+    "vstore export chroma:./data ./dump --collection docs": ['"status": "verified"'],
+    "vstore import ./dump pgvector:./pg": ['"status": "verified"'],
+    "vstore load docs.jsonl chroma:./data texts --text body --id id --embed lexical:512": ['"written": 3'],
+    'vstore query chroma:./data texts "rain in Beijing" -k 5': ["Rain in Beijing today"],
+    "vstore demo --directory ./kept": ["all 4 give the same 4 digits"],
+    "vstore demo --from milvus --to qdrant": ["both give the same 4 digits"],
+    # docs/embedding.md
+    "vstore load docs.jsonl chroma:./data docs --text body --id id --metadata title,year --embed lexical:512": [
+        '"written": 3'
+    ],
+    'vstore query chroma:./data docs "rain in Beijing" --where \'{"year": {"$gte": 2020}}\' -k 5': ["Rain in Beijing"],
+    'vstore query chroma:./data docs "rain in Beijing" --json': ['"Rain in Beijing today"'],
+    # docs/files.md
+    "vstore export chroma:./data docs.parquet --collection docs": ['"status": "verified"'],
+    "vstore export chroma:./data ./dump --all": ['"status": "verified"'],
+    "vstore verify ./dump pgvector:./pg --collection docs": ['"equal": true'],
+    "vstore copy ./dump docs.jsonl --collection docs": ['"status": "verified"'],
+    "vstore import theirs.parquet pgvector:./pg --id key --vector embedding --document text --metric cosine": [
+        '"status": "verified"'
+    ],
+    # docs/mapping.md
+    "vstore inspect postgresql://user@localhost/app articles": ['"number"'],
+    "vstore inspect postgresql://user@localhost/app articles --json > articles.json": [],
+    "vstore inspect postgresql://user@localhost/app articles --mapping articles.json": ['"number"'],
+    # docs/migration.md
+    "vstore copy chroma:./data postgresql://user@localhost/db --collection docs --dry-run": ['"plan"'],
+    "vstore copy chroma:./data postgresql://user@localhost/db --collection docs": ['"status": "verified"'],
+    "vstore verify chroma:./data postgresql://user@localhost/db --collection docs": ['"equal": true'],
+    "vstore copy chroma:./data qdrant://localhost:6333 --all --workers 4": ['"status": "verified"'],
+    # --help
+    "vstore demo --from qdrant --to pgvector": ["both give the same 4 digits"],
+    "vstore verify chroma:./data pgvector:./pg --collection docs": ['"equal": true'],
+    "vstore conform chroma:./data": ["It conforms"],
+    "vstore import theirs.parquet pgvector:./pg --id key --vector embedding --metric cosine": ['"status": "verified"'],
+}
+# what `vstore conform` generates is little here
+SHORTENED = {"vstore conform": "--filters 3 --sequences 1 --mode sync"}
+# what is not run here, and where it is
+ELSEWHERE = {
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/vstore demo": "the demo is",
+    "vstore conform URL": "test_conform.py, on each embedded store",
+    "vstore conform mydb://…": "test_conform.py, on an adapter of somebody else",
+    "python examples/tour.py URL": "test_programs.py",
+    "pip install '.[chroma]'": "every environment of this folder, from the wheel",
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/python -m pytest -n 3 --dist loadgroup "
+    "--ignore=tests/faults --ignore=tests/wheel tests": "the gate runs it, and a test here compares the two",
+    "python -m vstore.conformance.table": "the last test here, on a report",
+    "python tools/unasync.py": "`make check`",
+    "python benchmarks/transfer.py": "by hand: it takes an hour",
+    "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
+    "gunicorn --workers 1 --threads 16": "options to think of",
+    "make bench": "by hand: it takes an hour",
+    "make up": "tests/faults and `make test-docker` start the same services",
+    "make down": "the same",
+    "make up SERVERS=oldest": "by hand: it needs an image registry",
+    "make up VSTORE_IMAGES=local": "tests/faults and `make test-docker` start the same services",
+    "make test-docker": "by hand: it needs an image registry",
+    "make faults PYTEST_ARGS=--write-faults": "by hand: it writes docs/faults.md",
+    "make test-nightly": "every night",
+    "make test-foreign": "every night",
+}
+# what the pages call the servers that the tests start
+POSTGRES = (
+    "postgresql://user:password@localhost/db",
+    "postgresql://user@localhost/db",
+    "postgresql://user@localhost/app",
+)
+QDRANT = "qdrant://localhost:6333"
+
+ROWS = [
+    {"id": "1", "title": "Weather", "year": 2024, "body": "Rain in Beijing today"},
+    {"id": "2", "title": "Weather", "year": 2019, "body": "Sun in Xi'an tomorrow"},
+    {"id": "3", "title": "Food", "year": 2023, "body": "Bread needs flour and water"},
+]
+FOREIGN = """
+import chromadb
+notes = chromadb.PersistentClient("data").create_collection("notes", embedding_function=None)
+notes.add(["n1", "n2"], [[1.0, 0.0], [0.0, 1.0]], documents=["x", "y"], metadatas=[{"n": 1}, {"n": 2}])
+"""
+COLLECTION = """
+import vstore
+with vstore.connect("{url}") as store:
+    docs = store.create_collection("docs", dimension=3, metric="cosine")
+    docs.add(["a", "b"], [[1.0, 0.0, 0.2], [0.1, 1.0, 0.0]], ["on retrieval", "on cooking"], [{{"year": 2024}}, {{}}])
+"""
+THEIRS = """
+import pyarrow as pa, pyarrow.parquet as pq
+vectors = pa.array([[1.0, 0.0], [0.0, 1.0]], pa.list_(pa.float32(), 2))
+pq.write_table(pa.table({"key": ["a", "b"], "embedding": vectors, "text": ["x", "y"]}), "theirs.parquet")
+"""
+TABLES = """
+create extension if not exists vector;
+create table articles (number bigint primary key, embedding vector(2), body text, extra jsonb, author text);
+insert into articles values (1, '[1,0]', 'x', '{"a": 1}', 'Ada'), (2, '[0,1]', 'y', '{"a": 2}', 'Bob');
+create table langchain_pg_collection (uuid uuid primary key, name varchar, cmetadata json);
+create table langchain_pg_embedding (
+    id varchar primary key, collection_id uuid references langchain_pg_collection, embedding vector, document varchar,
+    cmetadata jsonb
+);
+insert into langchain_pg_collection values ('00000000-0000-0000-0000-000000000001', 'notes', null);
+insert into langchain_pg_embedding values ('a', '00000000-0000-0000-0000-000000000001', '[1,0]', 'x', '{"a": 1}');
+"""
+
+
+@pytest.fixture(scope="module")
+def reader(new_environment: Callable[[], Environment]) -> Environment:
+    """The environment of who reads on, which the advice of errors makes grow."""
+    return new_environment()
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, str]]:
+    """The URLs on the pages with those that they stand for here."""
+    with postgres_server() as postgres, qdrant_double() as qdrant:
+        yield {**dict.fromkeys(POSTGRES, postgres), QDRANT: qdrant.url}
+
+
+class Page:
+    """A reader in a directory of its own."""
+
+    def __init__(self, reader: Environment, folder: Path, servers: dict[str, str]) -> None:
+        self.reader, self.folder, self.servers = reader, folder, servers
+        self.advised: list[str] = []
+
+    def real(self, text: str) -> str:
+        """The text with the servers of the tests in place of those on the page."""
+        for shown, url in self.servers.items():
+            text = text.replace(f"{shown}?", f"{url}?").replace(shown, url)
+        return text
+
+    def command(self, shown: str) -> str:
+        """Runs a command of the table, and gives what it printed."""
+        shortened = next((f" {options}" for start, options in SHORTENED.items() if shown.startswith(start)), "")
+        done, followed = self.reader.following_advice(self.real(shown) + shortened, self.folder)
+        self.advised += followed
+        assert done.returncode == 0, f"{shown}: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        for said in COMMANDS[shown]:
+            assert said in done.stdout, f"{shown} does not say {said}:\n{done.stdout}"
+        return done.stdout
+
+    def program(self, code: str) -> str:
+        """Runs a program of the page, or one that prepares it."""
+        code = self.real(code)
+        if re.search(r"^(async with|.*\bawait )", code, re.MULTILINE):
+            code = f"async def main():\n{textwrap.indent(code, '    ')}\nimport asyncio\nasyncio.run(main())"
+        given = "import vstore\nfrom vstore import F, embed\n" + code
+        done, followed = self.reader.following_advice([str(self.reader.python), "-c", given], self.folder)
+        self.advised += followed
+        assert done.returncode == 0, f"{code}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+    def files(self) -> None:
+        """The files that the commands take."""
+        (self.folder / "docs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+
+    def items(self, shown: list[Item]) -> None:
+        """Everything in its order."""
+        for item in shown:
+            if item.kind == "python":
+                self.program(item.text)
+            elif item.text in COMMANDS:
+                self.command(item.text)
+
+
+@pytest.fixture
+def page(reader: Environment, servers: dict[str, str], tmp_path: Path) -> Page:
+    made = Page(reader, tmp_path, servers)
+    made.files()
+    return made
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_of_a_page_is_known(name: str) -> None:
+    """It is run here, or by the gate, or a table says why not."""
+    gate = (ROOT / ".ci" / "run").read_text().splitlines()
+    shown = [item.text for item in items(name) if item.kind == "console"] + in_prose(name)
+    commands = {line.split()[1] for line in COMMANDS if line.startswith("vstore ")}
+    unknown = [
+        command
+        for command in shown
+        if command not in COMMANDS
+        and command not in ELSEWHERE
+        and not (command.startswith("vstore ") and command.split()[1:] in [[one] for one in commands])  # its name alone
+        and not any(f"{line} ".startswith(f"{command} ") for line in gate)
+    ]
+    assert unknown == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_make_target_of_a_page_is_there(name: str) -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = (ROOT / name).read_text()
+    assert set(re.findall(r"`make ([\w-]+)|\$ make ([\w-]+)", text)) <= {(one, "") for one in targets} | {
+        ("", one) for one in targets
+    }
+
+
+def test_the_test_command_without_make_is_that_of_the_gate() -> None:
+    shown = next(item.text for item in items("README.md") if ".[dev]" in item.text)
+    _, _, command = shown.partition("-m pytest ")
+    assert f"$(BIN)/python -m pytest {command}\n" in (ROOT / "Makefile").read_text()
+    assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_readme(page: Page) -> None:
+    shown = items("README.md")
+    first = next(place for place, item in enumerate(shown) if item.kind == "python")
+    page.items(shown[first : first + 1])
+    page.program(FOREIGN)
+    page.program(COLLECTION.format(url="postgresql://user:password@localhost/db"))
+    page.items(shown[first + 1 :])
+    for command in in_prose("README.md"):
+        if command in COMMANDS:
+            page.command(command)
+    assert page.advised == [
+        *("chroma", "pgvector", "cli", "conformance", "qdrant", "arrow", "pgvector-embedded", "lexical", "demo"),
+    ]
+
+
+def test_the_errors_of_readme_read_as_shown(page: Page) -> None:
+    page.reader.install("chroma", "pgvector-embedded")
+    told = page.program("""
+with vstore.connect("chroma:./data") as store:
+    docs = store.create_collection("docs", dimension=384)
+    try:
+        docs.upsert([str(n) for n in range(18)], [[1.0] * 384] * 17 + [[1.0] * 3])
+    except vstore.InvalidInput as error:
+        print(error)
+with vstore.connect("pgvector:./pg") as store:
+    docs = store.create_collection("docs", dimension=2)
+    docs.add(["a", "b"], [[1.0, 0.0]] * 2)
+    try:
+        docs.add(["a", "b"], [[1.0, 0.0]] * 2)
+    except vstore.AlreadyExists as error:
+        print(error)
+""")
+    assert told.splitlines() == errors_shown("README.md")
+
+
+def test_embedding(page: Page) -> None:
+    model = 'embed.openai("text-embedding-3-small", dimensions=512)'
+    first, second, _, *commands = items("docs/embedding.md")
+    assert model in first.text
+    assert "or embed.lexical(512): no key, no network" in first.text
+    assert "北京今天下大雨" in page.program(first.text.replace(model, "embed.lexical(512)"))
+    page.reader.install("openai")
+    page.program("import os; os.environ['DASHSCOPE_API_KEY'] = 'key'\nmade = " + second.text + "\nprint(made.name)")
+    page.program("store = vstore.connect('chroma:./data'); store.delete_collection('docs'); store.close()")
+    page.items(commands)
+
+
+def test_files(page: Page) -> None:
+    page.program(COLLECTION.format(url="chroma:./data"))
+    shown = items("docs/files.md")
+    program = next(item for item in shown if item.kind == "python")
+    page.reader.install("cli", "arrow")
+    page.program(THEIRS)
+    for item in shown:
+        if item.kind == "console":
+            if "--all" in item.text:
+                page.reader.run("rm -r dump", page.folder)
+            page.command(item.text)
+            if "--all" in item.text:
+                page.reader.run("mv dump all; mv all/docs dump", page.folder)
+    page.reader.run("rm -r dump", page.folder)
+    page.program(program.text)
+
+
+def test_mapping(page: Page) -> None:
+    with psycopg.connect(page.servers[POSTGRES[0]]) as connection:
+        for name in ("articles", "langchain_pg_embedding", "langchain_pg_collection"):
+            connection.execute(f"drop table if exists {name}")
+        connection.execute(TABLES)
+    page.items(items("docs/mapping.md"))
+    assert vstore.Mapping.from_dict(json.loads((page.folder / "articles.json").read_text())["mapping"]).id == (
+        "number",
+    )
+
+
+def test_migration(page: Page) -> None:
+    page.program(COLLECTION.format(url="chroma:./data"))
+    with vstore.connect(page.servers[POSTGRES[0]]) as store:
+        store.delete_collection("docs", missing_ok=True)
+    with vstore.connect(page.servers[QDRANT]) as store:
+        store.delete_collection("docs", missing_ok=True)
+    page.items(items("docs/migration.md"))
+    (page.folder / "m.py").write_text(items("docs/migration.md")[-1].text)
+    done = page.reader.run("vstore export chroma:./data short.jsonl --collection docs", page.folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_deployment(page: Page) -> None:
+    lazy, lifespan, celery, processes = (item.text for item in items("docs/deployment.md") if item.kind == "python")
+    page.reader.install("pgvector")
+    with vstore.connect(page.servers[POSTGRES[0]]) as store:
+        store.delete_collection("docs", missing_ok=True)
+    page.program(COLLECTION.format(url=POSTGRES[0]))
+    told = page.program(f"{lazy}\nprint(store() is store(), store().list_collections())")
+    assert told == "True ['docs']\n"
+    driver = """
+import asyncio, types
+async def main():
+    app = types.SimpleNamespace(state=types.SimpleNamespace())
+    async with lifespan(app):
+        print(await (await app.state.store.get_collection("docs")).count())
+asyncio.run(main())
+"""
+    assert page.program(lifespan + driver) == "2\n"
+    compile(celery, "docs/deployment.md", "exec")
+    (page.folder / "processes.py").write_text(page.real(processes))
+    done = page.reader.run("python processes.py", page.folder)
+    assert (done.returncode, done.stdout) == (0, "[['a'], ['b']]\n"), done.stderr
+
+
+def test_help(page: Page) -> None:
+    page.reader.install("demo", "arrow", "lexical", "conformance")
+    listed = page.reader.run("vstore --help", page.folder).stdout
+    commands = re.findall(r"^\W+(\w+)  ", listed.partition("Commands")[2], re.MULTILINE)
+    assert {"demo", "inspect", "copy", "verify", "export", "import", "query", "load", "conform"} <= set(commands)
+    examples = {}
+    for command in commands:
+        help_text = page.reader.run(f"vstore {command} --help", page.folder, COLUMNS="400").stdout
+        examples[command] = examples_of(re.sub(r" *│ *$", "", help_text, flags=re.MULTILINE))
+        assert len(examples[command]) == 1, f"vstore {command} --help shows no example"
+    shown = [one for (one,) in examples.values()]
+    assert [one for one in shown if one not in COMMANDS] == []
+    page.program(THEIRS)
+    for command in ("load", "inspect", "query", "copy", "export", "conform", "demo"):
+        page.command(examples[command][0])
+    copied = page.reader.run("vstore copy chroma:./data pgvector:./pg --collection docs", page.folder)
+    assert copied.returncode == 0, copied.stderr
+    for command in ("verify", "import"):
+        page.command(examples[command][0])
+
+
+@pytest.mark.parametrize("url", ["memory:", "chroma:./data", "milvus:./data.db", "qdrant:./data", "pgvector:./data"])
+def test_the_tour(url: str, page: Page) -> None:
+    page.reader.install("demo", "lexical")
+    tour = ROOT / "examples" / "tour.py"
+    assert f"python examples/tour.py {url}" in of_file(tour)
+    done = page.reader.run(f"python {tour} {url}", page.folder)
+    assert done.returncode == 0, done.stderr
+    assert "zh-rain" in done.stdout
+
+
+def test_the_table_of_the_suite_is_made_from_reports(page: Page) -> None:
+    page.reader.install("cli", "conformance")
+    made = "vstore conform memory: --filters 1 --sequences 1 --mode sync --report memory.json"
+    done = page.reader.run(f"{made} && python -m vstore.conformance.table memory.json", page.folder)
+    assert done.returncode == 0, done.stderr
+    assert "| clauses passed |" in done.stdout
