@@ -300,9 +300,14 @@ def test_names_that_are_no_text_are_told(run: Run, tmp_path: Path) -> None:
     odd = os.fsdecode(b"d\xff\x1b")
     code, said = run("copy", "../dump", f"chroma:{odd}", "--collection", "docs")
     assert (code, "Traceback" in said) == (2, False), said
-    options = ("--collection", "docs", "--report", f"{odd}.json", "--state", odd)
+    options = ("--collection", "docs", "--report", f"{odd}.json", "--state", odd, "--dead-letters", f"{odd}.letters")
     assert run("copy", "../dump", "new", *options)[0] == 0
     assert json.loads(Path(f"{odd}.json").read_text())["collections"][0]["status"] == "verified"
+    rows = Path(f"{odd}.jsonl")
+    rows.write_text('{"id": "a", "text": "b"}\n{"id": 1}\n')
+    load = ("load", str(rows), "chroma:db", "docs", "--text", "text", "--embed", "lexical:16", "--id")
+    assert run(*load, "id", "--json")[0] == 5
+    assert run(*load, odd)[0] == 2
     for name in (odd, f"{odd}.jsonl", f"jsonl:{odd}", "n" * 300, "../rows.jsonl/x"):
         code, said = run("import", name, "chroma:db")
         assert code in (1, 2), said

@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from vstore.cli.options import (
     AllOption,
@@ -27,7 +26,7 @@ from vstore.cli.options import (
     WhereOption,
     WorkersOption,
 )
-from vstore.cli.output import console, errors_told
+from vstore.cli.output import console, errors_told, plain
 from vstore.cli.transfers import say
 from vstore.errors import InvalidInput
 from vstore.transfer.files import ALLOWABLE, Columns, Encoding, FilePlace, Foreign
@@ -196,7 +195,7 @@ def _check(place: FilePlace, *, as_json: bool) -> None:
             say("source", identity=source.identity, records=source.rows, notes=source.notes)
         else:
             for note in source.notes:
-                console.print(f"  {escape(note)}", soft_wrap=True)
+                console.print(f"  {plain(note)}", soft_wrap=True)
 
 
 def _index(kind: str) -> Index:

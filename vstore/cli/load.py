@@ -92,7 +92,7 @@ def run(
                     max_errors=max_errors,
                     on_progress=lambda done: bar.update(task, completed=done),
                 )
-        letters = str(refused_file) if ledger.write_refused(refused_file) else ""
+        letters = shown(refused_file) if ledger.write_refused(refused_file) else ""
     _tell(report, letters, as_json=as_json)
     if report.refused:
         raise typer.Exit(EXIT_REFUSED)

@@ -9,6 +9,7 @@ from typing import Final
 
 from vstore.durable import reading, replacing
 from vstore.errors import BackendError, InvalidInput, VStoreError
+from vstore.regular import shown
 from vstore.transfer.ledger import Ledger, Refusal
 from vstore.types import Record
 
@@ -69,7 +70,7 @@ class DeadLetters:
                 f"the {len(refused):,} refused records cannot be written to {self._path}: {error.strerror}",
                 hint="The same command with another --dead-letters writes them there.",
             ) from error
-        return len(refused), str(self._path) if refused else ""
+        return len(refused), shown(self._path) if refused else ""
 
 
 def _replace(path: Path, refused: Sequence[Refusal]) -> None:
