@@ -22,7 +22,7 @@ from tests.servers import postgres_server
 from tests.wheel.environments import ROOT, Environment
 from tests.wheel.pages import PAGES, Item, errors_shown, examples_of, in_prose, items, of_file
 
-pytestmark = pytest.mark.xdist_group("pages")
+pytestmark = [pytest.mark.xdist_group("pages"), pytest.mark.timeout(2700)]
 
 # commands, and what the output of each must hold
 COMMANDS = {
@@ -397,7 +397,7 @@ def test_help(page: Page) -> None:
     shown = [one for (one,) in examples.values()]
     assert [one for one in shown if one not in COMMANDS] == []
     page.program(THEIRS)
-    for command in ("load", "inspect", "query", "copy", "export", "conform", "demo"):
+    for command in ("load", "inspect", "query", "copy", "export", "demo"):  # conform: test_conform.py
         page.command(examples[command][0])
     copied = page.reader.run("vstore copy chroma:./data pgvector:./pg --collection docs", page.folder)
     assert copied.returncode == 0, copied.stderr
