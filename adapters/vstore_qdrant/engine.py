@@ -15,6 +15,7 @@ import qdrant_edge as edge
 
 from vstore.forking import abandon, in_children
 from vstore.types import CollectionInfo
+from vstore_qdrant._sync.port import Table
 from vstore_qdrant.directory import Folder
 from vstore_qdrant.engine_models import engine_config
 from vstore_qdrant.errors import guarded
@@ -114,9 +115,11 @@ class EngineDatabase:
                 table.close()
             self._in.folder.remove(name)
 
-    def rename(self, name: str, new: str) -> None:
+    def rename(self, table: Table, new: str) -> None:
+        assert isinstance(table, EngineTable)
         with self._in.lock:
-            self.open(name).move(new)
+            name = table.info.name
+            table.move(new)  # one that was deleted is closed, and has nothing of the next collection of its name
             self._in.tables[new] = self._in.tables.pop(name)
 
     def ping(self) -> None:

@@ -15,6 +15,7 @@ from vstore.errors import AuthenticationFailed, BackendError, Mismatch, NotFound
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant._async._run import Closer
 from vstore_qdrant._async.foreign import AsyncQdrantForeign
+from vstore_qdrant._async.port import AsyncTable
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.codec import INFO, STAMP, Fields, Found, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
@@ -97,7 +98,7 @@ class AsyncClientDatabase:
             if not await self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
 
-    async def rename(self, name: str, new: str) -> None:
+    async def rename(self, table: AsyncTable, new: str) -> None:
         raise Unsupported("Qdrant does not rename collections")  # the capability says so before
 
     async def ping(self) -> None:

@@ -182,7 +182,7 @@ class AsyncQdrantCollection:
 
     async def rename(self, name: str) -> None:
         async with self._lock:
-            await self._database.rename(self.info.name, name)
+            await self._database.rename(self._table, name)
 
     def _sieve(self, where: Filter | None) -> Sieve | None:
         """How to answer a filter that looks into documents where Qdrant cannot; None where it answers all of it."""

@@ -101,8 +101,8 @@ class AsyncDatabase(Protocol):
         """Deletes one."""
         ...
 
-    async def rename(self, name: str, new: str) -> None:
-        """Gives one another name; its table tells the new one."""
+    async def rename(self, table: AsyncTable, new: str) -> None:
+        """Gives one another name, which its table tells then; ``NotFound`` where it was deleted."""
         ...
 
     async def ping(self) -> None:

@@ -16,6 +16,7 @@ from vstore.errors import AuthenticationFailed, BackendError, Mismatch, NotFound
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant._sync._run import Closer
 from vstore_qdrant._sync.foreign import QdrantForeign
+from vstore_qdrant._sync.port import Table
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.codec import INFO, STAMP, Fields, Found, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
@@ -98,7 +99,7 @@ class ClientDatabase:
             if not self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
 
-    def rename(self, name: str, new: str) -> None:
+    def rename(self, table: Table, new: str) -> None:
         raise Unsupported("Qdrant does not rename collections")  # the capability says so before
 
     def ping(self) -> None:

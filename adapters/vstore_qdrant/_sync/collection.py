@@ -183,7 +183,7 @@ class QdrantCollection:
 
     def rename(self, name: str) -> None:
         with self._lock:
-            self._database.rename(self.info.name, name)
+            self._database.rename(self._table, name)
 
     def _sieve(self, where: Filter | None) -> Sieve | None:
         """How to answer a filter that looks into documents where Qdrant cannot; None where it answers all of it."""

@@ -100,8 +100,8 @@ class Database(Protocol):
         """Deletes one."""
         ...
 
-    def rename(self, name: str, new: str) -> None:
-        """Gives one another name; its table tells the new one."""
+    def rename(self, table: Table, new: str) -> None:
+        """Gives one another name, which its table tells then; ``NotFound`` where it was deleted."""
         ...
 
     def ping(self) -> None:

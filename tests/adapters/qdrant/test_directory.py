@@ -314,3 +314,14 @@ def test_reading_leaves_a_directory_as_it_was(tmp_path: Path) -> None:
         assert store.list_collections() == ["docs"]
     assert target.read_text() == "ours"
     assert sorted(one.name for one in tmp_path.iterdir()) == [".vstore.pid", "docs"]
+
+
+def test_a_handle_of_a_deleted_collection_renames_no_other(tmp_path: Path) -> None:
+    with vstore.connect(f"qdrant:{tmp_path}") as one, vstore.connect(f"qdrant:{tmp_path}") as other:
+        old = one.create_collection("docs", dimension=2)
+        other.delete_collection("docs")
+        new = other.create_collection("docs", dimension=2)
+        with pytest.raises(errors.NotFound):
+            old.rename("papers")
+        assert one.list_collections() == ["docs"]
+        assert new.count() == 0
