@@ -201,3 +201,32 @@ def test_processes_of_multiprocessing(url: str) -> None:
 def _connects(url: str, number: int) -> None:
     with vstore.connect(url) as store:
         store.get_collection("docs").add(ids=[str(number)], vectors=[[1, number]])
+
+
+def test_a_child_goes_on_with_the_embedded_server_that_its_parent_leaves(tmp_path: Path) -> None:
+    """It is a user of its own; as a mere copy of its parent it would not be counted, and the server be stopped."""
+    url = f"pgvector:{tmp_path / 'pg'}"
+    store = vstore.connect(url)
+    store.create_collection("docs", dimension=2)
+    context = multiprocessing.get_context("fork")
+    ready, left = context.Event(), context.Event()
+    child = context.Process(target=_goes_on, args=(url, ready, left))
+    child.start()
+    try:
+        assert ready.wait(60)
+        store.close()
+        left.set()
+        child.join(60)
+        assert child.exitcode == 0
+    finally:
+        child.kill()
+    assert not (tmp_path / "pg" / "postmaster.pid").exists()
+
+
+def _goes_on(url: str, ready: Any, left: Any) -> None:
+    with vstore.connect(url) as store:
+        docs = store.get_collection("docs")
+        ready.set()
+        assert left.wait(60)
+        docs.add(ids=["a"], vectors=[[1, 1]])
+        assert docs.count() == 1
