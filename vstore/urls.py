@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief
 from vstore.keys import encodable
 
 __all__ = ["Option", "OptionValue", "StoreURL", "names_store", "read_options"]
@@ -172,9 +173,8 @@ def _params(query: str) -> dict[str, str]:
         raise InvalidInput(
             "behind the ? of this URL stands what is no option=value", hint="In a password write %3F for ?, %26 for &."
         )
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise InvalidInput(f"the option {twice[0]!r} stands twice in the URL")
+    if twice := [name for name, number in Counter(names).items() if number > 1]:
+        raise InvalidInput(f"the option {brief(twice[0])} stands twice in the URL")
     return dict(pairs)
 
 
@@ -204,7 +204,7 @@ def read_options(
     for name in (*params, *keywords):
         if name not in declared:
             known = "; ".join(f"{key}: {option.help}" for key, option in declared.items())
-            raise InvalidInput(f"unknown option {name!r}", hint=f"Known: {known or 'none'}.")
+            raise InvalidInput(f"unknown option {brief(name)}", hint=f"Known: {known or 'none'}.")
         if name in params and name in keywords:
             raise InvalidInput(f"the option {name!r} is given both in the URL and as a keyword")
     values: dict[str, OptionValue] = {}
@@ -215,6 +215,9 @@ def read_options(
             values[name] = _checked(name, keywords[name], option)
         else:
             values[name] = option.default
+    for name, value in values.items():
+        if isinstance(value, str) and (not encodable(value) or any(ord(c) < 32 or c == "\x7f" for c in value)):
+            raise InvalidInput(f"the option {name!r} holds a control character, or what is no valid Unicode")
     return values
 
 

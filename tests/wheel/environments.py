@@ -58,8 +58,12 @@ class Environment:
         """Adds extras, as ``pip install 'vstore-db[…]'`` does."""
         self.extras += extras
         wanted = f"{self.wheel}[{','.join(self.extras)}]" if self.extras else str(self.wheel)
+        self.add(wanted)
+
+    def add(self, requirement: str) -> None:
+        """Installs something else beside."""
         # modules are compiled when they are first imported: most of what clients bring never is
-        _checked([*_PIP, "--python", str(self.python), "install", "--quiet", "--no-compile", wanted])
+        _checked([*_PIP, "--python", str(self.python), "install", "--quiet", "--no-compile", requirement])
 
     def run(self, command: str | Sequence[str], cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs a shell line, or a program with arguments, in a process of its own that inherits nothing."""

@@ -12,6 +12,7 @@ import pytest
 from tests.wheel.environments import ROOT, Environment
 from vstore.conformance.clauses import CLAUSES
 
+pytestmark = pytest.mark.timeout(2700)
 SHORT = "--filters 5 --sequences 2 --mode sync"
 STORES = {
     "memory:": [],

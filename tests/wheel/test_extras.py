@@ -42,10 +42,19 @@ with vstore.connect("memory:") as store:
     docs.add(["a"], [[1.0, 2.0]], ["x"], [{"n": 1}])
     records = docs.peek()
 """
+SET = """
+from vstore.transfer import CollectionSource, copy
+from vstore.transfer.files import FileTarget, place
+with vstore.connect("memory:") as store:
+    docs = store.create_collection("docs", dimension=2, metric="l2")
+    docs.add(["a"], [[1.0, 2.0]], ["x"], [{"n": 1}])
+    copy(CollectionSource(store, docs), FileTarget(place("set.jsonl"))).check()
+"""
 FILES = f"""{RECORDS}
 records.to_parquet("x.parquet")
 again = vstore.Records.from_parquet("x.parquet")
-print(again == records, vstore.Records.from_pandas(records.to_pandas()).ids, records.to_arrow().num_rows)
+frame, table = records.to_pandas(), records.to_arrow()
+print(again.metadatas == records.metadatas, vstore.Records.from_pandas(frame).ids, table.num_rows)
 """
 LEXICAL = """
 from vstore import embed
@@ -92,8 +101,9 @@ COMMANDS = {
     "vstore copy postgresql://user@127.0.0.1:1/db memory: --all": "pgvector",
     "vstore verify qdrant://127.0.0.1:1 memory: --collection docs": "qdrant",
     "vstore export milvus://127.0.0.1:1 dump --all": "milvus",
-    "vstore export memory: ./dump --all": "arrow",
-    "vstore copy rows.jsonl docs.arrow --collection docs": "arrow",
+    "vstore copy set.jsonl copied.parquet --collection docs": "arrow",
+    "vstore copy set.jsonl copied.arrow --collection docs": "arrow",
+    "vstore copy set.jsonl copied --all --dry-run": "arrow",
     "vstore import docs.parquet memory: --metric l2": "arrow",
     "vstore import docs.arrow memory: --metric l2": "arrow",
     "vstore import rows.jsonl pgvector:./pg --metric l2": "pgvector-embedded",
@@ -134,6 +144,8 @@ def test_every_command_says_what_it_lacks(new_environment: Callable[[], Environm
     environment.install("cli")
     (tmp_path / "docs.jsonl").write_text('{"id": "a", "body": "x"}\n')
     (tmp_path / "rows.jsonl").write_text('{"id": "a", "vector": [1.0, 2.0]}\n')
+    made = environment.python_code(RECORDS + SET, tmp_path)
+    assert made.returncode == 0, made.stderr
     for name in ("docs.parquet", "docs.arrow"):
         (tmp_path / name).write_bytes(b"PAR1")
     wrong = {}
@@ -142,6 +154,7 @@ def test_every_command_says_what_it_lacks(new_environment: Callable[[], Environm
         if done.returncode != 2 or f"pip install 'vstore-db[{extra}]'" not in done.stderr or "Traceback" in done.stderr:
             wrong[command] = (done.returncode, done.stderr)
     assert wrong == {}
+    assert sorted(path.name for path in tmp_path.iterdir() if "copied" in path.name) == []
 
 
 @pytest.mark.parametrize("extra", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ALONE])

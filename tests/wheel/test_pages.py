@@ -22,7 +22,7 @@ from tests.servers import postgres_server
 from tests.wheel.environments import ROOT, Environment
 from tests.wheel.pages import PAGES, Item, errors_shown, examples_of, in_prose, items, of_file
 
-pytestmark = pytest.mark.xdist_group("pages")
+pytestmark = [pytest.mark.xdist_group("pages"), pytest.mark.timeout(2700)]
 
 # commands, and what the output of each must hold
 COMMANDS = {
@@ -175,7 +175,7 @@ class Page:
     def program(self, code: str) -> str:
         """Runs a program of the page, or one that prepares it."""
         code = self.real(code)
-        if re.search(r"^(async with|.*\bawait )", code, re.MULTILINE):
+        if re.search(r"^(async with|\S.*\bawait )", code, re.MULTILINE):
             code = f"async def main():\n{textwrap.indent(code, '    ')}\nimport asyncio\nasyncio.run(main())"
         given = "import vstore\nfrom vstore import F, embed\n" + code
         done, followed = self.reader.following_advice([str(self.reader.python), "-c", given], self.folder)
@@ -324,7 +324,7 @@ def test_migration(page: Page) -> None:
 
 
 def test_deployment(page: Page) -> None:
-    lazy, lifespan, celery, processes = (item.text for item in items("docs/deployment.md") if item.kind == "python")
+    lazy, lifespan, _, processes = (item.text for item in items("docs/deployment.md") if item.kind == "python")
     page.reader.install("pgvector")
     with vstore.connect(page.servers[POSTGRES[0]]) as store:
         store.delete_collection("docs", missing_ok=True)
@@ -340,10 +340,48 @@ async def main():
 asyncio.run(main())
 """
     assert page.program(lifespan + driver) == "2\n"
-    compile(celery, "docs/deployment.md", "exec")
     (page.folder / "processes.py").write_text(page.real(processes))
     done = page.reader.run("python processes.py", page.folder)
     assert (done.returncode, done.stdout) == (0, "[['a'], ['b']]\n"), done.stderr
+
+
+CELERY = """
+import os
+from pathlib import Path
+from celery import Celery
+
+Path("queue").mkdir(exist_ok=True)
+Path("results").mkdir(exist_ok=True)
+app = Celery("tasks", broker="filesystem://", backend=f"file://{Path('results').resolve()}")
+app.conf.broker_transport_options = {"data_folder_in": "queue", "data_folder_out": "queue", "polling_interval": 0.1}
+
+
+@app.task
+def nearest(vector):
+    return store().get_collection("docs").query(vector=vector, k=1).ids, os.getpid()
+"""
+ASKING = """
+from tasks import nearest
+asked = [nearest.delay([1.0, 0.0, 0.2] if n % 2 else [0.1, 1.0, 0.0]) for n in range(40)]
+found = [one.get(timeout=120) for one in asked]
+print([ids for ids, _ in found] == [["a"] if n % 2 else ["b"] for n in range(40)], len({pid for _, pid in found}) > 1)
+"""
+
+
+def test_celery_s_forked_workers_connect_for_themselves(page: Page) -> None:
+    lazy, _, celery, _ = (item.text for item in items("docs/deployment.md") if item.kind == "python")
+    page.reader.install("pgvector")
+    page.reader.add("celery>=5.4,<6")
+    with vstore.connect(page.servers[POSTGRES[0]]) as store:
+        store.delete_collection("docs", missing_ok=True)
+    page.program(COLLECTION.format(url=POSTGRES[0]))
+    (page.folder / "tasks.py").write_text(page.real(lazy) + celery + CELERY)
+    (page.folder / "asking.py").write_text(ASKING)
+    worker = "celery -A tasks worker --pool prefork --concurrency 3 --loglevel warning > log 2>&1"
+    done = page.reader.run(f"{worker} & python asking.py; kill $!; wait $!", page.folder)
+    log = (page.folder / "log").read_text()
+    assert done.stdout == "True True\n", done.stderr + log
+    assert "Traceback" not in log
 
 
 def test_help(page: Page) -> None:
@@ -359,7 +397,7 @@ def test_help(page: Page) -> None:
     shown = [one for (one,) in examples.values()]
     assert [one for one in shown if one not in COMMANDS] == []
     page.program(THEIRS)
-    for command in ("load", "inspect", "query", "copy", "export", "conform", "demo"):
+    for command in ("load", "inspect", "query", "copy", "export", "demo"):  # conform: test_conform.py
         page.command(examples[command][0])
     copied = page.reader.run("vstore copy chroma:./data pgvector:./pg --collection docs", page.folder)
     assert copied.returncode == 0, copied.stderr

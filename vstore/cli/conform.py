@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,7 @@ from vstore.cli.output import EXIT_FAILED, problems, progress
 from vstore.conformance.clauses import CLAUSES
 from vstore.conformance.report import Outcome, Report
 from vstore.conformance.run import run as run_suite
-from vstore.durable import prepare, replacing
+from vstore.durable import replacing
 from vstore.errors import InvalidInput
 
 __all__ = ["run"]
@@ -52,10 +53,10 @@ def run(url: str, *, filters: int, sequences: int, mode: Literal["sync", "async"
 
 def _check_writable(report: Path) -> None:
     """Says before minutes of work that its outcome has no place."""
-    try:
-        prepare(report)
-    except OSError as error:
-        raise InvalidInput(f"--report: {report} cannot be written: {error.strerror}") from error
+    if report.is_dir():
+        raise InvalidInput(f"--report: {report} is a directory")
+    if not os.access(report.parent, os.W_OK):
+        raise InvalidInput(f"--report: {report} cannot be written")
 
 
 def _tell(console: Console, found: Report) -> None:

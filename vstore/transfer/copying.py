@@ -155,8 +155,7 @@ class Run:
         nested = list(survey_losses(survey, target.capabilities))
         refuse_losses(nested, options.allow)
         self._losses += nested
-        told = [asdict(loss) for loss in self._losses]
-        job = Job(source.identity, target.identity, info_to_json(source.info), options.binding(), told)
+        job = Job(source.identity, target.identity, info_to_json(source.info), options.binding())
         self._ledger.begin(job, chunks)
 
     def _there(self) -> CollectionInfo | None:

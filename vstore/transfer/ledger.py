@@ -184,7 +184,6 @@ class Ledger:
                 "target": job.target,
                 "info": job.info,
                 "options": job.options,
-                "losses": job.losses,
                 "state": State.PLANNED,
             }.items():
                 self._db.execute("insert into job values (?, ?)", (key, json.dumps(value)))

@@ -186,12 +186,6 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
 def test_inspecting_makes_nothing(tmp_path: Path) -> None:
     missing, program = tmp_path / "missing", str(Path(sys.executable).with_name("vstore"))
     for command in (["inspect", f"pgvector:{missing}"], ["query", f"pgvector:{missing}", "docs", "text"]):
-        ran = subprocess.run(
-            [str(Path(sys.executable).with_name("vstore")), *command],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        ran = subprocess.run([program, *command], capture_output=True, text=True, timeout=60, check=False)
         assert ran.returncode != 0
     assert list(tmp_path.iterdir()) == []
