@@ -26,13 +26,13 @@ MB = 1 << 20
 MOST = 400
 
 
-def read(path: Path | str) -> dict[str, Any]:
+def read(path: Path | str, most: int = MOST) -> dict[str, Any]:
     run = subprocess.run(
         [sys.executable, "-m", "tests.transfer.files.reading", str(path)], capture_output=True, text=True, timeout=120
     )
     assert run.returncode == 0, run.stderr
     found: dict[str, Any] = json.loads(run.stdout)
-    assert found["peak"] < MOST, found
+    assert found["peak"] < most, found
     return found
 
 
@@ -179,7 +179,7 @@ def test_what_is_shared_in_the_file_is_decoded_a_few_rows_at_once(
     """Legal records: 20 documents of 10 MB, of which the file holds one."""
     make(tmp_path / name)
     path = tmp_path / name
-    assert read(path)["rows"] == 20
+    assert read(path, 500)["rows"] == 20  # 32 MB of rows, a few times over; 200 MB of them would be 1,500
 
 
 def largest_parquet(path: Path) -> None:
