@@ -45,8 +45,8 @@ def load_map(name: str) -> RecordMap:
         InvalidInput: There is none, or it cannot be loaded.
     """
     module, colon, attribute = name.rpartition(":")
-    if "://" in name:
-        raise InvalidInput("--map takes the name of a function, not a URL", hint=_MAP_HINT)
+    if ":" in module:  # a URL, which is not repeated
+        raise InvalidInput("--map takes the name of one function", hint=_MAP_HINT)
     if not colon or not module or not attribute:
         raise InvalidInput(f"{name!r} does not name a function", hint=_MAP_HINT)
     file = Path(module if module.endswith(".py") or "/" in module else f"{module}.py").absolute()
