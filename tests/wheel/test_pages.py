@@ -34,13 +34,13 @@ COMMANDS = {
     "vstore verify chroma:./data qdrant://localhost:6333 --collection docs": ['"equal": true'],
     "vstore export chroma:./data ./dump --collection docs": ['"status": "verified"'],
     "vstore import ./dump pgvector:./pg": ['"status": "verified"'],
-    "vstore load docs.jsonl chroma:./data texts --text body --id id --embed lexical:512": ['"written": 3'],
+    "vstore load docs.jsonl chroma:./data texts --text body --id id --embed lexical:512": ["3 rows are loaded"],
     'vstore query chroma:./data texts "rain in Beijing" -k 5': ["Rain in Beijing today"],
     "vstore demo --directory ./kept": ["all 4 give the same 4 digits"],
     "vstore demo --from milvus --to qdrant": ["both give the same 4 digits"],
     # docs/embedding.md
     "vstore load docs.jsonl chroma:./data docs --text body --id id --metadata title,year --embed lexical:512": [
-        '"written": 3'
+        "3 rows are loaded"
     ],
     'vstore query chroma:./data docs "rain in Beijing" --where \'{"year": {"$gte": 2020}}\' -k 5': ["Rain in Beijing"],
     'vstore query chroma:./data docs "rain in Beijing" --json': ['"Rain in Beijing today"'],
