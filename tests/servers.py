@@ -88,13 +88,14 @@ def postgres_server(**settings: str) -> Iterator[str]:
 
 
 @contextmanager
-def pgbouncer(server: str, *, mode: str = "transaction", size: int = 2) -> Iterator[str]:
+def pgbouncer(server: str, *, mode: str = "transaction", size: int = 2, **settings: str) -> Iterator[str]:
     """A PgBouncer before the PostgreSQL of a URL of ``postgres_server``; yields the URL through it.
 
     Args:
         server: Where PostgreSQL is.
         mode: ``transaction``, ``session`` or ``statement``.
         size: How many sessions of the server all clients share.
+        **settings: Further settings, e.g. ``client_tls_sslmode="require"``.
     """
     binary = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if binary is None:
@@ -108,6 +109,7 @@ def pgbouncer(server: str, *, mode: str = "transaction", size: int = 2) -> Itera
         f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         f"auth_type = scram-sha-256\nauth_file = {folder / 'users'}\n"
         f"pool_mode = {mode}\ndefault_pool_size = {size}\nmax_client_conn = 500\nlogfile = {log}\n"
+        + "".join(f"{name} = {value}\n" for name, value in settings.items())
     )
     command = [binary, "-q", str(folder / "ini")]
     if os.geteuid() == 0:  # PgBouncer refuses to run as root as well

@@ -56,8 +56,16 @@ def _unsigned(value: Any) -> Any:
 
 
 def from_json(text: str, *, strict: bool = False) -> Metadata:
-    """The inverse of ``to_json``; with ``strict`` a key that stands twice in one object is a ``ValueError``."""
-    data: Metadata = _decode_strict(text) if strict else _decode(text)
+    """The inverse of ``to_json``; raises ``ValueError`` for what it cannot have given.
+
+    With ``strict`` that is a key that stands twice in one object, too.
+    """
+    try:
+        data: Metadata = _decode_strict(text) if strict else _decode(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (OverflowError, TypeError) as error:  # a moment that is none
+        raise ValueError(f"{_TAG}: {error}") from None
     return data
 
 

@@ -94,8 +94,15 @@ def appending(path: Path, *, private: bool = False) -> BinaryIO:
 
 
 def prepare(path: Path, *, private: bool = False) -> None:
-    """Makes an empty file if there is none, for a program that opens it by name; a link there is ``InvalidInput``."""
-    os.close(open_regular(path, os.O_RDWR | os.O_CREAT, private=private))
+    """Makes an empty file if there is none, for a program that opens it by name; a link there is ``InvalidInput``.
+
+    A file that is there is not opened: closing it again would release the POSIX locks that SQLite holds on it in this
+    process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    try:
+        create(path, private=private).close()
+    except FileExistsError:
+        _refuse(path, path.lstat())
 
 
 @contextmanager

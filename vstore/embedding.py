@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from vstore.errors import BackendError, InvalidInput, VStoreError
+from vstore.errors import BackendError, InvalidInput, VStoreError, brief, reading
 from vstore.types import VectorArray
 
 __all__ = ["AsyncEmbedder", "Embedder", "TwoSidedEmbedder", "asking", "check_answer", "check_embedder", "for_queries"]
@@ -68,15 +68,18 @@ def check_embedder(embedder: object) -> None:
     """Raises ``InvalidInput`` unless it is None or an embedder with a name and a dimension."""
     if embedder is None:
         return
-    if not isinstance(embedder, Embedder):
+    with reading("embedder"):
+        fits = isinstance(embedder, Embedder)
+        name, dimension = getattr(embedder, "name", None), getattr(embedder, "dimension", None)
+    if not fits:
         raise InvalidInput(
             f"embedder= needs name, dimension and embed(texts); {type(embedder).__name__} lacks some",
             hint="vstore.embed.function(…) makes one of a callable, vstore.embed.from_spec(…) of a text.",
         )
-    if type(embedder.name) is not str or not embedder.name:
-        raise InvalidInput(f"the name of an embedder must be a str that is not empty, not {embedder.name!r:.80}")
-    if type(embedder.dimension) is not int or embedder.dimension < 1:
-        raise InvalidInput(f"the dimension of an embedder must be an int of at least 1, not {embedder.dimension!r:.80}")
+    if type(name) is not str or not name:
+        raise InvalidInput(f"the name of an embedder must be a str that is not empty, not {brief(name)}")
+    if type(dimension) is not int or dimension < 1:
+        raise InvalidInput(f"the dimension of an embedder must be an int of at least 1, not {brief(dimension)}")
 
 
 @contextmanager

@@ -28,7 +28,10 @@ __all__ = [
     "Unsupported",
     "VStoreError",
     "brief",
+    "check_flag",
     "following",
+    "plain",
+    "reading",
 ]
 
 _NAMED_IDS = 10
@@ -44,6 +47,28 @@ def brief(value: object) -> str:
         return repr(value)[:_BRIEF]
     except Exception:  # noqa: BLE001  # it is the caller's code
         return f"a value of type {type(value).__name__}"
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Around the reading of an argument, which may run code of the caller's: what that raises is ``InvalidInput``."""
+    try:
+        yield
+    except VStoreError:
+        raise
+    except Exception as error:
+        raise InvalidInput(f"{name} cannot be read: {type(error).__name__}", hint="The error is chained.") from error
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raises ``InvalidInput`` unless a value is True or False itself: an array has no one truth value."""
+    if type(value) is not bool:
+        raise InvalidInput(f"{name} must be a bool, not {brief(value)}")
+
+
+def plain(text: str) -> str:
+    """The text itself, of a str or of a class made from it."""
+    return str.__str__(text)
 
 
 class VStoreError(Exception):

@@ -14,7 +14,8 @@ import numpy as np
 from vstore import optional
 from vstore.codec import from_json, to_json
 from vstore.errors import InvalidInput
-from vstore.types import Records, VectorArray
+from vstore.regular import shown
+from vstore.types import Metadata, Records, VectorArray
 
 if TYPE_CHECKING:
     import os
@@ -66,7 +67,8 @@ def from_arrow(table: pyarrow.Table) -> Records:
     """The inverse of ``to_arrow``.
 
     Raises:
-        InvalidInput: Other columns, a null id or vector, or vectors that are not fixed-size lists of float32.
+        InvalidInput: Other columns, a null id or vector, vectors that are not fixed-size lists of float32, texts that
+            are none, or metadata that are no JSON objects.
     """
     pa = load("pyarrow")
     _check_columns(table.column_names)
@@ -82,11 +84,33 @@ def from_arrow(table: pyarrow.Table) -> Records:
         vectors = flat.to_numpy(zero_copy_only=False).reshape(len(table), kind.list_size)
     names = table.column_names
     return Records(
-        table.column("id").to_pylist(),
+        _texts(table, "id"),
         vectors,
-        table.column("document").to_pylist() if "document" in names else None,
-        [from_json(text) for text in table.column("metadata").to_pylist()] if "metadata" in names else None,
+        _texts(table, "document") if "document" in names else None,
+        [_metadata(row, text) for row, text in enumerate(_texts(table, "metadata"))] if "metadata" in names else None,
     )
+
+
+def _texts(table: pyarrow.Table, name: str) -> list[Any]:
+    column = table.column(name)
+    types, kind = load("pyarrow").types, column.type
+    if types.is_dictionary(kind):  # as pandas' categories
+        kind = kind.value_type
+    text = types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view"
+    if not text and not (name == "document" and types.is_null(kind)):
+        raise InvalidInput(f"the column {name!r} is {kind}, not text")
+    found: list[Any] = column.to_pylist()
+    return found
+
+
+def _metadata(row: int, text: str) -> Metadata:
+    try:
+        found = from_json(text)
+    except ValueError as error:
+        raise InvalidInput(f"metadata[{row}] is no JSON: {error!s:.100}") from error
+    if not isinstance(found, dict):
+        raise InvalidInput(f"metadata[{row}] is no JSON object: {text[:60]!r}")
+    return found
 
 
 def parquet_settings(*, vectors: bool) -> dict[str, Any]:
@@ -105,8 +129,12 @@ def to_parquet(records: Records, path: str | os.PathLike[str]) -> None:
 
 
 def from_parquet(path: str | os.PathLike[str]) -> Records:
-    """The inverse of ``to_parquet``."""
-    return from_arrow(load("pyarrow.parquet").read_table(path))
+    """The inverse of ``to_parquet``; raises ``InvalidInput`` for a file that cannot be read, or is not of this form."""
+    try:
+        table = load("pyarrow.parquet").read_table(path)
+    except (OSError, ValueError, LookupError, NotImplementedError) as error:  # Arrow's own kinds are among them
+        raise InvalidInput(f"{shown(path)} cannot be read as Parquet: {error!s:.200}") from error
+    return from_arrow(table)
 
 
 def to_pandas(records: Records) -> pandas.DataFrame:
@@ -129,7 +157,17 @@ def from_pandas(frame: pandas.DataFrame) -> Records:
     _check_columns(names)
     return Records(
         frame["id"].tolist(),
-        np.stack(frame["vector"].tolist()).astype(np.float32, copy=False) if "vector" in names else None,
+        _stacked(frame["vector"].tolist()) if "vector" in names else None,
         [text if isinstance(text, str) else None for text in frame["document"]] if "document" in names else None,
         frame["metadata"].tolist() if "metadata" in names else None,
     )
+
+
+def _stacked(rows: list[Any]) -> VectorArray:
+    if not rows:
+        return np.empty((0, 0), dtype=np.float32)
+    try:
+        stacked: VectorArray = np.stack(rows).astype(np.float32, copy=False)
+    except (ValueError, TypeError) as error:
+        raise InvalidInput(f"the column 'vector' does not hold vectors of one length: {error!s:.100}") from error
+    return stacked

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief, plain, reading
 from vstore.types import Metric
 
 __all__ = ["ALL", "LAYOUTS", "IdType", "Mapping", "MissingVector", "Outside", "Path"]
@@ -111,15 +111,17 @@ class Mapping:
                 hint="Name in hidden= what is to be left out, or set metadata to None and name the fields.",
             )
         if type(self.vector) is not str:
-            raise InvalidInput(f"a mapping's vector must be a str, not {self.vector!r:.80}")
+            raise InvalidInput(f"a mapping's vector must be a str, not {brief(self.vector)}")
         for name in _KINDS:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _member(name, value))  # "cosine" is as good as Metric.COSINE
         if self.outside is None or self.missing_vector is None:
             raise InvalidInput("a mapping's outside and missing_vector must not be None")
         if self.dimension is not None and (type(self.dimension) is not int or self.dimension < 1):
-            raise InvalidInput(f"a mapping's dimension must be an int of at least 1, not {self.dimension!r:.80}")
-        if not isinstance(self.only, abc.Mapping) or {type(x) for pair in self.only.items() for x in pair} - {str}:
+            raise InvalidInput(f"a mapping's dimension must be an int of at least 1, not {brief(self.dimension)}")
+        with reading("a mapping's only"):
+            pairs = list(self.only.items()) if isinstance(self.only, abc.Mapping) else None
+        if pairs is None or {type(x) for pair in pairs for x in pair} - {str}:
             raise InvalidInput("a mapping's only must be a dict of str to str")
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,8 +163,8 @@ class Mapping:
         """The inverse of ``to_json``."""
         try:
             data = json.loads(text)
-        except ValueError as error:
-            raise InvalidInput(f"a mapping must be JSON: {error}") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InvalidInput(f"a mapping must be JSON: {brief(error)}") from error
         return cls.from_dict(data)
 
 
@@ -176,14 +178,14 @@ _KINDS: Final[dict[str, type[StrEnum]]] = {
 
 def _member(name: str, value: object) -> StrEnum:
     for member in _KINDS[name]:
-        if value == member.value:
+        if isinstance(value, str) and plain(value) == member.value:
             return member
     choices = ", ".join(repr(member.value) for member in _KINDS[name])
-    raise InvalidInput(f"a mapping's {name} must be one of {choices}, not {value!r:.80}")
+    raise InvalidInput(f"a mapping's {name} must be one of {choices}, not {brief(value)}")
 
 
 def _check_names(name: str, value: object, *, optional: bool) -> None:
     if value is None and optional:
         return
     if not isinstance(value, tuple) or any(type(part) is not str or not part for part in value):
-        raise InvalidInput(f"a mapping's {name} must be a tuple of str, not {value!r:.80}")
+        raise InvalidInput(f"a mapping's {name} must be a tuple of str, not {brief(value)}")

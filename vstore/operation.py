@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
+from vstore.deadline import bounding
 from vstore.errors import BackendError, Closed, NotFound, Timeout, Unavailable, Unsupported, VStoreError
 from vstore.forking import keep_in_children
 
@@ -26,6 +28,7 @@ class Gate:
         translate: The adapter's error table.
         secrets: Texts that no error may show.
         current_loop: Tells the event loop that runs here, or None.
+        timeout: Seconds that one request may take, and what is computed of its answer.
         closed: Whether the store was closed.
         running: How many calls are inside.
         process: The process that connected, to which the store belongs.
@@ -36,6 +39,7 @@ class Gate:
     translate: Callable[[Exception], VStoreError]
     secrets: Sequence[str] = field(default=(), repr=False)
     current_loop: Callable[[], object] = field(default=lambda: None, repr=False)
+    timeout: float = math.inf
     closed: bool = False
     running: int = 0
     process: int = field(default_factory=os.getpid)
@@ -82,7 +86,8 @@ class Gate:
                     raise Closed("the store is closed", hint="Connect again.")
                 self.running += 1
             try:
-                yield
+                with bounding(self.timeout):
+                    yield
             except Exception as raised:
                 error = raised if isinstance(raised, VStoreError) else self.translate(raised)
                 if self.closed and isinstance(error, _CUT_OFF):

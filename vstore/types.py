@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.errors import InvalidInput, brief
+from vstore.errors import InvalidInput, brief, plain, reading
 from vstore.omission import Omission
 
 if TYPE_CHECKING:
@@ -238,8 +238,10 @@ class Include:
         """Builds it from names; raises ``InvalidInput`` on any other."""
         if not isinstance(names, Iterable):
             raise InvalidInput(f"include= takes a list of names of columns, not {brief(names)}")
-        wanted = [names] if isinstance(names, str) else list(names)
-        unknown = [name for name in wanted if name not in ("vectors", "documents", "metadatas")]
+        with reading("include"):
+            wanted = [plain(names)] if isinstance(names, str) else list(names)
+        known = ("vectors", "documents", "metadatas")
+        unknown = [name for name in wanted if not isinstance(name, str) or plain(name) not in known]
         if unknown:
             raise InvalidInput(
                 f"include= does not know {brief(unknown[0])}",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief
 from vstore.keys import encodable
 
 __all__ = ["Option", "OptionValue", "StoreURL", "names_store", "read_options"]
@@ -73,9 +74,10 @@ class StoreURL:
             raise InvalidInput(f"there is a # in this {scheme} URL", hint="In a password or a name write %23.")
         try:
             parts = urlsplit(rest)
-            host, port = parts.hostname or "", parts.port
+            place = parts.netloc.rpartition("@")[2]
+            host, port, ports = _several(place) if "," in place else (parts.hostname or "", parts.port, "")
             if "%" in host and "[" not in parts.netloc:  # the directory of a socket, whose case counts
-                host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0], errors="strict")
+                host = unquote(host if "," in place else place.partition(":")[0], errors="strict")
             user, password = (unquote(text or "", errors="strict") for text in (parts.username, parts.password))
             database = unquote(parts.path.lstrip("/"), errors="strict")
         except ValueError:
@@ -86,6 +88,10 @@ class StoreURL:
                 hint="An IPv6 address stands in brackets; in a password write %2F for /, %3F for ? and %40 for @.",
             )
         params = _params(parts.query)
+        if ports and "port" in params:
+            raise InvalidInput(f"the ports of this {scheme} URL stand behind its hosts, and in the option 'port'")
+        if ports:
+            params["port"] = ports
         if not host and not params.get("host"):  # of a socket it may stand there
             raise InvalidInput(f"this {scheme} URL names no host", hint=f"Write {scheme}://host:port or {scheme}:PATH.")
         if port == 0 or " " in host:
@@ -107,6 +113,16 @@ class StoreURL:
             database=database,
             params=params,
         )
+
+
+def _several(place: str) -> tuple[str, None, str]:
+    """Hosts with commas between, as libpq has them, and their ports where any has one: ``h1:5432,h2``."""
+    hosts, ports = [], []
+    for one in place.split(","):
+        host, _, port = one[1:].partition("]") if one.startswith("[") else one.partition(":")
+        hosts.append(host)
+        ports.append(port.removeprefix(":"))
+    return ",".join(hosts), None, ",".join(ports) if any(ports) else ""
 
 
 def names_store(text: str, *, files: Collection[str] = ()) -> bool:
@@ -157,9 +173,8 @@ def _params(query: str) -> dict[str, str]:
         raise InvalidInput(
             "behind the ? of this URL stands what is no option=value", hint="In a password write %3F for ?, %26 for &."
         )
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise InvalidInput(f"the option {twice[0]!r} stands twice in the URL")
+    if twice := [name for name, number in Counter(names).items() if number > 1]:
+        raise InvalidInput(f"the option {brief(twice[0])} stands twice in the URL")
     return dict(pairs)
 
 
@@ -189,7 +204,7 @@ def read_options(
     for name in (*params, *keywords):
         if name not in declared:
             known = "; ".join(f"{key}: {option.help}" for key, option in declared.items())
-            raise InvalidInput(f"unknown option {name!r}", hint=f"Known: {known or 'none'}.")
+            raise InvalidInput(f"unknown option {brief(name)}", hint=f"Known: {known or 'none'}.")
         if name in params and name in keywords:
             raise InvalidInput(f"the option {name!r} is given both in the URL and as a keyword")
     values: dict[str, OptionValue] = {}
@@ -200,6 +215,9 @@ def read_options(
             values[name] = _checked(name, keywords[name], option)
         else:
             values[name] = option.default
+    for name, value in values.items():
+        if isinstance(value, str) and (not encodable(value) or any(ord(c) < 32 or c == "\x7f" for c in value)):
+            raise InvalidInput(f"the option {name!r} holds a control character, or what is no valid Unicode")
     return values
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.capabilities import Capabilities
-from vstore.errors import InvalidInput, LimitExceeded, Unsupported, brief
+from vstore.errors import InvalidInput, LimitExceeded, Unsupported, brief, reading
 from vstore.filters import normalize, parse
 from vstore.filters.rewrite import micros
 from vstore.filters.tree import (
@@ -62,7 +62,8 @@ def check_ids(ids: object, *, distinct: bool = True) -> list[str]:
     """
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
         raise InvalidInput(f"ids must be a list of str, not {type(ids).__name__}", hint="For one record pass ids=[id].")
-    out = list(ids)
+    with reading("ids"):
+        out = list(ids)
     if not out:
         return out
     if set(map(type, out)) != {str}:
@@ -104,7 +105,8 @@ def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str 
         InvalidInput: A wrong shape, a value that is not a finite number, a norm above 1e15, or under
             cosine a zero vector or a norm below 1e-15 (whose square underflows in float32).
     """
-    array = _as_array(vectors, dimension, name)
+    with reading(name):
+        array = _as_array(vectors, dimension, name)
     low, high = (MIN_COSINE_NORM**2 if metric is Metric.COSINE else 0.0), MAX_NORM**2
     with np.errstate(over="ignore"):
         out: VectorArray = np.ascontiguousarray(array, dtype=np.float32)
@@ -172,7 +174,8 @@ def check_documents(documents: object, n: int, max_bytes: int, *, name: str = "d
     """
     if isinstance(documents, str | bytes | Mapping | Set) or not isinstance(documents, Iterable):
         raise InvalidInput(f"{name} must be a list of str or None, not {type(documents).__name__}")
-    out = list(documents)
+    with reading(name):
+        out = list(documents)
     check_length(name, out, n)
     if not set(map(type, out)) <= {str, type(None)}:
         place, wrong = next((i, x) for i, x in enumerate(out) if type(x) not in (str, type(None)))
@@ -204,7 +207,8 @@ def check_metadatas(metadatas: object, n: int, *, nested: bool, keep_none: bool 
     """
     if isinstance(metadatas, str | bytes | Mapping) or not isinstance(metadatas, Iterable):
         raise InvalidInput(f"metadatas must be a list of dicts, not {type(metadatas).__name__}")
-    given = list(metadatas)
+    with reading("metadatas"):
+        given = list(metadatas)
     check_length("metadatas", given, n)
     known: set[str] = set()
     out: list[Metadata] = []

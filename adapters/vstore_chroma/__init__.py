@@ -10,6 +10,7 @@ from vstore.errors import InvalidInput
 from vstore.protocol import Adapter, AsyncAdapter, Settings
 from vstore.urls import Option, StoreURL
 from vstore_chroma.config import OPTIONS
+from vstore_chroma.directory import DATABASE
 
 __all__ = ["adapter"]
 
@@ -23,7 +24,7 @@ class ChromaFactory:
 
     def holds(self, path: Path) -> bool:
         """Whether there is a database at ``path``."""
-        return (path / "chroma.sqlite3").is_file()
+        return (path / DATABASE).is_file()
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A connection to a new database in memory, to a directory, or to a server."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import chromadb
 import httpx
+import numpy as np
 from chromadb.api import AsyncClientAPI, AsyncServerAPI, ClientAPI, ServerAPI
 from chromadb.api.async_client import AsyncClient
 from chromadb.api.client import Client
@@ -156,7 +157,8 @@ def _try_engine() -> None:
     with tempfile.TemporaryDirectory(prefix="vstore-chroma-") as folder:
         settings = _settings(is_persistent=True, persist_directory=folder)
         client = _OwnClient(settings, DEFAULT_TENANT, DEFAULT_DATABASE)
-        client.create_collection("tried", embedding_function=None).add(ids=["a"], embeddings=[1.0, 2.0])
+        tried = client.create_collection("tried", embedding_function=None)
+        tried.add(ids=["a"], embeddings=np.ones((1, 2), np.float32))
         client.close()
 
 

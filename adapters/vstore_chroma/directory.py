@@ -7,14 +7,19 @@ stay together (CON-1).
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import Final
 
+from vstore.errors import Unavailable
 from vstore.forking import in_children
 from vstore.holding import Hold, hold
 
-__all__ = ["Directory"]
+__all__ = ["DATABASE", "Directory"]
+
+DATABASE: Final = "chroma.sqlite3"
 
 
 @dataclass(slots=True)
@@ -38,6 +43,11 @@ def _leave_to_parent() -> None:
 in_children(_leave_to_parent)
 
 
+def _writable(file: Hold, path: Path) -> bool:
+    database = path / DATABASE
+    return file.writable and (not database.exists() or os.access(database, os.W_OK))
+
+
 class Directory:
     """A directory held by this process from ``Directory(path)`` to ``release()``.
 
@@ -50,7 +60,7 @@ class Directory:
         """Takes the directory, and makes it if there is none.
 
         Raises:
-            Unavailable: Another process has it, or it cannot be made.
+            Unavailable: Another process has it, it cannot be made, or nothing can be written there.
         """
         self.path = path
         with _registry:
@@ -61,6 +71,13 @@ class Directory:
                     because="Chroma would answer a second one from stale data",
                     instead="start `chroma run --path …` and connect both to chroma://host:port",
                 )
+                if not _writable(file, Path(path)):
+                    file.release()
+                    raise Unavailable(
+                        f"the directory {path} is read-only, and Chroma writes into every directory that it opens",
+                        hint="Open a copy of it, or let this user write there.",
+                        retryable=False,
+                    )
                 held = _Held(file)
                 _held[path] = held
             held.users += 1

@@ -50,6 +50,11 @@ def read_target(url: StoreURL, settings: Settings) -> Target:
         if database:
             raise InvalidInput("the database is given both in the URL and as an option")
         database = url.database
+    if not (database.isascii() and database.isprintable()):
+        raise InvalidInput(
+            "a database of Milvus has a name of ASCII letters, digits and _",
+            hint="Its name travels in a header, which holds nothing else.",
+        )
     if url.user or url.password:
         if token:
             raise InvalidInput("token= and a user in the URL are two ways to say who connects: give one of them")

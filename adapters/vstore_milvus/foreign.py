@@ -18,7 +18,7 @@ from vstore.omission import Omission, OmissionKind
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric, VectorArray
 from vstore_milvus.tokens import literal
 
-__all__ = ["Schema", "known_by", "token"]
+__all__ = ["Schema", "identity", "known_by", "token"]
 
 _METRICS: Final = {"COSINE": Metric.COSINE, "L2": Metric.L2, "IP": Metric.DOT}
 # pymilvus's DataType by number, which this module does not import
@@ -59,6 +59,7 @@ class Schema:
         vectors: Type and dimension of each vector field.
         dynamic: Whether an entity may have further fields.
         index: What Milvus says of the index of each vector that has one.
+        identity: What another collection of that name has otherwise; on Milvus Lite the fields alone.
         made: Vectors that Milvus makes of other fields, as BM25 does.
         settings: What the collection is known or told by beside its entities.
     """
@@ -71,6 +72,7 @@ class Schema:
     vectors: AnyMapping[str, tuple[int, int]]
     dynamic: bool
     index: AnyMapping[str, AnyMapping[str, Any]]
+    identity: object
     made: frozenset[str] = frozenset()
     settings: tuple[Omission, ...] = ()
 
@@ -89,6 +91,7 @@ class Schema:
             vectors,
             bool(described.get("enable_dynamic_field")),
             index,
+            identity(described),
             frozenset(field["name"] for field in fields if field.get("is_function_output")),
             tuple(_described(described)),
         )
@@ -216,6 +219,11 @@ def known_by(
             if name != "_default"
         ]
     return replace(schema, settings=(*schema.settings, *found))
+
+
+def identity(described: AnyMapping[str, Any]) -> object:
+    """Which collection an answer of ``describe_collection`` is about."""
+    return described.get("collection_id"), described["fields"]
 
 
 def token(key: Key) -> str:

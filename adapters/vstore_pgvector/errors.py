@@ -12,6 +12,7 @@ from vstore.errors import (
     AuthenticationFailed,
     BackendError,
     Closed,
+    InvalidInput,
     LimitExceeded,
     NotFound,
     Timeout,
@@ -20,13 +21,26 @@ from vstore.errors import (
     VStoreError,
 )
 
-__all__ = ["ServerSilent", "connection_lost", "translate"]
+__all__ = ["ServerSilent", "connection_lost", "no_extension", "translate"]
 
 
 class ServerSilent(psycopg.OperationalError):
     """The server said nothing within the deadline of the client."""
 
 
+_REFUSED: Final = ("authentication", "no password supplied", "no pg_hba.conf entry", "no such user", "channel binding")
+# An option that the server, its pooler or libpq does not have: another try changes nothing.
+_NEVER: Final = (
+    "unsupported startup parameter",
+    "does not support SSL",
+    "private key",
+    "invalid connection option",
+    "is not supported",
+    ' value: "',
+    "invalid integer value",
+    "could not match",
+    "GSSAPI",
+)
 _DELETED: Final = "the collection was deleted"
 _BY_STATEMENTS: Final = "statement pooling mode"  # PgBouncer's words, with SQLSTATE 08P01 as for much else
 
@@ -69,6 +83,14 @@ def translate(error: Exception) -> VStoreError:
             return BackendError(f"{type(error).__name__}: {error}")
 
 
+def no_extension(error: psycopg.Error) -> VStoreError:
+    """The error where the extension is not in the database and this user may not put it there."""
+    return AuthenticationFailed(
+        f"the extension vector is not installed in this database, and this user may not install it: {_text(error)}",
+        hint="Let the database's owner, or a superuser, run CREATE EXTENSION vector.",
+    )
+
+
 def _by_state(error: psycopg.Error) -> VStoreError:
     state, text = error.sqlstate, _text(error)
     if _BY_STATEMENTS in text:
@@ -83,20 +105,24 @@ def _by_state(error: psycopg.Error) -> VStoreError:
         if state == "XX000" and text.startswith("could not open relation with OID"):
             return NotFound(_DELETED)  # the table went between planning and locking
         return BackendError(f"{text} (SQLSTATE {state})")
-    # libpq reports a refused login without its SQLSTATE: only the text tells.
-    if "authentication" in text or "no password supplied" in text or "no pg_hba.conf entry" in text:
-        return AuthenticationFailed(text, hint="Check user, password and pg_hba.conf.")
-    if "does not exist" in text and "FATAL" in text:
-        missing_role = "role" in text
-        if missing_role:
+    return _without_state(error, text)
+
+
+def _without_state(error: psycopg.Error, text: str) -> VStoreError:
+    """What libpq reports of connecting comes without a SQLSTATE: only the text tells."""
+    if any(words in text for words in _REFUSED):
+        return AuthenticationFailed(text, hint="Check user, password and pg_hba.conf, or the pooler's users.")
+    if "FATAL" in text and ("does not exist" in text or "no such" in text):
+        if "role" in text or "user" in text.partition("FATAL")[2].partition("database")[0]:
             return AuthenticationFailed(text, hint="Check the user.")
         return Unavailable(text, hint="Create the database, or name another.", retryable=False)
     if "certificate" in text:
-        return Unavailable(
-            f"the server's certificate is not trusted: {text}",
-            hint="Check the host name, and sslrootcert=.",
-            retryable=False,
+        return AuthenticationFailed(
+            f"the server's certificate, or the client's, is not accepted: {text}",
+            hint="Check the host name, sslrootcert=, sslcert= and sslkey=.",
         )
+    if any(words in text for words in _NEVER):
+        return InvalidInput(text, hint="Change or leave out this option of the connection.")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return Unavailable(f"the connection failed: {text}", hint="Is the server up, and the address right?")
     return BackendError(f"{type(error).__name__}: {text}")

@@ -22,7 +22,8 @@ from vstore.foreign import Rows, carried_metadata, dimension_told, hnsw, id_type
 from vstore.mapping import ALL, IdType, Mapping, MissingVector
 from vstore.omission import Omission, OmissionKind
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric
-from vstore_pgvector.catalogue import DERIVED, INTS, TEXTS, Column, bare, qualified
+from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
+from vstore_pgvector.statements import doubled, quoted
 
 __all__ = ["Table", "Wanted"]
 
@@ -62,6 +63,7 @@ class Table:
         # a key is unique in each table that inherits, not in all of them: a scan in its order could lose rows
         self._from = f"only {bare(*place)}" if heirs else bare(*place)
         self._heirs = heirs
+        self.native = quoted(*place)
         self.table = bare(*place)
         self._columns = {column.name: column for column in columns}
         self._vector = self._vector_column(mapping.vector)
@@ -117,7 +119,7 @@ class Table:
             if name in read:
                 continue
             if column.left:
-                kind = OmissionKind.VECTORS if column.type not in DERIVED else OmissionKind.FIELDS
+                kind = OmissionKind.VECTORS if column.vector or column.type == "sparsevec" else OmissionKind.FIELDS
                 yield Omission(kind, name, f"the column {name!r}: {column.left}")
             elif name in mapping.only:
                 text = f"the column {name!r}, which is the same in all of these rows"
@@ -202,7 +204,7 @@ class Table:
         return f"select {', '.join(parts)} from {self._from} as t"
 
     def _where(self, conditions: Sequence[str] = (), *, vectors: bool = False) -> str:
-        parts = [f"{qualified(name)} = %s::text::{self._column(name).cast}" for name in self.mapping.only]
+        parts = [f"{qualified(name)} = %s::text::{doubled(self._column(name).cast)}" for name in self.mapping.only]
         if vectors or self.mapping.missing_vector is MissingVector.SKIP:
             parts.append(f"{qualified(self._vector.name)} is not null")
         parts += conditions
@@ -227,7 +229,7 @@ class Table:
         conditions, params = [], list[Any](self._only)
         if after is not None:
             given = json.loads(after)
-            conditions = [f"({names}) > ({', '.join(f'%s::text::{column.cast}' for column in self._key)})"]
+            conditions = [f"({names}) > ({', '.join(f'%s::text::{doubled(column.cast)}' for column in self._key)})"]
             params += given
         return f"{self._select(wanted)}{self._where(conditions)} order by {names} limit {rows:d}", tuple(params)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vstore.errors import Mismatch, Unsupported
+from vstore.errors import AuthenticationFailed, Mismatch, Unsupported
 from vstore_pgvector.capabilities import has_iterative_scan
 from vstore_pgvector.statements import literal, quoted
 
@@ -30,7 +30,8 @@ select current_setting('server_version'), current_setting('server_version_num'):
        current_setting('server_encoding'), installed.extversion, installed.nspname,
        (select t.oid::bigint from pg_catalog.pg_type as t
          where t.typname = 'vector' and t.typnamespace = installed.extnamespace),
-       (select default_version from pg_catalog.pg_available_extensions where name = 'vector')
+       (select default_version from pg_catalog.pg_available_extensions where name = 'vector'),
+       pg_catalog.has_schema_privilege(installed.extnamespace, 'usage')
   from (values (1)) as one(row)
   left join (select e.extversion, e.extnamespace, n.nspname
                from pg_catalog.pg_extension as e join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
@@ -70,9 +71,10 @@ class Server:
 
         Raises:
             Unsupported: The server has no pgvector.
+            AuthenticationFailed: The user may not use the schema that pgvector is in.
             Mismatch: Its encoding is not UTF-8.
         """
-        version, number, encoding, installed, schema, oid, available = row
+        version, number, encoding, installed, schema, oid, available, usable = row
         if encoding != "UTF8":
             raise Mismatch(
                 f"the database has the encoding {encoding}, which does not hold every text",
@@ -80,6 +82,11 @@ class Server:
             )
         if installed is None and available is None:
             raise Unsupported("the server has no pgvector", hint="Install the extension: github.com/pgvector/pgvector.")
+        if usable is False:
+            raise AuthenticationFailed(
+                f"pgvector is in the schema {schema!r}, which this user may not use",
+                hint=f"Let its owner run GRANT USAGE ON SCHEMA {quoted(schema)} TO this user.",
+            )
         return cls(version.split()[0], number, installed or available, schema, oid)
 
 

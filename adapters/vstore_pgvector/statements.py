@@ -1,4 +1,4 @@
-"""The SQL of one collection. A table name enters quoted by psycopg, everything else is bound."""
+"""The SQL of one collection. A table name enters quoted by ``bare``, everything else is bound."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ __all__ = [
     "CATALOGUE",
     "INDEXES",
     "Statements",
+    "bare",
     "columns",
     "create_catalogue",
     "create_index",
     "create_table",
+    "doubled",
     "literal",
     "quoted",
 ]
@@ -51,8 +53,18 @@ _MAX_PLAIN_DIMENSION: Final = 1_700
 
 
 def quoted(*parts: str) -> str:
-    """A qualified name as SQL."""
+    """A qualified name as SQL, by itself: a value, such as for ``to_regclass``."""
     return sql.Identifier(*parts).as_string(None)
+
+
+def bare(*parts: str) -> str:
+    """The same within the text of a statement, in which psycopg takes a lone ``%`` for a parameter."""
+    return doubled(quoted(*parts))
+
+
+def doubled(text: str) -> str:
+    """A piece of SQL such that a statement's text may contain it."""
+    return text.replace("%", "%%")
 
 
 def literal(text: str) -> str:
@@ -60,11 +72,11 @@ def literal(text: str) -> str:
     return sql.Literal(text).as_string(None)
 
 
-def create_catalogue(schema: str) -> str:
-    """The table of all collections of a schema."""
+def create_catalogue(schema: str, first: int) -> str:
+    """The table of all collections of a schema; the first one gets the number ``first``."""
     return (
-        f"create table if not exists {quoted(schema, CATALOGUE)} ("
-        "number bigint generated always as identity primary key, "
+        f"create table if not exists {bare(schema, CATALOGUE)} ("
+        f"number bigint generated always as identity (start with {first:d}) primary key, "
         'name text collate "C" not null unique, '
         "info text not null)"
     )
@@ -72,7 +84,7 @@ def create_catalogue(schema: str) -> str:
 
 def create_table(schema: str, table: str, info: CollectionInfo, *, metadata_index: bool) -> list[str]:
     """The table of one collection and its indexes."""
-    name = quoted(schema, table)
+    name = bare(schema, table)
     # Out of line, where PostgreSQL puts a vector as soon as a row passes 2 kB, exact queries are 3 times slower.
     storage = "plain" if info.dimension <= _MAX_PLAIN_DIMENSION else "external"
     made = [
@@ -129,8 +141,9 @@ def _and(condition: str | None) -> str:
 class Statements:
     """The statements on one table; they differ only by the columns and conditions asked for."""
 
-    def __init__(self, table: str, metric: Metric) -> None:
-        self.table = table
+    def __init__(self, schema: str, table: str, metric: Metric) -> None:
+        self.name = quoted(schema, table)
+        self.table = bare(schema, table)
         self._operator = _OPERATOR[metric]
         self._dot = metric is Metric.DOT
         self._norm = "0::float8" if metric is Metric.COSINE else "vector_norm(embedding)"

@@ -73,8 +73,8 @@ def capabilities(
         int64_ordering=native("every number is kept in two halves that order exactly"),
         atomic_writes=no(
             "a call beyond one batch is several requests. Reads that a write needs (existing ids; of an update the "
-            "old record) and the write itself are one step against all other calls of this store, not against other processes "
-            "that write the same ids through the same server at the same moment"
+            "old record) and the write itself are one step against all other calls of this store, not against other "
+            "processes that write the same ids through the same server at the same moment"
             if kind == "server"
             else "a call beyond one batch is several writes, and Qdrant cannot roll back"
         ),

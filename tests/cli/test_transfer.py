@@ -87,7 +87,7 @@ def test_p01_all_collections_or_those_named_or_one_under_another_name(ends: Ends
         (["--collection", "docs", "--where", "{"], "not JSON"),
         (["--collection", "docs", "--where", '{"a": {"$near": 1}}'], "near"),
         (["--collection", "docs", "--map", "json"], "module:function"),
-        (["--collection", "docs", "--map", "json:nothing"], "cannot be imported"),
+        (["--collection", "docs", "--map", "json:nothing"], "cannot be loaded"),
         (["--collection", "docs", "--allow", "anything"], "no loss is called"),
         (["--collection", "docs", "--mapping", "/nowhere.json"], "cannot be read"),
         (["--collection", "docs", "--mode", "append"], "append"),

@@ -119,6 +119,16 @@ def langchain_pgvector(folder: Path, url: str) -> Written:
     return Written({"url": url}, "made")
 
 
+def langchain_community_pgvector(folder: Path, url: str) -> Written:
+    from langchain_community.vectorstores import PGVector
+
+    where = _sqlalchemy(url).replace("+psycopg:", "+psycopg2:")
+    for name, texts in (("another", TEXTS[:1]), ("made", TEXTS)):
+        store = PGVector(where, _embeddings(), collection_name=name, use_jsonb=True)
+        store.add_texts(texts, METADATAS[: len(texts)], ids=IDS[: len(texts)])
+    return Written({"url": url}, "made")
+
+
 def langchain_pgvectorstore(folder: Path, url: str) -> Written:
     from langchain_postgres import Column, PGEngine, PGVectorStore
 
@@ -280,7 +290,8 @@ WRITERS: dict[str, Callable[[Path, str], Written]] = {
     made.__name__: made
     for made in (
         langchain_chroma, langchain_qdrant, langchain_milvus, langchain_milvus_auto_id, langchain_pgvector,
-        langchain_pgvectorstore, llamaindex_chroma, llamaindex_qdrant, llamaindex_milvus, llamaindex_pgvector,
+        langchain_community_pgvector, langchain_pgvectorstore,
+        llamaindex_chroma, llamaindex_qdrant, llamaindex_milvus, llamaindex_pgvector,
         haystack_chroma, haystack_qdrant, haystack_milvus, haystack_pgvector,
         mem0_chroma, mem0_qdrant, mem0_milvus, mem0_pgvector,
     )

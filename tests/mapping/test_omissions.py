@@ -342,3 +342,23 @@ def test_rows_of_tables_that_inherit(server: str, sql: psycopg.Connection[Any]) 
     with vstore.connect(f"{server}?schema=app") as store:
         whole = store.get_collection("p", mapping=mapping)
         assert (whole.count(), whole.omissions(), len(whole.peek(20))) == (9, [], 9)
+
+
+def test_columns_that_the_user_may_not_read(server: str, sql: psycopg.Connection[Any]) -> None:
+    sql.execute("create table app.t (id int primary key, e public.vector(2), shown text, secret text)")
+    sql.execute("insert into app.t values (1, '[1,2]', 'a', 'b')")
+    sql.execute("drop role if exists reader")
+    sql.execute("create role reader login password 'pw'")
+    sql.execute("grant usage on schema app to reader")
+    sql.execute("grant select (id, e, shown) on app.t to reader")
+    try:
+        rest = server.partition("@")[2]
+        with vstore.connect(f"postgresql://reader:pw@{rest}?schema=app") as store:
+            proposed = store.propose_mapping("t")
+            assert proposed.hidden == ("secret",)
+            collection = store.get_collection("t", mapping=Mapping(**{**_fields(proposed), "metric": Metric.L2}))
+            assert collection.peek().metadatas == [{"shown": "a"}]
+            assert told(collection.omissions()) == [("other-fields", "secret")]
+    finally:
+        sql.execute("drop owned by reader")
+        sql.execute("drop role reader")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ import pytest
 import vstore
 from tests.mapping.layouts import LAYOUTS
 from tests.qdrant_double import qdrant_double
+from tests.serde_json import load
 from tests.servers import postgres_server
 from vstore import F, Metric, Records, Unsupported
 from vstore.conformance.checks import assert_hits, assert_same, contents, matching, raises, rows, scanned, typed
@@ -64,6 +66,9 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if "halfvec" in request.param:
         assert content.vectors is not None
         content = replace(content, vectors=content.vectors.astype(np.float16).astype(np.float32))
+    if double:  # whose JSON reader alters some floats, once from the wire and once from its storage
+        read = load(json.dumps(load(json.dumps(content.metadatas))))
+        content = replace(content, metadatas=read)
     url = layout.url.format(folder=tmp_path_factory.mktemp("foreign"), double=double, postgres=postgres)
     with vstore.connect(url) as store, vstore.connect("memory:") as memory:
         layout.write(store, "foreign_data", content)

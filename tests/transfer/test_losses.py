@@ -184,10 +184,15 @@ def test_keys_of_json_lines_that_are_not_read(tmp_path: Path, store: Store) -> N
     path = tmp_path / "own.jsonl"
     rows = [{"id": str(i), "vector": [1, i], "n": i, **({"late": 1} if i == 7 else {})} for i in range(9)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    source = open_data_set(str(path), foreign=Foreign(metric="l2", columns=Columns(metadata=("n",))))
+    source = open_data_set(
+        str(path), foreign=Foreign(metric="l2", columns=Columns(metadata=("n",), allow=frozenset(["float32"])))
+    )
     report = copy(source, target_in(store))
     assert report.status is Status.VERIFIED
-    assert [(loss.text, loss.needs_leave) for loss in report.losses] == [("late is not read", False)], "n was chosen"
+    assert [(loss.text, loss.needs_leave) for loss in report.losses] == [
+        ("float32: numbers in vectors that float32 cannot hold are rounded", False),
+        ("late is not read", False),
+    ], "both were chosen by name"
 
 
 @pytest.mark.parametrize(
@@ -231,12 +236,13 @@ def test_the_commands_tell_a_mistyped_key(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     url = f"chroma:{tmp_path / 'from'}"
     with connect(url) as opened:
-        filled(opened, many(10))
+        filled(opened, many(10, dimension=16))
     wrong = ("--where", '{"prat": 1}')
     for command in (
         ("copy", url, f"qdrant:{tmp_path / 'to'}", "--collection", "docs", *wrong),
         ("export", url, str(tmp_path / "out"), "--collection", "docs", *wrong),
         ("verify", url, url, "--collection", "docs", *wrong),
+        ("query", url, "docs", "text", "--embed", "lexical:16", *wrong),
     ):
         code, _, err = _run(*command)
         assert code == 2, command

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -58,3 +59,31 @@ def test_round_trips(records: Records, tmp_path: Path) -> None:
 def test_other_tables_are_refused(table: pa.Table, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         Records.from_arrow(table)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"id": [1]}, "'id' is int64, not text"),
+        ({"id": ["a"], "document": [5]}, "'document' is int64, not text"),
+        ({"id": ["a"], "metadata": ["{"]}, r"metadata\[0\] is no JSON"),
+        ({"id": ["a"], "metadata": ["[1]"]}, r"metadata\[0\] is no JSON object"),
+        ({"id": ["a"], "metadata": ["[" * 5000]}, "nested too deeply"),
+        ({"id": ["a"], "metadata": ['{"k": {"$datetime": 1e30}}']}, "no JSON"),
+    ],
+)
+def test_what_no_record_holds_is_refused(columns: dict[str, list[object]], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        Records.from_arrow(pa.table(columns))
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"PAR1" + b"\xff" * 99 + b"PAR1"])
+def test_what_is_no_parquet_is_told(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(data)
+    with pytest.raises(InvalidInput, match=r"x\.parquet"):
+        Records.from_parquet(tmp_path / "x.parquet")
+
+
+def test_vectors_of_several_lengths_are_told() -> None:
+    with pytest.raises(InvalidInput, match="one length"):
+        Records.from_pandas(pd.DataFrame({"id": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]}))

@@ -14,7 +14,7 @@ from vstore._async.protocol import AsyncCollectionAdapter, AsyncCollectionReader
 from vstore._async.texts import embed_documents, embed_questions
 from vstore.capabilities import Capabilities
 from vstore.embedding import Embedder
-from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief
+from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag, reading
 from vstore.filters.tree import Filter
 from vstore.keys import check_name, encodable
 from vstore.mapping import Mapping as Layout
@@ -195,6 +195,7 @@ class AsyncCollection:
                 without.
         """
         with self._writing("update") as writer:
+            check_flag("replace_metadata", replace_metadata)
             checked = check_ids(ids)
             texts = None if documents is None else check_documents(documents, len(checked), self._max_bytes)
             if vectors is None and texts is None and metadatas is None:
@@ -279,7 +280,7 @@ class AsyncCollection:
             asked = self._question(k, where, include, exact, search)
             if texts is not None:
                 queries = await self._asked(texts)
-            elif isinstance(vectors, Sequence) and not len(vectors):
+            elif _is_empty(vectors):
                 return []
             else:
                 queries = check_vectors(vectors, self.info.dimension, self.info.metric)
@@ -418,7 +419,7 @@ class AsyncCollection:
         return Records(checked, array, texts, dicts)
 
     def _vectors(self, vectors: ArrayLike, n: int) -> VectorArray:
-        if n == 0 and isinstance(vectors, Sequence | np.ndarray) and len(vectors) == 0:
+        if n == 0 and _is_empty(vectors):
             return np.empty((0, self.info.dimension), dtype=np.float32)
         array = check_vectors(vectors, self.info.dimension, self.info.metric)
         if len(array) != n:
@@ -467,8 +468,7 @@ class AsyncCollection:
         return await self._adapter.query(queries, k, chosen, include, exact=asked.exact, search=asked.search)
 
     def _check_search(self, exact: bool, search: Search | None) -> None:
-        if type(exact) is not bool:
-            raise InvalidInput(f"exact must be a bool, not {brief(exact)}")
+        check_flag("exact", exact)
         if exact:
             self._capabilities.require("exact_query", "exact=True")
         if search is None:
@@ -519,6 +519,13 @@ class _Question:
     include: Include
     exact: bool
     search: Search | None
+
+
+def _is_empty(vectors: object) -> bool:
+    with reading("vectors"):
+        if isinstance(vectors, np.ndarray):
+            return bool(vectors.shape[:1] == (0,))
+        return isinstance(vectors, Sequence) and len(vectors) == 0
 
 
 def _no_records(info: CollectionInfo, include: Include) -> Records:

@@ -7,6 +7,7 @@ on the records, page by page. So is an exact query. Only a query that is neither
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
@@ -99,7 +100,7 @@ class AsyncMappedCollection:
         if len(set(records.ids)) < len(records.ids):
             raise Mismatch(
                 "several records have one id",
-                ids=sorted({one for one in records.ids if records.ids.count(one) > 1}),
+                ids=sorted(one for one, number in Counter(records.ids).items() if number > 1),
                 hint="Map the id to what is unique, such as the database's own key.",
             )
         return records.ordered(ids)

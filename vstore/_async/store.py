@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,17 @@ from vstore._async.collection import AsyncCollection
 from vstore._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncForeignStore
 from vstore.capabilities import Capabilities, emulated, no
 from vstore.embedding import Embedder, check_embedder
-from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, brief
+from vstore.errors import (
+    AlreadyExists,
+    InvalidInput,
+    LimitExceeded,
+    Mismatch,
+    NotFound,
+    brief,
+    check_flag,
+    plain,
+    reading,
+)
 from vstore.filters.regex import where_installed
 from vstore.keys import check_name, encodable
 from vstore.mapping import LAYOUTS
@@ -54,10 +65,10 @@ class AsyncStore:
     It may be used from many threads, or tasks, at once.
     """
 
-    def __init__(self, adapter: AsyncAdapter) -> None:
+    def __init__(self, adapter: AsyncAdapter, timeout: float = math.inf) -> None:
         self._adapter = adapter
         self._capabilities = adapter.capabilities
-        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop)
+        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop, timeout)
 
     def __repr__(self) -> str:
         state = "closed" if self._gate.closed else self._capabilities.mode
@@ -112,7 +123,8 @@ class AsyncStore:
             InvalidInput: A name, dimension, metric, index or metadata that is not legal.
             Unsupported: The database has no such index.
         """
-        with self._gate.operation("create_collection", name if isinstance(name, str) else ""):
+        with self._gate.operation("create_collection", _label(name)):
+            check_flag("exist_ok", exist_ok)
             info = self._plan(name, dimension, metric, index, embedder, metadata)
             try:
                 opened = await self._adapter.create(info)
@@ -146,8 +158,8 @@ class AsyncStore:
             Mismatch: It was created with another embedder, or not by vstore; or the mapping does not fit it.
             Unsupported: ``mapping`` where the capability ``mapping`` is NO.
         """
-        with self._gate.operation("get_collection", name if isinstance(name, str) else ""):
-            _check_text(name)
+        with self._gate.operation("get_collection", _label(name)):
+            name = _text(name)
             if mapping is None:
                 return self._bind(await self._adapter.open(name), embedder)
             from vstore._async.mapped import AsyncMappedCollection  # a tenth of the time of importing vstore
@@ -173,8 +185,8 @@ class AsyncStore:
             Mismatch: vstore created it, or it does not have this layout.
             Unsupported: The capability ``mapping`` is NO.
         """
-        with self._gate.operation("propose_mapping", name if isinstance(name, str) else ""):
-            _check_text(name)
+        with self._gate.operation("propose_mapping", _label(name)):
+            name = _text(name)
             foreign = self._foreign("propose_mapping")
             return await foreign.propose(name, None if layout is None else _layout(layout))
 
@@ -185,8 +197,8 @@ class AsyncStore:
 
     async def has_collection(self, name: str) -> bool:
         """Whether vstore has created a collection of this name."""
-        with self._gate.operation("has_collection", name if isinstance(name, str) else ""):
-            _check_text(name)
+        with self._gate.operation("has_collection", _label(name)):
+            name = _text(name)
             return name in await self._adapter.names()
 
     async def list_collections(self) -> list[str]:
@@ -200,8 +212,9 @@ class AsyncStore:
         Raises:
             NotFound: There is none, and ``missing_ok`` is False.
         """
-        with self._gate.operation("delete_collection", name if isinstance(name, str) else ""):
-            _check_text(name)
+        with self._gate.operation("delete_collection", _label(name)):
+            check_flag("missing_ok", missing_ok)
+            name = _text(name)
             try:
                 await self._adapter.drop(name)
             except NotFound:
@@ -256,7 +269,7 @@ class AsyncStore:
         limits = self._capabilities.limits
         if dimension > limits.max_dimension:
             raise LimitExceeded(f"dimension is {brief(dimension)}; at most {limits.max_dimension:,} is possible here")
-        if metric not in [m.value for m in Metric]:
+        if not isinstance(metric, str) or plain(metric) not in [m.value for m in Metric]:
             raise InvalidInput(f"metric must be 'cosine', 'l2' or 'dot', not {brief(metric)}")
         match index:
             case None:
@@ -272,12 +285,14 @@ class AsyncStore:
                 )
         if metadata is not None and not isinstance(metadata, Mapping):
             raise InvalidInput(f"metadata must be a dict, not {type(metadata).__name__}")
+        with reading("metadata"):
+            own = {} if metadata is None else dict(metadata)
         return CollectionInfo(
-            name=name,
+            name=plain(name),
             dimension=dimension,
-            metric=Metric(metric),
+            metric=Metric(plain(metric)),
             index=index,
-            metadata=check_metadata(dict(metadata or {})),
+            metadata=check_metadata(own),
             embedder=None if embedder is None else embedder.name,
         )
 
@@ -312,6 +327,13 @@ def _check_fit(info: CollectionInfo, embedder: Embedder | None) -> None:
             raise Mismatch(f"it was created with the embedder {info.embedder!r}, not {embedder.name!r}")
 
 
-def _check_text(name: object) -> None:
-    if not isinstance(name, str) or not name or "\x00" in name or not encodable(name):
+def _label(name: object) -> str:
+    """The name of a collection for an error, as far as it is one."""
+    return plain(name) if isinstance(name, str) else ""
+
+
+def _text(name: object) -> str:
+    text = _label(name)
+    if not text or "\x00" in text or not encodable(text):
         raise InvalidInput(f"a collection name must be a str, not {brief(name)}")
+    return text

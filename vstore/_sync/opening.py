@@ -16,10 +16,10 @@ def open_store(plan: Plan) -> Store:
     """The store that ``connect`` returns."""
     with connecting(plan.factory.name, plan.settings.secrets, plan.extra):
         if not plan.retries:
-            return Store(_open(plan))
+            return Store(_open(plan), plan.settings.timeout)
         again = Retry(plan.retries, plan.settings.timeout)
         adapter = again.call(lambda: _open(plan))
-        return Store(RetryingAdapter(adapter, again))
+        return Store(RetryingAdapter(adapter, again), plan.settings.timeout)
 
 
 def _open(plan: Plan) -> Adapter:

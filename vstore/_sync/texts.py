@@ -9,7 +9,7 @@ import numpy as np
 
 from vstore._sync._run import embed
 from vstore.embedding import Embedder, asking, check_answer, for_queries
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, reading
 from vstore.types import CollectionInfo, VectorArray
 from vstore.validate import check_documents
 
@@ -44,7 +44,8 @@ def embed_questions(embedder: Embedder | None, info: CollectionInfo, texts: obje
     given = _given(embedder, info)
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise InvalidInput(f"texts must be a list of str, not {type(texts).__name__}")
-    listed = list(texts)
+    with reading("texts"):
+        listed = list(texts)
     checked = _strings(check_documents(listed, len(listed), max_bytes, name="texts"), "texts")
     return _embed(for_queries(given), checked)
 

@@ -14,6 +14,7 @@ from vstore.cli.options import (
     URL_HELP,
     AllOption,
     CollectionsOption,
+    DeadLettersOption,
     DryRunOption,
     JsonOption,
     MappingOption,
@@ -31,6 +32,7 @@ from vstore.cli.options import (
     VerifyOption,
     WhereOption,
     WorkersOption,
+    path,
 )
 from vstore.cli.output import console, errors_told
 from vstore.transfer.options import Engine
@@ -87,7 +89,11 @@ def demo(
     second: Annotated[Embedded | None, typer.Option("--to", help="Where to go from there.")] = None,
     directory: Annotated[
         Path | None,
-        typer.Option(help="Keep the databases in this new directory. By default they are temporary."),
+        typer.Option(
+            metavar="PATH",
+            parser=path,
+            help="Keep the databases in this new directory. By default they are temporary.",
+        ),
     ] = None,
 ) -> None:
     """A tour through four databases without server or network, in about half a minute.
@@ -153,7 +159,7 @@ def copy(
     retries: RetriesOption = 8,
     max_errors: Annotated[int, typer.Option(min=0, help="Records the target may refuse before the run ends.")] = 0,
     chunk_rows: Annotated[int | None, typer.Option(min=1, help="Most records written and noted at once.")] = None,
-    dead_letters: Annotated[Path | None, typer.Option(help="File for refused records, as JSON lines.")] = None,
+    dead_letters: DeadLettersOption = None,
     verify: VerifyOption = VerifyMode.FULL,
     sample: SampleOption = 1000,
     queries: QueriesOption = 10,
@@ -279,7 +285,7 @@ def query(
 
 @app.command()
 def load(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .jsonl, .csv or .parquet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", parser=path, help="Rows: .jsonl, .csv or .parquet.")],
     url: StoreArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The collection; made if there is none.")],
     text: Annotated[str, typer.Option(metavar="FIELD", help="The field that becomes the document and its vector.")],
@@ -301,9 +307,12 @@ def load(
     metric: Annotated[Metric, typer.Option(help="Of a new collection.")] = Metric.COSINE,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows embedded, written and noted at once.")] = 256,
     max_errors: Annotated[int, typer.Option(min=0, help="Rows that may be refused before the run ends.")] = 100,
-    dead_letters: Annotated[Path | None, typer.Option(help="File for refused rows, as JSON lines.")] = None,
+    dead_letters: DeadLettersOption = None,
     state: Annotated[
-        Path | None, typer.Option(help="Folder of ledger and cache; by default FILE.vstore beside the file.")
+        Path | None,
+        typer.Option(
+            metavar="PATH", parser=path, help="Folder of ledger and cache; by default FILE.vstore beside the file."
+        ),
     ] = None,
     restart: RestartOption = False,
     as_json: PrintJsonOption = False,
@@ -345,7 +354,7 @@ def conform(
     filters: Annotated[int, typer.Option(min=1, help="How many filters to generate.")] = 2000,
     sequences: Annotated[int, typer.Option(min=1, help="How many sequences of operations to generate.")] = 200,
     mode: Annotated[Form, typer.Option(help="Which form of the library.")] = Form.BOTH,
-    report: Annotated[Path | None, typer.Option(help="Write the whole report to this file, as JSON.")] = None,
+    report: ReportOption = None,
 ) -> None:
     """Runs the conformance suite on a store and tells clause by clause what holds.
 

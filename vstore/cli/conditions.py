@@ -21,7 +21,7 @@ def read_filter(text: str | None) -> Filter | None:
         return None
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(
             f"--where is not JSON: {error}", hint='Write --where \'{"year": {"$gte": 2020}}\'.'
         ) from None

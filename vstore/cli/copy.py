@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer
-from rich.markup import escape
 
 from vstore.cli.conditions import read_filter
 from vstore.cli.mappings import read_mapping
-from vstore.cli.output import console, problems
+from vstore.cli.output import console, plain, problems
 from vstore.cli.transfers import Teller, reported, say, sigterm_as_interrupt
 from vstore.errors import InvalidInput, NotFound
 from vstore.transfer import Mode, Report, Source, Status, Target, copy
@@ -144,34 +143,32 @@ def _tell(found: Report, *, as_json: bool) -> None:
         say("report", **found.as_dict())
         return
     if found.plan is not None:
-        console.print(f"[bold]{escape(found.collection)}[/]: {escape(found.source)} to {escape(found.target)}")
+        console.print(f"[bold]{plain(found.collection)}[/]: {plain(found.source)} to {plain(found.target)}")
         console.print_json(json.dumps(found.plan, default=str))
         _tell_losses(found)
         return
     checked = found.verification
     seconds = sum(found.seconds.values())
     console.print(
-        f"[bold]{escape(found.collection)}[/]: {found.copied:,} of {found.planned:,} records copied, "
+        f"[bold]{plain(found.collection)}[/]: {found.copied:,} of {found.planned:,} records copied, "
         f"{found.size / 1e6:,.1f} MB, {seconds:,.1f} s" + (", resumed" if found.resumed else ""),
         soft_wrap=True,
     )
     _tell_losses(found)
     if checked is not None:
         for line in checked.lines():
-            console.print(f"  {escape(line)}", soft_wrap=True)
+            console.print(f"  {plain(line)}", soft_wrap=True)
     match found.status:
         case Status.VERIFIED | Status.COPIED | Status.PLANNED:
             console.print(f"  [bold green]{found.status}[/]")
         case Status.DEAD_LETTERS:
-            problems.print(
-                f"[bold red]{found.refused:,} records were refused.[/] {escape(found.error)}", soft_wrap=True
-            )
-            problems.print(f"They are in {escape(found.dead_letters)}.", soft_wrap=True)
+            problems.print(f"[bold red]{found.refused:,} records were refused.[/] {plain(found.error)}", soft_wrap=True)
+            problems.print(f"They are in {plain(found.dead_letters)}.", soft_wrap=True)
         case Status.INCOMPLETE:
-            problems.print(f"[bold red]Not complete:[/] {escape(found.error)}", soft_wrap=True)
+            problems.print(f"[bold red]Not complete:[/] {plain(found.error)}", soft_wrap=True)
             problems.print("Run the same command again: it goes on where it ended.")
         case Status.DIFFERENT | Status.FAILED:
-            problems.print(f"[bold red]{found.status.capitalize()}.[/] {escape(found.error)}", soft_wrap=True)
+            problems.print(f"[bold red]{found.status.capitalize()}.[/] {plain(found.error)}", soft_wrap=True)
 
 
 def _tell_others(names: list[str], *, as_json: bool) -> None:
@@ -179,11 +176,11 @@ def _tell_others(names: list[str], *, as_json: bool) -> None:
     if as_json:
         say("not copied", collections=names, reason="vstore did not create them; --collection NAME --mapping reads one")
     else:
-        console.print(f"Not created by vstore, and not copied: {escape(', '.join(names))}", soft_wrap=True)
+        console.print(f"Not created by vstore, and not copied: {plain(', '.join(names))}", soft_wrap=True)
 
 
 def _tell_losses(found: Report) -> None:
     for note in found.notes:
-        console.print(f"  {escape(note)}", soft_wrap=True)
+        console.print(f"  {plain(note)}", soft_wrap=True)
     for loss in found.losses:
-        console.print(f"  [yellow]{loss.kind}[/] {escape(loss.text)}", soft_wrap=True)
+        console.print(f"  [yellow]{loss.kind}[/] {plain(loss.text)}", soft_wrap=True)

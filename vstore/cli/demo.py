@@ -25,6 +25,7 @@ from vstore.cli.drawing import draw
 from vstore.cli.output import EXIT_FAILED, console, problems, progress
 from vstore.data import load_digits
 from vstore.filters import to_dict
+from vstore.regular import shown
 from vstore.transfer import CollectionSource, CollectionTarget, Verification, copy
 from vstore.transfer import Progress as Told
 
@@ -117,7 +118,11 @@ def _folder(directory: Path | None) -> Iterator[Path]:
     try:
         directory.mkdir(parents=True)
     except FileExistsError as error:
-        raise InvalidInput(f"{directory} exists already", hint="Name a directory that does not exist yet.") from error
+        raise InvalidInput(
+            f"{shown(directory)} exists already", hint="Name a directory that does not exist yet."
+        ) from error
+    except OSError as error:
+        raise InvalidInput(f"{shown(directory)} cannot be made: {error.strerror}", hint="Name another.") from error
     try:
         yield directory.resolve()
     except Unsupported:  # a database is not installed: once it is, the same command shall go through

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from vstore.cli.options import (
     AllOption,
     CollectionsOption,
+    DeadLettersOption,
     DryRunOption,
     JsonOption,
     ModeOption,
@@ -27,7 +26,7 @@ from vstore.cli.options import (
     WhereOption,
     WorkersOption,
 )
-from vstore.cli.output import console, errors_told
+from vstore.cli.output import console, errors_told, plain
 from vstore.cli.transfers import say
 from vstore.errors import InvalidInput
 from vstore.transfer.files import ALLOWABLE, Columns, Encoding, FilePlace, Foreign
@@ -126,7 +125,7 @@ def import_(
     workers: WorkersOption = 1,
     retries: RetriesOption = 8,
     max_errors: Annotated[int, typer.Option(min=0, help="Records the target may refuse before the run ends.")] = 0,
-    dead_letters: Annotated[Path | None, typer.Option(help="File for refused records, as JSON lines.")] = None,
+    dead_letters: DeadLettersOption = None,
     verify: VerifyOption = VerifyMode.FULL,
     sample: SampleOption = 1000,
     state: StateOption = None,
@@ -196,7 +195,7 @@ def _check(place: FilePlace, *, as_json: bool) -> None:
             say("source", identity=source.identity, records=source.rows, notes=source.notes)
         else:
             for note in source.notes:
-                console.print(f"  {escape(note)}", soft_wrap=True)
+                console.print(f"  {plain(note)}", soft_wrap=True)
 
 
 def _index(kind: str) -> Index:

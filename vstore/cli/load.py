@@ -20,6 +20,7 @@ from vstore.errors import InvalidInput, Mismatch, NotFound, VStoreError
 from vstore.keys import check_name
 from vstore.load import Fields, Ledger, Report, load, rehearse
 from vstore.load.rows import check_file, count_rows
+from vstore.regular import check_regular, shown
 from vstore.transfer.opening import store_identity
 from vstore.urls import StoreURL
 
@@ -50,14 +51,17 @@ def run(
 ) -> None:
     """Loads a file and prints how it went; exits with 4 if it broke off, with 5 if rows were refused."""
     fields = Fields.parse(id=record_id, text=text, metadata=metadata)
-    if not path.is_file():
-        raise InvalidInput(f"there is no file {path}")
+    if not path.exists():
+        raise InvalidInput(f"there is no file {shown(path)}")
+    check_regular(path)
     if dead_letters is not None and dead_letters.resolve() == path.resolve():
         raise InvalidInput("--dead-letters names the file that is loaded", hint="Name another.")
     check_name(name)
     check_file(path, fields.columns)
     target, inner = store_identity(StoreURL.parse(url)), from_spec(spec)
     folder = state or path.with_name(f"{path.name}.vstore")
+    if state is None and folder.is_symlink():
+        raise InvalidInput(f"{shown(folder)} is a link", hint="Remove it, or name a folder with --state.")
     key = sha256(f"{target}\n{name}".encode()).hexdigest()[:16]
     refused_file = dead_letters or folder / f"{key}.refused.jsonl"
     with ExitStack() as stack:
@@ -88,7 +92,7 @@ def run(
                     max_errors=max_errors,
                     on_progress=lambda done: bar.update(task, completed=done),
                 )
-        letters = str(refused_file) if ledger.write_refused(refused_file) else ""
+        letters = shown(refused_file) if ledger.write_refused(refused_file) else ""
     _tell(report, letters, as_json=as_json)
     if report.refused:
         raise typer.Exit(EXIT_REFUSED)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, Mismatch
 from vstore.mapping import LAYOUTS, Mapping
+from vstore.regular import read_bounded
+from vstore.urls import names_store
 
 __all__ = ["read_mapping"]
+
+_MOST: Final = 1 << 20
 
 
 def read_mapping(given: str | None) -> Mapping | str | None:
@@ -21,13 +26,14 @@ def read_mapping(given: str | None) -> Mapping | str | None:
     """
     if given is None or given == "auto" or given in LAYOUTS:
         return given
+    hint = f"It is a file (./ before a name with a colon), or one of {', '.join(('auto', *LAYOUTS))}."
+    if "://" in given or names_store(given):
+        raise InvalidInput("--mapping takes a path, not a URL", hint=hint)
     try:
-        data = json.loads(Path(given).read_text(encoding="utf-8"))
-    except OSError as error:
-        known = ", ".join(("auto", *LAYOUTS))
-        raise InvalidInput(
-            f"--mapping: {given!r} cannot be read: {error.strerror}", hint=f"It is a file, or one of {known}."
-        ) from error
-    except ValueError as error:
-        raise InvalidInput(f"--mapping: {given!r} is no JSON: {error}") from error
+        data = json.loads(read_bounded(Path(given), _MOST))
+    except (OSError, InvalidInput) as error:
+        said = error.message if isinstance(error, InvalidInput) else error.strerror
+        raise InvalidInput(f"--mapping: {given!r} cannot be read: {said}", hint=hint) from error
+    except (ValueError, RecursionError, Mismatch) as error:
+        raise InvalidInput(f"--mapping: {given!r} is no JSON: {error}", hint=hint) from error
     return Mapping.from_dict(data["mapping"] if isinstance(data, dict) and "mapping" in data else data)

@@ -9,6 +9,17 @@ import typer
 
 from vstore.transfer.options import Mode
 from vstore.transfer.report import VerifyMode
+from vstore.urls import names_store
+
+
+def path(text: str) -> Path:
+    """A path that is given; a URL in its place would become a folder, and is not repeated: it may hold a password."""
+    if "://" in text or names_store(text):
+        raise typer.BadParameter("this is a URL, and a path is wanted; write ./ before a path with a colon.")
+    if not text or "\x00" in text:
+        raise typer.BadParameter("this is no path.")
+    return Path(text)
+
 
 URL_HELP = (
     "A store: [bold]chroma:PATH[/], chroma://host:port, [bold]qdrant:PATH[/], qdrant://host:port, "
@@ -28,7 +39,10 @@ MappingOption = Annotated[
 RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call is made again.")]
 SampleOption = Annotated[int, typer.Option(min=1, help="Records that --verify sample compares.")]
 QueriesOption = Annotated[int, typer.Option(min=0, help="Queries both sides are asked.")]
-ReportOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole story, as JSON.")]
+ReportOption = Annotated[Path | None, typer.Option(metavar="FILE", parser=path, help="Write the whole story, as JSON.")]
+DeadLettersOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", parser=path, help="File for refused records, as JSON lines.")
+]
 PrintJsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as where the output is no terminal.")]
 CollectionsOption = Annotated[list[str], typer.Option(help="Which collection; may be given several times.")]
@@ -40,5 +54,8 @@ DryRunOption = Annotated[
 ]
 WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Readers, and as many writers.")]
 VerifyOption = Annotated[VerifyMode, typer.Option(help="How much to compare afterwards.")]
-StateOption = Annotated[Path | None, typer.Option(help="Folder of the ledger; by default ~/.local/state/vstore.")]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", parser=path, help="Folder of the ledger; by default ~/.local/state/vstore."),
+]
 RestartOption = Annotated[bool, typer.Option("--restart", help="Forget how far an earlier run came.")]

@@ -18,7 +18,7 @@ __all__ = ["EXIT_FAILED", "EXIT_USAGE", "console", "errors_told", "plain", "prob
 
 console: Final = Console(highlight=False, emoji=False)
 problems: Final = Console(stderr=True, highlight=False, emoji=False)
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # of these a name may hold the last
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2

@@ -17,7 +17,9 @@ from typing import Any, Final, Self
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vstore.cli.output import console
+from vstore.durable import appending, replacing
 from vstore.errors import InvalidInput
+from vstore.regular import shown
 from vstore.transfer import Progress as Told
 
 __all__ = ["Teller", "reported", "say", "sigterm_as_interrupt"]
@@ -28,10 +30,16 @@ _EVERY: Final = 1.0  # seconds between two lines
 def say(event: str, **facts: Any) -> None:
     """One JSON line on standard output; where nobody reads any more, the work goes on without."""
     try:
-        sys.stdout.write(json.dumps({"event": event, **facts}, ensure_ascii=False, default=str) + "\n")
+        line = json.dumps({"event": event, **facts}, ensure_ascii=False, default=str)
+        sys.stdout.write(_encodable(line) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _encodable(text: str) -> str:
+    """With half characters, of which the name of a file may consist, as JSON escapes them."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class Teller:
@@ -116,9 +124,9 @@ def reported(path: Path | None, story: Callable[[str], dict[str, Any]]) -> Itera
         yield
         return
     try:
-        path.open("a").close()
+        appending(path).close()
     except OSError as error:
-        raise InvalidInput(f"--report: {path} cannot be written: {error.strerror}") from error
+        raise InvalidInput(f"--report: {shown(path)} cannot be written: {error.strerror}") from error
     told = ""
     try:
         yield
@@ -126,7 +134,8 @@ def reported(path: Path | None, story: Callable[[str], dict[str, Any]]) -> Itera
         told = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
         raise
     finally:
-        path.write_text(json.dumps(story(told), indent=2, ensure_ascii=False), encoding="utf-8")
+        with replacing(path) as file:
+            file.write(_encodable(json.dumps(story(told), indent=2, ensure_ascii=False)).encode())
 
 
 @contextmanager

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.markup import escape
 
 from vstore.cli.conditions import read_filter
 from vstore.cli.mappings import read_mapping
-from vstore.cli.output import EXIT_FAILED, console, problems
+from vstore.cli.output import EXIT_FAILED, console, plain, problems
 from vstore.cli.transfers import Teller, reported, say, sigterm_as_interrupt
 from vstore.transfer import Verification, VerifyMode, verify
 from vstore.transfer.loss import parse_allowed
@@ -79,7 +78,7 @@ def run(
         say("verification", **found.as_dict())
     else:
         for line in found.lines():
-            console.print(escape(line), soft_wrap=True)
+            console.print(plain(line), soft_wrap=True)
         (console if found.equal else problems).print(_verdict(found))
     if not found.equal:
         raise typer.Exit(EXIT_DIFFERENT)

@@ -16,6 +16,7 @@ import numpy as np
 from vstore.durable import prepare, transaction
 from vstore.errors import BackendError
 from vstore.forking import PerProcess, wait_before_forking
+from vstore.regular import refuse_url
 from vstore.types import VectorArray
 
 __all__ = ["CacheFile", "Claims", "digest"]
@@ -39,6 +40,7 @@ class CacheFile:
     """
 
     def __init__(self, path: Path) -> None:
+        refuse_url("path", path)
         self._path = path
         self._own = PerProcess(self._open)
 
@@ -46,7 +48,7 @@ class CacheFile:
         lock = threading.Lock()
         wait_before_forking(lock)  # SQLite in a child would take the locks of a transaction for its own
         with self._told():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             prepare(self._path, private=True)
             connection = sqlite3.connect(
                 self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False

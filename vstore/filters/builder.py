@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, reading
 from vstore.filters.tree import (
     ContainsAll,
     ContainsAny,
@@ -27,7 +27,8 @@ __all__ = ["DocumentField", "F"]
 def _values(call: str, values: Iterable[Scalar]) -> tuple[Scalar, ...]:
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise InvalidInput(f"{call} takes a list of values, not {type(values).__name__}")
-    return tuple(values)
+    with reading(f"the list of {call}"):
+        return tuple(values)
 
 
 class DocumentField:

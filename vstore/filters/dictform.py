@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from vstore.errors import InvalidInput, brief
+from vstore.errors import InvalidInput, brief, reading
 from vstore.filters.tree import (
     MAX_DEPTH,
     And,
@@ -102,7 +102,8 @@ def parse(data: Mapping[str, Any]) -> Filter:
     Raises:
         InvalidInput: An unknown operator, an empty dict, or a value no filter compares with.
     """
-    return _all(_parse(data, MAX_DEPTH))
+    with reading("the filter"):
+        return _all(_parse(data, MAX_DEPTH))
 
 
 def _all(parts: list[Filter]) -> Filter:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias, assert_never
 
+from vstore.deadline import Deadline
 from vstore.filters.regex import searching
 from vstore.filters.rewrite import micros
 from vstore.filters.tree import (
@@ -25,7 +26,7 @@ from vstore.filters.tree import (
     Path,
 )
 
-__all__ = ["Predicate", "predicate"]
+__all__ = ["Predicate", "bounded", "predicate"]
 
 Predicate: TypeAlias = Callable[[Mapping[str, Any], str | None], bool]
 
@@ -67,6 +68,17 @@ def _token(value: object) -> tuple[str, object] | None:
     """Equal for equal scalars and for no others; None for what no scalar equals."""
     kind = _kind(value)
     return None if kind == "other" else (kind, _plain(value))
+
+
+def bounded(test: Predicate) -> Predicate:
+    """The same for the records of one request: it raises ``Timeout`` when they have taken as long as one may."""
+    deadline = Deadline()
+
+    def within_time(metadata: Mapping[str, Any], document: str | None) -> bool:
+        deadline.check()
+        return test(metadata, document)
+
+    return within_time
 
 
 def predicate(node: Filter) -> Predicate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from vstore.filters.evaluate import predicate
+from vstore.filters.evaluate import bounded, predicate
 from vstore.filters.tree import And, DocumentContains, Filter, Leaf, Or, leaves
 from vstore.types import Include, Records
 
@@ -33,7 +33,7 @@ class Sieve:
 
     def places(self, records: Records) -> list[int]:
         """The places of those that match among records with the columns of ``read``."""
-        test = predicate(self.where)
+        test = bounded(predicate(self.where))
         documents = records.documents or [None] * len(records)
         metadatas = records.metadatas or [{}] * len(records)
         rows = enumerate(zip(metadatas, documents, strict=True))

@@ -15,6 +15,7 @@ from vstore.keys import encodable
 from vstore.load.fields import Fields
 from vstore.load.ledger import Ledger, Refused
 from vstore.load.rows import Row, check_file, read_rows
+from vstore.regular import shown
 from vstore.types import Record
 
 __all__ = ["Report", "load", "rehearse"]
@@ -108,7 +109,7 @@ def _job(path: Path, collection: Collection, fields: Fields, target: str) -> dic
     state = path.stat()
     columns = [f"{name}:{fields.types[name]}" if name in fields.types else name for name in fields.columns]
     return {
-        "the file": f"{path.resolve()} of {state.st_size:,} bytes, changed at {state.st_mtime_ns}",
+        "the file": f"{shown(path.resolve())} of {state.st_size:,} bytes, changed at {state.st_mtime_ns}",
         "the target": f"{target} {collection.name}",
         "the embedder": str(collection.embedder and collection.embedder.name),
         "the choice of fields": f"id {fields.id}, text {fields.text}, of {', '.join(columns)}",

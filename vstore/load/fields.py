@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from vstore.errors import InvalidInput
+from vstore.keys import encodable
 from vstore.load.rows import Row
 from vstore.types import Record
 
@@ -121,6 +122,6 @@ def _name(text: str, types: dict[str, str]) -> str:
         raise InvalidInput(f"{kind!r} is no type of a field", hint=f"Types are {', '.join(_READ)}.")
     else:
         types[name] = kind
-    if not name:
-        raise InvalidInput("the name of a field is empty")
+    if not name or not encodable(name):
+        raise InvalidInput("the name of a field is empty, or no text")
     return name

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vstore.durable import prepare, transaction
+from vstore.durable import prepare, replacing, transaction
 from vstore.errors import BackendError, Mismatch, Unavailable
 from vstore.forking import keep_in_children
+from vstore.regular import refuse_url
 
 __all__ = ["Ledger", "Refused"]
 
@@ -53,10 +54,11 @@ class Ledger:
             Unavailable: Another process is at work on the same load.
             BackendError: The file cannot be used.
         """
+        refuse_url("state", path)
         self.path = path
         keep_in_children(self)  # one that is closed there would undo what is being written here
         with self._told():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             prepare(path, private=True)  # rows that are refused are kept whole
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
             try:
@@ -130,14 +132,11 @@ class Ledger:
                 path.unlink(missing_ok=True)
                 return False
             path.parent.mkdir(parents=True, exist_ok=True)
-            passing = path.with_name(f".{path.name}.passing")
-            passing.touch(mode=0o600)
-            # a lone surrogate, which a row may hold and UTF-8 cannot, is written as JSON escapes it
-            with passing.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            with replacing(path, private=True) as file:
                 for number, reason, row in (first, *found):
-                    line = {"row": number, "reason": reason, "fields": json.loads(row)}
-                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            passing.replace(path)
+                    line = json.dumps({"row": number, "reason": reason, "fields": json.loads(row)}, ensure_ascii=False)
+                    # a lone surrogate, which a row may hold and UTF-8 cannot, is written as JSON escapes it
+                    file.write(line.encode(errors="backslashreplace") + b"\n")
             return True
 
     def close(self) -> None:

@@ -6,16 +6,24 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from io import TextIOWrapper
+from itertools import count, islice
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TextIO, TypeAlias
 
-from vstore.errors import InvalidInput
+from vstore.durable import reading
+from vstore.errors import InvalidInput, Mismatch
+from vstore.jsonlines import LINE_BYTES, behind_mark, too_large
 from vstore.optional import load
+from vstore.regular import shown
+from vstore.transfer.files.format import UNDECODABLE
+from vstore.transfer.files.pages import check_footer, rows_of_groups
 
 __all__ = ["Row", "check_file", "count_rows", "read_rows"]
 
 _FIELD_BYTES: Final = 64 << 20
+_SHOWN: Final = 1 << 20  # bytes of a line that is no JSON, for the dead letters
+_PIECE: Final = 1 << 20
 _PARQUET_ROWS: Final = 1000
 
 
@@ -52,10 +60,10 @@ def read_rows(path: Path, columns: Sequence[str], skip: int = 0) -> Iterator[Row
     reader = _reader(path)
     try:
         yield from reader(path, columns, skip)
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path} cannot be read: {error}", hint="Text must be UTF-8.") from error
+    except UnicodeError as error:
+        raise InvalidInput(f"{shown(path)} cannot be read: {error}", hint="Text must be UTF-8.") from error
     except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InvalidInput(f"{shown(path)} cannot be read: {error.strerror or error}") from error
 
 
 def check_file(path: Path, columns: Sequence[str]) -> None:
@@ -68,7 +76,7 @@ def count_rows(path: Path) -> int | None:
     match path.suffix.lower():
         case ".jsonl" | ".ndjson":
             lines, last = 0, b"\n"
-            with path.open("rb") as file:
+            with reading(path) as file:
                 while block := file.read(1 << 20):
                     lines, last = lines + block.count(b"\n"), block[-1:]
             return lines + (last != b"\n")
@@ -90,20 +98,35 @@ def _reader(path: Path) -> _Reader:
 
 
 def _json_lines(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
-    with path.open("rb") as file:
-        for number, line in enumerate(islice(file, skip, None), skip + 1):
-            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+    with reading(path) as file:
+        for number, line in enumerate(islice(_lines(file), skip, None), skip + 1):
+            begin, other = behind_mark(line[:4]) if number == 1 else (0, "")
+            if other:
+                raise InvalidInput(f"{shown(path)} is {other}", hint=f"Convert it: iconv -f {other} -t UTF-8.")
+            text = line[begin:]
             if not text.strip():
+                continue
+            if reason := too_large(text):
+                yield Row(number, {}, f"the line is not read: {reason}")
                 continue
             try:
                 found = json.loads(text, parse_constant=_refuse)
             except (ValueError, RecursionError) as error:  # of which UnicodeDecodeError is one
-                yield Row(number, {"line": text.decode(errors="replace").rstrip()}, f"it is not JSON: {error}")
+                yield Row(number, {"line": text[:_SHOWN].decode(errors="replace").rstrip()}, f"it is not JSON: {error}")
                 continue
             if isinstance(found, dict):
                 yield Row(number, {name: found[name] for name in columns if name in found})
             else:
                 yield Row(number, {"line": found}, f"it is no object but a {type(found).__name__}")
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines; of one that is too long only the beginning is ever held."""
+    while line := file.readline(LINE_BYTES + 1):
+        rest = line if len(line) > LINE_BYTES else b"\n"
+        while not rest.endswith(b"\n") and (rest := file.readline(_PIECE)):
+            pass
+        yield line
 
 
 def _refuse(constant: str) -> None:
@@ -112,8 +135,8 @@ def _refuse(constant: str) -> None:
 
 def _csv(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
     csv.field_size_limit(max(csv.field_size_limit(), _FIELD_BYTES))
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
+    with TextIOWrapper(reading(path), encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(_short_lines(path, file), strict=True)
         try:
             _check_columns(path, columns, reader.fieldnames or ())
             for number, found in enumerate(islice(reader, skip, None), skip + 1):
@@ -128,19 +151,35 @@ def _csv(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
             ) from error
 
 
+def _short_lines(path: Path, file: TextIO) -> Iterator[str]:
+    for number in count(1):
+        if len(line := file.readline(_FIELD_BYTES + 1)) > _FIELD_BYTES:
+            raise InvalidInput(f"{shown(path)} cannot be read: line {number:,} is longer than {_FIELD_BYTES >> 20} MB")
+        if not line:
+            return
+        yield line
+
+
 def _parquet(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
     with _open_parquet(path) as file:
         _check_columns(path, columns, file.schema_arrow.names)
-        arrow, passed = load("pyarrow", "arrow"), 0
+        passed = 0
         try:
-            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=list(columns)):
+            for batch in _batches(path, file, list(columns)):
                 left_out = min(max(skip - passed, 0), len(batch))
                 rows = _in_micros(batch.slice(left_out)).to_pylist()
                 for place, found in enumerate(rows, passed + left_out + 1):
                     yield Row(place, found)
                 passed += len(batch)
-        except (arrow.ArrowException, ValueError) as error:  # such as a moment finer than a microsecond
-            raise InvalidInput(f"{path} cannot be read behind row {passed:,}: {error!s:.200}") from error
+        except (*UNDECODABLE, Mismatch) as error:  # such as a moment finer than a microsecond
+            raise InvalidInput(f"{shown(path)} cannot be read behind row {passed:,}: {error!s:.200}") from error
+
+
+def _batches(path: Path, parquet: Any, columns: list[str]) -> Iterator[Any]:
+    with reading(path) as file:
+        bounds = rows_of_groups(file, parquet, columns, vector="")
+    for group, most in enumerate(bounds):
+        yield from parquet.iter_batches(min(_PARQUET_ROWS, most), row_groups=[group], columns=columns)
 
 
 def _in_micros(batch: Any) -> Any:
@@ -154,11 +193,15 @@ def _in_micros(batch: Any) -> Any:
 
 
 def _open_parquet(path: Path) -> Any:
-    arrow = load("pyarrow", "arrow")
+    parquet = load("pyarrow.parquet", "arrow")
     try:
-        return load("pyarrow.parquet", "arrow").ParquetFile(path)
-    except arrow.ArrowInvalid as error:
-        raise InvalidInput(f"{path} is no Parquet file: {error}") from error
+        with reading(path) as file:
+            check_footer(file)
+        return parquet.ParquetFile(path)
+    except OSError:
+        raise
+    except (*UNDECODABLE, Mismatch) as error:
+        raise InvalidInput(f"{shown(path)} is no Parquet file: {error!s:.200}") from error
 
 
 def _check_columns(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:

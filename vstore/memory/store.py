@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from vstore.capabilities import Capabilities, Limits, emulated, native, no
+from vstore.deadline import Deadline
 from vstore.errors import AlreadyExists, BackendError, NotFound, VStoreError
-from vstore.filters.evaluate import predicate
+from vstore.filters.evaluate import Predicate, bounded, predicate
 from vstore.filters.regex import where_installed
 from vstore.filters.tree import Filter
 from vstore.scores import distances, ranked
@@ -151,15 +152,19 @@ class MemoryCollection:
             ids = self._matching(where)
             candidates = Records(ids)
             array = self._vectors(ids)
-            found = [ranked(self._info.metric, candidates, distances(self._info.metric, q, array), k) for q in vectors]
+            deadline, found = Deadline(), list[Hits]()
+            for one in vectors:
+                deadline.check()
+                found.append(ranked(self._info.metric, candidates, distances(self._info.metric, one, array), k))
             return [replace(hits, records=self._columns(hits.ids, include)) for hits in found]
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
-        test = self._test(where)
+        matches = None if where is None else predicate(where)
         while True:
             with self._open():
+                test = self._test(matches)
                 if self._sorted is None:
                     self._sorted = sorted(self._rows)
                 start = 0 if after is None else bisect_right(self._sorted, after)
@@ -211,19 +216,19 @@ class MemoryCollection:
         self._store.move(self, name)
         self._info = replace(self._info, name=name)
 
-    def _test(self, where: Filter | None) -> Callable[[str], bool]:
-        if where is None:
+    def _test(self, matches: Predicate | None) -> Callable[[str], bool]:
+        if matches is None:
             return lambda _: True
-        matches = predicate(where)
+        within_time = bounded(matches)
 
         def test(record_id: str) -> bool:
             row = self._rows[record_id]
-            return matches(row.metadata, row.document)
+            return within_time(row.metadata, row.document)
 
         return test
 
     def _matching(self, where: Filter | None) -> list[str]:
-        return list(filter(self._test(where), self._rows))
+        return list(filter(self._test(None if where is None else predicate(where)), self._rows))
 
     def _vectors(self, ids: list[str]) -> VectorArray:
         if not ids:

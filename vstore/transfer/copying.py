@@ -9,6 +9,7 @@ from functools import partial
 
 from vstore.codec import info_to_json
 from vstore.errors import LimitExceeded, Mismatch, Unsupported, VStoreError
+from vstore.regular import shown
 from vstore.transfer.deadletters import DeadLetters, TooManyRefused
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.engine import Transfer
@@ -65,7 +66,7 @@ class Run:
             source.identity or source.backend,
             target.identity or target.backend,
             source.info.name,
-            ledger=str(ledger.path or ""),
+            ledger=shown(ledger.path or ""),
         )
         self._losses: list[Loss] = []
 
@@ -154,8 +155,7 @@ class Run:
         nested = list(survey_losses(survey, target.capabilities))
         refuse_losses(nested, options.allow)
         self._losses += nested
-        told = [asdict(loss) for loss in self._losses]
-        job = Job(source.identity, target.identity, info_to_json(source.info), options.binding(), told)
+        job = Job(source.identity, target.identity, info_to_json(source.info), options.binding())
         self._ledger.begin(job, chunks)
 
     def _there(self) -> CollectionInfo | None:

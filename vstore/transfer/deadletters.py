@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from vstore.durable import reading, replacing
 from vstore.errors import BackendError, InvalidInput, VStoreError
+from vstore.regular import shown
 from vstore.transfer.ledger import Ledger, Refusal
 from vstore.types import Record
 
 __all__ = ["DeadLetters", "TooManyRefused"]
 
 _KEYS: Final = ("id", "reason", "record")
+_LINE: Final = 256 << 20
 
 
 class TooManyRefused(Exception):
@@ -67,25 +70,22 @@ class DeadLetters:
                 f"the {len(refused):,} refused records cannot be written to {self._path}: {error.strerror}",
                 hint="The same command with another --dead-letters writes them there.",
             ) from error
-        return len(refused), str(self._path) if refused else ""
+        return len(refused), shown(self._path) if refused else ""
 
 
 def _replace(path: Path, refused: Sequence[Refusal]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    passing = path.with_name(f".{path.name}.passing")
-    passing.touch(mode=0o600)
-    with passing.open("w", encoding="utf-8") as file:
+    with replacing(path, private=True) as file:
         for refusal in refused:
             values = (refusal.id, refusal.reason, json.loads(refusal.record))
-            file.write(json.dumps(dict(zip(_KEYS, values, strict=True)), ensure_ascii=False) + "\n")
-    passing.replace(path)
+            file.write(json.dumps(dict(zip(_KEYS, values, strict=True)), ensure_ascii=False).encode() + b"\n")
 
 
 def _ours(path: Path) -> bool:
     """Whether a file holds dead letters, or nothing."""
     try:
-        with path.open(encoding="utf-8") as file:
-            line = file.readline()
+        with reading(path) as file:
+            line = file.readline(_LINE)
         return not line or tuple(json.loads(line)) == _KEYS
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError, InvalidInput):
         return False

@@ -22,6 +22,7 @@ from vstore.codec import to_json
 from vstore.durable import prepare, transaction
 from vstore.errors import InvalidInput, Mismatch, Unavailable
 from vstore.forking import keep_in_children
+from vstore.regular import refuse_url
 from vstore.transfer.digest import Digest
 from vstore.transfer.plan import Chunk
 from vstore.types import Record
@@ -108,6 +109,7 @@ class Ledger:
             Unavailable: Another run holds it, or it cannot be read and written.
             Mismatch: It was written by a version of vstore with another format.
         """
+        refuse_url("state", path)
         self.path = path
         self._lock = Lock()
         keep_in_children(self)  # one that is closed there would undo what is being written here
@@ -182,7 +184,6 @@ class Ledger:
                 "target": job.target,
                 "info": job.info,
                 "options": job.options,
-                "losses": job.losses,
                 "state": State.PLANNED,
             }.items():
                 self._db.execute("insert into job values (?, ?)", (key, json.dumps(value)))

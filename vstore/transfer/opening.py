@@ -17,6 +17,7 @@ from vstore.keys import check_name
 from vstore.mapping import Mapping
 from vstore.protocol import EmbeddedFactory
 from vstore.registry import factory_for_scheme
+from vstore.regular import shown
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.files import FilePlace, names_files
@@ -196,7 +197,7 @@ def store_identity(url: StoreURL) -> str:
     factory = factory_for_scheme(url.scheme)
     if url.path is not None:
         # what ends with the process is never met again
-        place = str(Path(url.path).expanduser().resolve()) if url.path not in ("", ":memory:") else url.path
+        place = shown(Path(url.path).expanduser().resolve()) if url.path not in ("", ":memory:") else url.path
     else:
         place = f"//{url.host}" + (f":{url.port}" if url.port else "") + f"/{url.database}"
     options = "&".join(

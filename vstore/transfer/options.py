@@ -11,6 +11,7 @@ from typing import Any
 from vstore.errors import AlreadyExists, InvalidInput, Unsupported, VStoreError
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Filter
+from vstore.regular import refuse_url
 from vstore.transfer.endpoint import Target
 from vstore.transfer.loss import Kind, parse_allowed
 from vstore.transfer.pace import Pace
@@ -93,6 +94,8 @@ class Options:
         dead_letters: Path | None,
     ) -> Options:
         """The options; raises ``InvalidInput`` on those that cannot be."""
+        refuse_url("state", state)
+        refuse_url("dead_letters", dead_letters)
         if mode not in (None, *[m.value for m in Mode]):
             raise InvalidInput(f"mode must be 'merge', 'replace' or None, not {mode!r}")
         if engine not in [e.value for e in Engine]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, TypeAlias
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -27,24 +31,60 @@ the same record must give the same answer."""
 Rewrite: TypeAlias = Callable[[Records], Records]
 
 
+_MAP_HINT: Final = "Write module:function, or ./file.py:function."
+
+
 def load_map(name: str) -> RecordMap:
-    """The function that ``module:function`` names; the working directory is looked in as well.
+    """The function that ``module:function`` or ``file.py:function`` names.
+
+    A file of the module's name in the working directory is taken before anything that is installed. It is loaded by
+    its path, and what it imports is looked for in its own directory last: a ``psycopg.py`` that lies there does not
+    take the client's place.
 
     Raises:
-        InvalidInput: There is none.
+        InvalidInput: There is none, or it cannot be loaded.
     """
-    module, colon, attribute = name.partition(":")
+    module, colon, attribute = name.rpartition(":")
+    if "://" in name:
+        raise InvalidInput("--map takes the name of a function, not a URL", hint=_MAP_HINT)
     if not colon or not module or not attribute:
-        raise InvalidInput(f"{name!r} does not name a function", hint="Write module:function.")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+        raise InvalidInput(f"{name!r} does not name a function", hint=_MAP_HINT)
+    file = Path(module if module.endswith(".py") or "/" in module else f"{module}.py").absolute()
     try:
-        function: RecordMap = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InvalidInput(f"{name!r} cannot be imported: {error}") from error
+        with _looked_in_last(file.parent if file.is_file() else Path.cwd()):
+            loaded = _of_file(file) if file.is_file() else importlib.import_module(module)
+        function: RecordMap = getattr(loaded, attribute)
+    except Exception as error:
+        raise InvalidInput(
+            f"{name!r} cannot be loaded: {type(error).__name__}: {error!s:.200}", hint=_MAP_HINT
+        ) from error
     if not callable(function):
         raise InvalidInput(f"{name!r} is not a function, but a {type(function).__name__}")
     return function
+
+
+@contextmanager
+def _looked_in_last(folder: Path) -> Iterator[None]:
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _of_file(file: Path) -> ModuleType:
+    """The module of a file, under a name that no other has."""
+    name = f"vstore_map_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no file of Python")
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[name] = made  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(made)
+    finally:
+        del sys.modules[name]  # what no module holds Ray sends to its workers whole, who could not import it
+    return made
 
 
 def fingerprint(function: RecordMap) -> str:

@@ -13,12 +13,11 @@ from chromadb.api.types import Space
 from vstore.capabilities import Capabilities
 from vstore.codec import info_from_json, info_to_json
 from vstore.errors import Mismatch, VStoreError
-from vstore.keys import check_plain
 from vstore.types import HNSW, CollectionInfo, Index, Metric
 from vstore_chroma._async._run import Closer, Lock
 from vstore_chroma._async.collection import AsyncChromaCollection
 from vstore_chroma._async.foreign import AsyncChromaForeign, names
-from vstore_chroma.codec import INFO
+from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded, translate
 
 __all__ = ["AsyncChromaAdapter"]
@@ -80,7 +79,7 @@ class AsyncChromaAdapter:
         return self._bind(native)
 
     async def open(self, name: str) -> AsyncChromaCollection:
-        check_plain(name)
+        check_name(name)
         with guarded():
             return self._bind(await self._client.get_collection(name, embedding_function=None))
 

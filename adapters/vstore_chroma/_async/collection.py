@@ -15,7 +15,7 @@ from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Searc
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
-from vstore_chroma.compile import compile_filter
+from vstore_chroma.compile import question
 from vstore_chroma.errors import guarded
 from vstore_chroma.requests import Columns, requests, spread
 
@@ -97,20 +97,20 @@ class AsyncChromaCollection:
         exact: bool,
         search: Search | None,
     ) -> list[Hits]:
-        condition = None if where is None else compile_filter(where)
+        asked = question(where)
         if exact:
-            return await self._read.nearest(vectors, k, await self._read.ids(condition), include)
-        return await self._read.approximate(vectors, k, condition, include)
+            return await self._read.nearest(vectors, k, await self._read.ids(asked), include)
+        return await self._read.approximate(vectors, k, asked, include)
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
-        condition = None if where is None else compile_filter(where)
-        ids = sorted(i for i in await self._read.ids(condition) if after is None or i > after)
+        asked = question(where)
+        ids = sorted(i for i in await self._read.ids(asked) if after is None or i > after)
         for start in range(0, len(ids), batch_size):
             wanted = ids[start : start + batch_size]
-            page = (await self._read.by_ids(wanted, include, condition)).ordered(wanted)
+            page = (await self._read.matching(wanted, include, asked)).ordered(wanted)
             if page.ids:
                 yield page, wanted[-1]
 
@@ -119,16 +119,16 @@ class AsyncChromaCollection:
             await self._delete(list(ids))
 
     async def delete_where(self, where: Filter) -> None:
-        condition = compile_filter(where)
+        asked = question(where)
         async with self._lock:
-            await self._delete(await self._read.ids(condition))
+            await self._delete(await self._read.ids(asked))
 
     async def clear(self) -> None:
         async with self._lock:
-            await self._delete(await self._read.ids(None))
+            await self._delete(await self._read.ids())
 
     async def count(self, where: Filter | None) -> int:
-        return await self._read.count(None if where is None else compile_filter(where))
+        return await self._read.count(question(where))
 
     async def rename(self, name: str) -> None:
         async with self._lock:

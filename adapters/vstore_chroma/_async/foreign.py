@@ -11,10 +11,9 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.errors import Mismatch
 from vstore.foreign import Key, Rows
-from vstore.keys import check_plain
 from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, Metric, VectorArray
-from vstore_chroma.codec import INFO
+from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
 from vstore_chroma.precision import blind
@@ -59,7 +58,7 @@ class AsyncChromaForeign:
         return AsyncChromaForeignCollection(native, full, info)
 
     async def _native(self, name: str) -> AsyncCollection:
-        check_plain(name)
+        check_name(name)
         with guarded():
             native = await self._client.get_collection(name, embedding_function=None)
         if INFO in (native.metadata or {}):

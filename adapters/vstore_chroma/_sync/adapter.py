@@ -14,12 +14,11 @@ from chromadb.api.types import Space
 from vstore.capabilities import Capabilities
 from vstore.codec import info_from_json, info_to_json
 from vstore.errors import Mismatch, VStoreError
-from vstore.keys import check_plain
 from vstore.types import HNSW, CollectionInfo, Index, Metric
 from vstore_chroma._sync._run import Closer, Lock
 from vstore_chroma._sync.collection import ChromaCollection
 from vstore_chroma._sync.foreign import ChromaForeign, names
-from vstore_chroma.codec import INFO
+from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded, translate
 
 __all__ = ["ChromaAdapter"]
@@ -81,7 +80,7 @@ class ChromaAdapter:
         return self._bind(native)
 
     def open(self, name: str) -> ChromaCollection:
-        check_plain(name)
+        check_name(name)
         with guarded():
             return self._bind(self._client.get_collection(name, embedding_function=None))
 

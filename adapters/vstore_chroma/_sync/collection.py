@@ -16,7 +16,7 @@ from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Searc
 from vstore_chroma._sync._run import Lock
 from vstore_chroma._sync.reading import Reader
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
-from vstore_chroma.compile import compile_filter
+from vstore_chroma.compile import question
 from vstore_chroma.errors import guarded
 from vstore_chroma.requests import Columns, requests, spread
 
@@ -98,20 +98,20 @@ class ChromaCollection:
         exact: bool,
         search: Search | None,
     ) -> list[Hits]:
-        condition = None if where is None else compile_filter(where)
+        asked = question(where)
         if exact:
-            return self._read.nearest(vectors, k, self._read.ids(condition), include)
-        return self._read.approximate(vectors, k, condition, include)
+            return self._read.nearest(vectors, k, self._read.ids(asked), include)
+        return self._read.approximate(vectors, k, asked, include)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
-        condition = None if where is None else compile_filter(where)
-        ids = sorted(i for i in self._read.ids(condition) if after is None or i > after)
+        asked = question(where)
+        ids = sorted(i for i in self._read.ids(asked) if after is None or i > after)
         for start in range(0, len(ids), batch_size):
             wanted = ids[start : start + batch_size]
-            page = (self._read.by_ids(wanted, include, condition)).ordered(wanted)
+            page = (self._read.matching(wanted, include, asked)).ordered(wanted)
             if page.ids:
                 yield page, wanted[-1]
 
@@ -120,16 +120,16 @@ class ChromaCollection:
             self._delete(list(ids))
 
     def delete_where(self, where: Filter) -> None:
-        condition = compile_filter(where)
+        asked = question(where)
         with self._lock:
-            self._delete(self._read.ids(condition))
+            self._delete(self._read.ids(asked))
 
     def clear(self) -> None:
         with self._lock:
-            self._delete(self._read.ids(None))
+            self._delete(self._read.ids())
 
     def count(self, where: Filter | None) -> int:
-        return self._read.count(None if where is None else compile_filter(where))
+        return self._read.count(question(where))
 
     def rename(self, name: str) -> None:
         with self._lock:

@@ -12,10 +12,9 @@ from chromadb.api.models.Collection import Collection
 
 from vstore.errors import Mismatch
 from vstore.foreign import Key, Rows
-from vstore.keys import check_plain
 from vstore.mapping import Mapping
 from vstore.types import CollectionInfo, Include, Metric, VectorArray
-from vstore_chroma.codec import INFO
+from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
 from vstore_chroma.precision import blind
@@ -60,7 +59,7 @@ class ChromaForeign:
         return ChromaForeignCollection(native, full, info)
 
     def _native(self, name: str) -> Collection:
-        check_plain(name)
+        check_name(name)
         with guarded():
             native = self._client.get_collection(name, embedding_function=None)
         if INFO in (native.metadata or {}):

@@ -15,7 +15,7 @@ from vstore.scores import Best, distances, ranked
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, VectorArray
 from vstore_chroma._sync._run import sleep
 from vstore_chroma.codec import included, to_records
-from vstore_chroma.compile import MAX_VARIABLES, Where, variables
+from vstore_chroma.compile import EVERYTHING, MAX_VARIABLES, Question, Where, variables
 from vstore_chroma.errors import guarded, passing
 from vstore_chroma.precision import always_rough, blind, brought, rough
 
@@ -52,17 +52,30 @@ class Reader:
         with guarded():
             return call(**arguments)
 
-    def ids(self, where: Where | None) -> list[str]:
+    def ids(self, asked: Question = EVERYTHING) -> list[str]:
         """The ids of the records that match."""
-        found = self._call(self._native.get, where=where, include=[])
-        return list(found["ids"])
+        found = self._call(self._native.get, where=asked.where, include=[])
+        ids: list[str] = list(found["ids"])
+        if asked.sieve is None:
+            return ids
+        matches: list[str] = []
+        for start in range(0, len(ids), self._rows):
+            matches += (self.matching(ids[start : start + self._rows], Include(), asked)).ids
+        return matches
 
-    def count(self, where: Where | None) -> int:
+    def matching(self, ids: Sequence[str], include: Include, asked: Question) -> Records:
+        """The records with these ids that match, in Chroma's order."""
+        if asked.sieve is None:
+            return self.by_ids(ids, include, asked.where)
+        records = self.by_ids(ids, asked.sieve.read(include), asked.where)
+        return run_blocking(asked.sieve.keep, records, include)
+
+    def count(self, asked: Question) -> int:
         """How many records match."""
-        if where is None:
+        if asked == EVERYTHING:
             number: int = self._call(self._native.count)
             return number
-        return len(self.ids(where))
+        return len(self.ids(asked))
 
     def present(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that exist."""
@@ -102,32 +115,34 @@ class Reader:
         records = self.by_ids(wanted, include) if included(include) else Records(wanted)
         return best.hits(records)
 
-    def approximate(self, queries: VectorArray, k: int, where: Where | None, include: Include) -> list[Hits]:
+    def approximate(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits]:
         """The k nearest as the index finds them, never fewer than match."""
+        if asked.sieve is not None:
+            return self.nearest(queries, k, self.ids(asked), include)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         hits: list[Hits] = []
         for start in range(0, len(queries), rows):
-            hits += self._search(queries[start : start + rows], k, where, include)
+            hits += self._search(queries[start : start + rows], k, asked, include)
         return hits
 
-    def _search(self, queries: VectorArray, k: int, where: Where | None, include: Include) -> list[Hits]:
+    def _search(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits]:
         again = always_rough(self._metric, self._dimension)
         fetched = Include(include.vectors or again, include.documents, include.metadatas)
         found = self._call(
             self._native.query,
             query_embeddings=queries,
             n_results=k,
-            where=where,
+            where=asked.where,
             include=[*included(fetched), "distances"],
         )
         hits = [self._refined(query, k, found, row, fetched, include) for row, query in enumerate(queries)]
         if short := [row for row, one in enumerate(hits) if one is None or len(one) < k]:
             # the index lost some: of few matches, of records it cannot reach, or of a k near the count
-            matches = self.ids(where) if where is not None else None
-            total = len(matches) if matches is not None else self.count(None)
+            matches = None if asked == EVERYTHING else self.ids(asked)
+            total = len(matches) if matches is not None else self.count(asked)
             short = [row for row in short if (one := hits[row]) is None or len(one) < min(k, total)]
             if short:
-                ids = matches if matches is not None else self.ids(None)
+                ids = matches if matches is not None else self.ids()
                 for row, one in zip(short, self.nearest(queries[short], k, ids, include), strict=True):
                     hits[row] = one
         return [one for one in hits if one is not None]

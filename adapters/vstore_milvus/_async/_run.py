@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-__all__ = ["Closer", "Condition", "Guard", "Lock", "bounded", "compute", "nothing", "sleep"]
+__all__ = ["Closer", "Condition", "Guard", "Lock", "bounded", "calling", "compute", "nothing", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +25,9 @@ class nothing:  # noqa: N801  # as contextlib names its own nullcontext
 
     async def __aexit__(self, *error: object) -> None:
         pass
+
+
+calling = nothing  # gRPC's own thread is inside it as long as there is an async client
 
 
 async def bounded(call: Awaitable[T], seconds: float) -> T:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from vstore.errors import LimitExceeded, Mismatch, NotFound
+from vstore.errors import LimitExceeded, Mismatch, NotFound, VStoreError
 from vstore.foreign import Key, Rows
 from vstore.keys import check_plain
 from vstore.mapping import Mapping
@@ -15,7 +15,8 @@ from vstore_milvus._async._run import compute
 from vstore_milvus._async.reading import ANSWER_BYTES
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
-from vstore_milvus.foreign import Schema, known_by, token
+from vstore_milvus.errors import answered
+from vstore_milvus.foreign import Schema, identity, known_by, token
 from vstore_milvus.schema import searching, token_of
 
 __all__ = ["AsyncMilvusForeign"]
@@ -47,8 +48,11 @@ class AsyncMilvusForeign:
 
     async def open(self, name: str, mapping: Mapping) -> AsyncMilvusForeignCollection:
         described, schema = await self._schema(name)
-        partitions = await self._session.call(self._client.list_partitions, name)
-        aliases = (await self._session.call(self._client.list_aliases, name)).get("aliases") or []
+        partitions, aliases = [], described.get("aliases") or []
+        if described.get("num_partitions", 2) > 1:  # a user who may read may not list them
+            partitions = await self._session.call(self._client.list_partitions, name)
+        if self._session.lite:  # whose description never names them
+            aliases = (await self._session.call(self._client.list_aliases, name)).get("aliases") or []
         schema = known_by(schema, described, partitions, aliases)
         full, info = schema.complete(mapping)
         # what is not loaded cannot be read; loading what is loaded costs a millisecond
@@ -152,15 +156,13 @@ class AsyncMilvusForeignCollection:
                 yield await self._rows(part, include), token(last)
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
-        found = await self._session.call(
+        found = await self._asked(
             self._client.search,
-            self._info.name,
             data=[vector],
             anns_field=self._mapping.vector,
             limit=k,
             output_fields=self._schema.output(self._mapping, include),
             search_params=searching(self._info, None, k),
-            **_STRONG,
         )
         return await self._rows([hit["entity"] for hit in found[0]], include)
 
@@ -172,7 +174,23 @@ class AsyncMilvusForeignCollection:
         return await compute(self._schema.to_rows, found, self._mapping, vectors=include.vectors)
 
     async def _query(self, condition: str, fields: list[str], **more: Any) -> list[dict[str, Any]]:
-        found = await self._session.call(
-            self._client.query, self._info.name, filter=condition, output_fields=fields, **_STRONG, **more
-        )
+        found = await self._asked(self._client.query, filter=condition, output_fields=fields, **more)
         return list(found)
+
+    async def _asked(self, method: Callable[..., Awaitable[Any]], **kwargs: Any) -> Any:
+        """An answer of this collection, and of no later one of its name: it is looked at once more behind it."""
+        try:
+            found = await self._session.call(method, self._info.name, **_STRONG, **kwargs)
+        except VStoreError as error:
+            if answered(error):
+                await self._verify()
+            raise
+        await self._verify()
+        return found
+
+    async def _verify(self) -> None:
+        if (
+            identity(await self._session.call(self._client.describe_collection, self._info.name))
+            != self._schema.identity
+        ):
+            raise NotFound("the collection was deleted, and another one has its name", hint="Open it anew.")

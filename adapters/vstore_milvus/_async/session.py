@@ -9,7 +9,7 @@ from pymilvus import AsyncMilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
-from vstore_milvus._async._run import Guard, bounded
+from vstore_milvus._async._run import Guard, bounded, calling
 from vstore_milvus._async.turns import AsyncTurns
 from vstore_milvus.errors import guarded
 
@@ -56,7 +56,7 @@ class AsyncSession:
             raise
 
     async def _guarded(self, method: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
-        async with self._guard:
+        async with self._guard, calling():
             return await bounded(method(*args, **kwargs), self._seconds)
 
     def level(self, token: str) -> tuple[str, int]:

@@ -8,7 +8,9 @@ from threading import Condition, Lock
 from time import sleep
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-__all__ = ["Closer", "Condition", "Guard", "Lock", "bounded", "compute", "sleep"]
+from vstore_milvus.forking import calling
+
+__all__ = ["Closer", "Condition", "Guard", "Lock", "bounded", "calling", "compute", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

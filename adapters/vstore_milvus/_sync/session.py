@@ -10,7 +10,7 @@ from pymilvus import MilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
-from vstore_milvus._sync._run import Guard, bounded
+from vstore_milvus._sync._run import Guard, bounded, calling
 from vstore_milvus._sync.turns import Turns
 from vstore_milvus.errors import guarded
 
@@ -57,7 +57,7 @@ class Session:
             raise
 
     def _guarded(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with self._guard:
+        with self._guard, calling():
             return bounded(method(*args, **kwargs), self._seconds)
 
     def level(self, token: str) -> tuple[str, int]:

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, ParamSpec, TypeVar
 
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.waiting import bounded
 
-__all__ = ["AsyncBoundedConnection", "Lock", "compute", "finishing", "patient", "run_blocking", "sleep"]
+__all__ = ["AsyncBoundedConnection", "AsyncPool", "Lock", "compute", "finishing", "patient", "run_blocking", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,6 +58,32 @@ class AsyncBoundedConnection(AsyncConnection[tuple[Any, ...]]):
         except ServerSilent:
             self.pgconn.finish()  # here, before an enclosing transaction tries to roll back and waits again
             raise
+
+
+class _UntilCancelled:
+    """The queue of a pool's worker, which no cancelled worker waits on again."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    async def get(self) -> Any:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+        return await self._queue.get()
+
+
+class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
+    """A pool whose workers end when they are cancelled.
+
+    A worker of psycopg-pool 3.3.3 takes a cancellation that reaches it while it connects for a failure to connect, and
+    waits for its next task: ``asyncio.run`` would wait for it for ever where the store was not closed.
+    """
+
+    @classmethod
+    async def worker(cls, q: Any) -> None:
+        """Does what the queue says."""
+        await super().worker(_UntilCancelled(q))  # type: ignore[arg-type]  # all that it asks for is get()
 
 
 @asynccontextmanager

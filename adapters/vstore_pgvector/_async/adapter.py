@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ from vstore_pgvector._async.collection import AsyncPGCollection
 from vstore_pgvector._async.foreign import AsyncPGForeign
 from vstore_pgvector._async.session import AsyncPoolSession, AsyncSession
 from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
+from vstore_pgvector.catalogue import EXISTS
 from vstore_pgvector.config import Config
-from vstore_pgvector.errors import translate
-from vstore_pgvector.statements import CATALOGUE, create_catalogue, create_table, quoted
+from vstore_pgvector.errors import no_extension, translate
+from vstore_pgvector.statements import CATALOGUE, Statements, bare, create_catalogue, create_table
 
 __all__ = ["AsyncPGAdapter", "borrow", "connect"]
 
@@ -78,7 +80,7 @@ class AsyncPGAdapter:
         self._metadata_index = config.metadata_index
         self._folder: Path | None = config.folder
         self._secrets = config.secrets
-        self._catalogue = quoted(config.schema, CATALOGUE)
+        self._catalogue = bare(config.schema, CATALOGUE)
         server = session.server
         self._capabilities = capabilities(
             mode="server" if config.folder is None else "embedded",
@@ -172,7 +174,7 @@ class AsyncPGAdapter:
                 rows = await self._session.fetch(connection, statement, (name,))
             if not rows:
                 raise _no_collection()
-            await self._session.execute(connection, f"drop table {quoted(self._schema, _table(rows[0][0]))}")
+            await self._session.execute(connection, f"drop table {bare(self._schema, _table(rows[0][0]))}")
 
         await self._session.write(work)
 
@@ -203,23 +205,27 @@ class AsyncPGAdapter:
     async def _bind(self, number: int, info: CollectionInfo) -> AsyncPGCollection:
         if self._session.server.vector_oid is None:
             await self._session.probe()  # the extension was created after this store had connected
-        return AsyncPGCollection(self._session, self, number, quoted(self._schema, _table(number)), info)
+        return AsyncPGCollection(
+            self._session, self, number, Statements(self._schema, _table(number), info.metric), info
+        )
 
     async def _exists(self, connection: AsyncConnection[Any], table: str) -> bool:
-        rows = await self._session.fetch(
-            connection, "select to_regclass(%s) is not null", (quoted(self._schema, table),)
-        )
-        return bool(rows[0][0])
+        return bool((await self._session.fetch(connection, EXISTS, (self._schema, table)))[0][0])
 
     async def _prepare(self, connection: AsyncConnection[Any]) -> None:
         """Creates extension, schema and catalogue where they are missing; what is there needs no permission."""
         if self._session.server.vector_oid is None:
-            await self._session.execute(connection, "create extension if not exists vector")
+            try:
+                await self._session.execute(connection, "create extension if not exists vector")
+            except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
+                raise no_extension(error) from error
         if not await self._exists(connection, CATALOGUE):
-            rows = await self._session.fetch(connection, "select to_regnamespace(%s) is null", (quoted(self._schema),))
-            if rows[0][0]:
-                await self._session.execute(connection, f"create schema {quoted(self._schema)}")
-            await self._session.execute(connection, create_catalogue(self._schema))
+            there = "select exists(select from pg_catalog.pg_namespace where nspname = %s::text)"
+            if not (await self._session.fetch(connection, there, (self._schema,)))[0][0]:
+                await self._session.execute(connection, f"create schema {bare(self._schema)}")
+            # A handle of a schema that was dropped must not meet the collections of one that is made anew.
+            first = 1 + secrets.randbelow(2**31)
+            await self._session.execute(connection, create_catalogue(self._schema, first))
 
 
 def _table(number: int) -> str:

@@ -28,7 +28,7 @@ from vstore_pgvector.codec import (
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
 from vstore_pgvector.server import DEFAULT_SEARCH
-from vstore_pgvector.statements import INDEXES, Statements, create_index
+from vstore_pgvector.statements import INDEXES, Statements, create_index, doubled
 
 if TYPE_CHECKING:
     from vstore_pgvector._async.adapter import AsyncPGAdapter
@@ -48,13 +48,13 @@ class AsyncPGCollection:
     """Implements ``AsyncCollectionAdapter``."""
 
     def __init__(
-        self, session: AsyncSession, adapter: AsyncPGAdapter, number: int, table: str, info: CollectionInfo
+        self, session: AsyncSession, adapter: AsyncPGAdapter, number: int, sql: Statements, info: CollectionInfo
     ) -> None:
         self._session = session
         self._adapter = adapter
         self._number = number
         self._info = info
-        self._sql = Statements(table, info.metric)
+        self._sql = sql
         self._nearest = AsyncNearest(session, self._sql, info)
         self._rows = batch_rows(info)
 
@@ -65,7 +65,7 @@ class AsyncPGCollection:
     @property
     def native(self) -> str:
         """The quoted name of the table."""
-        return self._sql.table
+        return self._sql.name
 
     async def add(self, records: Records) -> None:
         try:
@@ -177,8 +177,8 @@ class AsyncPGCollection:
 
     async def defer_index(self) -> None:
         async def work(connection: AsyncConnection[Any]) -> None:
-            for (name,) in await self._session.fetch(connection, INDEXES, (self._sql.table,)):
-                await self._session.execute(connection, f"drop index {name}")
+            for (name,) in await self._session.fetch(connection, INDEXES, (self._sql.name,)):
+                await self._session.execute(connection, f"drop index {doubled(name)}")
 
         await self._session.write(work)
         self._rows = BATCH_ROWS  # no graph makes a statement long now
@@ -191,7 +191,7 @@ class AsyncPGCollection:
         async def work(connection: AsyncConnection[Any]) -> None:
             # whoever builds it at the same moment waits here, and then finds it
             await self._session.execute(connection, f"lock table {self._sql.table} in share row exclusive mode")
-            if not await self._session.fetch(connection, INDEXES, (self._sql.table,)):
+            if not await self._session.fetch(connection, INDEXES, (self._sql.name,)):
                 async with self._session.unhurried(connection):
                     await self._session.execute(connection, statement)
 

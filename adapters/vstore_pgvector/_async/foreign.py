@@ -18,6 +18,7 @@ from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.catalogue import (
     COLUMNS,
+    EXISTS,
     HEIRS,
     INDEXES,
     KEYS,
@@ -26,11 +27,12 @@ from vstore_pgvector.catalogue import (
     NAMES,
     SEARCH_PATH,
     Column,
+    bare,
 )
 from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
-from vstore_pgvector.statements import CATALOGUE, quoted
+from vstore_pgvector.statements import CATALOGUE
 
 __all__ = ["AsyncPGForeign"]
 
@@ -55,7 +57,7 @@ class AsyncPGForeign:
         found: set[str] = set()
         for schema in await self._schemas():
             found |= {row[0] for row in await self._fetch(NAMES, (schema,))}
-            found |= {name for _, name in await self._rows_of(schema, LANGCHAIN_COLLECTIONS, "uuid::text, name")}
+            found |= {name for _, name, _ in await self._langchain(schema)}
         own = {f"collection_{number}" for number, _ in await self._own()}
         return sorted(found - own)
 
@@ -64,7 +66,8 @@ class AsyncPGForeign:
         schemas = await self._schemas()
         if layout in (None, "langchain"):
             for schema in schemas:
-                if (number := await self._langchain(schema, name)) is not None:
+                number = next((number for number, own, _ in await self._langchain(schema) if own == name), None)
+                if number is not None:
                     return await self._proposed(name, layout, (schema, LANGCHAIN_RECORDS), number)
         tables = [name, f"data_{name.lower()}"] if layout in (None, "llamaindex") else [name]  # LlamaIndex's prefix
         for table in tables:
@@ -108,16 +111,15 @@ class AsyncPGForeign:
         """Whether each row of a collection of langchain_community's has an id of its own in ``custom_id``."""
         if "custom_id" not in {column.name for column in columns}:
             return False
-        table = quoted(*place).replace("%", "%%")
-        statement = f"select count(*) = count(distinct custom_id) from {table} where collection_id::text = %s"
+        statement = f"select count(*) = count(distinct custom_id) from {bare(*place)} where collection_id::text = %s"
         return bool((await self._fetch(statement, (collection,)))[0][0])
 
     async def _metadata(self, place: tuple[str, str], mapping: Mapping) -> dict[str, Any]:
         """The collection's own metadata, which LangChain keeps in another table."""
         if place[1] != LANGCHAIN_RECORDS or set(mapping.only) != {"collection_id"}:
             return {}
-        kept = await self._rows_of(place[0], LANGCHAIN_COLLECTIONS, "uuid::text, cmetadata::text")
-        text = dict(kept).get(mapping.only["collection_id"])
+        kept = {number: text for number, _, text in await self._langchain(place[0])}
+        text = kept.get(mapping.only["collection_id"])
         found = None if text is None else json.loads(text)
         return found if isinstance(found, dict) else {}
 
@@ -134,17 +136,18 @@ class AsyncPGForeign:
         if any(name == own for _, own in await self._own()):
             raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
 
-    async def _langchain(self, schema: str, name: str) -> str | None:
-        """The number of a collection in the table that langchain_postgres shares among all of them."""
-        found = await self._rows_of(schema, LANGCHAIN_COLLECTIONS, "uuid::text, name")
-        return next((number for number, own in found if own == name), None)
+    async def _langchain(self, schema: str) -> list[tuple[Any, ...]]:
+        """Number, name and metadata of the collections that share LangChain's one table, where it may be read."""
+        columns = await self._columns((schema, LANGCHAIN_COLLECTIONS))
+        if not {"uuid", "name", "cmetadata"} <= {column.name for column in columns if column.readable}:
+            return []
+        return await self._rows_of(schema, LANGCHAIN_COLLECTIONS, "uuid::text, name, cmetadata::text")
 
     async def _rows_of(self, schema: str, table: str, columns: str) -> list[tuple[Any, ...]]:
         """All rows of a table that may not be there."""
-        name = quoted(schema, table)
-        if not (await self._fetch("select to_regclass(%s) is not null", (name,)))[0][0]:
+        if not (await self._fetch(EXISTS, (schema, table)))[0][0]:
             return []
-        return await self._fetch(f"select {columns} from {name.replace('%', '%%')}", ())
+        return await self._fetch(f"select {columns} from {bare(schema, table)}", ())
 
     async def _fetch(self, statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         return await self._session.read(lambda connection: self._session.fetch(connection, statement, params))
@@ -169,7 +172,7 @@ class AsyncPGForeignCollection:
     @property
     def native(self) -> str:
         """The quoted name of the table."""
-        return self._table.table
+        return self._table.native
 
     async def count(self) -> int:
         return int((await self._rows(*self._table.count()))[0][0])

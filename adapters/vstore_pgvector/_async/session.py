@@ -10,12 +10,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from threading import Lock as ThreadLock
 from time import monotonic
 from typing import Any, Final, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
-from vstore_pgvector._async._run import AsyncBoundedConnection, finishing, sleep
+from vstore._async._run import current_loop, is_over
+from vstore.forking import abandon
+from vstore_pgvector._async._run import AsyncBoundedConnection, AsyncPool, finishing, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.logs import POOL_NAME, keep_quiet
 from vstore_pgvector.server import (
@@ -157,9 +160,11 @@ class AsyncPoolSession(AsyncSession):
         self._conninfo = conninfo
         self._size = size
         self._prepare = prepare
+        self._loop = current_loop()
+        self._made: WeakSet[AsyncBoundedConnection] = WeakSet()
         self._busy = 0
         self._busy_lock = ThreadLock()
-        self._pool: AsyncConnectionPool[AsyncBoundedConnection] = AsyncConnectionPool(
+        self._pool = AsyncPool(
             connection_class=AsyncBoundedConnection,
             kwargs={**conninfo, "autocommit": True},
             min_size=1,
@@ -171,7 +176,7 @@ class AsyncPoolSession(AsyncSession):
         )
 
     @property
-    def native(self) -> AsyncConnectionPool[AsyncBoundedConnection]:
+    def native(self) -> AsyncPool:
         return self._pool
 
     async def open(self) -> None:
@@ -188,7 +193,14 @@ class AsyncPoolSession(AsyncSession):
         await self._pool.open()
 
     async def close(self) -> None:
-        await self._pool.close()
+        if not is_over(self._loop):
+            await self._pool.close()
+            return
+        # The pool's tasks ended with their loop, or never will, and would call it when they are finalised: its
+        # connections are all there is to close.
+        for connection in list(self._made):
+            connection.pgconn.finish()
+        abandon(self._pool)
 
     def cursor(self, connection: AsyncConnection[Any]) -> AsyncCursor[tuple[Any, ...]]:
         return AsyncCursor(connection)
@@ -282,9 +294,11 @@ class AsyncPoolSession(AsyncSession):
     async def _connect_plain(self) -> AsyncBoundedConnection:
         connection = await AsyncBoundedConnection.connect(**self._conninfo, autocommit=True)  # type: ignore[arg-type]  # libpq's parameters by name
         connection.patience = self._timeout + GRACE
+        self._made.add(connection)
         return connection
 
     async def _configure(self, connection: AsyncBoundedConnection) -> None:
+        self._made.add(connection)
         connection.patience = self._timeout + GRACE
         register(connection)
         # Before anything is set, which would reach other programs: a pooler invents the number that it gives a client.

@@ -9,11 +9,12 @@ from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
 from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.waiting import bounded
 
-__all__ = ["BoundedConnection", "Lock", "compute", "finishing", "patient", "run_blocking", "sleep"]
+__all__ = ["BoundedConnection", "Lock", "Pool", "compute", "finishing", "patient", "run_blocking", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,6 +57,10 @@ class BoundedConnection(Connection[tuple[Any, ...]]):
         except ServerSilent:
             self.pgconn.finish()  # here, before an enclosing transaction tries to roll back and waits again
             raise
+
+
+class Pool(ConnectionPool[BoundedConnection]):
+    """A pool of such connections."""
 
 
 @contextmanager

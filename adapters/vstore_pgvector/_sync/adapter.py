@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ from vstore_pgvector._sync.collection import PGCollection
 from vstore_pgvector._sync.foreign import PGForeign
 from vstore_pgvector._sync.session import PoolSession, Session
 from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
+from vstore_pgvector.catalogue import EXISTS
 from vstore_pgvector.config import Config
-from vstore_pgvector.errors import translate
-from vstore_pgvector.statements import CATALOGUE, create_catalogue, create_table, quoted
+from vstore_pgvector.errors import no_extension, translate
+from vstore_pgvector.statements import CATALOGUE, Statements, bare, create_catalogue, create_table
 
 __all__ = ["PGAdapter", "borrow", "connect"]
 
@@ -79,7 +81,7 @@ class PGAdapter:
         self._metadata_index = config.metadata_index
         self._folder: Path | None = config.folder
         self._secrets = config.secrets
-        self._catalogue = quoted(config.schema, CATALOGUE)
+        self._catalogue = bare(config.schema, CATALOGUE)
         server = session.server
         self._capabilities = capabilities(
             mode="server" if config.folder is None else "embedded",
@@ -173,7 +175,7 @@ class PGAdapter:
                 rows = self._session.fetch(connection, statement, (name,))
             if not rows:
                 raise _no_collection()
-            self._session.execute(connection, f"drop table {quoted(self._schema, _table(rows[0][0]))}")
+            self._session.execute(connection, f"drop table {bare(self._schema, _table(rows[0][0]))}")
 
         self._session.write(work)
 
@@ -204,21 +206,25 @@ class PGAdapter:
     def _bind(self, number: int, info: CollectionInfo) -> PGCollection:
         if self._session.server.vector_oid is None:
             self._session.probe()  # the extension was created after this store had connected
-        return PGCollection(self._session, self, number, quoted(self._schema, _table(number)), info)
+        return PGCollection(self._session, self, number, Statements(self._schema, _table(number), info.metric), info)
 
     def _exists(self, connection: Connection[Any], table: str) -> bool:
-        rows = self._session.fetch(connection, "select to_regclass(%s) is not null", (quoted(self._schema, table),))
-        return bool(rows[0][0])
+        return bool((self._session.fetch(connection, EXISTS, (self._schema, table)))[0][0])
 
     def _prepare(self, connection: Connection[Any]) -> None:
         """Creates extension, schema and catalogue where they are missing; what is there needs no permission."""
         if self._session.server.vector_oid is None:
-            self._session.execute(connection, "create extension if not exists vector")
+            try:
+                self._session.execute(connection, "create extension if not exists vector")
+            except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
+                raise no_extension(error) from error
         if not self._exists(connection, CATALOGUE):
-            rows = self._session.fetch(connection, "select to_regnamespace(%s) is null", (quoted(self._schema),))
-            if rows[0][0]:
-                self._session.execute(connection, f"create schema {quoted(self._schema)}")
-            self._session.execute(connection, create_catalogue(self._schema))
+            there = "select exists(select from pg_catalog.pg_namespace where nspname = %s::text)"
+            if not (self._session.fetch(connection, there, (self._schema,)))[0][0]:
+                self._session.execute(connection, f"create schema {bare(self._schema)}")
+            # A handle of a schema that was dropped must not meet the collections of one that is made anew.
+            first = 1 + secrets.randbelow(2**31)
+            self._session.execute(connection, create_catalogue(self._schema, first))
 
 
 def _table(number: int) -> str:

@@ -29,7 +29,7 @@ from vstore_pgvector.codec import (
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
 from vstore_pgvector.server import DEFAULT_SEARCH
-from vstore_pgvector.statements import INDEXES, Statements, create_index
+from vstore_pgvector.statements import INDEXES, Statements, create_index, doubled
 
 if TYPE_CHECKING:
     from vstore_pgvector._sync.adapter import PGAdapter
@@ -48,12 +48,14 @@ _COPY_ROWS: Final = 10_000  # of one statement, which must end within the timeou
 class PGCollection:
     """Implements ``CollectionAdapter``."""
 
-    def __init__(self, session: Session, adapter: PGAdapter, number: int, table: str, info: CollectionInfo) -> None:
+    def __init__(
+        self, session: Session, adapter: PGAdapter, number: int, sql: Statements, info: CollectionInfo
+    ) -> None:
         self._session = session
         self._adapter = adapter
         self._number = number
         self._info = info
-        self._sql = Statements(table, info.metric)
+        self._sql = sql
         self._nearest = Nearest(session, self._sql, info)
         self._rows = batch_rows(info)
 
@@ -64,7 +66,7 @@ class PGCollection:
     @property
     def native(self) -> str:
         """The quoted name of the table."""
-        return self._sql.table
+        return self._sql.name
 
     def add(self, records: Records) -> None:
         try:
@@ -176,8 +178,8 @@ class PGCollection:
 
     def defer_index(self) -> None:
         def work(connection: Connection[Any]) -> None:
-            for (name,) in self._session.fetch(connection, INDEXES, (self._sql.table,)):
-                self._session.execute(connection, f"drop index {name}")
+            for (name,) in self._session.fetch(connection, INDEXES, (self._sql.name,)):
+                self._session.execute(connection, f"drop index {doubled(name)}")
 
         self._session.write(work)
         self._rows = BATCH_ROWS  # no graph makes a statement long now
@@ -190,7 +192,7 @@ class PGCollection:
         def work(connection: Connection[Any]) -> None:
             # whoever builds it at the same moment waits here, and then finds it
             self._session.execute(connection, f"lock table {self._sql.table} in share row exclusive mode")
-            if not self._session.fetch(connection, INDEXES, (self._sql.table,)):
+            if not self._session.fetch(connection, INDEXES, (self._sql.name,)):
                 with self._session.unhurried(connection):
                     self._session.execute(connection, statement)
 

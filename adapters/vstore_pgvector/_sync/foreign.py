@@ -19,6 +19,7 @@ from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.catalogue import (
     COLUMNS,
+    EXISTS,
     HEIRS,
     INDEXES,
     KEYS,
@@ -27,11 +28,12 @@ from vstore_pgvector.catalogue import (
     NAMES,
     SEARCH_PATH,
     Column,
+    bare,
 )
 from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
-from vstore_pgvector.statements import CATALOGUE, quoted
+from vstore_pgvector.statements import CATALOGUE
 
 __all__ = ["PGForeign"]
 
@@ -56,7 +58,7 @@ class PGForeign:
         found: set[str] = set()
         for schema in self._schemas():
             found |= {row[0] for row in self._fetch(NAMES, (schema,))}
-            found |= {name for _, name in self._rows_of(schema, LANGCHAIN_COLLECTIONS, "uuid::text, name")}
+            found |= {name for _, name, _ in self._langchain(schema)}
         own = {f"collection_{number}" for number, _ in self._own()}
         return sorted(found - own)
 
@@ -65,7 +67,8 @@ class PGForeign:
         schemas = self._schemas()
         if layout in (None, "langchain"):
             for schema in schemas:
-                if (number := self._langchain(schema, name)) is not None:
+                number = next((number for number, own, _ in self._langchain(schema) if own == name), None)
+                if number is not None:
                     return self._proposed(name, layout, (schema, LANGCHAIN_RECORDS), number)
         tables = [name, f"data_{name.lower()}"] if layout in (None, "llamaindex") else [name]  # LlamaIndex's prefix
         for table in tables:
@@ -109,16 +112,15 @@ class PGForeign:
         """Whether each row of a collection of langchain_community's has an id of its own in ``custom_id``."""
         if "custom_id" not in {column.name for column in columns}:
             return False
-        table = quoted(*place).replace("%", "%%")
-        statement = f"select count(*) = count(distinct custom_id) from {table} where collection_id::text = %s"
+        statement = f"select count(*) = count(distinct custom_id) from {bare(*place)} where collection_id::text = %s"
         return bool((self._fetch(statement, (collection,)))[0][0])
 
     def _metadata(self, place: tuple[str, str], mapping: Mapping) -> dict[str, Any]:
         """The collection's own metadata, which LangChain keeps in another table."""
         if place[1] != LANGCHAIN_RECORDS or set(mapping.only) != {"collection_id"}:
             return {}
-        kept = self._rows_of(place[0], LANGCHAIN_COLLECTIONS, "uuid::text, cmetadata::text")
-        text = dict(kept).get(mapping.only["collection_id"])
+        kept = {number: text for number, _, text in self._langchain(place[0])}
+        text = kept.get(mapping.only["collection_id"])
         found = None if text is None else json.loads(text)
         return found if isinstance(found, dict) else {}
 
@@ -135,17 +137,18 @@ class PGForeign:
         if any(name == own for _, own in self._own()):
             raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
 
-    def _langchain(self, schema: str, name: str) -> str | None:
-        """The number of a collection in the table that langchain_postgres shares among all of them."""
-        found = self._rows_of(schema, LANGCHAIN_COLLECTIONS, "uuid::text, name")
-        return next((number for number, own in found if own == name), None)
+    def _langchain(self, schema: str) -> list[tuple[Any, ...]]:
+        """Number, name and metadata of the collections that share LangChain's one table, where it may be read."""
+        columns = self._columns((schema, LANGCHAIN_COLLECTIONS))
+        if not {"uuid", "name", "cmetadata"} <= {column.name for column in columns if column.readable}:
+            return []
+        return self._rows_of(schema, LANGCHAIN_COLLECTIONS, "uuid::text, name, cmetadata::text")
 
     def _rows_of(self, schema: str, table: str, columns: str) -> list[tuple[Any, ...]]:
         """All rows of a table that may not be there."""
-        name = quoted(schema, table)
-        if not (self._fetch("select to_regclass(%s) is not null", (name,)))[0][0]:
+        if not (self._fetch(EXISTS, (schema, table)))[0][0]:
             return []
-        return self._fetch(f"select {columns} from {name.replace('%', '%%')}", ())
+        return self._fetch(f"select {columns} from {bare(schema, table)}", ())
 
     def _fetch(self, statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         return self._session.read(lambda connection: self._session.fetch(connection, statement, params))
@@ -170,7 +173,7 @@ class PGForeignCollection:
     @property
     def native(self) -> str:
         """The quoted name of the table."""
-        return self._table.table
+        return self._table.native
 
     def count(self) -> int:
         return int((self._rows(*self._table.count()))[0][0])

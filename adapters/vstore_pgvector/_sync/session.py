@@ -11,12 +11,15 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import Lock as ThreadLock
 from time import monotonic
 from typing import Any, Final, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from psycopg import Connection, Cursor
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
-from vstore_pgvector._sync._run import BoundedConnection, finishing, sleep
+from vstore._sync._run import current_loop, is_over
+from vstore.forking import abandon
+from vstore_pgvector._sync._run import BoundedConnection, Pool, finishing, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.logs import POOL_NAME, keep_quiet
 from vstore_pgvector.server import (
@@ -158,9 +161,11 @@ class PoolSession(Session):
         self._conninfo = conninfo
         self._size = size
         self._prepare = prepare
+        self._loop = current_loop()
+        self._made: WeakSet[BoundedConnection] = WeakSet()
         self._busy = 0
         self._busy_lock = ThreadLock()
-        self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
+        self._pool = Pool(
             connection_class=BoundedConnection,
             kwargs={**conninfo, "autocommit": True},
             min_size=1,
@@ -172,7 +177,7 @@ class PoolSession(Session):
         )
 
     @property
-    def native(self) -> ConnectionPool[BoundedConnection]:
+    def native(self) -> Pool:
         return self._pool
 
     def open(self) -> None:
@@ -189,7 +194,14 @@ class PoolSession(Session):
         self._pool.open()
 
     def close(self) -> None:
-        self._pool.close()
+        if not is_over(self._loop):
+            self._pool.close()
+            return
+        # The pool's tasks ended with their loop, or never will, and would call it when they are finalised: its
+        # connections are all there is to close.
+        for connection in list(self._made):
+            connection.pgconn.finish()
+        abandon(self._pool)
 
     def cursor(self, connection: Connection[Any]) -> Cursor[tuple[Any, ...]]:
         return Cursor(connection)
@@ -283,9 +295,11 @@ class PoolSession(Session):
     def _connect_plain(self) -> BoundedConnection:
         connection = BoundedConnection.connect(**self._conninfo, autocommit=True)  # type: ignore[arg-type]  # libpq's parameters by name
         connection.patience = self._timeout + GRACE
+        self._made.add(connection)
         return connection
 
     def _configure(self, connection: BoundedConnection) -> None:
+        self._made.add(connection)
         connection.patience = self._timeout + GRACE
         register(connection)
         # Before anything is set, which would reach other programs: a pooler invents the number that it gives a client.

@@ -115,6 +115,33 @@ def test_a_path_that_cannot_be_a_directory_is_unavailable(tmp_path: Path) -> Non
         vstore.connect(f"chroma:{tmp_path}/file")
 
 
+@pytest.mark.parametrize("what", ["directory", "database"])
+def test_a_read_only_directory_is_refused_and_left_as_it_is(what: str, tmp_path: Path) -> None:
+    folder = tmp_path / "db"
+    with vstore.connect(f"chroma:{folder}") as store:
+        store.create_collection("docs", dimension=2).add(["a"], [[1, 2]])
+    sealed = folder if what == "directory" else folder / "chroma.sqlite3"
+    before = sorted((one.name, one.stat().st_mtime_ns) for one in folder.iterdir())
+    sealed.chmod(0o555)
+    code = """
+        import sys, vstore
+        try:
+            vstore.connect("chroma:" + sys.argv[1])
+        except vstore.Unavailable as error:
+            print(error.retryable, error)
+        """
+    # root is bound by no permission, but where it has given up that capability
+    may_not = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
+    command = [*may_not, sys.executable, "-c", textwrap.dedent(code), str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    finally:
+        sealed.chmod(0o755)
+    assert done.stdout.startswith("False")
+    assert "read-only" in done.stdout
+    assert sorted((one.name, one.stat().st_mtime_ns) for one in folder.iterdir()) == before
+
+
 def test_a_directory_that_the_application_has_open_differently_is_unavailable(tmp_path: Path) -> None:
     path = str(tmp_path / "db")
     application = chromadb.PersistentClient(path)

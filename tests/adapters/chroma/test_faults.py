@@ -6,9 +6,11 @@ import asyncio
 import http.client
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -17,7 +19,7 @@ import pytest
 
 import vstore
 from tests.servers import free_port
-from vstore import aio
+from vstore import F, aio
 
 
 class Proxy(ThreadingHTTPServer):
@@ -210,6 +212,81 @@ def test_of_concurrent_deletions_one_succeeds(server: str) -> None:
         for number in range(10):
             store.create_collection(f"dropped_{number}", dimension=2).add(["a"], [[1, 2]])
             assert sum(pool.map(drop, [f"dropped_{number}"] * 8)) == 1
+
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "count": lambda c: c.count(),
+    "count of some": lambda c: c.count(F("k") == 1),
+    "get": lambda c: c.get(["a"]),
+    "query": lambda c: c.query([1, 2]),
+    "query of some": lambda c: c.query([1, 2], where=F("k") == 1),
+    "exact query": lambda c: c.query([1, 2], exact=True),
+    "peek": lambda c: c.peek(),
+    "add": lambda c: c.add(["b"], [[1, 2]]),
+    "upsert": lambda c: c.upsert(["a"], [[1, 2]]),
+    "upsert of a large record": lambda c: c.upsert(["a"], [[1, 2]], None, [{f"l{n}": [n] * 1000 for n in range(6)}]),
+    "update": lambda c: c.update(["a"], metadatas=[{"k": 2}]),
+    "update of a document": lambda c: c.update(["a"], documents=["x"]),
+    "delete": lambda c: c.delete(["a"]),
+    "delete of some": lambda c: c.delete(where=F("k") == 1),
+    "clear": lambda c: c.clear(),
+    "rename": lambda c: c.rename("stolen"),
+}
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("kind", ["directory", "server"])
+def test_a_handle_never_meets_what_another_store_has_put_in_its_place(
+    kind: str, again: bool, tmp_path: Path, server: str
+) -> None:
+    url = server if kind == "server" else f"chroma:{tmp_path}/db"
+    row: tuple[Any, ...] = (["a"], [[1, 2]], ["text"], [{"k": 1}])
+
+    def replace(name: str) -> None:
+        other.delete_collection(name)
+        if again:
+            other.create_collection(name, dimension=2).add(*row)
+
+    async def check() -> None:
+        async with aio.connect(url) as store:
+            c = await store.create_collection("stale_async", dimension=2)
+            await c.add(*row)
+            replace("stale_async")
+            for call in CALLS.values():
+                with pytest.raises(vstore.NotFound):
+                    await call(c)
+            with pytest.raises(vstore.NotFound):
+                [page async for page in c.scan()]
+
+    with vstore.connect(url) as store, vstore.connect(url) as other:
+        c = store.create_collection("stale", dimension=2)
+        c.add(*row)
+        replace("stale")
+        for call in CALLS.values():
+            with pytest.raises(vstore.NotFound):
+                call(c)
+        with pytest.raises(vstore.NotFound):
+            list(c.scan())
+        asyncio.run(check())
+        for name in ("stale", "stale_async") if again else ():
+            assert other.get_collection(name).get(["a"])[0].metadata == {"k": 1}
+            other.delete_collection(name)
+        assert not other.has_collection("stolen")
+
+
+@pytest.mark.parametrize("kind", ["directory", "server"])
+def test_a_handle_follows_its_collection_under_another_name(kind: str, tmp_path: Path, server: str) -> None:
+    url = server if kind == "server" else f"chroma:{tmp_path}/db"
+    with vstore.connect(url) as store, vstore.connect(url) as other:
+        c = store.create_collection("first_name", dimension=2)
+        c.add(["a"], [[1, 2]])
+        other.get_collection("first_name").rename("second_name")
+        other.create_collection("first_name", dimension=2)
+        c.upsert(["b"], [[3, 4]])
+        assert other.get_collection("second_name").get(["a", "b"]).ids == ["a", "b"]
+        assert other.get_collection("first_name").count() == 0
+        for name in ("first_name", "second_name"):
+            store.delete_collection(name)
 
 
 def test_a_handle_of_a_deleted_collection_is_not_found(store: vstore.Store) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymilvus import DataType, MilvusClient
 
 import vstore
 from vstore import F, Flat, aio
@@ -134,6 +135,45 @@ def test_a_name_that_became_an_alias_is_another_collection(new: New, store: vsto
         assert target.count() == 2
     finally:
         other.native.drop_alias(name)
+
+
+def test_a_mapped_handle_reads_no_later_collection(new: New, store: vstore.Store, other: vstore.Store) -> None:
+    """Milvus Lite tells collections of the same fields not apart."""
+
+    def make(client: MilvusClient, dimension: int) -> None:
+        schema = MilvusClient.create_schema(auto_id=False)
+        schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=100)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+        index = MilvusClient.prepare_index_params()
+        index.add_index("vector", index_type="FLAT", metric_type="L2")
+        client.create_collection("mapped", schema=schema, index_params=index)
+        client.insert("mapped", [{"id": "a", "vector": [1.0] * dimension}])
+
+    make(store.native, 2)
+    c = store.get_collection("mapped", mapping="auto")
+    pages = c.scan(batch_size=1)
+    assert (c.count(), c.get(["a"]).ids, c.query(vector=[1, 1], k=1).ids) == (1, ["a"], ["a"])
+    for dimension in (3, *([2] if store.capabilities.mode == "server" else [])):
+        other.native.drop_collection("mapped")
+        make(other.native, dimension)
+        vector = [1] * c.info.dimension
+        with pytest.raises(NotFound):
+            list(pages)
+        with pytest.raises(NotFound):
+            list(c.scan())
+        with pytest.raises(NotFound):
+            c.count()
+        with pytest.raises(NotFound):
+            c.get(["a"])
+        for exact in (True, False):
+            with pytest.raises(NotFound):
+                c.query(vector=vector, k=1, exact=exact)
+        c = store.get_collection("mapped", mapping="auto")
+        pages = c.scan(batch_size=1)
+        assert c.query(vector=[1] * dimension, k=1).ids == ["a"]
+    other.native.drop_collection("mapped")
+    with pytest.raises(NotFound):
+        c.count()
 
 
 def test_a_delete_that_the_server_refuses_is_told(server: str) -> None:

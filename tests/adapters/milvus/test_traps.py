@@ -14,7 +14,7 @@ import pytest
 from pymilvus import DataType, MilvusClient
 
 import vstore
-from vstore import HNSW, F, Flat
+from vstore import HNSW, F, Flat, IVFFlat
 from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound
 from vstore.scores import distances
 from vstore.types import IVFPQ, CollectionInfo, Metric
@@ -453,3 +453,27 @@ def test_large_answers_come_in_parts(new: New) -> None:
     assert sum(len(page.records) for page in c.scan(batch_size=5000)) == n
     assert c.get(ids).ids == ids
     assert len(c.query(vector=[1], k=n)) == n
+
+
+@pytest.mark.parametrize("metric", ["l2", "dot"])
+def test_very_short_vectors_are_compared_in_float64(new: New, store: vstore.Store, metric: str) -> None:
+    """Their squares and products are zero in float32, so that Milvus finds all of them equally near."""
+    indexes: list[vstore.Index] = [Flat(), HNSW(), IVFFlat(lists=4, probes=4)]
+    if store.capabilities.index_ivfpq:
+        indexes.append(IVFPQ(lists=4, probes=4, segments=2))
+    for index in indexes:
+        c = new(4, metric, index=index)
+        for size in (1e-21, 1e-30, 1e-42):
+            written = (vectors(60, 4) * size).astype(np.float32)
+            ids = [f"r{n:02}" for n in range(60)]
+            c.upsert(ids, written, metadatas=[{"odd": n % 2} for n in range(60)])
+            query = (vectors(1, 4, seed=9)[0] * size).astype(np.float32)
+            expected = distances(Metric(metric), query, written)
+            order = [ids[n] for n in np.lexsort((np.arange(60), expected))]
+            for k in (1, 5, 60):
+                assert c.query(vector=query, k=k, exact=True).ids == order[:k]
+                odd = [i for i in order if int(i[1:]) % 2]
+                assert c.query(vector=query, k=k, exact=True, where=F("odd") == 1).ids == odd[:k]
+            for hits in (c.query(vector=query, k=60), c.query(vector=query, k=5)):
+                assert np.array_equal(hits.distances, expected[[int(i[1:]) for i in hits.ids]])
+            assert np.array_equal(c.get(ids).vectors, written)

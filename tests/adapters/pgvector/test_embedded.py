@@ -165,3 +165,27 @@ def test_the_same_under_async(tmp_path: Path) -> None:
 
     assert asyncio.run(scenario()) == 1
     assert not _running(folder)
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    """A directory out of an archive may hold links where the server's files are written before it starts."""
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    with vstore.connect(f"pgvector:{tmp_path / 'made'}"):
+        pass
+    for name in (".handle_pids.json", "log", "postmaster.opts"):
+        folder = tmp_path / f"from_{name.strip('.')}"
+        shutil.copytree(tmp_path / "made", folder)
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(precious)
+        with pytest.raises(errors.InvalidInput, match="no regular file"):
+            vstore.connect(f"pgvector:{folder}")
+        assert precious.read_text() == "mine"
+
+
+def test_inspecting_makes_nothing(tmp_path: Path) -> None:
+    missing, program = tmp_path / "missing", str(Path(sys.executable).with_name("vstore"))
+    for command in (["inspect", f"pgvector:{missing}"], ["query", f"pgvector:{missing}", "docs", "text"]):
+        ran = subprocess.run([program, *command], capture_output=True, text=True, timeout=60, check=False)
+        assert ran.returncode != 0
+    assert list(tmp_path.iterdir()) == []

@@ -39,7 +39,7 @@ def _work(collection: Any, worker: int, rounds: int) -> None:
 
 def test_many_clients_share_two_sessions(pooled: str) -> None:
     """Prepared statements of one client met another's: writes were lost, and answers crossed."""
-    url = f"{pooled}?schema=shared"
+    url = f"{pooled}?schema=pooled_shared"
     with vstore.connect(url) as store:
         store.create_collection("docs", dimension=2, metric="l2", index=HNSW())
     failures: list[BaseException] = []
@@ -63,7 +63,7 @@ def test_many_clients_share_two_sessions(pooled: str) -> None:
 
 def test_tasks_of_several_async_stores(pooled: str) -> None:
     async def client(worker: int) -> None:
-        async with vstore.aio.connect(f"{pooled}?schema=tasks") as store:
+        async with vstore.aio.connect(f"{pooled}?schema=pooled_tasks") as store:
             docs = await store.get_collection("docs")
 
             async def one(number: int) -> None:
@@ -75,7 +75,7 @@ def test_tasks_of_several_async_stores(pooled: str) -> None:
             await asyncio.gather(*[one(number) for number in range(20)])
 
     async def scenario() -> None:
-        async with vstore.aio.connect(f"{pooled}?schema=tasks") as store:
+        async with vstore.aio.connect(f"{pooled}?schema=pooled_tasks") as store:
             docs = await store.create_collection("docs", dimension=2, metric="l2", index=Flat())
             await asyncio.gather(*[client(worker) for worker in range(5)])
             assert await docs.count() == 100
@@ -85,7 +85,7 @@ def test_tasks_of_several_async_stores(pooled: str) -> None:
 
 def test_large_writes_and_scans(pooled: str) -> None:
     """COPY, a long upsert and a scan are many statements; other transactions run between those of the scan."""
-    with vstore.connect(f"{pooled}?schema=large") as store:
+    with vstore.connect(f"{pooled}?schema=pooled_large") as store:
         docs = store.create_collection("docs", dimension=4, metric="l2", index=Flat())
         vectors = np.random.default_rng(0).normal(size=(5_000, 4)).astype(np.float32)
         ids = [f"{i:04d}" for i in range(5_000)]
@@ -111,7 +111,7 @@ def test_no_setting_reaches_the_sessions_that_others_use(server: str) -> None:
     with pgbouncer(server, size=1) as url, psycopg.connect(url, autocommit=True, prepare_threshold=None) as other:
         before = other.execute(SETTINGS, (NAMES,)).fetchall()
         process = other.execute("select pg_backend_pid()").fetchone()
-        with vstore.connect(f"{url}?schema=settings", timeout=7) as store:
+        with vstore.connect(f"{url}?schema=pooled_settings", timeout=7) as store:
             docs = store.create_collection("docs", dimension=2, metric="l2", index=HNSW())
             docs.add(ids=["a", "b"], vectors=[[0, 0], [1, 1]])
             for _ in range(8):
@@ -126,7 +126,7 @@ def test_no_setting_reaches_the_sessions_that_others_use(server: str) -> None:
 
 
 def test_a_statement_that_takes_too_long_ends_behind_a_pooler_too(pooled: str) -> None:
-    with vstore.connect(f"{pooled}?schema=slow", timeout=1) as store, psycopg.connect(pooled) as other:
+    with vstore.connect(f"{pooled}?schema=pooled_slow", timeout=1) as store, psycopg.connect(pooled) as other:
         docs = store.create_collection("docs", dimension=2)
         other.execute(f"lock table {docs.native}".encode())
         with pytest.raises(errors.Timeout):
@@ -144,7 +144,7 @@ def test_a_pooler_by_statements_is_refused(server: str) -> None:
 
 
 def test_a_pooler_by_sessions(server: str) -> None:
-    with pgbouncer(server, mode="session", size=8) as url, vstore.connect(f"{url}?schema=sessions") as store:
+    with pgbouncer(server, mode="session", size=8) as url, vstore.connect(f"{url}?schema=pooled_sessions") as store:
         _work(store.create_collection("docs", dimension=2, metric="l2"), 1, 10)
 
 
@@ -179,7 +179,7 @@ def test_it_can_be_told(server: str, sql: psycopg.Connection[Any]) -> None:
     statements = "select count(*) from pg_prepared_statements"
     found = {}
     for prepare in (True, False):
-        with vstore.connect(f"{server}?schema=told&pool_size=1", prepare=prepare) as store:
+        with vstore.connect(f"{server}?schema=pooled_told&pool_size=1", prepare=prepare) as store:
             docs = store.create_collection(f"docs_{prepare}", dimension=2)
             docs.add(ids=["a"], vectors=[[1, 1]])
             for _ in range(10):

@@ -313,6 +313,54 @@ def test_a_deleted_collection_stays_deleted_to_its_handles(store: vstore.Store) 
             call()
 
 
+def _remade(other: vstore.Store, sql: psycopg.Connection[Any], schema: str) -> None:
+    other.delete_collection("docs")
+    other.create_collection("docs", dimension=2, metric="dot")
+
+
+def _dropped(other: vstore.Store, sql: psycopg.Connection[Any], schema: str) -> None:
+    sql.execute(f"drop table {other.get_collection('docs').native}".encode())
+
+
+def _schema_remade(other: vstore.Store, sql: psycopg.Connection[Any], schema: str) -> None:
+    sql.execute(f"drop schema {schema} cascade".encode())
+    other.create_collection("docs", dimension=2, metric="dot")
+
+
+@pytest.mark.parametrize("change", [_remade, _dropped, _schema_remade])
+def test_a_handle_never_meets_what_another_store_made(
+    url: str, sql: psycopg.Connection[Any], store: vstore.Store, change: Any
+) -> None:
+    """Whoever took the collection away, and whatever has its name now: every call is NotFound (COL-3)."""
+    old = store.create_collection("docs", dimension=2, metric="l2")
+    old.add(ids=["a"], vectors=[[1, 1]])
+    with vstore.connect(url) as other:
+        change(other, sql, url.rpartition("=")[2])
+    calls: list[Callable[[], object]] = [
+        lambda: old.add(ids=["b"], vectors=[[1, 1]]),
+        lambda: old.add(ids=[f"{i}" for i in range(600)], vectors=[[1, 1]] * 600),
+        lambda: old.upsert(ids=["b"], vectors=[[1, 1]]),
+        lambda: old.update(ids=["a"], documents=["x"]),
+        lambda: old.get(["a"]),
+        lambda: old.query([1, 1]),
+        lambda: old.query([1, 1], exact=True),
+        lambda: old.query_many([[1, 1]] * 2),
+        lambda: list(old.scan()),
+        lambda: old.delete(ids=["a"]),
+        lambda: old.delete(where=F("n") == 1),
+        old.clear,
+        old.count,
+        old.peek,
+        old.defer_index,
+        old.build_index,
+    ]
+    for call in calls:
+        with pytest.raises(errors.NotFound):
+            call()
+    if change is not _dropped:
+        assert store.get_collection("docs").count() == 0
+
+
 def test_a_rename_reaches_other_connections(store: vstore.Store, url: str) -> None:
     mine = store.create_collection("docs", dimension=2)
     with vstore.connect(url) as other:

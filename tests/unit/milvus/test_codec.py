@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vstore.errors import LimitExceeded
 from vstore.types import Include, Records
 from vstore.validate import MAX_METADATA_BYTES, check_metadata
-from vstore_milvus.codec import encode, fields, split, to_records
+from vstore_milvus.codec import check_sizes, deleted, encode, fields, shows_records, split, to_records
 
 EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
 JSON_BYTES = 65_536  # of one field of Milvus 2.3
@@ -93,3 +94,25 @@ def test_parts_keep_the_limits() -> None:
     assert [len(part) for part in split(rows, 100, 10_000, 2)] == [2] * 5
     assert [len(part) for part in split(rows, 100, 1, 2)] == [1] * 10
     assert [row["id"] for part in split(rows, 3, 10_000, 2) for row in part] == [str(n) for n in range(10)]
+
+
+def test_what_a_field_does_not_take_is_named() -> None:
+    vectors = np.ones((2, 1), dtype=np.float32)
+    room = JSON_BYTES - len('{"sk":"s"}')
+    check_sizes(Records(["a", "b"], vectors, None, [{}, {"k": "x" * room}]))
+    for value in ("x" * (room + 1), "é" * (room // 2 + 1)):
+        with pytest.raises(LimitExceeded) as caught:
+            check_sizes(Records(["a", "b"], vectors, None, [{}, {"k": value}]))
+        assert caught.value.ids == ["b"]
+    check_sizes(Records(["a"], vectors[:1]))
+
+
+def test_which_answers_show_a_record() -> None:
+    assert shows_records([{"id": "a"}])
+    assert shows_records([[], [{"id": "a"}]])
+    for empty in ([], [[]], [[], []], [{"count(*)": 0}], [{"count(*)": 2}]):
+        assert not shows_records(empty)
+
+
+def test_how_many_a_delete_counts() -> None:
+    assert [deleted(answer) for answer in ({"delete_count": 2}, {}, ["a"], [])] == [2, 0, 1, 0]

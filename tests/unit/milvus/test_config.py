@@ -50,6 +50,8 @@ def test_a_file_has_one_spelling(tmp_path: Path) -> None:
         "milvus://host/a?database=b",
         "milvus://u:p@host?token=x",
         "milvus://u@host",
+        "milvus://host/ü",
+        "milvus://host?database=a%0Ab",
     ],
 )
 def test_what_contradicts_itself_is_refused(url: str) -> None:

@@ -18,7 +18,7 @@ from vstore.errors import (
     Unavailable,
     VStoreError,
 )
-from vstore_milvus.errors import guarded, not_loaded, translate
+from vstore_milvus.errors import answered, guarded, not_loaded, translate
 
 
 class Rpc(grpc.RpcError):
@@ -65,6 +65,9 @@ def caused(code: int, cause: Exception) -> Exception:
         (MilvusException(1100, "Invalid collection name: *. the first character …"), NotFound),
         (MilvusException(1, "collection 'x' already exists"), AlreadyExists),
         (MilvusException(65535, "duplicated new collection name default:x"), AlreadyExists),
+        (MilvusException(200, "partition not found[partition=vstore_1]"), NotFound),
+        (MilvusException(65535, "partition name vstore_1 not found"), NotFound),
+        (MilvusException(65535, "create duplicate collection with different parameters"), AlreadyExists),
         (MilvusException(800, "database not found"), NotFound),
         (MilvusException(101, "collection not loaded"), Unavailable),
         (MilvusException(1400, "unauthenticated"), AuthenticationFailed),
@@ -79,6 +82,19 @@ def test_table(error: Exception, kind: type[VStoreError]) -> None:
     found = translate(error)
     assert type(found) is kind
     assert found.hint or kind is BackendError
+
+
+def test_what_a_server_answered_is_told_apart() -> None:
+    for raised, answer in (
+        (MilvusException(100, "x"), True),
+        (MilvusException(65535, "x"), True),
+        (MilvusException(2, "Fail connecting to server"), False),
+        (MilvusException(grpc.StatusCode.UNAVAILABLE, "Retry timeout: 1s"), False),
+        (Rpc(grpc.StatusCode.DEADLINE_EXCEEDED), False),
+    ):
+        with pytest.raises(VStoreError) as caught, guarded():
+            raise raised
+        assert answered(caught.value) is answer
 
 
 def test_what_can_be_loaded_is_told_apart() -> None:

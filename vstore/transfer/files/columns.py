@@ -14,7 +14,7 @@ from vstore.omission import Omission, OmissionKind
 from vstore.transfer.files.location import shown
 from vstore.types import Metadata, VectorArray
 
-__all__ = ["ALLOWABLE", "OWN", "Columns", "Layout", "as_float32", "joined", "not_read", "softened"]
+__all__ = ["ALLOWABLE", "OWN", "Columns", "Layout", "as_float32", "converted", "joined", "not_read", "softened"]
 
 ALLOWABLE: Final = {
     "float32": "numbers in vectors that float32 cannot hold are rounded",
@@ -31,6 +31,15 @@ OWN: Final = frozenset(("id", "vector", "document", "metadata"))
 def not_read(name: str, *, chosen: bool = False) -> Omission:
     """A column, or key, that becomes no part of a record; ``chosen`` where ``--metadata`` names the others."""
     return Omission(OmissionKind.FIELDS, name, f"{shown(name)} is not read", needs_leave=not chosen)
+
+
+def converted(allow: Collection[str]) -> list[Omission]:
+    """What may change on the way, as the caller has allowed by name."""
+    return [
+        Omission(OmissionKind.OUTSIDE, name, f"{name}: {text}", needs_leave=False)
+        for name, text in ALLOWABLE.items()
+        if name in allow
+    ]
 
 
 @dataclass(frozen=True, slots=True)

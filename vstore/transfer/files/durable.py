@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from vstore.durable import flush
+from vstore.durable import create, flush
 from vstore.errors import BackendError
 from vstore.transfer.files.location import shown
 
@@ -16,17 +17,22 @@ __all__ = ["unfinished", "write_files", "write_text", "writing"]
 TEMPORARY: Final = ".tmp"
 
 
-def write_files(paths: Sequence[Path], write: Callable[[Sequence[Path]], None]) -> None:
+def write_files(paths: Sequence[Path], write: Callable[[Sequence[BinaryIO]], object]) -> None:
     """Has ``write`` fill files under temporary names, brings them to the disk and only then gives them their names.
 
-    Several files take their names one after the other; the last one completes them.
+    Several files take their names one after the other; the last one completes them. No link is followed.
     """
     hidden = [path.with_name(f".{path.name}{TEMPORARY}") for path in paths]
     with writing(paths[0]):
         try:
-            write(hidden)
-            for path in hidden:
-                flush(path)
+            with ExitStack() as opened:
+                for path in hidden:
+                    path.unlink(missing_ok=True)  # of a write that did not end, or planted
+                files = [opened.enter_context(create(path)) for path in hidden]
+                write(files)
+                for file in files:
+                    file.flush()
+                    os.fsync(file.fileno())
             for temporary, path in zip(hidden, paths, strict=True):
                 temporary.replace(path)
         except BaseException:
@@ -55,8 +61,4 @@ def unfinished(path: Path) -> bool:
 
 def write_text(path: Path, text: str) -> None:
     """A whole small file."""
-
-    def write(hidden: Sequence[Path]) -> None:
-        hidden[0].write_text(text, encoding="utf-8", newline="\n")
-
-    write_files([path], write)
+    write_files([path], lambda files: files[0].write(text.encode()))

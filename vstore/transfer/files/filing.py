@@ -8,7 +8,8 @@ from typing import Self
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
 from vstore.mapping import Mapping
-from vstore.transfer.files.location import MANIFEST, Encoding, place, shown
+from vstore.regular import check_inside
+from vstore.transfer.files.location import MANIFEST, Encoding, looking, path_of, place, shown
 from vstore.transfer.files.opening import Foreign, open_data_set
 from vstore.transfer.files.source import FileSource
 from vstore.transfer.files.target import FileTarget
@@ -78,6 +79,7 @@ class FilePlace:
                 hint="Leave out the suffix; --encoding tells how they are kept.",
             )
         location = place(f"{self._path}/{name}", self._encoding)
+        check_inside(location.path, location.path.parent)
         return FileTarget(location, name)
 
     def close(self) -> None:
@@ -90,7 +92,11 @@ class FilePlace:
 
     def _folders(self) -> list[str]:
         """Names of the data sets below, where the path is none itself."""
-        whole = place(self._path, self._encoding).path
-        if not whole.is_dir() or (whole / MANIFEST).exists():
-            return []
-        return sorted(inner.name for inner in whole.iterdir() if (inner / MANIFEST).is_file())
+        whole = path_of(self._path, self._encoding)
+        with looking(whole):
+            if not whole.is_dir() or (whole / MANIFEST).exists():
+                return []
+            found = sorted(inner for inner in whole.iterdir() if (inner / MANIFEST).is_file())
+            for inner in found:
+                check_inside(inner, whole)
+            return [inner.name for inner in found]

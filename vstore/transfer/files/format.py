@@ -6,17 +6,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from vstore.errors import Mismatch, VStoreError
 from vstore.omission import Omission
 from vstore.transfer.files.location import shown
 from vstore.types import Include, Records
 
-__all__ = ["ROWS", "TEXT", "Format", "Reader", "by_part", "naming"]
+__all__ = ["ALL", "ROWS", "TEXT", "UNDECODABLE", "Format", "Reader", "by_part", "naming"]
 
 ROWS: Final = 4096
 """Rows of a row group or record batch that is written: what has to be read to reach one record."""
+ALL: Final = Include(vectors=True, documents=True, metadatas=True)
 TEXT: Final = "text"
 """The id rule of ids that are text in the file."""
 
@@ -66,11 +67,11 @@ class Format(Protocol):
         """Those of the files of one part."""
         ...
 
-    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
         """Writes one part into new files, one for each suffix.
 
         Args:
-            paths: The files.
+            files: The files, open.
             batches: The records.
             dimension: Of their vectors, of which there may be none.
             note: The manifest to keep inside, where the encoding has room for it.
@@ -93,6 +94,20 @@ def by_part(rows: Sequence[int], ends: Sequence[int]) -> Iterator[tuple[int, lis
         done = stop
 
 
+# what pyarrow, NumPy and json raise for bytes they cannot decode; Arrow's own kinds are among them, such as KeyError
+UNDECODABLE: Final = (
+    OSError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+    NotImplementedError,
+    MemoryError,
+)
+
+
 @contextmanager
 def naming(path: Path, what: str = "") -> Iterator[None]:
     """Around the reading of a file: every error says which, and what cannot be decoded is a ``Mismatch``."""
@@ -100,11 +115,11 @@ def naming(path: Path, what: str = "") -> Iterator[None]:
     try:
         yield
     except VStoreError as error:
-        if not error.message.startswith(shown(path)):  # an inner place is the more exact one
+        if shown(path) not in error.message:  # an inner place is the more exact one
             error.message = f"{place}: {error.message}"
             error.args = (error.message,)
         raise
-    except (OSError, ValueError, EOFError) as error:  # what pyarrow and NumPy raise for bytes they cannot decode
+    except UNDECODABLE as error:
         raise Mismatch(
             f"{place}: it is damaged, or not what its name says: {type(error).__name__}: {error!s:.200}",
             hint="Restore it, or export again.",

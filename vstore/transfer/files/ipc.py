@@ -8,29 +8,33 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from vstore.durable import reading
 from vstore.interchange import load, to_arrow
+from vstore.regular import check_regular
+from vstore.transfer.files.bounds import rows_at_once
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ROWS, by_part, naming
 from vstore.transfer.files.manifest import NOTE
+from vstore.transfer.files.messages import FILE_MAGIC, check_batches
 from vstore.transfer.files.tables import decoder
+from vstore.transfer.files.widths import widest
 from vstore.types import Include, Records
 
 __all__ = ["ArrowFormat", "ArrowReader"]
-
-_FILE_MAGIC = b"ARROW1"
 
 
 @contextmanager
 def _opened(path: Path, fields: Sequence[int] | None = None) -> Iterator[tuple[Any, bool]]:
     """A reader of the mapped file, of these fields only, and whether it is of the file format."""
     pa, ipc = load("pyarrow"), load("pyarrow.ipc")
+    check_regular(path)
     options = ipc.IpcReadOptions(included_fields=None if fields is None else list(fields))
     with pa.memory_map(str(path)) as mapped:
-        seekable = mapped.read(len(_FILE_MAGIC)) == _FILE_MAGIC
+        seekable = mapped.read(len(FILE_MAGIC)) == FILE_MAGIC
         mapped.seek(0)
         opener = ipc.open_file if seekable else ipc.open_stream
         with opener(mapped, options=options) as reader:
@@ -56,6 +60,8 @@ class ArrowReader:
     def __init__(self, path: Path, columns: Columns | None) -> None:
         self._path = path
         with naming(path):
+            with reading(path) as file:
+                check_batches(file)
             with _opened(path) as (reader, _):
                 self._names: list[str] = reader.schema.names
                 self._decoder = decoder(reader.schema, columns)
@@ -90,8 +96,9 @@ class ArrowReader:
         with naming(self._path), _opened(self._path, self._fields(include)) as (reader, seekable):
             for batch in _from(reader, seekable, first):
                 batch.validate(full=True)  # what is mapped was written by someone; offsets may point anywhere
-                for offset in range(max(0, start - row), len(batch), size):
-                    table = load("pyarrow").Table.from_batches([batch.slice(offset, size)])
+                most = min(size, rows_at_once(sum(map(widest, batch.columns))))
+                for offset in range(max(0, start - row), len(batch), most):
+                    table = load("pyarrow").Table.from_batches([batch.slice(offset, most)])
                     with naming(self._path, f", rows from {row + offset:,}"):
                         records = self._decoder.records(table, include)
                     # a copy: who keeps a view of a mapped file dies when the file is cut short
@@ -107,11 +114,11 @@ class ArrowFormat:
 
     suffixes = (".arrow",)
 
-    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
         """See ``Format``."""
         empty = to_arrow(Records([], np.empty((0, dimension), dtype=np.float32), [], []))
         schema = empty.schema if note is None else empty.schema.with_metadata({NOTE: note})
-        with load("pyarrow.ipc").new_file(str(paths[0]), schema) as writer:
+        with load("pyarrow.ipc").new_file(files[0], schema) as writer:
             for records in batches:
                 table = to_arrow(records).replace_schema_metadata(schema.metadata)
                 writer.write_table(table, max_chunksize=ROWS)

@@ -6,20 +6,59 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from vstore.codec import to_json
-from vstore.errors import Mismatch
+from vstore.durable import reading
+from vstore.errors import LimitExceeded, Mismatch
+from vstore.jsonlines import LINE_BYTES, behind_mark, too_large
 from vstore.omission import Omission
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import naming
+from vstore.transfer.files.format import ALL, naming
 from vstore.transfer.files.location import shown
 from vstore.transfer.files.objects import ForeignObjects, OwnObjects
 from vstore.types import Include, Records
 
 __all__ = ["JsonlFormat", "JsonlReader", "write_lines"]
 
-_ALL: Final = Include(vectors=True, documents=True, metadatas=True)
+_PIECE: Final = 1 << 20
+_BATCH_BYTES: Final = (
+    8 << 20
+)  # of lines that are decoded at once: as Python objects they take up to thirty times as much
+
+
+def _places(file: BinaryIO) -> array[int]:
+    """Where each line begins that is not empty.
+
+    Raises:
+        Mismatch: A line is too long to be decoded, or the text is not UTF-8.
+    """
+    places = array("q")
+    begin = _behind_mark(file)
+    length, number, filled = 0, 1, False
+    while piece := file.readline(_PIECE):
+        length += len(piece)
+        filled = filled or not piece.isspace()
+        if length > LINE_BYTES:
+            raise Mismatch(
+                f"line {number:,} is longer than {LINE_BYTES >> 20} MB",
+                hint="One record is one line; Parquet has no lines.",
+            )
+        if piece.endswith(b"\n") or len(piece) < _PIECE:
+            if filled:
+                places.append(begin)
+            begin, length, number, filled = begin + length, 0, number + 1, False
+    if filled:  # the last piece of a file that does not end a line was full
+        places.append(begin)
+    return places
+
+
+def _behind_mark(file: BinaryIO) -> int:
+    """Where the text begins: some editors and spreadsheets write a mark of its encoding before it."""
+    begin, other = behind_mark(file.read(4))
+    if other:
+        raise Mismatch(f"it is {other}, not UTF-8", hint=f"Convert it: iconv -f {other} -t UTF-8.")
+    return file.seek(begin)
 
 
 class JsonlReader:
@@ -35,17 +74,12 @@ class JsonlReader:
 
     def __init__(self, path: Path, columns: Columns | None, *, vectors: bool = True) -> None:
         self._path = path
-        self._places = array("q")
         self._decoder: OwnObjects | ForeignObjects = OwnObjects(vectors=vectors)
-        with naming(path), path.open("rb") as file:
-            place = 0
-            for line in file:
-                if not line.isspace():
-                    self._places.append(place)
-                place += len(line)
+        with naming(path), reading(path) as file:
+            self._places = _places(file)
         self.rows = len(self._places)
         if columns is not None:
-            first = self._object(next(self._lines(0)), 0, _ALL) if self.rows else None
+            first = self._object(next(self._lines(0)), 0, ALL) if self.rows else None
             with naming(path):
                 self._decoder = ForeignObjects(columns, first, vectors=vectors)
         self.id_rule = self._decoder.id_rule
@@ -63,11 +97,11 @@ class JsonlReader:
 
     def take(self, rows: Sequence[int], include: Include) -> Records:
         """See ``Reader``."""
-        with naming(self._path), self._path.open("rb") as file:
+        with naming(self._path), reading(self._path) as file:
             objects = []
             for row in rows:
                 file.seek(self._places[row])
-                objects.append(self._object(file.readline(), row, include))
+                objects.append(self._object(file.readline(LINE_BYTES), row, include))
             return self._decoder.records(objects, include)
 
     def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
@@ -75,7 +109,7 @@ class JsonlReader:
         lines = self._lines(start)
         row = start
         with naming(self._path):
-            while batch := list(islice(lines, size)):
+            while batch := list(_first(lines, size)):
                 with naming(self._path, f", rows from {row:,}"):
                     objects = [self._object(line, row + offset, include) for offset, line in enumerate(batch)]
                     records = self._decoder.records(objects, include)
@@ -85,14 +119,21 @@ class JsonlReader:
     def _lines(self, start: int) -> Iterator[bytes]:
         if start >= self.rows:
             return
-        with self._path.open("rb") as file:
+        with reading(self._path) as file:
             file.seek(self._places[start])
-            yield from (line for line in file if not line.isspace())
+            while line := file.readline(LINE_BYTES):
+                if not line.isspace():
+                    yield line
 
     def _object(self, line: bytes, row: int, include: Include) -> dict[str, Any]:
+        if reason := too_large(line):
+            raise Mismatch(
+                f"{shown(self._path)}, row {row:,}: {reason}",
+                hint="A record is one vector, one text, and metadata of at most 32 KB.",
+            )
         try:
             found = self._decoder.parse(line, include)
-        except (ValueError, RecursionError, OverflowError) as error:
+        except ValueError as error:
             raise Mismatch(
                 f"{shown(self._path)}, row {row:,}: the line is damaged or no JSON: {error!s:.200}",
                 hint="Restore the file, or repair the line.",
@@ -102,18 +143,37 @@ class JsonlReader:
         return found
 
 
-def write_lines(path: Path, batches: Iterable[Records], *, vectors: bool) -> None:
-    """Writes records as lines. A float32 is written so that it reads back bit for bit, in Python and elsewhere."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for records in batches:
-            for record in records:
-                one: dict[str, Any] = {"id": record.id}
-                if vectors and record.vector is not None:
-                    # as float64, which every reader of JSON has: the shortest text of a float32 is shorter by half,
-                    # but read as float64 and then rounded it can end up one bit beside
-                    one["vector"] = record.vector.tolist()
-                file.write(to_json(one | {"document": record.document, "metadata": record.metadata or {}}))
-                file.write("\n")
+def _first(lines: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """The next lines: at most so many, and not many more bytes than are decoded at once."""
+    size = 0
+    for line in islice(lines, most):
+        yield line
+        size += len(line)
+        if size > _BATCH_BYTES:
+            return
+
+
+def write_lines(file: BinaryIO, batches: Iterable[Records], *, vectors: bool) -> None:
+    """Writes records as lines. A float32 is written so that it reads back bit for bit, in Python and elsewhere.
+
+    Raises:
+        LimitExceeded: A line would be longer than is read again.
+    """
+    for records in batches:
+        for record in records:
+            one: dict[str, Any] = {"id": record.id}
+            if vectors and record.vector is not None:
+                # as float64, which every reader of JSON has: the shortest text of a float32 is shorter by half,
+                # but read as float64 and then rounded it can end up one bit beside
+                one["vector"] = record.vector.tolist()
+            line = to_json(one | {"document": record.document, "metadata": record.metadata or {}}).encode()
+            if len(line) >= LINE_BYTES:
+                raise LimitExceeded(
+                    f"the record {record.id!r} is longer than {LINE_BYTES >> 20} MB as a line of JSON",
+                    hint="Parquet and Arrow take it: --encoding parquet.",
+                )
+            file.write(line)
+            file.write(b"\n")
 
 
 class JsonlFormat:
@@ -121,9 +181,9 @@ class JsonlFormat:
 
     suffixes = (".jsonl",)
 
-    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
         """See ``Format``."""
-        write_lines(paths[0], batches, vectors=True)
+        write_lines(files[0], batches, vectors=True)
 
     def note(self, path: Path) -> str | None:
         """See ``Format``."""

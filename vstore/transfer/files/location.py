@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from vstore.durable import reading
 from vstore.errors import InvalidInput, Mismatch, NotFound
+from vstore.keys import encodable
+from vstore.regular import check_inside, check_regular, shown
+from vstore.urls import names_store
 
-__all__ = ["MANIFEST", "Encoding", "Location", "files_of", "find", "names_files", "place", "shown"]
+__all__ = [
+    "MANIFEST",
+    "Encoding",
+    "Location",
+    "files_of",
+    "find",
+    "looking",
+    "names_files",
+    "path_of",
+    "place",
+    "shown",
+]
 
 MANIFEST: Final = "manifest.json"
-_SCHEME: Final = re.compile(r"([a-z][a-z0-9]*)(\+https)?:")
+_FILE_LIKE: Final = re.compile(r"\.([A-Za-z]{2,8}[0-9]?|h5|7z)")  # .csv, .bz2; not .v2
 
 
 class Encoding(StrEnum):
@@ -59,24 +76,31 @@ class Location:
     @property
     def identity(self) -> str:
         """What names it in a ledger and in reports."""
-        return f"{self.encoding}:{self.path}"
+        return f"{self.encoding}:{shown(self.path)}"
 
 
-def shown(name: object) -> str:
-    """A file's name for a message: control characters, which a file name may hold, are escaped."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
+@contextmanager
+def looking(path: object) -> Iterator[None]:
+    """Around looking at files: what the system refuses is a ``Mismatch`` that says where."""
+    try:
+        yield
+    except OSError as error:
+        raise Mismatch(
+            f"{shown(error.filename or path)} cannot be read: {error.strerror or error}", hint="Look at permissions."
+        ) from error
 
 
 def names_files(text: str) -> bool:
     """Whether ``text`` names files rather than a store: ``parquet:PATH`` and its like, or what is no URL.
 
-    A relative path that looks like a URL is written ``./a:b``.
+    A relative path that looks like a URL is written ``./a:b``. What holds ``://`` is never a path.
     """
-    found = _SCHEME.match(text)
-    return found is None or found[1] in list(Encoding)
+    return not names_store(text, files=tuple(Encoding))
 
 
 def _taken_apart(text: str, encoding: Encoding | None) -> tuple[Path, Encoding | None]:
+    if "://" in text:  # not repeated: it may hold a password
+        raise InvalidInput("a URL names no files", hint=f"A path has no '://'. {_HINT}")
     scheme, colon, rest = text.partition(":")
     if colon and scheme in list(Encoding):
         if encoding not in (None, Encoding(scheme)):
@@ -86,7 +110,14 @@ def _taken_apart(text: str, encoding: Encoding | None) -> tuple[Path, Encoding |
         raise InvalidInput(f"{scheme}: names a store, not files", hint="Write ./ before a path with a colon.")
     if not text or "\x00" in text:
         raise InvalidInput("a path is missing", hint="Example: vstore export chroma:./data ./dump --collection docs")
+    if not encodable(text):
+        raise InvalidInput(f"{shown(text)} is no UTF-8, and Arrow and Parquet take no other names", hint="Rename it.")
     return Path(text).expanduser().absolute(), encoding
+
+
+def path_of(text: str, encoding: Encoding | None = None) -> Path:
+    """The path, whatever is there; raises ``InvalidInput`` where there is none."""
+    return _taken_apart(text, encoding)[0]
 
 
 def place(text: str, encoding: Encoding | None = None) -> Location:
@@ -102,6 +133,11 @@ def place(text: str, encoding: Encoding | None = None) -> Location:
     known = _SUFFIXES.get(suffix)
     if known is not None and encoding not in (None, known):
         raise InvalidInput(f"{shown(path.name)} is not the name of a file of {encoding}", hint=_HINT)
+    if known is None and encoding is None and _FILE_LIKE.fullmatch(suffix) and not path.is_dir():
+        raise InvalidInput(
+            f"{suffix} is no format that is written",
+            hint=f"{_HINT} For a directory of that name write parquet:{shown(path.name)}.",
+        )
     return Location(path, known or encoding or Encoding.PARQUET, known is not None)
 
 
@@ -118,6 +154,7 @@ def find(text: str, encoding: Encoding | None = None) -> Location:
         return Location(path, encoding or _of_directory(path), single=False)
     if not path.exists():
         raise NotFound(f"there is no file or directory {shown(path)}", hint="Look at the path; nothing was created.")
+    check_regular(path)
     if path.suffix.lower() == ".npy":
         raise InvalidInput(
             "a .npy has vectors only", hint="Name the directory that holds vectors.npy and records.jsonl."
@@ -128,7 +165,7 @@ def find(text: str, encoding: Encoding | None = None) -> Location:
 def _of_file(path: Path) -> Encoding:
     if (known := _SUFFIXES.get(path.suffix.lower())) is not None:
         return known
-    with path.open("rb") as file:
+    with reading(path) as file:
         magic = file.read(4)
     if magic not in _MAGIC:
         raise InvalidInput(f"nothing tells how {shown(path)} is encoded", hint=_HINT)
@@ -137,6 +174,7 @@ def _of_file(path: Path) -> Encoding:
 
 def _of_directory(path: Path) -> Encoding:
     if (path / MANIFEST).exists():
+        check_inside(path / MANIFEST, path)
         from vstore.transfer.files.manifest import Manifest
 
         return Manifest.load(path / MANIFEST).encoding
@@ -157,6 +195,8 @@ def files_of(location: Location) -> list[Path]:
     if location.single:
         return [location.path]
     if location.encoding is Encoding.NPY:
+        check_inside(location.path / "records.jsonl", location.path)
+        check_inside(location.path / "vectors.npy", location.path)
         return [location.path / "vectors.npy"]
     entries = [p for p in sorted(location.path.iterdir()) if not p.name.startswith((".", "_"))]
     if folders := [p.name for p in entries if p.is_dir()]:
@@ -164,4 +204,7 @@ def files_of(location: Location) -> list[Path]:
             f"{shown(location.path)} holds the directory {shown(folders[0])}, and only one level is read",
             hint="Name the directory that holds the files.",
         )
-    return [p for p in entries if _SUFFIXES.get(p.suffix.lower()) is location.encoding]
+    found = [p for p in entries if _SUFFIXES.get(p.suffix.lower()) is location.encoding]
+    for path in found:
+        check_inside(path, location.path)
+    return found

@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from vstore import __version__
 from vstore.codec import from_json, info_from_json, info_to_json, to_json
-from vstore.errors import Mismatch, NotFound
+from vstore.durable import reading
+from vstore.errors import InvalidInput, Mismatch, NotFound, brief
+from vstore.keys import encodable
+from vstore.regular import check_inside, check_regular, read_bounded
+from vstore.transfer.files.bounds import MANIFEST_BYTES, MAX_DIMENSION
 from vstore.transfer.files.location import MANIFEST, Encoding, Location, shown
-from vstore.transfer.files.summary import Summary
+from vstore.transfer.files.summary import Summary, natural
 from vstore.types import CollectionInfo
+from vstore.validate import check_metadata
 
 __all__ = ["NOTE", "FileEntry", "Manifest", "Origin", "Part", "entry", "sidecar"]
 
@@ -105,35 +110,47 @@ class Manifest:
             Mismatch: It is no manifest, a damaged one, or one of a later version.
         """
         try:
-            data = json.loads(text)
-            if data["format"] != FORMAT:
+            data = _parsed(text)
+            if data.get("format") != FORMAT:
                 raise Mismatch(f"{name} is not a manifest of vstore", hint="Name the files themselves to read them.")
             if data["version"] != VERSION:
                 raise Mismatch(
-                    f"{name} has version {data['version']!r}; this vstore reads {VERSION}", hint="Update vstore."
+                    f"{name} has version {brief(data['version'])}; this vstore reads {VERSION}", hint="Update vstore."
                 )
-            collection = from_json(json.dumps(data["collection"]))
-            parts = tuple(
-                Part(p["first_row"], p["rows"], tuple(FileEntry(**f) for f in p["files"])) for p in data["parts"]
-            )
-            return cls(
+            found = cls(
                 encoding=Encoding(data["encoding"]),
-                info=info_from_json(collection["name"], to_json(collection)),
-                origin=Origin(**data["source"]),
-                id_rule=data["ids"],
-                complete=data["complete"],
+                info=_info(data["collection"]),
+                origin=Origin(**{key: _text(value) for key, value in data["source"].items()}),
+                id_rule=_text(data["ids"]),
+                complete=_of(bool, data["complete"]),
                 summary=Summary.from_dict(data),
-                parts=parts,
+                parts=tuple(map(_part, _of(list, data["parts"]))),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            found.check_parts()
+            return found
+        except Mismatch as error:
+            if name not in error.message:
+                error.message = f"{name}: {error.message}"
+                error.args = (error.message,)
+            raise
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, InvalidInput) as error:
             raise Mismatch(
-                f"{name} is damaged: {type(error).__name__}", hint="Export again, or restore it from a copy."
+                f"{name} is damaged: {type(error).__name__}: {error!s:.100}",
+                hint="Export again, or restore it from a copy.",
             ) from error
 
     @classmethod
     def load(cls, path: Path) -> Manifest:
         """Reads one from a file of its own."""
-        return cls.from_json(path.read_bytes(), shown(path))
+        return cls.from_json(read_bounded(path, MANIFEST_BYTES), shown(path))
+
+    def check_parts(self) -> None:
+        """Raises ``ValueError`` where the parts do not follow one another."""
+        row = 0
+        for part in self.parts:
+            if part.first_row != row or not part.files:
+                raise ValueError(f"a part begins at {part.first_row}, not at {row}")
+            row += part.rows
 
     def completed(self, parts: Sequence[tuple[Summary, tuple[FileEntry, ...]]]) -> Manifest:
         """The manifest of a data set that has these parts, in this order."""
@@ -152,10 +169,12 @@ class Manifest:
         """
         for told in (file for part in self.parts for file in part.files):
             path = folder / told.name
-            if path.name != told.name or not path.is_file():
+            if path.name != told.name or not path.exists():
                 raise NotFound(
                     f"{shown(path)} is missing, of which the manifest tells", hint="Restore it, or export again."
                 )
+            check_inside(path, folder)
+            check_regular(path)
             if (found := path.stat().st_size) != told.bytes:
                 raise Mismatch(
                     f"{shown(path)} has {found:,} bytes, not {told.bytes:,}", hint="Restore it, or export again."
@@ -167,10 +186,54 @@ class Manifest:
                 )
 
 
+def _parsed(text: str | bytes) -> dict[str, Any]:
+    whole = text.encode() if isinstance(text, str) else text
+    if len(whole) > MANIFEST_BYTES or whole.count(b"{") + whole.count(b"[") > MANIFEST_BYTES // 32:
+        raise ValueError("it is too large")
+    try:
+        return _of(dict, json.loads(whole))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _of(kind: type[_Kind], value: object) -> _Kind:
+    if type(value) is not kind:
+        raise TypeError(f"{value!r:.40} is no {kind.__name__}")
+    return value
+
+
+def _text(value: object) -> str:
+    text = _of(str, value)
+    if not encodable(text) or "\x00" in text:
+        raise ValueError(f"{text!r:.40} is no text")
+    return text
+
+
+def _part(told: Any) -> Part:
+    files = tuple(
+        FileEntry(_text(one["name"]), natural(one["bytes"]), _of(str, one["sha256"]))
+        for one in _of(list, told["files"])
+    )
+    return Part(natural(told["first_row"]), natural(told["rows"]), files)
+
+
+def _info(told: Any) -> CollectionInfo:
+    collection = from_json(json.dumps(_of(dict, told)))
+    if not 1 <= natural(collection["dimension"]) <= MAX_DIMENSION:
+        raise ValueError(f"{collection['dimension']} is no dimension")
+    if collection["embedder"] is not None:
+        _text(collection["embedder"])
+    check_metadata(collection["metadata"])
+    return info_from_json(_text(collection["name"]), to_json(collection))
+
+
 def entry(path: Path) -> FileEntry:
     """Size and SHA-256 of a file."""
-    with path.open("rb") as file:
-        sha256 = file_digest(file, "sha256").hexdigest()
+    with reading(path) as file:
+        sha256 = file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it is a BufferedReader
         return FileEntry(path.name, file.tell(), sha256)
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from tokenize import TokenError
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput, Mismatch, NotFound
 from vstore.omission import Omission
+from vstore.regular import check_regular, shown
+from vstore.transfer.files.bounds import check_dimension
 from vstore.transfer.files.columns import Columns, as_float32
 from vstore.transfer.files.format import naming
 from vstore.transfer.files.jsonl import JsonlReader, write_lines
-from vstore.transfer.files.location import shown
 from vstore.types import Include, Records, VectorArray
 
 __all__ = ["NpyFormat", "NpyReader"]
@@ -35,6 +38,7 @@ class NpyReader:
             vectors = self._mapped()
             if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
                 raise InvalidInput(f"it holds {vectors.dtype} of shape {vectors.shape}, not numbers of shape (n, d)")
+            check_dimension(vectors.shape[1])
             if len(vectors) != self._lines.rows:
                 raise Mismatch(
                     f"it has {len(vectors):,} rows, and {shown(lines.name)} has {self._lines.rows:,}",
@@ -76,7 +80,11 @@ class NpyReader:
         return as_float32(np.ascontiguousarray(self._mapped()[row : row + number]), self._allow)
 
     def _mapped(self) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(self._path, mmap_mode="r", allow_pickle=False)
+        check_regular(self._path)
+        try:
+            array: NDArray[Any] = open_memmap(self._path, mode="r")  # np.load takes a ZIP or a pickle for one as well
+        except (SyntaxError, TokenError) as error:
+            raise ValueError("its header cannot be read") from error
         return array
 
 
@@ -85,12 +93,11 @@ class NpyFormat:
 
     suffixes = (".npy", ".jsonl")
 
-    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
         """See ``Format``."""
         whole = Records.concat([Records([], np.empty((0, dimension), dtype=np.float32), [], []), *batches])
-        with paths[0].open("wb") as file:  # np.save adds a suffix to the name of a temporary file
-            np.save(file, np.asarray(whole.vectors, dtype="<f4"), allow_pickle=False)
-        write_lines(paths[1], [whole], vectors=False)
+        np.save(files[0], np.asarray(whole.vectors, dtype="<f4"), allow_pickle=False)
+        write_lines(files[1], [whole], vectors=False)
 
     def note(self, path: Path) -> str | None:
         """See ``Format``."""

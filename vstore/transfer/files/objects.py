@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vstore.codec import from_json
 from vstore.errors import InvalidInput, Mismatch
 from vstore.omission import Omission
-from vstore.transfer.files.columns import OWN, Columns, as_float32, joined, not_read, softened
+from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
 from vstore.transfer.files.format import TEXT
 from vstore.transfer.files.location import shown
 from vstore.types import Include, Metadata, Records, VectorArray
@@ -59,7 +59,11 @@ class OwnObjects:
                 self._left |= one.keys() - OWN
         try:
             if include.vectors and self._vectors:
-                vectors = np.array([one["vector"] for one in objects], dtype=np.float32)
+                told = np.array([one["vector"] for one in objects])
+                if told.dtype.kind not in "fiu":
+                    raise Mismatch("a vector is no list of numbers", hint="Restore the file, or export again.")
+                with np.errstate(over="ignore"):
+                    vectors = told.astype(np.float32)
             return Records(
                 [one["id"] for one in objects],
                 vectors,
@@ -108,7 +112,7 @@ class ForeignObjects:
     @property
     def omissions(self) -> list[Omission]:
         """See ``Reader``."""
-        return [not_read(name, chosen=True) for name in sorted(self._left)]
+        return converted(self._columns.allow) + [not_read(name, chosen=True) for name in sorted(self._left)]
 
     def parse(self, line: bytes, include: Include) -> Any:
         """What a line holds; a key that stands twice is a ``ValueError``."""

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from vstore.errors import InvalidInput, Mismatch
-from vstore.memory.store import CAPABILITIES
+from vstore.regular import check_inside
 from vstore.transfer.digest import Digest, digest_records
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import TEXT, Reader, naming
+from vstore.transfer.files.format import ALL, TEXT, Reader, naming
 from vstore.transfer.files.formats import FORMATS, READERS
-from vstore.transfer.files.location import Encoding, Location, files_of, find, shown
+from vstore.transfer.files.location import Encoding, Location, files_of, find, looking, shown
 from vstore.transfer.files.manifest import Manifest, sidecar
-from vstore.transfer.files.source import ALL, BATCH, FileSource
+from vstore.transfer.files.source import BATCH, FileSource, checked
 from vstore.transfer.files.summary import Summary
-from vstore.types import HNSW, CollectionInfo, Index, Metric, Records
-from vstore.validate import check_documents, check_ids, check_metadatas, check_vectors
+from vstore.types import HNSW, CollectionInfo, Index, Metric
 
 __all__ = ["Foreign", "manifest_of", "open_data_set", "own_source", "read_manifest"]
 
@@ -70,7 +69,7 @@ def open_data_set(
         InvalidInput: A record that breaks the contract, or something that must be said: a column, the metric.
         Unsupported: pyarrow is needed and not installed.
     """
-    try:
+    with looking(path):
         location = find(path, encoding)
         manifest = manifest_of(location)
         if manifest is None:
@@ -88,15 +87,12 @@ def open_data_set(
         source = own_source(location, manifest, on_rows)
         source.open()
         return source
-    except OSError as error:
-        raise Mismatch(
-            f"{shown(error.filename or path)} cannot be read: {error.strerror or error}", hint="Look at permissions."
-        ) from error
 
 
 def read_manifest(path: str) -> Manifest | None:
     """The manifest of the data set that is there, unchecked against its files; None if it has none."""
-    return manifest_of(find(path))
+    with looking(path):
+        return manifest_of(find(path))
 
 
 def manifest_of(location: Location) -> Manifest | None:
@@ -108,6 +104,7 @@ def manifest_of(location: Location) -> Manifest | None:
     beside = sidecar(location)
     if not beside.exists():
         return None
+    check_inside(beside, beside.parent)
     found = Manifest.load(beside)
     if found.encoding is not location.encoding:
         raise Mismatch(f"{shown(beside)} tells of {found.encoding}, not of {location.encoding}")
@@ -198,7 +195,7 @@ def _open_foreign(location: Location, foreign: Foreign, on_rows: Callable[[int],
     if summary.nulls:
         notes.append(f"metadata: {summary.nulls:,} values are null, which means absent")
     id_rule = filled[0].id_rule
-    source = FileSource(location, info, lambda: readers, clean=False, id_rule=id_rule, notes=notes)
+    source = FileSource(location, info, lambda: readers, id_rule=id_rule, notes=notes)
     source.index()
     return source
 
@@ -212,21 +209,11 @@ def _survey(
         with naming(path, f", rows from {row:,}"):
             assert records.vectors is not None
             dimension = dimension or records.vectors.shape[1]
-            clean = _checked(records, dimension, metric)
+            clean = checked(records, dimension, metric)
         total = total + Summary.of(clean, records.metadatas)
         row += len(records)
         on_rows(len(records))
     return dimension, total
-
-
-def _checked(records: Records, dimension: int, metric: Metric) -> Records:
-    n = len(records)
-    return Records(
-        check_ids(records.ids, distinct=False),
-        check_vectors(records.vectors, dimension, metric),
-        check_documents(records.documents, n, CAPABILITIES.limits.max_document_bytes),
-        check_metadatas(records.metadatas, n, nested=True),
-    )
 
 
 def _name_from(path: Path) -> str:

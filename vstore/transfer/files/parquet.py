@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Set
-from itertools import accumulate
+from itertools import accumulate, groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
+from vstore.durable import reading
 from vstore.interchange import load, parquet_settings, to_arrow
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import ROWS, by_part, naming
+from vstore.transfer.files.format import ALL, ROWS, by_part, naming
 from vstore.transfer.files.manifest import NOTE
+from vstore.transfer.files.pages import check_footer, rows_of_groups
 from vstore.transfer.files.tables import decoder
 from vstore.types import Include, Records
 
@@ -33,6 +35,9 @@ class ParquetReader:
         with naming(path), self._opened() as file:
             groups = [file.metadata.row_group(place).num_rows for place in range(file.metadata.num_row_groups)]
             self._decoder = decoder(file.schema_arrow, columns)
+            with reading(path) as raw:
+                bounds = rows_of_groups(raw, file, self._decoder.names(ALL), self._decoder.vector)
+        self._most = [min(_WINDOW, most) for most in bounds]
         self._ends = list(accumulate(groups))
         self.rows = self._ends[-1] if self._ends else 0
         self.id_rule = self._decoder.id_rule
@@ -46,7 +51,7 @@ class ParquetReader:
         with naming(self._path), self._opened() as file:
             for group, inside in by_part(rows, self._ends):
                 first = 0
-                for batch in file.iter_batches(_WINDOW, row_groups=[group], columns=names):
+                for batch in file.iter_batches(self._most[group], row_groups=[group], columns=names):
                     if here := [row - first for row in inside if first <= row < first + len(batch)]:
                         found.append(batch.take(here))
                     first += len(batch)
@@ -60,21 +65,30 @@ class ParquetReader:
         skip = start - (self._ends[group - 1] if group else 0)
         if start >= self.rows:
             return
+        names = self._decoder.names(include)
         with naming(self._path), self._opened() as file:
-            groups = range(group, len(self._ends))
             row = start - skip
-            for batch in file.iter_batches(size, row_groups=groups, columns=self._decoder.names(include)):
-                row += len(batch)
-                if skip >= len(batch):
-                    skip -= len(batch)
-                    continue
-                table = load("pyarrow").Table.from_batches([batch.slice(skip)])
-                skip = 0
-                with naming(self._path, f", rows from {row - len(table):,}"):
-                    records = self._decoder.records(table, include)
-                yield records
+            for groups, most in self._runs(group):
+                for batch in file.iter_batches(min(size, most), row_groups=groups, columns=names):
+                    row += len(batch)
+                    if skip >= len(batch):
+                        skip -= len(batch)
+                        continue
+                    table = load("pyarrow").Table.from_batches([batch.slice(skip)])
+                    skip = 0
+                    with naming(self._path, f", rows from {row - len(table):,}"):
+                        records = self._decoder.records(table, include)
+                    yield records
+
+    def _runs(self, first: int) -> Iterator[tuple[list[int], int]]:
+        """The row groups from one on, those together of which as many rows are decoded at once."""
+        places = range(first, len(self._most))
+        for most, run in groupby(places, self._most.__getitem__):
+            yield list(run), most
 
     def _opened(self) -> Any:
+        with reading(self._path) as file:
+            check_footer(file)
         return load("pyarrow.parquet").ParquetFile(
             self._path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
         )
@@ -85,12 +99,12 @@ class ParquetFormat:
 
     suffixes = (".parquet",)
 
-    def write(self, paths: Sequence[Path], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
         """See ``Format``."""
         empty = to_arrow(Records([], np.empty((0, dimension), dtype=np.float32), [], []))
         schema = empty.schema if note is None else empty.schema.with_metadata({NOTE: note})
         writer = load("pyarrow.parquet").ParquetWriter(
-            paths[0], schema, write_page_checksum=True, **parquet_settings(vectors=True)
+            files[0], schema, write_page_checksum=True, **parquet_settings(vectors=True)
         )
         with writer:
             for records in batches:
@@ -100,5 +114,7 @@ class ParquetFormat:
     def note(self, path: Path) -> str | None:
         """See ``Format``."""
         with naming(path):
+            with reading(path) as file:
+                check_footer(file)
             found = (load("pyarrow.parquet").read_schema(path).metadata or {}).get(NOTE.encode())
             return None if found is None else found.decode()

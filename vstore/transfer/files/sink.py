@@ -11,18 +11,18 @@ from typing import Final
 
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
 from vstore.transfer.files.durable import unfinished, write_files, write_text, writing
-from vstore.transfer.files.format import ROWS
+from vstore.transfer.files.format import ALL, ROWS
 from vstore.transfer.files.formats import FORMATS, READERS
 from vstore.transfer.files.location import MANIFEST, Location, shown
 from vstore.transfer.files.manifest import FileEntry, Manifest, entry, sidecar
-from vstore.transfer.files.source import ALL, FileSource
+from vstore.transfer.files.source import FileSource
 from vstore.transfer.files.summary import Summary
 from vstore.types import Records
 
 __all__ = ["FileSink", "staging"]
 
 _PART: Final = re.compile(r"part-(\d{6})\.[a-z]+")
-_MOST_PARTS: Final = 1_000_000
+_MOST_PARTS: Final = 40_000  # of which the manifest can tell
 
 
 def staging(location: Location) -> Path:
@@ -77,7 +77,7 @@ class FileSink:
         if records.vectors.shape[1] != dimension:
             raise InvalidInput(f"vectors have {records.vectors.shape[1]} dimensions; the data set has {dimension}")
         paths = self._paths(chunk)
-        write_files(paths, lambda hidden: self._format.write(hidden, [records], dimension, None))
+        write_files(paths, lambda files: self._format.write(files, [records], dimension, None))
         self._written[chunk] = Summary.of(records), tuple(map(entry, paths))
 
     def finish(self) -> None:
@@ -141,7 +141,7 @@ class FileSink:
         whole = (records for chunk in chunks for records in self._read(chunk))
 
         path = self._location.path
-        write_files([path], lambda hidden: self._format.write(hidden, whole, complete.info.dimension, inside.to_json()))
+        write_files([path], lambda files: self._format.write(files, whole, complete.info.dimension, inside.to_json()))
         if self._format.note(path) is None:  # no room inside
             beside = inside.completed([(complete.summary, (entry(path),))])
             write_text(sidecar(self._location), beside.to_json())

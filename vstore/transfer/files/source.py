@@ -17,16 +17,27 @@ from vstore.filters.tree import Filter
 from vstore.memory.store import CAPABILITIES
 from vstore.omission import Omission
 from vstore.transfer.endpoint import EVERYTHING
-from vstore.transfer.files.format import TEXT, Reader, by_part
+from vstore.transfer.files.format import TEXT, Reader, by_part, naming
 from vstore.transfer.files.ids import IdIndex
 from vstore.transfer.files.location import Location
-from vstore.types import CollectionInfo, Include, IncludeName, Page, Records
-from vstore.validate import check_filter, check_ids, check_metadatas
+from vstore.types import CollectionInfo, Include, IncludeName, Metric, Page, Records
+from vstore.validate import check_documents, check_filter, check_ids, check_metadatas, check_vectors
 
-__all__ = ["ALL", "BATCH", "FileSource"]
+__all__ = ["BATCH", "FileSource", "checked"]
 
-ALL: Final = Include.parse(EVERYTHING)
 BATCH: Final = 1000
+
+
+def checked(records: Records, dimension: int, metric: Metric) -> Records:
+    """Records as a write would take them; raises what it would raise."""
+    n, limits = len(records), CAPABILITIES.limits
+    vectors, documents, metadatas = records.vectors, records.documents, records.metadatas
+    return Records(
+        check_ids(records.ids, distinct=False),
+        None if vectors is None else check_vectors(vectors, dimension, metric),
+        None if documents is None else check_documents(documents, n, limits.max_document_bytes),
+        None if metadatas is None else check_metadatas(metadatas, n, nested=True),
+    )
 
 
 class FileSource:
@@ -40,7 +51,6 @@ class FileSource:
         location: Where the files are.
         info: What the collection is.
         parts: Checks the files and opens them; called once, by the first call that reads, or by ``open``.
-        clean: Whether the records are in vstore's own form; others may hold None, which means absent (META-3).
         id_rule: How the ids became text, where they were something else.
         notes: What is converted or left out, in words.
     """
@@ -51,7 +61,6 @@ class FileSource:
         info: CollectionInfo,
         parts: Callable[[], Sequence[Reader]],
         *,
-        clean: bool = True,
         id_rule: str = TEXT,
         notes: Sequence[str] = (),
     ) -> None:
@@ -63,7 +72,6 @@ class FileSource:
         self._readers: list[Reader] = []
         self._ends: list[int] = []
         self._opened = False
-        self._clean = clean
         self._index: IdIndex | None = None
         self._lock = RLock()
 
@@ -162,7 +170,8 @@ class FileSource:
             self.open()
             if self._index is None:
                 index = IdIndex(records.ids for records in self._rows(0, BATCH, Include()))
-                self._refuse_twins(set(index.suspects().tolist()))
+                with naming(self.location.path):
+                    self._refuse_twins(set(index.suspects().tolist()))
                 self._index = index
             return self._index
 
@@ -193,11 +202,9 @@ class FileSource:
                 yield self._told(records)
 
     def _told(self, records: Records) -> Records:
-        """What records are by the contract, where None means absent (META-3)."""
-        if self._clean or records.metadatas is None:
-            return records
-        metadatas = check_metadatas(records.metadatas, len(records), nested=True)
-        return Records(records.ids, records.vectors, records.documents, metadatas)
+        """What records are by the contract, where None means absent (META-3); a manifest vouches for nothing."""
+        with naming(self.location.path):
+            return checked(records, self._info.dimension, self._info.metric)
 
     def _matching(self, start: int, where: Filter | bool, include: Include) -> Iterator[tuple[Records, list[int]]]:
         """The records from ``start`` on that match, with their rows."""

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vstore.errors import Mismatch
+from vstore.errors import Mismatch, brief
 from vstore.transfer.digest import Digest, digest_records
 from vstore.types import Metadata, Records
 
-__all__ = ["Summary"]
+__all__ = ["Summary", "natural"]
 
 DIGEST: Final = "sum of blake2b-128, vstore.record.1"
 MAX_KEYS: Final = 10_000  # what a key holds is told of the first so many, so that memory is bounded
 _NULL: Final = "null"
+_DIGEST: Final = re.compile("[0-9a-f]{32}")
 
 Types = dict[str, dict[str, int]]
 """For each metadata key how many values of each type there are."""
+
+
+def natural(value: object) -> int:
+    """A number that is told, which is none of another kind; raises ``TypeError`` or ``ValueError``."""
+    if type(value) is not int:
+        raise TypeError(f"{value!r:.40} is no whole number")
+    if not 0 <= value < 1 << 63:
+        raise ValueError(f"{value!r:.40} is no number of things")
+    return value
 
 
 def _type_of(value: object) -> str:
@@ -106,10 +117,17 @@ class Summary:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Summary:
         """The inverse of ``to_dict``; raises ``Mismatch`` where the digest follows a rule not known here."""
+        records = natural(data["records"])
         if data["digest"]["rule"] != DIGEST:
-            raise Mismatch(f"the digest follows {data['digest']['rule']!r}; known is {DIGEST!r}", hint="Update vstore.")
+            raise Mismatch(
+                f"the digest follows {brief(data['digest']['rule'])}; known is {DIGEST!r}", hint="Update vstore."
+            )
+        value = data["digest"]["value"]
+        if type(value) is not str or not _DIGEST.fullmatch(value):
+            raise ValueError("the digest is none")
         types = {
-            key: dict(told["types"]) | ({_NULL: told["null"]} if told["null"] else {})
+            key: {kind: natural(number) for kind, number in told["types"].items()}
+            | ({_NULL: natural(told["null"])} if told["null"] else {})
             for key, told in data["metadata"].items()
         }
-        return cls(data["records"], data["documents"], Digest.parse(data["records"], data["digest"]["value"]), types)
+        return cls(records, natural(data["documents"]), Digest.parse(records, value), types)

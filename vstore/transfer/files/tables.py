@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vstore.codec import from_json
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, Mismatch
 from vstore.interchange import from_arrow, load
-from vstore.transfer.files.columns import OWN, Columns, as_float32, joined, not_read, softened
+from vstore.transfer.files.bounds import check_dimension
+from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
 from vstore.transfer.files.format import TEXT
+from vstore.transfer.files.widths import check_lists, check_texts, is_list
 from vstore.types import Include, Metadata, Records, VectorArray
 
 if TYPE_CHECKING:
@@ -22,9 +24,22 @@ class OwnTable:
 
     id_rule = TEXT
     notes: tuple[str, ...] = ()
+    vector = "vector"
 
     def __init__(self, schema: pyarrow.Schema) -> None:
+        pa = load("pyarrow")
+        text = pa.string()
+        wanted = {"id": text, "vector": None, "document": text, "metadata": text}
+        found = {field.name: field.type for field in schema}
+        if len(found) != len(schema) or any(
+            name not in found or kind not in (None, found[name]) for name, kind in wanted.items()
+        ):
+            raise Mismatch("its columns are not those that its manifest tells of", hint="Restore it, or export again.")
         self.omissions = [not_read(name) for name in schema.names if name not in OWN]
+        vector = found["vector"]
+        if not pa.types.is_fixed_size_list(vector) or vector.value_type != pa.float32():
+            raise Mismatch(f"its vectors are {vector}, not float32", hint="Restore it, or export again.")
+        check_dimension(vector.list_size)
 
     def names(self, include: Include) -> list[str]:
         """The columns to read."""
@@ -33,6 +48,8 @@ class OwnTable:
 
     def records(self, table: pyarrow.Table, include: Include) -> Records:
         """The records of a table that has these columns."""
+        for name in {"id", "document", "metadata"} & set(table.column_names):
+            check_texts(f"{name}s", table.column(name))
         return from_arrow(table)
 
 
@@ -45,16 +62,19 @@ class ForeignTable:
         # pandas keeps the labels of its rows in a column of this name
         index = [name for name in schema.names if name.startswith("__index_level_")]
         names = [name for name in schema.names if name not in index]
-        layout = columns.layout(names, (f.name for f in schema if _is_list(f.type) and _is_number(f.type.value_type)))
+        self.vector = columns.vector
+        layout = columns.layout(names, (f.name for f in schema if is_list(f.type) and _is_number(f.type.value_type)))
         kinds = {name: schema.field(name).type for name in names if name not in layout.left_out}
         self.id_rule = _id_rule(layout.id, kinds[layout.id])
         vector = kinds[layout.vector]
         if isinstance(vector, pa.BaseExtensionType):
             vector = vector.storage_type
-        if not (_is_list(vector) and _is_number(vector.value_type)):
+        if not (is_list(vector) and _is_number(vector.value_type)):
             raise InvalidInput(f"the column {layout.vector!r} is {vector}, not lists of numbers", hint="Say --vector.")
         if layout.document is not None and not _is_text(kinds[layout.document]):
             raise InvalidInput(f"the column {layout.document!r} is {kinds[layout.document]}, not text")
+        if pa.types.is_fixed_size_list(vector):
+            check_dimension(vector.list_size)
         self._object_is_text = layout.object is not None and _is_text(kinds[layout.object])
         if layout.object is not None and not (self._object_is_text or pa.types.is_struct(kinds[layout.object])):
             raise InvalidInput(
@@ -65,7 +85,7 @@ class ForeignTable:
         values = [*layout.keys, *([layout.object] if layout.object and not self._object_is_text else [])]
         self._targets = {name: _target(name, kinds[name], columns.allow) for name in values}
         self.notes = [f"not read: {name}" for name in (*layout.left_out, *index)]
-        self.omissions = [not_read(name, chosen=True) for name in layout.left_out]
+        self.omissions = converted(columns.allow) + [not_read(name, chosen=True) for name in layout.left_out]
         # pandas counts rows in an index of integers; any other says something of them
         self.omissions += [not_read(name, chosen=pa.types.is_integer(schema.field(name).type)) for name in index]
         if _is_text(kinds[layout.id]) is False:
@@ -92,15 +112,14 @@ class ForeignTable:
         Raises:
             InvalidInput: A value that a record cannot have, naming the row.
         """
-        pa = load("pyarrow")
         layout = self._layout
         column = table.column(layout.id)
         _no_nulls("ids", column)
-        ids = column.cast(pa.string()).to_pylist()
+        ids = _texts("ids", column)
         documents: list[str | None] | None = None
         if include.documents:
             named = layout.document
-            documents = [None] * len(ids) if named is None else table.column(named).cast(pa.string()).to_pylist()
+            documents = [None] * len(ids) if named is None else _texts("documents", table.column(named))
         return Records(
             ids,
             self._vectors(table.column(layout.vector)) if include.vectors else None,
@@ -124,6 +143,7 @@ class ForeignTable:
             if (lengths != dimension).any():
                 row = int((lengths != dimension).argmax())
                 raise InvalidInput(f"vectors[{row}] has {lengths[row]} numbers, and vectors[0] has {dimension}")
+        check_dimension(dimension)
         flat = array.flatten()
         if flat.null_count:
             row = int(flat.is_null().to_numpy(zero_copy_only=False).argmax()) // dimension
@@ -143,6 +163,7 @@ class ForeignTable:
     def _values(self, name: str, column: pyarrow.ChunkedArray) -> list[Any]:
         pa = load("pyarrow")
         target = self._targets[name]
+        check_lists(name, column)
         try:
             found: list[Any] = (column if column.type == target else column.cast(target)).to_pylist()
         except (pa.ArrowInvalid, OverflowError, ValueError) as error:
@@ -162,9 +183,8 @@ def decoder(schema: pyarrow.Schema, columns: Columns | None) -> TableDecoder:
 
 
 def _objects(column: pyarrow.ChunkedArray) -> list[Metadata]:
-    pa = load("pyarrow")
     found: list[Metadata] = []
-    for row, text in enumerate(column.cast(pa.string()).to_pylist()):
+    for row, text in enumerate(_texts("metadatas", column)):
         try:
             one = {} if text is None else from_json(text, strict=True)
         except ValueError:
@@ -178,16 +198,18 @@ def _objects(column: pyarrow.ChunkedArray) -> list[Metadata]:
     return found
 
 
+def _texts(what: str, column: pyarrow.ChunkedArray) -> list[Any]:
+    """What a column of texts, or of ids that become texts, holds."""
+    texts = column.cast(load("pyarrow").string())
+    check_texts(what, texts)
+    found: list[Any] = texts.to_pylist()
+    return found
+
+
 def _no_nulls(what: str, column: pyarrow.ChunkedArray) -> None:
     if column.null_count:
         row = column.is_null().to_pylist().index(True)
         raise InvalidInput(f"{what}[{row}] is null", hint="Every record has an id and a vector.")
-
-
-def _is_list(kind: pyarrow.DataType) -> bool:
-    types = load("pyarrow").types
-    views = [check for name in ("is_list_view", "is_large_list_view") if (check := getattr(types, name, None))]
-    return any(check(kind) for check in (types.is_list, types.is_large_list, types.is_fixed_size_list, *views))
 
 
 def _is_number(kind: pyarrow.DataType) -> bool:
@@ -229,7 +251,7 @@ def _target(name: str, kind: pyarrow.DataType, allow: frozenset[str]) -> pyarrow
                 hint="--allow naive-utc takes them as UTC.",
             )
         return pa.timestamp("us", "UTC")
-    if _is_list(kind):
+    if is_list(kind):
         return pa.list_(_target(name, kind.value_type, allow))
     if types.is_struct(kind):
         return pa.struct([(field.name, _target(name, field.type, allow)) for field in kind])

@@ -8,12 +8,13 @@ from shutil import rmtree
 
 from vstore.errors import AlreadyExists, InvalidInput, NotFound
 from vstore.interchange import load
+from vstore.regular import check_inside
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.endpoint import Refuse, Source
 from vstore.transfer.files.durable import unfinished, write_text, writing
 from vstore.transfer.files.format import TEXT, Reader
 from vstore.transfer.files.formats import FORMATS, READERS
-from vstore.transfer.files.location import MANIFEST, Encoding, Location, shown
+from vstore.transfer.files.location import MANIFEST, Encoding, Location, looking, shown
 from vstore.transfer.files.manifest import Manifest, Origin, sidecar
 from vstore.transfer.files.opening import manifest_of, own_source
 from vstore.transfer.files.sink import FileSink, staging
@@ -70,6 +71,10 @@ class FileTarget:
             AlreadyExists: Something else is there.
         """
         path = self._location.path
+        with looking(path):
+            return self._existing(path)
+
+    def _existing(self, path: Path) -> FileSource | None:
         begun = self._begun()
         if begun is not None:
             return FileSource(self._location, begun.info, self._whole_parts, notes=["not finished"])
@@ -97,6 +102,8 @@ class FileTarget:
         if self.existing() is not None:
             raise AlreadyExists(f"{shown(self._location.path)} is there already", hint="--mode replace replaces it.")
         folder = staging(self._location)
+        if folder.is_symlink() and self._location.single:
+            raise AlreadyExists(f"{shown(folder)} is a link, and in the way", hint="Remove it, or name another path.")
         if self._location.single and folder.exists():  # it will be deleted when the file is whole
             left = {*_parts(self._location), folder / MANIFEST}
             if strange := [p for p in folder.iterdir() if p not in left]:
@@ -146,6 +153,7 @@ class FileTarget:
         path = staging(self._location) / MANIFEST
         if not path.exists():
             return None
+        check_inside(path, path.parent)
         found = Manifest.load(path)
         if found.encoding is not self._location.encoding:
             raise AlreadyExists(
