@@ -87,6 +87,7 @@ ALONE = {
 COMMANDS = {
     "vstore conform memory:": "conformance",
     "vstore demo": "demo",
+    "vstore demo --directory copied": "demo",
     "vstore demo --from pgvector --to milvus": "demo",
     "vstore conform memory: --report report.json": "conformance",
     "vstore load docs.jsonl memory: docs --text body --id id --embed lexical:512": "lexical",

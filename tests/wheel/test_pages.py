@@ -34,13 +34,13 @@ COMMANDS = {
     "vstore verify chroma:./data qdrant://localhost:6333 --collection docs": ['"equal": true'],
     "vstore export chroma:./data ./dump --collection docs": ['"status": "verified"'],
     "vstore import ./dump pgvector:./pg": ['"status": "verified"'],
-    "vstore load docs.jsonl chroma:./data texts --text body --id id --embed lexical:512": ['"written": 3'],
+    "vstore load docs.jsonl chroma:./data texts --text body --id id --embed lexical:512": ["3 rows are loaded"],
     'vstore query chroma:./data texts "rain in Beijing" -k 5': ["Rain in Beijing today"],
     "vstore demo --directory ./kept": ["all 4 give the same 4 digits"],
     "vstore demo --from milvus --to qdrant": ["both give the same 4 digits"],
     # docs/embedding.md
     "vstore load docs.jsonl chroma:./data docs --text body --id id --metadata title,year --embed lexical:512": [
-        '"written": 3'
+        "3 rows are loaded"
     ],
     'vstore query chroma:./data docs "rain in Beijing" --where \'{"year": {"$gte": 2020}}\' -k 5': ["Rain in Beijing"],
     'vstore query chroma:./data docs "rain in Beijing" --json': ['"Rain in Beijing today"'],
@@ -72,6 +72,7 @@ SHORTENED = {"vstore conform": "--filters 3 --sequences 1 --mode sync"}
 # what is not run here, and where it is
 ELSEWHERE = {
     "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/vstore demo": "the demo is",
+    "vstore inspect URL NAME": "the same with names, here",
     "vstore conform URL": "test_conform.py, on each embedded store",
     "vstore conform mydb://…": "test_conform.py, on an adapter of somebody else",
     "python examples/tour.py URL": "test_programs.py",
@@ -126,6 +127,7 @@ TABLES = """
 create extension if not exists vector;
 create table articles (number bigint primary key, embedding vector(2), body text, extra jsonb, author text);
 insert into articles values (1, '[1,0]', 'x', '{"a": 1}', 'Ada'), (2, '[0,1]', 'y', '{"a": 2}', 'Bob');
+create index on articles using hnsw (embedding vector_cosine_ops);
 create table langchain_pg_collection (uuid uuid primary key, name varchar, cmetadata json);
 create table langchain_pg_embedding (
     id varchar primary key, collection_id uuid references langchain_pg_collection, embedding vector, document varchar,

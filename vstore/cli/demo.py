@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -122,7 +123,11 @@ def _folder(directory: Path | None) -> Iterator[Path]:
         ) from error
     except OSError as error:
         raise InvalidInput(f"{shown(directory)} cannot be made: {error.strerror}", hint="Name another.") from error
-    yield directory.resolve()
+    try:
+        yield directory.resolve()
+    except Unsupported:  # a database is not installed: once it is, the same command shall go through
+        shutil.rmtree(directory)
+        raise
 
 
 def _name(store: Store) -> str:
