@@ -9,10 +9,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vstore._sync.collection import Collection
-from vstore._sync.store import Store
 from vstore.capabilities import Capabilities, Feature, Limits, Support
-from vstore.connecting import connect
+from vstore.core._sync.collection import Collection
+from vstore.core._sync.store import Store
+from vstore.core.connecting import connect
 from vstore.embedding import Embedder
 from vstore.errors import (
     AlreadyExists,

@@ -6,12 +6,12 @@ from collections.abc import Generator
 from types import TracebackType
 from typing import Any
 
-from vstore._async.collection import AsyncCollection
-from vstore._async.opening import open_store
-from vstore._async.store import AsyncStore
-from vstore.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
-from vstore.registry import Plan, plan
-from vstore.urls import OptionValue
+from vstore.core._async.collection import AsyncCollection
+from vstore.core._async.opening import open_store
+from vstore.core._async.store import AsyncStore
+from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
+from vstore.core.registry import Plan, plan
+from vstore.spi.urls import OptionValue
 
 __all__ = ["AsyncCollection", "AsyncStore", "Connecting", "connect"]
 

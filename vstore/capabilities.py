@@ -60,7 +60,7 @@ def no(reason: str) -> Feature:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of one backend as numbers; the contract's own limits are in ``vstore.validate``.
+    """The limits of one backend as numbers; the contract's own limits are in ``vstore.core.validate``.
 
     Attributes:
         max_dimension: Largest number of components of a vector.

@@ -1,7 +1,7 @@
 """``Records`` to and from Arrow, Parquet and pandas.
 
 In Arrow and Parquet a record is ``id`` (string), ``vector`` (fixed-size list of float32), ``document``
-(string, null for None) and ``metadata`` (JSON text with every type kept, see ``vstore.codec``); a column
+(string, null for None) and ``metadata`` (JSON text with every type kept, see ``vstore.spi.codec``); a column
 that the records do not have is not in the table.
 """
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vstore import optional
-from vstore.codec import from_json, to_json
 from vstore.errors import InvalidInput
 from vstore.regular import shown
+from vstore.spi.codec import from_json, to_json
 from vstore.types import Metadata, Records, VectorArray
 
 if TYPE_CHECKING:

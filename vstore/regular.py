@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from vstore.durable import reading
 from vstore.errors import InvalidInput, Mismatch
+from vstore.spi.durable import reading
 
 __all__ = ["check_inside", "check_regular", "read_bounded", "refuse_url", "shown"]
 

@@ -1,4 +1,4 @@
-"""Similarity of vectors at hand, by the formulas that collections use (``vstore.scores``).
+"""Similarity of vectors at hand, by the formulas that collections use (``vstore.spi.scores``).
 
 Each function takes two vectors or two arrays of vectors: shapes (d,) and (d,) give a float, (d,) and (m, d) an array of
 shape (m,), (n, d) and (d,) one of shape (n,), (n, d) and (m, d) one of shape (n, m). Vectors are taken as float32, as
@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vstore import scores
+from vstore.core.validate import check_vectors
 from vstore.errors import InvalidInput
+from vstore.spi import scores
 from vstore.types import Metric, VectorArray
-from vstore.validate import check_vectors
 
 __all__ = ["cosine", "dot", "l2"]
 

@@ -53,7 +53,7 @@ IncludeName: TypeAlias = Literal["vectors", "documents", "metadatas"]
 
 
 class Metric(StrEnum):
-    """How the nearness of two vectors is measured; formulas in ``vstore.scores``."""
+    """How the nearness of two vectors is measured; formulas in ``vstore.spi.scores``."""
 
     COSINE = "cosine"
     L2 = "l2"

@@ -19,10 +19,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from vstore.codec import from_micros
 from vstore.errors import NotFound
-from vstore.filters.rewrite import micros
 from vstore.keys import check_plain
+from vstore.spi.codec import from_micros
+from vstore.spi.rewrite import micros
 from vstore.types import Include, Metadata, Records
 
 __all__ = [

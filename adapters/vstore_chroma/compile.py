@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from vstore.errors import LimitExceeded
-from vstore.filters.sieve import Sieve, sieve
 from vstore.filters.tree import (
     And,
     ContainsAny,
@@ -33,6 +32,7 @@ from vstore.filters.tree import (
     OrderOp,
     leaves,
 )
+from vstore.spi.sieve import Sieve, sieve
 from vstore.types import Scalar
 from vstore_chroma.codec import (
     FLOAT_KINDS,
@@ -100,7 +100,7 @@ def compile_filter(node: Filter) -> Where:
     """Chroma's form of a filter.
 
     Args:
-        node: A filter in normal form (``vstore.filters.rewrite``).
+        node: A filter in normal form (``vstore.spi.rewrite``).
 
     Raises:
         LimitExceeded: It needs more variables than SQLite takes in one statement.

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from vstore.errors import InvalidInput
-from vstore.protocol import Settings
-from vstore.urls import Option, StoreURL
+from vstore.spi.protocol import Settings
+from vstore.spi.urls import Option, StoreURL
 
 __all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "OPTIONS", "Target", "read_target"]
 

@@ -14,9 +14,9 @@ from chromadb.api import AsyncClientAPI, ClientAPI
 
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, Unavailable, VStoreError
-from vstore.protocol import Adapter, AsyncAdapter, Settings
-from vstore.threaded import threaded
-from vstore.urls import StoreURL
+from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
+from vstore.spi.threaded import threaded
+from vstore.spi.urls import StoreURL
 from vstore_chroma._async.adapter import AsyncChromaAdapter
 from vstore_chroma._sync.adapter import ChromaAdapter
 from vstore_chroma.capabilities import capabilities

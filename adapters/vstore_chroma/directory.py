@@ -14,8 +14,8 @@ from threading import Lock
 from typing import Final
 
 from vstore.errors import Unavailable
-from vstore.forking import in_children
-from vstore.holding import Hold, hold
+from vstore.spi.forking import in_children
+from vstore.spi.holding import Hold, hold
 
 __all__ = ["DATABASE", "Directory"]
 

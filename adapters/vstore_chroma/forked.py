@@ -20,7 +20,7 @@ from chromadb.api.shared_system_client import SharedSystemClient
 from chromadb.config import System
 
 from vstore.errors import Closed, Unavailable
-from vstore.forking import abandon, in_children
+from vstore.spi.forking import abandon, in_children
 
 __all__ = ["check_engine", "check_own", "own"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from vstore.errors import InvalidInput
-from vstore.protocol import Adapter, AsyncAdapter, Settings
-from vstore.urls import Option, StoreURL
+from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
+from vstore.spi.urls import Option, StoreURL
 from vstore_milvus.config import OPTIONS
 
 __all__ = ["adapter"]

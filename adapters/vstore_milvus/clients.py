@@ -16,9 +16,9 @@ from filelock import Timeout as LockTaken
 from pymilvus import AsyncMilvusClient, MilvusClient
 from pymilvus.client.utils import SciPyHelper
 
-from vstore.durable import prepare
 from vstore.errors import InvalidInput, Unavailable, Unsupported
-from vstore.forking import abandon, in_children
+from vstore.spi.durable import prepare
+from vstore.spi.forking import abandon, in_children
 from vstore_milvus.config import Target
 from vstore_milvus.errors import guarded
 

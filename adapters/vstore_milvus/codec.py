@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from vstore.codec import from_json, to_json
 from vstore.errors import LimitExceeded
+from vstore.spi.codec import from_json, to_json
 from vstore.types import Include, Metadata, Records
 from vstore_milvus.tokens import LISTS, SCALARS, element, scalar
 

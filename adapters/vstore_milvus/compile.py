@@ -52,7 +52,7 @@ def compile_filter(node: Filter) -> str:
     """The form of a filter that a Milvus server evaluates.
 
     Args:
-        node: A filter in normal form (``vstore.filters.rewrite``).
+        node: A filter in normal form (``vstore.spi.rewrite``).
 
     Raises:
         LimitExceeded: It is longer than what Milvus reads in reasonable time.

@@ -15,10 +15,10 @@ from pymilvus import AsyncMilvusClient, MilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, Unsupported, VStoreError
-from vstore.forking import in_children
-from vstore.protocol import Adapter, AsyncAdapter, Settings
-from vstore.threaded import threaded
-from vstore.urls import StoreURL
+from vstore.spi.forking import in_children
+from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
+from vstore.spi.threaded import threaded
+from vstore.spi.urls import StoreURL
 from vstore_milvus._async._run import bounded, nothing
 from vstore_milvus._async.adapter import AsyncMilvusAdapter
 from vstore_milvus._async.session import AsyncSession

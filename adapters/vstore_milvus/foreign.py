@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
 from vstore.mapping import ALL, IdType, Mapping
 from vstore.omission import Omission, OmissionKind
+from vstore.spi.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
 from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric, VectorArray
 from vstore_milvus.tokens import literal
 

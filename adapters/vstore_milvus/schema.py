@@ -9,8 +9,8 @@ from uuid import uuid4
 from pymilvus import CollectionSchema, DataType, MilvusClient
 from pymilvus.milvus_client.index import IndexParams
 
-from vstore.codec import info_from_json, info_to_json
 from vstore.errors import Mismatch
+from vstore.spi.codec import info_from_json, info_to_json
 from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Index, IVFFlat, Metric, Search
 
 __all__ = [

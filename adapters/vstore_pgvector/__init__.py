@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from vstore.errors import Unsupported
-from vstore.protocol import Adapter, AsyncAdapter, Settings
-from vstore.urls import Option, StoreURL
+from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
+from vstore.spi.urls import Option, StoreURL
 from vstore_pgvector.config import OPTIONS, Config, read
 
 __all__ = ["adapter"]
@@ -65,7 +65,7 @@ class PGVectorFactory:
         import psycopg
         import psycopg_pool
 
-        from vstore.threaded import ThreadedAdapter
+        from vstore.spi.threaded import ThreadedAdapter
         from vstore_pgvector._async.adapter import borrow
 
         if isinstance(client, psycopg.Connection | psycopg_pool.ConnectionPool):

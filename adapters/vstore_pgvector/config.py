@@ -8,8 +8,8 @@ from typing import Final
 
 from vstore.errors import InvalidInput
 from vstore.keys import encodable
-from vstore.protocol import Settings
-from vstore.urls import Option, StoreURL
+from vstore.spi.protocol import Settings
+from vstore.spi.urls import Option, StoreURL
 from vstore_pgvector.libpq import PARAMETERS, parameters
 
 __all__ = ["OPTIONS", "Config", "read"]

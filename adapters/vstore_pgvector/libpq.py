@@ -6,8 +6,8 @@ import math
 from typing import Final
 
 from vstore.errors import InvalidInput
-from vstore.protocol import Settings
-from vstore.urls import Option, StoreURL
+from vstore.spi.protocol import Settings
+from vstore.spi.urls import Option, StoreURL
 
 __all__ = ["PARAMETERS", "parameters"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import assert_never
 
 from vstore.errors import Unsupported
-from vstore.filters.rewrite import micros
 from vstore.filters.tree import (
     And,
     ContainsAll,
@@ -25,6 +24,7 @@ from vstore.filters.tree import (
     OrderOp,
     Path,
 )
+from vstore.spi.rewrite import micros
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
 from vstore_qdrant.terms import LEAST, element_term, halves, key_term, scalar_term
 

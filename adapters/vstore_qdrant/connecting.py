@@ -21,9 +21,9 @@ from qdrant_client.local.qdrant_local import QdrantLocal
 
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, Unsupported, VStoreError
-from vstore.protocol import Adapter, AsyncAdapter, Settings
-from vstore.threaded import threaded
-from vstore.urls import StoreURL
+from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
+from vstore.spi.threaded import threaded
+from vstore.spi.urls import StoreURL
 from vstore_qdrant._async.adapter import AsyncQdrantAdapter
 from vstore_qdrant._async.client import AsyncClientDatabase
 from vstore_qdrant._sync.adapter import QdrantAdapter

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from vstore.codec import info_from_json, info_to_json
-from vstore.durable import create, flush, reading
 from vstore.errors import AlreadyExists, Mismatch, NotFound
-from vstore.holding import Hold, hold
+from vstore.spi.codec import info_from_json, info_to_json
+from vstore.spi.durable import create, flush, reading
+from vstore.spi.holding import Hold, hold
 from vstore.types import CollectionInfo
 
 __all__ = ["Folder"]

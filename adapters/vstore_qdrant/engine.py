@@ -13,7 +13,7 @@ from threading import Lock, RLock
 
 import qdrant_edge as edge
 
-from vstore.forking import abandon, in_children
+from vstore.spi.forking import abandon, in_children
 from vstore.types import CollectionInfo
 from vstore_qdrant._sync.port import Table
 from vstore_qdrant.directory import Folder

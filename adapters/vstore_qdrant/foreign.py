@@ -13,7 +13,9 @@ from uuid import UUID
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.foreign import (
+from vstore.mapping import ALL, IdType, Mapping
+from vstore.omission import Omission, OmissionKind
+from vstore.spi.foreign import (
     DOCUMENT_NAMES,
     Key,
     Rows,
@@ -24,8 +26,6 @@ from vstore.foreign import (
     id_type_told,
     metric_told,
 )
-from vstore.mapping import ALL, IdType, Mapping
-from vstore.omission import Omission, OmissionKind
 from vstore.types import CollectionInfo, Include, Metric, VectorArray
 
 __all__ = [

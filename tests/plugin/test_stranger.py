@@ -14,7 +14,7 @@ import pytest
 import vstore
 from vstore.conformance.clauses import CLAUSES
 from vstore.conformance.run import run
-from vstore.registry import schemes
+from vstore.core.registry import schemes
 
 FAULTS = {
     "drops_a_clause": "FLT-3",

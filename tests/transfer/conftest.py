@@ -23,4 +23,4 @@ def tmp_path() -> Iterator[Path]:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are made again at once."""
-    monkeypatch.setattr("vstore._sync.retrying.sleep", lambda _: None)
+    monkeypatch.setattr("vstore.core._sync.retrying.sleep", lambda _: None)

@@ -21,12 +21,12 @@ import pytest
 from tests.transfer.crashing import POINTS
 from tests.transfer.faulty import faulty_store, filled, many, refusing, source_of
 from vstore import AlreadyExists, F, LimitExceeded, Mismatch, Records, Unavailable, Unsupported, connect
+from vstore.spi.urls import StoreURL
 from vstore.transfer import CollectionTarget, Status, copy
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.ledger import Ledger
 from vstore.transfer.moving import SourceChanged
 from vstore.transfer.opening import open_place, store_identity
-from vstore.urls import StoreURL
 
 
 class Lasting(CollectionTarget):

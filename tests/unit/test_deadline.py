@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 import vstore
-from vstore import Collection, F, Timeout, aio, deadline
-from vstore.deadline import Deadline, bounding
-from vstore.filters.sieve import Sieve
+from vstore import Collection, F, Timeout, aio
+from vstore.spi import deadline
+from vstore.spi.deadline import Deadline, bounding
+from vstore.spi.sieve import Sieve
 from vstore.types import Include, Records
 
 SLOW = (F("n") == 1) | F("s").matches("a")

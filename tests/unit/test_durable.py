@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vstore import InvalidInput
-from vstore.durable import appending, create, prepare, reading, replacing
+from vstore.spi.durable import appending, create, prepare, reading, replacing
 
 WRITES: dict[str, Callable[[Path], object]] = {
     "appending": lambda path: appending(path).close(),

@@ -7,8 +7,8 @@ import pickle
 import pytest
 
 from vstore import Closed, InvalidInput, NotFound, PartialWrite, Unavailable, VStoreError
+from vstore.core.operation import Gate
 from vstore.errors import BackendError, brief
-from vstore.operation import Gate
 
 
 def gate() -> Gate:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from vstore import F
-from vstore.filters import Filter, predicate
+from vstore.filters import Filter
+from vstore.spi.evaluate import predicate
 
 MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 MICROS = 1_704_067_200_000_000

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vstore import F, InvalidInput, Records
-from vstore.filters import Filter, normalize, parse, predicate, to_dict
-from vstore.filters.rewrite import micros
-from vstore.filters.sieve import Sieve, sieve
+from vstore.filters import Filter, parse, to_dict
 from vstore.filters.tree import (
     And,
     ContainsAll,
@@ -28,6 +26,9 @@ from vstore.filters.tree import (
     depth,
     leaves,
 )
+from vstore.spi.evaluate import predicate
+from vstore.spi.rewrite import micros, normalize
+from vstore.spi.sieve import Sieve, sieve
 from vstore.types import Include
 
 MOMENT = datetime(2024, 2, 29, 12, 30, tzinfo=timezone(timedelta(hours=5)))

@@ -12,7 +12,7 @@ import pytest
 
 from tests.forked import in_child
 from vstore import Unavailable
-from vstore.holding import Hold, hold
+from vstore.spi.holding import Hold, hold
 
 LOCK = ".vstore.lock"
 
@@ -24,7 +24,7 @@ def take(path: Path) -> Hold:
 def elsewhere(path: Path) -> str:
     """What another process says that tries to take it."""
     code = (
-        "import sys; from pathlib import Path; from vstore.holding import hold; from vstore import VStoreError\n"
+        "import sys; from pathlib import Path; from vstore.spi.holding import hold; from vstore import VStoreError\n"
         "try: hold(Path(sys.argv[1]), because='two would spoil it', instead='start a server'); print('taken')\n"
         "except VStoreError as error: print(error)"
     )
@@ -143,7 +143,7 @@ def test_a_child_that_lives_on_does_not_keep_the_lock(tmp_path: Path) -> None:
 
 def test_nor_does_it_when_its_parent_dies(tmp_path: Path) -> None:
     code = (
-        "import os, sys, time; from pathlib import Path; from vstore.holding import hold\n"
+        "import os, sys, time; from pathlib import Path; from vstore.spi.holding import hold\n"
         "held = hold(Path(sys.argv[1]), because='x', instead='y')\n"
         "child = os.fork()\n"
         "if child == 0: sys.stdin.read(); os._exit(0)\n"

@@ -15,10 +15,10 @@ import pytest
 import vstore
 from tests.forked import in_child
 from vstore import Closed, Collection, F, Store, VStoreError, aio
-from vstore._async.store import AsyncStore
+from vstore.core._async.store import AsyncStore
 from vstore.memory import MemoryAdapter
 from vstore.memory.store import MemoryCollection
-from vstore.threaded import ThreadedAdapter
+from vstore.spi.threaded import ThreadedAdapter
 from vstore.types import CollectionInfo
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

@@ -26,7 +26,7 @@ def test_importing_vstore_loads_no_client_and_nothing_heavy() -> None:
 
 def test_looking_up_an_adapter_loads_no_client() -> None:
     loaded = run(
-        "import sys\nfrom vstore.registry import factory_for_scheme, schemes\n"
+        "import sys\nfrom vstore.core.registry import factory_for_scheme, schemes\n"
         "[factory_for_scheme(s) for s in schemes()]\nprint(*sys.modules)"
     ).split()
     assert {"vstore_chroma", "vstore_milvus", "vstore_pgvector", "vstore_qdrant"} <= set(loaded)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from vstore import InvalidInput, Records
-from vstore.codec import to_json
+from vstore.spi.codec import to_json
 
 FULL = Records(
     ["a", "é", "c"],

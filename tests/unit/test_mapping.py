@@ -13,9 +13,9 @@ import pytest
 
 from vstore import CollectionInfo, Flat, InvalidInput, Mapping, Metric, Mismatch
 from vstore.conformance.checks import typed
-from vstore.foreign import Rows, foreign_key, record_id
-from vstore.foreign_records import to_records
+from vstore.core.foreign_records import to_records
 from vstore.mapping import IdType, MissingVector, Outside
+from vstore.spi.foreign import Rows, foreign_key, record_id
 from vstore.types import Include
 
 INFO = CollectionInfo(name="x", dimension=2, metric=Metric.L2, index=Flat())

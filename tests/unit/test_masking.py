@@ -11,9 +11,9 @@ from urllib.parse import quote
 import pytest
 
 import vstore
+from vstore.core.operation import Gate
 from vstore.errors import BackendError, PartialWrite, Unavailable, VStoreError, following
 from vstore.masking import mask
-from vstore.operation import Gate
 
 OURS = "the Milvus server at root level cannot be reached: "
 HINT = "Check that the Milvus server runs; a root needs 1 or 5432 more."

@@ -11,7 +11,8 @@ import pytest
 
 import vstore
 from vstore import F, InvalidInput, Unsupported
-from vstore.filters import predicate, regex
+from vstore.filters import regex
+from vstore.spi.evaluate import predicate
 
 
 def found(pattern: str, text: str) -> bool:

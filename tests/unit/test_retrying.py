@@ -13,12 +13,12 @@ import pytest
 
 import vstore
 from vstore import Collection, PartialWrite, Store, Unavailable
-from vstore._async.retrying import AsyncRetry, AsyncRetryingAdapter
-from vstore._async.store import AsyncStore
-from vstore._sync.retrying import Retry, RetryingAdapter
+from vstore.core._async.retrying import AsyncRetry, AsyncRetryingAdapter
+from vstore.core._async.store import AsyncStore
+from vstore.core._sync.retrying import Retry, RetryingAdapter
 from vstore.errors import following
 from vstore.memory.store import MemoryAdapter, MemoryCollection
-from vstore.threaded import ThreadedAdapter
+from vstore.spi.threaded import ThreadedAdapter
 
 SAFE: dict[str, Callable[[Collection], Any]] = {
     "upsert": lambda c: c.upsert(["a"], [[1.0, 2.0]]),
@@ -164,8 +164,8 @@ def test_no_attempt_begins_after_the_timeout(flaky: Flaky, monkeypatch: pytest.M
         clock[0] += seconds
         began.append(clock[0])
 
-    monkeypatch.setattr("vstore._sync.retrying.monotonic", lambda: clock[0])
-    monkeypatch.setattr("vstore._sync.retrying.sleep", pause)
+    monkeypatch.setattr("vstore.core._sync.retrying.monotonic", lambda: clock[0])
+    monkeypatch.setattr("vstore.core._sync.retrying.sleep", pause)
     with pytest.raises(Unavailable):
         made.count()
     pauses = [end - begin for begin, end in zip([0.0, *began], began, strict=False)]
@@ -243,7 +243,7 @@ def test_connecting_is_repeated_too(monkeypatch: pytest.MonkeyPatch) -> None:
                 found.listen()
                 answering.start()
 
-        monkeypatch.setattr("vstore._sync.retrying.sleep", pause)
+        monkeypatch.setattr("vstore.core._sync.retrying.sleep", pause)
         with pytest.raises(Unavailable):
             vstore.connect(url, timeout=20.0)
         assert not begun.is_set(), "without retries= it is tried once"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vstore import Metric, Records
-from vstore.scores import distances, nearest, ranked, scores
+from vstore.spi.scores import distances, nearest, ranked, scores
 
 RNG = np.random.default_rng(3)
 
@@ -40,7 +40,7 @@ def test_distances_agree_with_exact_arithmetic(metric: Metric) -> None:
 def test_blocks_join_seamlessly(metric: Metric, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, query = RNG.normal(size=(100, 8)).astype(np.float32), RNG.normal(size=8).astype(np.float32)
     whole = distances(metric, query, vectors)
-    monkeypatch.setattr("vstore.scores._BLOCK_BYTES", 8 * 8 * 7)
+    monkeypatch.setattr("vstore.spi.scores._BLOCK_BYTES", 8 * 8 * 7)
     assert np.allclose(distances(metric, query, vectors), whole, rtol=1e-14, atol=1e-15)
     assert distances(metric, query, vectors[:0]).shape == (0,)
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from vstore import Closed, InvalidInput, NotFound, Store, aio
-from vstore._async._run import acquire
-from vstore._async.store import AsyncStore
+from vstore.core._async.store import AsyncStore
 from vstore.memory import MemoryAdapter
 from vstore.memory.store import MemoryCollection
-from vstore.threaded import ThreadedAdapter
+from vstore.spi._async._run import acquire
+from vstore.spi.threaded import ThreadedAdapter
 from vstore.types import CollectionInfo, Include
 
 
@@ -75,7 +75,7 @@ def test_closing_lets_calls_that_run_come_to_their_end() -> None:
 
 
 def test_closing_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vstore._sync.store._LEAVE", 0.05)
+    monkeypatch.setattr("vstore.core._sync.store._LEAVE", 0.05)
     adapter = Slow()
     store = Store(adapter)
     with ThreadPoolExecutor(1) as pool:
@@ -133,7 +133,7 @@ def test_outcomes_are_those_of_the_sync_form() -> None:
 
 
 def test_every_method_of_the_protocols_is_there() -> None:
-    from vstore.protocol import AsyncAdapter, AsyncCollectionAdapter
+    from vstore.spi.protocol import AsyncAdapter, AsyncCollectionAdapter
 
     def public(kind: type) -> set[str]:
         return {name for name in vars(kind) if not name.startswith("_")}

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
         ("async def f(self) -> None:", "def f(self) -> None:"),
         ("    x = await self.g(await h())", "    x = self.g(h())"),
         ("async for page in pages:", "for page in pages:"),
-        ("from vstore._async.store import AsyncStore", "from vstore._sync.store import Store"),
+        ("from vstore.core._async.store import AsyncStore", "from vstore.core._sync.store import Store"),
         ("page = await anext(pages)", "page = next(pages)"),
         ("except StopAsyncIteration:", "except StopIteration:"),
         ("AsyncIterator[Page]", "Iterator[Page]"),

@@ -6,8 +6,8 @@ import pytest
 
 import vstore
 from vstore import InvalidInput
-from vstore.registry import factory_for_scheme, plan, schemes
-from vstore.urls import Option, StoreURL, names_store, read_options
+from vstore.core.registry import factory_for_scheme, plan, schemes
+from vstore.spi.urls import Option, StoreURL, names_store, read_options
 
 
 @pytest.mark.parametrize(

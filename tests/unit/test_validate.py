@@ -11,9 +11,7 @@ import pytest
 
 from vstore import F, InvalidInput, LimitExceeded, Metric, Unsupported
 from vstore.capabilities import Capabilities, no
-from vstore.filters.tree import Eq
-from vstore.memory.store import CAPABILITIES
-from vstore.validate import (
+from vstore.core.validate import (
     check_documents,
     check_filter,
     check_ids,
@@ -22,6 +20,8 @@ from vstore.validate import (
     check_metadatas,
     check_vectors,
 )
+from vstore.filters.tree import Eq
+from vstore.memory.store import CAPABILITIES
 
 
 def test_ids_become_a_new_list() -> None:

@@ -16,8 +16,8 @@ from vstore.cli.output import EXIT_FAILED, problems, progress
 from vstore.conformance.clauses import CLAUSES
 from vstore.conformance.report import Outcome, Report
 from vstore.conformance.run import run as run_suite
-from vstore.durable import replacing
 from vstore.errors import InvalidInput
+from vstore.spi.durable import replacing
 
 __all__ = ["run"]
 

@@ -21,8 +21,8 @@ from vstore.keys import check_name
 from vstore.load import Fields, Ledger, Report, load, rehearse
 from vstore.load.rows import check_file, count_rows
 from vstore.regular import check_regular, shown
+from vstore.spi.urls import StoreURL
 from vstore.transfer.opening import store_identity
-from vstore.urls import StoreURL
 
 __all__ = ["EXIT_INCOMPLETE", "EXIT_REFUSED", "run"]
 

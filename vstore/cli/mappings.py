@@ -9,7 +9,7 @@ from typing import Final
 from vstore.errors import InvalidInput, Mismatch
 from vstore.mapping import LAYOUTS, Mapping
 from vstore.regular import read_bounded
-from vstore.urls import names_store
+from vstore.spi.urls import names_store
 
 __all__ = ["read_mapping"]
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from vstore.spi.urls import names_store
 from vstore.transfer.options import Mode
 from vstore.transfer.report import VerifyMode
-from vstore.urls import names_store
 
 
 def path(text: str) -> Path:

@@ -17,9 +17,9 @@ from typing import Any, Final, Self
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vstore.cli.output import console
-from vstore.durable import appending, replacing
 from vstore.errors import InvalidInput
 from vstore.regular import shown
+from vstore.spi.durable import appending, replacing
 from vstore.transfer import Progress as Told
 
 __all__ = ["Teller", "reported", "say", "sigterm_as_interrupt"]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 import vstore
 from vstore.capabilities import Capabilities
-from vstore.filters import F, Filter, predicate, to_dict
+from vstore.filters import F, Filter, to_dict
+from vstore.spi.evaluate import predicate
 from vstore.types import Flat, Hits, Index, Metric, Records, VectorArray
 
 __all__ = [

@@ -10,8 +10,8 @@ from typing import Any, Final
 from vstore.capabilities import Capabilities
 from vstore.conformance.corpus import HOSTILE_KEYS, LISTS, SCALARS
 from vstore.filters import F, Filter
-from vstore.filters.rewrite import micros
 from vstore.filters.tree import And, ContainsAll, ContainsAny, In, Not, Or
+from vstore.spi.rewrite import micros
 
 __all__ = ["FAMILIES", "random_filter", "smaller", "table"]
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from vstore.conformance.report import Outcome, Report
 from vstore.conformance.session import shown
-from vstore.connecting import connect
+from vstore.core.connecting import connect
 from vstore.errors import Unsupported
 
 __all__ = ["Progress", "run"]

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import vstore
 from vstore.conformance import blocking, corpus
-from vstore.registry import factory_for_scheme
+from vstore.core.registry import factory_for_scheme
+from vstore.spi.urls import StoreURL
 from vstore.types import Records
-from vstore.urls import StoreURL
 
 __all__ = ["Mode", "Session", "Target", "shown"]
 

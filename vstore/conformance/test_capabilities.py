@@ -15,9 +15,9 @@ from vstore.conformance.clauses import CLAUSES
 from vstore.conformance.fixtures import New, clause
 from vstore.conformance.report import Report
 from vstore.conformance.session import Session
+from vstore.core.registry import factory_for_scheme
 from vstore.errors import AlreadyExists, NotFound
-from vstore.registry import factory_for_scheme
-from vstore.urls import Option, StoreURL
+from vstore.spi.urls import Option, StoreURL
 
 EXERCISED = {
     "index_hnsw": "test_query.test_every_index_is_built_or_refused",

@@ -17,8 +17,8 @@ from vstore.conformance.checks import names, raises, rows
 from vstore.conformance.corpus import unique_name
 from vstore.conformance.fixtures import New, clause
 from vstore.conformance.session import Session
-from vstore.registry import factory_for_scheme
-from vstore.urls import StoreURL
+from vstore.core.registry import factory_for_scheme
+from vstore.spi.urls import StoreURL
 
 KINDS = [kind for kind in vars(vstore).values() if isinstance(kind, type) and issubclass(kind, VStoreError)]
 

@@ -15,8 +15,8 @@ from vstore.conformance.checks import contents, names, raises, rows, scanned, ty
 from vstore.conformance.corpus import METADATA, unique_name
 from vstore.conformance.fixtures import New, clause
 from vstore.conformance.session import Session
-from vstore.registry import factory_for_scheme
-from vstore.urls import StoreURL
+from vstore.core.registry import factory_for_scheme
+from vstore.spi.urls import StoreURL
 
 
 @clause("COL-4")

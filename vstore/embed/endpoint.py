@@ -15,13 +15,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from vstore.core.registry import check_retries, check_timeout
 from vstore.embed.batching import OnProgress, batches, check_positive
 from vstore.embed.endpoint_errors import BACKEND, mask, translate
 from vstore.embedding import check_answer, check_embedder
 from vstore.errors import AuthenticationFailed, BackendError, InvalidInput, VStoreError
-from vstore.forking import PerProcess
 from vstore.optional import load
-from vstore.registry import check_retries, check_timeout
+from vstore.spi.forking import PerProcess
 from vstore.types import VectorArray
 
 __all__ = ["KEY_NAME", "OpenAIEmbedder", "openai"]

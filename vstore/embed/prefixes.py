@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from vstore._async._run import embed
 from vstore.embed.batching import chunk_of
 from vstore.embedding import Embedder, check_embedder, for_queries
 from vstore.errors import InvalidInput
+from vstore.spi._async._run import embed
 from vstore.types import VectorArray
 
 __all__ = ["PrefixedEmbedder", "prefixed"]

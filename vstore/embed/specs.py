@@ -15,7 +15,7 @@ from vstore.embed.local import fastembed, sentence_transformers
 from vstore.embed.prefixes import prefixed
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput
-from vstore.urls import Option, OptionValue, read_options
+from vstore.spi.urls import Option, OptionValue, read_options
 
 __all__ = ["from_spec", "opens_by_name"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from vstore._sync.collection import Collection
+from vstore.core._sync.collection import Collection
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.keys import encodable

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vstore.durable import prepare, replacing, transaction
 from vstore.errors import BackendError, Mismatch, Unavailable
-from vstore.forking import keep_in_children
 from vstore.regular import refuse_url
+from vstore.spi.durable import prepare, replacing, transaction
+from vstore.spi.forking import keep_in_children
 
 __all__ = ["Ledger", "Refused"]
 

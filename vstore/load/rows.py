@@ -11,11 +11,11 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO, TypeAlias
 
-from vstore.durable import reading
 from vstore.errors import InvalidInput, Mismatch
 from vstore.jsonlines import LINE_BYTES, behind_mark, too_large
 from vstore.optional import load
 from vstore.regular import shown
+from vstore.spi.durable import reading
 from vstore.transfer.files.format import UNDECODABLE
 from vstore.transfer.files.pages import check_footer, rows_of_groups
 

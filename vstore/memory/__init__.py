@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from vstore.errors import InvalidInput
 from vstore.memory.store import MemoryAdapter
-from vstore.protocol import Adapter, AsyncAdapter, Settings
-from vstore.urls import Option, StoreURL
+from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
+from vstore.spi.urls import Option, StoreURL
 
 __all__ = ["MemoryAdapter", "adapter"]
 
@@ -28,7 +28,7 @@ class MemoryFactory:
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
         """The same, each call in a worker thread."""
-        from vstore.threaded import ThreadedAdapter
+        from vstore.spi.threaded import ThreadedAdapter
 
         return ThreadedAdapter(self.connect(url, settings))
 

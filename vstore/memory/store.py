@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from vstore.capabilities import Capabilities, Limits, emulated, native, no
-from vstore.deadline import Deadline
 from vstore.errors import AlreadyExists, BackendError, NotFound, VStoreError
-from vstore.filters.evaluate import Predicate, bounded, predicate
 from vstore.filters.regex import where_installed
 from vstore.filters.tree import Filter
-from vstore.scores import distances, ranked
+from vstore.spi.deadline import Deadline
+from vstore.spi.evaluate import Predicate, bounded, predicate
+from vstore.spi.scores import distances, ranked
 from vstore.types import CollectionInfo, Flat, Hits, Include, Index, Metadata, Records, Search, VectorArray
 
 __all__ = ["MemoryAdapter", "MemoryCollection"]

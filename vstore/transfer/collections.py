@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-from vstore._sync.collection import Collection
-from vstore._sync.store import Store
 from vstore.capabilities import Capabilities
+from vstore.core._sync.collection import Collection
+from vstore.core._sync.store import Store
 from vstore.errors import BackendError, InvalidInput, LimitExceeded, NotFound, PartialWrite, Unsupported, VStoreError
 from vstore.filters.tree import Filter
 from vstore.omission import Omission

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 
-from vstore.codec import info_to_json
 from vstore.errors import LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.regular import shown
+from vstore.spi.codec import info_to_json
 from vstore.transfer.deadletters import DeadLetters, TooManyRefused
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.engine import Transfer

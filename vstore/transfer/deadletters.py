@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from vstore.durable import reading, replacing
 from vstore.errors import BackendError, InvalidInput, VStoreError
 from vstore.regular import shown
+from vstore.spi.durable import reading, replacing
 from vstore.transfer.ledger import Ledger, Refusal
 from vstore.types import Record
 

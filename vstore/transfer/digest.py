@@ -16,8 +16,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.codec import canonical_json
 from vstore.errors import InvalidInput
+from vstore.spi.codec import canonical_json
 from vstore.types import Records
 
 __all__ = ["Digest", "digest_ids", "digest_records", "hash_ids", "measure"]

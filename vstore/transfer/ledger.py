@@ -18,11 +18,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Self
 
-from vstore.codec import to_json
-from vstore.durable import prepare, transaction
 from vstore.errors import InvalidInput, Mismatch, Unavailable
-from vstore.forking import keep_in_children
 from vstore.regular import refuse_url
+from vstore.spi.codec import to_json
+from vstore.spi.durable import prepare, transaction
+from vstore.spi.forking import keep_in_children
 from vstore.transfer.digest import Digest
 from vstore.transfer.plan import Chunk
 from vstore.types import Record

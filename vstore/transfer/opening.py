@@ -10,18 +10,18 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Protocol, Self
 
-from vstore._sync.store import Store
-from vstore.connecting import DEFAULT_TIMEOUT, connect
+from vstore.core._sync.store import Store
+from vstore.core.connecting import DEFAULT_TIMEOUT, connect
+from vstore.core.registry import factory_for_scheme
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
 from vstore.mapping import Mapping
-from vstore.protocol import EmbeddedFactory
-from vstore.registry import factory_for_scheme
 from vstore.regular import shown
+from vstore.spi.protocol import EmbeddedFactory
+from vstore.spi.urls import StoreURL
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.files import FilePlace, names_files
-from vstore.urls import StoreURL
 
 __all__ = ["Place", "check_there", "is_there", "open_place", "rehearsal", "store_identity"]
 

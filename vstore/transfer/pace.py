@@ -7,7 +7,7 @@ from threading import Lock
 from time import monotonic, sleep
 from typing import Final, TypeVar
 
-from vstore._sync.retrying import Retry
+from vstore.core._sync.retrying import Retry
 from vstore.errors import InvalidInput, VStoreError
 from vstore.filters.tree import Filter
 from vstore.transfer.endpoint import EVERYTHING, Source

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore._sync.collection import Collection
+from vstore.core._sync.collection import Collection
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Eq, Filter
 from vstore.transfer.collections import CollectionSource

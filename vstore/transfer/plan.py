@@ -13,8 +13,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from vstore.codec import to_json
 from vstore.filters.tree import Filter
+from vstore.spi.codec import to_json
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.digest import Digest, digest_ids
 from vstore.transfer.endpoint import Source, Target

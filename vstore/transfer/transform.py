@@ -16,9 +16,9 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from vstore.codec import to_json
 from vstore.errors import InvalidInput, VStoreError
 from vstore.filters.tree import Filter
+from vstore.spi.codec import to_json
 from vstore.transfer.endpoint import EVERYTHING, Source
 from vstore.types import CollectionInfo, IncludeName, Metadata, Page, Record, Records
 

@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.codec import canonical_json
 from vstore.errors import InvalidInput, Mismatch
 from vstore.filters.tree import Filter
 from vstore.omission import OmissionKind
+from vstore.spi.codec import canonical_json
 from vstore.transfer.digest import Digest, digest_ids, digest_records, hash_ids
 from vstore.transfer.endpoint import Source
 from vstore.transfer.exactness import Exactness, agreed, bitwise, same_vectors

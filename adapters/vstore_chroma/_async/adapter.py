@@ -11,8 +11,8 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 from chromadb.api.types import Space
 
 from vstore.capabilities import Capabilities
-from vstore.codec import info_from_json, info_to_json
 from vstore.errors import Mismatch, VStoreError
+from vstore.spi.codec import info_from_json, info_to_json
 from vstore.types import HNSW, CollectionInfo, Index, Metric
 from vstore_chroma._async._run import Closer, Lock
 from vstore_chroma._async.collection import AsyncChromaCollection

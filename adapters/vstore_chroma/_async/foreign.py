@@ -10,8 +10,8 @@ from chromadb.api import AsyncClientAPI
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.errors import Mismatch
-from vstore.foreign import Key, Rows
 from vstore.mapping import Mapping
+from vstore.spi.foreign import Key, Rows
 from vstore.types import CollectionInfo, Include, Metric, VectorArray
 from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
-from vstore._async._run import run_blocking
 from vstore.errors import Unavailable
-from vstore.scores import Best, distances, ranked
+from vstore.spi._async._run import run_blocking
+from vstore.spi.scores import Best, distances, ranked
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, VectorArray
 from vstore_chroma._async._run import sleep
 from vstore_chroma.codec import included, to_records

@@ -12,8 +12,8 @@ from chromadb.api.models.Collection import Collection
 from chromadb.api.types import Space
 
 from vstore.capabilities import Capabilities
-from vstore.codec import info_from_json, info_to_json
 from vstore.errors import Mismatch, VStoreError
+from vstore.spi.codec import info_from_json, info_to_json
 from vstore.types import HNSW, CollectionInfo, Index, Metric
 from vstore_chroma._sync._run import Closer, Lock
 from vstore_chroma._sync.collection import ChromaCollection

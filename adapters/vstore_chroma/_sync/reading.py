@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from chromadb.api.models.Collection import Collection
 
-from vstore._sync._run import run_blocking
 from vstore.errors import Unavailable
-from vstore.scores import Best, distances, ranked
+from vstore.spi._sync._run import run_blocking
+from vstore.spi.scores import Best, distances, ranked
 from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, VectorArray
 from vstore_chroma._sync._run import sleep
 from vstore_chroma.codec import included, to_records

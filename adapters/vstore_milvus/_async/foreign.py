@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from vstore.errors import LimitExceeded, Mismatch, NotFound, VStoreError
-from vstore.foreign import Key, Rows
 from vstore.keys import check_plain
 from vstore.mapping import Mapping
+from vstore.spi.foreign import Key, Rows
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.reading import ANSWER_BYTES

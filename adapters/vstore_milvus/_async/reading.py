@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from vstore.errors import LimitExceeded
-from vstore.filters.sieve import Sieve, sieve
 from vstore.filters.tree import Filter
+from vstore.spi.sieve import Sieve, sieve
 from vstore.types import CollectionInfo, Include, Records
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from vstore.errors import LimitExceeded, Mismatch, NotFound, VStoreError
-from vstore.foreign import Key, Rows
 from vstore.keys import check_plain
 from vstore.mapping import Mapping
+from vstore.spi.foreign import Key, Rows
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.reading import ANSWER_BYTES

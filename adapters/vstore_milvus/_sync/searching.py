@@ -9,7 +9,7 @@ import numpy as np
 
 from vstore.errors import LimitExceeded, VStoreError
 from vstore.filters.tree import Filter
-from vstore.scores import Best, distances, ranked
+from vstore.spi.scores import Best, distances, ranked
 from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.creation import Creation

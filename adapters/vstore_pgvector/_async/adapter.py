@@ -11,10 +11,10 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from vstore._async._run import acquire
 from vstore.capabilities import Capabilities
-from vstore.codec import info_from_json, info_to_json
 from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.spi._async._run import acquire
+from vstore.spi.codec import info_from_json, info_to_json
 from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_pgvector import embedded
 from vstore_pgvector._async._run import run_blocking

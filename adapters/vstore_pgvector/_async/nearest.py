@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import AsyncConnection
 
-from vstore.scores import Best, distances, scores
+from vstore.spi.scores import Best, distances, scores
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, VectorArray
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession

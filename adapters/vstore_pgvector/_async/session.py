@@ -16,8 +16,8 @@ import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg_pool import PoolTimeout
 
-from vstore._async._run import current_loop, is_over
-from vstore.forking import abandon
+from vstore.spi._async._run import current_loop, is_over
+from vstore.spi.forking import abandon
 from vstore_pgvector._async._run import AsyncBoundedConnection, AsyncPool, finishing, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.logs import POOL_NAME, keep_quiet

@@ -12,10 +12,10 @@ import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from vstore._sync._run import acquire
 from vstore.capabilities import Capabilities
-from vstore.codec import info_from_json, info_to_json
 from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.spi._sync._run import acquire
+from vstore.spi.codec import info_from_json, info_to_json
 from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_pgvector import embedded
 from vstore_pgvector._sync._run import run_blocking

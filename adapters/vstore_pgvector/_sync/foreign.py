@@ -12,8 +12,8 @@ import numpy as np
 from psycopg import Connection
 
 from vstore.errors import Mismatch, NotFound
-from vstore.foreign import Key, Rows, fields_read
 from vstore.mapping import Mapping
+from vstore.spi.foreign import Key, Rows, fields_read
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
-from vstore.scores import Best, distances, scores
+from vstore.spi.scores import Best, distances, scores
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, VectorArray
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session

@@ -17,8 +17,8 @@ import psycopg
 from psycopg import Connection, Cursor
 from psycopg_pool import PoolTimeout
 
-from vstore._sync._run import current_loop, is_over
-from vstore.forking import abandon
+from vstore.spi._sync._run import current_loop, is_over
+from vstore.spi.forking import abandon
 from vstore_pgvector._sync._run import BoundedConnection, Pool, finishing, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.logs import POOL_NAME, keep_quiet

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
-from vstore.protocol import AsyncForeignStore
+from vstore.spi.protocol import AsyncForeignStore
 from vstore.types import HNSW, CollectionInfo, Index
 from vstore_qdrant._async._run import Lock
 from vstore_qdrant._async.collection import AsyncQdrantCollection

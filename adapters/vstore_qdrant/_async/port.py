@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from vstore.protocol import AsyncForeignStore
+from vstore.spi.protocol import AsyncForeignStore
 from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant.codec import Fields, Found, Points
 from vstore_qdrant.conditions import Condition

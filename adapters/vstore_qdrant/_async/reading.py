@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.scores import distances, ranked
+from vstore.spi.scores import distances, ranked
 from vstore.types import Hits, Include, Metric, VectorArray
 from vstore_qdrant._async.port import AsyncTable
 from vstore_qdrant.codec import Found, fields, to_records, units

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from vstore.capabilities import Capabilities, Support
 from vstore.errors import AlreadyExists, InvalidInput, NotFound, brief, following
-from vstore.filters.sieve import Sieve, sieve
 from vstore.filters.tree import DocumentContains, Filter
-from vstore.scores import Best
+from vstore.spi.scores import Best
+from vstore.spi.sieve import Sieve, sieve
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_qdrant._sync._run import Lock
 from vstore_qdrant._sync.port import Database, Table

@@ -11,8 +11,8 @@ from typing import Any, Final
 from qdrant_client import QdrantClient, models
 
 from vstore.errors import Mismatch, NotFound
-from vstore.foreign import Key, Rows, walk
 from vstore.mapping import Mapping, MissingVector
+from vstore.spi.foreign import Key, Rows, walk
 from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_qdrant.codec import INFO
 from vstore_qdrant.errors import guarded

@@ -18,7 +18,7 @@ import pytest
 
 import vstore
 from vstore import F
-from vstore.scores import distances
+from vstore.spi.scores import distances
 from vstore.types import Metric
 
 New = Callable[..., vstore.Collection]

@@ -12,7 +12,7 @@ import pytest
 
 import vstore
 from vstore import HNSW, F, Flat, IVFFlat, Metric
-from vstore.scores import distances
+from vstore.spi.scores import distances
 
 FLOAT32 = np.float32
 INDEXES = [Flat(), HNSW(), IVFFlat(lists=1)]

@@ -14,7 +14,7 @@ import pytest
 
 import vstore
 from vstore import HNSW, F, Flat, IVFFlat, Search, errors
-from vstore.scores import distances
+from vstore.spi.scores import distances
 
 
 def _together(calls: list[Callable[[], object]]) -> list[object]:

@@ -17,9 +17,10 @@ from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 import vstore
 from vstore.conformance.corpus import DIMENSION, records
 from vstore.conformance.generate import FAMILIES, random_filter, table
-from vstore.filters import normalize, to_dict
-from vstore.filters.evaluate import predicate
+from vstore.filters import to_dict
 from vstore.filters.tree import Filter
+from vstore.spi.evaluate import predicate
+from vstore.spi.rewrite import normalize
 from vstore.types import CollectionInfo, Flat, Metric, Records
 from vstore_qdrant.capabilities import capabilities
 from vstore_qdrant.codec import decode_metadata, point_id, to_points

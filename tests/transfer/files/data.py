@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from vstore import HNSW, CollectionInfo, Metric, Record, Records
-from vstore.codec import canonical_json
 from vstore.conformance import corpus
 from vstore.errors import VStoreError
 from vstore.memory.store import CAPABILITIES
+from vstore.spi.codec import canonical_json
 from vstore.transfer.digest import digest_records
 from vstore.transfer.files import Encoding, FileSource, FileTarget, Location, Origin, place
 

@@ -9,8 +9,8 @@ import pytest
 
 from vstore import F
 from vstore.errors import LimitExceeded
-from vstore.filters import normalize
 from vstore.filters.tree import Filter
+from vstore.spi.rewrite import normalize
 from vstore_chroma.codec import image
 from vstore_chroma.compile import MAX_VARIABLES, compile_filter, variables
 

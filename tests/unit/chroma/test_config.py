@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vstore.errors import InvalidInput
-from vstore.protocol import Settings
-from vstore.urls import StoreURL, read_options
+from vstore.spi.protocol import Settings
+from vstore.spi.urls import StoreURL, read_options
 from vstore_chroma.config import OPTIONS, Target, read_target
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from vstore import F
 from vstore.errors import LimitExceeded
-from vstore.filters import normalize
 from vstore.filters.tree import Filter
+from vstore.spi.rewrite import normalize
 from vstore_milvus.compile import MAX_EXPRESSION_BYTES, compile_filter, with_ids
 
 HAS = '(exists facts["sk"])'

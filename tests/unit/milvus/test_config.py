@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vstore.errors import InvalidInput, Unsupported
-from vstore.protocol import Settings
-from vstore.urls import StoreURL, read_options
+from vstore.spi.protocol import Settings
+from vstore.spi.urls import StoreURL, read_options
 from vstore_milvus.config import OPTIONS, Target, read_target
 
 

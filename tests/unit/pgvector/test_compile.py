@@ -6,8 +6,8 @@ import pytest
 
 from vstore import F, Filter
 from vstore.errors import BackendError
-from vstore.filters import normalize
 from vstore.filters.tree import ContainsAll
+from vstore.spi.rewrite import normalize
 from vstore_pgvector.codec import Packed, json_array
 from vstore_pgvector.compile import where
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vstore.scores import distances
+from vstore.spi.scores import distances
 from vstore.types import Metric
 from vstore_pgvector.doubt import Doubt, overlapping
 

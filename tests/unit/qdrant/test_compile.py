@@ -8,8 +8,8 @@ import pytest
 
 from vstore import F
 from vstore.errors import Unsupported
-from vstore.filters import normalize
 from vstore.filters.tree import Filter
+from vstore.spi.rewrite import normalize
 from vstore_qdrant.compile import compile_filter
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
 from vstore_qdrant.models import client_filter

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from vstore.errors import InvalidInput
-from vstore.protocol import Settings
-from vstore.urls import StoreURL, read_options
+from vstore.spi.protocol import Settings
+from vstore.spi.urls import StoreURL, read_options
 from vstore_qdrant.config import OPTIONS, Target, read_target
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vstore._async._run import embed, run_blocking, wait
 from vstore.embed.batching import OnProgress
 from vstore.embed.cachefile import CacheFile, Claims, digest
 from vstore.embedding import Embedder, asking, check_answer
+from vstore.spi._async._run import embed, run_blocking, wait
 from vstore.types import VectorArray
 
 __all__ = ["embed_through"]

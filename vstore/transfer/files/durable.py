@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from vstore.durable import create, flush
 from vstore.errors import BackendError
+from vstore.spi.durable import create, flush
 from vstore.transfer.files.location import shown
 
 __all__ = ["unfinished", "write_files", "write_text", "writing"]

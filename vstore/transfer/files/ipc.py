@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from vstore.durable import reading
 from vstore.interchange import load, to_arrow
 from vstore.regular import check_regular
+from vstore.spi.durable import reading
 from vstore.transfer.files.bounds import rows_at_once
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ROWS, by_part, naming

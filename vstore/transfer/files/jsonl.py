@@ -8,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from vstore.codec import to_json
-from vstore.durable import reading
 from vstore.errors import LimitExceeded, Mismatch
 from vstore.jsonlines import LINE_BYTES, behind_mark, too_large
 from vstore.omission import Omission
+from vstore.spi.codec import to_json
+from vstore.spi.durable import reading
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ALL, naming
 from vstore.transfer.files.location import shown

@@ -10,11 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from vstore.durable import reading
 from vstore.errors import InvalidInput, Mismatch, NotFound
 from vstore.keys import encodable
 from vstore.regular import check_inside, check_regular, shown
-from vstore.urls import names_store
+from vstore.spi.durable import reading
+from vstore.spi.urls import names_store
 
 __all__ = [
     "MANIFEST",

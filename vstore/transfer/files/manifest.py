@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from vstore import __version__
-from vstore.codec import from_json, info_from_json, info_to_json, to_json
-from vstore.durable import reading
+from vstore.core.validate import check_metadata
 from vstore.errors import InvalidInput, Mismatch, NotFound, brief
 from vstore.keys import encodable
 from vstore.regular import check_inside, check_regular, read_bounded
+from vstore.spi.codec import from_json, info_from_json, info_to_json, to_json
+from vstore.spi.durable import reading
 from vstore.transfer.files.bounds import MANIFEST_BYTES, MAX_DIMENSION
 from vstore.transfer.files.location import MANIFEST, Encoding, Location, shown
 from vstore.transfer.files.summary import Summary, natural
 from vstore.types import CollectionInfo
-from vstore.validate import check_metadata
 
 __all__ = ["NOTE", "FileEntry", "Manifest", "Origin", "Part", "entry", "sidecar"]
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.codec import from_json
 from vstore.errors import InvalidInput, Mismatch
 from vstore.omission import Omission
+from vstore.spi.codec import from_json
 from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
 from vstore.transfer.files.format import TEXT
 from vstore.transfer.files.location import shown

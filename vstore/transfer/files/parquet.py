@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 
-from vstore.durable import reading
 from vstore.interchange import load, parquet_settings, to_arrow
+from vstore.spi.durable import reading
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ALL, ROWS, by_part, naming
 from vstore.transfer.files.manifest import NOTE

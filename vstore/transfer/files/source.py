@@ -11,17 +11,17 @@ from typing import Any, Final
 
 import numpy as np
 
+from vstore.core.validate import check_documents, check_filter, check_ids, check_metadatas, check_vectors
 from vstore.errors import InvalidInput, Mismatch, VStoreError
-from vstore.filters.sieve import Sieve
 from vstore.filters.tree import Filter
 from vstore.memory.store import CAPABILITIES
 from vstore.omission import Omission
+from vstore.spi.sieve import Sieve
 from vstore.transfer.endpoint import EVERYTHING
 from vstore.transfer.files.format import TEXT, Reader, by_part, naming
 from vstore.transfer.files.ids import IdIndex
 from vstore.transfer.files.location import Location
 from vstore.types import CollectionInfo, Include, IncludeName, Metric, Page, Records
-from vstore.validate import check_documents, check_filter, check_ids, check_metadatas, check_vectors
 
 __all__ = ["BATCH", "FileSource", "checked"]
 
@@ -43,7 +43,7 @@ def checked(records: Records, dimension: int, metric: Metric) -> Records:
 class FileSource:
     """Implements ``Source``. The order is that of the rows, and a cursor is a row's number.
 
-    A filter is evaluated record by record, by the reference's meaning (``vstore.filters.evaluate``); to answer it,
+    A filter is evaluated record by record, by the reference's meaning (``vstore.spi.evaluate``); to answer it,
     every row is read. ``get`` makes an index of the ids when it is first called, 16 bytes a record; in Parquet it has
     to read the row group around each record, so it is quick for records that stand near each other.
 

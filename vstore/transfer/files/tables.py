@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vstore.codec import from_json
 from vstore.errors import InvalidInput, Mismatch
 from vstore.interchange import from_arrow, load
+from vstore.spi.codec import from_json
 from vstore.transfer.files.bounds import check_dimension
 from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
 from vstore.transfer.files.format import TEXT

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from vstore.core.validate import MAX_LIST
 from vstore.errors import InvalidInput, LimitExceeded
 from vstore.interchange import load
 from vstore.transfer.files.bounds import MAX_TEXT
-from vstore.validate import MAX_LIST
 
 if TYPE_CHECKING:
     import pyarrow

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from vstore.errors import InvalidInput
-from vstore.protocol import Adapter, AsyncAdapter, Settings
-from vstore.threaded import ThreadedAdapter
-from vstore.urls import Option, StoreURL
+from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
+from vstore.spi.threaded import ThreadedAdapter
+from vstore.spi.urls import Option, StoreURL
 
 __all__ = ["adapter"]
 

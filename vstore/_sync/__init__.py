@@ -1,2 +1,0 @@
-# Generated from vstore/_async/__init__.py by tools/unasync.py: do not edit.
-"""The sync form of ``Store`` and ``Collection``, generated."""

@@ -1,0 +1,170 @@
+# Generated from vstore/core/_async/mapped.py by tools/unasync.py: do not edit.
+"""A collection that vstore did not create, read through a mapping.
+
+The rows come from the adapter, their meaning from ``vstore.core.foreign_records``. What a database's own filters would
+say of another's layout (missing keys, types, elements of lists) is not what the contract says: filters are evaluated
+here, on the records, page by page. So is an exact query. Only a query neither filtered nor exact asks the index.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from vstore.core.foreign_records import to_records
+from vstore.core.foreign_rest import Rest, brings_all, widest
+from vstore.errors import Mismatch
+from vstore.filters.tree import Filter
+from vstore.mapping import IdType, Mapping, MissingVector
+from vstore.omission import Omission, OmissionKind
+from vstore.spi._sync._run import run_blocking
+from vstore.spi._sync.protocol import ForeignCollection
+from vstore.spi.foreign import Rows, foreign_key
+from vstore.spi.scores import Best, distances, ranked
+from vstore.spi.sieve import Sieve
+from vstore.types import CollectionInfo, Hits, Include, Records, Search, VectorArray
+
+__all__ = ["MappedCollection"]
+
+_PAGE: Final = 1000
+_SAMPLE: Final = 100
+Reopen: TypeAlias = Callable[[Mapping], ForeignCollection]
+"""Opens the same collection with another mapping."""
+
+
+class MappedCollection:
+    """Implements ``CollectionReader``."""
+
+    def __init__(self, table: ForeignCollection, reopen: Reopen) -> None:
+        self._table = table
+        self._reopen = reopen
+        self._info = table.info
+        # the vector is never among the fields: one that is called as the vector is, is another thing
+        self._fields = replace(table.mapping, vector="")
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What the collection is, as far as its database tells."""
+        return self._info
+
+    def look(self) -> None:
+        """Has ``info`` tell what the mapping does not bring, as far as the first rows tell."""
+        known = self._table.info.omitted
+        if brings_all(self._fields, known):
+            return
+        rest = Rest(self._fields)
+        wide = self._reopen(widest(self.mapping, known))
+        for rows, _ in wide.pages(_SAMPLE, None, Include(metadatas=True)):
+            rest.add(rows.fields)
+            break
+        self._info = replace(self._info, omitted=(*known, *rest.omissions(sample=True)))
+
+    def omissions(self, where: Filter | None) -> list[Omission]:
+        """What the mapping does not bring of the records that match: every row is read, unless its form tells."""
+        known = self._table.info.omitted
+        found = list(known)
+        if self.mapping.missing_vector is MissingVector.SKIP:
+            every = self._reopen(replace(self.mapping, missing_vector=MissingVector.REFUSE))
+            if skipped := every.count() - self._table.count():
+                found.append(Omission(OmissionKind.ROWS, "", f"{skipped:,} rows have no vector, and are no records"))
+        if brings_all(self._fields, known):
+            return found
+        rest = Rest(self._fields)
+        wide = self._reopen(widest(self.mapping, known))
+        for rows, _ in wide.pages(_PAGE, None, Include(metadatas=True)):
+            fields = rows.fields
+            if where is not None:
+                sieve = Sieve(where, None)
+                read = self._records(rows, sieve.read(Include()))
+                fields = [fields[place] for place in sieve.places(read)]
+            run_blocking(rest.add, fields)
+        return [*found, *rest.omissions()]
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping, complete."""
+        return self._table.mapping
+
+    @property
+    def native(self) -> object:
+        """The client's own handle."""
+        return self._table.native
+
+    def get(self, ids: Sequence[str], include: Include) -> Records:
+        """The records found, each once, in the order of ``ids``."""
+        kind = self.mapping.id_type or IdType.TEXT
+        keys = [key for key in (foreign_key(one, kind) for one in ids) if key is not None]
+        rows = self._table.fetch(keys, include) if keys else Rows(vectors=[])
+        records = self._records(rows, include)
+        if len(set(records.ids)) < len(records.ids):
+            raise Mismatch(
+                "several records have one id",
+                ids=sorted(one for one, number in Counter(records.ids).items() if number > 1),
+                hint="Map the id to what is unique, such as the database's own key.",
+            )
+        return records.ordered(ids)
+
+    def query(
+        self,
+        vectors: VectorArray,
+        k: int,
+        where: Filter | None,
+        include: Include,
+        *,
+        exact: bool,
+        search: Search | None,
+    ) -> list[Hits]:
+        """For each row of ``vectors`` the k nearest; by the index unless ``exact`` or a filter is asked for."""
+        if exact or where is not None:
+            return self._compared(vectors, k, where, include)
+        found: list[Hits | None] = [self._approximate(vector, k, include) for vector in vectors]
+        total = self._table.count() if any(hits is None or len(hits) < k for hits in found) else k
+        short = [place for place, hits in enumerate(found) if hits is None or len(hits) < min(k, total)]
+        if short:
+            for place, hits in zip(short, self._compared(vectors[short], k, None, include), strict=True):
+                found[place] = hits
+        return [hits for hits in found if hits is not None]
+
+    def scan(
+        self, where: Filter | None, batch_size: int, after: str | None, include: Include
+    ) -> Iterator[tuple[Records, str]]:
+        """Every record that matches once; a page has those of ``batch_size`` rows that match."""
+        sieve = None if where is None else Sieve(where, None)
+        read = include if sieve is None else sieve.read(include)
+        for rows, token in self._table.pages(batch_size, after, read):
+            records = self._records(rows, read)
+            if sieve is not None:
+                records = run_blocking(sieve.keep, records, include)
+            if records.ids:
+                yield records, token
+
+    def count(self, where: Filter | None) -> int:
+        """How many records match; with a filter all are read."""
+        if where is None:
+            return self._table.count()
+        total = 0
+        for records, _ in self.scan(where, _PAGE, None, Include()):
+            total += len(records)
+        return total
+
+    def _records(self, rows: Rows, include: Include) -> Records:
+        return run_blocking(to_records, self._fields, self.info, rows, include)
+
+    def _approximate(self, vector: VectorArray, k: int, include: Include) -> Hits | None:
+        read = replace(include, vectors=True)
+        rows = self._table.nearest(vector, k, read)
+        if rows is None:
+            return None
+        records = self._records(rows, read)
+        assert records.vectors is not None
+        distance = distances(self.info.metric, vector, records.vectors)
+        return ranked(self.info.metric, records.only(include), distance, k)
+
+    def _compared(self, vectors: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+        """The true nearest: every record is read, and k are kept for each query."""
+        best = Best(self.info.metric, vectors, k)
+        for page, _ in self.scan(where, _PAGE, None, Include(vectors=True)):
+            run_blocking(best.take, page)
+        return best.hits(self.get(best.ids, include))

@@ -1,0 +1,50 @@
+"""``connect``: the door of the library."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vstore.core._sync.opening import open_store
+from vstore.core._sync.store import Store
+from vstore.core.registry import plan
+from vstore.spi.urls import OptionValue
+
+__all__ = ["DEFAULT_RETRIES", "DEFAULT_TIMEOUT", "connect"]
+
+DEFAULT_TIMEOUT: Final = 30.0
+DEFAULT_RETRIES: Final = 0
+
+
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    retries: int = DEFAULT_RETRIES,
+    **options: OptionValue,
+) -> Store:
+    """Connects to a database.
+
+    Args:
+        url: ``memory:``, ``chroma:PATH``, ``chroma::memory:``, ``chroma://host:port``, ``qdrant:PATH``,
+            ``qdrant::memory:``, ``qdrant://host:port``, ``milvus:PATH.db``, ``milvus://host:port``,
+            ``pgvector:PATH``, ``pgvector://user:password@host/database`` (also ``postgresql://``);
+            ``scheme+https://`` for TLS. Options, timeout and retries may follow as query parameters.
+        client: Instead of a URL, a client the application has; it is never closed here.
+        timeout: Seconds after which any call ends with ``Timeout``; up to a day.
+        retries: How often a call that failed with a retryable error is made again, after growing pauses, if it is
+            safe to repeat: connecting, reads, upsert, update, delete and clear. No attempt begins later than
+            ``timeout`` after the first. 0 to 100.
+        **options: The adapter's options; an unknown one is refused with the list of those known.
+
+    Returns:
+        A ``Store``; close it, or use it in a ``with``.
+
+    Raises:
+        InvalidInput: A URL or option that cannot be read.
+        Unsupported: The client library is not installed, or its version is too old.
+        Unavailable: The server cannot be reached.
+        AuthenticationFailed: The server refused the credentials.
+        Timeout: It did not answer in time.
+    """
+    return open_store(plan(url, client, timeout, retries, options))

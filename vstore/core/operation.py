@@ -1,0 +1,159 @@
+"""One place through which every public call passes: at home, open or closed, and every error in its final form."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+
+from vstore.errors import BackendError, Closed, NotFound, Timeout, Unavailable, Unsupported, VStoreError
+from vstore.spi.deadline import bounding
+from vstore.spi.forking import keep_in_children
+
+__all__ = ["Gate", "connecting"]
+
+# what a client may say of a call below which its connection was closed
+_CUT_OFF = (BackendError, NotFound, Timeout, Unavailable)
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
+class Gate:
+    """What a store and its collections share.
+
+    Attributes:
+        backend: The adapter's name.
+        translate: The adapter's error table.
+        secrets: Texts that no error may show.
+        current_loop: Tells the event loop that runs here, or None.
+        timeout: Seconds that one request may take, and what is computed of its answer.
+        closed: Whether the store was closed.
+        running: How many calls are inside.
+        process: The process that connected, to which the store belongs.
+        loop: The event loop that connected, to which an async store belongs; None of a sync one.
+    """
+
+    backend: str
+    translate: Callable[[Exception], VStoreError]
+    secrets: Sequence[str] = field(default=(), repr=False)
+    current_loop: Callable[[], object] = field(default=lambda: None, repr=False)
+    timeout: float = math.inf
+    closed: bool = False
+    running: int = 0
+    process: int = field(default_factory=os.getpid)
+    loop: object = field(init=False, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+    _scans: dict[int, object] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.loop = self.current_loop()
+        keep_in_children(self)
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this is another process than the store's own, which forked it."""
+        return os.getpid() != self.process
+
+    def check_home(self) -> None:
+        """Raises ``Closed`` in another process, or another running event loop, than the store's own.
+
+        It takes no lock: one that a thread held when the process forked is never released in the child.
+        """
+        if self.inherited:
+            raise Closed(
+                f"the store belongs to process {self.process}, and this is process {os.getpid()}, forked from it",
+                hint="Connect again in this process.",
+            )
+        here = self.current_loop()
+        if here is not None and self.loop is not None and here is not self.loop:
+            raise Closed("the store belongs to another event loop", hint="Connect again in this one.")
+
+    def shut(self) -> bool:
+        """Closes it; says whether it was open, which one caller alone hears."""
+        with self._lock:
+            was_open, self.closed = not self.closed, True
+            return was_open
+
+    @contextmanager
+    def operation(self, name: str, collection: str = "") -> Iterator[None]:
+        """Runs one public call: refuses it away from home or after ``shut``, and completes every error that leaves."""
+        with self.completing(name, collection):
+            self.check_home()
+            with self._lock:
+                if self.closed:
+                    raise Closed("the store is closed", hint="Connect again.")
+                self.running += 1
+            try:
+                with bounding(self.timeout):
+                    yield
+            except Exception as raised:
+                error = raised if isinstance(raised, VStoreError) else self.translate(raised)
+                if self.closed and isinstance(error, _CUT_OFF):
+                    raise Closed(
+                        "the store was closed during this call; a write may or may not have happened",
+                        hint="Connect again.",
+                    ) from raised
+                raise
+            finally:
+                if not self.inherited:  # what was called in between, such as an embedder, may fork
+                    with self._lock:
+                        self.running -= 1
+
+    @contextmanager
+    def scanning(self, pages: object) -> Iterator[None]:
+        """Keeps a scan of the adapter while it is read, so that no child finalises it, which may ask the database."""
+        self._scans[id(pages)] = pages
+        try:
+            yield
+        finally:
+            if not self.inherited:
+                del self._scans[id(pages)]
+
+    @contextmanager
+    def completing(self, name: str, collection: str = "") -> Iterator[None]:
+        """Gives every error its final form."""
+        try:
+            yield
+        except VStoreError as error:
+            self._complete(error, name, collection)
+            raise
+        except Exception as error:
+            kind = self.translate(error)
+            kind.__cause__ = error
+            self._complete(kind, name, collection)
+            raise kind from error
+
+    def _complete(self, error: VStoreError, name: str, collection: str) -> None:
+        error.add_context(backend=self.backend, operation=name, collection=collection)
+        error.redact(self.secrets)
+
+
+@contextmanager
+def connecting(backend: str, secrets: Sequence[str] = (), extra: Callable[[], str] = str) -> Iterator[None]:
+    """Gives every error that connecting raises its final form.
+
+    Args:
+        backend: The adapter's name.
+        secrets: What no error may show.
+        extra: Tells which extra brings what this connection imports; empty for an adapter of somebody else.
+    """
+    try:
+        yield
+    except ImportError as error:
+        name = extra()
+        raise Unsupported(
+            f"its client library cannot be imported: {error}",
+            hint=f"Install it with pip install 'vstore-db[{name}]'." if name else "Install what this adapter needs.",
+            backend=backend,
+            operation="connect",
+        ) from error
+    except VStoreError as error:
+        error.add_context(backend=backend, operation="connect", collection="")
+        error.redact(secrets)
+        raise
+    except Exception as error:
+        raise BackendError(
+            f"{type(error).__name__} while connecting; the cause is chained", backend=backend, operation="connect"
+        ) from error

@@ -1,0 +1,230 @@
+# Generated from vstore/spi/_async/protocol.py by tools/unasync.py: do not edit.
+"""The protocols an adapter implements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from vstore.capabilities import Capabilities
+from vstore.errors import VStoreError
+from vstore.filters.tree import Filter
+from vstore.mapping import Mapping
+from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
+
+if TYPE_CHECKING:
+    from vstore.spi.foreign import Key, Rows
+
+__all__ = [
+    "Adapter",
+    "CollectionAdapter",
+    "CollectionReader",
+    "ForeignCollection",
+    "ForeignStore",
+    "Indexing",
+]
+
+
+class Adapter(Protocol):
+    """One live connection to one database."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this connection can do; read once, after connecting."""
+        ...
+
+    @property
+    def native(self) -> object:
+        """The client underneath."""
+        ...
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """Texts that must not appear in an error: passwords, tokens."""
+        ...
+
+    @property
+    def foreign(self) -> ForeignStore | None:
+        """The collections that vstore did not create; None where the capability ``mapping`` is NO."""
+        ...
+
+    def translate(self, error: Exception) -> VStoreError:
+        """The contract's error for one the client raised; ``BackendError`` where none fits."""
+        ...
+
+    def default_index(self, dimension: int) -> Index:
+        """The index for a collection whose creator names none."""
+        ...
+
+    def create(self, info: CollectionInfo) -> CollectionAdapter:
+        """Creates an empty collection. ``AlreadyExists`` if there is one, in a race too."""
+        ...
+
+    def open(self, name: str) -> CollectionAdapter:
+        """Opens a collection. ``NotFound`` if there is none, ``Mismatch`` if vstore did not create it."""
+        ...
+
+    def names(self) -> list[str]:
+        """Names of the collections that vstore created, sorted."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Deletes a collection. ``NotFound`` if there is none."""
+        ...
+
+    def ping(self) -> None:
+        """One round trip to the database."""
+        ...
+
+    def close(self) -> None:
+        """Closes what was opened; a borrowed client stays open."""
+        ...
+
+
+class CollectionReader(Protocol):
+    """What can be read of one collection. All calls may come from many threads, or tasks, at once."""
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What the collection is."""
+        ...
+
+    @property
+    def native(self) -> object:
+        """The client's own handle of this collection, or what stands for it."""
+        ...
+
+    def get(self, ids: Sequence[str], include: Include) -> Records:
+        """The records found, each once, in the order of ``ids`` (which are distinct)."""
+        ...
+
+    def query(
+        self,
+        vectors: VectorArray,
+        k: int,
+        where: Filter | None,
+        include: Include,
+        *,
+        exact: bool,
+        search: Search | None,
+    ) -> list[Hits]:
+        """For each row of ``vectors`` (nq, d) the k nearest, by distance and then id."""
+        ...
+
+    def scan(
+        self, where: Filter | None, batch_size: int, after: str | None, include: Include
+    ) -> Iterator[tuple[Records, str]]:
+        """Every record once, in pages of at most ``batch_size``, each with the token to go on behind it."""
+        ...
+
+    def count(self, where: Filter | None) -> int:
+        """Exact number of records, or of those that match."""
+        ...
+
+
+class CollectionAdapter(CollectionReader, Protocol):
+    """One collection that vstore created."""
+
+    def add(self, records: Records) -> None:
+        """Inserts; ``AlreadyExists`` with the ids if any is there, and then nothing is written."""
+        ...
+
+    def upsert(self, records: Records) -> None:
+        """Inserts or replaces whole records."""
+        ...
+
+    def update(self, records: Records, *, replace_metadata: bool) -> None:
+        """Changes only the columns given; ``NotFound`` with the ids if any is missing, and then nothing is written.
+
+        A document of None is removed. Metadata merges key by key, a value of None removes its key;
+        with ``replace_metadata`` it replaces and holds no None.
+        """
+        ...
+
+    def delete_ids(self, ids: Sequence[str]) -> None:
+        """Deletes the records that are there."""
+        ...
+
+    def delete_where(self, where: Filter) -> None:
+        """Deletes the records that match."""
+        ...
+
+    def clear(self) -> None:
+        """Deletes all records; the collection stays."""
+        ...
+
+    def rename(self, name: str) -> None:
+        """Renames; ``AlreadyExists`` if the new name is taken. ``info`` tells the new name."""
+        ...
+
+
+@runtime_checkable
+class Indexing(Protocol):
+    """What a collection is besides, where an index is better built once than kept up record by record."""
+
+    def defer_index(self) -> None:
+        """Stops the upkeep of the index; queries are exact meanwhile. Does nothing where it is stopped already."""
+        ...
+
+    def build_index(self) -> None:
+        """Builds the index that ``info`` tells and returns when it is ready. Does nothing where it is there."""
+
+
+class ForeignStore(Protocol):
+    """The collections of one database that vstore did not create."""
+
+    def names(self) -> list[str]:
+        """Their names, sorted; in PostgreSQL tables with a vector column."""
+        ...
+
+    def propose(self, name: str, layout: str | None) -> Mapping:
+        """How to read a collection, as complete as the database tells it.
+
+        Args:
+            name: The collection.
+            layout: One of ``vstore.mapping.LAYOUTS``, whose package wrote it; None to find out from what is there.
+
+        Raises:
+            NotFound: There is none.
+            Mismatch: vstore created it, or it does not have this layout.
+        """
+        ...
+
+    def open(self, name: str, mapping: Mapping) -> ForeignCollection:
+        """Opens one for reading; ``NotFound`` if there is none, ``Mismatch`` where the mapping does not fit it."""
+        ...
+
+
+class ForeignCollection(Protocol):
+    """The rows of one collection as the database holds them; ``vstore.core._sync.mapped`` makes records of them."""
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What it is; ``index`` is ``Flat()`` where it has none that vstore knows."""
+        ...
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping it was opened with, with id type, metric and dimension filled in."""
+        ...
+
+    @property
+    def native(self) -> object:
+        """The client's own handle, or what stands for it."""
+        ...
+
+    def count(self) -> int:
+        """Exact number of rows, without those the mapping skips."""
+        ...
+
+    def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        """The rows with these ids, in any order."""
+        ...
+
+    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+        """Every row once, in an order of the database's keys, each page with the token to go on behind it."""
+        ...
+
+    def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        """About the k nearest to one vector of shape (d,), by the database's index; None where it has no such query."""
+        ...

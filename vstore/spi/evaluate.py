@@ -1,0 +1,139 @@
+"""What a filter means, in Python: the reference that every database is compared with."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeAlias, assert_never
+
+from vstore.filters.regex import searching
+from vstore.filters.tree import (
+    And,
+    ContainsAll,
+    ContainsAny,
+    DocumentContains,
+    Eq,
+    Exists,
+    Filter,
+    In,
+    Matches,
+    Not,
+    Or,
+    Order,
+    Path,
+)
+from vstore.spi.deadline import Deadline
+from vstore.spi.rewrite import micros
+
+__all__ = ["Predicate", "bounded", "predicate"]
+
+Predicate: TypeAlias = Callable[[Mapping[str, Any], str | None], bool]
+
+_MISSING: Final = object()
+_ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def _plain(value: object) -> object:
+    return micros(value) if isinstance(value, datetime) else value
+
+
+def _at(path: Path, metadata: Mapping[str, Any]) -> object:
+    value: object = metadata
+    for key in path:
+        if not isinstance(value, Mapping):
+            return _MISSING
+        value = value.get(key, _MISSING)
+    return value
+
+
+def _kind(value: object) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case int() | float() | datetime():
+            return "number"
+        case str():
+            return "str"
+        case _:
+            return "other"
+
+
+def _token(value: object) -> tuple[str, object] | None:
+    """Equal for equal scalars and for no others; None for what no scalar equals."""
+    kind = _kind(value)
+    return None if kind == "other" else (kind, _plain(value))
+
+
+def bounded(test: Predicate) -> Predicate:
+    """The same for the records of one request: it raises ``Timeout`` when they have taken as long as one may."""
+    deadline = Deadline()
+
+    def within_time(metadata: Mapping[str, Any], document: str | None) -> bool:
+        deadline.check()
+        return test(metadata, document)
+
+    return within_time
+
+
+def predicate(node: Filter) -> Predicate:
+    """The filter as a function of a record's metadata and document."""
+    match node:
+        case And(items):
+            parts = [predicate(item) for item in items]
+            return lambda metadata, document: all(part(metadata, document) for part in parts)
+        case Or(items):
+            parts = [predicate(item) for item in items]
+            return lambda metadata, document: any(part(metadata, document) for part in parts)
+        case Not(item):
+            inner = predicate(item)
+            return lambda metadata, document: not inner(metadata, document)
+        case Eq(path, value):
+            token = _token(value)
+            return lambda metadata, _: _token(_at(path, metadata)) == token
+        case In(path, values):
+            tokens = {_token(value) for value in values}
+            return lambda metadata, _: _token(_at(path, metadata)) in tokens
+        case Order(path, op, value):
+            compare = _ORDERS[op]
+
+            def ordered(metadata: Mapping[str, Any], _: str | None) -> bool:
+                found = _at(path, metadata)
+                return _kind(found) == _kind(value) and compare(_plain(found), _plain(value))
+
+            return ordered
+        case ContainsAny(path, values):
+            any_of = {_token(value) for value in values}
+
+            def contains_any(metadata: Mapping[str, Any], _: str | None) -> bool:
+                found = _at(path, metadata)
+                return isinstance(found, list) and any(_token(x) in any_of for x in found)
+
+            return contains_any
+        case ContainsAll(path, values):
+            all_of = {_token(value) for value in values}
+
+            def contains_all(metadata: Mapping[str, Any], _: str | None) -> bool:
+                found = _at(path, metadata)
+                return isinstance(found, list) and all_of <= {_token(x) for x in found}
+
+            return contains_all
+        case Exists(path):
+            return lambda metadata, _: _at(path, metadata) is not _MISSING
+        case Matches(path, pattern):
+            search = searching(pattern)
+
+            def matches(metadata: Mapping[str, Any], _: str | None) -> bool:
+                found = _at(path, metadata)
+                return isinstance(found, str) and search(found)
+
+            return matches
+        case DocumentContains(text):
+            return lambda _, document: document is not None and text in document
+        case _:
+            assert_never(node)  # type: ignore[arg-type]  # Filter is open to mypy, closed in fact

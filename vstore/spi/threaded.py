@@ -1,0 +1,194 @@
+"""An async adapter over a sync one, each call in a worker thread: for clients that have no async form."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from vstore.capabilities import Capabilities
+from vstore.errors import VStoreError
+from vstore.filters.tree import Filter
+from vstore.mapping import Mapping
+from vstore.spi._async._run import acquire
+from vstore.spi.foreign import Key, Rows
+from vstore.spi.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
+from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
+
+__all__ = ["ThreadedAdapter", "threaded"]
+
+
+async def threaded(connect: Callable[[], Adapter]) -> ThreadedAdapter:
+    """An async adapter over the sync one that ``connect`` returns, which is called in a worker thread.
+
+    Where the caller is cancelled before it has the adapter, the adapter is closed, and what it holds is free again.
+    """
+    return ThreadedAdapter(await acquire(connect, lambda adapter: adapter.close()))
+
+
+class ThreadedAdapter:
+    """Implements ``AsyncAdapter`` by calling a sync adapter in worker threads.
+
+    A call that is cancelled goes on in its thread to its end: a write may still happen.
+    """
+
+    def __init__(self, inner: Adapter) -> None:
+        self._inner = inner
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._inner.capabilities
+
+    @property
+    def native(self) -> object:
+        return self._inner.native
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        return self._inner.secrets
+
+    @property
+    def foreign(self) -> _ThreadedForeign | None:
+        inner = self._inner.foreign
+        return None if inner is None else _ThreadedForeign(inner)
+
+    def translate(self, error: Exception) -> VStoreError:
+        return self._inner.translate(error)
+
+    def default_index(self, dimension: int) -> Index:
+        return self._inner.default_index(dimension)
+
+    async def create(self, info: CollectionInfo) -> _ThreadedCollection:
+        return _ThreadedCollection(await asyncio.to_thread(self._inner.create, info))
+
+    async def open(self, name: str) -> _ThreadedCollection:
+        return _ThreadedCollection(await asyncio.to_thread(self._inner.open, name))
+
+    async def names(self) -> list[str]:
+        return await asyncio.to_thread(self._inner.names)
+
+    async def drop(self, name: str) -> None:
+        await asyncio.to_thread(self._inner.drop, name)
+
+    async def ping(self) -> None:
+        await asyncio.to_thread(self._inner.ping)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._inner.close)
+
+
+class _ThreadedCollection:
+    """Implements ``AsyncCollectionAdapter`` likewise."""
+
+    def __init__(self, inner: CollectionAdapter) -> None:
+        self._inner = inner
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._inner.info
+
+    @property
+    def native(self) -> object:
+        return self._inner.native
+
+    async def add(self, records: Records) -> None:
+        await asyncio.to_thread(self._inner.add, records)
+
+    async def upsert(self, records: Records) -> None:
+        await asyncio.to_thread(self._inner.upsert, records)
+
+    async def update(self, records: Records, *, replace_metadata: bool) -> None:
+        await asyncio.to_thread(self._inner.update, records, replace_metadata=replace_metadata)
+
+    async def get(self, ids: Sequence[str], include: Include) -> Records:
+        return await asyncio.to_thread(self._inner.get, ids, include)
+
+    async def query(
+        self,
+        vectors: VectorArray,
+        k: int,
+        where: Filter | None,
+        include: Include,
+        *,
+        exact: bool,
+        search: Search | None,
+    ) -> list[Hits]:
+        return await asyncio.to_thread(self._inner.query, vectors, k, where, include, exact=exact, search=search)
+
+    async def scan(
+        self, where: Filter | None, batch_size: int, after: str | None, include: Include
+    ) -> AsyncIterator[tuple[Records, str]]:
+        pages = self._inner.scan(where, batch_size, after, include)
+        while (page := await asyncio.to_thread(next, pages, None)) is not None:
+            yield page
+
+    async def delete_ids(self, ids: Sequence[str]) -> None:
+        await asyncio.to_thread(self._inner.delete_ids, ids)
+
+    async def delete_where(self, where: Filter) -> None:
+        await asyncio.to_thread(self._inner.delete_where, where)
+
+    async def clear(self) -> None:
+        await asyncio.to_thread(self._inner.clear)
+
+    async def count(self, where: Filter | None) -> int:
+        return await asyncio.to_thread(self._inner.count, where)
+
+    async def rename(self, name: str) -> None:
+        await asyncio.to_thread(self._inner.rename, name)
+
+    async def defer_index(self) -> None:
+        if isinstance(self._inner, Indexing):
+            await asyncio.to_thread(self._inner.defer_index)
+
+    async def build_index(self) -> None:
+        if isinstance(self._inner, Indexing):
+            await asyncio.to_thread(self._inner.build_index)
+
+
+class _ThreadedForeign:
+    """Implements ``AsyncForeignStore`` likewise."""
+
+    def __init__(self, inner: ForeignStore) -> None:
+        self._inner = inner
+
+    async def names(self) -> list[str]:
+        return await asyncio.to_thread(self._inner.names)
+
+    async def propose(self, name: str, layout: str | None) -> Mapping:
+        return await asyncio.to_thread(self._inner.propose, name, layout)
+
+    async def open(self, name: str, mapping: Mapping) -> _ThreadedForeignCollection:
+        return _ThreadedForeignCollection(await asyncio.to_thread(self._inner.open, name, mapping))
+
+
+class _ThreadedForeignCollection:
+    """Implements ``AsyncForeignCollection`` likewise."""
+
+    def __init__(self, inner: ForeignCollection) -> None:
+        self._inner = inner
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._inner.info
+
+    @property
+    def mapping(self) -> Mapping:
+        return self._inner.mapping
+
+    @property
+    def native(self) -> object:
+        return self._inner.native
+
+    async def count(self) -> int:
+        return await asyncio.to_thread(self._inner.count)
+
+    async def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
+        return await asyncio.to_thread(self._inner.fetch, keys, include)
+
+    async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
+        pages = self._inner.pages(size, after, include)
+        while (page := await asyncio.to_thread(next, pages, None)) is not None:
+            yield page
+
+    async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
+        return await asyncio.to_thread(self._inner.nearest, vector, k, include)
