@@ -16,6 +16,7 @@ from vstore.cli.options import (
     CollectionsOption,
     DeadLettersOption,
     DryRunOption,
+    Embedded,
     JsonOption,
     MappingOption,
     ModeOption,
@@ -38,7 +39,7 @@ from vstore.cli.output import console, errors_told
 from vstore.transfer.options import Engine
 from vstore.transfer.report import VerifyMode
 
-__all__ = ["Embedded", "app"]
+__all__ = ["app"]
 
 app = typer.Typer(
     help="One exact protocol over several vector databases.",
@@ -55,15 +56,6 @@ class Form(StrEnum):
     SYNC = "sync"
     ASYNC = "async"
     BOTH = "both"
-
-
-class Embedded(StrEnum):
-    """The databases that need no server, in the order of the demo's tour."""
-
-    CHROMA = "chroma"
-    QDRANT = "qdrant"
-    MILVUS = "milvus"
-    PGVECTOR = "pgvector"
 
 
 def _version(wanted: bool) -> None:

@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vstore import HNSW, Collection, F, Filter, Hits, InvalidInput, Record, Records, Store, Unsupported, connect
-from vstore.cli.app import Embedded
 from vstore.cli.drawing import draw
+from vstore.cli.options import Embedded
 from vstore.cli.output import EXIT_FAILED, console, problems, progress
 from vstore.data import load_digits
 from vstore.filters import to_dict

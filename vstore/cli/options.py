@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,15 @@ import typer
 from vstore.spi.urls import names_store
 from vstore.transfer.options import Mode
 from vstore.transfer.report import VerifyMode
+
+
+class Embedded(StrEnum):
+    """The databases that need no server, in the order of the demo's tour."""
+
+    CHROMA = "chroma"
+    QDRANT = "qdrant"
+    MILVUS = "milvus"
+    PGVECTOR = "pgvector"
 
 
 def path(text: str) -> Path:
