@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore import display
 from vstore.errors import InvalidInput, brief, plain, reading
 from vstore.omission import Omission
 
@@ -274,19 +275,46 @@ class CollectionInfo:
     omitted: tuple[Omission, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+def _same(one: VectorArray | None, other: VectorArray | None) -> bool:
+    """Whether two columns of vectors, or two vectors, are equal component by component."""
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
+
+
+def _rows(vectors: VectorArray | None) -> list[VectorArray] | None:
+    return None if vectors is None else list(vectors[:20])
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Record:
-    """One record; a column that was not fetched is None."""
+    """One record; a column that was not fetched is None.
+
+    Two records are equal if all their columns are, vectors component by component.
+    """
 
     id: str
     vector: VectorArray | None = None
     document: str | None = None
     metadata: Metadata | None = None
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Record):
+            return NotImplemented
+        mine, theirs = (self.id, self.document, self.metadata), (other.id, other.document, other.metadata)
+        return mine == theirs and _same(self.vector, other.vector)
 
-@dataclass(frozen=True, slots=True, eq=False)
+    __hash__ = None  # type: ignore[assignment]  # it holds a dict
+
+    def __repr__(self) -> str:
+        told = (("vector", self.vector), ("document", self.document), ("metadata", self.metadata))
+        shown = "".join(f", {name}={display.field(value)}" for name, value in told if value is not None)
+        return f"Record({display.field(self.id)}{shown})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Records:
     """Columns of equal length. A column that was not given or not fetched is None as a whole.
+
+    It has a length, iterates over ``Record``, takes an index or a slice, and compares column by column.
 
     Attributes:
         ids: One id a record.
@@ -299,6 +327,25 @@ class Records:
     vectors: VectorArray | None = None
     documents: list[str | None] | None = None
     metadatas: list[Metadata] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Records):
+            return NotImplemented
+        mine, theirs = (self.ids, self.documents, self.metadatas), (other.ids, other.documents, other.metadatas)
+        return mine == theirs and _same(self.vectors, other.vectors)
+
+    __hash__ = None  # type: ignore[assignment]  # it holds lists
+
+    def __repr__(self) -> str:
+        told = (("vectors", self.vectors), ("documents", self.documents), ("metadatas", self.metadatas))
+        columns = ", ".join(name for name, column in told if column is not None) or "ids only"
+        return f"<Records, {display.listing(self.ids)}; {columns}>"
+
+    def _repr_html_(self) -> str:
+        return display.html_table(
+            {"id": self.ids, "document": self.documents, "metadata": self.metadatas, "vector": _rows(self.vectors)},
+            len(self),
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -408,7 +455,7 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a scan.
+    """One page of a scan; it has a length and iterates over ``Record``.
 
     Attributes:
         records: The records of this page.
@@ -418,10 +465,29 @@ class Page:
     records: Records
     cursor: str
 
+    def __len__(self) -> int:
+        return len(self.records)
 
-@dataclass(frozen=True, slots=True)
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __repr__(self) -> str:
+        return f"<Page, {display.listing(self.ids)}; cursor {display.field(self.cursor)}>"
+
+    def _repr_html_(self) -> str:
+        return self.records._repr_html_()
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids, in the order of the records."""
+        return self.records.ids
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Hit:
     """One hit of a query; a column that was not fetched is None.
+
+    Two hits are equal if all their columns are, vectors component by component.
 
     Attributes:
         distance: Lower is nearer: ``1 - cos``, ``‖q - x‖`` or ``-q·x``.
@@ -435,10 +501,24 @@ class Hit:
     document: str | None = None
     metadata: Metadata | None = None
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Hit):
+            return NotImplemented
+        mine = (self.id, self.distance, self.score, self.document, self.metadata)
+        theirs = (other.id, other.distance, other.score, other.document, other.metadata)
+        return mine == theirs and _same(self.vector, other.vector)
 
-@dataclass(frozen=True, slots=True, eq=False)
+    __hash__ = None  # type: ignore[assignment]  # it holds a dict
+
+    def __repr__(self) -> str:
+        told = (("vector", self.vector), ("document", self.document), ("metadata", self.metadata))
+        shown = "".join(f", {name}={display.field(value)}" for name, value in told if value is not None)
+        return f"Hit({display.field(self.id)}, distance={self.distance:.6g}, score={self.score:.6g}{shown})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Hits(Sequence[Hit]):
-    """The hits of one query, nearest first, ties by id.
+    """The hits of one query, nearest first, ties by id. It iterates over ``Hit`` and takes an index or a slice.
 
     Attributes:
         records: The columns of the hits.
@@ -454,6 +534,60 @@ class Hits(Sequence[Hit]):
     def ids(self) -> list[str]:
         """The ids, nearest first."""
         return self.records.ids
+
+    @property
+    def vectors(self) -> VectorArray | None:
+        """The vectors of the hits, shape (n, d), or None."""
+        return self.records.vectors
+
+    @property
+    def documents(self) -> list[str | None] | None:
+        """The documents of the hits, or None."""
+        return self.records.documents
+
+    @property
+    def metadatas(self) -> list[Metadata] | None:
+        """The metadata of the hits, or None."""
+        return self.records.metadatas
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a DataFrame: ``id``, ``distance``, ``score`` and the columns fetched; needs pandas."""
+        frame = self.records.to_pandas()
+        frame.insert(1, "distance", self.distances)
+        frame.insert(2, "score", self.scores)
+        return frame
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Hits):
+            return NotImplemented
+        return (
+            np.array_equal(self.distances, other.distances)
+            and np.array_equal(self.scores, other.scores)
+            and self.records == other.records
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it holds lists
+
+    def __repr__(self) -> str:
+        nearest = ", ".join(
+            f"{display.field(one)} {distance:.4g}"
+            for one, distance in zip(self.ids[:3], self.distances[:3].tolist(), strict=True)
+        )
+        more = ", …" if len(self) > 3 else ""
+        return f"<Hits, {len(self):,}, nearest first: {nearest}{more}>" if self.ids else "<Hits, none>"
+
+    def _repr_html_(self) -> str:
+        return display.html_table(
+            {
+                "id": self.ids,
+                "distance": self.distances.tolist(),
+                "score": self.scores.tolist(),
+                "document": self.documents,
+                "metadata": self.metadatas,
+                "vector": _rows(self.vectors),
+            },
+            len(self),
+        )
 
     def without_vectors(self) -> Hits:
         """The same hits, the column of vectors left out."""
