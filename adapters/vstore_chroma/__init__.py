@@ -19,6 +19,7 @@ class ChromaFactory:
     """Makes adapters; imports chromadb only when it connects."""
 
     name = "chroma"
+    spi_version = 1
     client_packages: tuple[str, ...] = ("chromadb",)
     options: ClassVar[Mapping[str, Option]] = OPTIONS
 

@@ -18,6 +18,7 @@ class MilvusFactory:
     """Makes adapters; imports pymilvus, which takes a second, only when it connects."""
 
     name = "milvus"
+    spi_version = 1
     client_packages: tuple[str, ...] = ("pymilvus",)
     options: ClassVar[Mapping[str, Option]] = OPTIONS
 

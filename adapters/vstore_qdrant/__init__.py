@@ -18,6 +18,7 @@ class QdrantFactory:
     """Makes adapters; imports qdrant_client and qdrant_edge only when it connects."""
 
     name = "qdrant"
+    spi_version = 1
     client_packages: tuple[str, ...] = ("qdrant_client", "vstore_qdrant")
     options: ClassVar[Mapping[str, Option]] = OPTIONS
 

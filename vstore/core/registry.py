@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vstore.core.operation import connecting
-from vstore.errors import InvalidInput, brief
+from vstore.errors import InvalidInput, Unsupported, brief
+from vstore.spi import SPI_VERSION
 from vstore.spi.protocol import AdapterFactory, Settings
 from vstore.spi.urls import StoreURL, read_options
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoints
+    from importlib.metadata import EntryPoint, EntryPoints
 
 __all__ = ["Plan", "factory_for_client", "factory_for_scheme", "plan", "schemes"]
 
@@ -45,7 +46,18 @@ def factory_for_scheme(scheme: str) -> AdapterFactory:
         raise InvalidInput(f"no adapter for {brief(scheme)} is installed", hint=f"{hint}Installed: {', '.join(known)}.")
     if len({point.value for point in found}) > 1:
         raise InvalidInput(f"several adapters claim {scheme!r}: {', '.join(sorted(point.value for point in found))}")
-    factory: AdapterFactory = found[0].load()
+    return _loaded(found[0])
+
+
+def _loaded(point: EntryPoint) -> AdapterFactory:
+    """The factory that an entry point names; raises ``Unsupported`` where it was written for another ``vstore.spi``."""
+    factory: AdapterFactory = point.load()
+    stated = getattr(factory, "spi_version", None)
+    if stated != SPI_VERSION:
+        raise Unsupported(
+            f"the adapter {point.value} is for version {brief(stated)} of vstore.spi; this vstore has {SPI_VERSION}",
+            hint="Install releases that fit each other; an adapter states spi_version on its factory.",
+        )
     return factory
 
 
@@ -56,8 +68,8 @@ def factory_for_client(client: object) -> AdapterFactory:
     broken: list[str] = []
     for point in {point.value: point for point in _entry_points()}.values():
         try:
-            factory: AdapterFactory = point.load()
-        except (ImportError, AttributeError):  # how an entry point fails to load; it may be a stranger's
+            factory = _loaded(point)
+        except (ImportError, AttributeError, Unsupported):  # how an entry point fails to load; it may be a stranger's
             broken.append(point.value)
             continue
         if packages & set(factory.client_packages):

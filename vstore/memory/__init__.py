@@ -17,6 +17,7 @@ class MemoryFactory:
     """Each connection to ``memory:`` is a new, empty store."""
 
     name = "memory"
+    spi_version = 1
     client_packages: tuple[str, ...] = ()
     options: ClassVar[Mapping[str, Option]] = {}
 

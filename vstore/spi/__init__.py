@@ -1,1 +1,119 @@
-"""What the author of an adapter builds with, and nothing else."""
+"""What the author of an adapter builds with, besides the vocabulary (``vstore`` and its types, errors and filters).
+
+This is a public surface with a number. An adapter's factory states the number it was written for as ``spi_version``;
+``connect`` refuses another with a clear error. The number grows when a change would break an adapter that keeps to
+these names; docs/adapters.md says how to write one.
+
+===========================  ==========================================================================================
+module                       what it is for
+===========================  ==========================================================================================
+``protocol``                 what an adapter is: ``AdapterFactory``, ``Adapter``, ``CollectionAdapter``, ``Settings``
+``urls``                     ``StoreURL`` and the ``Option`` that a factory declares
+``codec``                    metadata and ``CollectionInfo`` as JSON with every type kept
+``scores``                   distances and scores in float64, the running top k, hits in the contract's order
+``rewrite``, ``evaluate``    the normal form of a filter, and its meaning as a Python function
+``sieve``                    a filter of which the database answers a part
+``foreign``                  rows of collections that vstore did not create
+``threaded``                 an async adapter over a sync one
+``holding``, ``durable``     one process at a time in a directory; files made without following links
+``forking``                  what a forked child must not inherit
+===========================  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from vstore.spi.codec import canonical_json, from_json, from_micros, info_from_json, info_to_json, to_json
+    from vstore.spi.durable import flush
+    from vstore.spi.evaluate import predicate
+    from vstore.spi.foreign import Key, Rows
+    from vstore.spi.forking import abandon, in_children
+    from vstore.spi.holding import Hold, hold
+    from vstore.spi.protocol import (
+        Adapter,
+        AdapterFactory,
+        AsyncAdapter,
+        AsyncCollectionAdapter,
+        AsyncForeignCollection,
+        AsyncForeignStore,
+        AsyncIndexing,
+        CollectionAdapter,
+        EmbeddedFactory,
+        ForeignCollection,
+        ForeignStore,
+        Indexing,
+        Settings,
+    )
+    from vstore.spi.rewrite import micros
+    from vstore.spi.scores import Best, distances, ranked
+    from vstore.spi.sieve import Sieve
+    from vstore.spi.threaded import ThreadedAdapter
+    from vstore.spi.urls import Option, OptionValue, StoreURL
+
+SPI_VERSION: Final = 1
+"""The number of this surface."""
+
+__all__ = [
+    "SPI_VERSION",
+    "Adapter",
+    "AdapterFactory",
+    "AsyncAdapter",
+    "AsyncCollectionAdapter",
+    "AsyncForeignCollection",
+    "AsyncForeignStore",
+    "AsyncIndexing",
+    "Best",
+    "CollectionAdapter",
+    "EmbeddedFactory",
+    "ForeignCollection",
+    "ForeignStore",
+    "Hold",
+    "Indexing",
+    "Key",
+    "Option",
+    "OptionValue",
+    "Rows",
+    "Settings",
+    "Sieve",
+    "StoreURL",
+    "ThreadedAdapter",
+    "abandon",
+    "canonical_json",
+    "distances",
+    "flush",
+    "from_json",
+    "from_micros",
+    "hold",
+    "in_children",
+    "info_from_json",
+    "info_to_json",
+    "micros",
+    "predicate",
+    "ranked",
+    "to_json",
+]
+
+# The core imports single modules of this package; importing vstore need not load what only adapters use.
+_MODULES: Final = {
+    "codec": ("canonical_json", "from_json", "from_micros", "info_from_json", "info_to_json", "to_json"),
+    "durable": ("flush",),
+    "evaluate": ("predicate",),
+    "foreign": ("Key", "Rows"),
+    "forking": ("abandon", "in_children"),
+    "holding": ("Hold", "hold"),
+    "rewrite": ("micros",),
+    "scores": ("Best", "distances", "ranked"),
+    "sieve": ("Sieve",),
+    "threaded": ("ThreadedAdapter",),
+    "urls": ("Option", "OptionValue", "StoreURL"),
+}
+_HOME: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'vstore.spi' has no attribute {name!r}")
+    return getattr(import_module(f"vstore.spi.{_HOME.get(name, 'protocol')}"), name)

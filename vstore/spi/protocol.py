@@ -60,11 +60,13 @@ class AdapterFactory(Protocol):
 
     Attributes:
         name: The adapter's name, which is also its first URL scheme.
+        spi_version: The ``SPI_VERSION`` of ``vstore.spi`` that it was written for, as a number.
         client_packages: Top-level packages whose objects ``borrow`` takes.
         options: The options that a URL or ``connect`` may carry.
     """
 
     name: str
+    spi_version: int
     client_packages: tuple[str, ...]
     options: Mapping[str, Option]
 

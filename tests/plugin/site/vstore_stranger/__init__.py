@@ -15,6 +15,7 @@ __all__ = ["adapter"]
 
 class StrangerFactory:
     name = "stranger"
+    spi_version = 1
     client_packages: tuple[str, ...] = ()
     options: ClassVar[Mapping[str, Option]] = {"fault": Option("", "the promise to break; none by default")}
 
