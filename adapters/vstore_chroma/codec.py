@@ -21,8 +21,8 @@ import numpy as np
 
 from vstore.errors import NotFound
 from vstore.keys import check_plain
+from vstore.metadata import micros
 from vstore.spi.codec import from_micros
-from vstore.spi.rewrite import micros
 from vstore.types import Include, Metadata, Records
 
 __all__ = [

@@ -16,7 +16,7 @@ import struct
 from datetime import datetime
 from typing import Final
 
-from vstore.spi.rewrite import micros
+from vstore.metadata import micros
 from vstore.types import Scalar
 
 __all__ = ["ABOVE_NUMBERS", "ABOVE_TEXTS", "LISTS", "NUMBERS", "SCALARS", "TEXTS", "element", "literal", "scalar"]

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from vstore.metadata import micros
 from vstore.spi.codec import from_micros
-from vstore.spi.rewrite import micros
 from vstore.types import Include, Metadata, Records, VectorArray
 
 __all__ = [

@@ -33,8 +33,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore.metadata import micros
 from vstore.spi.codec import from_json, to_json
-from vstore.spi.rewrite import micros
 from vstore.types import Include, Metadata, Metric, Records, VectorArray
 from vstore_qdrant.terms import halves, value_text
 

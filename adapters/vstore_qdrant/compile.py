@@ -24,7 +24,7 @@ from vstore.filters.tree import (
     OrderOp,
     Path,
 )
-from vstore.spi.rewrite import micros
+from vstore.metadata import micros
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
 from vstore_qdrant.terms import LEAST, element_term, halves, key_term, scalar_term
 

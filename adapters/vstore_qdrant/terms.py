@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Final
 
-from vstore.spi.rewrite import micros
+from vstore.metadata import micros
 
 __all__ = ["LEAST", "element_term", "halves", "key_term", "scalar_term", "value_text"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from vstore import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, IVFFlat, Metric, Mismatch, Quantization
+from vstore.metadata import micros
 from vstore.spi.codec import from_json, from_micros, info_from_json, info_to_json, to_json
-from vstore.spi.rewrite import micros
 from vstore.types import Index
 
 METADATA: dict[str, Any] = {

@@ -26,8 +26,9 @@ from vstore.filters.tree import (
     depth,
     leaves,
 )
+from vstore.metadata import micros
 from vstore.spi.evaluate import predicate
-from vstore.spi.rewrite import micros, normalize
+from vstore.spi.rewrite import normalize
 from vstore.spi.sieve import Sieve, sieve
 from vstore.types import Include
 

@@ -11,17 +11,10 @@ import pytest
 
 from vstore import F, InvalidInput, LimitExceeded, Metric, Unsupported
 from vstore.capabilities import Capabilities, no
-from vstore.core.validate import (
-    check_documents,
-    check_filter,
-    check_ids,
-    check_k,
-    check_metadata,
-    check_metadatas,
-    check_vectors,
-)
+from vstore.core.validate import check_documents, check_filter, check_ids, check_k, check_vectors
 from vstore.filters.tree import Eq
 from vstore.memory.store import CAPABILITIES
+from vstore.metadata import check_metadata, check_metadatas
 
 
 def test_ids_become_a_new_list() -> None:

@@ -11,7 +11,7 @@ from vstore.capabilities import Capabilities
 from vstore.conformance.corpus import HOSTILE_KEYS, LISTS, SCALARS
 from vstore.filters import F, Filter
 from vstore.filters.tree import And, ContainsAll, ContainsAny, In, Not, Or
-from vstore.spi.rewrite import micros
+from vstore.metadata import micros
 
 __all__ = ["FAMILIES", "random_filter", "smaller", "table"]
 

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
         Indexing,
         Settings,
     )
-    from vstore.spi.rewrite import micros
     from vstore.spi.scores import Best, distances, ranked
     from vstore.spi.sieve import Sieve
     from vstore.spi.threaded import ThreadedAdapter
@@ -90,7 +89,6 @@ __all__ = [
     "in_children",
     "info_from_json",
     "info_to_json",
-    "micros",
     "predicate",
     "ranked",
     "to_json",
@@ -104,7 +102,6 @@ _MODULES: Final = {
     "foreign": ("Key", "Rows"),
     "forking": ("abandon", "in_children"),
     "holding": ("Hold", "hold"),
-    "rewrite": ("micros",),
     "scores": ("Best", "distances", "ranked"),
     "sieve": ("Sieve",),
     "threaded": ("ThreadedAdapter",),

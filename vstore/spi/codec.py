@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from vstore.errors import Mismatch
-from vstore.spi.rewrite import micros
+from vstore.metadata import micros
 from vstore.types import CollectionInfo, Metadata, Metric, index_from_dict, index_to_dict
 
 __all__ = ["FORMAT", "canonical_json", "from_json", "from_micros", "info_from_json", "info_to_json", "to_json"]

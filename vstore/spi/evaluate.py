@@ -23,8 +23,8 @@ from vstore.filters.tree import (
     Order,
     Path,
 )
+from vstore.metadata import micros
 from vstore.spi.deadline import Deadline
-from vstore.spi.rewrite import micros
 
 __all__ = ["Predicate", "bounded", "predicate"]
 

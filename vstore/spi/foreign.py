@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from vstore.core.validate import check_metadata
 from vstore.errors import InvalidInput, Mismatch
 from vstore.mapping import ALL, IdType, Mapping, Path
+from vstore.metadata import check_metadata
 from vstore.omission import Omission, OmissionKind
 from vstore.types import HNSW, Include, Metadata, Metric, VectorArray
 

@@ -9,8 +9,7 @@ datetime is left in them. A filter that is true, or false, of every record becom
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from vstore.filters.tree import (
     And,
@@ -23,16 +22,10 @@ from vstore.filters.tree import (
     Or,
     Order,
 )
+from vstore.metadata import micros
 from vstore.types import Scalar
 
-__all__ = ["micros", "normalize"]
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def micros(moment: datetime) -> int:
-    """Microseconds from the epoch to an aware ``moment``, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+__all__ = ["normalize"]
 
 
 def normalize(node: Filter) -> Filter | bool:

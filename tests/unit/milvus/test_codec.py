@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore.core.validate import MAX_METADATA_BYTES, check_metadata
 from vstore.errors import LimitExceeded
+from vstore.metadata import MAX_METADATA_BYTES, check_metadata
 from vstore.types import Include, Records
 from vstore_milvus.codec import check_sizes, deleted, encode, fields, shows_records, split, to_records
 

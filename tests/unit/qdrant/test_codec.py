@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vstore.conformance.corpus import LISTS, SCALARS
-from vstore.spi.rewrite import micros
+from vstore.metadata import micros
 from vstore.types import Include, Metric, Records
 from vstore_qdrant.codec import (
     Found,

@@ -13,7 +13,6 @@ from typing import Any, Final, Self
 from vstore.capabilities import Capabilities, emulated, no
 from vstore.core._async.collection import AsyncCollection
 from vstore.core.operation import Gate
-from vstore.core.validate import check_metadata
 from vstore.embedding import Embedder, check_embedder
 from vstore.errors import (
     AlreadyExists,
@@ -30,6 +29,7 @@ from vstore.filters.regex import where_installed
 from vstore.keys import check_name, encodable
 from vstore.mapping import LAYOUTS
 from vstore.mapping import Mapping as Layout
+from vstore.metadata import check_metadata
 from vstore.spi._async._run import current_loop, is_over, sleep
 from vstore.spi._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncForeignStore
 from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Index, IVFFlat, Metric, index_features

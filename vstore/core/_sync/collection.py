@@ -14,19 +14,13 @@ from numpy.typing import ArrayLike
 from vstore.capabilities import Capabilities
 from vstore.core._sync.texts import embed_documents, embed_questions
 from vstore.core.operation import Gate
-from vstore.core.validate import (
-    check_documents,
-    check_filter,
-    check_ids,
-    check_k,
-    check_metadatas,
-    check_vectors,
-)
+from vstore.core.validate import check_documents, check_filter, check_ids, check_k, check_vectors
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag, reading
 from vstore.filters.tree import Filter
 from vstore.keys import check_name, encodable
 from vstore.mapping import Mapping as Layout
+from vstore.metadata import check_metadatas
 from vstore.omission import Omission
 from vstore.spi._sync.protocol import CollectionAdapter, CollectionReader, Indexing
 from vstore.spi.scores import ranked

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from vstore import __version__
-from vstore.core.validate import check_metadata
 from vstore.errors import InvalidInput, Mismatch, NotFound, brief
 from vstore.keys import encodable
+from vstore.metadata import check_metadata
 from vstore.regular import check_inside, check_regular, read_bounded
 from vstore.spi.codec import from_json, info_from_json, info_to_json, to_json
 from vstore.spi.durable import reading

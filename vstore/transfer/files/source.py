@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from vstore.core.validate import check_documents, check_filter, check_ids, check_metadatas, check_vectors
+from vstore.core.validate import check_documents, check_filter, check_ids, check_vectors
 from vstore.errors import InvalidInput, Mismatch, VStoreError
 from vstore.filters.tree import Filter
 from vstore.memory.store import CAPABILITIES
+from vstore.metadata import check_metadatas
 from vstore.omission import Omission
 from vstore.spi.sieve import Sieve
 from vstore.transfer.endpoint import EVERYTHING

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from vstore.core.validate import MAX_LIST
 from vstore.errors import InvalidInput, LimitExceeded
 from vstore.interchange import load
+from vstore.metadata import MAX_LIST
 from vstore.transfer.files.bounds import MAX_TEXT
 
 if TYPE_CHECKING:
