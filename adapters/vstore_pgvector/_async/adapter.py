@@ -206,7 +206,7 @@ class AsyncPGAdapter:
         if self._session.server.vector_oid is None:
             await self._session.probe()  # the extension was created after this store had connected
         return AsyncPGCollection(
-            self._session, self, number, Statements(self._schema, _table(number), info.metric), info
+            self._session, self.rename, number, Statements(self._schema, _table(number), info.metric), info
         )
 
     async def _exists(self, connection: AsyncConnection[Any], table: str) -> bool:

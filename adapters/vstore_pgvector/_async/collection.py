@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection
@@ -30,9 +30,6 @@ from vstore_pgvector.compile import where as compiled
 from vstore_pgvector.server import DEFAULT_SEARCH
 from vstore_pgvector.statements import INDEXES, Statements, create_index, doubled
 
-if TYPE_CHECKING:
-    from vstore_pgvector._async.adapter import AsyncPGAdapter
-
 __all__ = ["AsyncPGCollection"]
 
 Row: TypeAlias = tuple[Any, ...]
@@ -48,10 +45,15 @@ class AsyncPGCollection:
     """Implements ``AsyncCollectionAdapter``."""
 
     def __init__(
-        self, session: AsyncSession, adapter: AsyncPGAdapter, number: int, sql: Statements, info: CollectionInfo
+        self,
+        session: AsyncSession,
+        rename: Callable[[int, str], Awaitable[None]],
+        number: int,
+        sql: Statements,
+        info: CollectionInfo,
     ) -> None:
         self._session = session
-        self._adapter = adapter
+        self._rename = rename
         self._number = number
         self._info = info
         self._sql = sql
@@ -199,7 +201,7 @@ class AsyncPGCollection:
         self._rows = batch_rows(self._info)
 
     async def rename(self, name: str) -> None:
-        await self._adapter.rename(self._number, name)
+        await self._rename(self._number, name)
         self._info = replace(self._info, name=name)
 
     async def _fetch(self, statement: str, params: Sequence[Any], *, prepare: bool | None = None) -> list[Row]:

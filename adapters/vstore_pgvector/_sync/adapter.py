@@ -206,7 +206,9 @@ class PGAdapter:
     def _bind(self, number: int, info: CollectionInfo) -> PGCollection:
         if self._session.server.vector_oid is None:
             self._session.probe()  # the extension was created after this store had connected
-        return PGCollection(self._session, self, number, Statements(self._schema, _table(number), info.metric), info)
+        return PGCollection(
+            self._session, self.rename, number, Statements(self._schema, _table(number), info.metric), info
+        )
 
     def _exists(self, connection: Connection[Any], table: str) -> bool:
         return bool((self._session.fetch(connection, EXISTS, (self._schema, table)))[0][0])

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg import Connection
@@ -31,9 +31,6 @@ from vstore_pgvector.compile import where as compiled
 from vstore_pgvector.server import DEFAULT_SEARCH
 from vstore_pgvector.statements import INDEXES, Statements, create_index, doubled
 
-if TYPE_CHECKING:
-    from vstore_pgvector._sync.adapter import PGAdapter
-
 __all__ = ["PGCollection"]
 
 Row: TypeAlias = tuple[Any, ...]
@@ -49,10 +46,15 @@ class PGCollection:
     """Implements ``CollectionAdapter``."""
 
     def __init__(
-        self, session: Session, adapter: PGAdapter, number: int, sql: Statements, info: CollectionInfo
+        self,
+        session: Session,
+        rename: Callable[[int, str], None],
+        number: int,
+        sql: Statements,
+        info: CollectionInfo,
     ) -> None:
         self._session = session
-        self._adapter = adapter
+        self._rename = rename
         self._number = number
         self._info = info
         self._sql = sql
@@ -200,7 +202,7 @@ class PGCollection:
         self._rows = batch_rows(self._info)
 
     def rename(self, name: str) -> None:
-        self._adapter.rename(self._number, name)
+        self._rename(self._number, name)
         self._info = replace(self._info, name=name)
 
     def _fetch(self, statement: str, params: Sequence[Any], *, prepare: bool | None = None) -> list[Row]:

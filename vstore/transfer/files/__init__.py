@@ -2,7 +2,8 @@
 
 from vstore.transfer.files.columns import ALLOWABLE, Columns
 from vstore.transfer.files.filing import FilePlace
-from vstore.transfer.files.location import Encoding, Location, find, names_files, place
+from vstore.transfer.files.finding import find, names_files, place
+from vstore.transfer.files.location import Encoding, Location
 from vstore.transfer.files.manifest import Manifest, Origin
 from vstore.transfer.files.opening import Foreign, open_data_set, read_manifest
 from vstore.transfer.files.sink import FileSink

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput
 from vstore.omission import Omission, OmissionKind
-from vstore.transfer.files.location import shown
+from vstore.regular import shown
 from vstore.types import Metadata, VectorArray
 
 __all__ = ["ALLOWABLE", "OWN", "Columns", "Layout", "as_float32", "converted", "joined", "not_read", "softened"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from vstore.errors import BackendError
+from vstore.regular import shown
 from vstore.spi.durable import create, flush
-from vstore.transfer.files.location import shown
 
 __all__ = ["unfinished", "write_files", "write_text", "writing"]
 

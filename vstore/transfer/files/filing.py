@@ -8,8 +8,9 @@ from typing import Self
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
 from vstore.mapping import Mapping
-from vstore.regular import check_inside
-from vstore.transfer.files.location import MANIFEST, Encoding, looking, path_of, place, shown
+from vstore.regular import check_inside, shown
+from vstore.transfer.files.finding import looking, path_of, place
+from vstore.transfer.files.location import MANIFEST, Encoding
 from vstore.transfer.files.opening import Foreign, open_data_set
 from vstore.transfer.files.source import FileSource
 from vstore.transfer.files.target import FileTarget

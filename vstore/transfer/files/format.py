@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, Protocol
 
 from vstore.errors import Mismatch, VStoreError
 from vstore.omission import Omission
-from vstore.transfer.files.location import shown
+from vstore.regular import shown
 from vstore.types import Include, Records
 
 __all__ = ["ALL", "ROWS", "TEXT", "UNDECODABLE", "Format", "Reader", "by_part", "naming"]

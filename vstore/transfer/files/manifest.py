@@ -13,11 +13,11 @@ from vstore import __version__
 from vstore.errors import InvalidInput, Mismatch, NotFound, brief
 from vstore.keys import encodable
 from vstore.metadata import check_metadata
-from vstore.regular import check_inside, check_regular, read_bounded
+from vstore.regular import check_inside, check_regular, read_bounded, shown
 from vstore.spi.codec import from_json, info_from_json, info_to_json, to_json
 from vstore.spi.durable import reading
 from vstore.transfer.files.bounds import MANIFEST_BYTES, MAX_DIMENSION
-from vstore.transfer.files.location import MANIFEST, Encoding, Location, shown
+from vstore.transfer.files.location import MANIFEST, Encoding, Location
 from vstore.transfer.files.summary import Summary, natural
 from vstore.types import CollectionInfo
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from vstore.errors import InvalidInput, Mismatch
-from vstore.regular import check_inside
+from vstore.regular import check_inside, shown
 from vstore.transfer.digest import Digest, digest_records
 from vstore.transfer.files.columns import Columns
+from vstore.transfer.files.finding import files_of, find, looking
 from vstore.transfer.files.format import ALL, TEXT, Reader, naming
 from vstore.transfer.files.formats import FORMATS, READERS
-from vstore.transfer.files.location import Encoding, Location, files_of, find, looking, shown
+from vstore.transfer.files.location import Encoding, Location
 from vstore.transfer.files.manifest import Manifest, sidecar
 from vstore.transfer.files.source import BATCH, FileSource, checked
 from vstore.transfer.files.summary import Summary

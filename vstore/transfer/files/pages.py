@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from vstore.errors import Mismatch
+from vstore.regular import shown
 from vstore.transfer.files.bounds import (
     FOOTER_BYTES,
     MAX_DIMENSION,
@@ -17,7 +18,6 @@ from vstore.transfer.files.bounds import (
     check_growth,
     rows_at_once,
 )
-from vstore.transfer.files.location import shown
 
 __all__ = ["check_footer", "rows_of_groups"]
 

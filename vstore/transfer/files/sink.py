@@ -10,10 +10,11 @@ from shutil import rmtree
 from typing import Final
 
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
+from vstore.regular import shown
 from vstore.transfer.files.durable import unfinished, write_files, write_text, writing
 from vstore.transfer.files.format import ALL, ROWS
 from vstore.transfer.files.formats import FORMATS, READERS
-from vstore.transfer.files.location import MANIFEST, Location, shown
+from vstore.transfer.files.location import MANIFEST, Location
 from vstore.transfer.files.manifest import FileEntry, Manifest, entry, sidecar
 from vstore.transfer.files.source import FileSource
 from vstore.transfer.files.summary import Summary

@@ -8,13 +8,14 @@ from shutil import rmtree
 
 from vstore.errors import AlreadyExists, InvalidInput, NotFound
 from vstore.interchange import load
-from vstore.regular import check_inside
+from vstore.regular import check_inside, shown
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.endpoint import Refuse, Source
 from vstore.transfer.files.durable import unfinished, write_text, writing
+from vstore.transfer.files.finding import looking
 from vstore.transfer.files.format import TEXT, Reader
 from vstore.transfer.files.formats import FORMATS, READERS
-from vstore.transfer.files.location import MANIFEST, Encoding, Location, looking, shown
+from vstore.transfer.files.location import MANIFEST, Encoding, Location
 from vstore.transfer.files.manifest import Manifest, Origin, sidecar
 from vstore.transfer.files.opening import manifest_of, own_source
 from vstore.transfer.files.sink import FileSink, staging
