@@ -7,7 +7,7 @@ LOCAL := $(if $(filter local,$(VSTORE_IMAGES)),local-images)
 COMPOSE = $(shell docker compose version > /dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name vstore \
 	-f docker/compose.yaml $(if $(LOCAL),-f docker/local/compose.yaml) $(if $(filter oldest,$(SERVERS)),-f docker/oldest.yaml)
 
-.PHONY: demo test test-wheel test-nightly test-oldest test-foreign test-docker faults local-images up down bench check table clean
+.PHONY: demo test test-fast test-wheel test-nightly test-oldest test-foreign test-docker faults local-images up down bench check table clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ demo: $(VENV)/.demo ## install and run the demo
 test: $(VENV)/.installed ## install and run all tests, the conformance suite on every store included
 	tools/ensure-debian
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore=tests/faults --ignore=tests/wheel tests
+
+test-fast: $(VENV)/.installed ## the reference store and the pure parts, while you work
+	$(BIN)/python -m pytest -q -n 3 tests/unit tests/conformance --target memory --vstore-filters 100 --vstore-sequences 10
 
 test-wheel: $(VENV)/.installed ## what README.md and the other pages show, run as users run it: from a wheel, in environments of its own
 	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/wheel
@@ -74,12 +77,14 @@ test-foreign: ## what LangChain, LlamaIndex, Haystack, mem0 and old Chromas writ
 		VSTORE_FOREIGN=$$set MEM0_TELEMETRY=False .venv-foreign-$$set/bin/python -m pytest -m nightly tests/foreign || exit 1; \
 	done
 
-check: $(VENV)/.installed ## lint, types, import contract, generated code
+check: $(VENV)/.installed ## lint, types, layers, generated code, the README's picture, the workflows' form
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/unasync.py --check
+	$(BIN)/python tools/picture.py --check
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 bench: $(VENV)/.installed ## compare with the raw clients
 	$(BIN)/python benchmarks/bench.py
