@@ -21,6 +21,7 @@ from vstore.errors import (
     Unavailable,
     VStoreError,
 )
+from vstore.spi.tls import about_tls
 
 __all__ = ["guarded", "passing", "translate"]
 
@@ -64,22 +65,21 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
 def translate(error: Exception) -> VStoreError:
     """The contract's error for one of Chroma or httpx; ``BackendError`` where none fits."""
     text = str(error).strip()[:_MAX_TEXT]
-    if _untrusted(error):
-        return Unavailable(
-            f"the server's certificate is not trusted: {text}",
-            hint="Check the host name, and that the certificate's authority is known here (SSL_CERT_FILE).",
-            retryable=False,
-        )
+    if (told := about_tls(_of_connection(error), text, scheme="chroma", authorities="SSL_CERT_FILE")) is not None:
+        return told
     kind = _kind(error)
     return kind(f"{type(error).__name__}: {text}" if text else type(error).__name__, hint=_HINTS.get(kind, ""))
 
 
-def _untrusted(error: BaseException | None) -> bool:
-    for _ in range(8):  # httpx wraps what httpcore wraps
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error and (error.__cause__ or error.__context__)
-    return False
+def _of_connection(error: BaseException) -> str:
+    """What httpx and OpenSSL say of the connection; Chroma's client wraps it, and anyio gives httpx no words."""
+    said: list[str] = []
+    found: BaseException | None = error
+    for _ in range(8):
+        if isinstance(found, httpx.TransportError | ssl.SSLError):
+            said.append(str(found))
+        found = found and (found.__cause__ or found.__context__)
+    return "\n".join(said)
 
 
 def _kind(error: Exception) -> type[VStoreError]:

@@ -21,6 +21,7 @@ from vstore.errors import (
     Unavailable,
     VStoreError,
 )
+from vstore.spi.tls import about_tls
 
 __all__ = ["answered", "guarded", "not_loaded", "translate", "vanished", "without_index"]
 
@@ -140,18 +141,8 @@ def _chain(error: Exception) -> Iterator[BaseException]:
 
 
 def _about_tls(error: Exception) -> VStoreError | None:
-    """What no retry can help: the words are those of gRPC's BoringSSL."""
     said = "".join(str(found) for found in _chain(error) if isinstance(found, grpc.RpcError))
-    if "CERTIFICATE_VERIFY_FAILED" in said or "is not in peer certificate" in said:
-        return AuthenticationFailed(
-            f"the server's certificate is not trusted: {_text(error)}",
-            hint="Check the host name, and that gRPC knows its authority (GRPC_DEFAULT_SSL_ROOTS_FILE_PATH).",
-        )
-    if "WRONG_VERSION_NUMBER" in said:
-        return Unavailable(
-            f"there is no TLS at this port: {_text(error)}", hint="Write milvus://host:port.", retryable=False
-        )
-    return None
+    return about_tls(said, _text(error), scheme="milvus", authorities="GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
 
 
 def _kind(error: Exception) -> type[VStoreError]:

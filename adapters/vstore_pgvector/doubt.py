@@ -1,8 +1,7 @@
 """How far distances that pgvector sums in float32 may be from the true ones, and what that leaves open. Pure.
 
-A sum of n products has an error of at most about n·u times the sum of their absolute values (Higham, Accuracy and
-Stability of Numerical Algorithms, 3.1), in whatever order they are added; here u is 2⁻²⁴. Below float32's smallest
-number products are lost whole, which leaves an absolute error.
+To the error of a sum (``float32_error``) comes an absolute one: products
+below float32's smallest number are lost whole.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore.spi.scores import float32_error
 from vstore.types import Metric, VectorArray
 
 __all__ = ["Doubt", "overlapping", "slack"]
@@ -20,7 +20,6 @@ __all__ = ["Doubt", "overlapping", "slack"]
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
 
-_UNIT: Final = 2.0**-24
 _SMALLEST: Final = 2.0**-149
 # What float32 was seen to lose of a sum in fact, up to 16,000 dimensions, four times over; in parts of its norms.
 _USUAL: Final = 2.8e-7
@@ -28,11 +27,7 @@ _USUAL: Final = 2.8e-7
 
 def slack(dimension: int, norm: float) -> float:
     """How far a dot product with a vector of this norm may be off, in parts of the other vector's norm."""
-    return _relative(dimension) * norm
-
-
-def _relative(dimension: int) -> float:
-    return 1.01 * (dimension + 6) * _UNIT
+    return float32_error(dimension) * norm
 
 
 class Doubt:
@@ -40,7 +35,7 @@ class Doubt:
 
     def __init__(self, metric: Metric, query: VectorArray) -> None:
         self._metric = metric
-        self._relative = _relative(len(query))
+        self._relative = float32_error(len(query))
         self._lost = 2 * len(query) * _SMALLEST
         self._norm = float(np.linalg.norm(query.astype(np.float64)))
 

@@ -8,7 +8,8 @@ A point's payload has names of our own only, and the user's metadata in one of t
 ``metadata``    the metadata as plain JSON, for other clients to read and filter
 ``exact``       JSON text of those of its values that plain JSON does not bring back: datetimes, and
                 floats that Qdrant's JSON parser rounds wrong
-``norm``        under cosine, the vector's length: Qdrant keeps the unit vector only
+``norm``        under cosine and dot, the vector's length: Qdrant keeps the unit vector only, and is the less sure of a
+                product the longer the vector
 ``terms``       what equality, ``in_`` and ``contains`` ask for, as keywords; for ``exists``, what is no number
 ``high``        the upper bits of every number, in the same order; ``exists`` asks for it too
 ``low``         the lower bits, where they are not 0
@@ -29,10 +30,12 @@ from datetime import UTC, datetime
 from hashlib import sha1
 from itertools import chain
 from typing import Any, Final, TypeAlias
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore.errors import InvalidInput, brief
 from vstore.metadata import micros
 from vstore.spi.codec import from_json, to_json
 from vstore.types import Include, Metadata, Metric, Records, VectorArray
@@ -45,10 +48,12 @@ __all__ = [
     "Found",
     "Payload",
     "Points",
+    "behind",
     "changed",
     "decode_metadata",
     "encode_payload",
     "fields",
+    "kept",
     "merged",
     "point_id",
     "split",
@@ -87,6 +92,14 @@ def _survives(value: float) -> bool:
     """
     size = abs(value)
     return value == 0.0 or ((1e-7 < size < 1e15 or 1e16 <= size < 1e22) and float(f"{value:.15g}") == value)
+
+
+def behind(cursor: str) -> str:
+    """The first point's id behind that of a page's last record."""
+    try:
+        return str(UUID(int=UUID(cursor).int + 1))
+    except ValueError as error:
+        raise InvalidInput(f"{brief(cursor)} is where no page ends", hint="Pass the cursor of a Page.") from error
 
 
 class _Encoder:
@@ -176,11 +189,23 @@ def merged(old: Metadata, changes: Mapping[str, Any]) -> Metadata:
     return {key: value for key, value in {**old, **changes}.items() if value is not None}
 
 
-def units(vectors: VectorArray) -> tuple[VectorArray, NDArray[np.float64]]:
-    """Unit vectors and lengths, by way of float64: Qdrant's float32 loses very small and very large vectors."""
+def units(vectors: VectorArray) -> VectorArray:
+    """Unit vectors, by way of float64: Qdrant's float32 loses very small and very large vectors."""
     wide = vectors.astype(np.float64)
-    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    return (wide / norms[:, None]).astype(np.float32), norms
+    return (wide / _lengths(wide)[:, None]).astype(np.float32)
+
+
+def _lengths(wide: NDArray[np.float64]) -> NDArray[np.float64]:
+    norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    return norms
+
+
+def kept(vectors: VectorArray, metric: Metric) -> tuple[VectorArray, Sequence[float | None]]:
+    """Vectors as Qdrant is to keep them, and the ``norm`` of each."""
+    if metric is Metric.L2:
+        return vectors, [None] * len(vectors)
+    norms = _lengths(vectors.astype(np.float64)).tolist()
+    return (units(vectors) if metric is Metric.COSINE else vectors), norms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,11 +232,7 @@ class Points:
 def to_points(records: Records, ids: list[str], metric: Metric) -> Points:
     """Whole records, which have vectors, as points of these ids."""
     assert records.vectors is not None
-    vectors = records.vectors
-    norms: list[float] | list[None] = [None] * len(records)
-    if metric is Metric.COSINE:
-        vectors, lengths = units(vectors)
-        norms = lengths.tolist()
+    vectors, norms = kept(records.vectors, metric)
     documents = records.documents or [None] * len(records)
     metadatas = records.metadatas or [{}] * len(records)
     return Points(
@@ -302,7 +323,7 @@ def changed(old: Payload, changes: Records, place: int, *, replace_metadata: boo
         changes: The columns of the update.
         place: Which row of them.
         replace_metadata: Whether metadata replaces instead of merging.
-        norm: The length of a new vector under cosine.
+        norm: That of a new vector; None where the old one stays.
     """
     metadata = decode_metadata(old)
     if changes.metadatas is not None:

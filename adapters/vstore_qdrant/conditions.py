@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["All", "AnyOf", "Condition", "Half", "NoneOf", "Number", "Terms", "Text", "number_fields"]
+__all__ = ["All", "AnyOf", "Condition", "Half", "NoneOf", "Number", "Shorter", "Terms", "Text", "number_fields"]
 
 Half: TypeAlias = Literal["high", "low"]
 
@@ -76,6 +76,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Shorter:
+    """The record's vector is known to be shorter than this."""
+
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
 class All:
     """Every item is true; there is at least one, since an empty filter of Qdrant selects everything."""
 
@@ -96,7 +103,7 @@ class NoneOf:
     item: Condition
 
 
-Condition: TypeAlias = Terms | Number | Text | All | AnyOf | NoneOf
+Condition: TypeAlias = Terms | Number | Text | Shorter | All | AnyOf | NoneOf
 
 
 def _path_text(names: Sequence[str]) -> str:
@@ -113,5 +120,7 @@ def number_fields(condition: Condition | None) -> set[str]:
             return number_fields(item)
         case Number():
             return {condition.field}
+        case Shorter():
+            return {"norm"}
         case _:
             return set()

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 import qdrant_edge as edge
 
 from vstore.types import HNSW, CollectionInfo, Flat, Index, Metric, Quantization
-from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
+from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Shorter, Terms, Text
 
 __all__ = ["engine_config", "engine_filter", "engine_params"]
 
@@ -41,6 +41,8 @@ def _inner(condition: Condition) -> edge.FieldCondition | edge.Filter:
             return edge.FieldCondition(key="terms", match=edge.MatchAny(list(terms)))
         case Number():
             return edge.FieldCondition(key=condition.field, range=edge.RangeFloat(**condition.limits))
+        case Shorter(bound):
+            return edge.FieldCondition(key="norm", range=edge.RangeFloat(lt=bound))
         case Text(text):
             return edge.FieldCondition(key="document", match=edge.MatchSubstring(text))
         case All() | AnyOf() | NoneOf():

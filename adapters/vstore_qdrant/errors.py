@@ -22,10 +22,12 @@ from vstore.errors import (
     Unavailable,
     VStoreError,
 )
+from vstore.spi.tls import about_tls
 
 __all__ = ["guarded", "translate"]
 
 _MAX_TEXT: Final = 500
+_AUTHORITIES: Final = "SSL_CERT_FILE, and for gRPC in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 _HINTS: Final[dict[type[VStoreError], str]] = {
     AlreadyExists: "Choose another name, or open the existing collection.",
     AuthenticationFailed: "Check api_key=, and what it permits.",
@@ -65,8 +67,10 @@ def translate(error: Exception) -> VStoreError:
     """The contract's error for one of Qdrant, httpx or gRPC; ``BackendError`` where none fits."""
     shown = error.source if isinstance(error, ResponseHandlingException) else error
     text = _text(shown).strip()[:_MAX_TEXT]
-    if isinstance(shown, httpx.TransportError | grpc.RpcError) and (told := _about_tls(text)) is not None:
-        return told
+    if isinstance(shown, httpx.TransportError | grpc.RpcError):
+        told = about_tls(text, text, scheme="qdrant", authorities=_AUTHORITIES)
+        if told is not None:
+            return told
     if type(shown) is Exception and any(sign in text for sign in _READ_ONLY):
         return Unavailable(
             f"Qdrant's engine writes to every collection that it opens, and may not here: {text}",
@@ -76,23 +80,6 @@ def translate(error: Exception) -> VStoreError:
     kind = _kind(shown)
     name = type(shown).__name__
     return kind(f"{name}: {text}" if text else name, hint=_HINTS.get(kind, ""))
-
-
-def _about_tls(text: str) -> VStoreError | None:
-    """What no retry can help: the words are those of OpenSSL, gRPC's BoringSSL and h11."""
-    if "CERTIFICATE_VERIFY_FAILED" in text or "is not in peer certificate" in text:
-        return AuthenticationFailed(
-            f"the server's certificate is not trusted: {text}",
-            hint="Check the host name, and name the file with the certificate's authority in the environment: "
-            "SSL_CERT_FILE, and for gRPC GRPC_DEFAULT_SSL_ROOTS_FILE_PATH.",
-        )
-    if "WRONG_VERSION_NUMBER" in text:
-        return Unavailable(f"there is no TLS at this port: {text}", hint="Write qdrant://host:port.", retryable=False)
-    if text == "illegal request line":  # h11, of an answer that begins with no letter, as an alert of TLS does
-        return Unavailable(
-            "the server does not speak plain HTTP at this port", hint="Write qdrant+https://host:port.", retryable=False
-        )
-    return None
 
 
 def _text(error: Exception) -> str:

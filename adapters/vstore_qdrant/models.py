@@ -9,7 +9,7 @@ from qdrant_client.http import api_client
 
 from vstore.errors import NotFound
 from vstore.types import HNSW, CollectionInfo, Flat, Index, Metric, Quantization
-from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
+from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Shorter, Terms, Text
 
 __all__ = ["DISTANCES", "check_path", "client_filter", "collection_settings", "search_params"]
 
@@ -60,6 +60,8 @@ def _inner(condition: Condition) -> models.Condition:
             return models.FieldCondition(key="terms", match=models.MatchAny(any=list(terms)))
         case Number():
             return models.FieldCondition(key=condition.field, range=models.Range(**condition.limits))
+        case Shorter(bound):
+            return models.FieldCondition(key="norm", range=models.Range(lt=bound))
         case Text(text):
             return models.FieldCondition(key="document", match=models.MatchSubstring(substring=text))
         case All() | AnyOf() | NoneOf():

@@ -195,9 +195,12 @@ class EngineTable:
 
     def move(self, name: str) -> None:
         """Renames the folder, for which the shard must be closed."""
-        with self._using() as shard, self._away(shard):
-            self._folder.rename(self._info.name, name)
-            self._info = replace(self._info, name=name)
+        with self._using() as shard:
+            if name == self._info.name:
+                return
+            with self._away(shard):
+                self._folder.rename(self._info.name, name)
+                self._info = replace(self._info, name=name)
 
     def close(self) -> None:
         """Flushes and closes; every later call is ``NotFound``."""

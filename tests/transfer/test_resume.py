@@ -204,6 +204,18 @@ def test_p17_a_target_that_has_lost_what_it_acknowledged_is_refused(run: Run) ->
     assert run(source, Lasting(store, "docs"), restart=True).status is Status.VERIFIED
 
 
+@pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
+def test_p17_a_target_that_somebody_has_made_anew_is_not_written_to(run: Run, metric: str) -> None:
+    source, store = source_of(many(100)), faulty_store(on_upsert=Failing(4))
+    assert run(source, Lasting(store, "docs"), workers=1).exit_code == 4
+    store.delete_collection("docs")
+    other = store.create_collection("docs", dimension=8, metric=metric)
+    other.upsert([f"other-{place}" for place in range(200)], np.ones((200, 8)))
+    with pytest.raises(Mismatch, match="no longer has"):
+        run(source, Lasting(store, "docs"))
+    assert other.count() == 200
+
+
 def test_p17_what_is_finished_is_compared_again_and_not_sent_again(run: Run) -> None:
     source, write = source_of(many(50)), Failing(-1)
     store = faulty_store(on_upsert=write)

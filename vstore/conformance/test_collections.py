@@ -277,12 +277,62 @@ def test_a_handle_never_meets_a_collection_that_another_store_made(
                         call()
                     assert caught.error.collection, label
             if other.capabilities.rename and not away:
-                with raises(NotFound):
-                    handle.rename(unique_name())
+                for new_name in (handle.name, unique_name()):
+                    with raises(NotFound):
+                        handle.rename(new_name)
         assert store.get_collection(name).count() == 2
         if away:
             assert c.name != name
             assert other.get_collection(c.name).info.metric == "l2"
+    finally:
+        store.close()
+
+
+@clause("COL-3")
+@pytest.mark.parametrize("anew", [False, True], ids=["gone", "made anew"])
+def test_a_stale_handle_is_not_renamed(store: Store, new: New, supports: Supports, anew: bool) -> None:
+    """To the name it has had either, and in the store that deleted the collection: it would take another's with it."""
+    c = new()
+    name = c.name
+    handles = [c, store.get_collection(name)]
+    store.delete_collection(name)
+    again = new(name=name) if anew else None
+    for handle in handles:
+        for new_name in (name, unique_name()):
+            with raises(NotFound if supports("rename") else Unsupported):
+                handle.rename(new_name)
+            assert store.has_collection(name) == anew
+    if again is not None:
+        assert again.count() == 0
+        assert again.name == name
+
+
+@clause("COL-5")
+def test_rename_to_the_name_it_has(session: Session, new: New, supports: Supports) -> None:
+    """It takes the name back where another store has changed it, or says NotFound (COL-3)."""
+    if not supports("rename"):
+        with raises(Unsupported):
+            (c := new()).rename(c.name)
+        return
+    c = new()
+    c.add(["a"], rows(1))
+    name, other = c.name, unique_name()
+    c.rename(name)
+    assert (c.name, c.count(), session.store.has_collection(name)) == (name, 1, True)
+    store = session.connect(session.target.url)
+    try:
+        if not store.has_collection(name):
+            assert not store.capabilities.persistent, "two stores on one database see the same"
+            return
+        handle = store.get_collection(name)
+        c.rename(other)
+        back = True
+        try:
+            handle.rename(name)
+        except NotFound:
+            back = False
+        assert (store.has_collection(name), store.has_collection(other)) == (back, not back)
+        assert store.get_collection(name if back else other).count() == 1
     finally:
         store.close()
 

@@ -183,3 +183,40 @@ def test_float64_decides_what_float32_cannot(new: New, case: str, supports: Supp
     assert_hits(c.query(vector=asked, k=60), metric, asked, records, 60)
     if supports("exact_query"):
         _assert_true_order(c, metric, asked, records)
+
+
+@clause("QRY-3")
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("case", ["one long", "long ones", "growing", "twins", "doubt all round", "wide"])
+def test_records_of_very_unequal_lengths(new: New, case: str, k: int, supports: Supports) -> None:
+    """How far float32 may be off a product goes by both lengths: a long record's is anywhere among those of short ones.
+
+    All products are whole numbers, which float64 adds exactly. Beside 2**43 float32 loses what is below 2**19.
+    """
+    query = np.array([2**23, 1, -(2**23)], dtype=np.float32)
+    short = np.array([[(1 + place) / 2**13, 0, 0] for place in range(50)])  # products of 1024 to 51,200
+    match case:
+        case "one long":
+            vectors = np.concatenate([short, [[2**20, 400_000, 2**20]]])
+        case "long ones":
+            vectors = np.concatenate([short, [[2**20, 400_000 + place, 2**20] for place in range(4)]])
+        case "growing":
+            vectors = np.concatenate([short, [[2**exponent, 400_000, 2**exponent] for exponent in range(20, 28)]])
+        case "twins":
+            signs = [(1, 1), (-1, 1), (1, -1), (-1, -1)]
+            vectors = np.concatenate([short, [[a * 2**20, b * 400_000, a * 2**20] for a, b in signs]])
+        case "doubt all round":
+            vectors = np.array([[2**20, 1 + place % 199, 2**20] for place in range(200)])
+        case _:
+            query = np.array([2**23] * 150 + [-(2**23)] * 150 + [1], dtype=np.float32)
+            vectors = np.zeros((52, 301))
+            vectors[:50, :1] = short[:, :1]
+            vectors[50:, :300] = 2**20
+            vectors[50:, 300] = 400_000, 400_001
+    c, records = _filled(new, Metric.DOT, vectors.astype(np.float32))
+    if supports("exact_query"):
+        order = true_order(Metric.DOT, query, records)
+        assert c.query(vector=query, k=k, exact=True).ids == order[:k]
+        both = c.query_many(vectors=np.stack([query, -query, query]), k=k, exact=True)
+        assert [hits.ids for hits in both] == [order[:k], true_order(Metric.DOT, -query, records)[:k], order[:k]]
+        _assert_true_order(c, Metric.DOT, query, records)

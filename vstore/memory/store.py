@@ -213,8 +213,9 @@ class MemoryCollection:
             yield
 
     def rename(self, name: str) -> None:
-        self._store.move(self, name)
-        self._info = replace(self._info, name=name)
+        with self._open():
+            self._store.move(self, name)
+            self._info = replace(self._info, name=name)
 
     def _test(self, matches: Predicate | None) -> Callable[[str], bool]:
         if matches is None:
@@ -297,6 +298,8 @@ class MemoryAdapter:
         """Makes ``collection`` known under another name."""
         with self.lock:
             old = self._known(collection.info.name)
+            if name == old:
+                return
             if name in self._collections:
                 raise AlreadyExists(f"the name {name!r} is taken")
             self._collections[name] = self._collections.pop(old)

@@ -20,9 +20,19 @@ from numpy.typing import NDArray
 
 from vstore.types import Hits, Metric, Records, VectorArray
 
-__all__ = ["Best", "distances", "nearest", "ranked", "scores"]
+__all__ = ["Best", "distances", "float32_error", "nearest", "ranked", "scores"]
 
 _BLOCK_BYTES = 8 << 20
+_FLOAT32_UNIT = 2.0**-24
+
+
+def float32_error(dimension: int) -> float:
+    """How far a sum of so many products may be off in float32, in parts of the sum of their absolute values.
+
+    It holds in whatever order they are added (Higham, Accuracy and Stability of Numerical Algorithms, 3.1), and leaves
+    six roundings for what is done before and behind. Products below float32's smallest number are lost besides.
+    """
+    return 1.01 * (dimension + 6) * _FLOAT32_UNIT
 
 
 def distances(metric: Metric, query: VectorArray, vectors: VectorArray) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from typing import Final
 
 from vstore.errors import LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.regular import shown
@@ -35,6 +36,9 @@ from vstore.transfer.verify import verify
 from vstore.types import CollectionInfo, IncludeName, Index
 
 __all__ = ["Run"]
+
+# records that a resumed copy looks for in its target
+_FIRST: Final = 10
 
 
 class Run:
@@ -188,11 +192,29 @@ class Run:
         if state in (State.WRITING, State.WRITTEN):
             existing = self._target.existing()
             done = self._ledger.written()[0].rows
-            if existing is None or (self._options.transform is None and existing.count() < done):
+            if existing is None or (
+                self._options.transform is None and (existing.count() < done or self._replaced(existing))
+            ):
                 raise Mismatch(
                     f"the target has acknowledged {done:,} records, which it no longer has",
                     hint="--restart begins again, with --mode merge or replace if something is left.",
                 )
+
+    def _replaced(self, existing: Source) -> bool:
+        """Whether another collection has the target's name now, as far as its settings and the first records tell."""
+        source, options = self._source, self._options
+        if not self._target.merges:
+            return False
+        if existing.info.dimension != source.info.dimension:
+            return True
+        if existing.info.metric != source.info.metric and Kind.METRIC not in options.allow:
+            return True
+        if self._ledger.state is not State.WRITING or any(chunk.number == 0 for chunk in self._ledger.pending()):
+            return False
+        refused = {refusal.id for refusal in self._ledger.refused()}
+        first = next(iter(source.scan(where=options.where, batch_size=_FIRST, include=())), None)
+        sent = [] if first is None else [record_id for record_id in first.records.ids if record_id not in refused]
+        return bool(sent) and not len(existing.get(sent, include=()))
 
     def _prepare(self) -> None:
         """Makes the target; in no case after a chunk was written."""

@@ -90,8 +90,9 @@ class AsyncCreation:
         async with self._turn.write():
             self._check()
             await self._verify()
-            await self._session.call(self._client.rename_collection, self.name, name)
-            self._session.moved(self.token, name)
+            if name != self.name:
+                await self._session.call(self._client.rename_collection, self.name, name)
+                self._session.moved(self.token, name)
 
     async def drop(self) -> None:
         """Deletes it."""

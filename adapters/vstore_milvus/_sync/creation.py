@@ -91,8 +91,9 @@ class Creation:
         with self._turn.write():
             self._check()
             self._verify()
-            self._session.call(self._client.rename_collection, self.name, name)
-            self._session.moved(self.token, name)
+            if name != self.name:
+                self._session.call(self._client.rename_collection, self.name, name)
+                self._session.moved(self.token, name)
 
     def drop(self) -> None:
         """Deletes it."""

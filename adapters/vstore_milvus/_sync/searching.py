@@ -9,7 +9,7 @@ import numpy as np
 
 from vstore.errors import LimitExceeded, VStoreError
 from vstore.filters.tree import Filter
-from vstore.spi.scores import Best, distances, ranked
+from vstore.spi.scores import Best, distances, float32_error, ranked
 from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.creation import Creation
@@ -51,9 +51,11 @@ class Searcher:
 
         Without an index Milvus finds them itself, but compares in float32 and breaks ties at random: some more
         than k are fetched and compared in float64, until the last of them is farther than the k-th by more
-        than what float32 can be off.
+        than what float32 can be off. A product may be off by the more the longer the vector, and none of those that
+        did not come tells its length: under dot all are read.
         """
-        if not isinstance(self._read.info.index, Flat) or self._read.sieve(where) is not None:
+        info = self._read.info
+        if not isinstance(info.index, Flat) or info.metric is Metric.DOT or self._read.sieve(where) is not None:
             return self.nearest(queries, k, where, include)
         condition = self._read.condition(where)
         fetched = Include(vectors=True, documents=include.documents, metadatas=include.metadatas)
@@ -73,19 +75,15 @@ class Searcher:
         return best if include.vectors else [one.without_vectors() for one in best]
 
     def _certain(self, query: VectorArray, hits: Hits, k: int) -> bool:
+        """Whether no record that did not come is as near as the k-th, under cosine or l2."""
         near, far = float(hits.distances[k - 1]), float(hits.distances[-1])
-        length, terms = float(np.linalg.norm(query.astype(np.float64))), len(query)
-        match self._read.info.metric:
-            case Metric.COSINE:
-                slack = 1e-5
-            case Metric.L2:
-                # of the squares: Milvus may compute them as a difference of large terms
-                return far * far - near * near > 1e-5 * (length + far) ** 2 + terms * _SMALLEST
-            case Metric.DOT:
-                assert hits.records.vectors is not None
-                longest = float(np.linalg.norm(hits.records.vectors.astype(np.float64), axis=1).max())
-                slack = 1e-5 * longest * length + terms * _SMALLEST * (1 + longest + length)
-        return far - near > slack
+        relative = float32_error(len(query))
+        if self._read.info.metric is Metric.COSINE:
+            # of the last hit and of one that did not come: a product and two lengths each
+            return far - near > 6 * relative
+        # of the squares: Milvus may compute them as a difference of terms as large as both lengths together
+        length = float(np.linalg.norm(query.astype(np.float64)))
+        return far * far - near * near > 2 * relative * (2 * length + far) ** 2 + 2 * len(query) * _SMALLEST
 
     def approximate(
         self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Container, Sequence
 from dataclasses import replace
 from typing import Final
-from uuid import UUID
 
 from vstore.capabilities import Capabilities, Support
-from vstore.errors import AlreadyExists, InvalidInput, NotFound, brief, following
+from vstore.errors import AlreadyExists, NotFound, following
 from vstore.filters.tree import DocumentContains, Filter
 from vstore.spi.scores import Best
 from vstore.spi.sieve import Sieve, sieve
-from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
+from vstore.types import CollectionInfo, Hits, Include, Records, Search, VectorArray
 from vstore_qdrant._async._run import Lock
 from vstore_qdrant._async.port import AsyncDatabase, AsyncTable
 from vstore_qdrant._async.reading import AsyncReader
@@ -20,13 +19,14 @@ from vstore_qdrant.codec import (
     Fields,
     Payload,
     Points,
+    behind,
     changed,
     fields,
+    kept,
     point_id,
     split,
     to_points,
     to_records,
-    units,
 )
 from vstore_qdrant.compile import compile_filter
 
@@ -96,13 +96,11 @@ class AsyncQdrantCollection:
         self._all_there(records.ids, records.ids, places)
         order = [places[i] for i in records.ids]
         norms: Sequence[float | None] = [None] * len(records)
-        vectors = records.vectors
-        if vectors is None:
+        if records.vectors is not None:
+            vectors, norms = kept(records.vectors, self.info.metric)
+        else:
             assert found.vectors is not None
             vectors = found.vectors[order]
-        elif self.info.metric is Metric.COSINE:
-            vectors, lengths = units(vectors)
-            norms = lengths.tolist()
         payloads = [
             changed(found.payloads[old], records, place, replace_metadata=replace_metadata, norm=norms[place])
             for place, old in enumerate(order)
@@ -115,13 +113,7 @@ class AsyncQdrantCollection:
             raise NotFound.of_records(missing)
 
     async def get(self, ids: Sequence[str], include: Include) -> Records:
-        info = self.info
-        parts = [Records([])]
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            wanted = [point_id(i) for i in ids[start : start + _IDS_AT_ONCE]]
-            found = await self._table.retrieve(wanted, fields(include, info.metric))
-            parts.append(to_records(found, include, info.metric))
-        return Records.concat(parts[1:]).ordered(ids)
+        return await self._read.by_ids(ids, include)
 
     async def query(
         self,
@@ -149,7 +141,7 @@ class AsyncQdrantCollection:
         condition = None if asked is None else compile_filter(asked)
         metric, wanted = self.info.metric, fields(read, self.info.metric)
         while True:
-            start = None if after is None else _behind(after)
+            start = None if after is None else behind(after)
             found, after = await self._table.scroll(condition, batch_size, start, wanted)
             if not len(found):
                 return
@@ -228,11 +220,3 @@ class AsyncQdrantCollection:
 
 def _even(total: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, total)) for start in range(0, total, size)]
-
-
-def _behind(cursor: str) -> str:
-    """The first id behind that of a page's last record."""
-    try:
-        return str(UUID(int=UUID(cursor).int + 1))
-    except ValueError as error:
-        raise InvalidInput(f"{brief(cursor)} is where no page ends", hint="Pass the cursor of a Page.") from error

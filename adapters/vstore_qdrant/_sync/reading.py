@@ -3,28 +3,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.spi.scores import distances, ranked
-from vstore.types import Hits, Include, Metric, VectorArray
+from vstore.spi.scores import Best, distances, float32_error, ranked
+from vstore.types import Hits, Include, Metric, Records, VectorArray
 from vstore_qdrant._sync.port import Table
-from vstore_qdrant.codec import Found, fields, to_records, units
-from vstore_qdrant.conditions import Condition
+from vstore_qdrant.codec import Found, behind, fields, point_id, to_records, units
+from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
 
 __all__ = ["Reader"]
 
 _REQUEST_FLOATS: Final = 400_000
 _RESPONSE_HITS: Final = 20_000
-# Qdrant's scores are sums in float32; at up to 8,192 components they are off by a tenth of what MET-3 allows
-# (qdrant-edge 0.9). What is nearer to the last place than this, relative to the sizes involved, may yet stand
-# on the wrong side of it.
-_SCORE_ERROR: Final = 1e-5
+_IDS_AT_ONCE: Final = 1000
+# of vectors that one exact query asks for by rank; beyond, all that match are read
+_COMPARED_FLOATS: Final = 4_000_000
 _SPARE: Final = 8
-# squares of smaller differences underflow float32
-_SMALL_DIFFERENCE: Final = 1e-18
+# below it a float32 may be zero: a product or square is off by as much, whatever its size
+_SMALLEST: Final = float(np.finfo(np.float32).tiny)
+# no vector is longer (VEC-1)
+_LONGEST: Final = 2e15
+# what JSON readers may lose of a length, many times over
+_LENGTH_READ: Final = 1 - 1e-9
 # a query of this length may lie among vectors with such differences
 _SMALL_QUERY: Final = 1e-12
 _QUERY_EXPONENT: Final = 70
@@ -68,31 +72,95 @@ class Reader:
         """The true nearest: more than k by Qdrant's exact search, compared again in float64."""
         return [self._exact(query, k, condition, include) for query in queries]
 
+    def by_ids(self, ids: Sequence[str], include: Include) -> Records:
+        """The records with these ids, in their order."""
+        parts = [Records([])]
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            wanted = [point_id(i) for i in ids[start : start + _IDS_AT_ONCE]]
+            found = self._table.retrieve(wanted, fields(include, self._metric))
+            parts.append(to_records(found, include, self._metric))
+        return Records.concat(parts[1:]).ordered(ids)
+
     def _exact(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
         read = Include(True, include.documents, include.metadatas)
-        asked, _ = self._asked(query[None])
+        wanted = fields(read, self._metric)
+        asked, scales = self._asked(query[None])
+        scale = float(scales[0])
         limit = k + _SPARE
-        while True:
-            found = (self._table.nearest(asked, limit, condition, fields(read, self._metric), exact=True, ef=None))[0]
+        while limit == k + _SPARE or limit * self._dimension <= _COMPARED_FLOATS:
+            found = (self._table.nearest(asked, limit, condition, wanted, exact=True, ef=None))[0]
             records = to_records(found, read, self._metric)
-            assert records.vectors is not None
-            hits = ranked(self._metric, records, distances(self._metric, query, records.vectors), limit)
-            if len(hits) < limit or hits.distances[-1] > hits.distances[k - 1] + self._slack(query, hits, k):
-                return hits[:k] if include.vectors else hits[:k].without_vectors()
-            limit *= 2  # as many as are level with the last place, for the lower ids among them
+            hits = self._ranked(query, records, k)
+            if len(found) == limit:
+                # of what did not come, Qdrant has nothing nearer than this
+                last = float(self._distance(found, scale)[-1])
+                known = self._others(query, last, scale, float(hits.distances[-1]), condition, read, limit)
+                if known is None:
+                    limit *= 2  # as many as float32 cannot tell from the last place, for the nearer among them
+                    continue
+                if len(known):
+                    there = set(records.ids)
+                    rest = known.take([place for place, i in enumerate(known.ids) if i not in there])
+                    hits = self._ranked(query, Records.concat([records, rest]), k)
+            return hits if include.vectors else hits.without_vectors()
+        return self._compared(query, k, condition, include)
 
-    def _slack(self, query: VectorArray, hits: Hits, k: int) -> float:
-        """How far two distances may be apart and yet come in the wrong order from Qdrant."""
+    def _ranked(self, query: VectorArray, records: Records, k: int) -> Hits:
+        assert records.vectors is not None
+        return ranked(self._metric, records, distances(self._metric, query, records.vectors), k)
+
+    def _others(
+        self,
+        query: VectorArray,
+        last: float,
+        scale: float,
+        farthest: float,
+        condition: Condition | None,
+        read: Include,
+        most: int,
+    ) -> Records | None:
+        """All records that Qdrant has at ``last`` or beyond and that may yet be no farther than ``farthest``.
+
+        None where they are too many to be read one by one.
+        """
+        relative = float32_error(self._dimension)
+        lost = 2 * self._dimension * _SMALLEST
         match self._metric:
             case Metric.COSINE:
-                return _SCORE_ERROR
+                return Records([]) if last - 2 * relative > farthest else None
             case Metric.L2:
-                return _SMALL_DIFFERENCE + _SCORE_ERROR * float(hits.distances[k - 1])
+                return Records([]) if last * last * (1 - relative) - lost > farthest * farthest else None
             case Metric.DOT:
-                vectors = hits.records.vectors
-                assert vectors is not None
-                longest = np.sqrt(np.square(vectors.astype(np.float64)).sum(axis=1).max())
-                return _SCORE_ERROR * float(longest * np.linalg.norm(query.astype(np.float64)))
+                pass
+        # Qdrant is the less sure of a product the longer the vector: it takes so long a one to be off by so much
+        spread, doubt = last - farthest - lost * scale, relative * float(np.linalg.norm(query.astype(np.float64)))
+        if spread <= 0 or doubt == 0:
+            return None
+        longer = NoneOf(Shorter(min(_LONGEST, spread / doubt * _LENGTH_READ)))
+        matching = longer if condition is None else All((condition, longer))
+        if not (number := self._table.count(matching)):
+            return Records([])
+        if number > most:
+            return None
+        parts: list[Records] = []
+        self._through(matching, read, parts.append)
+        return Records.concat(parts) if parts else Records([])
+
+    def _compared(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
+        """The true nearest, from the vectors of all records that match, read page by page."""
+        best = Best(self._metric, query[None], k)
+        self._through(condition, Include(vectors=True), best.take)
+        return best.hits(self.by_ids(best.ids, include))[0]
+
+    def _through(self, condition: Condition | None, read: Include, take: Callable[[Records], None]) -> None:
+        wanted, rows = fields(read, self._metric), max(1, min(_IDS_AT_ONCE, _REQUEST_FLOATS // self._dimension))
+        start: str | None = None
+        while True:
+            found, after = self._table.scroll(condition, rows, start, wanted)
+            if not len(found):
+                return
+            take(to_records(found, read, self._metric))
+            start = behind(after)
 
     def _asked(self, queries: VectorArray) -> tuple[VectorArray, NDArray[np.float64]]:
         """The vectors to ask for, and what their scores are to be multiplied by.
@@ -102,7 +170,7 @@ class Reader:
         """
         match self._metric:
             case Metric.COSINE:
-                return units(queries)[0], np.ones(len(queries))
+                return units(queries), np.ones(len(queries))
             case Metric.L2:
                 return queries, np.ones(len(queries))
             case Metric.DOT:

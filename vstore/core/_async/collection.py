@@ -377,8 +377,7 @@ class AsyncCollection:
         with self._writing("rename") as writer:
             self._capabilities.require("rename", "rename")
             check_name(name)
-            if name != self.name:
-                await writer.rename(name)
+            await writer.rename(name)  # to its own name too, which another store may have changed or deleted
 
     @contextmanager
     def _writing(self, operation: str) -> Iterator[AsyncCollectionAdapter]:

@@ -376,8 +376,7 @@ class Collection:
         with self._writing("rename") as writer:
             self._capabilities.require("rename", "rename")
             check_name(name)
-            if name != self.name:
-                writer.rename(name)
+            writer.rename(name)  # to its own name too, which another store may have changed or deleted
 
     @contextmanager
     def _writing(self, operation: str) -> Iterator[CollectionAdapter]:

@@ -153,7 +153,10 @@ class AsyncCollectionAdapter(AsyncCollectionReader, Protocol):
         ...
 
     async def rename(self, name: str) -> None:
-        """Renames; ``AlreadyExists`` if the new name is taken. ``info`` tells the new name."""
+        """Renames; ``AlreadyExists`` if another one has the new name. ``info`` tells the new name.
+
+        To the name that it has, it changes nothing, and is ``NotFound`` where the collection was deleted.
+        """
         ...
 
 

@@ -154,7 +154,10 @@ class CollectionAdapter(CollectionReader, Protocol):
         ...
 
     def rename(self, name: str) -> None:
-        """Renames; ``AlreadyExists`` if the new name is taken. ``info`` tells the new name."""
+        """Renames; ``AlreadyExists`` if another one has the new name. ``info`` tells the new name.
+
+        To the name that it has, it changes nothing, and is ``NotFound`` where the collection was deleted.
+        """
         ...
 
 
