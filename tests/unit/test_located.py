@@ -8,6 +8,7 @@ import pytest
 
 import vstore
 from vstore import InvalidInput, VStoreError
+from vstore.spi.durable import check_links
 
 URLS = ["chroma:{}", "qdrant:{}", "milvus:{}.db", "pgvector:{}"]
 
@@ -61,3 +62,13 @@ def test_a_collection_of_qdrant_that_is_a_link_is_not_followed(tmp_path: Path) -
     (tmp_path / "ours" / "theirs").symlink_to(tmp_path / "theirs" / "theirs")
     with pytest.raises(VStoreError, match="leads out of the directory"):
         vstore.connect(f"qdrant:{tmp_path / 'ours'}")
+
+
+def test_a_folder_that_may_not_be_entered_is_passed_over(tmp_path: Path) -> None:
+    """As ``lost+found`` where a disk is mounted; root enters it all the same."""
+    (tmp_path / "lost+found").mkdir(mode=0)
+    try:
+        check_links(tmp_path)
+        check_links(tmp_path / "gone")
+    finally:
+        (tmp_path / "lost+found").chmod(0o700)

@@ -79,7 +79,8 @@ def check_links(folder: Path) -> None:
     """
     folders = [folder]
     while folders:
-        with os.scandir(folders.pop()) as entries:
+        # what cannot be entered no engine enters, and what is gone it has deleted
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry.path))
