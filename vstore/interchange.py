@@ -7,14 +7,16 @@ that the records do not have is not in the table.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vstore import optional
 from vstore.errors import InvalidInput
-from vstore.regular import shown
+from vstore.regular import refuse_url, shown
 from vstore.spi.codec import from_json, to_json
+from vstore.spi.durable import reading, replacing
 from vstore.types import Metadata, Records, VectorArray
 
 if TYPE_CHECKING:
@@ -123,15 +125,30 @@ def parquet_settings(*, vectors: bool) -> dict[str, Any]:
 
 
 def to_parquet(records: Records, path: str | os.PathLike[str]) -> None:
-    """One Parquet file; see ``parquet_settings``."""
+    """One Parquet file, there whole or not at all; see ``parquet_settings``. A link there is replaced, not followed.
+
+    Raises:
+        InvalidInput: ``path`` is a URL.
+        OSError: The file cannot be written.
+    """
     pq = load("pyarrow.parquet")
-    pq.write_table(to_arrow(records), path, **parquet_settings(vectors=records.vectors is not None))
+    place = Path(path)
+    refuse_url("path", place)
+    with replacing(place) as file:
+        pq.write_table(to_arrow(records), file, **parquet_settings(vectors=records.vectors is not None))
 
 
 def from_parquet(path: str | os.PathLike[str]) -> Records:
-    """The inverse of ``to_parquet``; raises ``InvalidInput`` for a file that cannot be read, or is not of this form."""
+    """The inverse of ``to_parquet``; raises ``InvalidInput`` for a file that cannot be read, or is not of this form.
+
+    A pipe or a device is refused, and not waited for.
+    """
+    place = Path(path)
+    refuse_url("path", place)
+    pq = load("pyarrow.parquet")
     try:
-        table = load("pyarrow.parquet").read_table(path)
+        with reading(place) as file:
+            table = pq.read_table(file)
     except (OSError, ValueError, LookupError, NotImplementedError) as error:  # Arrow's own kinds are among them
         raise InvalidInput(f"{shown(path)} cannot be read as Parquet: {error!s:.200}") from error
     return from_arrow(table)

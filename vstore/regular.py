@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from vstore.errors import InvalidInput, Mismatch
 from vstore.spi.durable import reading
 
-__all__ = ["check_inside", "check_regular", "read_bounded", "refuse_url", "shown"]
+__all__ = ["check_inside", "check_regular", "listed", "read_bounded", "refuse_url", "shown"]
 
+_NAMES: Final = 50
 _URL: Final = re.compile(r"(?:\A|:)[A-Za-z][A-Za-z0-9+.-]+:/")  # as a Path it has one of its slashes left
 
 
 def shown(name: object) -> str:
     """A file's name for a message: control characters, which a file name may hold, are escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
+
+
+def listed(names: Sequence[object]) -> str:
+    """Names for a message, which a file may have by the million."""
+    more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+    return ", ".join(map(shown, names[:_NAMES])) + more or "none"
 
 
 def refuse_url(what: str, path: Path | None) -> None:

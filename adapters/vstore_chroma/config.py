@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Literal
 
 from vstore.errors import InvalidInput
+from vstore.spi.durable import located
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import Option, StoreURL
 
@@ -71,7 +71,7 @@ def read_target(url: StoreURL, settings: Settings) -> Target:
         if not url.path:
             raise InvalidInput("chroma: names no directory", hint="Write chroma:./data or chroma::memory:.")
         # one spelling of one directory: chromadb shares its engine by the text of the path
-        return Target("directory", path=str(Path(url.path).expanduser().resolve()), tenant=tenant, database=database)
+        return Target("directory", path=str(located(url.path)), tenant=tenant, database=database)
     if url.user or url.password:
         raise InvalidInput("Chroma has no user and password", hint="Pass token=, or headers= as a JSON object.")
     if url.database:

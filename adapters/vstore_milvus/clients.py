@@ -17,7 +17,7 @@ from pymilvus import AsyncMilvusClient, MilvusClient
 from pymilvus.client.utils import SciPyHelper
 
 from vstore.errors import InvalidInput, Unavailable, Unsupported
-from vstore.spi.durable import prepare
+from vstore.spi.durable import check_links, prepare
 from vstore.spi.forking import abandon, in_children
 from vstore_milvus.config import Target
 from vstore_milvus.errors import guarded
@@ -115,7 +115,7 @@ def _make_ready(path: Path) -> None:
     """Makes the folder around a database, and its lock if the database is there.
 
     Raises:
-        Unavailable: It cannot be made, or a link stands where the lock should be: Milvus Lite would follow it.
+        Unavailable: It cannot be made, or Milvus Lite would follow a link that stands there.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +124,7 @@ def _make_ready(path: Path) -> None:
     try:
         with suppress(OSError):  # Milvus Lite will meet it too, and _refusal says what it is
             prepare(path / _LOCK)
+            check_links(path)
     except InvalidInput as error:
         raise Unavailable(error.message, hint=error.hint, retryable=False) from None
 

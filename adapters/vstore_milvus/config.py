@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from vstore.errors import InvalidInput
+from vstore.spi.durable import located
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import Option, StoreURL
 
@@ -77,4 +77,4 @@ def _file(path: str, database: str, token: str) -> str:
     if token or database:
         raise InvalidInput("token= and database= are for a server", hint="Write milvus://host:19530.")
     # one spelling of one file: Milvus Lite shares its engine within a process by the text of the path
-    return str(Path(path).expanduser().resolve())
+    return str(located(path))

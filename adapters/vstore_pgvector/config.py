@@ -8,6 +8,7 @@ from typing import Final
 
 from vstore.errors import InvalidInput
 from vstore.keys import encodable
+from vstore.spi.durable import located
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import Option, StoreURL
 from vstore_pgvector.libpq import PARAMETERS, parameters
@@ -75,6 +76,6 @@ def read(url: StoreURL | None, settings: Settings) -> Config:
             raise InvalidInput(f"{url.scheme}: needs a server", hint="An embedded server is pgvector:PATH.")
         if url.path in ("", ":memory:"):
             raise InvalidInput("an embedded PostgreSQL needs a directory", hint="Write pgvector:PATH.")
-        folder = Path(url.path).expanduser().resolve()
+        folder = located(url.path)
     prepare, metadata_index = bool(options["prepare"]), bool(options["metadata_index"])
     return Config(conninfo, folder, schema, pool_size, prepare, metadata_index, settings.timeout)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Literal
 
 from vstore.errors import InvalidInput
+from vstore.spi.durable import located
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import Option, StoreURL
 
@@ -65,7 +65,7 @@ def read_target(url: StoreURL, settings: Settings) -> Target:
         if not url.path:
             raise InvalidInput("qdrant: names no directory", hint="Write qdrant:./data or qdrant::memory:.")
         # one spelling of one directory: stores on it share what is open
-        return Target("directory", path=str(Path(url.path).expanduser().resolve()))
+        return Target("directory", path=str(located(url.path)))
     if url.user or url.password:
         raise InvalidInput("Qdrant has no user and password", hint="Pass api_key=.")
     return Target(

@@ -269,6 +269,10 @@ def test_a_text_names_an_embedder(spec: str, name: str, dimension: int, monkeypa
         ("lexical:64?colour=red", "ngrams"),
         ("chroma:nosuch", "no embedding function"),
         ("chroma:ollama?nonsense=1", "cannot be made"),
+        ("openai:http://me:geheim@host", "a URL names no embedder"),
+        ("http://me:geheim@host", "a URL names no embedder"),
+        ("openai:m@http://me:geheim@host?dimension=3", "base_url="),
+        ("lexical:http://me:geheim@host", "a URL names no embedder"),
         (7, "names no embedder"),
     ],
 )

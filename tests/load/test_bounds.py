@@ -65,6 +65,30 @@ def test_a_line_of_csv_that_is_too_long_is_told(tmp_path: Path) -> None:
     assert "line 3 is longer than 64 MB" in read(path)["said"]
 
 
+@pytest.mark.parametrize(
+    "begin", ["id,text\na,b", 'id,text\na,"\n",b', "id,text"], ids=["row", "row of lines", "header"]
+)
+def test_a_row_of_csv_of_very_many_fields_is_told(begin: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(begin + "," * (60 * MB) + "\n")
+    found = read(path)
+    assert "more than 1,000,000 commas" in found["said"]
+    assert len(found["said"]) < 1_000
+
+
+def test_commas_are_counted_of_each_row_and_names_are_not_all_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    text = "," * 400_000
+    path.write_text("id,text\n" + "".join(f'{n},"{text}\n{text}"\n' for n in range(5)))
+    assert [row.error for row in read_rows(path, ["id", "text"])] == [""] * 5
+    assert [row.number for row in read_rows(path, ["id", "text"], skip=3)] == [4, 5]
+    path.write_text(",".join(f"c{n}" for n in range(500_000)) + "\n")
+    with pytest.raises(InvalidInput, match="has no column 'id'") as caught:
+        check_file(path, ["id"])
+    assert "c49 and 499,950 more" in str(caught.value)
+    assert len(str(caught.value)) < 1_000
+
+
 def test_a_text_that_grows_is_told(tmp_path: Path) -> None:
     table = pa.table({"id": ["a", "b"], "text": ["x" * (300 * MB), "y"]})
     pq.write_table(table, tmp_path / "x.parquet", compression="zstd")

@@ -19,9 +19,9 @@ from qdrant_client import QdrantClient, models
 from typer.testing import CliRunner
 
 from tests.transfer.faulty import filled, many, source_of, target_in
-from vstore import F, InvalidInput, Mapping, Store, Unsupported, connect
+from vstore import F, InvalidInput, Mapping, Mismatch, Store, Unsupported, connect
 from vstore.cli.app import app
-from vstore.transfer import CollectionSource, CollectionTarget, Status, copy, verify
+from vstore.transfer import CollectionSource, CollectionTarget, Status, VerifyMode, copy, verify
 from vstore.transfer.dryrun import dry_run
 from vstore.transfer.files import Columns, FilePlace, Foreign, open_data_set
 
@@ -261,3 +261,25 @@ def test_ids_that_the_source_gives_twice_are_the_source_s(tmp_path: Path, store:
     assert report.exit_code == 1
     assert "the source gives several records the id 'a'" in report.error
     assert "transform" not in report.error
+
+
+def test_an_id_that_stands_in_two_chunks_is_told_before_anything_is_written(store: Store) -> None:
+    client = QdrantClient(":memory:")
+    params = models.VectorParams(size=2, distance=models.Distance.COSINE)
+    client.create_collection("notes", vectors_config=params)
+    names = [f"n{n}" for n in range(200)]
+    names[1] = names[101] = "b"  # where no chunk's first look falls on
+    points = [models.PointStruct(id=n, vector=[1, n], payload={"name": one, "n": n}) for n, one in enumerate(names)]
+    client.upsert("notes", points)
+    mapping = Mapping(id=("name",))
+    with connect(client=client) as theirs:
+        source = CollectionSource(theirs, theirs.get_collection("notes", mapping=mapping))
+        target = CollectionTarget(store, "notes")
+        planned = dry_run(source, target, chunk_rows=100)
+        assert ["several records the id 'b'" in problem for problem in (planned.plan or {})["problems"]] == [True]
+        with pytest.raises(Mismatch, match="several records the id 'b'") as caught:
+            copy(source, target, chunk_rows=100, verify=VerifyMode.NONE)
+        assert caught.value.ids == ["b"]
+        assert not store.has_collection("notes")
+        assert copy(source, target, chunk_rows=100, where=F("n") != 1).copied == 199
+    client.close()

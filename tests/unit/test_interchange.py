@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,3 +88,23 @@ def test_what_is_no_parquet_is_told(data: bytes, tmp_path: Path) -> None:
 def test_vectors_of_several_lengths_are_told() -> None:
     with pytest.raises(InvalidInput, match="one length"):
         Records.from_pandas(pd.DataFrame({"id": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]}))
+
+
+def test_parquet_is_written_through_no_link_and_read_from_no_pipe(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("4711")
+    (tmp_path / "r.parquet").symlink_to(tmp_path / "keys")
+    FULL.to_parquet(tmp_path / "r.parquet")
+    assert (tmp_path / "keys").read_text() == "4711"
+    assert_equal(FULL, Records.from_parquet(str(tmp_path / "r.parquet")))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["keys", "r.parquet"]
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidInput, match="pipe"):
+        Records.from_parquet(tmp_path / "pipe")
+
+
+def test_a_url_is_no_path_of_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for call in (FULL.to_parquet, Records.from_parquet):
+        with pytest.raises(InvalidInput, match="not a URL"):
+            call("s3://me:secret@bucket/r.parquet")
+    assert not list(tmp_path.iterdir())

@@ -119,6 +119,10 @@ def from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder:
         VStoreError: What the function of this kind raises.
     """
     kind, colon, rest = spec.partition(":") if isinstance(spec, str) else ("", "", "")
+    if "://" in f"{kind}{colon}{rest.partition('?')[0]}":  # not repeated: it may hold a password
+        raise InvalidInput(
+            "a URL names no embedder", hint="Write KIND:MODEL; an endpoint is an option: openai:MODEL?base_url=URL."
+        )
     if kind not in _KINDS or not (colon or kind == "lexical"):
         raise InvalidInput(
             f"{spec!r:.200} names no embedder",

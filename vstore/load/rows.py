@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import TextIOWrapper
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO, TypeAlias
 
 from vstore.errors import InvalidInput, Mismatch
 from vstore.jsonlines import LINE_BYTES, behind_mark, too_large
 from vstore.optional import load
-from vstore.regular import shown
+from vstore.regular import listed, shown
 from vstore.spi.durable import reading
 from vstore.transfer.files.format import UNDECODABLE
 from vstore.transfer.files.pages import check_footer, rows_of_groups
@@ -22,6 +22,7 @@ from vstore.transfer.files.pages import check_footer, rows_of_groups
 __all__ = ["Row", "check_file", "count_rows", "read_rows"]
 
 _FIELD_BYTES: Final = 64 << 20
+_COMMAS: Final = 1_000_000  # of one row: each empty field between them takes sixty bytes
 _SHOWN: Final = 1 << 20  # bytes of a line that is no JSON, for the dead letters
 _PIECE: Final = 1 << 20
 _PARQUET_ROWS: Final = 1000
@@ -136,28 +137,51 @@ def _refuse(constant: str) -> None:
 def _csv(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
     csv.field_size_limit(max(csv.field_size_limit(), _FIELD_BYTES))
     with TextIOWrapper(reading(path), encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(_short_lines(path, file), strict=True)
+        lines = _ShortLines(path, file)
+        reader = csv.DictReader(lines, strict=True)
         try:
             _check_columns(path, columns, reader.fieldnames or ())
-            for number, found in enumerate(islice(reader, skip, None), skip + 1):
+            for number, found in enumerate(lines.rows(reader), 1):
+                if number <= skip:
+                    continue
                 if None in found or None in found.values():
                     yield Row(number, {str(k): v for k, v in found.items()}, "it has not as many fields as the header")
                 else:
                     yield Row(number, {name: found[name] for name in columns})
         except csv.Error as error:  # where the next row begins is not known
             raise InvalidInput(
-                f"{path} cannot be read at line {reader.reader.line_num}: {error}",
+                f"{shown(path)} cannot be read at line {reader.reader.line_num}: {error}",
                 hint='A field that holds quotes stands in quotes, and they are doubled: "a ""word"" more".',
             ) from error
 
 
-def _short_lines(path: Path, file: TextIO) -> Iterator[str]:
-    for number in count(1):
-        if len(line := file.readline(_FIELD_BYTES + 1)) > _FIELD_BYTES:
-            raise InvalidInput(f"{shown(path)} cannot be read: line {number:,} is longer than {_FIELD_BYTES >> 20} MB")
-        if not line:
-            return
-        yield line
+class _ShortLines:
+    """The lines of a CSV, each and the row that it belongs to bounded before they are taken apart."""
+
+    def __init__(self, path: Path, file: TextIO) -> None:
+        self._path = path
+        self._file = file
+        self._number = self._commas = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(_FIELD_BYTES + 1):
+            self._number += 1
+            self._commas += line.count(",")
+            reason = ""
+            if len(line) > _FIELD_BYTES:
+                reason = f"line {self._number:,} is longer than {_FIELD_BYTES >> 20} MB"
+            elif self._commas > _COMMAS:
+                reason = f"the row at line {self._number:,} has more than {_COMMAS:,} commas"
+            if reason:
+                raise InvalidInput(f"{shown(self._path)} cannot be read: {reason}")
+            yield line
+
+    def rows(self, reader: Iterable[dict[Any, Any]]) -> Iterator[dict[Any, Any]]:
+        """What a reader makes of the lines."""
+        self._commas = 0  # those of the header
+        for row in reader:
+            self._commas = 0
+            yield row
 
 
 def _parquet(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
@@ -206,6 +230,6 @@ def _open_parquet(path: Path) -> Any:
 
 def _check_columns(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
     if missing := [name for name in columns if name not in there]:
-        raise InvalidInput(f"{path.name} has no column {missing[0]!r}", hint=f"It has {', '.join(there) or 'none'}.")
+        raise InvalidInput(f"{path.name} has no column {missing[0]!r}", hint=f"It has {listed(there)}.")
     if twice := [name for name in columns if there.count(name) > 1]:
         raise InvalidInput(f"{path.name} has several columns {twice[0]!r}", hint="Rename all but one of them.")

@@ -19,7 +19,19 @@ from vstore.errors import InvalidInput
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-__all__ = ["appending", "create", "flush", "open_regular", "prepare", "reading", "replacing", "transaction"]
+__all__ = [
+    "appending",
+    "check_links",
+    "create",
+    "expanded",
+    "flush",
+    "located",
+    "open_regular",
+    "prepare",
+    "reading",
+    "replacing",
+    "transaction",
+]
 
 # O_NONBLOCK: opening a pipe would wait for its other end
 _HANDLE: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -35,6 +47,52 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def expanded(path: str) -> Path:
+    """The path, with the home directory of a user for ``~``; ``InvalidInput`` where nobody is called so."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InvalidInput(f"{path} begins with no user's home directory", hint="Write ./ before the ~.") from error
+
+
+def located(path: str) -> Path:
+    """The absolute path of a database, links resolved.
+
+    Raises:
+        InvalidInput: A link on the way leads nowhere or to itself: the database would be made where nobody named it.
+    """
+    named = expanded(path).absolute()
+    for part in (named, *named.parents):
+        if os.path.islink(part) and not os.path.exists(part):  # noqa: PTH110, PTH114  # they raise nothing
+            raise InvalidInput(
+                f"{part} is a symbolic link to nothing", hint="Nothing was made: remove it, or name what it leads to."
+            )
+    return named.resolve()
+
+
+def check_links(folder: Path) -> None:
+    """Raises ``InvalidInput`` where a database's directory holds a link that leads out of it: engines follow them.
+
+    Files of vstore's own, which no engine opens, are looked at where they are used.
+    """
+    folders = [folder]
+    while folders:
+        # what cannot be entered no engine enters, and what is gone it has deleted
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif entry.is_symlink() and not entry.name.startswith(".vstore.") and _leads_out(entry.path, folder):
+                    raise InvalidInput(
+                        f"{entry.path} is a link that leads out of the directory, and is not followed",
+                        hint="Look at it and remove it, or put there what it leads to.",
+                    )
+
+
+def _leads_out(link: str, folder: Path) -> bool:
+    return not Path(os.path.realpath(link)).is_relative_to(folder)  # which raises nothing for a link to itself
 
 
 def open_regular(path: Path, flags: int, *, private: bool = False, links: bool = False) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from vstore.errors import InvalidInput, Unavailable
-from vstore.spi.durable import open_regular
+from vstore.spi.durable import check_links, open_regular
 from vstore.spi.forking import in_children
 
 __all__ = ["Hold", "hold"]
@@ -98,11 +98,13 @@ def hold(path: Path, *, because: str, instead: str) -> Hold:
         instead: What to do for two processes, for the error.
 
     Raises:
-        Unavailable: Another process has it, it cannot be made, or something else stands where the lock should be.
+        Unavailable: Another process has it, it cannot be made, something else stands where the lock should be, or a
+            link in it leads out of it.
     """
     try:
         if not path.is_dir():
             path.mkdir(parents=True)
+        check_links(path)
         while (taken := _take(path / _LOCK_NAME)) is None:
             pass
         return taken

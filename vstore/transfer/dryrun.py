@@ -8,13 +8,14 @@ from math import ceil
 from time import monotonic
 from typing import Any, Final
 
-from vstore.errors import InvalidInput, LimitExceeded, Unsupported, VStoreError
+from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.filters.tree import Filter
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.loss import check_limits, not_allowed, source_losses, static_losses, survey_losses
 from vstore.transfer.options import Mode, occupied
 from vstore.transfer.pace import Pace
 from vstore.transfer.plan import Survey, rows_per_chunk, size_of
+from vstore.transfer.repeats import Repeats
 from vstore.transfer.report import Report, Status
 from vstore.transfer.transform import RecordMap, Rewritten, mapping_each, nested_as_json
 from vstore.transfer.unmatched import check_matched, doubts
@@ -55,9 +56,10 @@ def dry_run(
     left = pace.call(partial(source_losses, source, where))
     if transform is not None:
         source = Rewritten(source, [mapping_each(transform)])
-    size, began = 0, monotonic()
+    size, began, repeats = 0, monotonic(), Repeats(source)
     for page in pace.scan(source, where=where, batch_size=_PAGE):
         survey.add(page.records)
+        repeats.add(page.records.ids)
         size += size_of(page.records)
     seconds = monotonic() - began
     existing = target.existing()
@@ -65,6 +67,10 @@ def dry_run(
     there = None if existing is None or mode is Mode.REPLACE or not target.merges else existing.info
     report = Report(source.identity or source.backend, target.identity or target.backend, info.name, Status.PLANNED)
     problems: list[str] = []
+    try:
+        repeats.refuse(where, pace)
+    except Mismatch as error:
+        problems.append(str(error))
     try:
         check_limits(info, target.capabilities)
         report.losses = [*left, *static_losses(info, target, there), *survey_losses(survey, target.capabilities)]

@@ -12,6 +12,7 @@ from vstore.transfer.digest import Digest, digest_ids, measure
 from vstore.transfer.endpoint import Sink, Source
 from vstore.transfer.pace import Pace
 from vstore.transfer.plan import Chunk
+from vstore.transfer.repeats import refuse_repeated
 from vstore.transfer.transform import Rewrite
 from vstore.types import Records
 
@@ -91,12 +92,7 @@ def deliver(
         begin: Forgets, before each attempt, what an earlier one had refused: the target may take it now.
         refused: Tells, behind the write, the ids that the sink has refused.
     """
-    if twice := _twice(records):
-        raise Mismatch(
-            f"the source gives several records the id {twice[0]!r}",
-            hint="An id names one record: mend the source, or map the id to what is unique.",
-            ids=twice,
-        )
+    refuse_repeated(_twice(records))
     for rewrite in rewrites:
         records = rewrite(records)
     if twice := _twice(records):

@@ -17,6 +17,7 @@ from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
 from vstore.mapping import Mapping
 from vstore.regular import shown
+from vstore.spi.durable import expanded, located
 from vstore.spi.protocol import EmbeddedFactory
 from vstore.spi.urls import StoreURL
 from vstore.transfer.collections import CollectionSource, CollectionTarget
@@ -175,12 +176,19 @@ def rehearsal(url: str, *, timeout: float, several: bool = False) -> Iterator[Pl
 
 
 def is_there(url: StoreURL) -> bool:
-    """Whether there is a database where a URL says; a server, or a store without a path, is to be asked itself."""
+    """Whether there is a database where a URL says; a server, or a store without a path, is to be asked itself.
+
+    Raises:
+        InvalidInput: What is there cannot be looked at.
+    """
     if not url.path or url.path == ":memory:":
         return True
     factory = factory_for_scheme(url.scheme)
-    path = Path(url.path).expanduser()
-    return path.exists() and (not isinstance(factory, EmbeddedFactory) or factory.holds(path))
+    path = expanded(url.path)
+    try:
+        return path.exists() and (not isinstance(factory, EmbeddedFactory) or factory.holds(path))
+    except OSError as error:  # such as a name that is too long, or a directory that may not be entered
+        raise InvalidInput(f"{shown(path)} cannot be looked at: {error.strerror or error}") from error
 
 
 def check_there(url: str) -> None:
@@ -197,7 +205,7 @@ def store_identity(url: StoreURL) -> str:
     factory = factory_for_scheme(url.scheme)
     if url.path is not None:
         # what ends with the process is never met again
-        place = shown(Path(url.path).expanduser().resolve()) if url.path not in ("", ":memory:") else url.path
+        place = shown(located(url.path)) if url.path not in ("", ":memory:") else url.path
     else:
         place = f"//{url.host}" + (f":{url.port}" if url.port else "") + f"/{url.database}"
     options = "&".join(

@@ -19,6 +19,7 @@ from vstore.transfer.collections import CollectionSource
 from vstore.transfer.digest import Digest, digest_ids
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.pace import Pace
+from vstore.transfer.repeats import Repeats
 from vstore.types import IncludeName, Metadata, Records
 
 __all__ = ["Chunk", "Survey", "make_plan", "row_bytes", "rows_per_chunk", "size_of"]
@@ -150,8 +151,12 @@ def make_plan(
         include: Columns to look into for the survey; without any the scan is one of ids.
         pace: Makes the calls.
         on_rows: Called with the number of records of each chunk.
+
+    Raises:
+        Mismatch: An id stands more than once.
     """
     chunks: list[Chunk] = []
+    repeats = Repeats(source)
     survey = Survey()
     after: str | None = None
     rows = rows_of(row_bytes(source, where, pace))
@@ -166,7 +171,9 @@ def make_plan(
                     break
             chunks.append(Chunk(len(chunks), after, digest_ids(ids)))
             survey.add(page.records)
+            repeats.add(ids)
             after = page.cursor
             on_rows(len(ids))
         else:
+            repeats.refuse(where, pace)
             return chunks, survey

@@ -151,6 +151,21 @@ def test_the_index_is_built_with_what_this_process_imports_and_nothing_else(tmp_
     subprocess.run([sys.executable, "-S", str(script)], cwd=tmp_path, check=True, timeout=60)
 
 
+def test_the_index_is_built_without_the_working_directory_that_an_empty_entry_stands_for(tmp_path: Path) -> None:
+    for name in ("qdrant_edge", "vstore_qdrant"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a file of the working directory')")
+    script = (
+        "import os, sys; from pathlib import Path\n"
+        "import qdrant_edge as edge\n"
+        "from vstore_qdrant.building import build\n"
+        f"os.chdir({str(tmp_path)!r}); sys.path[:0] = ['', '.']\n"
+        "config = edge.EdgeConfig(vectors=edge.EdgeVectorParams(size=2, distance=edge.Distance.Dot))\n"
+        "edge.EdgeShard.create('shard', config).close()\n"
+        "build(Path('shard'))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
 def test_a_shard_that_does_not_open_again_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failing = True
 

@@ -67,8 +67,8 @@ def one_vector(path: Path) -> None:
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 
-def one_vector_among_others(path: Path) -> None:
-    rows, long = 20_000, 100_000_002
+def one_vector_among_others(path: Path, long: int = 100_000_002) -> None:
+    rows = 20_000
     ends = pa.array([0, *range(long, long + rows)], pa.int32())
     vectors = pa.ListArray.from_arrays(ends, pa.array(np.zeros(long + rows, dtype=np.float32)))
     pq.write_table(pa.table({"id": list(map(str, range(rows))), "vector": vectors}), path, compression="zstd")
@@ -132,8 +132,41 @@ BOMBS: dict[str, tuple[Callable[[Path], None], str]] = {
     "i.jsonl": (long_line, "line 2 is longer than 132 MB"),
     "j.jsonl": (many_brackets, "4 MB besides its texts"),
     "k.jsonl": (no_line, "line 1 is longer than 132 MB"),
+    # 100,020,000 numbers are 5,001 a row
+    "m.parquet": (lambda path: one_vector_among_others(path, 100_000_001), "a vector that is longer than others"),
     "l": (lambda path: npy(path, (1, 100_000_000)), "100,000,000 numbers"),
 }
+
+
+FORMS: list[dict[str, Any]] = [
+    {"compression": compression, "data_page_version": version, "use_dictionary": dictionary}
+    for compression in ("none", "snappy", "zstd", "gzip", "brotli", "lz4")
+    for version in ("1.0", "2.0")
+    for dictionary in (True, False)
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(map(str, form.values())))
+def test_lengths_of_vectors_are_told_by_levels_alone(
+    form: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vstore.transfer.files.pages.grows", lambda size, stored: True)
+    monkeypatch.setattr("vstore.transfer.files.pages.check_growth", lambda what, size, stored: None)
+    rows = 3_000
+    for width in (1, 2, 7, 300):
+        lengths = np.full(rows, width)
+        for bad in (False, True):
+            if bad and width > 1:
+                lengths[1_700:1_703] = [2 * width, 1, width - 1]  # of as many numbers as the others have
+            ends = pa.array(np.concatenate([[0], lengths.cumsum()]).astype(np.int32))
+            vectors = pa.ListArray.from_arrays(ends, pa.array(np.ones(int(lengths.sum()), dtype=np.float32)))
+            columns = pa.table({"id": list(map(str, range(rows))), "vector": vectors})
+            pq.write_table(columns, tmp_path / "a.parquet", data_page_size=4_000, **form)
+            if bad and width > 1:
+                with pytest.raises(Mismatch, match="a vector that is longer than others"):
+                    open_data_set(str(tmp_path / "a.parquet"), foreign=Foreign(metric="l2"))
+            else:
+                assert open_data_set(str(tmp_path / "a.parquet"), foreign=Foreign(metric="l2")).rows == rows
 
 
 OFTEN = ("a.parquet", "d.parquet", "g.feather", "i.jsonl", "k.jsonl", "l")

@@ -403,3 +403,13 @@ def test_a_row_group_as_large_as_the_file_is_read_in_pieces(tmp_path: Path) -> N
     assert found.vectors.reshape(-1).tolist() == [row + 1 for row in wanted]
     page = next(source.scan(after="parquet:66001", batch_size=2))
     assert page.records.ids == ["66001", "66002"]
+
+
+@pytest.mark.timeout(60)
+def test_very_many_keys_are_told_in_short(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({f"k{n}": [1] for n in range(100_000)}) + "\n")
+    with pytest.raises(InvalidInput, match="no column 'id'") as caught:
+        open_data_set(str(path), foreign=Foreign(metric="l2"))
+    assert "and 99,950 more" in str(caught.value)
+    assert len(str(caught.value)) < 2_000

@@ -15,6 +15,7 @@ __all__ = [
     "MAX_TEXT",
     "check_dimension",
     "check_growth",
+    "grows",
     "rows_at_once",
 ]
 
@@ -30,6 +31,11 @@ _GROWN: Final = 256 << 20
 _GROWTH: Final = 20
 
 
+def grows(size: int, stored: int) -> bool:
+    """Whether so many bytes are more than is decompressed at once of so many in a file."""
+    return size > _GROWN and size > _GROWTH * stored
+
+
 def check_growth(what: str, size: int, stored: int) -> None:
     """Raises ``Mismatch`` for something that is decompressed at once, is large and was very much smaller.
 
@@ -38,7 +44,7 @@ def check_growth(what: str, size: int, stored: int) -> None:
         size: Bytes it will have.
         stored: Bytes it has in the file.
     """
-    if size > _GROWN and size > _GROWTH * stored:
+    if grows(size, stored):
         raise Mismatch(
             f"{what} holds {size >> 20:,} MB in {stored:,} bytes: more than {_GROWN >> 20} MB are not decompressed at "
             f"once where they are more than {_GROWTH} times what the file holds",

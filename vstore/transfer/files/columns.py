@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput
 from vstore.omission import Omission, OmissionKind
-from vstore.regular import shown
+from vstore.regular import listed, shown
 from vstore.types import Metadata, VectorArray
 
 __all__ = ["ALLOWABLE", "OWN", "Columns", "Layout", "as_float32", "converted", "joined", "not_read", "softened"]
@@ -79,14 +80,14 @@ class Columns:
         Raises:
             InvalidInput: One that is needed or named is not there, or a name is there twice.
         """
-        if twice := sorted({name for name in names if list(names).count(name) > 1}):
+        if twice := sorted(name for name, number in Counter(names).items() if number > 1):
             raise InvalidInput(f"there are two columns {twice[0]!r}")
-        there = ", ".join(shown(name) for name in names)
+        there = listed(names)
         if self.id not in names:
             raise InvalidInput(f"there is no column {self.id!r} for the ids", hint=f"Say --id; there are: {there}.")
         if self.vector not in names:
-            fitting = ", ".join(candidates)
-            like = f" These hold lists of numbers: {fitting}." if fitting else ""
+            fitting = listed(list(candidates))
+            like = f" These hold lists of numbers: {fitting}." if fitting != "none" else ""
             raise InvalidInput(
                 f"there is no column {self.vector!r} for the vectors", hint=f"Say --vector; there are: {there}.{like}"
             )
@@ -101,7 +102,8 @@ class Columns:
         object_ = self.object if self.object in names and self.object not in (self.metadata or ()) else None
         rest = [name for name in names if name not in (self.id, self.vector, document, object_)]
         keys = rest if self.metadata is None else list(self.metadata)
-        return Layout(self.id, self.vector, document, object_, tuple(keys), tuple(n for n in rest if n not in keys))
+        read = set(keys)
+        return Layout(self.id, self.vector, document, object_, tuple(keys), tuple(n for n in rest if n not in read))
 
 
 @dataclass(frozen=True, slots=True)

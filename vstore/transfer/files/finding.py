@@ -11,7 +11,7 @@ from typing import Final
 from vstore.errors import InvalidInput, Mismatch, NotFound
 from vstore.keys import encodable
 from vstore.regular import check_inside, check_regular, shown
-from vstore.spi.durable import reading
+from vstore.spi.durable import expanded, reading
 from vstore.spi.urls import names_store
 from vstore.transfer.files.location import MANIFEST, SUFFIXES, Encoding, Location
 from vstore.transfer.files.manifest import Manifest
@@ -58,7 +58,7 @@ def _taken_apart(text: str, encoding: Encoding | None) -> tuple[Path, Encoding |
         raise InvalidInput("a path is missing", hint="Example: vstore export chroma:./data ./dump --collection docs")
     if not encodable(text):
         raise InvalidInput(f"{shown(text)} is no UTF-8, and Arrow and Parquet take no other names", hint="Rename it.")
-    return Path(text).expanduser().absolute(), encoding
+    return expanded(text).absolute(), encoding
 
 
 def path_of(text: str, encoding: Encoding | None = None) -> Path:

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from vstore.errors import Mismatch
+from vstore.interchange import load
 from vstore.regular import shown
 from vstore.transfer.files.bounds import (
     FOOTER_BYTES,
     MAX_DIMENSION,
     MAX_TEXT,
     check_growth,
+    grows,
     rows_at_once,
 )
+from vstore.transfer.files.levels import longest_row
 
 __all__ = ["check_footer", "rows_of_groups"]
 
@@ -25,6 +28,7 @@ _HEADER: Final = 256  # bytes; statistics make it longer
 _MAX_HEADER: Final = 16 << 20
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _DELTA_BYTE_ARRAY: Final = 7  # a value is a piece of the one before, and some bytes
+_CODECS: Final = {"UNCOMPRESSED": "", "LZ4": "lz4_raw"}  # the older LZ4 is not looked into
 _SLACK: Final = 64 << 10  # bytes of a page that are no values
 _WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
 
@@ -93,18 +97,57 @@ def _width(file: BinaryIO, chunk: Any, kind: Any, rows: int, what: str, *, is_ve
         check_growth(what, values * fixed, stored)
     elif values % max(rows, 1):
         raise Mismatch(f"{what} has {values:,} numbers in {rows:,} rows, so its vectors are not of one length")
+    elif grows(values * fixed, stored) and _longest(file, chunk, kind, what) > values // max(rows, 1):
+        raise Mismatch(f"{what} has a vector that is longer than others, so its vectors are not of one length")
     return (width + 4) * values / max(rows, 1)
+
+
+def _longest(file: BinaryIO, chunk: Any, kind: Any, what: str) -> int:
+    """The longest row of a column of lists that is worth decompressing: it would grow, as one with one huge row does.
+
+    Raises:
+        Mismatch: It is not known how to decompress it, or its lists are inside of others.
+    """
+    longest = begun = 0
+    try:
+        name = _CODECS.get(chunk.compression, chunk.compression.lower())
+        codec = load("pyarrow").Codec(name) if name else None
+        if kind.max_repetition_level > 1:
+            raise ValueError("lists inside of lists")
+        for page in _pages(file, chunk):
+            if page.dictionary:
+                continue
+            file.seek(page.place)
+            if page.levels is None:
+                body = file.read(page.stored)
+                whole = memoryview(body if codec is None else codec.decompress(body, page.size))
+                levels = bytes(whole[4 : 4 + int.from_bytes(whole[:4], "little")])
+            else:
+                levels = file.read(page.levels)
+            found, begun = longest_row(levels, page.values, begun)
+            longest = max(longest, found)
+    except (ValueError, LookupError, NotImplementedError, OSError) as error:
+        raise Mismatch(
+            f"{what} is much larger than what the file holds of it, and cannot be looked into: {error!s:.200}",
+            hint="Write it again with smaller row groups, or without compression.",
+        ) from error
+    return longest
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A header: bytes decompressed and in the file, how many values, how they are encoded."""
+    """A header: bytes decompressed and in the file, how many values, how they are encoded.
+
+    ``place`` is where the page begins behind it, with as many bytes of ``levels``; None where these are compressed too.
+    """
 
     size: int
     stored: int
     values: int
     encoding: int
     dictionary: bool
+    place: int
+    levels: int | None
 
 
 def _pages(file: BinaryIO, chunk: Any) -> Iterator[_Page]:
@@ -122,7 +165,8 @@ def _pages(file: BinaryIO, chunk: Any) -> Iterator[_Page]:
         if told is not None:
             encoding = told[4 if kind == _DATA_V2 else 2]
             values += 0 if kind == _DICTIONARY else told[1]
-            yield _Page(size, stored, told[1], encoding, kind == _DICTIONARY)
+            levels = told.get(6, 0) if kind == _DATA_V2 else None
+            yield _Page(size, stored, told[1], encoding, kind == _DICTIONARY, place + length, levels)
         place += length + stored
 
 
