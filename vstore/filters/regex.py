@@ -63,11 +63,12 @@ class Searching:
 
     def __init__(self, pattern: str) -> None:
         compiled = _compiled(pattern)
-        self._search, self._size = compiled.search, compiled.programsize
+        self._search = compiled.search
+        self._size: int = compiled.programsize
 
     def __call__(self, text: str) -> bool:
         """Whether it is found in ``text``."""
-        return bool(self._search(text.encode()) is not None)
+        return self._search(text.encode()) is not None
 
     def is_long(self, text: str) -> bool:
         """Whether it can take more than a moment, in which nothing can interrupt it.
