@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -161,6 +160,7 @@ def _without(text: str, patterns: Sequence[re.Pattern[str]]) -> str:
 
 def _forms(secrets: Iterable[str]) -> list[str]:
     """What clients make of a secret: in a URL, in a quoted text, in a header; the longest first."""
+    from base64 import b64encode  # with urllib.parse what importing vstore does not need
     from urllib.parse import quote, quote_plus
 
     forms: set[str] = set()
