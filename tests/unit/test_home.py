@@ -17,7 +17,7 @@ import pytest
 
 import vstore
 from tests.forked import in_child
-from vstore import Closed, Collection, F, InvalidInput, Store, VStoreError, aio
+from vstore import Closed, Collection, F, InvalidInput, Store, Unsupported, VStoreError, aio
 from vstore.core._async.store import AsyncStore
 from vstore.memory import MemoryAdapter
 from vstore.memory.store import MemoryCollection
@@ -262,6 +262,16 @@ def test_an_async_store_serves_one_event_loop() -> None:
     assert home.run_until_complete(docs.count()) == 2
     home.run_until_complete(store.close())
     home.close()
+
+
+def test_an_async_store_is_not_made_where_no_event_loop_of_asyncio_runs() -> None:
+    async def enter() -> None:
+        async with aio.connect("memory:"):
+            pass
+
+    for begun in (enter(), aio.connect("memory:").__aenter__()):
+        with pytest.raises(Unsupported, match="none runs here"):
+            begun.send(None)  # as another framework's loop does
 
 
 def test_what_an_event_loop_that_is_over_left_open_can_be_closed() -> None:
