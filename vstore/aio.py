@@ -11,6 +11,8 @@ from vstore.core._async.opening import open_store
 from vstore.core._async.store import AsyncStore
 from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from vstore.core.registry import Plan, plan
+from vstore.errors import Unsupported
+from vstore.spi._async._run import current_loop
 from vstore.spi.urls import OptionValue
 
 __all__ = ["AsyncCollection", "AsyncStore", "Connecting", "connect"]
@@ -39,10 +41,10 @@ class Connecting:
         self._store: AsyncStore | None = None
 
     def __await__(self) -> Generator[Any, None, AsyncStore]:
-        return open_store(self._plan).__await__()
+        return self._opened().__await__()
 
     async def __aenter__(self) -> AsyncStore:
-        self._store = await open_store(self._plan)
+        self._store = await self._opened()
         return self._store
 
     async def __aexit__(
@@ -50,3 +52,12 @@ class Connecting:
     ) -> None:
         if self._store is not None:
             await self._store.close()
+
+    async def _opened(self) -> AsyncStore:
+        if current_loop() is None:
+            raise Unsupported(
+                "an async store needs asyncio's event loop, and none runs here",
+                hint="Under trio, or another, call a store of vstore.connect in worker threads.",
+                operation="connect",
+            )
+        return await open_store(self._plan)

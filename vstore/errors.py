@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final, Self
 
-from vstore.masking import mask, said_by_others
+from vstore.masking import chained, mask, mask_others, said_by_others
 
 __all__ = [
     "HTTP_KINDS",
@@ -105,7 +105,7 @@ class VStoreError(Exception):
         self.collection = collection
         self.retryable = self.default_retryable if retryable is None else retryable
         self.ids = list(ids)
-        self._masked: set[str] = set()
+        self._masked: set[int] = set()  # hashes: an error is kept, pickled and sent about with its attributes
 
     def add_context(self, *, backend: str, operation: str, collection: str) -> None:
         """Fills in what the place that raised the error could not know; never overwrites."""
@@ -114,20 +114,25 @@ class VStoreError(Exception):
         self.collection = self.collection or collection
 
     def redact(self, secrets: Sequence[str]) -> None:
-        """Replaces the secrets in the texts of this error, and of those of this library that it chains, by ``***``.
+        """Replaces the secrets in the texts of this error, and of those that it chains, by ``***``.
 
         Call it when the errors that it comes from are chained: what they say is where a secret can come from.
         """
-        new = tuple(secret for secret in secrets if secret and secret not in self._masked)
-        if not new:
+        given = tuple(filter(None, secrets))
+        if not given:
             return
-        self._masked |= set(new)
+        chain = chained(self)
+        for error in chain:
+            if isinstance(error, VStoreError):
+                error._mask(given)
+        mask_others(chain, given)
+
+    def _mask(self, secrets: Sequence[str]) -> None:
+        new = tuple(secret for secret in secrets if hash(secret) not in self._masked)
+        self._masked |= set(map(hash, new))
         self.message = mask(self.message, new, said_by_others(self))
         self.hint = mask(self.hint, new, ())
         self.args = (self.message,)
-        for inner in (self.__cause__, self.__context__):
-            if isinstance(inner, VStoreError):
-                inner.redact(new)
 
     def __str__(self) -> str:
         place = self.operation

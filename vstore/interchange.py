@@ -7,21 +7,20 @@ that the records do not have is not in the table.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vstore import optional
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief, reading
 from vstore.regular import refuse_url, shown
+from vstore.spi import durable
 from vstore.spi.codec import from_json, to_json
-from vstore.spi.durable import reading, replacing
 from vstore.types import Metadata, Records, VectorArray
 
 if TYPE_CHECKING:
-    import os
-
     import pandas
     import pyarrow
 
@@ -72,6 +71,11 @@ def from_arrow(table: pyarrow.Table) -> Records:
         InvalidInput: Other columns, a null id or vector, vectors that are not fixed-size lists of float32, texts that
             are none, or metadata that are no JSON objects.
     """
+    with reading("the table"):
+        return _from_arrow(table)
+
+
+def _from_arrow(table: pyarrow.Table) -> Records:
     pa = load("pyarrow")
     _check_columns(table.column_names)
     for name in {"id", "vector", "metadata"} & set(table.column_names):
@@ -134,7 +138,7 @@ def to_parquet(records: Records, path: str | os.PathLike[str]) -> None:
     pq = load("pyarrow.parquet")
     place = Path(path)
     refuse_url("path", place)
-    with replacing(place) as file:
+    with durable.replacing(place) as file:
         pq.write_table(to_arrow(records), file, **parquet_settings(vectors=records.vectors is not None))
 
 
@@ -143,11 +147,13 @@ def from_parquet(path: str | os.PathLike[str]) -> Records:
 
     A pipe or a device is refused, and not waited for.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidInput(f"from_parquet takes a path, not {brief(path)}")
     place = Path(path)
     refuse_url("path", place)
     pq = load("pyarrow.parquet")
     try:
-        with reading(place) as file:
+        with durable.reading(place) as file:
             table = pq.read_table(file)
     except (OSError, ValueError, LookupError, NotImplementedError) as error:  # Arrow's own kinds are among them
         raise InvalidInput(f"{shown(path)} cannot be read as Parquet: {error!s:.200}") from error
@@ -169,22 +175,43 @@ def to_pandas(records: Records) -> pandas.DataFrame:
 
 
 def from_pandas(frame: pandas.DataFrame) -> Records:
-    """The inverse of ``to_pandas``."""
+    """The inverse of ``to_pandas``.
+
+    Raises:
+        InvalidInput: Not a DataFrame, other columns, or documents or vectors that are none.
+    """
+    with reading("the frame"):
+        return _from_pandas(frame)
+
+
+def _from_pandas(frame: pandas.DataFrame) -> Records:
     names = [str(name) for name in frame.columns]
     _check_columns(names)
     return Records(
         frame["id"].tolist(),
         _stacked(frame["vector"].tolist()) if "vector" in names else None,
-        [text if isinstance(text, str) else None for text in frame["document"]] if "document" in names else None,
+        [_document(row, text) for row, text in enumerate(frame["document"].tolist())] if "document" in names else None,
         frame["metadata"].tolist() if "metadata" in names else None,
     )
+
+
+def _document(row: int, given: object) -> str | None:
+    if given is None or isinstance(given, str):
+        return given
+    if load("pandas").api.types.is_scalar(given) and load("pandas").isna(given):  # as pandas writes what is missing
+        return None
+    raise InvalidInput(f"document[{row}] must be a str or missing, not {brief(given)}")
 
 
 def _stacked(rows: list[Any]) -> VectorArray:
     if not rows:
         return np.empty((0, 0), dtype=np.float32)
     try:
-        stacked: VectorArray = np.stack(rows).astype(np.float32, copy=False)
+        given = np.stack(rows)
+        if given.ndim != 2 or given.dtype.kind not in "iuf":  # NumPy would make numbers of texts
+            raise ValueError(f"rows of {given.dtype}")
+        with np.errstate(over="ignore"):  # inf, which no collection takes
+            stacked: VectorArray = given.astype(np.float32, copy=False)
     except (ValueError, TypeError) as error:
         raise InvalidInput(f"the column 'vector' does not hold vectors of one length: {error!s:.100}") from error
     return stacked

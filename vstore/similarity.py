@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vstore.core.validate import check_vectors
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, reading
 from vstore.spi import scores
 from vstore.types import Metric, VectorArray
 
@@ -59,10 +59,11 @@ def _pairs(metric: Metric, a: ArrayLike, b: ArrayLike, *, score: bool) -> float 
 
 def _rows(metric: Metric, given: ArrayLike, name: str, dimension: int | None) -> tuple[VectorArray, bool]:
     """The vectors as rows, and whether it was one vector that was given."""
-    try:
-        array = np.asarray(given)
-    except ValueError:
-        array = np.empty(())
+    with reading(name):
+        try:
+            array = np.asarray(given)
+        except ValueError:  # rows of several lengths
+            array = np.empty(())
     if array.ndim not in (1, 2) or not array.shape[-1]:
         raise InvalidInput(f"{name} must be numbers of shape (d,) or (n, d)")
     rows = array[None] if array.ndim == 1 else array

@@ -350,3 +350,52 @@ def test_batches_are_bounded_in_texts_and_bytes() -> None:
     assert list(batches([], 2)) == []
     assert list(batches(["a", "b", "c"], 2)) == [["a", "b"], ["c"]]
     assert list(batches(["aaaa", "é", "b", "cc"], 9, 3)) == [["aaaa"], ["é", "b"], ["cc"]]
+
+
+@pytest.mark.parametrize("texts", ["abc", b"abc", None, 5, [None], ["a", 5], [b"a"], {"a"}.__iter__])
+def test_what_is_no_list_of_texts_is_refused_by_every_embedder(texts: Any, tmp_path: Path) -> None:
+    plain = embed.function(letters, name="letters", dimension=4)
+    cached = embed.cached(plain, tmp_path / "cache.db")
+    both = embed.prefixed(plain, documents="d: ")
+    for made in (plain, cached, both, embed.lexical(64), embed.openai("m", api_key="k", dimension=4)):
+        with pytest.raises(InvalidInput, match=r"list of str|must be a str"):
+            made.embed(texts)
+    for one in (cached, both):
+        with pytest.raises(InvalidInput, match=r"list of str|must be a str"):
+            asyncio.run(one.embed_async(texts))
+    cached.close()
+
+
+class Hostile:
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+
+@pytest.mark.parametrize(
+    "value", [Hostile(), -(10**5000), b"x", [1], {}, object(), 1.5, np.array([1, 2])], ids=range(8)
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda value, path: embed.lexical(value),
+        lambda value, path: embed.lexical(64, ngrams=value),
+        lambda value, path: embed.function(letters, name="a", dimension=4, batch_size=value),
+        lambda value, path: embed.prefixed(embed.lexical(64), documents=value),
+        lambda value, path: embed.cached(embed.lexical(64), value),
+        lambda value, path: embed.cached(embed.lexical(64), path, chunk=value),
+        lambda value, path: embed.from_spec(value),
+        lambda value, path: embed.openai(value, api_key="k", dimension=4),
+        lambda value, path: embed.openai("m", api_key="k", dimension=value),
+        lambda value, path: embed.openai("m", api_key="k", dimensions=value),
+        lambda value, path: embed.openai("m", api_key=value, dimension=4),
+        lambda value, path: embed.openai("m", api_key_env=value, dimension=4),
+        lambda value, path: embed.openai("m", api_key="k", dimension=4, name=value),
+        lambda value, path: embed.openai("m", api_key="k", dimension=4, base_url=value),
+    ],
+)
+def test_a_setting_of_an_embedder_that_is_not_legal_is_refused(make: Any, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput):
+        make(value, tmp_path / "cache.db")

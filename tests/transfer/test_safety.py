@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import vstore
 from tests.transfer.faulty import faulty_store, filled, many, refusing, source_of, target_in
 from vstore import (
     AlreadyExists,
@@ -27,7 +28,7 @@ from vstore import (
     Unsupported,
     connect,
 )
-from vstore.transfer import CollectionSource, CollectionTarget, Mode, Status, VerifyMode, copy, verify
+from vstore.transfer import CollectionSource, CollectionTarget, Mode, Status, VerifyMode, copy, open_place, verify
 from vstore.transfer.collections import CollectionSink
 from vstore.transfer.dryrun import dry_run
 from vstore.transfer.files import FileTarget, open_data_set, place
@@ -334,3 +335,43 @@ def test_p19_another_metric_is_a_difference_in_a_subset_too_unless_it_is_allowed
     assert report.status is Status.VERIFIED
     assert report.verification is not None
     assert "metric" in report.verification.settings[0]
+
+
+@pytest.mark.parametrize("value", [object(), b"x", {"a": 1}, [[1]], 1.5, np.array([1, 2]), -1])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "where",
+        "transform",
+        "mode",
+        "allow",
+        "workers",
+        "engine",
+        "retries",
+        "max_errors",
+        "chunk_rows",
+        "verify",
+        "sample",
+        "queries",
+        "restart",
+        "state",
+        "dead_letters",
+        "on_progress",
+        "source",
+        "target",
+    ],
+)
+def test_an_argument_that_is_not_legal_is_refused_before_anything_is_made(name: str, value: Any) -> None:
+    with vstore.connect("memory:") as store:
+        docs = store.create_collection("docs", dimension=2)
+        given = {"source": CollectionSource(store, docs), "target": CollectionTarget(store, "copy"), name: value}
+        with pytest.raises(InvalidInput):
+            copy(**given)
+        assert store.list_collections() == ["docs"]
+        for make in (CollectionSource, CollectionTarget):
+            with pytest.raises(InvalidInput, match="it takes a Store"):
+                make(value, docs)
+        with pytest.raises(InvalidInput, match="must be a Source"):
+            verify(CollectionSource(store, docs), value)
+        with pytest.raises(InvalidInput):
+            open_place(value, new=False)

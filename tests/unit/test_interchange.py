@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,3 +109,32 @@ def test_a_url_is_no_path_of_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyP
         with pytest.raises(InvalidInput, match="not a URL"):
             call("s3://me:secret@bucket/r.parquet")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("given", [None, 1, "table", [[1]], np.array([1]), {"id": ["a"]}, object(), {}])
+def test_what_is_no_table_is_refused(given: Any) -> None:
+    for read in (Records.from_arrow, Records.from_pandas):
+        with pytest.raises(InvalidInput, match="cannot be read"):
+            read(given)
+    if not isinstance(given, str):
+        with pytest.raises(InvalidInput, match="takes a path"):
+            Records.from_parquet(given)
+
+
+@pytest.mark.parametrize("document", [5, 1.5, True, b"text", ["text"], {"a": 1}])
+def test_a_document_that_is_no_text_is_not_dropped_in_silence(document: object) -> None:
+    frame = pd.DataFrame({"id": ["a", "b"], "document": pd.Series(["x", document], dtype=object)})
+    with pytest.raises(InvalidInput, match=r"document\[1\] must be a str or missing"):
+        Records.from_pandas(frame)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT])
+def test_a_missing_document_of_pandas_is_none(missing: object) -> None:
+    frame = pd.DataFrame({"id": ["a", "b"], "document": pd.Series(["x", missing], dtype=object)})
+    assert Records.from_pandas(frame).documents == ["x", None]
+
+
+@pytest.mark.parametrize("vectors", [["1.5", "2"], [["1", "2"], ["3", "4"]], [[1j], [2j]], [[True], [False]], [1, 2]])
+def test_what_numpy_would_make_vectors_of_is_refused(vectors: list[Any]) -> None:
+    with pytest.raises(InvalidInput, match="vectors of one length"):
+        Records.from_pandas(pd.DataFrame({"id": ["a", "b"], "vector": pd.Series(vectors, dtype=object)}))

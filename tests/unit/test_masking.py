@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 import pytest
 
 import vstore
-from vstore.core.operation import Gate
+from vstore.core.operation import Gate, connecting
 from vstore.errors import BackendError, PartialWrite, Unavailable, VStoreError, following
 from vstore.masking import mask
 
@@ -90,6 +91,56 @@ def test_errors_inside_errors_are_masked_too_and_once() -> None:
     inner = caught.value.__cause__
     assert isinstance(inner, Unavailable)
     assert inner.message == "the server said: *** password is *** one"
+
+
+class Answer(Exception):
+    """Makes its text of attributes, as clients of HTTP do."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__()
+        self.content, self.headers = said.encode(), {"echo": [said]}
+
+    def __str__(self) -> str:
+        return f"{self.content!r} {self.headers}"
+
+
+class State(Exception):
+    """Makes its text of another object's attributes, as gRPC does."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__()
+        self.state = type("Details", (), {"details": said})()
+
+    def __str__(self) -> str:
+        return str(self.state.details)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("kind", [RuntimeError, Answer, State, lambda said: ExceptionGroup("two", [Answer(said)])])
+def test_no_error_that_is_chained_shows_a_secret(kind: Callable[[str], Exception], secret: str) -> None:
+    gate = Gate("m", lambda _: BackendError("it failed; the cause is chained"), [secret])
+
+    def fail() -> None:
+        try:
+            raise kind(f"password {secret} is wrong")
+        except Exception as inner:
+            outer = ValueError("it did not work")
+            outer.add_note(f"with {secret}")
+            raise outer from inner
+
+    with pytest.raises(BackendError) as caught, gate.operation("ping"), connecting("m", [secret]):
+        fail()
+    printed = "".join(traceback.format_exception(caught.value)).replace("vstore", "")
+    forms = {secret, repr(secret)[1:-1], repr(secret.encode())[2:-1]}
+    assert not [form for form in forms if f"password {form}" in printed or f"with {form}" in printed]
+    assert "it failed" in printed or "while connecting" in printed
+
+
+def test_an_error_keeps_no_secret_where_it_goes() -> None:
+    error = told("password s3cr3t-Zx9 and the", ["s3cr3t-Zx9", "the"])
+    assert "s3cr3t" not in repr(vars(error)) + repr(vars(error.__cause__))
+    assert "'the'" not in repr(vars(error))
+    assert b"s3cr3t" not in pickle.dumps(error)
 
 
 def test_a_url_is_never_repeated() -> None:

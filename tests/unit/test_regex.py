@@ -6,13 +6,17 @@ import random
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import vstore
-from vstore import F, InvalidInput, Unsupported
+from vstore import Collection, F, InvalidInput, Timeout, Unsupported
 from vstore.filters import regex
-from vstore.spi.evaluate import predicate
+from vstore.spi.deadline import bounding
+from vstore.spi.evaluate import bounded, predicate
 
 
 def found(pattern: str, text: str) -> bool:
@@ -64,7 +68,7 @@ def test_backreferences_and_lookaround_are_explained() -> None:
 
 def test_nothing_is_written_to_stderr() -> None:
     code = (
-        "import random\nfrom vstore import F, InvalidInput\nfrom vstore.filters import predicate\n"
+        "import random\nfrom vstore import F, InvalidInput\nfrom vstore.spi.evaluate import predicate\n"
         "rng = random.Random(1)\n"
         "for pattern in ('(', '(a)\\\\1', '(\\\\pL{0,1000})z'):\n"
         "    try: F('s').matches(pattern)\n"
@@ -74,6 +78,37 @@ def test_nothing_is_written_to_stderr() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+# of 90,000 instructions, and with more states than the automaton has memory for: 5 ms a character
+HEAVY = "|".join(f"a{{0,{n}}}b{n}" for n in range(300))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda docs: docs.count(F("k").matches(HEAVY)),
+        lambda docs: docs.count(~(F("k").matches(HEAVY) & F("k").exists())),
+        lambda docs: list(docs.scan(where=F("k").matches(HEAVY))),
+        lambda docs: docs.query([1, 0], where=F("k").matches(HEAVY)),
+        lambda docs: docs.delete(where={"k": {"$matches": HEAVY}}),
+    ],
+)
+def test_no_pattern_of_the_greatest_length_holds_a_call(call: Callable[[Collection], Any]) -> None:
+    with vstore.connect("memory:", timeout=0.3) as store:
+        docs = store.create_collection("docs", dimension=2)
+        docs.add(["a", "b"], [[1, 2]] * 2, metadatas=[{"k": "ab0"}, {"k": "a" * 1000}])
+        started = time.monotonic()
+        with pytest.raises(Timeout, match="longer than the timeout"):
+            call(docs)
+        assert time.monotonic() - started < 20
+        assert docs.count() == 2
+
+
+def test_a_long_search_that_ends_in_time_answers() -> None:
+    text = "a" * 300 + "b299"
+    with bounding(600):
+        assert bounded(F("s").matches(HEAVY))({"s": text}, None)
 
 
 def test_without_the_package_the_capability_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

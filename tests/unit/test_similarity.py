@@ -63,3 +63,14 @@ def test_known_values() -> None:
 def test_what_is_no_vector_is_refused(a: Any, b: Any) -> None:
     with pytest.raises(InvalidInput):
         similarity.cosine(a, b)
+
+
+class Raising:
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("of the caller's own code")
+
+
+def test_what_a_callers_object_raises_is_chained() -> None:
+    for pair in ((Raising(), [1, 2]), ([1, 2], Raising())):
+        with pytest.raises(InvalidInput, match="cannot be read: RuntimeError"):
+            similarity.dot(*pair)

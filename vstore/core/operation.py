@@ -8,15 +8,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import NoReturn
 
-from vstore.errors import BackendError, Closed, NotFound, Timeout, Unavailable, Unsupported, VStoreError
+from vstore.errors import BackendError, Closed, InvalidInput, NotFound, Timeout, Unavailable, Unsupported, VStoreError
 from vstore.spi.deadline import bounding
-from vstore.spi.forking import keep_in_children
+from vstore.spi.forking import Home, keep_in_children
 
-__all__ = ["Gate", "connecting"]
+__all__ = ["Gate", "connecting", "refuse_copy"]
 
 # what a client may say of a call below which its connection was closed
 _CUT_OFF = (BackendError, NotFound, Timeout, Unavailable)
+
+
+def refuse_copy(what: object) -> NoReturn:
+    """Raises ``InvalidInput`` where a store, or what belongs to one, is to be pickled or copied."""
+    raise InvalidInput(
+        f"a {type(what).__name__} cannot be pickled or copied: it belongs to the connection that made it",
+        hint="Pass the URL and the collection's name, and connect in the process that uses them.",
+    )
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -31,7 +40,7 @@ class Gate:
         timeout: Seconds that one request may take, and what is computed of its answer.
         closed: Whether the store was closed.
         running: How many calls are inside.
-        process: The process that connected, to which the store belongs.
+        home: The process that connected, to which the store belongs.
         loop: The event loop that connected, to which an async store belongs; None of a sync one.
     """
 
@@ -42,7 +51,7 @@ class Gate:
     timeout: float = math.inf
     closed: bool = False
     running: int = 0
-    process: int = field(default_factory=os.getpid)
+    home: Home = field(default_factory=Home)
     loop: object = field(init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
     _scans: dict[int, object] = field(default_factory=dict, repr=False)
@@ -54,7 +63,7 @@ class Gate:
     @property
     def inherited(self) -> bool:
         """Whether this is another process than the store's own, which forked it."""
-        return os.getpid() != self.process
+        return not self.home.is_here()
 
     def check_home(self) -> None:
         """Raises ``Closed`` in another process, or another running event loop, than the store's own.
@@ -63,7 +72,7 @@ class Gate:
         """
         if self.inherited:
             raise Closed(
-                f"the store belongs to process {self.process}, and this is process {os.getpid()}, forked from it",
+                f"the store belongs to process {self.home.number}, and this is process {os.getpid()}, forked from it",
                 hint="Connect again in this process.",
             )
         here = self.current_loop()
@@ -119,11 +128,11 @@ class Gate:
         except VStoreError as error:
             self._complete(error, name, collection)
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it leaves as one of ours
             kind = self.translate(error)
             kind.__cause__ = error
             self._complete(kind, name, collection)
-            raise kind from error
+            raise kind from kind.__cause__  # error, or what stands for it
 
     def _complete(self, error: VStoreError, name: str, collection: str) -> None:
         error.add_context(backend=self.backend, operation=name, collection=collection)
@@ -153,7 +162,10 @@ def connecting(backend: str, secrets: Sequence[str] = (), extra: Callable[[], st
         error.add_context(backend=backend, operation="connect", collection="")
         error.redact(secrets)
         raise
-    except Exception as error:
-        raise BackendError(
+    except Exception as error:  # noqa: BLE001  # whatever it is, it leaves as one of ours
+        failed = BackendError(
             f"{type(error).__name__} while connecting; the cause is chained", backend=backend, operation="connect"
-        ) from error
+        )
+        failed.__cause__ = error
+        failed.redact(secrets)
+        raise failed from failed.__cause__

@@ -11,7 +11,7 @@ from vstore.embed._sync.caching import embed_through
 from vstore.embed.batching import OnProgress, check_positive, chunk_of
 from vstore.embed.cachefile import CacheFile, Claims
 from vstore.embedding import Embedder, check_embedder, for_queries
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief
 from vstore.types import VectorArray
 
 __all__ = ["CachedEmbedder", "cached"]
@@ -78,6 +78,8 @@ def cached(
     check_embedder(inner)
     size = chunk_of(inner) if chunk is None else chunk
     check_positive("chunk", size)
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidInput(f"path must be a path, not {brief(path)}")
     file = CacheFile(Path(path))
     made = CachedEmbedder(inner, file, "", size, on_progress)
     if (other := for_queries(inner)) is not inner:

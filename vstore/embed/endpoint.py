@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from vstore.core.registry import check_retries, check_timeout
-from vstore.embed.batching import OnProgress, batches, check_positive
+from vstore.embed.batching import OnProgress, batches, check_positive, check_text
 from vstore.embed.endpoint_errors import BACKEND, mask, translate
 from vstore.embedding import check_answer, check_embedder
 from vstore.errors import AuthenticationFailed, BackendError, InvalidInput, VStoreError
@@ -67,6 +67,14 @@ class OpenAIEmbedder:
         name: str | None,
         on_progress: OnProgress | None,
     ) -> None:
+        check_text("model", model)
+        check_text("api_key_env", api_key_env)
+        for what, given in (("name", name), ("base_url", base_url)):
+            if given is not None:
+                check_text(what, given)
+        for what, number in (("dimensions", dimensions), ("dimension", dimension)):
+            if number is not None:
+                check_positive(what, number)
         known = _KNOWN.get(model, (None, BATCH_SIZE))
         if None not in (dimensions, dimension) and dimensions != dimension:
             raise InvalidInput(
@@ -93,6 +101,8 @@ class OpenAIEmbedder:
         self._model, self._dimensions, self._key_name = model, dimensions, api_key_env
         self._timeout, self._retries, self._on_progress = check_timeout(timeout), check_retries(retries), on_progress
         self._package = load("openai", "openai")
+        if api_key is not None and not isinstance(api_key, str):
+            _check_settings(None, api_key)
         self._key = api_key or os.environ.get(api_key_env, "")
         if not self._key:
             raise AuthenticationFailed(

@@ -9,7 +9,7 @@ import numpy as np
 
 from vstore.embed.batching import OnProgress, check_positive
 from vstore.embed.functions import FunctionEmbedder
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief, reading
 from vstore.optional import load
 
 __all__ = ["lexical"]
@@ -38,7 +38,7 @@ def lexical(
     """
     check_positive("dimension", dimension)
     if dimension < 16:
-        raise InvalidInput(f"lexical needs a dimension of at least 16, not {dimension}")
+        raise InvalidInput(f"lexical needs a dimension of at least 16, not {brief(dimension)}")
     shortest, longest = _checked(ngrams)
     text = load("sklearn.feature_extraction.text", "lexical")
     vectorizer = text.HashingVectorizer(
@@ -53,10 +53,11 @@ def lexical(
 
 
 def _checked(ngrams: object) -> tuple[int, int]:
-    match ngrams:
-        case (int(shortest), int(longest)) if 1 <= shortest <= longest <= 8:
-            return shortest, longest
-    raise InvalidInput(f"ngrams must be two ints from 1 to 8, the shorter first, not {ngrams!r:.80}")
+    with reading("ngrams"):
+        match ngrams:
+            case (int(shortest), int(longest)) if 1 <= shortest <= longest <= 8:
+                return shortest, longest
+    raise InvalidInput(f"ngrams must be two ints from 1 to 8, the shorter first, not {brief(ngrams)}")
 
 
 def _dense(vectorizer: Any, texts: Sequence[str]) -> Any:

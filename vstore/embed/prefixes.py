@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from vstore.embed.batching import chunk_of
+from vstore.embed.batching import check_text, check_texts, chunk_of
 from vstore.embedding import Embedder, check_embedder, for_queries
 from vstore.errors import InvalidInput
 from vstore.spi._async._run import embed
@@ -37,11 +37,11 @@ class PrefixedEmbedder:
 
     def embed(self, texts: Sequence[str]) -> VectorArray:
         """One float32 vector a text, as an array of shape (len(texts), dimension)."""
-        return self._inner.embed([self._prefix + text for text in texts])
+        return self._inner.embed([self._prefix + text for text in check_texts(texts)])
 
     async def embed_async(self, texts: Sequence[str]) -> VectorArray:
         """The same, by the async form of the embedder inside where it has one."""
-        return await embed(self._inner, [self._prefix + text for text in texts])
+        return await embed(self._inner, [self._prefix + text for text in check_texts(texts)])
 
 
 def prefixed(inner: Embedder, *, documents: str = "", queries: str = "") -> PrefixedEmbedder:
@@ -52,6 +52,8 @@ def prefixed(inner: Embedder, *, documents: str = "", queries: str = "") -> Pref
     Raises:
         InvalidInput: Not an embedder, or no prefix at all.
     """
+    check_text("documents", documents)
+    check_text("queries", queries)
     if inner is None or not (documents or queries):
         raise InvalidInput("prefixed needs an embedder, and documents= or queries=")
     check_embedder(inner)

@@ -14,7 +14,7 @@ from vstore.embed.hashing import NGRAMS, lexical
 from vstore.embed.local import fastembed, sentence_transformers
 from vstore.embed.prefixes import prefixed
 from vstore.embedding import Embedder
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief
 from vstore.spi.urls import Option, OptionValue, read_options
 
 __all__ = ["from_spec", "opens_by_name"]
@@ -125,12 +125,12 @@ def from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder:
         )
     if kind not in _KINDS or not (colon or kind == "lexical"):
         raise InvalidInput(
-            f"{spec!r:.200} names no embedder",
+            f"{brief(spec)} names no embedder",
             hint=f"Write KIND:MODEL, e.g. lexical:512. Kinds: {', '.join(_KINDS)}.",
         )
     model, _, query = rest.partition("?")
     if not model and kind != "lexical":
-        raise InvalidInput(f"{spec!r:.200} names no model", hint=f"Write {kind}:MODEL.")
+        raise InvalidInput(f"{brief(spec)} names no model", hint=f"Write {kind}:MODEL.")
     params = _params(query)
     prefixes = {key: params.pop(key) for key in _PREFIXES if key in params}
     declared = _KINDS[kind].options

@@ -9,7 +9,6 @@ The document is ``{"$document": {"$contains": "text"}}``. What looks like an ope
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 from vstore.errors import InvalidInput, brief, reading
@@ -157,6 +156,8 @@ def _composite(value: object) -> bool:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
     found = get_close_matches(name[:_LONGEST].lower(), known, n=1)
     return f"Did you mean {found[0]}?" if found else ""
 

@@ -18,7 +18,7 @@ from vstore.errors import AlreadyExists, BackendError, NotFound, VStoreError
 from vstore.filters.regex import where_installed
 from vstore.filters.tree import Filter
 from vstore.spi.deadline import Deadline
-from vstore.spi.evaluate import Predicate, bounded, predicate
+from vstore.spi.evaluate import bounded
 from vstore.spi.scores import distances, ranked
 from vstore.types import CollectionInfo, Flat, Hits, Include, Index, Metadata, Records, Search, VectorArray
 
@@ -161,10 +161,9 @@ class MemoryCollection:
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
-        matches = None if where is None else predicate(where)
         while True:
             with self._open():
-                test = self._test(matches)
+                test = self._test(where)
                 if self._sorted is None:
                     self._sorted = sorted(self._rows)
                 start = 0 if after is None else bisect_right(self._sorted, after)
@@ -217,10 +216,10 @@ class MemoryCollection:
             self._store.move(self, name)
             self._info = replace(self._info, name=name)
 
-    def _test(self, matches: Predicate | None) -> Callable[[str], bool]:
-        if matches is None:
+    def _test(self, where: Filter | None) -> Callable[[str], bool]:
+        if where is None:
             return lambda _: True
-        within_time = bounded(matches)
+        within_time = bounded(where)
 
         def test(record_id: str) -> bool:
             row = self._rows[record_id]
@@ -229,7 +228,7 @@ class MemoryCollection:
         return test
 
     def _matching(self, where: Filter | None) -> list[str]:
-        return list(filter(self._test(None if where is None else predicate(where)), self._rows))
+        return list(filter(self._test(where), self._rows))
 
     def _vectors(self, ids: list[str]) -> VectorArray:
         if not ids:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Event, Thread
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 from vstore.errors import Timeout
 
 __all__ = ["Deadline", "bounding"]
+
+T = TypeVar("T")
 
 # of the store whose call this is; it goes along into worker threads
 _SECONDS: Final[ContextVar[float]] = ContextVar("vstore_seconds", default=math.inf)
@@ -40,7 +43,35 @@ class Deadline:
     def check(self) -> None:
         """Raises ``Timeout`` when it is over."""
         if monotonic() > self._end:
-            raise Timeout(
-                f"looking at the records took longer than the timeout of {self._seconds:g} seconds",
-                hint="Raise timeout=, or ask with a simpler filter or fewer vectors.",
-            )
+            raise self._over()
+
+    def wait_for(self, work: Callable[[], T]) -> T:
+        """The result of one long computation that nothing can interrupt; raises ``Timeout`` when it takes too long.
+
+        It runs in a thread of its own, which is left behind then: it must let go of the interpreter's lock, hold no
+        other, and change nothing.
+        """
+        self.check()
+        if math.isinf(self._seconds):
+            return work()
+        found, failed, done = list[T](), list[BaseException](), Event()
+
+        def run() -> None:
+            try:
+                found.append(work())
+            except BaseException as error:  # noqa: BLE001  # it is the caller's, who waits
+                failed.append(error)
+            done.set()
+
+        Thread(target=run, name="vstore-computing", daemon=True).start()
+        if not done.wait(max(0.0, self._end - monotonic())):
+            raise self._over()
+        if failed:
+            raise failed[0]
+        return found[0]
+
+    def _over(self) -> Timeout:
+        return Timeout(
+            f"looking at the records took longer than the timeout of {self._seconds:g} seconds",
+            hint="Raise timeout=, or ask with a simpler filter or fewer vectors.",
+        )

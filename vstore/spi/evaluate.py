@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias, assert_never
 
-from vstore.filters.regex import searching
+from vstore.filters.regex import Searching
 from vstore.filters.tree import (
     And,
     ContainsAll,
@@ -70,9 +70,10 @@ def _token(value: object) -> tuple[str, object] | None:
     return None if kind == "other" else (kind, _plain(value))
 
 
-def bounded(test: Predicate) -> Predicate:
-    """The same for the records of one request: it raises ``Timeout`` when they have taken as long as one may."""
+def bounded(node: Filter) -> Predicate:
+    """``predicate`` for the records of one request: it raises ``Timeout`` when they have taken as long as one may."""
     deadline = Deadline()
+    test = predicate(node, deadline)
 
     def within_time(metadata: Mapping[str, Any], document: str | None) -> bool:
         deadline.check()
@@ -81,17 +82,22 @@ def bounded(test: Predicate) -> Predicate:
     return within_time
 
 
-def predicate(node: Filter) -> Predicate:
-    """The filter as a function of a record's metadata and document."""
+def predicate(node: Filter, deadline: Deadline | None = None) -> Predicate:
+    """The filter as a function of a record's metadata and document.
+
+    Args:
+        node: The filter.
+        deadline: When to give up a regular expression that takes long; None for never.
+    """
     match node:
         case And(items):
-            parts = [predicate(item) for item in items]
+            parts = [predicate(item, deadline) for item in items]
             return lambda metadata, document: all(part(metadata, document) for part in parts)
         case Or(items):
-            parts = [predicate(item) for item in items]
+            parts = [predicate(item, deadline) for item in items]
             return lambda metadata, document: any(part(metadata, document) for part in parts)
         case Not(item):
-            inner = predicate(item)
+            inner = predicate(item, deadline)
             return lambda metadata, document: not inner(metadata, document)
         case Eq(path, value):
             token = _token(value)
@@ -126,11 +132,15 @@ def predicate(node: Filter) -> Predicate:
         case Exists(path):
             return lambda metadata, _: _at(path, metadata) is not _MISSING
         case Matches(path, pattern):
-            search = searching(pattern)
+            search = Searching(pattern)
 
             def matches(metadata: Mapping[str, Any], _: str | None) -> bool:
                 found = _at(path, metadata)
-                return isinstance(found, str) and search(found)
+                if not isinstance(found, str):
+                    return False
+                if deadline is None or not search.is_long(found):
+                    return search(found)
+                return deadline.wait_for(lambda: search(found))
 
             return matches
         case DocumentContains(text):

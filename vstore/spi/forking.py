@@ -9,12 +9,13 @@ from threading import Lock, local
 from typing import Generic, TypeVar
 from weakref import WeakSet
 
-__all__ = ["PerProcess", "abandon", "in_children", "keep_in_children", "wait_before_forking"]
+__all__ = ["Home", "PerProcess", "abandon", "in_children", "keep_in_children", "wait_before_forking"]
 
 T = TypeVar("T")
 _kept: WeakSet[object] = WeakSet()
 _waited_for: WeakSet[Lock] = WeakSet()
 _held = local()  # of the thread that forks
+_forks = 0  # how many lie between the first process and this one
 
 
 def in_children(work: Callable[[], object]) -> None:
@@ -42,6 +43,26 @@ def wait_before_forking(lock: Lock) -> None:
     _waited_for.add(lock)
 
 
+class Home:
+    """The process in which this was made.
+
+    A number alone does not tell: a grandchild may be given that of the store's process, which has ended meanwhile, and
+    in a namespace of its own every first process is 1.
+
+    Attributes:
+        number: The number of that process.
+    """
+
+    __slots__ = ("_forks", "number")
+
+    def __init__(self) -> None:
+        self.number, self._forks = os.getpid(), _forks
+
+    def is_here(self) -> bool:
+        """Whether it is this process."""
+        return _forks == self._forks and os.getpid() == self.number  # C code may fork past Python's hooks
+
+
 class PerProcess(Generic[T]):
     """What each process makes for itself; what a child inherited is abandoned there.
 
@@ -51,19 +72,20 @@ class PerProcess(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._process, self._value = os.getpid(), make()
+        self._home, self._value = Home(), make()
         keep_in_children(self)
 
     def get(self) -> T:
         """This process's own."""
-        if self._process != os.getpid():
+        if not self._home.is_here():
             abandon(self._value)
-            self._process, self._value = os.getpid(), self._make()
+            self._value = self._make()
+            self._home = Home()
         return self._value
 
 
 def _acquire_all() -> None:
-    _held.locks = list(_waited_for)
+    _held.locks = sorted(_waited_for, key=id)  # in one order: two threads may fork at once
     for lock in _held.locks:
         lock.acquire()
 
@@ -74,6 +96,8 @@ def _release_all() -> None:
 
 
 def _abandon_all() -> None:
+    global _forks  # it is of the process
+    _forks += 1
     for owner in list(_kept):
         abandon(owner)
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from vstore.errors import InvalidInput, Unavailable
 from vstore.spi.durable import check_links, open_regular
-from vstore.spi.forking import in_children
+from vstore.spi.forking import Home, in_children
 
 __all__ = ["Hold", "hold"]
 
@@ -72,14 +72,14 @@ class Hold:
     def __init__(self, file: Path, handle: int | None, *, made: bool) -> None:
         self.writable = os.access(file.parent, os.W_OK)
         self._file, self._handle, self._made = file, handle, made
-        self._process = os.getpid()
+        self._home = Home()
         if handle is not None:
             _held[handle] = self
 
     def release(self) -> None:
         """Gives the directory back. A second call does nothing, nor does one in a forked child."""
         handle, self._handle = self._handle, None
-        if handle is None or os.getpid() != self._process:
+        if handle is None or not self._home.is_here():
             return
         del _held[handle]
         with suppress(OSError):  # the directory may have been deleted, or moved, meanwhile

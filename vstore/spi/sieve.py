@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from vstore.filters.tree import And, DocumentContains, Filter, Leaf, Or, leaves
-from vstore.spi.evaluate import bounded, predicate
+from vstore.spi.evaluate import bounded
 from vstore.types import Include, Records
 
 __all__ = ["Sieve", "sieve"]
@@ -33,7 +33,7 @@ class Sieve:
 
     def places(self, records: Records) -> list[int]:
         """The places of those that match among records with the columns of ``read``."""
-        test = bounded(predicate(self.where))
+        test = bounded(self.where)
         documents = records.documents or [None] * len(records)
         metadatas = records.metadatas or [{}] * len(records)
         rows = enumerate(zip(metadatas, documents, strict=True))

@@ -138,6 +138,8 @@ def names_store(text: str, *, files: Collection[str] = ()) -> bool:
     Raises:
         InvalidInput: It holds ``://`` and is no store URL, so that it would become a folder. The text is not repeated.
     """
+    if not isinstance(text, str):
+        raise InvalidInput(f"a store URL or a path is a str, not {brief(text)}")
     found = _BEGINS_LIKE_A_URL.match(text)
     if found is not None and found[1] not in files:
         return True

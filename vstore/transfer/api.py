@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
-from vstore.errors import InvalidInput, VStoreError
+from vstore.errors import InvalidInput, VStoreError, brief
 from vstore.filters.tree import Filter
 from vstore.transfer.copying import Run
 from vstore.transfer.endpoint import Source, Target
@@ -98,6 +98,7 @@ def copy(
         state=state,
         dead_letters=dead_letters,
     )
+    _check_ends(source, target, on_progress)
     try:
         if source.identity and source.identity == target.identity:
             raise InvalidInput("source and target are the same collection")
@@ -110,3 +111,14 @@ def copy(
     except VStoreError as error:
         error.add_context(backend="", operation="copy", collection=source.info.name)
         raise
+
+
+def _check_ends(source: object, target: object, on_progress: object) -> None:
+    for name, end, needed in (("source", source, "scan"), ("target", target, "sink")):
+        if not hasattr(end, "identity") or not hasattr(end, needed):
+            raise InvalidInput(
+                f"{name} must be a {name.title()}, not {brief(end)}",
+                hint=f"vstore.transfer.open_place opens one by URL; Collection{name.title()} takes what is open.",
+            )
+    if not callable(on_progress):
+        raise InvalidInput(f"on_progress must be a function, not {brief(on_progress)}")

@@ -10,7 +10,16 @@ from typing import Final
 from vstore.capabilities import Capabilities
 from vstore.core._sync.collection import Collection
 from vstore.core._sync.store import Store
-from vstore.errors import BackendError, InvalidInput, LimitExceeded, NotFound, PartialWrite, Unsupported, VStoreError
+from vstore.errors import (
+    BackendError,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    PartialWrite,
+    Unsupported,
+    VStoreError,
+    brief,
+)
 from vstore.filters.tree import Filter
 from vstore.omission import Omission
 from vstore.transfer.endpoint import EVERYTHING, Refuse, Source
@@ -37,6 +46,11 @@ class CollectionSource:
     def __init__(
         self, store: Store, collection: Collection, identity: str = "", on_close: Callable[[], None] = lambda: None
     ) -> None:
+        if not isinstance(store, Store) or not isinstance(collection, Collection):
+            raise InvalidInput(
+                f"it takes a Store and one of its collections, not {brief(store)} and {brief(collection)}",
+                hint="vstore.transfer.open_place opens an end by URL.",
+            )
         self.capabilities: Capabilities = store.capabilities
         self.store = store
         self.collection = collection
@@ -117,6 +131,8 @@ class CollectionTarget:
     def __init__(
         self, store: Store, name: str, identity: str = "", on_close: Callable[[], None] = lambda: None
     ) -> None:
+        if not isinstance(store, Store) or not isinstance(name, str):
+            raise InvalidInput(f"it takes a Store and a collection's name, not {brief(store)} and {brief(name)}")
         self._store = store
         self._name = name
         # what ends with the process cannot be gone on with in another one

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from vstore.capabilities import Capabilities
-from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
+from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, brief, reading
 from vstore.filters.tree import Filter
 from vstore.omission import Omission, OmissionKind
 from vstore.transfer.endpoint import Target
@@ -80,9 +80,11 @@ class Omitting(Protocol):
 
 def parse_allowed(names: Iterable[str]) -> frozenset[Kind]:
     """The kinds of these names; raises ``InvalidInput`` on any other."""
-    known, names = {kind.value: kind for kind in Kind}, list(names)
-    if unknown := [name for name in names if name not in known]:
-        raise InvalidInput(f"no loss is called {unknown[0]!r}", hint=f"Their names are {', '.join(known)}.")
+    known = {kind.value: kind for kind in Kind}
+    with reading("allow"):
+        names = [names] if isinstance(names, str) else list(names)
+    if unknown := [name for name in names if not isinstance(name, str) or name not in known]:
+        raise InvalidInput(f"no loss is called {brief(unknown[0])}", hint=f"Their names are {', '.join(known)}.")
     return frozenset(known[name] for name in names)
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from vstore.errors import AlreadyExists, InvalidInput, Unsupported, VStoreError
+from vstore.errors import AlreadyExists, InvalidInput, Unsupported, VStoreError, brief, check_flag, plain
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Filter
 from vstore.regular import refuse_url
@@ -50,6 +50,10 @@ def occupied(target: Target, records: int, mode: Mode | None) -> VStoreError | N
     if mode is Mode.MERGE:
         return Unsupported(f"a data set of files is written once, and the target holds {records:,} records", hint=hint)
     return AlreadyExists(f"the target holds {records:,} records", hint=hint, backend=target.backend, operation="copy")
+
+
+def _is_one(value: object, kind: type[StrEnum]) -> bool:
+    return isinstance(value, str) and plain(value) in [one.value for one in kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +98,23 @@ class Options:
         dead_letters: Path | None,
     ) -> Options:
         """The options; raises ``InvalidInput`` on those that cannot be."""
-        refuse_url("state", state)
-        refuse_url("dead_letters", dead_letters)
-        if mode not in (None, *[m.value for m in Mode]):
-            raise InvalidInput(f"mode must be 'merge', 'replace' or None, not {mode!r}")
-        if engine not in [e.value for e in Engine]:
-            raise InvalidInput(f"engine must be 'threads' or 'ray', not {engine!r}")
-        if verify not in [m.value for m in VerifyMode]:
-            raise InvalidInput(f"verify must be 'full', 'sample' or 'none', not {verify!r}")
+        for name, path in (("state", state), ("dead_letters", dead_letters)):
+            if path is not None and not isinstance(path, Path):
+                raise InvalidInput(f"{name} must be a pathlib.Path, not {brief(path)}")
+            refuse_url(name, path)
+        if where is not None and not isinstance(where, Filter):
+            raise InvalidInput(
+                f"where must be a filter, not {brief(where)}", hint="vstore.filters.parse makes one of a dict."
+            )
+        if transform is not None and not callable(transform):
+            raise InvalidInput(f"transform must be a function, not {brief(transform)}")
+        check_flag("restart", restart)
+        if mode is not None and not _is_one(mode, Mode):
+            raise InvalidInput(f"mode must be 'merge', 'replace' or None, not {brief(mode)}")
+        if not _is_one(engine, Engine):
+            raise InvalidInput(f"engine must be 'threads' or 'ray', not {brief(engine)}")
+        if not _is_one(verify, VerifyMode):
+            raise InvalidInput(f"verify must be 'full', 'sample' or 'none', not {brief(verify)}")
         for name, value, low, high in (
             ("workers", workers, 1, MAX_WORKERS),
             ("max_errors", max_errors, 0, 1_000_000),
@@ -110,7 +123,7 @@ class Options:
             ("chunk_rows", 1 if chunk_rows is None else chunk_rows, 1, 1_000_000),
         ):
             if type(value) is not int or not low <= value <= high:
-                raise InvalidInput(f"{name} must be an int from {low} to {high:,}, not {value!r}")
+                raise InvalidInput(f"{name} must be an int from {low} to {high:,}, not {brief(value)}")
         return cls(
             where=where,
             transform=transform,

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 from typing import Final, TypeVar
 
 from vstore.core._sync.retrying import Retry
-from vstore.errors import InvalidInput, VStoreError
+from vstore.errors import InvalidInput, VStoreError, brief
 from vstore.filters.tree import Filter
 from vstore.transfer.endpoint import EVERYTHING, Source
 from vstore.types import IncludeName, Page
@@ -34,10 +34,10 @@ class Pace:
     """
 
     def __init__(self, retries: int = DEFAULT_RETRIES, max_rps: float | None = None) -> None:
-        if max_rps is not None and not max_rps > 0:
-            raise InvalidInput(f"max_rps must be calls a second above 0, not {max_rps!r}")
+        if max_rps is not None and not (type(max_rps) in (int, float) and max_rps > 0):
+            raise InvalidInput(f"max_rps must be calls a second above 0, not {brief(max_rps)}")
         if type(retries) is not int or retries < 0:
-            raise InvalidInput(f"retries must be an int of at least 0, not {retries!r}")
+            raise InvalidInput(f"retries must be an int of at least 0, not {brief(retries)}")
         self.retried = 0
         self.retries = retries
         self.max_rps = max_rps

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.errors import InvalidInput, Mismatch
+from vstore.errors import InvalidInput, Mismatch, brief
 from vstore.filters.tree import Filter
 from vstore.omission import OmissionKind
 from vstore.spi.codec import canonical_json
@@ -90,6 +90,11 @@ def verify(
         InvalidInput: A mode that verifies nothing, or a sample of none.
         Mismatch: Ids have come or gone meanwhile, so that nothing is known.
     """
+    for name, end in (("left", left), ("right", right)):
+        if not hasattr(end, "info") or not hasattr(end, "scan"):
+            raise InvalidInput(
+                f"{name} must be a Source, not {brief(end)}", hint="vstore.transfer.open_place opens one."
+            )
     metrics = left.info.metric, right.info.metric
     exactness = agreed(left.backend, right.backend, Metric.COSINE if Metric.COSINE in metrics else metrics[0])
     found = Verification(mode, exactness.value, excluded=len(without), settings=_settings(left.info, right.info))

@@ -53,7 +53,7 @@ async def connect(config: Config) -> AsyncPGAdapter:
         kind = translate(error)
         kind.__cause__ = error
         kind.redact(config.secrets)
-        raise kind from error
+        raise kind from kind.__cause__
 
 
 async def borrow(client: object, config: Config) -> AsyncPGAdapter:

@@ -54,7 +54,7 @@ def connect(config: Config) -> PGAdapter:
         kind = translate(error)
         kind.__cause__ = error
         kind.redact(config.secrets)
-        raise kind from error
+        raise kind from kind.__cause__
 
 
 def borrow(client: object, config: Config) -> PGAdapter:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
 from vstore.core._async.texts import embed_documents, embed_questions
-from vstore.core.operation import Gate
+from vstore.core.operation import Gate, refuse_copy
 from vstore.core.validate import check_documents, check_filter, check_ids, check_k, check_vectors
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag, reading
@@ -73,9 +73,12 @@ class AsyncCollection:
         self._gate = gate
         self._embedder = embedder
 
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self)
+
     def __repr__(self) -> str:
         info = self.info
-        of = f" of process {self._gate.process}" if self._gate.inherited else ""
+        of = f" of process {self._gate.home.number}" if self._gate.inherited else ""
         return f"<{type(self).__name__} {info.name!r} {info.dimension} {info.metric} on {self._gate.backend}{of}>"
 
     @property

@@ -9,11 +9,11 @@ from dataclasses import replace
 from functools import partial
 from time import monotonic
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 from vstore.capabilities import Capabilities, emulated, no
 from vstore.core._sync.collection import Collection
-from vstore.core.operation import Gate
+from vstore.core.operation import Gate, refuse_copy
 from vstore.embedding import Embedder, check_embedder
 from vstore.errors import (
     AlreadyExists,
@@ -71,10 +71,13 @@ class Store:
         self._capabilities = adapter.capabilities
         self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop, timeout)
 
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self)
+
     def __repr__(self) -> str:
         state = "closed" if self._gate.closed else self._capabilities.mode
         if self._gate.inherited:
-            state = f"of process {self._gate.process}"
+            state = f"of process {self._gate.home.number}"
         return f"<{type(self).__name__} {self._capabilities.backend} {self._capabilities.server_version} ({state})>"
 
     def __enter__(self) -> Self:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vstore.embed.batching import OnProgress
+from vstore.embed.batching import OnProgress, check_texts
 from vstore.embed.cachefile import CacheFile, Claims, digest
 from vstore.embedding import Embedder, asking, check_answer
 from vstore.spi._async._run import embed, run_blocking, wait
@@ -35,6 +35,7 @@ async def embed_through(
         chunk: Texts embedded between two writes to the file.
         on_progress: Called with the number of texts behind each chunk.
     """
+    texts = check_texts(texts)
     keys = [digest(text) for text in texts]
     asked = dict(zip(keys, texts, strict=True))
     found: dict[bytes, VectorArray] = {}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vstore.embed.batching import OnProgress
+from vstore.embed.batching import OnProgress, check_texts
 from vstore.embed.cachefile import CacheFile, Claims, digest
 from vstore.embedding import Embedder, asking, check_answer
 from vstore.spi._sync._run import embed, run_blocking, wait
@@ -36,6 +36,7 @@ def embed_through(
         chunk: Texts embedded between two writes to the file.
         on_progress: Called with the number of texts behind each chunk.
     """
+    texts = check_texts(texts)
     keys = [digest(text) for text in texts]
     asked = dict(zip(keys, texts, strict=True))
     found: dict[bytes, VectorArray] = {}
