@@ -64,7 +64,7 @@ def test_backreferences_and_lookaround_are_explained() -> None:
 
 def test_nothing_is_written_to_stderr() -> None:
     code = (
-        "import random\nfrom vstore import F, InvalidInput\nfrom vstore.filters import predicate\n"
+        "import random\nfrom vstore import F, InvalidInput\nfrom vstore.spi.evaluate import predicate\n"
         "rng = random.Random(1)\n"
         "for pattern in ('(', '(a)\\\\1', '(\\\\pL{0,1000})z'):\n"
         "    try: F('s').matches(pattern)\n"
