@@ -154,7 +154,9 @@ class AsyncReader:
             ids = sorted(i for i in await self.ids(where) if after is None or i > after)
             for start in range(0, len(ids), size):
                 wanted = ids[start : start + size]
-                page = (await self.by_ids(wanted, include)).ordered(wanted)
+                page = Records(wanted)
+                if include != _IDS:  # which are read already
+                    page = (await self.by_ids(wanted, include)).ordered(wanted)
                 if page.ids:
                     yield page, wanted[-1]
             return
