@@ -12,8 +12,7 @@ import pytest
 from tests.wheel.environments import ROOT, Environment
 
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-# those of the developers, of a cluster, and the one that `vstore demo` asks for
-NOT_IN_PROSE = {"demo", "dev", "models", "ray"}
+NOT_IN_PROSE = {"models"}  # the developers'
 MISSING = """
 import vstore
 for url in {urls!r}:
@@ -115,7 +114,7 @@ COMMANDS = {
 
 def test_readme_names_every_extra_and_no_other() -> None:
     prose = (ROOT / "README.md").read_text()
-    assert set(re.findall(r"'\.\[([\w-]+)\]'", prose)) == set(DECLARED) - NOT_IN_PROSE | {"demo", "dev"}
+    assert set(re.findall(r"'\.\[([\w-]+)\]'", prose)) == set(DECLARED) - NOT_IN_PROSE
 
 
 @pytest.mark.xdist_group("bare")
