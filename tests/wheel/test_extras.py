@@ -176,7 +176,13 @@ CLIENTS = {
 }
 
 
-@pytest.mark.parametrize("extra", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CLIENTS])
+# README.md asks servers of PostgreSQL and Qdrant with the clients alone, see test_pages.py
+AGAIN = {"milvus": (), "pgvector": (pytest.mark.nightly,), "qdrant": (pytest.mark.nightly,)}
+
+
+@pytest.mark.parametrize(
+    "extra", [pytest.param(name, marks=[pytest.mark.xdist_group(name), *AGAIN[name]]) for name in CLIENTS]
+)
 def test_a_client_alone_is_enough_for_a_server_and_asks_for_the_embedded_database(
     extra: str, new_environment: Callable[[], Environment], tmp_path: Path
 ) -> None:

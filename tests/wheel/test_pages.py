@@ -79,7 +79,7 @@ ELSEWHERE = {
     "pip install '.[chroma]'": "every environment of this folder, from the wheel",
     "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/python -m pytest -n 3 --dist loadgroup "
     "--ignore=tests/faults --ignore=tests/wheel tests": "the gate runs it, and a test here compares the two",
-    "python -m vstore.conformance.table": "the last test here, on a report",
+    "python -m vstore.conformance.table": "test_conform.py, on the report of each store",
     "python tools/unasync.py": "`make check`",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
@@ -439,11 +439,3 @@ def test_the_tour(url: str, page: Page) -> None:
     done = page.reader.run(f"python {tour} {url}", page.folder)
     assert done.returncode == 0, done.stderr
     assert "zh-rain" in done.stdout
-
-
-def test_the_table_of_the_suite_is_made_from_reports(page: Page) -> None:
-    page.reader.install("cli", "conformance")
-    made = "vstore conform memory: --filters 1 --sequences 1 --mode sync --report memory.json"
-    done = page.reader.run(f"{made} && python -m vstore.conformance.table memory.json", page.folder)
-    assert done.returncode == 0, done.stderr
-    assert "| clauses passed |" in done.stdout
