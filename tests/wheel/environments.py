@@ -55,10 +55,11 @@ class Environment:
         return self.folder / "env" / "bin" / "python"
 
     def install(self, *extras: str) -> None:
-        """Adds extras, as ``pip install 'vstore-db[…]'`` does."""
-        self.extras += extras
-        wanted = f"{self.wheel}[{','.join(self.extras)}]" if self.extras else str(self.wheel)
-        self.add(wanted)
+        """Adds extras, as ``pip install 'vstore-db[…]'`` does: what is there already is not resolved again."""
+        new = [extra for extra in extras if extra not in self.extras]
+        if new or not extras:
+            self.add(f"{self.wheel}[{','.join(new)}]" if new else str(self.wheel))
+        self.extras += new
 
     def add(self, requirement: str) -> None:
         """Installs something else beside."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.wheel.environments import ROOT
 
-__all__ = ["PAGES", "Item", "errors_shown", "examples_of", "in_prose", "items", "of_file"]
+__all__ = ["PAGES", "Item", "errors_shown", "examples_of", "in_prose", "items", "links", "of_file"]
 
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
@@ -27,7 +27,7 @@ class Item:
 def _pages() -> list[str]:
     return sorted(
         str(path.relative_to(ROOT))
-        for path in [ROOT / "README.md", ROOT / "docker" / "README.md", *(ROOT / "docs").glob("*.md")]
+        for path in [*ROOT.glob("*.md"), ROOT / "docker" / "README.md", *(ROOT / "docs").glob("*.md")]
     )
 
 
@@ -48,7 +48,9 @@ def items(page: str) -> list[Item]:
         elif language == "python":
             found.append(Item("python", text))
         else:
-            assert language in ("text", "toml", "json"), f"{page}: a block of {language} is nothing that is looked at"
+            assert language in ("text", "toml", "json", "mermaid"), (
+                f"{page}: a block of {language} is nothing that is looked at"
+            )
     return found
 
 
@@ -57,6 +59,12 @@ def in_prose(page: str) -> list[str]:
     prose = _BLOCK.sub("", (ROOT / page).read_text(encoding="utf-8"))
     found = (" ".join(code.split()) for code in _CODE.findall(prose))
     return [code for code in dict.fromkeys(found) if code.startswith(_PROGRAMS)]
+
+
+def links(page: str) -> list[str]:
+    """The files of this repository that a page leads to."""
+    found = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", _BLOCK.sub("", (ROOT / page).read_text(encoding="utf-8")))
+    return [link for link in found if "://" not in link]
 
 
 def errors_shown(page: str) -> list[str]:

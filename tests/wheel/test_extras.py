@@ -12,8 +12,7 @@ import pytest
 from tests.wheel.environments import ROOT, Environment
 
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-# those of the developers, of a cluster, and the one that `vstore demo` asks for
-NOT_IN_PROSE = {"demo", "dev", "models", "ray"}
+NOT_IN_PROSE = {"models"}  # the developers'
 MISSING = """
 import vstore
 for url in {urls!r}:
@@ -115,7 +114,7 @@ COMMANDS = {
 
 def test_readme_names_every_extra_and_no_other() -> None:
     prose = (ROOT / "README.md").read_text()
-    assert set(re.findall(r"'\.\[([\w-]+)\]'", prose)) == set(DECLARED) - NOT_IN_PROSE | {"demo", "dev"}
+    assert set(re.findall(r"'\.\[([\w-]+)\]'", prose)) == set(DECLARED) - NOT_IN_PROSE
 
 
 @pytest.mark.xdist_group("bare")
@@ -177,7 +176,13 @@ CLIENTS = {
 }
 
 
-@pytest.mark.parametrize("extra", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CLIENTS])
+# README.md asks servers of PostgreSQL and Qdrant with the clients alone, see test_pages.py
+AGAIN = {"milvus": (), "pgvector": (pytest.mark.nightly,), "qdrant": (pytest.mark.nightly,)}
+
+
+@pytest.mark.parametrize(
+    "extra", [pytest.param(name, marks=[pytest.mark.xdist_group(name), *AGAIN[name]]) for name in CLIENTS]
+)
 def test_a_client_alone_is_enough_for_a_server_and_asks_for_the_embedded_database(
     extra: str, new_environment: Callable[[], Environment], tmp_path: Path
 ) -> None:

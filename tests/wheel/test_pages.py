@@ -20,7 +20,7 @@ import vstore
 from tests.qdrant_double import qdrant_double
 from tests.servers import postgres_server
 from tests.wheel.environments import ROOT, Environment
-from tests.wheel.pages import PAGES, Item, errors_shown, examples_of, in_prose, items, of_file
+from tests.wheel.pages import PAGES, Item, errors_shown, examples_of, in_prose, items, links, of_file
 
 pytestmark = [pytest.mark.xdist_group("pages"), pytest.mark.timeout(2700)]
 
@@ -79,7 +79,7 @@ ELSEWHERE = {
     "pip install '.[chroma]'": "every environment of this folder, from the wheel",
     "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/python -m pytest -n 3 --dist loadgroup "
     "--ignore=tests/faults --ignore=tests/wheel tests": "the gate runs it, and a test here compares the two",
-    "python -m vstore.conformance.table": "the last test here, on a report",
+    "python -m vstore.conformance.table": "test_conform.py, on the report of each store",
     "python tools/unasync.py": "`make check`",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
@@ -93,6 +93,11 @@ ELSEWHERE = {
     "make faults PYTEST_ARGS=--write-faults": "by hand: it writes docs/faults.md",
     "make test-nightly": "every night",
     "make test-foreign": "every night",
+    "make test-fast": "a part of `make test`",
+    "make test-oldest": "before a release: it installs another set of clients",
+    "make table": "before a release: it writes docs/compatibility.md",
+    "python -m build": "`make test-wheel` builds the wheel by pip",
+    ".venv/bin/pre-commit install": "by hand: it changes the checkout's hooks",
 }
 # what the pages call the servers that the tests start
 POSTGRES = (
@@ -237,6 +242,11 @@ def test_every_make_target_of_a_page_is_there(name: str) -> None:
     }
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_of_a_page_leads_to_a_file(name: str) -> None:
+    assert [link for link in links(name) if not (ROOT / name).parent.joinpath(link).exists()] == []
+
+
 def test_the_test_command_without_make_is_that_of_the_gate() -> None:
     shown = next(item.text for item in items("README.md") if ".[dev]" in item.text)
     _, _, command = shown.partition("-m pytest ")
@@ -254,9 +264,9 @@ def test_readme(page: Page) -> None:
     for command in in_prose("README.md"):
         if command in COMMANDS:
             page.command(command)
-    assert page.advised == [
-        *("chroma", "pgvector", "cli", "conformance", "qdrant", "arrow", "pgvector-embedded", "lexical", "demo"),
-    ]
+    # chromadb needs typer and rich itself: the command asks for no "cli"
+    extras = ["chroma", "pgvector", "conformance", "qdrant", "arrow", "pgvector-embedded", "lexical", "demo"]
+    assert page.advised == extras
 
 
 def test_the_errors_of_readme_read_as_shown(page: Page) -> None:
@@ -297,6 +307,7 @@ def test_files(page: Page) -> None:
     program = next(item for item in shown if item.kind == "python")
     page.reader.install("cli", "arrow")
     page.program(THEIRS)
+    (page.folder / "docs.jsonl").unlink()  # the page makes its own
     for item in shown:
         if item.kind == "console":
             if "--all" in item.text:
@@ -376,6 +387,7 @@ print([ids for ids, _ in found] == [["a"] if n % 2 else ["b"] for n in range(40)
 """
 
 
+@pytest.mark.nightly  # what forked workers do is tested for each store in every run
 def test_celery_s_forked_workers_connect_for_themselves(page: Page) -> None:
     lazy, _, celery, _ = (item.text for item in items("docs/deployment.md") if item.kind == "python")
     page.reader.install("pgvector")
@@ -413,7 +425,13 @@ def test_help(page: Page) -> None:
         page.command(examples[command][0])
 
 
-@pytest.mark.parametrize("url", ["memory:", "chroma:./data", "milvus:./data.db", "qdrant:./data", "pgvector:./data"])
+# tests/examples compares the tours of all stores in every run
+EMBEDDED = ["milvus:./data.db", "qdrant:./data", "pgvector:./data"]
+
+
+@pytest.mark.parametrize(
+    "url", ["memory:", "chroma:./data", *(pytest.param(url, marks=pytest.mark.nightly) for url in EMBEDDED)]
+)
 def test_the_tour(url: str, page: Page) -> None:
     page.reader.install("demo", "lexical")
     tour = ROOT / "examples" / "tour.py"
@@ -421,11 +439,3 @@ def test_the_tour(url: str, page: Page) -> None:
     done = page.reader.run(f"python {tour} {url}", page.folder)
     assert done.returncode == 0, done.stderr
     assert "zh-rain" in done.stdout
-
-
-def test_the_table_of_the_suite_is_made_from_reports(page: Page) -> None:
-    page.reader.install("cli", "conformance")
-    made = "vstore conform memory: --filters 1 --sequences 1 --mode sync --report memory.json"
-    done = page.reader.run(f"{made} && python -m vstore.conformance.table memory.json", page.folder)
-    assert done.returncode == 0, done.stderr
-    assert "| clauses passed |" in done.stdout

@@ -39,6 +39,7 @@ class AsyncReader:
         self._session = session
         self._client = session.client
         self._creation = creation
+        self._fitted = False
         self.info = info
 
     async def _query(self, condition: str, names: list[str], **more: Any) -> list[dict[str, Any]]:
@@ -78,9 +79,13 @@ class AsyncReader:
             found.extend(whole.keep(records, _IDS).ids)
 
         room = ANSWER_BYTES // self.width(columns)
-        if await self.count(None) <= room:  # it takes a second for 20,000 records, however few are asked for
+        # Counting or reading 20,000 records takes a second, however few are asked for: what fitted is not counted again
+        if self._fitted or await self.count(None) <= room:
+            self._fitted = False
             with suppress(LimitExceeded):
-                await compute(add, to_records(await self._query("", fields(columns)), columns, self.info.dimension))
+                rows = await self._query("", fields(columns))
+                await compute(add, to_records(rows, columns, self.info.dimension))
+                self._fitted = len(rows) <= room
                 return found
         ids = await self.ids(None)
         for start in range(0, len(ids), room):
@@ -154,7 +159,9 @@ class AsyncReader:
             ids = sorted(i for i in await self.ids(where) if after is None or i > after)
             for start in range(0, len(ids), size):
                 wanted = ids[start : start + size]
-                page = (await self.by_ids(wanted, include)).ordered(wanted)
+                page = Records(wanted)
+                if include != _IDS:  # which are read already
+                    page = (await self.by_ids(wanted, include)).ordered(wanted)
                 if page.ids:
                     yield page, wanted[-1]
             return

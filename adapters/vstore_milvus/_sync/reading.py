@@ -40,6 +40,7 @@ class Reader:
         self._session = session
         self._client = session.client
         self._creation = creation
+        self._fitted = False
         self.info = info
 
     def _query(self, condition: str, names: list[str], **more: Any) -> list[dict[str, Any]]:
@@ -79,9 +80,13 @@ class Reader:
             found.extend(whole.keep(records, _IDS).ids)
 
         room = ANSWER_BYTES // self.width(columns)
-        if self.count(None) <= room:  # it takes a second for 20,000 records, however few are asked for
+        # Counting or reading 20,000 records takes a second, however few are asked for: what fitted is not counted again
+        if self._fitted or self.count(None) <= room:
+            self._fitted = False
             with suppress(LimitExceeded):
-                compute(add, to_records(self._query("", fields(columns)), columns, self.info.dimension))
+                rows = self._query("", fields(columns))
+                compute(add, to_records(rows, columns, self.info.dimension))
+                self._fitted = len(rows) <= room
                 return found
         ids = self.ids(None)
         for start in range(0, len(ids), room):
@@ -153,7 +158,9 @@ class Reader:
             ids = sorted(i for i in self.ids(where) if after is None or i > after)
             for start in range(0, len(ids), size):
                 wanted = ids[start : start + size]
-                page = (self.by_ids(wanted, include)).ordered(wanted)
+                page = Records(wanted)
+                if include != _IDS:  # which are read already
+                    page = (self.by_ids(wanted, include)).ordered(wanted)
                 if page.ids:
                     yield page, wanted[-1]
             return

@@ -146,3 +146,22 @@ with vstore.connect(sys.argv[1]):
     command = [sys.executable, "-c", script, f"milvus:{tmp_path / 'data.db'}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.split() == ["True"], done.stderr
+
+
+def test_a_scan_that_wants_ids_alone_reads_the_records_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request makes Milvus Lite read everything."""
+    with vstore.connect(f"milvus:{tmp_path}/data.db") as store:
+        c = store.create_collection("abc", dimension=2)
+        c.add(["a", "b", "c"], [[1, 2]] * 3, metadatas=[{"n": 1}, {"n": 2}, {"n": 3}])
+        asked: list[str] = []
+        query = store.native.query
+
+        def counted(*args: object, **kwargs: object) -> object:
+            asked.append(str(kwargs["filter"]))
+            return query(*args, **kwargs)
+
+        monkeypatch.setattr(store.native, "query", counted)
+        for requests in (2, 1):  # how many there are, and their metadata; it fitted, and is not counted again
+            pages = [page.records.ids for page in c.scan(where=F("n") > 1, include=(), batch_size=1)]
+            assert (pages, asked) == ([["b"], ["c"]], [""] * requests)
+            asked.clear()
