@@ -125,6 +125,7 @@ def test_a_closed_store_leaves_no_connection(server: str) -> None:
     port = server.rpartition(":")[2]
     script = f"""
 import asyncio, vstore
+from pathlib import Path
 
 def connections():
     tables = "".join(table.read_text() for table in Path("/proc/net").glob("tcp*"))
