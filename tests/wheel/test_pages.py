@@ -149,9 +149,9 @@ def reader(new_environment: Callable[[], Environment]) -> Environment:
     return new_environment()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def servers() -> Iterator[dict[str, str]]:
-    """The URLs on the pages with those that they stand for here."""
+    """The URLs on the pages with those that they stand for here: of servers that hold nothing yet."""
     with postgres_server() as postgres, qdrant_double() as qdrant:
         yield {**dict.fromkeys(POSTGRES, postgres), QDRANT: qdrant.url}
 
@@ -345,8 +345,6 @@ def test_migration(page: Page) -> None:
 def test_deployment(page: Page) -> None:
     lazy, lifespan, _, processes = (item.text for item in items("docs/deployment.md") if item.kind == "python")
     page.reader.install("pgvector")
-    with vstore.connect(page.servers[POSTGRES[0]]) as store:
-        store.delete_collection("docs", missing_ok=True)
     page.program(COLLECTION.format(url=POSTGRES[0]))
     told = page.program(f"{lazy}\nprint(store() is store(), store().list_collections())")
     assert told == "True ['docs']\n"

@@ -185,7 +185,7 @@ if configured == "configured":
     logging.basicConfig(stream=sys.stdout, format="%(name)s %(message)s")
 with vstore.connect(url) as store, psycopg.connect(url, autocommit=True) as other:
     for _ in range(3):
-        other.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'vstore'")
+        other.execute("select pg_terminate_backend(pid, 30000) from pg_stat_activity where application_name = 'vstore'")
         store.list_collections()
 """
 
