@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["field", "html_table", "listing"]
+__all__ = ["columns", "field", "html_table", "listing"]
 
 _TEXT: Final = 60
 _NAMED: Final = 3
@@ -32,11 +32,16 @@ def listing(ids: Sequence[str]) -> str:
     return f"{head}: {named}{more}" if ids else head
 
 
-def html_table(columns: dict[str, Sequence[Any] | None], total: int) -> str:
+def columns(values: Mapping[str, object]) -> str:
+    """Return the columns of one record that were fetched, each led by a comma, e.g. ``, document='x'``."""
+    return "".join(f", {name}={field(value)}" for name, value in values.items() if value is not None)
+
+
+def html_table(columns: Mapping[str, Any], total: int) -> str:
     """Return an HTML table of the first 20 rows; columns that are None are left out, every text is escaped.
 
     Args:
-        columns: Heading to values.
+        columns: Heading to values, a list or an array.
         total: How many rows there are.
     """
     shown = {name: values for name, values in columns.items() if values is not None}

@@ -280,10 +280,6 @@ def _same(one: VectorArray | None, other: VectorArray | None) -> bool:
     return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
-def _rows(vectors: VectorArray | None) -> list[VectorArray] | None:
-    return None if vectors is None else list(vectors[:20])
-
-
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Record:
     """One record; a column that was not fetched is None.
@@ -305,8 +301,7 @@ class Record:
     __hash__ = None  # type: ignore[assignment]  # it holds a dict
 
     def __repr__(self) -> str:
-        told = (("vector", self.vector), ("document", self.document), ("metadata", self.metadata))
-        shown = "".join(f", {name}={display.field(value)}" for name, value in told if value is not None)
+        shown = display.columns({"vector": self.vector, "document": self.document, "metadata": self.metadata})
         return f"Record({display.field(self.id)}{shown})"
 
 
@@ -343,7 +338,7 @@ class Records:
 
     def _repr_html_(self) -> str:
         return display.html_table(
-            {"id": self.ids, "document": self.documents, "metadata": self.metadatas, "vector": _rows(self.vectors)},
+            {"id": self.ids, "document": self.documents, "metadata": self.metadatas, "vector": self.vectors},
             len(self),
         )
 
@@ -511,8 +506,7 @@ class Hit:
     __hash__ = None  # type: ignore[assignment]  # it holds a dict
 
     def __repr__(self) -> str:
-        told = (("vector", self.vector), ("document", self.document), ("metadata", self.metadata))
-        shown = "".join(f", {name}={display.field(value)}" for name, value in told if value is not None)
+        shown = display.columns({"vector": self.vector, "document": self.document, "metadata": self.metadata})
         return f"Hit({display.field(self.id)}, distance={self.distance:.6g}, score={self.score:.6g}{shown})"
 
 
@@ -584,7 +578,7 @@ class Hits(Sequence[Hit]):
                 "score": self.scores.tolist(),
                 "document": self.documents,
                 "metadata": self.metadatas,
-                "vector": _rows(self.vectors),
+                "vector": self.vectors,
             },
             len(self),
         )
