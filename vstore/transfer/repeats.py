@@ -36,8 +36,7 @@ class Repeats:
     def add(self, ids: Sequence[str]) -> None:
         """Takes in those of one page."""
         if self._needed:
-            whole = b"".join(blake2b(one.encode(), digest_size=8).digest() for one in ids)
-            self._hashes.append(np.frombuffer(whole, dtype="<u8"))
+            self._hashes.append(np.array([_hashed(one) for one in ids], dtype=np.uint64))
 
     def refuse(self, where: Filter | None, pace: Pace) -> None:
         """Raises ``Mismatch`` where an id stands more than once; the records are then scanned once more, to name it."""
@@ -51,9 +50,13 @@ class Repeats:
         times: Counter[str] = Counter()
         for page in pace.scan(self._source, where=where, include=()):
             for one in page.records.ids:
-                if int.from_bytes(blake2b(one.encode(), digest_size=8).digest(), "little") in several:
+                if _hashed(one) in several:
                     times[one] += 1
         refuse_repeated(sorted(one for one, number in times.items() if number > 1))
+
+
+def _hashed(record_id: str) -> int:
+    return int.from_bytes(blake2b(record_id.encode(), digest_size=8).digest(), "little")
 
 
 def refuse_repeated(ids: Sequence[str]) -> None:
