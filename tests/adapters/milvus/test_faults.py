@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Awaitable
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -22,6 +19,7 @@ from pymilvus import AsyncMilvusClient, MilvusClient
 import vstore
 from tests.milvus_server import milvus_server
 from tests.servers import free_port
+from tests.tls import listening
 from vstore import aio
 from vstore.errors import AuthenticationFailed, InvalidInput, NotFound, Timeout, Unavailable
 
@@ -162,19 +160,8 @@ def test_a_certificate_that_nobody_vouches_for() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
     context.set_alpn_protocols(["h2"])
-
-    def serve(listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with suppress(OSError), context.wrap_socket(connection, server_side=True):
-                pass
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, args=(listener,), daemon=True).start()
-        url = f"milvus+https://localhost:{listener.getsockname()[1]}"
+    with listening(context, b"") as port:
+        url = f"milvus+https://localhost:{port}"
 
         async def connect_async() -> None:
             await aio.connect(url, timeout=3.0, retries=3)
@@ -184,7 +171,6 @@ def test_a_certificate_that_nobody_vouches_for() -> None:
                 connect()
             assert "certificate is not trusted" in str(caught.value)
             assert not caught.value.retryable
-        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_borrowed_client_stays_open(server: str) -> None:
