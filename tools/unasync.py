@@ -34,7 +34,7 @@ RULES: list[tuple[str, str]] = [
     (r"\b_async\b", "_sync"),
     (r"\b(_?)Async([A-Z]\w*)", r"\1\2"),
     (r"The async source of", "The sync form of"),
-    (r"; ``vstore._sync`` is generated from it", ", generated"),
+    (r"; (``[\w.]+``|its sync twin) is generated from it", ", generated"),
 ]
 
 

@@ -1,2 +1,2 @@
 # Generated from adapters/vstore_milvus/_async/__init__.py by tools/unasync.py: do not edit.
-"""The sync form of the adapter; its sync twin is generated from it."""
+"""The sync form of the adapter, generated."""

@@ -1,1 +1,1 @@
-"""The async source of ``Store`` and ``Collection``; ``vstore._sync`` is generated from it."""
+"""The async source of the protocols; ``vstore.spi._sync`` is generated from it."""
