@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 from vstore.capabilities import Capabilities, Feature, Limits, Support
 from vstore.core._sync.collection import Collection
@@ -30,7 +31,7 @@ from vstore.errors import (
     VStoreError,
 )
 from vstore.filters import F, Filter
-from vstore.mapping import Mapping
+from vstore.mapping import RecordMapping
 from vstore.omission import Omission
 from vstore.types import (
     HNSW,
@@ -76,7 +77,6 @@ __all__ = [
     "InvalidInput",
     "LimitExceeded",
     "Limits",
-    "Mapping",
     "Metric",
     "Mismatch",
     "NotFound",
@@ -85,6 +85,7 @@ __all__ = [
     "PartialWrite",
     "Quantization",
     "Record",
+    "RecordMapping",
     "Records",
     "Search",
     "Store",
@@ -101,4 +102,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "aio":  # loaded when it is asked for: it brings asyncio
         return import_module("vstore.aio")
+    if name == "Mapping":
+        warn("vstore.Mapping is now vstore.RecordMapping", DeprecationWarning, stacklevel=2)
+        return RecordMapping
     raise AttributeError(f"module 'vstore' has no attribute {name!r}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from vstore import Collection, InvalidInput, Mapping, Mismatch, Store, Support, connect
+from vstore import Collection, InvalidInput, Mismatch, RecordMapping, Store, Support, connect
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, plain
 from vstore.transfer.opening import check_there
@@ -43,7 +43,7 @@ def run_collection(url: str, name: str, mapping: str | None, *, as_json: bool, t
         if chosen is None and store.has_collection(name):
             _print_collection(_collection_data(store.get_collection(name)), as_json=as_json)
             return
-        if not isinstance(chosen, Mapping):
+        if not isinstance(chosen, RecordMapping):
             chosen = store.propose_mapping(name, None if chosen == "auto" else chosen)
         try:
             found = store.get_collection(name, mapping=chosen)

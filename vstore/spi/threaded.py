@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
-from vstore.mapping import Mapping
+from vstore.mapping import RecordMapping
 from vstore.spi._async._run import acquire
 from vstore.spi.foreign import Key, Rows
 from vstore.spi.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
@@ -154,10 +154,10 @@ class _ThreadedForeign:
     async def names(self) -> list[str]:
         return await asyncio.to_thread(self._inner.names)
 
-    async def propose(self, name: str, layout: str | None) -> Mapping:
+    async def propose(self, name: str, layout: str | None) -> RecordMapping:
         return await asyncio.to_thread(self._inner.propose, name, layout)
 
-    async def open(self, name: str, mapping: Mapping) -> _ThreadedForeignCollection:
+    async def open(self, name: str, mapping: RecordMapping) -> _ThreadedForeignCollection:
         return _ThreadedForeignCollection(await asyncio.to_thread(self._inner.open, name, mapping))
 
 
@@ -172,7 +172,7 @@ class _ThreadedForeignCollection:
         return self._inner.info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._inner.mapping
 
     @property

@@ -11,7 +11,7 @@ from chromadb.api import ClientAPI
 from chromadb.api.models.Collection import Collection
 
 from vstore.errors import Mismatch
-from vstore.mapping import Mapping
+from vstore.mapping import RecordMapping
 from vstore.spi.foreign import Key, Rows
 from vstore.types import CollectionInfo, Include, Metric, VectorArray
 from vstore_chroma.codec import INFO, check_name
@@ -47,11 +47,11 @@ class ChromaForeign:
     def names(self) -> list[str]:
         return names(self._client, own=False)
 
-    def propose(self, name: str, layout: str | None) -> Mapping:
+    def propose(self, name: str, layout: str | None) -> RecordMapping:
         native = self._native(name)
         return proposal(layout, _first(native, ["documents", "metadatas"]))
 
-    def open(self, name: str, mapping: Mapping) -> ChromaForeignCollection:
+    def open(self, name: str, mapping: RecordMapping) -> ChromaForeignCollection:
         native = self._native(name)
         first = _first(native, ["embeddings"])
         seen = _metric(native, first)
@@ -86,7 +86,7 @@ def _metric(native: Collection, first: Rows) -> Metric | None:
 class ChromaForeignCollection:
     """Implements ``ForeignCollection``."""
 
-    def __init__(self, native: Collection, mapping: Mapping, info: CollectionInfo) -> None:
+    def __init__(self, native: Collection, mapping: RecordMapping, info: CollectionInfo) -> None:
         self._native = native
         self._mapping = mapping
         self._info = info
@@ -96,7 +96,7 @@ class ChromaForeignCollection:
         return self._info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._mapping
 
     @property

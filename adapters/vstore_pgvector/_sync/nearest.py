@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
-from vstore.spi.scores import Best, distances, scores
+from vstore.spi.scores import TopK, distances, scores
 from vstore.types import CollectionInfo, Hits, Include, Metric, Records, VectorArray
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
@@ -174,7 +174,7 @@ class Nearest:
         """The k nearest, from the vectors of all records that may be among them: those up to ``limit``."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
         sloped = [self._slack(vector)] if self._metric is Metric.DOT else []
-        best = Best(self._metric, vector[None], k)
+        best = TopK(self._metric, vector[None], k)
         after: list[str] = []
         while True:
             statement = self._sql.within(self._vectors_at_once, bool(after), text)

@@ -17,7 +17,7 @@ from vstore.filters.tree import Filter
 from vstore.memory.store import CAPABILITIES
 from vstore.metadata import check_metadatas
 from vstore.omission import Omission
-from vstore.spi.sieve import Sieve
+from vstore.spi.partial import PartialFilter
 from vstore.transfer.endpoint import EVERYTHING
 from vstore.transfer.files.format import TEXT, Reader, by_part, naming
 from vstore.transfer.files.ids import IdIndex
@@ -215,9 +215,9 @@ class FileSource:
                 yield records, list(range(row, row + len(records)))
                 row += len(records)
             return
-        sieve, row = Sieve(where, None), start
-        for records in self._rows(start, BATCH, sieve.read(include)):
-            places = sieve.places(records)
+        partial, row = PartialFilter(where, None), start
+        for records in self._rows(start, BATCH, partial.read(include)):
+            places = partial.places(records)
             yield records.only(include).take(places), [row + place for place in places]
             row += len(records)
 
