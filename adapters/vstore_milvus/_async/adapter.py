@@ -36,7 +36,7 @@ class AsyncMilvusAdapter:
     def __init__(self, session: AsyncSession, close: Closer, secrets: Sequence[str]) -> None:
         self._session = session
         self._client = session.client
-        self._lock = session.turns.writing
+        self._lock = session.locks.writing
         self._close = close
         self._secrets = secrets
 

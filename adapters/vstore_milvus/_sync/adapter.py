@@ -37,7 +37,7 @@ class MilvusAdapter:
     def __init__(self, session: Session, close: Closer, secrets: Sequence[str]) -> None:
         self._session = session
         self._client = session.client
-        self._lock = session.turns.writing
+        self._lock = session.locks.writing
         self._close = close
         self._secrets = secrets
 

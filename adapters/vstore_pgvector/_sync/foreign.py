@@ -33,7 +33,7 @@ from vstore_pgvector.catalogue import (
 from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
-from vstore_pgvector.statements import CATALOGUE
+from vstore_pgvector.schema import CATALOGUE
 
 __all__ = ["PGForeign"]
 

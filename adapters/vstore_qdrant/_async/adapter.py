@@ -10,7 +10,7 @@ from vstore.spi.protocol import AsyncForeignStore
 from vstore.types import HNSW, CollectionInfo, Index
 from vstore_qdrant._async._run import Lock
 from vstore_qdrant._async.collection import AsyncQdrantCollection
-from vstore_qdrant._async.port import AsyncDatabase, AsyncTable
+from vstore_qdrant._async.database import AsyncDatabase, AsyncTable
 from vstore_qdrant.errors import translate
 
 __all__ = ["AsyncQdrantAdapter"]

@@ -28,10 +28,10 @@ from vstore_chroma.clients import (
     open_client_async,
     persistent,
 )
-from vstore_chroma.config import read_target
-from vstore_chroma.directory import Directory
+from vstore_chroma.embedded import Directory
 from vstore_chroma.errors import guarded
-from vstore_chroma.forked import check_own
+from vstore_chroma.forking import check_own
+from vstore_chroma.options import read_target
 
 __all__ = ["borrow", "borrow_async", "connect", "connect_async"]
 

@@ -1,4 +1,4 @@
-# Generated from adapters/vstore_qdrant/_async/port.py by tools/unasync.py: do not edit.
+# Generated from adapters/vstore_qdrant/_async/database.py by tools/unasync.py: do not edit.
 """What the adapter needs of Qdrant: little enough for its client and its engine to offer both."""
 
 from __future__ import annotations

@@ -1,31 +1,36 @@
-"""Conditions and settings in the words of qdrant_client."""
+"""What a collection is in Qdrant: its settings, and what vstore keeps in its metadata."""
 
 from __future__ import annotations
 
 from typing import Any, Final, assert_never
+from uuid import uuid4
 
 from qdrant_client import models
 from qdrant_client.http import api_client
 
 from vstore.errors import NotFound
-from vstore.types import HNSW, CollectionInfo, Flat, Index, Metric, Quantization
-from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Shorter, Terms, Text
+from vstore.spi.codec import info_to_json
+from vstore.types import HNSW, CollectionInfo, Flat, Metric, Quantization
 
-__all__ = ["DISTANCES", "check_path", "client_filter", "collection_settings", "search_params"]
+__all__ = ["INFO", "check_name", "collection_settings", "identity_of", "new_collection"]
 
+# The key of a collection's metadata under which vstore keeps what it is.
+INFO: Final = "vstore"
+# The same of a text that no other collection has.
+_STAMP: Final = "vstore_stamp"
 # whether the client quotes a name in the path of a request; 1.16 to 1.18 do not
 _QUOTED: Final = hasattr(api_client, "quote_path_params")
 _MARKS: Final = frozenset("?#%\\")
 _LONGEST: Final = 255
 
-DISTANCES: Final[dict[Metric, models.Distance]] = {
+_DISTANCES: Final[dict[Metric, models.Distance]] = {
     Metric.COSINE: models.Distance.COSINE,
     Metric.L2: models.Distance.EUCLID,
     Metric.DOT: models.Distance.DOT,
 }
 
 
-def check_path(name: str) -> None:
+def check_name(name: str) -> None:
     """Raises ``NotFound`` for a name that no collection has, or by which a client would reach another one.
 
     A server has no collection of a longer name, or with a slash in it, and answers 422; its client refuses a URL of
@@ -39,35 +44,9 @@ def check_path(name: str) -> None:
         )
 
 
-def client_filter(condition: Condition) -> models.Filter:
-    """A condition as a filter, never an empty one: that would select everything."""
-    match condition:
-        case All(items):
-            return models.Filter(must=[_inner(item) for item in items])
-        case AnyOf(items):
-            return models.Filter(should=[_inner(item) for item in items])
-        case NoneOf(item):
-            return models.Filter(must_not=[_inner(item)])
-        case _:
-            return models.Filter(must=[_inner(condition)])
-
-
-def _inner(condition: Condition) -> models.Condition:
-    match condition:
-        case Terms((term,)):
-            return models.FieldCondition(key="terms", match=models.MatchValue(value=term))
-        case Terms(terms):
-            return models.FieldCondition(key="terms", match=models.MatchAny(any=list(terms)))
-        case Number():
-            return models.FieldCondition(key=condition.field, range=models.Range(**condition.limits))
-        case Shorter(bound):
-            return models.FieldCondition(key="norm", range=models.Range(lt=bound))
-        case Text(text):
-            return models.FieldCondition(key="document", match=models.MatchSubstring(substring=text))
-        case All() | AnyOf() | NoneOf():
-            return client_filter(condition)
-        case _:
-            assert_never(condition)
+def new_collection(info: CollectionInfo) -> dict[str, Any]:
+    """Arguments of ``create_collection``; no two creations have the same."""
+    return {"metadata": {INFO: info_to_json(info), _STAMP: uuid4().hex}, **collection_settings(info)}
 
 
 def collection_settings(info: CollectionInfo) -> dict[str, Any]:
@@ -76,7 +55,7 @@ def collection_settings(info: CollectionInfo) -> dict[str, Any]:
     assert isinstance(index, HNSW | Flat)
     return {
         "vectors_config": models.VectorParams(
-            size=info.dimension, distance=DISTANCES[info.metric], on_disk=index.on_disk
+            size=info.dimension, distance=_DISTANCES[info.metric], on_disk=index.on_disk
         ),
         "hnsw_config": _graph(index),
         "quantization_config": _quantization(index),
@@ -111,9 +90,8 @@ def _quantization(index: HNSW | Flat) -> models.QuantizationConfig | None:
             assert_never(other)
 
 
-def search_params(index: Index, *, exact: bool, ef: int | None) -> models.SearchParams:
-    """Settings of one search; what was found through quantized vectors is scored again with the full ones."""
-    if exact or not isinstance(index, HNSW):
-        return models.SearchParams(exact=True)
-    rescored = models.QuantizationSearchParams(rescore=True) if index.quantization is not None else None
-    return models.SearchParams(hnsw_ef=ef or index.ef_search, quantization=rescored)
+def identity_of(found: models.CollectionInfo) -> tuple[str, str] | None:
+    """What a collection is, and the stamp of its creation; None where vstore did not create it."""
+    metadata = found.config.metadata or {}
+    text, stamp = metadata.get(INFO), metadata.get(_STAMP, "")  # those of earlier versions have no stamp
+    return (text, stamp) if isinstance(text, str) and isinstance(stamp, str) else None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vstore.spi.scores import float32_error
 from vstore.types import Metric, VectorArray
 
-__all__ = ["Doubt", "overlapping", "slack"]
+__all__ = ["ErrorBounds", "overlapping", "slack"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -30,7 +30,7 @@ def slack(dimension: int, norm: float) -> float:
     return float32_error(dimension) * norm
 
 
-class Doubt:
+class ErrorBounds:
     """What is sure of the distances of one query, as pgvector computed them."""
 
     def __init__(self, metric: Metric, query: VectorArray) -> None:
@@ -62,7 +62,7 @@ class Doubt:
             case Metric.DOT:
                 return distance + self._lost
 
-    def loose(self, distance: Floats, norms: Floats) -> Mask:
+    def imprecise(self, distance: Floats, norms: Floats) -> Mask:
         """Which distances may break MET-3: those that cancel to nearly nothing, or that float32 is too coarse for."""
         match self._metric:
             case Metric.COSINE:
@@ -75,7 +75,7 @@ class Doubt:
                 told: Mask = _USUAL * norms + self._lost > np.maximum(np.minimum(1e-6, 1e-6 * norms), _part(distance))
                 return told & (norms > 0)
 
-    def sunken(self, norms: Floats) -> bool:
+    def underflowed(self, norms: Floats) -> bool:
         """Whether an index that float32 has built may have taken records as short as these hits for one."""
         depth = 1e5 * self._lost
         match self._metric:

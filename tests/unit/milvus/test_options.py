@@ -9,7 +9,7 @@ import pytest
 from vstore.errors import InvalidInput, Unsupported
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import StoreURL, read_options
-from vstore_milvus.config import OPTIONS, Target, read_target
+from vstore_milvus.options import OPTIONS, Target, read_target
 
 
 def target(url: str, **options: str) -> Target:
@@ -61,7 +61,7 @@ def test_what_contradicts_itself_is_refused(url: str) -> None:
 
 def test_an_old_client_is_refused() -> None:
     """pymilvus before 2.6.4 stores JSON text as one JSON string."""
-    from vstore_milvus.connecting import check_client
+    from vstore_milvus.connect import check_client
 
     for version in ("2.6.4", "2.6.17", "3.0.2", "3.1.0rc1", "10.0"):
         check_client(version)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from socket import SHUT_RDWR
 from threading import Lock, RLock
 from typing import Any, Final
 
-import httpx
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 from qdrant_client.local.qdrant_local import QdrantLocal
@@ -29,8 +26,9 @@ from vstore_qdrant._async.client import AsyncClientDatabase
 from vstore_qdrant._sync.adapter import QdrantAdapter
 from vstore_qdrant._sync.client import ClientDatabase
 from vstore_qdrant.capabilities import capabilities
-from vstore_qdrant.config import Target, read_target
+from vstore_qdrant.clients import close_client_async, open_client, open_client_async
 from vstore_qdrant.errors import guarded
+from vstore_qdrant.options import read_target
 
 __all__ = ["borrow", "borrow_async", "connect", "connect_async"]
 
@@ -52,9 +50,8 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
             return _directory(target.path)
         case "server":
             with _connecting((target.api_key,)):
-                client = QdrantClient(**_arguments(target, settings.timeout))
+                client = open_client(target, settings.timeout)
                 try:
-                    client.http.client._client.timeout = httpx.Timeout(settings.timeout)
                     record = _asked(client)
                 except BaseException:
                     client.close()
@@ -69,9 +66,8 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     if target.kind != "server":
         return await threaded(partial(connect, url, settings))
     with _connecting((target.api_key,)):
-        client = AsyncQdrantClient(**_arguments(target, settings.timeout))
+        client = open_client_async(target, settings.timeout)
         try:
-            client.http.client._async_client.timeout = httpx.Timeout(settings.timeout)
             record = await _asked_async(client)
         except BaseException:
             await client.close()
@@ -79,23 +75,10 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     loop = asyncio.get_running_loop()
 
     async def close() -> None:
-        if loop.is_closed():
-            _cut(client)
-        await client.close()
+        await close_client_async(client, loop)
 
     database = AsyncClientDatabase(client, nullcontext, close, local=False)
     return AsyncQdrantAdapter(database, record, asyncio.Lock(), settings.secrets)
-
-
-def _cut(client: AsyncQdrantClient) -> None:
-    """Ends the connections that are kept alive, where the event loop in which they could be closed is over."""
-    pool = client.http.client._async_client._transport._pool  # type: ignore[attr-defined]
-    for connection in pool.connections:
-        stream = getattr(connection._connection, "_network_stream", None)
-        with suppress(OSError):
-            if stream is not None:
-                stream.get_extra_info("socket").shutdown(SHUT_RDWR)
-    pool._connections.clear()
 
 
 def borrow(client: object) -> Adapter:
@@ -139,7 +122,7 @@ def _directory(path: str) -> Adapter:
             client = QdrantClient(path=path)
         return _local(client, client.close)
     try:
-        from vstore_qdrant.engine import EngineDatabase
+        from vstore_qdrant.embedded import EngineDatabase
     except ImportError as error:
         raise Unsupported(
             f"a directory is served by Qdrant's engine, which cannot be imported: {error}",
@@ -155,7 +138,7 @@ def _directory(path: str) -> Adapter:
 
 def _directory_of(client: object) -> str | None:
     """The directory that a store's ``native`` stands for; the engine is imported if there is such a store."""
-    engine = sys.modules.get("vstore_qdrant.engine")
+    engine = sys.modules.get("vstore_qdrant.embedded")
     return client.path if engine is not None and isinstance(client, engine.EngineDatabase) else None
 
 
@@ -166,22 +149,6 @@ def _local(client: QdrantClient, close: Any) -> Adapter:
     return QdrantAdapter(
         ClientDatabase(client, lambda: lock, close, local=True), _local_record(local.persistent), Lock()
     )
-
-
-def _arguments(target: Target, timeout: float) -> dict[str, Any]:
-    return {
-        # the client puts it into a URL as it is
-        "host": f"[{target.host}]" if ":" in target.host else target.host,
-        "port": target.port,
-        "https": target.tls,
-        "prefix": target.prefix or None,
-        "grpc_port": target.grpc_port,
-        "prefer_grpc": target.prefer_grpc,
-        "api_key": target.api_key or None,
-        "timeout": math.ceil(timeout),
-        # it would ask for the version in a thread of its own, and print what it thinks of it
-        "check_compatibility": False,
-    }
 
 
 def _local_record(persistent: bool) -> Capabilities:

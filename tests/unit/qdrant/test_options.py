@@ -10,7 +10,7 @@ import pytest
 from vstore.errors import InvalidInput
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import StoreURL, read_options
-from vstore_qdrant.config import OPTIONS, Target, read_target
+from vstore_qdrant.options import OPTIONS, Target, read_target
 
 
 def target(url: str, **keywords: Any) -> Target:

@@ -13,7 +13,7 @@ from vstore.spi.protocol import Settings
 from vstore.spi.urls import Option, StoreURL
 from vstore_pgvector.libpq import PARAMETERS, parameters
 
-__all__ = ["OPTIONS", "Config", "read"]
+__all__ = ["OPTIONS", "Target", "read_target"]
 
 OPTIONS: Final[dict[str, Option]] = {
     "schema": Option("vstore", "PostgreSQL schema that holds the collections"),
@@ -26,7 +26,7 @@ _MAX_IDENTIFIER: Final = 63  # PostgreSQL cuts longer names silently
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class Target:
     """How PostgreSQL is reached.
 
     Attributes:
@@ -53,7 +53,7 @@ class Config:
         return tuple(str(self.conninfo[name]) for name in ("password", "sslpassword") if self.conninfo.get(name))
 
 
-def read(url: StoreURL | None, settings: Settings) -> Config:
+def read_target(url: StoreURL | None, settings: Settings) -> Target:
     """The configuration that a URL, or None for a borrowed client, and its options mean.
 
     Raises:
@@ -78,4 +78,4 @@ def read(url: StoreURL | None, settings: Settings) -> Config:
             raise InvalidInput("an embedded PostgreSQL needs a directory", hint="Write pgvector:PATH.")
         folder = located(url.path)
     prepare, metadata_index = bool(options["prepare"]), bool(options["metadata_index"])
-    return Config(conninfo, folder, schema, pool_size, prepare, metadata_index, settings.timeout)
+    return Target(conninfo, folder, schema, pool_size, prepare, metadata_index, settings.timeout)

@@ -1,4 +1,4 @@
-# Generated from adapters/vstore_qdrant/_async/reading.py by tools/unasync.py: do not edit.
+# Generated from adapters/vstore_qdrant/_async/searching.py by tools/unasync.py: do not edit.
 """The nearest records to a vector."""
 
 from __future__ import annotations
@@ -6,16 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vstore.spi.scores import TopK, distances, float32_error, ranked
+from vstore.spi.scores import TopK, distances, ranked
 from vstore.types import Hits, Include, Metric, Records, VectorArray
-from vstore_qdrant._sync.port import Table
-from vstore_qdrant.codec import Found, behind, fields, point_id, to_records, units
+from vstore_qdrant._sync.database import Table
+from vstore_qdrant.codec import behind, fields, point_id, to_records
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
+from vstore_qdrant.precision import converted, indistinct, longest_without_error, rest_is_farther, scaled
 
-__all__ = ["Reader"]
+__all__ = ["Searcher"]
 
 _REQUEST_FLOATS: Final = 400_000
 _RESPONSE_HITS: Final = 20_000
@@ -23,18 +21,9 @@ _IDS_AT_ONCE: Final = 1000
 # of vectors that one exact query asks for by rank; beyond, all that match are read
 _COMPARED_FLOATS: Final = 4_000_000
 _SPARE: Final = 8
-# below it a float32 may be zero: a product or square is off by as much, whatever its size
-_SMALLEST: Final = float(np.finfo(np.float32).tiny)
-# no vector is longer (VEC-1)
-_LONGEST: Final = 2e15
-# what JSON readers may lose of a length, many times over
-_LENGTH_READ: Final = 1 - 1e-9
-# a query of this length may lie among vectors with such differences
-_SMALL_QUERY: Final = 1e-12
-_QUERY_EXPONENT: Final = 70
 
 
-class Reader:
+class Searcher:
     """Queries of one collection. They take no lock."""
 
     def __init__(self, table: Table) -> None:
@@ -47,7 +36,7 @@ class Reader:
     ) -> list[Hits]:
         """The k nearest as the index finds them, never fewer than match."""
         metric = self._metric
-        asked, scales = self._asked(queries)
+        asked, scales = scaled(metric, queries)
         read = fields(include, metric)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         hits: list[Hits] = []
@@ -61,11 +50,11 @@ class Reader:
                 if len(found) < k and total < 0:
                     total = self._table.count(condition)
                 # where the graph lost some: of few matches, of records it cannot reach, or of a k near the count
-                if len(found) < min(k, total) or self._blind(query):
+                if len(found) < min(k, total) or indistinct(metric, query):
                     hits += self.exact(query[None], k, condition, include)
                 else:
                     records = to_records(found, include, metric)
-                    hits.append(ranked(metric, records, self._distance(found, scale), k))
+                    hits.append(ranked(metric, records, converted(metric, found.scores, scale), k))
         return hits
 
     def exact(self, queries: VectorArray, k: int, condition: Condition | None, include: Include) -> list[Hits]:
@@ -84,7 +73,7 @@ class Reader:
     def _exact(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
         read = Include(True, include.documents, include.metadatas)
         wanted = fields(read, self._metric)
-        asked, scales = self._asked(query[None])
+        asked, scales = scaled(self._metric, query[None])
         scale = float(scales[0])
         limit = k + _SPARE
         while limit == k + _SPARE or limit * self._dimension <= _COMPARED_FLOATS:
@@ -93,7 +82,7 @@ class Reader:
             hits = self._ranked(query, records, k)
             if len(found) == limit:
                 # of what did not come, Qdrant has nothing nearer than this
-                last = float(self._distance(found, scale)[-1])
+                last = float(converted(self._metric, found.scores, scale)[-1])
                 known = self._others(query, last, scale, float(hits.distances[-1]), condition, read, limit)
                 if known is None:
                     limit *= 2  # as many as float32 cannot tell from the last place, for the nearer among them
@@ -123,20 +112,12 @@ class Reader:
 
         None where they are too many to be read one by one.
         """
-        relative = float32_error(self._dimension)
-        lost = 2 * self._dimension * _SMALLEST
-        match self._metric:
-            case Metric.COSINE:
-                return Records([]) if last - 2 * relative > farthest else None
-            case Metric.L2:
-                return Records([]) if last * last * (1 - relative) - lost > farthest * farthest else None
-            case Metric.DOT:
-                pass
-        # Qdrant is the less sure of a product the longer the vector: it takes so long a one to be off by so much
-        spread, doubt = last - farthest - lost * scale, relative * float(np.linalg.norm(query.astype(np.float64)))
-        if spread <= 0 or doubt == 0:
+        if self._metric is not Metric.DOT:
+            return Records([]) if rest_is_farther(self._metric, self._dimension, last, farthest) else None
+        bound = longest_without_error(query, last, scale, farthest)
+        if bound is None:
             return None
-        longer = NoneOf(Shorter(min(_LONGEST, spread / doubt * _LENGTH_READ)))
+        longer = NoneOf(Shorter(bound))
         matching = longer if condition is None else All((condition, longer))
         if not (number := self._table.count(matching)):
             return Records([])
@@ -161,32 +142,3 @@ class Reader:
                 return
             take(to_records(found, read, self._metric))
             start = behind(after)
-
-    def _asked(self, queries: VectorArray) -> tuple[VectorArray, NDArray[np.float64]]:
-        """The vectors to ask for, and what their scores are to be multiplied by.
-
-        Under dot a power of two brings each to a length near 2**70, exactly: with vectors of 1e-45 to 1e15 no product
-        over- or underflows.
-        """
-        match self._metric:
-            case Metric.COSINE:
-                return units(queries), np.ones(len(queries))
-            case Metric.L2:
-                return queries, np.ones(len(queries))
-            case Metric.DOT:
-                norms = np.linalg.norm(queries.astype(np.float64), axis=1)
-                exponents = np.frexp(norms)[1] - _QUERY_EXPONENT
-                return np.ldexp(queries, -exponents[:, None]), np.ldexp(np.ones(len(queries)), exponents)
-
-    def _blind(self, query: VectorArray) -> bool:
-        return self._metric is Metric.L2 and float(np.dot(query, query)) < _SMALL_QUERY**2
-
-    def _distance(self, found: Found, scale: float) -> NDArray[np.float64]:
-        reported = np.asarray(found.scores or (), dtype=np.float64) * scale
-        match self._metric:
-            case Metric.COSINE:
-                return 1.0 - reported
-            case Metric.L2:
-                return reported
-            case Metric.DOT:
-                return -reported

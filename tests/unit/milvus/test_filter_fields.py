@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vstore_milvus.tokens import ABOVE_NUMBERS, ABOVE_TEXTS, NUMBERS, TEXTS, element, literal, scalar
+from vstore_milvus.filter_fields import ABOVE_NUMBERS, ABOVE_TEXTS, NUMBERS, TEXTS, element, literal, scalar
 
 SPECIAL: list[int | float] = [
     0, 0.0, -0.0, 1, 1.0, -1, -1.0, 0.1, -0.1, 1.5, 5e-324, -5e-324, 2.2250738585072014e-308, 1e-7, 1e15, 1e16, 1e22,

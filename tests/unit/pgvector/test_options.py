@@ -9,33 +9,33 @@ import pytest
 from vstore.errors import InvalidInput
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import StoreURL, read_options
-from vstore_pgvector.config import OPTIONS, Config, read
+from vstore_pgvector.options import OPTIONS, Target, read_target
 
 
-def _read(url: str, **keywords: object) -> Config:
+def _read(url: str, **keywords: object) -> Target:
     parsed = StoreURL.parse(url)
-    return read(parsed, Settings(5.0, read_options(OPTIONS, parsed.params, keywords)))
+    return read_target(parsed, Settings(5.0, read_options(OPTIONS, parsed.params, keywords)))
 
 
 def test_a_server() -> None:
-    config = _read("postgresql://us%40er:p%2Fw@host:6543/base?schema=mine&pool_size=3", metadata_index=False)
-    assert {key: config.conninfo[key] for key in ("host", "port", "user", "password", "dbname")} == {
+    target = _read("postgresql://us%40er:p%2Fw@host:6543/base?schema=mine&pool_size=3", metadata_index=False)
+    assert {key: target.conninfo[key] for key in ("host", "port", "user", "password", "dbname")} == {
         "host": "host",
         "port": "6543",
         "user": "us@er",
         "password": "p/w",
         "dbname": "base",
     }
-    assert (config.schema, config.pool_size, config.metadata_index, config.folder) == ("mine", 3, False, None)
-    assert config.secrets == ("p/w",)
-    assert "p/w" not in repr(config)
+    assert (target.schema, target.pool_size, target.metadata_index, target.folder) == ("mine", 3, False, None)
+    assert target.secrets == ("p/w",)
+    assert "p/w" not in repr(target)
 
 
 def test_what_is_not_given_is_left_to_libpq() -> None:
-    config = _read("pgvector://host")
-    assert not {"user", "password", "dbname", "sslmode"} & set(config.conninfo)
-    assert config.conninfo["port"] == "5432"
-    assert config.secrets == ()
+    target = _read("pgvector://host")
+    assert not {"user", "password", "dbname", "sslmode"} & set(target.conninfo)
+    assert target.conninfo["port"] == "5432"
+    assert target.secrets == ()
 
 
 def test_no_network_holds_a_call_beyond_its_timeout() -> None:
@@ -44,8 +44,8 @@ def test_no_network_holds_a_call_beyond_its_timeout() -> None:
 
 
 def test_https_means_a_verified_server() -> None:
-    config = _read("pgvector+https://host/db")
-    assert (config.conninfo["sslmode"], config.conninfo["sslrootcert"]) == ("verify-full", "system")
+    target = _read("pgvector+https://host/db")
+    assert (target.conninfo["sslmode"], target.conninfo["sslrootcert"]) == ("verify-full", "system")
     own = _read("pgvector+https://host/db?sslrootcert=/ca.pem")
     assert own.conninfo["sslrootcert"] == "/ca.pem"
     assert _read("pgvector://host?sslmode=require").conninfo["sslmode"] == "require"
@@ -68,9 +68,9 @@ def test_https_means_a_verified_server() -> None:
     ],
 )
 def test_places(url: str, host: str, port: str) -> None:
-    config = _read(url)
-    assert (config.conninfo["host"], config.conninfo["port"]) == (host, port)
-    assert config.conninfo["dbname"] == "db"
+    target = _read(url)
+    assert (target.conninfo["host"], target.conninfo["port"]) == (host, port)
+    assert target.conninfo["dbname"] == "db"
 
 
 def test_what_libpq_takes_is_passed_on() -> None:
@@ -85,23 +85,23 @@ def test_what_libpq_takes_is_passed_on() -> None:
         "options": "-c%20geqo%3Doff",
         "connect_timeout": "3",
     }
-    config = _read("postgresql://host/db?" + "&".join(f"{name}={value}" for name, value in given.items()))
+    target = _read("postgresql://host/db?" + "&".join(f"{name}={value}" for name, value in given.items()))
     wanted = {**given, "options": "-c geqo=off", "connect_timeout": 3, "sslpassword": "s@sam"}
-    assert {name: config.conninfo[name] for name in given} == wanted
-    assert "s@sam" in config.secrets
+    assert {name: target.conninfo[name] for name in given} == wanted
+    assert "s@sam" in target.secrets
     assert _read("postgresql://host/db?connect_timeout=99").conninfo["connect_timeout"] == 5  # of timeout
     assert _read("postgresql:///db?host=h&user=u&password=p&dbname=e".replace("/db", "/")).conninfo["dbname"] == "e"
 
 
 def test_a_borrowed_client_is_connected_already() -> None:
     with pytest.raises(InvalidInput, match="borrowed"):
-        read(None, Settings(5.0, read_options(OPTIONS, {}, {"sslmode": "require"})))
+        read_target(None, Settings(5.0, read_options(OPTIONS, {}, {"sslmode": "require"})))
 
 
 def test_a_directory() -> None:
-    config = _read("pgvector:some/folder")
-    assert config.folder == Path("some/folder").resolve()
-    assert config.conninfo == {}
+    target = _read("pgvector:some/folder")
+    assert target.folder == Path("some/folder").resolve()
+    assert target.conninfo == {}
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ import qdrant_edge as edge
 
 from vstore.spi.forking import abandon, in_children
 from vstore.types import CollectionInfo
-from vstore_qdrant._sync.port import Table
-from vstore_qdrant.directory import Folder
+from vstore_qdrant._sync.database import Table
+from vstore_qdrant.engine_folder import Folder
 from vstore_qdrant.engine_models import engine_config
+from vstore_qdrant.engine_shard import EngineTable
 from vstore_qdrant.errors import guarded
-from vstore_qdrant.shard import EngineTable
 
 __all__ = ["EngineDatabase"]
 

@@ -21,7 +21,7 @@ __all__ = ["build", "main"]
 _CHILD: Final = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from vstore_qdrant.building import main
+from vstore_qdrant.engine_build import main
 main(sys.argv[2])
 """
 

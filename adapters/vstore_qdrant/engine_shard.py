@@ -13,11 +13,11 @@ import qdrant_edge as edge
 
 from vstore.errors import NotFound
 from vstore.types import CollectionInfo, VectorArray
-from vstore_qdrant.building import build
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.codec import Fields, Found, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
-from vstore_qdrant.directory import Folder
+from vstore_qdrant.engine_build import build
+from vstore_qdrant.engine_folder import Folder
 from vstore_qdrant.engine_models import engine_filter, engine_params
 from vstore_qdrant.errors import guarded
 

@@ -9,7 +9,7 @@ import pytest
 from vstore.errors import InvalidInput
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import StoreURL, read_options
-from vstore_chroma.config import OPTIONS, Target, read_target
+from vstore_chroma.options import OPTIONS, Target, read_target
 
 
 def target(text: str, **options: str) -> Target:

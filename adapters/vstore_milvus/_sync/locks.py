@@ -1,5 +1,5 @@
-# Generated from adapters/vstore_milvus/_async/turns.py by tools/unasync.py: do not edit.
-"""Who may call a database when."""
+# Generated from adapters/vstore_milvus/_async/locks.py by tools/unasync.py: do not edit.
+"""Locks that keep requests which read apart from those that write."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from vstore_milvus._sync._run import Condition, Lock
 
-__all__ = ["Turn", "Turns"]
+__all__ = ["DatabaseLocks", "ReadWriteLock"]
 
 
-class Turns:
-    """Turns at one database.
+class DatabaseLocks:
+    """The locks of one database.
 
     Attributes:
         writing: Held by an operation that writes, from its first read to its last request.
@@ -20,14 +20,14 @@ class Turns:
 
     def __init__(self) -> None:
         self.writing = Lock()
-        self._collections: dict[str, Turn] = {}
+        self._collections: dict[str, ReadWriteLock] = {}
 
-    def __getitem__(self, token: str) -> Turn:
-        return self._collections.get(token) or self._collections.setdefault(token, Turn())
+    def __getitem__(self, token: str) -> ReadWriteLock:
+        return self._collections.get(token) or self._collections.setdefault(token, ReadWriteLock())
 
 
-class Turn:
-    """Turns at one collection: requests that read go side by side, one that writes goes alone.
+class ReadWriteLock:
+    """The lock of one collection: requests that read run side by side, one that writes runs alone.
 
     While a server takes in an upsert, a read sees the new record beside the old one, or neither: of 950 reads
     beside a thread that wrote the same 300 records, 17 found 600, 150 or 4 of them (measured on 2.3.5; with the

@@ -21,15 +21,16 @@ from vstore.spi.threaded import threaded
 from vstore.spi.urls import StoreURL
 from vstore_milvus._async._run import bounded, nothing
 from vstore_milvus._async.adapter import AsyncMilvusAdapter
+from vstore_milvus._async.locks import AsyncDatabaseLocks
 from vstore_milvus._async.session import AsyncSession
-from vstore_milvus._async.turns import AsyncTurns
 from vstore_milvus._sync.adapter import MilvusAdapter
+from vstore_milvus._sync.locks import DatabaseLocks
 from vstore_milvus._sync.session import Session
-from vstore_milvus._sync.turns import Turns
 from vstore_milvus.capabilities import capabilities
-from vstore_milvus.clients import LiteFile, load_scipy, open_client, open_client_async
-from vstore_milvus.config import Target, read_target
+from vstore_milvus.clients import load_scipy, open_client, open_client_async
+from vstore_milvus.embedded import LiteFile
 from vstore_milvus.errors import guarded
+from vstore_milvus.options import Target, read_target
 
 __all__ = ["borrow", "borrow_async", "check_client", "connect", "connect_async"]
 
@@ -59,7 +60,7 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
         close()
         raise
     guard = file.lock if file is not None else nullcontext()
-    return MilvusAdapter(Session(client, record, settings.timeout, guard, _turns(target)), close, secrets)
+    return MilvusAdapter(Session(client, record, settings.timeout, guard, _locks(target)), close, secrets)
 
 
 async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
@@ -75,7 +76,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
         except BaseException:
             await client.close()
             raise
-    session = AsyncSession(client, record, settings.timeout, nothing(), AsyncTurns())
+    session = AsyncSession(client, record, settings.timeout, nothing(), AsyncDatabaseLocks())
     return AsyncMilvusAdapter(session, client.close, secrets)
 
 
@@ -88,7 +89,7 @@ def borrow(client: object, settings: Settings) -> Adapter:
     with _connecting(()):
         record = _record(client.get_server_version(timeout=settings.timeout))
     guard = Lock() if record.mode == "embedded" else nullcontext()
-    return MilvusAdapter(Session(client, record, settings.timeout, guard, Turns()), lambda: None, ())
+    return MilvusAdapter(Session(client, record, settings.timeout, guard, DatabaseLocks()), lambda: None, ())
 
 
 async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
@@ -102,21 +103,21 @@ async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
         pass
 
     guard = asyncio.Lock() if record.mode == "embedded" else nothing()
-    return AsyncMilvusAdapter(AsyncSession(client, record, settings.timeout, guard, AsyncTurns()), close, ())
+    return AsyncMilvusAdapter(AsyncSession(client, record, settings.timeout, guard, AsyncDatabaseLocks()), close, ())
 
 
-_all_turns: dict[tuple[str, str, str], Turns] = {}
+_all_locks: dict[tuple[str, str, str], DatabaseLocks] = {}
 # what other threads hold while this process forks is never given back in the child
-in_children(_all_turns.clear)
+in_children(_all_locks.clear)
 
 
-def _turns(target: Target) -> Turns:
-    """The turns of all sync stores of this process on one database.
+def _locks(target: Target) -> DatabaseLocks:
+    """The locks of all sync stores of this process on one database.
 
     They share what pymilvus knows of the time of their last write, which it overwrites with an earlier one
     where the answer to that came later: with one write at a time it does not.
     """
-    return _all_turns.setdefault((target.path, target.uri, target.database), Turns())  # one step, in any thread
+    return _all_locks.setdefault((target.path, target.uri, target.database), DatabaseLocks())  # one step, in any thread
 
 
 def _secrets(token: str) -> tuple[str, ...]:

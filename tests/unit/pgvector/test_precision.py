@@ -7,7 +7,7 @@ import pytest
 
 from vstore.spi.scores import distances
 from vstore.types import Metric
-from vstore_pgvector.doubt import Doubt, overlapping
+from vstore_pgvector.precision import ErrorBounds, overlapping
 
 SMALL = np.float32
 
@@ -46,7 +46,7 @@ def test_the_truth_is_within_the_bounds(metric: Metric, dimension: int, scale: f
     true = distances(metric, query, vectors)
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
     for found in _as_pgvector(metric, query, vectors):
-        low, high = Doubt(metric, query).bounds(found, norms)
+        low, high = ErrorBounds(metric, query).bounds(found, norms)
         assert (low <= true).all()
         assert (true <= high).all()
 

@@ -1,4 +1,4 @@
-"""Who may call a database when."""
+"""Locks that keep requests which read apart from those that write."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 from vstore_milvus._async._run import Condition, Lock
 
-__all__ = ["AsyncTurn", "AsyncTurns"]
+__all__ = ["AsyncDatabaseLocks", "AsyncReadWriteLock"]
 
 
-class AsyncTurns:
-    """Turns at one database.
+class AsyncDatabaseLocks:
+    """The locks of one database.
 
     Attributes:
         writing: Held by an operation that writes, from its first read to its last request.
@@ -19,14 +19,14 @@ class AsyncTurns:
 
     def __init__(self) -> None:
         self.writing = Lock()
-        self._collections: dict[str, AsyncTurn] = {}
+        self._collections: dict[str, AsyncReadWriteLock] = {}
 
-    def __getitem__(self, token: str) -> AsyncTurn:
-        return self._collections.get(token) or self._collections.setdefault(token, AsyncTurn())
+    def __getitem__(self, token: str) -> AsyncReadWriteLock:
+        return self._collections.get(token) or self._collections.setdefault(token, AsyncReadWriteLock())
 
 
-class AsyncTurn:
-    """Turns at one collection: requests that read go side by side, one that writes goes alone.
+class AsyncReadWriteLock:
+    """The lock of one collection: requests that read run side by side, one that writes runs alone.
 
     While a server takes in an upsert, a read sees the new record beside the old one, or neither: of 950 reads
     beside a thread that wrote the same 300 records, 17 found 600, 150 or 4 of them (measured on 2.3.5; with the
