@@ -9,9 +9,10 @@ from chromadb.api.collection_configuration import CreateCollectionConfiguration,
 from chromadb.api.types import Space
 
 from vstore.errors import Mismatch, NotFound
+from vstore.indexing import HNSW, Metric
+from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.spi.codec import info_from_json, info_to_json
-from vstore.types import HNSW, CollectionInfo, Metric
 
 __all__ = ["check_name", "created_here", "info_of", "new_collection"]
 

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore.indexing import Metric
+from vstore.records import VectorArray
 from vstore.spi.scores import float32_error
-from vstore.types import Metric, VectorArray
 
 __all__ = ["decided"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, IVFFlat, Metric
+from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, IVFFlat, Metric
+from vstore.info import CollectionInfo
 from vstore_pgvector.statements import bare
 
 __all__ = ["CATALOGUE", "INDEXES", "create_catalogue", "create_index", "create_table", "table_name"]

@@ -8,7 +8,8 @@ from typing import Final
 
 from psycopg import sql
 
-from vstore.types import Include, Metric
+from vstore.indexing import Metric
+from vstore.records import Include
 
 __all__ = [
     "Statements",

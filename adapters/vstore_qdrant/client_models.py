@@ -6,7 +6,7 @@ from typing import assert_never
 
 from qdrant_client import models
 
-from vstore.types import HNSW, Index
+from vstore.indexing import HNSW, Index
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Shorter, Terms, Text
 
 __all__ = ["client_filter", "search_params"]

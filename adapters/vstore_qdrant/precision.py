@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore.indexing import Metric
+from vstore.records import VectorArray
 from vstore.spi.scores import float32_error
-from vstore.types import Metric, VectorArray
 from vstore_qdrant.codec import units
 
 __all__ = ["converted", "indistinct", "longest_without_error", "rest_is_farther", "scaled"]

@@ -9,8 +9,9 @@ from qdrant_client import models
 from qdrant_client.http import api_client
 
 from vstore.errors import NotFound
+from vstore.indexing import HNSW, Flat, Metric, Quantization
+from vstore.info import CollectionInfo
 from vstore.spi.codec import info_to_json
-from vstore.types import HNSW, CollectionInfo, Flat, Metric, Quantization
 
 __all__ = ["INFO", "check_name", "collection_settings", "identity_of", "new_collection"]
 

@@ -9,7 +9,8 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
-from vstore.types import HNSW, CollectionInfo, Index
+from vstore.indexing import HNSW, Index
+from vstore.info import CollectionInfo
 from vstore_chroma._async._run import Closer, Lock
 from vstore_chroma._async.collection import AsyncChromaCollection
 from vstore_chroma._async.foreign import AsyncChromaForeign, names

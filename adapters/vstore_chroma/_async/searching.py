@@ -8,9 +8,11 @@ from typing import Any, Final
 import numpy as np
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
+from vstore.hits import Hits
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
 from vstore.spi._async._run import run_blocking
 from vstore.spi.scores import TopK, distances, ranked
-from vstore.types import CollectionInfo, Hits, Include, Records, VectorArray
 from vstore_chroma._async.reading import COLUMNS, AsyncReader
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, Question

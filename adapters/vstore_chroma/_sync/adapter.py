@@ -10,7 +10,8 @@ from chromadb.api.models.Collection import Collection
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
-from vstore.types import HNSW, CollectionInfo, Index
+from vstore.indexing import HNSW, Index
+from vstore.info import CollectionInfo
 from vstore_chroma._sync._run import Closer, Lock
 from vstore_chroma._sync.collection import ChromaCollection
 from vstore_chroma._sync.foreign import ChromaForeign, names

@@ -9,8 +9,9 @@ from typing import Any, Final
 from chromadb.api.models.Collection import Collection
 
 from vstore.errors import Unavailable
+from vstore.info import CollectionInfo
+from vstore.records import Include, Metadata, Records
 from vstore.spi._sync._run import run_blocking
-from vstore.types import CollectionInfo, Include, Metadata, Records
 from vstore_chroma._sync._run import sleep
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, MAX_VARIABLES, Question, Where, variables

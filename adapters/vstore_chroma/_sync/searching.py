@@ -9,9 +9,11 @@ from typing import Any, Final
 import numpy as np
 from chromadb.api.models.Collection import Collection
 
+from vstore.hits import Hits
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
 from vstore.spi._sync._run import run_blocking
 from vstore.spi.scores import TopK, distances, ranked
-from vstore.types import CollectionInfo, Hits, Include, Records, VectorArray
 from vstore_chroma._sync.reading import COLUMNS, Reader
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, Question

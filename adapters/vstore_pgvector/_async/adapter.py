@@ -12,8 +12,9 @@ from psycopg import AsyncConnection
 
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.indexing import HNSW, Flat, Index
+from vstore.info import CollectionInfo
 from vstore.spi.codec import info_from_json, info_to_json
-from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_pgvector import embedded
 from vstore_pgvector._async._run import run_blocking
 from vstore_pgvector._async.collection import AsyncPGCollection

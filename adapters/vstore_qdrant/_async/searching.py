@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.records import Include, Records, VectorArray
 from vstore.spi.scores import TopK, distances, ranked
-from vstore.types import Hits, Include, Metric, Records, VectorArray
 from vstore_qdrant._async.database import AsyncTable
 from vstore_qdrant.codec import behind, fields, point_id, to_records
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
