@@ -33,6 +33,7 @@ from vstore.filters.tree import (
     leaves,
 )
 from vstore.records import Scalar
+from vstore.spi.batching import batches
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore_chroma.codec import (
     FLOAT_KINDS,
@@ -165,7 +166,7 @@ def _leaf(node: Filter, *, negated: bool) -> Where:
 def _join(operator: str, parts: Sequence[Where]) -> Where:
     level = list(parts)
     while len(level) > 1:
-        groups = [level[start : start + _FAN_OUT] for start in range(0, len(level), _FAN_OUT)]
+        groups = list(batches(level, _FAN_OUT))
         level = [{operator: group} if len(group) > 1 else group[0] for group in groups]
     return level[0]
 

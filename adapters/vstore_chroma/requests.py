@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from vstore.records import Metadata, VectorArray
+from vstore.spi.batching import slices
 
 __all__ = ["Columns", "requests", "spread"]
 
@@ -114,8 +115,8 @@ def requests(columns: Columns, max_rows: int, max_bytes: int | None) -> Iterator
     """Parts of at most ``max_rows`` rows and ``max_bytes`` bytes as JSON, each of one record at least."""
     total = len(columns.ids)
     if max_bytes is None and not columns.repeated:
-        for start in range(0, total, max_rows):
-            yield columns[start : start + max_rows]
+        for rows in slices(total, max_rows):
+            yield columns[rows]
         return
     start = weight = 0
     for place, end, size in _records(columns, weighed=max_bytes is not None):

@@ -11,6 +11,7 @@ from vstore.errors import Unavailable
 from vstore.info import CollectionInfo
 from vstore.records import Include, Metadata, Records
 from vstore.spi._async._run import run_blocking
+from vstore.spi.batching import batches
 from vstore_chroma._async._run import sleep
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, MAX_VARIABLES, Question, Where, variables
@@ -56,8 +57,8 @@ class AsyncReader:
         if asked.partial is None:
             return ids
         matches: list[str] = []
-        for start in range(0, len(ids), self.rows):
-            matches += (await self.matching(ids[start : start + self.rows], Include(), asked)).ids
+        for part in batches(ids, self.rows):
+            matches += (await self.matching(part, Include(), asked)).ids
         return matches
 
     async def matching(self, ids: Sequence[str], include: Include, asked: Question) -> Records:
@@ -77,16 +78,16 @@ class AsyncReader:
     async def present(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that exist."""
         found: set[str] = set()
-        for start in range(0, len(ids), self.rows):
-            part = await self.call(self._native.get, ids=list(ids[start : start + self.rows]), include=[])
+        for wanted in batches(list(ids), self.rows):
+            part = await self.call(self._native.get, ids=wanted, include=[])
             found.update(part["ids"])
         return found
 
     async def stored_metadata(self, ids: Sequence[str]) -> dict[str, Metadata | None]:
         """What Chroma has as metadata of those of ``ids`` that exist."""
         found: dict[str, Metadata | None] = {}
-        for start in range(0, len(ids), self.rows):
-            part = await self.call(self._native.get, ids=list(ids[start : start + self.rows]), include=["metadatas"])
+        for wanted in batches(list(ids), self.rows):
+            part = await self.call(self._native.get, ids=wanted, include=["metadatas"])
             found.update(zip(part["ids"], part["metadatas"], strict=True))
         return found
 
@@ -95,8 +96,7 @@ class AsyncReader:
         room = self.rows if where is None else min(self.rows, MAX_VARIABLES + 500 - variables(where))
         columns = included(include)
         parts = [to_records(_NOTHING, include, self._dimension)]
-        for start in range(0, len(ids), room):
-            wanted = list(ids[start : start + room])
+        for wanted in batches(list(ids), room):
             found = await self.call(self._native.get, ids=wanted, where=where, include=columns)
             parts.append(to_records(found, include, self._dimension))
         return Records.concat(parts[1:] or parts)

@@ -10,7 +10,9 @@ from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Flat, Metric, Search
 from vstore.records import Include, Records, VectorArray
-from vstore.spi.scores import TopK, distances, ranked
+from vstore.spi._sync.searching import scan_top_k, top_up
+from vstore.spi.batching import batches
+from vstore.spi.scores import distances, ranked
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.reading import ANSWER_BYTES, Reader
@@ -38,12 +40,12 @@ class Searcher:
 
     def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: reads the vectors that match in chunks, and keeps k for each query."""
-        best = TopK(self._read.info.metric, queries, k)
-        for chunk, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS):
-            compute(best.take, chunk)
-        wanted = best.ids
-        records = self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
-        return best.hits(records)
+
+        def get(wanted: list[str]) -> Records:
+            return self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
+
+        pages = (page for page, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS))
+        return scan_top_k(self._read.info.metric, queries, k, pages, get)
 
     def exact(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest.
@@ -85,14 +87,14 @@ class Searcher:
         hits = self._search(queries, k, condition, include, search)
         if hits is None:
             return self.nearest(queries, k, where, include)
-        if short := [row for row, one in enumerate(hits) if len(one) < k]:
-            # few match, or the index lost some: one that is still being built, few probes, a selective filter
-            total = self._read.count(where)
-            again = [row for row in short if len(hits[row]) < min(k, total)]
-            if again:
-                for row, one in zip(again, self.nearest(queries[again], k, where, include), strict=True):
-                    hits[row] = one
-        return hits
+
+        def count() -> int:
+            return self._read.count(where)
+
+        def exact(places: list[int]) -> list[Hits]:
+            return self.nearest(queries[places], k, where, include)
+
+        return top_up(hits, k, count, exact)
 
     def _search(
         self, queries: VectorArray, k: int, condition: str | None, include: Include, search: Search | None
@@ -108,8 +110,8 @@ class Searcher:
             rows = max(1, min(room, _REQUEST_FLOATS // self._read.info.dimension, MAX_WINDOW))
             try:
                 hits: list[Hits] = []
-                for start in range(0, len(queries), rows):
-                    hits += self._searched(queries[start : start + rows], k, condition, fetched, include, search)
+                for part in batches(queries, rows):
+                    hits += self._searched(part, k, condition, fetched, include, search)
                 return hits
             except LimitExceeded:
                 pass

@@ -14,6 +14,7 @@ from vstore.errors import Mismatch, NotFound
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
+from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows, fields_read
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
@@ -184,9 +185,8 @@ class AsyncPGForeignCollection:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)
         statement, params = self._table.fetch(wanted)
         found: list[tuple[Any, ...]] = []
-        for start in range(0, len(keys), _IDS_AT_ONCE):
-            texts = pack_texts([str(key) for key in keys[start : start + _IDS_AT_ONCE]])
-            found += await self._rows(statement, (*params, texts))
+        for part in batches([str(key) for key in keys], _IDS_AT_ONCE):
+            found += await self._rows(statement, (*params, pack_texts(part)))
         return await compute(len(found), self._table.read, found, wanted)
 
     async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:

@@ -15,6 +15,7 @@ from vstore.errors import Mismatch, NotFound
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
+from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows, fields_read
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
@@ -183,9 +184,8 @@ class PGForeignCollection:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)
         statement, params = self._table.fetch(wanted)
         found: list[tuple[Any, ...]] = []
-        for start in range(0, len(keys), _IDS_AT_ONCE):
-            texts = pack_texts([str(key) for key in keys[start : start + _IDS_AT_ONCE]])
-            found += self._rows(statement, (*params, texts))
+        for part in batches([str(key) for key in keys], _IDS_AT_ONCE):
+            found += self._rows(statement, (*params, pack_texts(part)))
         return compute(len(found), self._table.read, found, wanted)
 
     def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
