@@ -27,6 +27,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from vstore.wording import no_attribute
+
 if TYPE_CHECKING:
     from vstore.spi.codec import canonical_json, from_json, from_micros, info_from_json, info_to_json, to_json
     from vstore.spi.dirlock import DirectoryLock, lock_directory
@@ -127,4 +129,4 @@ def __getattr__(name: str) -> Any:
             found = import_module(f"vstore.spi.{module}")
             if name in found.__all__:
                 return getattr(found, name)
-    raise AttributeError(f"module 'vstore.spi' has no attribute {name!r}")
+    raise no_attribute("vstore.spi", name, __all__)
