@@ -25,11 +25,29 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from vstore.capabilities import emulated, native, no
+from vstore.filters.tree import (
+    And,
+    ContainsAny,
+    DocumentContains,
+    Eq,
+    Exists,
+    In,
+    Leaf,
+    Matches,
+    Not,
+    Or,
+    Order,
+    leaves,
+)
+from vstore.types import Include, Index, Metadata, VectorArray
+
 if TYPE_CHECKING:
     from vstore.spi.codec import canonical_json, from_json, from_micros, info_from_json, info_to_json, to_json
+    from vstore.spi.deadline import Deadline
     from vstore.spi.dirlock import DirectoryLock, lock_directory
-    from vstore.spi.durable import flush
-    from vstore.spi.evaluate import predicate
+    from vstore.spi.durable import flush, located
+    from vstore.spi.evaluate import bounded, predicate
     from vstore.spi.foreign import Key, Rows
     from vstore.spi.forking import abandon, in_children
     from vstore.spi.partial import PartialFilter, split_filter
@@ -59,36 +77,58 @@ __all__ = [
     "SPI_VERSION",
     "Adapter",
     "AdapterFactory",
+    "And",
     "AsyncAdapter",
     "AsyncCollectionAdapter",
     "AsyncForeignCollection",
     "AsyncForeignStore",
     "AsyncIndexing",
     "CollectionAdapter",
+    "ContainsAny",
+    "Deadline",
     "DirectoryLock",
+    "DocumentContains",
     "EmbeddedFactory",
+    "Eq",
+    "Exists",
     "ForeignCollection",
     "ForeignStore",
+    "In",
+    "Include",
+    "Index",
     "Indexing",
     "Key",
+    "Leaf",
+    "Matches",
+    "Metadata",
+    "Not",
     "Option",
     "OptionValue",
+    "Or",
+    "Order",
     "PartialFilter",
     "Rows",
     "Settings",
     "StoreURL",
     "ThreadedAdapter",
     "TopK",
+    "VectorArray",
     "abandon",
+    "bounded",
     "canonical_json",
     "distances",
+    "emulated",
     "flush",
     "from_json",
     "from_micros",
     "in_children",
     "info_from_json",
     "info_to_json",
+    "leaves",
+    "located",
     "lock_directory",
+    "native",
+    "no",
     "predicate",
     "ranked",
     "split_filter",
@@ -98,8 +138,9 @@ __all__ = [
 # The core imports single modules of this package; importing vstore need not load what only adapters use.
 _MODULES: Final = {
     "codec": ("canonical_json", "from_json", "from_micros", "info_from_json", "info_to_json", "to_json"),
-    "durable": ("flush",),
-    "evaluate": ("predicate",),
+    "deadline": ("Deadline",),
+    "durable": ("flush", "located"),
+    "evaluate": ("bounded", "predicate"),
     "foreign": ("Key", "Rows"),
     "forking": ("abandon", "in_children"),
     "dirlock": ("DirectoryLock", "lock_directory"),
