@@ -9,8 +9,8 @@ from typing import ClassVar
 from vstore.errors import InvalidInput
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
 from vstore.spi.urls import Option, StoreURL
-from vstore_chroma.config import OPTIONS
-from vstore_chroma.directory import DATABASE
+from vstore_chroma.embedded import DATABASE
+from vstore_chroma.options import OPTIONS
 
 __all__ = ["adapter"]
 
@@ -29,26 +29,26 @@ class ChromaFactory:
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A connection to a new database in memory, to a directory, or to a server."""
-        from vstore_chroma.connecting import connect
+        from vstore_chroma.connect import connect
 
         return connect(url, settings)
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
         """The same for async: native to a server, in worker threads otherwise."""
-        from vstore_chroma.connecting import connect_async
+        from vstore_chroma.connect import connect_async
 
         return await connect_async(url, settings)
 
     def borrow(self, client: object, settings: Settings) -> Adapter:
         """Works through a sync client of chromadb."""
-        from vstore_chroma.connecting import borrow
+        from vstore_chroma.connect import borrow
 
         _refuse_options(settings)
         return borrow(client)
 
     async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
         """Works through an async client of chromadb, or a sync one in worker threads."""
-        from vstore_chroma.connecting import borrow_async
+        from vstore_chroma.connect import borrow_async
 
         _refuse_options(settings)
         return await borrow_async(client)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from vstore.errors import InvalidInput
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
 from vstore.spi.urls import Option, StoreURL
-from vstore_milvus.config import OPTIONS
+from vstore_milvus.options import OPTIONS
 
 __all__ = ["adapter"]
 
@@ -28,26 +28,26 @@ class MilvusFactory:
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A connection to a server, or to Milvus Lite over a file."""
-        from vstore_milvus.connecting import connect
+        from vstore_milvus.connect import connect
 
         return connect(url, settings)
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
         """The same for async: native to a server, in worker threads to a file."""
-        from vstore_milvus.connecting import connect_async
+        from vstore_milvus.connect import connect_async
 
         return await connect_async(url, settings)
 
     def borrow(self, client: object, settings: Settings) -> Adapter:
         """Works through a ``MilvusClient``."""
-        from vstore_milvus.connecting import borrow
+        from vstore_milvus.connect import borrow
 
         _refuse_options(settings)
         return borrow(client, settings)
 
     async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
         """Works through an ``AsyncMilvusClient``, or a ``MilvusClient`` in worker threads."""
-        from vstore_milvus.connecting import borrow_async
+        from vstore_milvus.connect import borrow_async
 
         _refuse_options(settings)
         return await borrow_async(client, settings)

@@ -10,18 +10,18 @@ from typing import ClassVar
 from vstore.errors import Unsupported
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
 from vstore.spi.urls import Option, StoreURL
-from vstore_pgvector.config import OPTIONS, Config, read
+from vstore_pgvector.options import OPTIONS
 
 __all__ = ["adapter"]
 
 
 @contextmanager
-def _importing(config: Config) -> Iterator[None]:
+def _importing(url: StoreURL) -> Iterator[None]:
     """Says which extra brings what cannot be imported: for a directory another one than for a server."""
     try:
         yield
     except ImportError as error:
-        extra = "pgvector" if config.folder is None else "pgvector-embedded"
+        extra = "pgvector" if url.path is None else "pgvector-embedded"
         raise Unsupported(
             f"what it needs cannot be imported: {error}", hint=f"Install it with pip install 'vstore-db[{extra}]'."
         ) from error
@@ -41,37 +41,29 @@ class PGVectorFactory:
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A pool of connections to the server, or to an embedded one that is started."""
-        config = read(url, settings)
-        with _importing(config):
-            from vstore_pgvector._sync.adapter import connect
+        with _importing(url):
+            from vstore_pgvector.connect import connect
 
-            return connect(config)
+            return connect(url, settings)
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
         """The same with psycopg's async connections."""
-        config = read(url, settings)
-        with _importing(config):
-            from vstore_pgvector._async.adapter import connect
+        with _importing(url):
+            from vstore_pgvector.connect import connect_async
 
-            return await connect(config)
+            return await connect_async(url, settings)
 
     def borrow(self, client: object, settings: Settings) -> Adapter:
         """Works through a ``psycopg.Connection``, inside its transaction if one is open, or a ``ConnectionPool``."""
-        from vstore_pgvector._sync.adapter import borrow
+        from vstore_pgvector.connect import borrow
 
-        return borrow(client, read(None, settings))
+        return borrow(client, settings)
 
     async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
         """The same with an ``AsyncConnection`` or ``AsyncConnectionPool``; their sync forms run in threads."""
-        import psycopg
-        import psycopg_pool
+        from vstore_pgvector.connect import borrow_async
 
-        from vstore.spi.threaded import ThreadedAdapter
-        from vstore_pgvector._async.adapter import borrow
-
-        if isinstance(client, psycopg.Connection | psycopg_pool.ConnectionPool):
-            return ThreadedAdapter(self.borrow(client, settings))
-        return await borrow(client, read(None, settings))
+        return await borrow_async(client, settings)
 
 
 adapter = PGVectorFactory()

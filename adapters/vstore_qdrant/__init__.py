@@ -9,7 +9,7 @@ from typing import ClassVar
 from vstore.errors import InvalidInput
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
 from vstore.spi.urls import Option, StoreURL
-from vstore_qdrant.config import OPTIONS
+from vstore_qdrant.options import OPTIONS
 
 __all__ = ["adapter"]
 
@@ -28,26 +28,26 @@ class QdrantFactory:
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
         """A connection to a new database in memory, to a directory, or to a server."""
-        from vstore_qdrant.connecting import connect
+        from vstore_qdrant.connect import connect
 
         return connect(url, settings)
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
         """The same for async: native to a server, in worker threads otherwise."""
-        from vstore_qdrant.connecting import connect_async
+        from vstore_qdrant.connect import connect_async
 
         return await connect_async(url, settings)
 
     def borrow(self, client: object, settings: Settings) -> Adapter:
         """Works through a ``QdrantClient``, or what ``store.native`` is for a directory."""
-        from vstore_qdrant.connecting import borrow
+        from vstore_qdrant.connect import borrow
 
         _refuse_options(settings)
         return borrow(client)
 
     async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
         """Works through an ``AsyncQdrantClient``, or a ``QdrantClient`` in worker threads."""
-        from vstore_qdrant.connecting import borrow_async
+        from vstore_qdrant.connect import borrow_async
 
         _refuse_options(settings)
         return await borrow_async(client)

@@ -40,7 +40,8 @@ from vstore.filters.tree import (
     Order,
     leaves,
 )
-from vstore.types import Include, Index, Metadata, VectorArray
+from vstore.indexing import Index
+from vstore.records import Include, Metadata, VectorArray
 
 if TYPE_CHECKING:
     from vstore.spi.codec import canonical_json, from_json, from_micros, info_from_json, info_to_json, to_json

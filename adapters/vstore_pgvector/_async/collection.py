@@ -11,9 +11,12 @@ from psycopg import AsyncConnection
 
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
-from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import HNSW, Flat, IVFFlat, Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
 from vstore_pgvector._async._run import compute
-from vstore_pgvector._async.nearest import AsyncNearest
+from vstore_pgvector._async.searching import AsyncSearcher
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
 from vstore_pgvector.codec import (
@@ -27,8 +30,9 @@ from vstore_pgvector.codec import (
 )
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
+from vstore_pgvector.schema import INDEXES, create_index
 from vstore_pgvector.server import DEFAULT_SEARCH
-from vstore_pgvector.statements import INDEXES, Statements, create_index, doubled
+from vstore_pgvector.statements import Statements, doubled
 
 __all__ = ["AsyncPGCollection"]
 
@@ -57,7 +61,7 @@ class AsyncPGCollection:
         self._number = number
         self._info = info
         self._sql = sql
-        self._nearest = AsyncNearest(session, self._sql, info)
+        self._search = AsyncSearcher(session, self._sql, info)
         self._rows = batch_rows(info)
 
     @property
@@ -127,9 +131,9 @@ class AsyncPGCollection:
 
         async def work(connection: AsyncConnection[Any]) -> list[Hits]:
             if whole:
-                return await self._nearest.exact(connection, vectors, k, condition, include)
+                return await self._search.exact(connection, vectors, k, condition, include)
             await self._session.search(connection, *settings)
-            return await self._nearest.approximate(connection, vectors, k, condition, include)
+            return await self._search.approximate(connection, vectors, k, condition, include)
 
         return await self._session.read(work)
 

@@ -12,9 +12,12 @@ from psycopg import Connection
 
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
-from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import HNSW, Flat, IVFFlat, Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
 from vstore_pgvector._sync._run import compute
-from vstore_pgvector._sync.nearest import Nearest
+from vstore_pgvector._sync.searching import Searcher
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
 from vstore_pgvector.codec import (
@@ -28,8 +31,9 @@ from vstore_pgvector.codec import (
 )
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
+from vstore_pgvector.schema import INDEXES, create_index
 from vstore_pgvector.server import DEFAULT_SEARCH
-from vstore_pgvector.statements import INDEXES, Statements, create_index, doubled
+from vstore_pgvector.statements import Statements, doubled
 
 __all__ = ["PGCollection"]
 
@@ -58,7 +62,7 @@ class PGCollection:
         self._number = number
         self._info = info
         self._sql = sql
-        self._nearest = Nearest(session, self._sql, info)
+        self._search = Searcher(session, self._sql, info)
         self._rows = batch_rows(info)
 
     @property
@@ -128,9 +132,9 @@ class PGCollection:
 
         def work(connection: Connection[Any]) -> list[Hits]:
             if whole:
-                return self._nearest.exact(connection, vectors, k, condition, include)
+                return self._search.exact(connection, vectors, k, condition, include)
             self._session.search(connection, *settings)
-            return self._nearest.approximate(connection, vectors, k, condition, include)
+            return self._search.approximate(connection, vectors, k, condition, include)
 
         return self._session.read(work)
 

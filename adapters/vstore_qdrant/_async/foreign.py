@@ -10,10 +10,10 @@ from typing import Any, Final
 from qdrant_client import AsyncQdrantClient, models
 
 from vstore.errors import Mismatch, NotFound
+from vstore.info import CollectionInfo
 from vstore.mapping import MissingVector, RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows, walk
-from vstore.types import CollectionInfo, Include, VectorArray
-from vstore_qdrant.codec import INFO
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (
     Dense,
@@ -28,7 +28,7 @@ from vstore_qdrant.foreign import (
     token,
     untoken,
 )
-from vstore_qdrant.models import check_path
+from vstore_qdrant.schema import INFO, check_name
 
 __all__ = ["AsyncQdrantForeign"]
 
@@ -78,7 +78,7 @@ class AsyncQdrantForeign:
             return []
 
     async def _described(self, name: str) -> Described:
-        check_path(name)
+        check_name(name)
         with self.guard(), guarded():
             told = await self.client.get_collection(name)
         config = told.config
