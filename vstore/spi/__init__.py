@@ -27,13 +27,31 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from vstore.capabilities import emulated, native, no
+from vstore.filters.tree import (
+    And,
+    ContainsAny,
+    DocumentContains,
+    Eq,
+    Exists,
+    In,
+    Leaf,
+    Matches,
+    Not,
+    Or,
+    Order,
+    leaves,
+)
+from vstore.indexing import Index
+from vstore.records import Include, Metadata, VectorArray
 from vstore.wording import no_attribute
 
 if TYPE_CHECKING:
     from vstore.spi.codec import canonical_json, from_json, from_micros, info_from_json, info_to_json, to_json
+    from vstore.spi.deadline import Deadline
     from vstore.spi.dirlock import DirectoryLock, lock_directory
-    from vstore.spi.durable import flush
-    from vstore.spi.evaluate import predicate
+    from vstore.spi.durable import flush, located
+    from vstore.spi.evaluate import bounded, predicate
     from vstore.spi.factory import LazyFactory
     from vstore.spi.foreign import Key, Rows
     from vstore.spi.forking import abandon, in_children
@@ -65,37 +83,59 @@ __all__ = [
     "SPI_VERSION",
     "Adapter",
     "AdapterFactory",
+    "And",
     "AsyncAdapter",
     "AsyncCollectionAdapter",
     "AsyncForeignCollection",
     "AsyncForeignStore",
     "AsyncIndexing",
     "CollectionAdapter",
+    "ContainsAny",
+    "Deadline",
     "DirectoryLock",
+    "DocumentContains",
     "EmbeddedFactory",
+    "Eq",
+    "Exists",
     "ForeignCollection",
     "ForeignStore",
+    "In",
+    "Include",
+    "Index",
     "Indexing",
     "Key",
     "LazyFactory",
+    "Leaf",
+    "Matches",
+    "Metadata",
+    "Not",
     "Option",
     "OptionValue",
+    "Or",
+    "Order",
     "PartialFilter",
     "Rows",
     "Settings",
     "StoreURL",
     "ThreadedAdapter",
     "TopK",
+    "VectorArray",
     "abandon",
+    "bounded",
     "canonical_json",
     "distances",
+    "emulated",
     "flush",
     "from_json",
     "from_micros",
     "in_children",
     "info_from_json",
     "info_to_json",
+    "leaves",
+    "located",
     "lock_directory",
+    "native",
+    "no",
     "predicate",
     "ranked",
     "redacting",
@@ -112,6 +152,7 @@ _MODULES: Final = (
     "codec",
     "scores",
     "evaluate",
+    "deadline",
     "partial",
     "foreign",
     "forking",
