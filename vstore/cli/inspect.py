@@ -12,8 +12,8 @@ from vstore import Collection, InvalidInput, Mismatch, RecordMapping, Store, Sup
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, plain
 from vstore.core.settings import store_url
+from vstore.indexing import index_to_dict
 from vstore.transfer.opening import check_there
-from vstore.types import index_to_dict
 
 __all__ = ["run", "run_collection"]
 
