@@ -32,6 +32,7 @@ from vstore.keys import encodable
 from vstore.metadata import MAX_INT, check_length, micros
 from vstore.records import VectorArray
 from vstore.spi.rewrite import normalize
+from vstore.wording import a_type
 
 __all__ = [
     "check_documents",
@@ -62,7 +63,7 @@ def check_ids(ids: object, *, distinct: bool = True) -> list[str]:
     if set(map(type, out)) != {str}:
         place, wrong = next((i, x) for i, x in enumerate(out) if type(x) is not str)
         raise InvalidInput(
-            f"ids[{place}] is a {type(wrong).__name__}, not a str: {brief(wrong)}",
+            f"ids[{place}] is {a_type(type(wrong))}, not a str: {brief(wrong)}",
             hint="Convert it with str(), or a NumPy array of ids with .tolist().",
         )
     joined = "".join(out)
@@ -166,7 +167,7 @@ def check_documents(documents: object, n: int, max_bytes: int, *, name: str = "d
     check_length(name, out, n)
     if not set(map(type, out)) <= {str, type(None)}:
         place, wrong = next((i, x) for i, x in enumerate(out) if type(x) not in (str, type(None)))
-        raise InvalidInput(f"{name}[{place}] is a {type(wrong).__name__}, not a str or None")
+        raise InvalidInput(f"{name}[{place}] is {a_type(type(wrong))}, not a str or None")
     texts = [text for text in out if text]
     joined = "".join(texts)
     if "\x00" in joined or not encodable(joined):

@@ -8,7 +8,7 @@ The document is ``{"$document": {"$contains": "text"}}``. What looks like an ope
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from vstore.errors import InvalidInput, brief, reading
@@ -30,6 +30,7 @@ from vstore.filters.tree import (
     Path,
     depth,
 )
+from vstore.wording import did_you_mean
 
 __all__ = ["parse", "to_dict"]
 
@@ -61,7 +62,6 @@ _LEAVES: Final[dict[str, Callable[[Path, Any], Filter]]] = {
 }
 
 
-_LONGEST: Final = 20  # of a name that may be one of an operator, mistyped
 _LOGIC: Final = ("$and", "$or", "$not")
 # what people write for an operator; as the name of a nested key it would match nothing, in silence
 _MISTAKEN: Final[dict[str, str]] = {
@@ -138,7 +138,7 @@ def _parse(data: object, room: int) -> list[Filter]:
             case str() if key.startswith("$"):
                 raise InvalidInput(
                     f"unknown operator {brief(key)} where a key is expected",
-                    hint=_near(key, (*_LOGIC, "$document", "$nested"))
+                    hint=did_you_mean(key, (*_LOGIC, "$document", "$nested"))
                     or "Here $and, $or, $not, $document and $nested are known.",
                 )
             case str() if _meant(key) in _LOGIC and _composite(value):
@@ -155,13 +155,6 @@ def _composite(value: object) -> bool:
     return isinstance(value, list | tuple)
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    found = get_close_matches(name[:_LONGEST].lower(), known, n=1)
-    return f"Did you mean {found[0]}?" if found else ""
-
-
 def _field(path: Path, value: object, *, literal: bool = False) -> list[Filter]:
     if not isinstance(value, Mapping):
         return [Eq(path, value)]  # type: ignore[arg-type]  # the leaf checks its own value
@@ -175,7 +168,7 @@ def _field(path: Path, value: object, *, literal: bool = False) -> list[Filter]:
             parts.append(_LEAVES[name](path, operand))
         elif isinstance(name, str) and name.startswith("$"):
             known = [*_LEAVES, *_ORDER]
-            hint = " ".join(filter(None, (_near(name, known), f"Known: {', '.join(known)}.")))
+            hint = " ".join(filter(None, (did_you_mean(name, known), f"Known: {', '.join(known)}.")))
             raise InvalidInput(f"unknown operator {brief(name)}", hint=hint)
         elif not literal and (meant := _meant(name)):
             raise _no_operator(name, meant)

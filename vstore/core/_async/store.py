@@ -77,7 +77,8 @@ class AsyncStore:
         state = "closed" if self._calls.closed else self._capabilities.mode
         if self._calls.inherited:
             state = f"of process {self._calls.home.number}"
-        return f"<{type(self).__name__} {self._capabilities.backend} {self._capabilities.server_version} ({state})>"
+        server = f" {version}" if (version := self._capabilities.server_version) else ""
+        return f"<{type(self).__name__} {self._capabilities.backend}{server} ({state})>"
 
     async def __aenter__(self) -> Self:
         return self

@@ -78,7 +78,8 @@ class Store:
         state = "closed" if self._calls.closed else self._capabilities.mode
         if self._calls.inherited:
             state = f"of process {self._calls.home.number}"
-        return f"<{type(self).__name__} {self._capabilities.backend} {self._capabilities.server_version} ({state})>"
+        server = f" {version}" if (version := self._capabilities.server_version) else ""
+        return f"<{type(self).__name__} {self._capabilities.backend}{server} ({state})>"
 
     def __enter__(self) -> Self:
         return self
