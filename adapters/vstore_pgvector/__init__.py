@@ -31,6 +31,7 @@ class PGVectorFactory:
     """Connects to PostgreSQL; psycopg is imported only then."""
 
     name = "pgvector"
+    system_name = "postgresql"
     spi_version = 1
     client_packages: tuple[str, ...] = ("psycopg", "psycopg_pool")
     options: ClassVar[Mapping[str, Option]] = OPTIONS

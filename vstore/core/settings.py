@@ -19,9 +19,11 @@ from vstore.core.operation import connecting
 from vstore.core.placeholders import fill, fill_url, without_placeholders
 from vstore.core.registry import factory_for_scheme
 from vstore.errors import InvalidInput, VStoreError, plain
+from vstore.logs import WARNING, log
 from vstore.regular import shown
 from vstore.spi.durable import open_regular
 from vstore.spi.urls import StoreURL
+from vstore.wording import did_you_mean
 
 __all__ = ["FILE", "NamedStore", "chosen", "is_name", "named_stores", "split_location", "store_url"]
 
@@ -159,9 +161,9 @@ class NamedStore:
     def _warn(self) -> None:
         if self.file not in _told:
             _told.add(self.file)
-            from logging import getLogger
-
-            getLogger("vstore.settings").warning(
+            log(
+                "settings",
+                WARNING,
                 "%s holds a password, and every user of this machine may read it. "
                 "Run chmod 600 on it, or write ${NAME} or keyring:service/user instead.",
                 shown(self.file),
@@ -284,7 +286,5 @@ def _naming(place: str) -> Iterator[None]:
 
 
 def _near(text: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(text, list(known), n=2)
-    return f"Did you mean {' or '.join(near)}? " if near else ""
+    near = did_you_mean(text, known)
+    return f"{near} " if near else ""

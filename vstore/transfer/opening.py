@@ -17,6 +17,7 @@ from vstore.core.registry import factory_for_scheme
 from vstore.core.settings import is_name, store_url
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
+from vstore.logs import WARNING, log
 from vstore.mapping import RecordMapping
 from vstore.regular import shown
 from vstore.spi.durable import expanded, located
@@ -156,11 +157,8 @@ def _store_url(location: str) -> str | None:
         return None if names_files(location) else location
     found = store_url(location)
     if os.path.lexists(location):
-        from logging import getLogger
-
-        getLogger("vstore.settings").warning(
-            "%s is the store that vstore.toml names. For the file or folder here write ./%s.", location, location
-        )
+        said = "%s is the store that vstore.toml names. For the file or folder here write ./%s."
+        log("settings", WARNING, said, location, location)
     return found
 
 
