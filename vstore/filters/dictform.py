@@ -1,6 +1,6 @@
 """The dict form of filters, for JSON and the command line: it parses to the tree and prints back.
 
-``{"year": {"$gte": 2020}, "tags": {"$contains": "rag"}, "$or": [{"a": 1}, {"b": {"$exists": False}}]}``
+``{"year": {"$gte": 2020}, "tags": {"$has": "rag"}, "$or": [{"a": 1}, {"b": {"$exists": False}}]}``
 Several entries mean *and*. A dict below a key whose names do not begin with ``$`` is a nested path.
 The document is ``{"$document": {"$contains": "text"}}``. What looks like an operator without its ``$``, as in
 ``{"year": {"gte": 2020}}``, is refused; a nested key of such a name stands inside ``{"$nested": {…}}``.
@@ -41,6 +41,16 @@ def _exists(path: Path, wanted: object) -> Filter:
     return Exists(path) if wanted else Not(Exists(path))
 
 
+def _contains(path: Path, value: object) -> Filter:
+    if isinstance(value, str):
+        raise InvalidInput(
+            "$contains of a text may mean an element of a list, or a part of a text",
+            hint="Write $has for an element of a list, $matches for a part of a text; "
+            'a part of the document is {"$document": {"$contains": text}}.',
+        )
+    return ContainsAny(path, (value,))  # type: ignore[arg-type]  # the leaf checks its own value
+
+
 def _list(operator: str, values: object) -> tuple[Any, ...]:
     if not isinstance(values, list | tuple):
         raise InvalidInput(f"{operator} takes a list, not {type(values).__name__}")
@@ -54,7 +64,8 @@ _LEAVES: Final[dict[str, Callable[[Path, Any], Filter]]] = {
     "$ne": lambda path, value: Not(Eq(path, value)),
     "$in": lambda path, values: In(path, _list("$in", values)),
     "$nin": lambda path, values: Not(In(path, _list("$nin", values))),
-    "$contains": lambda path, value: ContainsAny(path, (value,)),
+    "$has": lambda path, value: ContainsAny(path, (value,)),
+    "$contains": _contains,
     "$contains_any": lambda path, values: ContainsAny(path, _list("$contains_any", values)),
     "$contains_all": lambda path, values: ContainsAll(path, _list("$contains_all", values)),
     "$exists": _exists,
@@ -209,7 +220,7 @@ def _printed(node: Filter) -> dict[str, Any]:
         case In(path, values):
             return _nested(path, {"$in": list(values)})
         case ContainsAny(path, (value,)):
-            return _nested(path, {"$contains": value})
+            return _nested(path, {"$has": value})
         case ContainsAny(path, values):
             return _nested(path, {"$contains_any": list(values)})
         case ContainsAll(path, values):

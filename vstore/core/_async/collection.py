@@ -14,7 +14,7 @@ from vstore.capabilities import Capabilities
 from vstore.core._async.texts import embed_documents, embed_questions
 from vstore.core.observing import Observed
 from vstore.core.operation import CallContext, refuse_copy
-from vstore.core.validate import check_documents, check_filter, check_ids, check_k, check_vectors
+from vstore.core.validate import check_count, check_documents, check_filter, check_ids, check_k, check_vectors
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag, reading
 from vstore.filters.tree import Filter
@@ -305,12 +305,11 @@ class AsyncCollection:
             include: The columns to bring.
         """
         with self._calls.operation("scan", self.name):
-            if type(batch_size) is not int or batch_size < 1:
-                raise InvalidInput(f"batch_size must be an int of at least 1, not {brief(batch_size)}")
+            rows = min(check_count("batch_size", batch_size), _MOST_ROWS)
             token = None if after is None else self._token(after)
             columns = Include.parse(include)
             condition = None if where is None else check_filter(where, self._capabilities)
-        return self._pages(condition, min(batch_size, _MOST_ROWS), token, columns)
+        return self._pages(condition, rows, token, columns)
 
     async def delete(
         self, ids: Iterable[str] | None = None, *, where: Filter | Mapping[str, Any] | None = None
@@ -352,10 +351,9 @@ class AsyncCollection:
     async def peek(self, n: int = 10) -> Records:
         """Any n records, with all columns."""
         with self._calls.operation("peek", self.name) as observed:
-            if type(n) is not int or n < 1:
-                raise InvalidInput(f"peek takes an int of at least 1, not {brief(n)}")
+            rows = min(check_count("n", n), _MOST_ROWS)
             everything = Include.parse(_EVERYTHING)
-            async for records, _ in self._adapter.scan(None, min(n, _MOST_ROWS), None, everything):
+            async for records, _ in self._adapter.scan(None, rows, None, everything):
                 if observed is not None:
                     observed.rows = len(records.ids)
                 return records
@@ -389,8 +387,8 @@ class AsyncCollection:
         """
         with self._writing("rename") as (writer, _):
             self._capabilities.require("rename", "rename")
-            check_name(name)
-            await writer.rename(name)  # to its own name too, which another store may have changed or deleted
+            new = check_name(name)
+            await writer.rename(new)  # to its own name too, which another store may have changed or deleted
 
     @contextmanager
     def _writing(self, operation: str) -> Iterator[tuple[AsyncCollectionAdapter, Observed | None]]:
@@ -457,7 +455,7 @@ class AsyncCollection:
         search: Search | None,
     ) -> _Question:
         """Checks everything but the vectors: a question that is refused has cost no embedding."""
-        check_k(k, self._capabilities.limits.max_k)
+        k = check_k(k, self._capabilities.limits.max_k)
         columns = Include.parse(include)
         self._check_search(exact, search)
         condition = None if where is None else check_filter(where, self._capabilities)

@@ -14,6 +14,7 @@ from vstore.capabilities import Capabilities, emulated, no
 from vstore.core._async.collection import AsyncCollection
 from vstore.core.observing import ServerAddress
 from vstore.core.operation import CallContext, refuse_copy
+from vstore.core.validate import check_count
 from vstore.embedding import Embedder, check_embedder
 from vstore.errors import (
     AlreadyExists,
@@ -268,7 +269,7 @@ class AsyncStore:
         embedder: Embedder | None,
         metadata: Mapping[str, Any] | None,
     ) -> CollectionInfo:
-        check_name(name)
+        name = check_name(name)
         check_embedder(embedder)
         if dimension is None:
             if embedder is None:
@@ -276,8 +277,7 @@ class AsyncStore:
             dimension = embedder.dimension
         elif embedder is not None and embedder.dimension != dimension:
             raise Mismatch(f"dimension={dimension}, but the embedder makes vectors of {embedder.dimension}")
-        if type(dimension) is not int or dimension < 1:
-            raise InvalidInput(f"dimension must be an int of at least 1, not {brief(dimension)}")
+        dimension = check_count("dimension", dimension)
         limits = self._capabilities.limits
         if dimension > limits.max_dimension:
             raise LimitExceeded(f"dimension is {brief(dimension)}; at most {limits.max_dimension:,} is possible here")
@@ -300,7 +300,7 @@ class AsyncStore:
         with reading("metadata"):
             own = {} if metadata is None else dict(metadata)
         return CollectionInfo(
-            name=plain(name),
+            name=name,
             dimension=dimension,
             metric=Metric(plain(metric)),
             index=index,

@@ -15,7 +15,7 @@ from vstore.capabilities import Capabilities
 from vstore.core._sync.texts import embed_documents, embed_questions
 from vstore.core.observing import Observed
 from vstore.core.operation import CallContext, refuse_copy
-from vstore.core.validate import check_documents, check_filter, check_ids, check_k, check_vectors
+from vstore.core.validate import check_count, check_documents, check_filter, check_ids, check_k, check_vectors
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag, reading
 from vstore.filters.tree import Filter
@@ -306,12 +306,11 @@ class Collection:
             include: The columns to bring.
         """
         with self._calls.operation("scan", self.name):
-            if type(batch_size) is not int or batch_size < 1:
-                raise InvalidInput(f"batch_size must be an int of at least 1, not {brief(batch_size)}")
+            rows = min(check_count("batch_size", batch_size), _MOST_ROWS)
             token = None if after is None else self._token(after)
             columns = Include.parse(include)
             condition = None if where is None else check_filter(where, self._capabilities)
-        return self._pages(condition, min(batch_size, _MOST_ROWS), token, columns)
+        return self._pages(condition, rows, token, columns)
 
     def delete(self, ids: Iterable[str] | None = None, *, where: Filter | Mapping[str, Any] | None = None) -> None:
         """Deletes records by id or by filter. Ids that are not there are no error.
@@ -351,10 +350,9 @@ class Collection:
     def peek(self, n: int = 10) -> Records:
         """Any n records, with all columns."""
         with self._calls.operation("peek", self.name) as observed:
-            if type(n) is not int or n < 1:
-                raise InvalidInput(f"peek takes an int of at least 1, not {brief(n)}")
+            rows = min(check_count("n", n), _MOST_ROWS)
             everything = Include.parse(_EVERYTHING)
-            for records, _ in self._adapter.scan(None, min(n, _MOST_ROWS), None, everything):
+            for records, _ in self._adapter.scan(None, rows, None, everything):
                 if observed is not None:
                     observed.rows = len(records.ids)
                 return records
@@ -388,8 +386,8 @@ class Collection:
         """
         with self._writing("rename") as (writer, _):
             self._capabilities.require("rename", "rename")
-            check_name(name)
-            writer.rename(name)  # to its own name too, which another store may have changed or deleted
+            new = check_name(name)
+            writer.rename(new)  # to its own name too, which another store may have changed or deleted
 
     @contextmanager
     def _writing(self, operation: str) -> Iterator[tuple[CollectionAdapter, Observed | None]]:
@@ -456,7 +454,7 @@ class Collection:
         search: Search | None,
     ) -> _Question:
         """Checks everything but the vectors: a question that is refused has cost no embedding."""
-        check_k(k, self._capabilities.limits.max_k)
+        k = check_k(k, self._capabilities.limits.max_k)
         columns = Include.parse(include)
         self._check_search(exact, search)
         condition = None if where is None else check_filter(where, self._capabilities)
