@@ -30,7 +30,7 @@ def as_python(value: object) -> object:
     """
     if type(value) in _OWN:
         return value
-    if str(type(value).__module__).startswith("pandas."):
+    if str(type(value).__module__).partition(".")[0] == "pandas":
         return _of_pandas(value)
     if isinstance(value, np.generic):
         return _of_numpy(value)
