@@ -56,7 +56,9 @@ def short(page: str) -> str:
     for row in rows:
         if row[0] in ROWS:
             cells = [
-                " / ".join(dict.fromkeys(v.lower() for v, c in zip(row, columns, strict=True) if c.startswith(f"{name} (")))
+                " / ".join(
+                    dict.fromkeys(v.lower() for v, c in zip(row, columns, strict=True) if c.startswith(f"{name} ("))
+                )
                 for name in DATABASES
             ]
             lines.append(f"| {ROWS[row[0]]} | {' | '.join(cells)} |")
