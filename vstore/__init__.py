@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 from vstore.capabilities import Capabilities, Feature, Limits, Support
 from vstore.core._sync.collection import Collection
@@ -30,24 +31,12 @@ from vstore.errors import (
     VStoreError,
 )
 from vstore.filters import F, Filter
-from vstore.mapping import Mapping
+from vstore.hits import Hit, Hits
+from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, IVFFlat, Metric, Quantization, Search
+from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
 from vstore.omission import Omission
-from vstore.types import (
-    HNSW,
-    IVFPQ,
-    CollectionInfo,
-    DiskANN,
-    Flat,
-    Hit,
-    Hits,
-    IVFFlat,
-    Metric,
-    Page,
-    Quantization,
-    Record,
-    Records,
-    Search,
-)
+from vstore.records import Page, Record, Records
 
 if TYPE_CHECKING:
     from vstore import aio as aio
@@ -76,7 +65,6 @@ __all__ = [
     "InvalidInput",
     "LimitExceeded",
     "Limits",
-    "Mapping",
     "Metric",
     "Mismatch",
     "NotFound",
@@ -85,6 +73,7 @@ __all__ = [
     "PartialWrite",
     "Quantization",
     "Record",
+    "RecordMapping",
     "Records",
     "Search",
     "Store",
@@ -101,4 +90,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "aio":  # loaded when it is asked for: it brings asyncio
         return import_module("vstore.aio")
+    if name == "Mapping":
+        warn("vstore.Mapping is now vstore.RecordMapping", DeprecationWarning, stacklevel=2)
+        return RecordMapping
     raise AttributeError(f"module 'vstore' has no attribute {name!r}")

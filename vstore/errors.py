@@ -29,7 +29,7 @@ __all__ = [
     "VStoreError",
     "brief",
     "check_flag",
-    "following",
+    "partial_write_context",
     "plain",
     "reading",
 ]
@@ -243,7 +243,7 @@ HTTP_KINDS: Final[Mapping[int, type[VStoreError]]] = {
 
 
 @contextmanager
-def following(done: Sequence[str]) -> Iterator[None]:
+def partial_write_context(done: Sequence[str]) -> Iterator[None]:
     """Around one request of a call that takes several: an error says which records are done, if there are any."""
     try:
         yield

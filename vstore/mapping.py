@@ -1,8 +1,8 @@
 """How to read a collection that vstore did not create: plain data, with a JSON form.
 
-A database's row is seen as its key, its vector and an object of named fields: the columns of a PostgreSQL table,
-the payload of a Qdrant point, the fields of a Milvus entity, and for Chroma the two fields ``document`` and
-``metadata``. A ``Mapping`` says where in them a record's id, vector, document and metadata are. A place is a path:
+A database's row is seen as its key, its vector and an object of named fields: the columns of a PostgreSQL table, the
+payload of a Qdrant point, the fields of a Milvus entity, and for Chroma the two fields ``document`` and ``metadata``.
+A ``RecordMapping`` says where in them a record's id, vector, document and metadata are. A place is a path:
 ``("metadata", "source")`` is the key ``source`` of the object in the field ``metadata``; a text that holds JSON is
 walked into like an object.
 """
@@ -16,9 +16,9 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from vstore.errors import InvalidInput, brief, plain, reading
-from vstore.types import Metric
+from vstore.indexing import Metric
 
-__all__ = ["ALL", "LAYOUTS", "IdType", "Mapping", "MissingVector", "Outside", "Path"]
+__all__ = ["ALL", "LAYOUTS", "IdType", "MissingVector", "Outside", "Path", "RecordMapping"]
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -61,7 +61,7 @@ class MissingVector(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mapping:
+class RecordMapping:
     """Where a foreign collection keeps what a record is made of. An enum's word is taken for its member.
 
     Attributes:
@@ -139,7 +139,7 @@ class Mapping:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
     @classmethod
-    def from_dict(cls, data: object) -> Mapping:
+    def from_dict(cls, data: object) -> RecordMapping:
         """The inverse of ``to_dict``; what is left out has its default.
 
         Raises:
@@ -159,7 +159,7 @@ class Mapping:
         return cls(**given)
 
     @classmethod
-    def from_json(cls, text: str) -> Mapping:
+    def from_json(cls, text: str) -> RecordMapping:
         """The inverse of ``to_json``."""
         try:
             data = json.loads(text)

@@ -32,8 +32,8 @@ from vstore.filters.tree import (
     OrderOp,
     leaves,
 )
-from vstore.spi.sieve import Sieve, sieve
-from vstore.types import Scalar
+from vstore.records import Scalar
+from vstore.spi.partial import PartialFilter, split_filter
 from vstore_chroma.codec import (
     FLOAT_KINDS,
     INT_KINDS,
@@ -76,11 +76,11 @@ class Question:
 
     Attributes:
         where: Its condition; None for all records.
-        sieve: What is left to look at here.
+        partial: What is left to look at here.
     """
 
     where: Where | None = None
-    sieve: Sieve | None = None
+    partial: PartialFilter | None = None
 
 
 EVERYTHING: Final = Question()
@@ -91,7 +91,7 @@ def question(node: Filter | None) -> Question:
     if node is None:
         return EVERYTHING
     elements = sum(len(leaf.values) for leaf in leaves(node) if isinstance(leaf, ContainsAny))
-    if elements > _MAX_ELEMENTS and (found := sieve(node, lambda leaf: isinstance(leaf, ContainsAny))):
+    if elements > _MAX_ELEMENTS and (found := split_filter(node, lambda leaf: isinstance(leaf, ContainsAny))):
         return Question(None if found.asked is None else compile_filter(found.asked), found)
     return Question(compile_filter(node))
 

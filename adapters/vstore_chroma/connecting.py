@@ -125,7 +125,7 @@ def _record(
 
 @contextmanager
 def _connecting(secrets: Sequence[str]) -> Iterator[None]:
-    """Around connecting, which passes no gate that would redact its errors."""
+    """Around connecting, which passes no call context that would redact its errors."""
     try:
         with guarded():
             yield

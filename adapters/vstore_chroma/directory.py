@@ -14,8 +14,8 @@ from threading import Lock
 from typing import Final
 
 from vstore.errors import Unavailable
+from vstore.spi.dirlock import DirectoryLock, lock_directory
 from vstore.spi.forking import in_children
-from vstore.spi.holding import Hold, hold
 
 __all__ = ["DATABASE", "Directory"]
 
@@ -24,7 +24,7 @@ DATABASE: Final = "chroma.sqlite3"
 
 @dataclass(slots=True)
 class _Held:
-    file: Hold
+    file: DirectoryLock
     writing: Lock = field(default_factory=Lock)
     users: int = 0
 
@@ -43,7 +43,7 @@ def _leave_to_parent() -> None:
 in_children(_leave_to_parent)
 
 
-def _writable(file: Hold, path: Path) -> bool:
+def _writable(file: DirectoryLock, path: Path) -> bool:
     database = path / DATABASE
     return file.writable and (not database.exists() or os.access(database, os.W_OK))
 
@@ -66,7 +66,7 @@ class Directory:
         with _registry:
             held = _held.get(path)
             if held is None:
-                file = hold(
+                file = lock_directory(
                     Path(path),
                     because="Chroma would answer a second one from stale data",
                     instead="start `chroma run --path …` and connect both to chroma://host:port",

@@ -11,18 +11,19 @@ the metric is taken from the distance of one query.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Mapping as AnyMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.mapping import ALL, IdType, Mapping
+from vstore.indexing import Flat, Index, Metric
+from vstore.info import CollectionInfo
+from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Rows, carried_metadata, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore.types import CollectionInfo, Flat, Include, Index, Metric, VectorArray
 
 __all__ = ["columns", "complete", "metric_seen", "probe", "proposal", "to_rows"]
 
@@ -35,12 +36,12 @@ _OLD_KEYS: Final = {
     "hnsw:search_ef": "ef_search",
 }
 _FIELDS: Final = ("document", "metadata", "uri")
-_USUAL: Final = Mapping(document=("document",), metadata=("metadata",), fields=ALL)
+_USUAL: Final = RecordMapping(document=("document",), metadata=("metadata",), fields=ALL)
 _MEM0: Final = replace(_USUAL, document=("metadata", "data"))
 _LAYOUTS: Final = {"langchain": _USUAL, "llamaindex": _USUAL, "haystack": _USUAL, "mem0": _MEM0}
 
 
-def proposal(layout: str | None, first: Rows) -> Mapping:
+def proposal(layout: str | None, first: Rows) -> RecordMapping:
     """How to read a collection; without a layout its first record, if it has one, tells."""
     if layout is not None:
         return _LAYOUTS[layout]
@@ -55,7 +56,7 @@ def probe(vector: VectorArray) -> VectorArray:
     return query
 
 
-def metric_seen(query: VectorArray, found: AnyMapping[str, Any]) -> Metric | None:
+def metric_seen(query: VectorArray, found: Mapping[str, Any]) -> Metric | None:
     """The metric by which an answer of ``query`` has its distance; None where it is not plain."""
     if not found["ids"][0]:
         return None
@@ -71,12 +72,12 @@ def metric_seen(query: VectorArray, found: AnyMapping[str, Any]) -> Metric | Non
 
 def complete(
     name: str,
-    mapping: Mapping,
-    configuration: AnyMapping[str, Any],
-    metadata: AnyMapping[str, Any] | None,
+    mapping: RecordMapping,
+    configuration: Mapping[str, Any],
+    metadata: Mapping[str, Any] | None,
     first: Rows,
     seen: Metric | None,
-) -> tuple[Mapping, CollectionInfo]:
+) -> tuple[RecordMapping, CollectionInfo]:
     """What a collection is.
 
     Args:
@@ -120,15 +121,15 @@ def _embedding(function: Any) -> Iterator[Omission]:
     yield Omission(OmissionKind.SETTINGS, "", text, needs_leave=name != "default")
 
 
-def _settings(configuration: AnyMapping[str, Any], metadata: AnyMapping[str, Any]) -> dict[str, Any]:
+def _settings(configuration: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the engine follows: it takes the defaults for those of an older version."""
-    found: AnyMapping[str, Any] = configuration.get("hnsw") or configuration.get("spann") or {}
+    found: Mapping[str, Any] = configuration.get("hnsw") or configuration.get("spann") or {}
     if any(found.get(name, default) != default for name, default in _DEFAULTS.items()):
         return dict(found)
     return {**found, **{name: metadata[key] for key, name in _OLD_KEYS.items() if key in metadata}}
 
 
-def columns(mapping: Mapping, include: Include) -> list[str]:
+def columns(mapping: RecordMapping, include: Include) -> list[str]:
     """What to ask Chroma for."""
     names = fields_read(mapping, include)
     wanted = set(_FIELDS) if names is None else names
@@ -141,7 +142,7 @@ def columns(mapping: Mapping, include: Include) -> list[str]:
     return [name for name, asked in chosen.items() if asked]
 
 
-def to_rows(found: AnyMapping[str, Any]) -> Rows:
+def to_rows(found: Mapping[str, Any]) -> Rows:
     """The rows of an answer of ``get``, or of one query of an answer of ``query``."""
     ids, vectors = found["ids"], found.get("embeddings")
     fields: list[dict[str, Any]] = [{} for _ in ids]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from collections.abc import Mapping as AnyMapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.mapping import ALL, IdType, Mapping
+from vstore.indexing import Flat, Index, IVFFlat, Metric
+from vstore.info import CollectionInfo
+from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric, VectorArray
 from vstore_milvus.tokens import literal
 
 __all__ = ["Schema", "identity", "known_by", "token"]
@@ -35,13 +36,13 @@ _OWN_PROPERTIES: Final = ("timezone",)  # which Milvus gives to every collection
 # Milvus 2.3.5 reads the sign apart and finds this number's digits out of range.
 _LOWEST: Final = -(1 << 63)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LAYOUTS: Final[dict[str, tuple[set[str], Mapping]]] = {
-    "langchain": ({"pk", "text", "vector"}, Mapping(vector="vector", document=("text",))),
-    "llamaindex": ({"id", "embedding"}, Mapping(vector="embedding", document=("text",))),
-    "haystack": ({"id", "text", "vector"}, Mapping(vector="vector", document=("text",))),
+_LAYOUTS: Final[dict[str, tuple[set[str], RecordMapping]]] = {
+    "langchain": ({"pk", "text", "vector"}, RecordMapping(vector="vector", document=("text",))),
+    "llamaindex": ({"id", "embedding"}, RecordMapping(vector="embedding", document=("text",))),
+    "haystack": ({"id", "text", "vector"}, RecordMapping(vector="vector", document=("text",))),
     "mem0": (
         {"id", "vectors", "metadata"},
-        Mapping(vector="vectors", document=("metadata", "data"), metadata=("metadata",), fields=ALL),
+        RecordMapping(vector="vectors", document=("metadata", "data"), metadata=("metadata",), fields=ALL),
     ),
 }
 
@@ -69,15 +70,15 @@ class Schema:
     text_key: bool
     auto_id: bool
     scalars: tuple[str, ...]
-    vectors: AnyMapping[str, tuple[int, int]]
+    vectors: Mapping[str, tuple[int, int]]
     dynamic: bool
-    index: AnyMapping[str, AnyMapping[str, Any]]
+    index: Mapping[str, Mapping[str, Any]]
     identity: object
     made: frozenset[str] = frozenset()
     settings: tuple[Omission, ...] = ()
 
     @classmethod
-    def read(cls, described: AnyMapping[str, Any], index: AnyMapping[str, AnyMapping[str, Any]]) -> Schema:
+    def read(cls, described: Mapping[str, Any], index: Mapping[str, Mapping[str, Any]]) -> Schema:
         """Reads an answer of ``describe_collection``."""
         fields = described["fields"]
         key = next(field for field in fields if field.get("is_primary"))
@@ -96,7 +97,7 @@ class Schema:
             tuple(_described(described)),
         )
 
-    def proposal(self, layout: str | None) -> Mapping:
+    def proposal(self, layout: str | None) -> RecordMapping:
         """How to read it: by its layout, or by its fields."""
         names = {*self.scalars, *self.vectors}
         if layout is None:
@@ -112,9 +113,9 @@ class Schema:
             return fitting[0]
         dense = [name for name, (kind, _) in self.vectors.items() if kind in _DENSE]
         document = next((name for name in DOCUMENT_NAMES if name in self.scalars and name != self.key), None)
-        return Mapping(vector=dense[0] if dense else "", document=(document,) if document else None)
+        return RecordMapping(vector=dense[0] if dense else "", document=(document,) if document else None)
 
-    def complete(self, mapping: Mapping) -> tuple[Mapping, CollectionInfo]:
+    def complete(self, mapping: RecordMapping) -> tuple[RecordMapping, CollectionInfo]:
         """What the collection is.
 
         Raises:
@@ -157,7 +158,7 @@ class Schema:
                 made = ", which Milvus makes of other fields" if name in self.made else ""
                 yield Omission(OmissionKind.VECTORS, name, text + made)
 
-    def output(self, mapping: Mapping, include: Include) -> list[str]:
+    def output(self, mapping: RecordMapping, include: Include) -> list[str]:
         """The fields to ask for."""
         names = fields_read(mapping, include)
         if names is None:
@@ -184,7 +185,7 @@ class Schema:
     def _literal(self, key: Key) -> str:
         return str(int(key)) if isinstance(key, int) else literal(str(key))
 
-    def to_rows(self, found: Sequence[AnyMapping[str, Any]], mapping: Mapping, *, vectors: bool) -> Rows:
+    def to_rows(self, found: Sequence[Mapping[str, Any]], mapping: RecordMapping, *, vectors: bool) -> Rows:
         """Entities as rows."""
         kind = self.vectors[mapping.vector][0]
         used = {self.key, *self.vectors}
@@ -195,7 +196,7 @@ class Schema:
         )
 
 
-def _described(described: AnyMapping[str, Any]) -> Iterator[Omission]:
+def _described(described: Mapping[str, Any]) -> Iterator[Omission]:
     if text := described.get("description"):
         yield Omission(OmissionKind.SETTINGS, "description", f"the description {text!r:.80}")
     for function in described.get("functions") or ():
@@ -206,9 +207,7 @@ def _described(described: AnyMapping[str, Any]) -> Iterator[Omission]:
         yield Omission(OmissionKind.SETTINGS, "properties", f"the properties {told!r:.200}")
 
 
-def known_by(
-    schema: Schema, described: AnyMapping[str, Any], partitions: Sequence[str], aliases: Sequence[str]
-) -> Schema:
+def known_by(schema: Schema, described: Mapping[str, Any], partitions: Sequence[str], aliases: Sequence[str]) -> Schema:
     """The schema with what a collection is known by, beside its own name."""
     found = [Omission(OmissionKind.SETTINGS, name, f"the alias {name!r}") for name in aliases]
     # with a partition key, a field, partitions are buckets that Milvus makes and fills
@@ -221,7 +220,7 @@ def known_by(
     return replace(schema, settings=(*schema.settings, *found))
 
 
-def identity(described: AnyMapping[str, Any]) -> object:
+def identity(described: Mapping[str, Any]) -> object:
     """Which collection an answer of ``describe_collection`` is about."""
     return described.get("collection_id"), described["fields"]
 
@@ -231,14 +230,14 @@ def token(key: Key) -> str:
     return json.dumps(key, ensure_ascii=False)
 
 
-def _other_index(described: AnyMapping[str, Any]) -> Iterator[Omission]:
+def _other_index(described: Mapping[str, Any]) -> Iterator[Omission]:
     kind = described.get("index_type")
     if kind is not None and kind not in ("HNSW", "IVF_FLAT", "FLAT"):
         text = f"the index {kind}: a copy has none, unless it is made beforehand and merged into"
         yield Omission(OmissionKind.SETTINGS, "", text, needs_leave=False)
 
 
-def _index(described: AnyMapping[str, Any]) -> Index:
+def _index(described: Mapping[str, Any]) -> Index:
     match described.get("index_type"):
         case "HNSW":
             return hnsw(described.get("M"), described.get("efConstruction"))

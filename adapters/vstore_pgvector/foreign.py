@@ -8,8 +8,7 @@ intervals, bytes, ranges. A column with a time zone is a moment.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from collections.abc import Mapping as AnyMapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -18,10 +17,12 @@ from uuid import UUID
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.mapping import ALL, IdType, Mapping, MissingVector
+from vstore.indexing import Flat, Index, IVFFlat, Metric
+from vstore.info import CollectionInfo
+from vstore.mapping import ALL, IdType, MissingVector, RecordMapping
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Include
 from vstore.spi.foreign import Rows, carried_metadata, dimension_told, hnsw, id_type_told, metric_told
-from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric
 from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
 from vstore_pgvector.statements import doubled, quoted
 
@@ -53,7 +54,7 @@ class Table:
         self,
         name: str,
         place: tuple[str, str],
-        mapping: Mapping,
+        mapping: RecordMapping,
         columns: Sequence[Column],
         keys: Sequence[Sequence[str]],
         indexes: Sequence[tuple[str, str, str, Sequence[str]]],
@@ -85,7 +86,7 @@ class Table:
         """What the vector's type says; None where it says nothing."""
         return self._vector.typmod if self._vector.typmod > 0 else None
 
-    def complete(self, first: int | None, metadata: AnyMapping[str, Any]) -> CollectionInfo:
+    def complete(self, first: int | None, metadata: Mapping[str, Any]) -> CollectionInfo:
         """What the collection is.
 
         Args:

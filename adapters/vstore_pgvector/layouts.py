@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vstore.errors import Mismatch
-from vstore.mapping import Mapping
+from vstore.indexing import Metric
+from vstore.mapping import RecordMapping
 from vstore.spi.foreign import DOCUMENT_NAMES
-from vstore.types import Metric
 from vstore_pgvector.catalogue import JSONS, TEXTS, Column
 
 __all__ = ["proposal"]
@@ -23,7 +23,7 @@ def proposal(
     *,
     custom: bool = False,
     indexed: bool,
-) -> Mapping:
+) -> RecordMapping:
     """How to read a table, by the layout that it has.
 
     Args:
@@ -51,7 +51,7 @@ def proposal(
     return _from_columns(name, columns, keys)
 
 
-def _known(known: dict[str, Column], collection: str | None, *, custom: bool) -> list[tuple[str, bool, Mapping]]:
+def _known(known: dict[str, Column], collection: str | None, *, custom: bool) -> list[tuple[str, bool, RecordMapping]]:
     """Each layout: whose it is, whether the table has it, and its mapping."""
 
     def has(*names: str) -> bool:
@@ -66,7 +66,7 @@ def _known(known: dict[str, Column], collection: str | None, *, custom: bool) ->
         (
             "langchain",
             collection is not None,
-            Mapping(
+            RecordMapping(
                 id=(key,),
                 vector="embedding",
                 document=("document",),
@@ -78,7 +78,7 @@ def _known(known: dict[str, Column], collection: str | None, *, custom: bool) ->
         (
             "langchain",
             has("langchain_id", "content", "embedding", "langchain_metadata"),
-            Mapping(
+            RecordMapping(
                 id=("langchain_id",),
                 vector="embedding",
                 document=("content",),
@@ -89,7 +89,7 @@ def _known(known: dict[str, Column], collection: str | None, *, custom: bool) ->
         (
             "llamaindex",
             has("id", "text", "metadata_", "node_id", "embedding"),
-            Mapping(
+            RecordMapping(
                 id=("node_id",),
                 vector="embedding",
                 document=("text",),
@@ -100,7 +100,7 @@ def _known(known: dict[str, Column], collection: str | None, *, custom: bool) ->
         (
             "haystack",
             has("id", "embedding", "content", "meta", "blob_data", "blob_meta", "blob_mime_type"),
-            Mapping(
+            RecordMapping(
                 id=("id",),
                 vector="embedding",
                 document=("content",),
@@ -111,12 +111,12 @@ def _known(known: dict[str, Column], collection: str | None, *, custom: bool) ->
         (
             "mem0",
             set(known) == {"id", "vector", "payload"},
-            Mapping(id=("id",), vector="vector", document=("payload", "data"), metadata=("payload",)),
+            RecordMapping(id=("id",), vector="vector", document=("payload", "data"), metadata=("payload",)),
         ),
     ]
 
 
-def _from_columns(name: str, columns: Sequence[Column], keys: Sequence[Sequence[str]]) -> Mapping:
+def _from_columns(name: str, columns: Sequence[Column], keys: Sequence[Sequence[str]]) -> RecordMapping:
     """The first vector, the first key of one column, the document by its name, and a lone JSON column."""
     vectors = [column.name for column in columns if column.vector]
     if not vectors:
@@ -124,13 +124,13 @@ def _from_columns(name: str, columns: Sequence[Column], keys: Sequence[Sequence[
     single = [key[0] for key in keys if len(key) == 1]
     if not single:
         raise Mismatch(
-            f"the table {name!r} has no key of one column", hint="Name the column of the ids in a Mapping(id=…)."
+            f"the table {name!r} has no key of one column", hint="Name the column of the ids in a RecordMapping(id=…)."
         )
     named = {column.name for column in columns if column.type in TEXTS}
     document = next((one for one in DOCUMENT_NAMES if one in named and one != single[0]), None)
     objects = [column.name for column in columns if column.type in JSONS]
     hidden = [column.name for column in columns if column.left and column.name != vectors[0]]
-    made = Mapping(id=(single[0],), vector=vectors[0], document=None if document is None else (document,))
+    made = RecordMapping(id=(single[0],), vector=vectors[0], document=None if document is None else (document,))
     if len(objects) != 1:
         return replace(made, hidden=tuple(hidden))
     used = {single[0], vectors[0], document, objects[0], *hidden}

@@ -14,10 +14,10 @@ from typing import Final
 from uuid import uuid4
 
 from vstore.errors import AlreadyExists, Mismatch, NotFound
+from vstore.info import CollectionInfo
 from vstore.spi.codec import info_from_json, info_to_json
+from vstore.spi.dirlock import DirectoryLock, lock_directory
 from vstore.spi.durable import create, flush, reading
-from vstore.spi.holding import Hold, hold
-from vstore.types import CollectionInfo
 
 __all__ = ["Folder"]
 
@@ -36,7 +36,7 @@ class Folder:
     """
 
     path: Path
-    file: Hold
+    file: DirectoryLock
 
     @staticmethod
     def take(path: Path) -> Folder:
@@ -45,7 +45,7 @@ class Folder:
         Raises:
             Unavailable: Another process has it, or it cannot be made.
         """
-        file = hold(
+        file = lock_directory(
             path,
             because="Qdrant's engine serves one process",
             instead="run a Qdrant server and connect both to qdrant://host:port",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
-from collections.abc import Mapping as AnyMapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
@@ -13,8 +12,11 @@ from uuid import UUID
 import numpy as np
 
 from vstore.errors import Mismatch
-from vstore.mapping import ALL, IdType, Mapping
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
+from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import (
     DOCUMENT_NAMES,
     Key,
@@ -26,7 +28,6 @@ from vstore.spi.foreign import (
     id_type_told,
     metric_told,
 )
-from vstore.types import CollectionInfo, Include, Metric, VectorArray
 
 __all__ = [
     "Dense",
@@ -44,12 +45,12 @@ __all__ = [
 
 _METRICS: Final = {"Cosine": Metric.COSINE, "Euclid": Metric.L2, "Dot": Metric.DOT}
 _LAYOUTS: Final = {
-    "langchain": Mapping(document=("page_content",), metadata=("metadata",), fields=ALL),
+    "langchain": RecordMapping(document=("page_content",), metadata=("metadata",), fields=ALL),
     # the text of a node is in the JSON that _node_content holds
-    "llamaindex": Mapping(document=("_node_content", "text")),
+    "llamaindex": RecordMapping(document=("_node_content", "text")),
     # whose points have ids of their own, made of those of its documents
-    "haystack": Mapping(id=("id",), document=("content",), metadata=("meta",), fields=ALL),
-    "mem0": Mapping(document=("data",)),
+    "haystack": RecordMapping(id=("id",), document=("content",), metadata=("meta",), fields=ALL),
+    "mem0": RecordMapping(document=("data",)),
 }
 # what every payload of a layout has, and one of another does not
 _SIGNS: Final = {
@@ -93,14 +94,14 @@ class Described:
         aliases: Its other names.
     """
 
-    dense: AnyMapping[str, Dense]
+    dense: Mapping[str, Dense]
     sparse: Sequence[str] = ()
     indexed: Sequence[str] = ()
     quantization: str | None = None
-    metadata: AnyMapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     aliases: Sequence[str] = ()
 
-    def omissions(self, mapping: Mapping) -> Iterator[Omission]:
+    def omissions(self, mapping: RecordMapping) -> Iterator[Omission]:
         """What a mapping does not bring, beside payload."""
         for name, dense in self.dense.items():
             if name != mapping.vector:
@@ -120,7 +121,7 @@ class Described:
             yield Omission(OmissionKind.FIELDS, "", "the points' own ids: the id is in the payload", needs_leave=False)
 
 
-def proposal(name: str, layout: str | None, first: Rows, vectors: AnyMapping[str, Dense]) -> Mapping:
+def proposal(name: str, layout: str | None, first: Rows, vectors: Mapping[str, Dense]) -> RecordMapping:
     """How to read a collection: by its layout, or by what its first point looks like."""
     payload = set(first.fields[0]) if first.fields else set()
     if layout is None:
@@ -131,12 +132,12 @@ def proposal(name: str, layout: str | None, first: Rows, vectors: AnyMapping[str
             hint=f"A point of it has {', '.join(map(repr, sorted(payload)))}; mapping='auto' proposes one from them.",
         )
     document = next((one for one in DOCUMENT_NAMES if payload and isinstance(first.fields[0].get(one), str)), None)
-    made = Mapping(document=(document,) if document else None) if layout is None else _LAYOUTS[layout]
+    made = RecordMapping(document=(document,) if document else None) if layout is None else _LAYOUTS[layout]
     single = [one for one, dense in vectors.items() if not dense.multi]
     return replace(made, vector=single[0]) if single else made
 
 
-def complete(name: str, mapping: Mapping, described: Described) -> tuple[Mapping, CollectionInfo]:
+def complete(name: str, mapping: RecordMapping, described: Described) -> tuple[RecordMapping, CollectionInfo]:
     """What a collection is.
 
     Raises:
@@ -175,7 +176,7 @@ def complete(name: str, mapping: Mapping, described: Described) -> tuple[Mapping
     )
 
 
-def needs_payload(mapping: Mapping, include: Include) -> bool:
+def needs_payload(mapping: RecordMapping, include: Include) -> bool:
     """Whether a read needs the payload; a part of it cannot be asked for, since a key may look like a path."""
     return fields_read(mapping, include) != set()
 

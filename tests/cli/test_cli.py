@@ -170,7 +170,7 @@ def test_inspect_proposes_how_to_read_what_vstore_did_not_create(tmp_path: Path)
     assert (data["records"], data["dimension"], data["metric"]) == (2, 2, "l2")
     saved.write_text(out)
     with vstore.connect(url) as store:
-        again = store.get_collection("theirs", mapping=vstore.Mapping.from_dict(data["mapping"]))
+        again = store.get_collection("theirs", mapping=vstore.RecordMapping.from_dict(data["mapping"]))
         assert again.peek().documents == ["x", "y"]
     for given in (str(saved), "langchain", "auto"):
         code, out, err = run("inspect", url, "theirs", "--mapping", given)

@@ -11,7 +11,7 @@ import pytest
 import vstore
 from tests.foreign import old_chroma
 from tests.foreign.test_packages import SET
-from vstore import HNSW, Mapping
+from vstore import HNSW, RecordMapping
 
 pytestmark = [
     pytest.mark.nightly,
@@ -45,7 +45,7 @@ def test_a_directory_of_an_old_chroma_is_read_by_the_metric_that_its_engine_foll
             assert collection.info.metric == metric
             for exact in (True, False):
                 assert collection.query(old_chroma.QUERY, k=5, exact=exact).ids == found[name]
-            usual = Mapping(document=("document",), metadata=("metadata",), metric=metric)
+            usual = RecordMapping(document=("document",), metadata=("metadata",), metric=metric)
             assert store.get_collection(name, mapping=usual).count() == len(old_chroma.IDS)
         index = store.get_collection("settings", mapping="auto").info.index
         assert index == HNSW(m=8, ef_construction=40, ef_search=30)

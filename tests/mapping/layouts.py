@@ -10,9 +10,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import vstore
-from vstore import Mapping, Metric
+from vstore import Metric, RecordMapping
 from vstore.conformance.corpus import records
-from vstore.types import Metadata, Records
+from vstore.records import Metadata, Records
 
 __all__ = ["LAYOUTS", "Layout"]
 
@@ -35,7 +35,7 @@ class Layout:
 
     url: str
     write: Callable[[vstore.Store, str, Records], None]
-    mapping: Mapping | str
+    mapping: RecordMapping | str
     ids: Callable[[int], str]
     keeps: Callable[[str, Any], bool]
 
@@ -130,7 +130,7 @@ def _write_table(kind: str, json_type: str) -> Callable[[vstore.Store, str, Reco
     return write
 
 
-TABLE = Mapping(id=("i%d",), vector='emb"edding', document=("doc",), metadata=("m %s",), metric=Metric.L2)
+TABLE = RecordMapping(id=("i%d",), vector='emb"edding', document=("doc",), metadata=("m %s",), metric=Metric.L2)
 
 
 def _write_columns(store: vstore.Store, name: str, records: Records) -> None:
@@ -156,7 +156,7 @@ def _write_columns(store: vstore.Store, name: str, records: Records) -> None:
             cursor.executemany(insert, rows)
 
 
-COLUMNS = Mapping(
+COLUMNS = RecordMapping(
     id=("name",),
     vector="embedding",
     document=("document",),
@@ -228,7 +228,7 @@ def _with_words(layout: Layout) -> Layout:
     return Filled(**layout.__dict__)
 
 
-WORDS = Mapping(vector="vec", document=("words",))
+WORDS = RecordMapping(vector="vec", document=("words",))
 
 LAYOUTS: dict[str, Layout] = {
     "chroma": Layout("chroma::memory:", _write_chroma, "auto", _text, _chroma),
@@ -239,7 +239,7 @@ LAYOUTS: dict[str, Layout] = {
     "qdrant, payload by integer": Layout(
         "qdrant::memory:",
         _write_qdrant(lambda _, d, m: {**m, "the document": d}),
-        Mapping(document=("the document",)),
+        RecordMapping(document=("the document",)),
         _unsigned,
         _json,
     ),

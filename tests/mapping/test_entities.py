@@ -14,7 +14,7 @@ from pymilvus import AsyncMilvusClient, DataType, MilvusClient
 import vstore
 from tests.mapping.layouts import LAYOUTS
 from tests.milvus_server import milvus_server
-from vstore import HNSW, F, Mapping, Metric, Mismatch, NotFound
+from vstore import HNSW, F, Metric, Mismatch, NotFound, RecordMapping
 from vstore.conformance.checks import assert_same, contents, matching, raises, scanned, typed
 from vstore.mapping import IdType
 
@@ -71,7 +71,7 @@ def test_every_type_of_field_keeps_its_value(store: vstore.Store, make: Callable
     (record,) = collection.peek()
     assert (record.id, record.document) == ("1", None)
     assert typed(record.metadata) == typed({**values, **dynamic, "j": {"x": 1.0, "l": [1, 2]}})
-    named = store.get_collection(name, mapping=Mapping(document=("t",), metadata=("j",), fields=("year", "b")))
+    named = store.get_collection(name, mapping=RecordMapping(document=("t",), metadata=("j",), fields=("year", "b")))
     assert named.peek()[0].metadata == {"x": 1.0, "l": [1, 2], "year": 2024, "b": True}
     assert named.get(["1"], include=["documents"]).documents == [values["t"]]
     assert named.count(F("year") >= 2024) == 1
@@ -125,7 +125,7 @@ def test_the_index_tells_the_metric(store: vstore.Store, make: Callable[..., str
     assert len(collection.query([1, 1], k=40)) == 29
     for change in ({"metric": Metric.L2}, {"vector": "key"}, {"id": ("vec",)}, {"dimension": 3}, {"table": ("t",)}):
         with raises(Mismatch):
-            store.get_collection(name, mapping=replace(Mapping(), **change))  # type: ignore[arg-type]  # fields by name
+            store.get_collection(name, mapping=replace(RecordMapping(), **change))  # type: ignore[arg-type]  # fields by name
     with raises(Mismatch):
         store.get_collection(name, mapping="mem0")
     with raises(NotFound):

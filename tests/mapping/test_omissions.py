@@ -14,7 +14,7 @@ from qdrant_client import QdrantClient, models
 
 import vstore
 from tests.servers import postgres_server
-from vstore import F, Mapping, Metric, Omission
+from vstore import F, Metric, Omission, RecordMapping
 from vstore.mapping import MissingVector, Outside
 
 COSINE = models.Distance.COSINE
@@ -83,7 +83,7 @@ def test_keys_that_only_some_records_have_are_counted(qdrant: QdrantClient) -> N
     points: list[tuple[int, Any, dict[str, Any]]] = [(i, [1, i], {"text": "t", "m": {"n": i}}) for i in range(150)]
     points.append((150, [1, 2], {"text": "t", "m": {"n": 150, "secret": 2}, "late": 5, "o": {"x": 1, "y": 2}}))
     put(qdrant, points)
-    mapping = Mapping(document=("text",), metadata=("m",), fields=(), hidden=("secret",))
+    mapping = RecordMapping(document=("text",), metadata=("m",), fields=(), hidden=("secret",))
     with vstore.connect(client=qdrant) as store:
         collection = store.get_collection("made", mapping=mapping)
         assert collection.info.omitted == (), "the first hundred have nothing else"
@@ -93,14 +93,14 @@ def test_keys_that_only_some_records_have_are_counted(qdrant: QdrantClient) -> N
         assert [one.name for one in found if not one.needs_leave] == ["secret"], "the mapping names it"
         assert told(collection.omissions(F("n") < 150)) == []
         assert told(collection.omissions({"n": 150})) == [("other-fields", "late"), ("other-fields", "o")]
-        deep = store.get_collection("made", mapping=Mapping(document=("o", "x"), metadata=("m",)))
+        deep = store.get_collection("made", mapping=RecordMapping(document=("o", "x"), metadata=("m",)))
         assert told(deep.omissions()) == [("other-fields", "late"), ("other-fields", "o.y"), ("other-fields", "text")]
 
 
 def test_rows_and_values_that_are_left_out(qdrant: QdrantClient) -> None:
     qdrant.create_collection("made", vectors_config={"a": PARAMS})
     put(qdrant, [(1, {"a": [1, 0]}, {"n": [], "t": 5}), (2, {}, {"n": 1}), (3, {"a": [1, 1]}, {"n": 2, "$bad": 1})])
-    mapping = Mapping(document=("t",), outside=Outside.DROP, missing_vector=MissingVector.SKIP)
+    mapping = RecordMapping(document=("t",), outside=Outside.DROP, missing_vector=MissingVector.SKIP)
     with vstore.connect(client=qdrant) as store:
         dropping = store.get_collection("made", mapping=mapping)
         assert told(dropping.omissions()) == [
@@ -110,14 +110,16 @@ def test_rows_and_values_that_are_left_out(qdrant: QdrantClient) -> None:
             ("rows-left-out", ""),
         ]
         assert told(dropping.info.omitted) == [("outside-values", name) for name in ("$bad", "n", "t")]
-        texts = store.get_collection("made", mapping=Mapping(outside=Outside.TEXT, missing_vector=MissingVector.SKIP))
+        texts = store.get_collection(
+            "made", mapping=RecordMapping(outside=Outside.TEXT, missing_vector=MissingVector.SKIP)
+        )
         assert [(one.name, one.needs_leave) for one in texts.info.omitted] == [("n", False)], "the mapping says text"
 
 
 def test_async_says_the_same(tmp_path: Path) -> None:
     async def read() -> list[Omission]:
         async with vstore.aio.connect(f"chroma:{tmp_path}") as store:
-            collection = await store.get_collection("made", mapping=Mapping(metadata=("metadata",)))
+            collection = await store.get_collection("made", mapping=RecordMapping(metadata=("metadata",)))
             assert told(collection.info.omitted) == [("other-fields", "document"), ("other-fields", "uri")]
             return await collection.omissions()
 
@@ -206,7 +208,7 @@ def test_fields_partitions_and_functions_of_milvus(tmp_path: Path) -> None:
         whole = store.get_collection("made", mapping="auto")
         assert told(whole.info.omitted) == told(whole.omissions()) == schema_says
         assert whole.get(["1"])[0].metadata == {"tags": [1, 2], "meta": {"n": 1}, "free": "x"}
-        part = store.get_collection("made", mapping=Mapping(vector="vec", document=("text",), metadata=("meta",)))
+        part = store.get_collection("made", mapping=RecordMapping(vector="vec", document=("text",), metadata=("meta",)))
         fields = [("other-fields", "free"), ("other-fields", "tags")]
         assert told(part.omissions()) == sorted([*schema_says, *fields])
         assert told(part.info.omitted) == sorted([*schema_says, *fields])
@@ -243,23 +245,23 @@ def test_columns_that_are_no_metadata(server: str, sql: psycopg.Connection[Any])
     with vstore.connect(f"{server}?schema=app") as store:
         proposed = store.propose_mapping("t")
         assert proposed.fields == ("slug", "price", "unused", "length")
-        whole = store.get_collection("t", mapping=vstore.Mapping(**{**_fields(proposed), "metric": Metric.L2}))
+        whole = store.get_collection("t", mapping=vstore.RecordMapping(**{**_fields(proposed), "metric": Metric.L2}))
         assert told(whole.info.omitted) == told(whole.omissions()) == derived
         assert whole.get(["1"])[0].metadata == {"n": 1, "slug": "a", "price": "1.5", "length": 3}
-        part = Mapping(id=("slug",), vector="e", document=("body",), metadata=("extra",), metric=Metric.L2)
+        part = RecordMapping(id=("slug",), vector="e", document=("body",), metadata=("extra",), metric=Metric.L2)
         collection = store.get_collection("t", mapping=part)
         assert told(collection.omissions()) == sorted([*derived, ("other-fields", "length"), ("other-fields", "price")])
         assert [one.name for one in collection.omissions() if not one.needs_leave] == ["number"], "a counter"
 
 
-def _fields(mapping: Mapping) -> dict[str, Any]:
-    return {name: getattr(mapping, name) for name in Mapping.__slots__}  # type: ignore[attr-defined]
+def _fields(mapping: RecordMapping) -> dict[str, Any]:
+    return {name: getattr(mapping, name) for name in RecordMapping.__slots__}  # type: ignore[attr-defined]
 
 
 def test_rows_of_a_table_without_a_vector(server: str, sql: psycopg.Connection[Any]) -> None:
     sql.execute("create table app.t (id int primary key, e public.vector(2), tenant text)")
     sql.execute("insert into app.t values (1, '[1,2]', 'a'), (2, null, 'a'), (3, null, 'b'), (4, '[1,1]', 'b')")
-    mapping = Mapping(id=("id",), vector="e", metric=Metric.L2, only={"tenant": "a"}, missing_vector="skip")  # type: ignore[arg-type]
+    mapping = RecordMapping(id=("id",), vector="e", metric=Metric.L2, only={"tenant": "a"}, missing_vector="skip")  # type: ignore[arg-type]
     with vstore.connect(f"{server}?schema=app") as store:
         collection = store.get_collection("t", mapping=mapping)
         found = collection.omissions()
@@ -312,11 +314,11 @@ def test_a_table_is_found_wherever_the_session_would_find_it(server: str, sql: p
         with vstore.connect(f"{server}?schema=app") as store:
             assert {"far", "near"} <= set(store.list_foreign_collections())
             for table in ("far", "near"):
-                mapping = Mapping(id=("id",), vector="e", metric=Metric.L2, table=(table,))
+                mapping = RecordMapping(id=("id",), vector="e", metric=Metric.L2, table=(table,))
                 assert store.get_collection("anything", mapping=mapping).count() == 0
             assert store.propose_mapping("far").table == ("other", "far")
             with pytest.raises(vstore.NotFound, match="'app', 'public', 'other'"):
-                store.get_collection("anything", mapping=Mapping(id=("id",), table=("nowhere",)))
+                store.get_collection("anything", mapping=RecordMapping(id=("id",), table=("nowhere",)))
     finally:
         sql.execute(f'alter database "{name[0]}" reset search_path')
         sql.execute("drop table public.near")
@@ -328,7 +330,7 @@ def test_rows_of_tables_that_inherit(server: str, sql: psycopg.Connection[Any]) 
     sql.execute("insert into app.t select i, '[1,2]' from generate_series(1, 9) as i")
     sql.execute("insert into app.heir select i, '[1,2]', 'x' from generate_series(1, 9) as i")
     with vstore.connect(f"{server}?schema=app") as store:
-        mapping = Mapping(id=("id",), vector="e", metric=Metric.L2)
+        mapping = RecordMapping(id=("id",), vector="e", metric=Metric.L2)
         collection = store.get_collection("t", mapping=mapping)
         assert (collection.count(), [len(page.records) for page in collection.scan(batch_size=4)]) == (9, [4, 4, 1])
         assert [one.text for one in collection.omissions() if one.needs_leave] == [
@@ -356,7 +358,7 @@ def test_columns_that_the_user_may_not_read(server: str, sql: psycopg.Connection
         with vstore.connect(f"postgresql://reader:pw@{rest}?schema=app") as store:
             proposed = store.propose_mapping("t")
             assert proposed.hidden == ("secret",)
-            collection = store.get_collection("t", mapping=Mapping(**{**_fields(proposed), "metric": Metric.L2}))
+            collection = store.get_collection("t", mapping=RecordMapping(**{**_fields(proposed), "metric": Metric.L2}))
             assert collection.peek().metadatas == [{"shown": "a"}]
             assert told(collection.omissions()) == [("other-fields", "secret")]
     finally:

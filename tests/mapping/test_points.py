@@ -14,7 +14,7 @@ from qdrant_client import QdrantClient, models
 
 import vstore
 from tests.servers import chroma_server
-from vstore import F, Mapping, Metric, Mismatch, NotFound
+from vstore import F, Metric, Mismatch, NotFound, RecordMapping
 from vstore.conformance.checks import raises
 from vstore.mapping import IdType, MissingVector, Outside
 
@@ -52,15 +52,15 @@ def test_one_of_several_vectors_is_chosen(store: vstore.Store, qdrant: QdrantCli
     words = models.SparseVector(indices=[1], values=[1.0])
     vectors: Any = {"title": [1, 2], "body": [3, 0, 4], "far": [1, 1], "many": [[1, 2], [3, 4]], "words": words}
     qdrant.upsert("made", [models.PointStruct(id=1, vector=vectors, payload={"n": 1})])
-    title = store.get_collection("made", mapping=Mapping(vector="title"))
+    title = store.get_collection("made", mapping=RecordMapping(vector="title"))
     assert (title.info.metric, title.info.dimension) == (Metric.DOT, 2)
     assert title.query([1, 1]).scores.tolist() == [3.0]
-    body = store.get_collection("made", mapping=Mapping(vector="body"))
+    body = store.get_collection("made", mapping=RecordMapping(vector="body"))
     assert body.peek().vectors is not None
     assert body.peek().vectors[0].tolist() == pytest.approx([0.6, 0, 0.8]), "Qdrant keeps the direction"  # type: ignore[index]  # not None
     for vector, said in (("far", "Manhattan"), ("many", "multivector"), ("words", "no dense vector"), ("", "no dense")):
         with raises(Mismatch) as caught:
-            store.get_collection("made", mapping=Mapping(vector=vector))
+            store.get_collection("made", mapping=RecordMapping(vector=vector))
         assert said in caught.error.message
 
 
@@ -76,12 +76,12 @@ def test_points_without_the_vector(store: vstore.Store, qdrant: QdrantClient) ->
     qdrant.create_collection("made", vectors_config={"a": PARAMS, "b": PARAMS})
     points: list[Any] = [(1, {"a": [1, 0], "b": [1, 1]}), (2, {"b": [1, 1]}), (3, {"a": [0, 1]})]
     qdrant.upsert("made", [models.PointStruct(id=i, vector=vector, payload={"n": i}) for i, vector in points])
-    refusing = store.get_collection("made", mapping=Mapping(vector="a"))
+    refusing = store.get_collection("made", mapping=RecordMapping(vector="a"))
     assert refusing.count() == 3
     with raises(Mismatch) as caught:
         refusing.peek()
     assert caught.error.ids == ["2"]
-    skipping = store.get_collection("made", mapping=Mapping(vector="a", missing_vector=MissingVector.SKIP))
+    skipping = store.get_collection("made", mapping=RecordMapping(vector="a", missing_vector=MissingVector.SKIP))
     assert skipping.count() == 2
     assert [page.records.ids for page in skipping.scan(batch_size=1)] == [["1"], ["3"]]
     assert skipping.get(["1", "2", "3"]).ids == ["1", "3"]
@@ -119,10 +119,10 @@ def test_payload_values_outside_the_contract(store: vstore.Store, qdrant: Qdrant
         store.get_collection("made", mapping="auto").peek()
     assert caught.error.ids == ["7"]
     assert "'empty'" in caught.error.message
-    texts = store.get_collection("made", mapping=Mapping(outside=Outside.TEXT)).peek()
+    texts = store.get_collection("made", mapping=RecordMapping(outside=Outside.TEXT)).peek()
     kept = {"nested": {"a": {"b": [1.5]}}, "when": "2024-01-01T00:00:00Z"}
     assert texts.metadatas == [{"empty": "[]", "mixed": '[1,"a"]', **kept}]
-    hidden = store.get_collection("made", mapping=Mapping(hidden=("empty", "mixed")))
+    hidden = store.get_collection("made", mapping=RecordMapping(hidden=("empty", "mixed")))
     assert hidden.peek().metadatas == [kept]
     assert hidden.count(F("nested", "a", "b").contains(1.5)) == 1
     assert hidden.count(F("null").exists()) == 0
@@ -134,7 +134,7 @@ def test_ids_in_the_payload_match_exactly(store: vstore.Store, qdrant: QdrantCli
     qdrant.upsert(
         "made", [models.PointStruct(id=i, vector=[1, i], payload={"key.of": name}) for i, name in enumerate(names)]
     )
-    collection = store.get_collection("made", mapping=Mapping(id=("key.of",)))
+    collection = store.get_collection("made", mapping=RecordMapping(id=("key.of",)))
     assert collection.get(["a", "it's", "nobody", "b"]).ids == ["a", "it's", "b"], "not the list that holds a b"
     with raises(Mismatch):
         collection.peek()
@@ -150,10 +150,10 @@ def test_a_layout_must_be_there(store: vstore.Store, qdrant: QdrantClient) -> No
     qdrant.upsert("made", [models.PointStruct(id=7, vector=[1, 2], payload={"text": "t", "n": 1})])
     with raises(Mismatch):
         store.get_collection("made", mapping="langchain")
-    assert store.propose_mapping("made") == Mapping(document=("text",))
+    assert store.propose_mapping("made") == RecordMapping(document=("text",))
     for change in ({"table": ("t",)}, {"only": {"a": "b"}}, {"dimension": 3}, {"id_type": IdType.INT}):
         with raises(Mismatch):
-            store.get_collection("made", mapping=replace(Mapping(), **change))  # type: ignore[arg-type]  # fields by name
+            store.get_collection("made", mapping=replace(RecordMapping(), **change))  # type: ignore[arg-type]  # fields by name
     with raises(NotFound):
         store.get_collection("nothing", mapping="auto")
 

@@ -75,7 +75,7 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         assert store.list_foreign_collections() == ["foreign_data"]
         assert store.list_collections() == []
         mapping = layout.mapping
-        if isinstance(mapping, vstore.Mapping) and postgres:
+        if isinstance(mapping, vstore.RecordMapping) and postgres:
             mapping = replace(mapping, table=("public", "foreign_data"))
         collection = store.get_collection("foreign_data", mapping=mapping)
         reference = memory.create_collection("reference", dimension=8, metric="l2")
@@ -94,7 +94,7 @@ def test_the_mapping_that_was_used_opens_it_again(opened: Opened) -> None:
     mapping = opened.collection.mapping
     assert mapping is not None
     assert None not in (mapping.id_type, mapping.metric, mapping.dimension)
-    saved = vstore.Mapping.from_json(mapping.to_json())
+    saved = vstore.RecordMapping.from_json(mapping.to_json())
     assert saved == mapping
     again = opened.store.get_collection("foreign_data", mapping=saved)
     assert again.mapping == mapping
@@ -193,7 +193,7 @@ def test_nothing_is_written(opened: Opened) -> None:
     assert collection.count() == len(opened.records)
 
 
-async def _async_answers(where: dict[str, Any], mapping: vstore.Mapping) -> tuple[list[str], int, list[str]]:
+async def _async_answers(where: dict[str, Any], mapping: vstore.RecordMapping) -> tuple[list[str], int, list[str]]:
     async with vstore.aio.connect(**where) as store:
         collection = await store.get_collection("foreign_data", mapping=mapping)
         ids = [one async for page in collection.scan(batch_size=100) for one in page.records.ids]

@@ -13,7 +13,7 @@ import pytest
 
 import vstore
 from tests.servers import postgres_server
-from vstore import HNSW, F, InvalidInput, IVFFlat, Mapping, Metric, Mismatch, NotFound
+from vstore import HNSW, F, InvalidInput, IVFFlat, Metric, Mismatch, NotFound, RecordMapping
 from vstore.conformance.checks import raises, typed
 from vstore.mapping import IdType, MissingVector, Outside
 
@@ -81,7 +81,7 @@ def test_every_type_of_column_keeps_its_value(store: vstore.Store, sql: psycopg.
     )
     sql.execute(f"create table app.t (id int primary key, e public.vector(2), {columns})")
     sql.execute(f"insert into app.t values (5, '[1,2]', {', '.join(text for _, text, _ in values.values())})")
-    record = only(store.get_collection("t", mapping=Mapping(id=("id",), vector="e", metric=L2)))
+    record = only(store.get_collection("t", mapping=RecordMapping(id=("id",), vector="e", metric=L2)))
     assert record.id == "5"
     assert typed(record.metadata) == typed({k: want for k, (_, _, want) in values.items() if want is not None})
 
@@ -103,7 +103,7 @@ def test_a_value_outside_the_contract_names_record_and_column(
 ) -> None:
     sql.execute(f"create table app.t (id text primary key, e public.vector(2), odd {kind})")
     sql.execute(f"insert into app.t values ('fine', '[1,2]', null), ('r', '[1,2]', {value})")
-    mapping = Mapping(id=("id",), vector="e", metric=L2)
+    mapping = RecordMapping(id=("id",), vector="e", metric=L2)
     collection = store.get_collection("t", mapping=mapping)
     with raises(Mismatch) as caught:
         list(collection.scan())
@@ -129,7 +129,9 @@ def test_hostile_names_stay_names(store: vstore.Store, sql: psycopg.Connection[A
     sql.execute(insert, ["[1,2]", "x' or 1=1", "%s", "k", "v", "w", "y", "z"])
     sql.execute(insert, ["[3,4]", "z", None, "k", "v", None, None, None])
     assert table in store.list_foreign_collections()
-    mapping = Mapping(id=(names[0],), vector="e %s", document=(names[1],), metric=L2, only={"select": "k", "t.id": "v"})
+    mapping = RecordMapping(
+        id=(names[0],), vector="e %s", document=(names[1],), metric=L2, only={"select": "k", "t.id": "v"}
+    )
     collection = store.get_collection(table, mapping=mapping)
     assert collection.count() == 2
     assert [page.records.ids for page in collection.scan(batch_size=1)] == [["x' or 1=1"], ["z"]]
@@ -145,7 +147,7 @@ def test_hostile_names_stay_names(store: vstore.Store, sql: psycopg.Connection[A
 def test_rows_without_a_vector(store: vstore.Store, sql: psycopg.Connection[Any]) -> None:
     sql.execute("create table app.t (id int primary key, e public.vector(2))")
     sql.execute("insert into app.t values (1, '[1,2]'), (2, null), (3, '[0,0]')")
-    mapping = Mapping(id=("id",), vector="e", metric=L2)
+    mapping = RecordMapping(id=("id",), vector="e", metric=L2)
     collection = store.get_collection("t", mapping=mapping)
     assert collection.count() == 3
     with raises(Mismatch) as caught:
@@ -168,7 +170,7 @@ def test_rows_without_a_vector(store: vstore.Store, sql: psycopg.Connection[Any]
 def test_the_index_tells_metric_and_settings(store: vstore.Store, sql: psycopg.Connection[Any]) -> None:
     sql.execute("create table app.t (id int primary key, e public.vector(2), f public.halfvec(3))")
     sql.execute("insert into app.t values (1, '[1,2]', '[1,0.1,0]')")
-    mapping = Mapping(id=("id",), vector="e")
+    mapping = RecordMapping(id=("id",), vector="e")
     with raises(Mismatch) as caught:
         store.get_collection("t", mapping=mapping)
     assert "metric" in caught.error.message
@@ -195,7 +197,7 @@ def test_the_order_is_that_of_a_key(store: vstore.Store, sql: psycopg.Connection
         "insert into app.t select 'x', '2024-01-01 00:00+00'::timestamptz + i * '1 s'::interval, i / 3.0, i, '[1,2]' "
         "from generate_series(1, 30) as i"
     )
-    mapping = Mapping(id=("id",), vector="e", metric=L2)
+    mapping = RecordMapping(id=("id",), vector="e", metric=L2)
     for no_key in (
         "select 1",
         "create unique index on app.t (id)",  # may be null
@@ -216,7 +218,7 @@ def test_the_order_is_that_of_a_key(store: vstore.Store, sql: psycopg.Connection
 def test_ids_that_are_not_unique_are_told(store: vstore.Store, sql: psycopg.Connection[Any]) -> None:
     sql.execute("create table app.t (k int primary key, id text, e public.vector(2))")
     sql.execute("insert into app.t values (1, 'a', '[1,2]'), (2, 'a', '[1,2]'), (3, 'b', '[1,2]'), (4, null, '[1,2]')")
-    collection = store.get_collection("t", mapping=Mapping(id=("id",), vector="e", metric=L2))
+    collection = store.get_collection("t", mapping=RecordMapping(id=("id",), vector="e", metric=L2))
     with raises(Mismatch) as caught:
         collection.get(["a", "b"])
     assert caught.error.ids == ["a"]
@@ -231,7 +233,7 @@ def test_a_proposal_fits_the_table(store: vstore.Store, sql: psycopg.Connection[
     )
     sql.execute("insert into app.articles values (1, '[1,2]', 'T', 'the text', '{\"n\": 1}', to_tsvector('the text'))")
     mapping = store.propose_mapping("articles")
-    assert mapping == Mapping(
+    assert mapping == RecordMapping(
         id=("number",), vector="embedding", document=("content",), metadata=("extra",), fields=("title",)
     )
     collection = store.get_collection("articles", mapping=replace(mapping, metric=L2))
@@ -266,7 +268,7 @@ def test_a_mapping_that_does_not_fit_is_refused(
     store: vstore.Store, sql: psycopg.Connection[Any], change: dict[str, Any]
 ) -> None:
     sql.execute("create table app.t (number int primary key, e public.vector(2), content text)")
-    mapping = Mapping(id=("number",), vector="e", metric=L2)
+    mapping = RecordMapping(id=("number",), vector="e", metric=L2)
     assert store.get_collection("t", mapping=mapping).count() == 0
     with raises(Mismatch):
         store.get_collection("t", mapping=replace(mapping, **change))
@@ -274,7 +276,7 @@ def test_a_mapping_that_does_not_fit_is_refused(
 
 def test_what_a_vector_s_type_does_not_tell(store: vstore.Store, sql: psycopg.Connection[Any]) -> None:
     sql.execute("create table app.t (id int primary key, e public.vector)")
-    mapping = Mapping(id=("id",), vector="e", metric=L2)
+    mapping = RecordMapping(id=("id",), vector="e", metric=L2)
     with raises(Mismatch) as caught:
         store.get_collection("t", mapping=mapping)
     assert "dimension" in caught.error.hint
@@ -301,7 +303,7 @@ def test_a_borrowed_connection_reads_a_table(server: str, sql: psycopg.Connectio
     sql.execute("insert into app.t values (1, '[1,2]', 7)")
     with psycopg.connect(server) as connection, vstore.connect(client=connection) as borrowed:
         collection = borrowed.get_collection(
-            "t", mapping=Mapping(id=("id",), vector="e", metric=L2, table=("app", "t"))
+            "t", mapping=RecordMapping(id=("id",), vector="e", metric=L2, table=("app", "t"))
         )
         assert only(collection).metadata == {"n": 7}
         assert collection.query([1, 2], where=F("n") == 7).ids == ["1"]

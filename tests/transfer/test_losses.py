@@ -19,7 +19,7 @@ from qdrant_client import QdrantClient, models
 from typer.testing import CliRunner
 
 from tests.transfer.faulty import filled, many, source_of, target_in
-from vstore import F, InvalidInput, Mapping, Mismatch, Store, Unsupported, connect
+from vstore import F, InvalidInput, Mismatch, RecordMapping, Store, Unsupported, connect
 from vstore.cli.app import app
 from vstore.transfer import CollectionSource, CollectionTarget, Status, VerifyMode, copy, verify
 from vstore.transfer.dryrun import dry_run
@@ -76,7 +76,7 @@ def test_a_further_vector_is_refused_before_anything_is_made_and_can_be_allowed(
 
 
 def test_keys_that_the_mapping_leaves_are_counted_before_anything_is_made(qdrant: Store, store: Store) -> None:
-    mapping = Mapping(vector="dense", metadata=("o",), hidden=("y",))
+    mapping = RecordMapping(vector="dense", metadata=("o",), hidden=("y",))
     source = CollectionSource(qdrant, qdrant.get_collection("made", mapping=mapping))
     for refused in ([], ["other-vectors"], ["other-fields"]):
         with pytest.raises(Unsupported):
@@ -91,7 +91,7 @@ def test_keys_that_the_mapping_leaves_are_counted_before_anything_is_made(qdrant
 
 
 def test_what_the_caller_hides_by_name_needs_no_leave(qdrant: Store, store: Store) -> None:
-    mapping = Mapping(vector="dense", hidden=("o",))
+    mapping = RecordMapping(vector="dense", hidden=("o",))
     source = CollectionSource(qdrant, qdrant.get_collection("made", mapping=mapping))
     report = copy(source, target_in(store), allow=["other-vectors"])
     assert [loss.text for loss in report.losses if not loss.needs_leave] == [
@@ -271,7 +271,7 @@ def test_an_id_that_stands_in_two_chunks_is_told_before_anything_is_written(stor
     names[1] = names[101] = "b"  # where no chunk's first look falls on
     points = [models.PointStruct(id=n, vector=[1, n], payload={"name": one, "n": n}) for n, one in enumerate(names)]
     client.upsert("notes", points)
-    mapping = Mapping(id=("name",))
+    mapping = RecordMapping(id=("name",))
     with connect(client=client) as theirs:
         source = CollectionSource(theirs, theirs.get_collection("notes", mapping=mapping))
         target = CollectionTarget(store, "notes")

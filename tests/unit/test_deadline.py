@@ -11,10 +11,10 @@ import pytest
 
 import vstore
 from vstore import Collection, F, Timeout, aio
+from vstore.records import Include, Records
 from vstore.spi import deadline
 from vstore.spi.deadline import Deadline, bounding
-from vstore.spi.sieve import Sieve
-from vstore.types import Include, Records
+from vstore.spi.partial import PartialFilter
 
 SLOW = (F("n") == 1) | F("s").matches("a")
 
@@ -72,11 +72,11 @@ def test_what_is_sifted_here_ends_in_time_in_worker_threads_too() -> None:
 
     async def sift() -> Records:
         with bounding(30):
-            return await asyncio.to_thread(Sieve(SLOW, None).keep, records, Include())
+            return await asyncio.to_thread(PartialFilter(SLOW, None).keep, records, Include())
 
     with pytest.raises(Timeout):
         asyncio.run(sift())
-    assert len(Sieve(SLOW, None).keep(records, Include())) == 1
+    assert len(PartialFilter(SLOW, None).keep(records, Include())) == 1
 
 
 def test_an_async_store_ends_in_time() -> None:

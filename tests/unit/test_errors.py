@@ -7,12 +7,12 @@ import pickle
 import pytest
 
 from vstore import Closed, InvalidInput, NotFound, PartialWrite, Unavailable, VStoreError
-from vstore.core.operation import Gate
+from vstore.core.operation import CallContext
 from vstore.errors import BackendError, brief
 
 
-def gate() -> Gate:
-    return Gate("mydb", lambda error: BackendError(f"it said: {error}"), ["geheim", "s3cr3t-Zx9"])
+def gate() -> CallContext:
+    return CallContext("mydb", lambda error: BackendError(f"it said: {error}"), ["geheim", "s3cr3t-Zx9"])
 
 
 def test_the_text_has_all_parts_in_order() -> None:
@@ -71,7 +71,7 @@ def test_a_closed_gate_lets_nothing_through() -> None:
         pytest.fail("it ran")
 
 
-def cut_off(open_gate: Gate, error: Exception) -> None:
+def cut_off(open_gate: CallContext, error: Exception) -> None:
     """A call during which the store is closed."""
     with open_gate.operation("upsert", "docs"):
         assert open_gate.running == 1

@@ -27,10 +27,10 @@ from vstore.filters.tree import (
     leaves,
 )
 from vstore.metadata import micros
+from vstore.records import Include
 from vstore.spi.evaluate import predicate
+from vstore.spi.partial import PartialFilter, split_filter
 from vstore.spi.rewrite import normalize
-from vstore.spi.sieve import Sieve, sieve
-from vstore.types import Include
 
 MOMENT = datetime(2024, 2, 29, 12, 30, tzinfo=timezone(timedelta(hours=5)))
 
@@ -298,8 +298,8 @@ def in_documents(leaf: Leaf) -> bool:
     ],
 )
 def test_what_is_asked_of_a_database_that_does_not_search_documents(where: Filter, asked: Filter | None) -> None:
-    assert sieve(where, in_documents) == Sieve(where, asked)
-    assert sieve(A & B, in_documents) is None
+    assert split_filter(where, in_documents) == PartialFilter(where, asked)
+    assert split_filter(A & B, in_documents) is None
 
 
 @given(FILTERS, st.lists(st.tuples(METADATA, st.sampled_from([None, "", "ab", "b"])), max_size=4))
@@ -307,7 +307,7 @@ def test_a_sieve_keeps_what_matches_and_asks_for_no_less(
     node: Filter, rows: list[tuple[dict[str, Any], str | None]]
 ) -> None:
     where = normalize(node)
-    if isinstance(where, bool) or (found := sieve(where, in_documents)) is None:
+    if isinstance(where, bool) or (found := split_filter(where, in_documents)) is None:
         return
     records = Records([str(n) for n in range(len(rows))], None, [row[1] for row in rows], [row[0] for row in rows])
     matching = [str(n) for n, row in enumerate(rows) if predicate(node)(*row)]

@@ -19,10 +19,10 @@ import vstore
 from tests.forked import in_child
 from vstore import Closed, Collection, F, InvalidInput, Store, Unsupported, VStoreError, aio
 from vstore.core._async.store import AsyncStore
+from vstore.info import CollectionInfo
 from vstore.memory import MemoryAdapter
 from vstore.memory.store import MemoryCollection
 from vstore.spi.threaded import ThreadedAdapter
-from vstore.types import CollectionInfo
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -207,7 +207,7 @@ def test_a_child_finalises_nothing_that_it_inherited() -> None:
 def test_a_lock_that_a_thread_holds_when_the_process_forks_does_not_hold_the_child() -> None:
     store = Store(Ending())
     docs = filled(store)
-    with store._gate._lock:  # what a thread inside a call holds for a moment
+    with store._calls._lock:  # what a thread inside a call holds for a moment
         work = {"close": store.close, "repr": lambda: repr(docs)} | calls(store, docs)
         told = in_child(lambda: {name: outcome(call)[0] for name, call in work.items()})
     assert told == {name: "" if name in ("close", "repr") else "Closed" for name in work}
@@ -227,9 +227,9 @@ def test_a_fork_while_a_thread_is_inside_a_call() -> None:
 
 def test_a_call_inside_which_the_process_forks_ends_in_the_child_too() -> None:
     with vstore.connect("memory:") as store:
-        call = store._gate.operation("embedding")
+        call = store._calls.operation("embedding")
         call.__enter__()
-        with store._gate._lock:
+        with store._calls._lock:
             assert not in_child(lambda: call.__exit__(None, None, None))
         call.__exit__(None, None, None)
 

@@ -110,9 +110,9 @@ def doors(store: Store) -> dict[str, Callable[[Any], Any]]:
     for name in ("in_", "not_in", "contains", "contains_any", "contains_all", "matches", "__eq__", "__ne__", "__lt__"):
         found[f"F.{name}"] = getattr(F("k"), name)
     found |= {"F": F, "F.document": F.document.contains, "&": (F("k") == 1).__and__, "to_dict": to_dict, "parse": parse}
-    for kind in (HNSW, Flat, IVFFlat, IVFPQ, DiskANN, Search, vstore.Mapping):
+    for kind in (HNSW, Flat, IVFFlat, IVFPQ, DiskANN, Search, vstore.RecordMapping):
         found |= keyed(kind, [field.name for field in fields(kind)])
-    found["Mapping.from_json"] = vstore.Mapping.from_json
+    found["Mapping.from_json"] = vstore.RecordMapping.from_json
     found["connect(client=)"] = lambda value: connect(client=value).close()
     found |= keyed(lambda **given: connect(**given).close(), ["url", "timeout", "retries", "nonsense"], url="memory:")
     return found

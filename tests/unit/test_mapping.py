@@ -11,16 +11,16 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from vstore import CollectionInfo, Flat, InvalidInput, Mapping, Metric, Mismatch
+from vstore import CollectionInfo, Flat, InvalidInput, Metric, Mismatch, RecordMapping
 from vstore.conformance.checks import typed
 from vstore.core.foreign_records import to_records
 from vstore.mapping import IdType, MissingVector, Outside
+from vstore.records import Include
 from vstore.spi.foreign import Rows, foreign_key, record_id
-from vstore.types import Include
 
 INFO = CollectionInfo(name="x", dimension=2, metric=Metric.L2, index=Flat())
 EVERYTHING = Include(True, True, True)
-FULL = Mapping(
+FULL = RecordMapping(
     id=("a", 'b"'),
     vector="v",
     document=("d",),
@@ -38,28 +38,28 @@ FULL = Mapping(
 
 
 @pytest.mark.parametrize(
-    "mapping", [Mapping(), FULL, Mapping(metadata=None, fields=("*",)), Mapping(document=("a.b",))]
+    "mapping", [RecordMapping(), FULL, RecordMapping(metadata=None, fields=("*",)), RecordMapping(document=("a.b",))]
 )
-def test_a_mapping_has_a_json_form(mapping: Mapping) -> None:
-    assert Mapping.from_json(mapping.to_json()) == mapping
-    assert Mapping.from_dict(mapping.to_dict()) == mapping
+def test_a_mapping_has_a_json_form(mapping: RecordMapping) -> None:
+    assert RecordMapping.from_json(mapping.to_json()) == mapping
+    assert RecordMapping.from_dict(mapping.to_dict()) == mapping
     hash(mapping)
 
 
 def test_the_words_are_as_good_as_their_names() -> None:
     words: dict[str, Any] = {"metric": "cosine", "id_type": "int", "outside": "drop", "missing_vector": "skip"}
-    mapping = Mapping(**words)
+    mapping = RecordMapping(**words)
     assert mapping.metric is Metric.COSINE
     assert mapping.id_type is IdType.INT
     assert (mapping.outside, mapping.missing_vector) == (Outside.DROP, MissingVector.SKIP)
     with pytest.raises(InvalidInput):
-        Mapping(metric="euclid")
+        RecordMapping(metric="euclid")
 
 
 def test_the_json_form_may_be_short() -> None:
-    assert Mapping.from_json('{"document": "text", "metadata": null, "fields": ["*"], "metric": "l2"}') == Mapping(
-        document=("text",), metadata=None, fields=("*",), metric=Metric.L2
-    )
+    assert RecordMapping.from_json(
+        '{"document": "text", "metadata": null, "fields": ["*"], "metric": "l2"}'
+    ) == RecordMapping(document=("text",), metadata=None, fields=("*",), metric=Metric.L2)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_json_form_may_be_short() -> None:
 )
 def test_what_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
-        Mapping.from_json(text)
+        RecordMapping.from_json(text)
 
 
 @pytest.mark.parametrize(
@@ -128,48 +128,52 @@ def test_a_text_in_another_form_is_nobody_s_id(text: str, kind: IdType) -> None:
     assert foreign_key(text, kind) is None
 
 
-def read(mapping: Mapping, fields: dict[str, Any], vector: Any = (1.0, 2.0), key: Any = "r") -> Any:
+def read(mapping: RecordMapping, fields: dict[str, Any], vector: Any = (1.0, 2.0), key: Any = "r") -> Any:
     array = None if vector is None else np.array(vector, dtype=np.float32)
     return to_records(mapping, INFO, Rows([key], [fields], [array]), EVERYTHING)[0]
 
 
 def test_null_means_absent() -> None:
-    record = read(Mapping(document=("d",)), {"d": None, "a": None, "b": {"c": None, "d": 1}})
+    record = read(RecordMapping(document=("d",)), {"d": None, "a": None, "b": {"c": None, "d": 1}})
     assert (record.document, record.metadata) == (None, {"b": {"d": 1}})
 
 
 def test_what_is_the_document_or_the_id_is_not_metadata_as_well() -> None:
-    mapping = Mapping(id=("m", "key"), document=("m", "text"), metadata=("m",))
+    mapping = RecordMapping(id=("m", "key"), document=("m", "text"), metadata=("m",))
     record = read(mapping, {"m": {"key": "k", "text": "t", "n": 1}, "rest": 2})
     assert (record.id, record.document, record.metadata) == ("k", "t", {"n": 1})
-    top = read(Mapping(id=("key",), document=("text",), vector="vec"), {"key": "k", "text": "t", "vec": 0, "n": 1})
+    top = read(
+        RecordMapping(id=("key",), document=("text",), vector="vec"), {"key": "k", "text": "t", "vec": 0, "n": 1}
+    )
     assert (top.id, top.document, top.metadata) == ("k", "t", {"n": 1})
 
 
 def test_a_text_that_holds_json_is_walked_into() -> None:
-    record = read(Mapping(document=("node", "text")), {"node": '{"text": "hello"}'})
+    record = read(RecordMapping(document=("node", "text")), {"node": '{"text": "hello"}'})
     assert (record.document, record.metadata) == ("hello", {"node": '{"text": "hello"}'})
-    assert read(Mapping(document=("node", "text")), {"node": "no json"}).document is None
+    assert read(RecordMapping(document=("node", "text")), {"node": "no json"}).document is None
 
 
 def test_fields_stand_beside_the_metadata() -> None:
     fields = {"m": {"a": 1}, "b": 2, "c": 3}
-    assert read(Mapping(metadata=("m",), fields=("b",)), fields).metadata == {"a": 1, "b": 2}
-    assert read(Mapping(metadata=("m",), fields=("*",)), fields).metadata == {"a": 1, "b": 2, "c": 3}
-    assert read(Mapping(metadata=None, fields=("c", "absent")), fields).metadata == {"c": 3}
-    assert read(Mapping(metadata=None), fields).metadata == {}
-    assert read(Mapping(metadata=("m",), fields=("b",), hidden=("a",)), fields).metadata == {"b": 2}
+    assert read(RecordMapping(metadata=("m",), fields=("b",)), fields).metadata == {"a": 1, "b": 2}
+    assert read(RecordMapping(metadata=("m",), fields=("*",)), fields).metadata == {"a": 1, "b": 2, "c": 3}
+    assert read(RecordMapping(metadata=None, fields=("c", "absent")), fields).metadata == {"c": 3}
+    assert read(RecordMapping(metadata=None), fields).metadata == {}
+    assert read(RecordMapping(metadata=("m",), fields=("b",), hidden=("a",)), fields).metadata == {"b": 2}
     with pytest.raises(Mismatch, match="'a'"):
-        read(Mapping(metadata=("m",), fields=("a",)), {"m": {"a": 1}, "a": 1})
-    assert read(Mapping(metadata=("m",)), {"m": "null"}).metadata == {}
+        read(RecordMapping(metadata=("m",), fields=("a",)), {"m": {"a": 1}, "a": 1})
+    assert read(RecordMapping(metadata=("m",)), {"m": "null"}).metadata == {}
     for other in ([1], "[1]", "no json", ""):
         with pytest.raises(Mismatch, match="no object at m"):
-            read(Mapping(metadata=("m",)), {"m": other})
+            read(RecordMapping(metadata=("m",)), {"m": other})
 
 
 def test_values_of_other_types_lose_nothing() -> None:
     moment = datetime(2024, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
-    record = read(Mapping(), {"u": UUID(int=1), "d": Decimal("1.50"), "t": moment, "l": [Decimal("1"), Decimal("2.0")]})
+    record = read(
+        RecordMapping(), {"u": UUID(int=1), "d": Decimal("1.50"), "t": moment, "l": [Decimal("1"), Decimal("2.0")]}
+    )
     assert typed(record.metadata) == typed(
         {"u": str(UUID(int=1)), "d": "1.50", "t": datetime(2024, 1, 1, 10, tzinfo=UTC), "l": ["1", "2.0"]}
     )
@@ -197,25 +201,25 @@ OUTSIDE: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("value", "text"), OUTSIDE)
 def test_a_value_outside_the_contract_is_refused_unless_the_mapping_says_otherwise(value: Any, text: str) -> None:
     with pytest.raises(Mismatch, match="odd") as caught:
-        read(Mapping(), {"odd": value, "n": 1})
+        read(RecordMapping(), {"odd": value, "n": 1})
     assert caught.value.ids == ["r"]
     assert "hidden=['odd']" in caught.value.hint
-    assert read(Mapping(hidden=("odd",)), {"odd": value, "n": 1}).metadata == {"n": 1}
-    assert read(Mapping(outside=Outside.DROP), {"odd": value, "n": 1}).metadata == {"n": 1}
-    assert read(Mapping(outside=Outside.TEXT), {"odd": value, "n": 1}).metadata == {"odd": text, "n": 1}
+    assert read(RecordMapping(hidden=("odd",)), {"odd": value, "n": 1}).metadata == {"n": 1}
+    assert read(RecordMapping(outside=Outside.DROP), {"odd": value, "n": 1}).metadata == {"n": 1}
+    assert read(RecordMapping(outside=Outside.TEXT), {"odd": value, "n": 1}).metadata == {"odd": text, "n": 1}
 
 
 @pytest.mark.parametrize("key", ["", 'a"b', "a\\b", "$a", "_vs.x", "a\x00", "x" * 256])
 def test_a_key_outside_the_contract_cannot_become_a_text(key: str) -> None:
-    for mapping in (Mapping(), Mapping(outside=Outside.TEXT)):
+    for mapping in (RecordMapping(), RecordMapping(outside=Outside.TEXT)):
         with pytest.raises(Mismatch) as caught:
             read(mapping, {key: 1})
         assert caught.value.ids == ["r"]
-    assert read(Mapping(outside=Outside.DROP), {key: 1, "n": 1}).metadata == {"n": 1}
+    assert read(RecordMapping(outside=Outside.DROP), {key: 1, "n": 1}).metadata == {"n": 1}
 
 
 def test_a_document_that_is_no_text() -> None:
-    mapping = Mapping(document=("d",))
+    mapping = RecordMapping(document=("d",))
     with pytest.raises(Mismatch, match="a int, not a text"):
         read(mapping, {"d": 5})
     assert read(replace(mapping, outside=Outside.TEXT), {"d": 5}).document == "5"
@@ -227,7 +231,7 @@ def test_a_document_that_is_no_text() -> None:
 @pytest.mark.parametrize("key", [True, 1.5, None, b"x", "", "a\x00", "x" * 513])
 def test_a_key_that_is_no_id_is_refused(key: Any) -> None:
     with pytest.raises(Mismatch):
-        read(Mapping(), {}, key=key)
+        read(RecordMapping(), {}, key=key)
 
 
 @pytest.mark.parametrize(
@@ -246,6 +250,8 @@ def test_a_vector_outside_the_contract_is_refused(vector: Any, metric: Metric, s
     fine = np.array([1, 2], dtype=np.float32)
     rows = Rows(["fine", "odd"], [{}, {}], [fine, array])
     with pytest.raises(Mismatch, match=said) as caught:
-        to_records(Mapping(), replace(INFO, metric=metric), rows, Include(vectors=True))
+        to_records(RecordMapping(), replace(INFO, metric=metric), rows, Include(vectors=True))
     assert caught.value.ids == ["odd"]
-    assert to_records(Mapping(), INFO, rows, Include()).ids == ["fine", "odd"], "a read without vectors has no trouble"
+    assert to_records(RecordMapping(), INFO, rows, Include()).ids == ["fine", "odd"], (
+        "a read without vectors has no trouble"
+    )

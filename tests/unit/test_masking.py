@@ -12,8 +12,8 @@ from urllib.parse import quote
 import pytest
 
 import vstore
-from vstore.core.operation import Gate, connecting
-from vstore.errors import BackendError, PartialWrite, Unavailable, VStoreError, following
+from vstore.core.operation import CallContext, connecting
+from vstore.errors import BackendError, PartialWrite, Unavailable, VStoreError, partial_write_context
 from vstore.masking import mask
 
 OURS = "the Milvus server at root level cannot be reached: "
@@ -21,8 +21,8 @@ HINT = "Check that the Milvus server runs; a root needs 1 or 5432 more."
 
 
 def told(said: str, secrets: Sequence[str]) -> VStoreError:
-    gate = Gate("milvus", lambda error: Unavailable(f"{OURS}{str(error)[:500]}", hint=HINT), secrets)
-    with pytest.raises(VStoreError) as caught, gate.operation("ping"):
+    calls = CallContext("milvus", lambda error: Unavailable(f"{OURS}{str(error)[:500]}", hint=HINT), secrets)
+    with pytest.raises(VStoreError) as caught, calls.operation("ping"):
         raise RuntimeError(said)
     return caught.value
 
@@ -35,9 +35,9 @@ def test_our_own_words_stay_though_a_password_is_one_of_them(word: str) -> None:
 
 
 def test_an_error_that_nobody_else_had_a_part_in_stays_whole() -> None:
-    gate = Gate("milvus", lambda error: BackendError(str(error)), ["the", "collection", "closed"])
-    gate.shut()
-    with pytest.raises(vstore.Closed) as caught, gate.operation("ping"):
+    calls = CallContext("milvus", lambda error: BackendError(str(error)), ["the", "collection", "closed"])
+    calls.shut()
+    with pytest.raises(vstore.Closed) as caught, calls.operation("ping"):
         pass
     assert caught.value.message == "the store is closed"
 
@@ -63,29 +63,29 @@ def test_no_form_of_a_secret_is_shown(secret: str) -> None:
 
 def test_what_the_client_said_is_found_again_though_it_was_made_shorter_or_one_line() -> None:
     said = "line one is long enough\n   then: password  the  is wrong " + "x" * 1000
-    gate = Gate("m", lambda error: Unavailable(f"the server: {' '.join(str(error).split())[:500]}"), ["the"])
-    with pytest.raises(VStoreError) as caught, gate.operation("ping"):
+    calls = CallContext("m", lambda error: Unavailable(f"the server: {' '.join(str(error).split())[:500]}"), ["the"])
+    with pytest.raises(VStoreError) as caught, calls.operation("ping"):
         raise RuntimeError(said)
     assert caught.value.message.startswith("the server: line one is long enough then: password *** is wrong xxx")
 
 
 def test_what_cannot_be_found_again_is_masked_everywhere_but_in_the_hint() -> None:
-    gate = Gate("m", lambda _: Unavailable("the parts: user=the", hint="Ask the owner."), ["the"])
-    with pytest.raises(VStoreError) as caught, gate.operation("ping"):
+    calls = CallContext("m", lambda _: Unavailable("the parts: user=the", hint="Ask the owner."), ["the"])
+    with pytest.raises(VStoreError) as caught, calls.operation("ping"):
         raise RuntimeError("nothing of this")
     assert (caught.value.message, caught.value.hint) == ("*** parts: user=***", "Ask the owner.")
 
 
 def test_errors_inside_errors_are_masked_too_and_once() -> None:
     def write() -> None:
-        with following(["a"]):
+        with partial_write_context(["a"]):
             try:
                 raise RuntimeError("the password is the one")
             except RuntimeError as error:
                 raise Unavailable(f"the server said: {error}") from error
 
-    gate = Gate("m", lambda error: BackendError(str(error)), ["the"])
-    with pytest.raises(PartialWrite) as caught, gate.operation("add"), gate.operation("add"):
+    calls = CallContext("m", lambda error: BackendError(str(error)), ["the"])
+    with pytest.raises(PartialWrite) as caught, calls.operation("add"), calls.operation("add"):
         write()
     assert caught.value.message == "1 records are done; the next part failed: the server said: *** password is *** one"
     inner = caught.value.__cause__
@@ -118,7 +118,7 @@ class State(Exception):
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize("kind", [RuntimeError, Answer, State, lambda said: ExceptionGroup("two", [Answer(said)])])
 def test_no_error_that_is_chained_shows_a_secret(kind: Callable[[str], Exception], secret: str) -> None:
-    gate = Gate("m", lambda _: BackendError("it failed; the cause is chained"), [secret])
+    calls = CallContext("m", lambda _: BackendError("it failed; the cause is chained"), [secret])
 
     def fail() -> None:
         try:
@@ -128,7 +128,7 @@ def test_no_error_that_is_chained_shows_a_secret(kind: Callable[[str], Exception
             outer.add_note(f"with {secret}")
             raise outer from inner
 
-    with pytest.raises(BackendError) as caught, gate.operation("ping"), connecting("m", [secret]):
+    with pytest.raises(BackendError) as caught, calls.operation("ping"), connecting("m", [secret]):
         fail()
     printed = "".join(traceback.format_exception(caught.value)).replace("vstore", "")
     forms = {secret, repr(secret)[1:-1], repr(secret.encode())[2:-1]}

@@ -16,7 +16,7 @@ from vstore import Collection, PartialWrite, Store, Unavailable
 from vstore.core._async.retrying import AsyncRetry, AsyncRetryingAdapter
 from vstore.core._async.store import AsyncStore
 from vstore.core._sync.retrying import Retry, RetryingAdapter
-from vstore.errors import following
+from vstore.errors import partial_write_context
 from vstore.memory.store import MemoryAdapter, MemoryCollection
 from vstore.spi.threaded import ThreadedAdapter
 
@@ -122,7 +122,7 @@ def test_collections_are_made_and_deleted_once(flaky: Flaky, monkeypatch: pytest
 
 def test_a_part_that_was_refused_is_not_sent_again(flaky: Flaky) -> None:
     made = collection(flaky)
-    with pytest.raises(PartialWrite) as caught, following(["a"]):
+    with pytest.raises(PartialWrite) as caught, partial_write_context(["a"]):
         raise vstore.AuthenticationFailed("expired")
     flaky.errors = [caught.value]
     with pytest.raises(PartialWrite, match="expired") as caught:

@@ -23,7 +23,7 @@ def test_importing_vstore_loads_no_part_that_only_adapters_use() -> None:
     seen = "import sys, vstore; print(sorted(m for m in sys.modules if m.startswith('vstore.spi.')))"
     done = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
     assert "vstore.spi.threaded" not in done.stdout
-    assert "vstore.spi.holding" not in done.stdout
+    assert "vstore.spi.dirlock" not in done.stdout
 
 
 @pytest.mark.parametrize("stated", ["spi_version = 0", "spi_version = 2", "spi_version = '1'", ""])

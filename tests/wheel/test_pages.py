@@ -325,7 +325,7 @@ def test_mapping(page: Page) -> None:
             connection.execute(f"drop table if exists {name}")
         connection.execute(TABLES)
     page.items(items("docs/mapping.md"))
-    assert vstore.Mapping.from_dict(json.loads((page.folder / "articles.json").read_text())["mapping"]).id == (
+    assert vstore.RecordMapping.from_dict(json.loads((page.folder / "articles.json").read_text())["mapping"]).id == (
         "number",
     )
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.table import Table
 
-from vstore import Collection, InvalidInput, Mapping, Mismatch, Store, Support, connect
+from vstore import Collection, InvalidInput, Mismatch, RecordMapping, Store, Support, connect
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, plain
+from vstore.indexing import index_to_dict
 from vstore.transfer.opening import check_there
-from vstore.types import index_to_dict
 
 __all__ = ["run", "run_collection"]
 
@@ -43,7 +43,7 @@ def run_collection(url: str, name: str, mapping: str | None, *, as_json: bool, t
         if chosen is None and store.has_collection(name):
             _print_collection(_collection_data(store.get_collection(name)), as_json=as_json)
             return
-        if not isinstance(chosen, Mapping):
+        if not isinstance(chosen, RecordMapping):
             chosen = store.propose_mapping(name, None if chosen == "auto" else chosen)
         try:
             found = store.get_collection(name, mapping=chosen)

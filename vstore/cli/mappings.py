@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from vstore.errors import InvalidInput, Mismatch
-from vstore.mapping import LAYOUTS, Mapping
+from vstore.mapping import LAYOUTS, RecordMapping
 from vstore.regular import read_bounded
 from vstore.spi.urls import names_store
 
@@ -16,7 +16,7 @@ __all__ = ["read_mapping"]
 _MOST: Final = 1 << 20
 
 
-def read_mapping(given: str | None) -> Mapping | str | None:
+def read_mapping(given: str | None) -> RecordMapping | str | None:
     """What ``get_collection(mapping=…)`` takes, from the name of a layout or of a file.
 
     The file holds a mapping, or what ``vstore inspect URL NAME --json`` prints, of which it is a part.
@@ -36,4 +36,4 @@ def read_mapping(given: str | None) -> Mapping | str | None:
         raise InvalidInput(f"--mapping: {given!r} cannot be read: {said}", hint=hint) from error
     except (ValueError, RecursionError, Mismatch) as error:
         raise InvalidInput(f"--mapping: {given!r} is no JSON: {error}", hint=hint) from error
-    return Mapping.from_dict(data["mapping"] if isinstance(data, dict) and "mapping" in data else data)
+    return RecordMapping.from_dict(data["mapping"] if isinstance(data, dict) and "mapping" in data else data)

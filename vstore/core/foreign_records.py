@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -20,17 +19,18 @@ import numpy as np
 
 from vstore.core.validate import check_ids, check_vectors
 from vstore.errors import InvalidInput, Mismatch
+from vstore.info import CollectionInfo
 from vstore.keys import check_key, encodable
-from vstore.mapping import ALL, IdType, Mapping, Outside, Path
+from vstore.mapping import ALL, IdType, Outside, Path, RecordMapping
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.foreign import NOTHING, Rows, parsed, record_id, walk
-from vstore.types import CollectionInfo, Include, Metadata, Records, VectorArray
 
 __all__ = ["RecordReader", "to_records"]
 
 _INT64: Final = 1 << 63
 
 
-def to_records(mapping: Mapping, info: CollectionInfo, rows: Rows, include: Include) -> Records:
+def to_records(mapping: RecordMapping, info: CollectionInfo, rows: Rows, include: Include) -> Records:
     """The records in rows, in that order.
 
     Args:
@@ -59,7 +59,7 @@ def to_records(mapping: Mapping, info: CollectionInfo, rows: Rows, include: Incl
     return Records(ids, vectors, documents, metadatas)
 
 
-def _id(key: object, mapping: Mapping) -> str:
+def _id(key: object, mapping: RecordMapping) -> str:
     if key is NOTHING or key is None:
         raise Mismatch(f"a row has no id at {_told(mapping.id)}")
     if mapping.id_type is IdType.TEXT and not isinstance(key, str):
@@ -96,7 +96,7 @@ class RecordReader:
         odd: The keys, or the path of the document, whose values were dropped or became text.
     """
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: RecordMapping) -> None:
         self._mapping = mapping
         self._hidden = set(mapping.hidden)
         self._known: set[str] = set()
@@ -106,7 +106,7 @@ class RecordReader:
         # what is the document, or the id, is not metadata as well
         self._used_inside = {path[-1] for path in used if path[:-1] == mapping.metadata and mapping.metadata}
 
-    def document(self, record: str, fields: AnyMapping[str, Any]) -> str | None:
+    def document(self, record: str, fields: Mapping[str, Any]) -> str | None:
         """The document in the fields of a row; ``record`` names it in an error."""
         path = self._mapping.document
         found = None if path is None else walk(path, fields)
@@ -126,7 +126,7 @@ class RecordReader:
             raise Mismatch(f"the document at {_told(path)} has NUL or a lone surrogate", ids=[record])
         return found
 
-    def metadata(self, record: str, fields: AnyMapping[str, Any]) -> Metadata:
+    def metadata(self, record: str, fields: Mapping[str, Any]) -> Metadata:
         """The metadata in the fields of a row; ``record`` names it in an error."""
         out: Metadata = {}
         mapping = self._mapping
@@ -134,7 +134,7 @@ class RecordReader:
             found = walk(mapping.metadata, fields)
             read = parsed(found) if isinstance(found, str) else found
             if found is not NOTHING and read is not None:
-                if not isinstance(read, AnyMapping):  # a text that is no JSON among them
+                if not isinstance(read, Mapping):  # a text that is no JSON among them
                     raise Mismatch(f"there is no object at {_told(mapping.metadata)}", ids=[record])
                 self._take(record, {k: v for k, v in read.items() if k not in self._used_inside}, out)
         if mapping.metadata == ():
@@ -146,7 +146,7 @@ class RecordReader:
             self._take(record, {k: fields.get(k) for k in left}, out)
         return out
 
-    def _take(self, record: str, found: AnyMapping[str, Any], out: Metadata) -> None:
+    def _take(self, record: str, found: Mapping[str, Any], out: Metadata) -> None:
         for key, value in found.items():
             if value is None or key in self._hidden:
                 continue

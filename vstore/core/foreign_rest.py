@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from collections.abc import Mapping as AnyMapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from vstore.core.foreign_records import RecordReader
 from vstore.errors import Mismatch
-from vstore.mapping import ALL, Mapping, Outside, Path
+from vstore.mapping import ALL, Outside, Path, RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.spi.foreign import parsed
 
@@ -23,7 +22,7 @@ def _fields(known: Iterable[Omission]) -> set[str]:
     return {one.name for one in known if one.name and one.kind in (OmissionKind.VECTORS, OmissionKind.FIELDS)}
 
 
-def brings_all(mapping: Mapping, known: Iterable[Omission] = ()) -> bool:
+def brings_all(mapping: RecordMapping, known: Iterable[Omission] = ()) -> bool:
     """Whether a mapping brings every field of any row, by its form alone.
 
     Args:
@@ -35,7 +34,7 @@ def brings_all(mapping: Mapping, known: Iterable[Omission] = ()) -> bool:
     return mapping.metadata == () or (mapping.fields == ALL and len(mapping.metadata or ()) <= 1)
 
 
-def widest(mapping: Mapping, known: Iterable[Omission]) -> Mapping:
+def widest(mapping: RecordMapping, known: Iterable[Omission]) -> RecordMapping:
     """The mapping that reads every field of a row but those that the database has told of already."""
     return replace(mapping, document=None, metadata=(), fields=(), hidden=tuple(sorted(_fields(known))))
 
@@ -47,7 +46,7 @@ class Rest:
         mapping: The mapping, complete.
     """
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: RecordMapping) -> None:
         self._mapping = mapping
         self._left: Counter[Path] = Counter()
         self._hidden: Counter[str] = Counter()
@@ -60,7 +59,7 @@ class Rest:
         self._roles = [path for path in (mapping.id, mapping.document, mapping.metadata) if path]
         self._container = (mapping.metadata or ())[:1]
 
-    def add(self, rows: Iterable[AnyMapping[str, Any]]) -> None:
+    def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Takes in the fields of rows, all of them."""
         for fields in rows:
             self._rows += 1
@@ -85,7 +84,7 @@ class Rest:
             yield path
             return
         found = parsed(value) if isinstance(value, str) else value
-        if not isinstance(found, AnyMapping):
+        if not isinstance(found, Mapping):
             if leads and not inside:  # an object was to be there
                 yield path
             return
@@ -95,7 +94,7 @@ class Rest:
             elif inner is not None and key in mapping.hidden:
                 self._hidden[key] += 1
 
-    def _odd(self, fields: AnyMapping[str, Any]) -> set[str]:
+    def _odd(self, fields: Mapping[str, Any]) -> set[str]:
         """The keys of values outside the contract, of which the mapping says what becomes."""
         reader = RecordReader(self._mapping)
         try:
@@ -123,9 +122,7 @@ class Rest:
         return [one for part in found for one in part]
 
 
-def _told(
-    kind: OmissionKind, counts: AnyMapping[str, int], text: str, *, needs_leave: bool = True
-) -> Iterator[Omission]:
+def _told(kind: OmissionKind, counts: Mapping[str, int], text: str, *, needs_leave: bool = True) -> Iterator[Omission]:
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     for name, number in ordered[:_NAMED]:
         yield Omission(kind, name, f"{name!r} {text.format(f'{number:,}')}", needs_leave)

@@ -14,7 +14,7 @@ from vstore.errors import BackendError, Closed, InvalidInput, NotFound, Timeout,
 from vstore.spi.deadline import bounding
 from vstore.spi.forking import Home, keep_in_children
 
-__all__ = ["Gate", "connecting", "refuse_copy"]
+__all__ = ["CallContext", "connecting", "refuse_copy"]
 
 # what a client may say of a call below which its connection was closed
 _CUT_OFF = (BackendError, NotFound, Timeout, Unavailable)
@@ -29,7 +29,7 @@ def refuse_copy(what: object) -> NoReturn:
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
-class Gate:
+class CallContext:
     """What a store and its collections share.
 
     Attributes:

@@ -12,10 +12,10 @@ module                       what it is for
 ``codec``                    metadata and ``CollectionInfo`` as JSON with every type kept
 ``scores``                   distances and scores in float64, the running top k, hits in the contract's order
 ``rewrite``, ``evaluate``    the normal form of a filter, and its meaning as a Python function
-``sieve``                    a filter of which the database answers a part
+``partial``                  a filter of which the database answers a part
 ``foreign``                  rows of collections that vstore did not create
 ``threaded``                 an async adapter over a sync one
-``holding``, ``durable``     one process at a time in a directory; files made without following links
+``dirlock``, ``durable``     one process at a time in a directory; files made without following links
 ``forking``                  what a forked child must not inherit
 ===========================  ==========================================================================================
 """
@@ -27,11 +27,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from vstore.spi.codec import canonical_json, from_json, from_micros, info_from_json, info_to_json, to_json
+    from vstore.spi.dirlock import DirectoryLock, lock_directory
     from vstore.spi.durable import flush
     from vstore.spi.evaluate import predicate
     from vstore.spi.foreign import Key, Rows
     from vstore.spi.forking import abandon, in_children
-    from vstore.spi.holding import Hold, hold
+    from vstore.spi.partial import PartialFilter, split_filter
     from vstore.spi.protocol import (
         Adapter,
         AdapterFactory,
@@ -47,8 +48,7 @@ if TYPE_CHECKING:
         Indexing,
         Settings,
     )
-    from vstore.spi.scores import Best, distances, ranked
-    from vstore.spi.sieve import Sieve
+    from vstore.spi.scores import TopK, distances, ranked
     from vstore.spi.threaded import ThreadedAdapter
     from vstore.spi.urls import Option, OptionValue, StoreURL
 
@@ -64,33 +64,34 @@ __all__ = [
     "AsyncForeignCollection",
     "AsyncForeignStore",
     "AsyncIndexing",
-    "Best",
     "CollectionAdapter",
+    "DirectoryLock",
     "EmbeddedFactory",
     "ForeignCollection",
     "ForeignStore",
-    "Hold",
     "Indexing",
     "Key",
     "Option",
     "OptionValue",
+    "PartialFilter",
     "Rows",
     "Settings",
-    "Sieve",
     "StoreURL",
     "ThreadedAdapter",
+    "TopK",
     "abandon",
     "canonical_json",
     "distances",
     "flush",
     "from_json",
     "from_micros",
-    "hold",
     "in_children",
     "info_from_json",
     "info_to_json",
+    "lock_directory",
     "predicate",
     "ranked",
+    "split_filter",
     "to_json",
 ]
 
@@ -101,9 +102,9 @@ _MODULES: Final = {
     "evaluate": ("predicate",),
     "foreign": ("Key", "Rows"),
     "forking": ("abandon", "in_children"),
-    "holding": ("Hold", "hold"),
-    "scores": ("Best", "distances", "ranked"),
-    "sieve": ("Sieve",),
+    "dirlock": ("DirectoryLock", "lock_directory"),
+    "scores": ("TopK", "distances", "ranked"),
+    "partial": ("PartialFilter", "split_filter"),
     "threaded": ("ThreadedAdapter",),
     "urls": ("Option", "OptionValue", "StoreURL"),
 }

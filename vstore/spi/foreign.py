@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from collections.abc import Mapping as AnyMapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from vstore.errors import InvalidInput, Mismatch
-from vstore.mapping import ALL, IdType, Mapping, Path
+from vstore.indexing import HNSW, Metric
+from vstore.mapping import ALL, IdType, Path, RecordMapping
 from vstore.metadata import check_metadata
 from vstore.omission import Omission, OmissionKind
-from vstore.types import HNSW, Include, Metadata, Metric, VectorArray
+from vstore.records import Include, Metadata, VectorArray
 
 __all__ = [
     "DOCUMENT_NAMES",
@@ -131,7 +131,7 @@ def walk(path: Path, fields: object) -> object:
     for step in path:
         if isinstance(value, str):
             value = parsed(value)
-        if not isinstance(value, AnyMapping) or step not in value:
+        if not isinstance(value, Mapping) or step not in value:
             return NOTHING
         value = value[step]
     return value
@@ -145,7 +145,7 @@ def parsed(text: str) -> object:
         return NOTHING
 
 
-def fields_read(mapping: Mapping, include: Include) -> set[str] | None:
+def fields_read(mapping: RecordMapping, include: Include) -> set[str] | None:
     """The fields that reads of these columns need; None for all of them."""
     names: set[str] = set(mapping.id[:1])
     if include.documents and mapping.document is not None:
@@ -157,7 +157,7 @@ def fields_read(mapping: Mapping, include: Include) -> set[str] | None:
     return names
 
 
-def carried_metadata(found: AnyMapping[str, Any]) -> tuple[Metadata, list[Omission]]:
+def carried_metadata(found: Mapping[str, Any]) -> tuple[Metadata, list[Omission]]:
     """The collection's own metadata as far as the contract has it, and what is left of it."""
     carried: Metadata = {}
     left: list[Omission] = []
@@ -183,7 +183,7 @@ def hnsw(m: object, ef_construction: object, ef_search: object = None) -> HNSW:
         return usual
 
 
-def dimension_told(name: str, mapping: Mapping, told: int | None) -> int:
+def dimension_told(name: str, mapping: RecordMapping, told: int | None) -> int:
     """The dimension of a collection.
 
     Args:
@@ -202,7 +202,7 @@ def dimension_told(name: str, mapping: Mapping, told: int | None) -> int:
     return found
 
 
-def metric_told(name: str, mapping: Mapping, told: Metric | None) -> Metric:
+def metric_told(name: str, mapping: RecordMapping, told: Metric | None) -> Metric:
     """The metric of a collection; arguments and errors are those of ``dimension_told``."""
     if mapping.metric is not None and told is not None and mapping.metric is not told:
         raise Mismatch(f"{name!r} is indexed for {told.value}; the mapping says {mapping.metric.value}")
@@ -215,7 +215,7 @@ def metric_told(name: str, mapping: Mapping, told: Metric | None) -> Metric:
     return found
 
 
-def id_type_told(name: str, mapping: Mapping, told: IdType) -> IdType:
+def id_type_told(name: str, mapping: RecordMapping, told: IdType) -> IdType:
     """The type of the ids; errors are those of ``dimension_told``."""
     if mapping.id_type not in (None, told):
         raise Mismatch(f"the ids of {name!r} are {told.value}; the mapping says {mapping.id_type}")

@@ -18,9 +18,11 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.types import Hits, Metric, Records, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.records import Records, VectorArray
 
-__all__ = ["Best", "distances", "float32_error", "nearest", "ranked", "scores"]
+__all__ = ["TopK", "distances", "float32_error", "nearest", "ranked", "scores"]
 
 _BLOCK_BYTES = 8 << 20
 _FLOAT32_UNIT = 2.0**-24
@@ -98,7 +100,7 @@ def ranked(metric: Metric, records: Records, distance: NDArray[np.float64], k: i
     return Hits(records.take(order), chosen, scores(metric, chosen))
 
 
-class Best:
+class TopK:
     """The true k nearest to each of several queries, from records that come in parts.
 
     It holds k ids and distances a query, whatever the number of records.

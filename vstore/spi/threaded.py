@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
-from vstore.mapping import Mapping
+from vstore.hits import Hits
+from vstore.indexing import Index, Search
+from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
+from vstore.records import Include, Records, VectorArray
 from vstore.spi._async._run import acquire
 from vstore.spi.foreign import Key, Rows
 from vstore.spi.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
-from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
 __all__ = ["ThreadedAdapter", "ThreadedCollection", "threaded"]
 
@@ -154,10 +157,10 @@ class _ThreadedForeign:
     async def names(self) -> list[str]:
         return await asyncio.to_thread(self._inner.names)
 
-    async def propose(self, name: str, layout: str | None) -> Mapping:
+    async def propose(self, name: str, layout: str | None) -> RecordMapping:
         return await asyncio.to_thread(self._inner.propose, name, layout)
 
-    async def open(self, name: str, mapping: Mapping) -> _ThreadedForeignCollection:
+    async def open(self, name: str, mapping: RecordMapping) -> _ThreadedForeignCollection:
         return _ThreadedForeignCollection(await asyncio.to_thread(self._inner.open, name, mapping))
 
 
@@ -172,7 +175,7 @@ class _ThreadedForeignCollection:
         return self._inner.info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._inner.mapping
 
     @property

@@ -15,7 +15,7 @@ from vstore.core.connecting import DEFAULT_TIMEOUT, connect
 from vstore.core.registry import factory_for_scheme
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
-from vstore.mapping import Mapping
+from vstore.mapping import RecordMapping
 from vstore.regular import shown
 from vstore.spi.durable import expanded, located
 from vstore.spi.protocol import EmbeddedFactory
@@ -40,7 +40,7 @@ class Place(Protocol):
         """What is there that vstore did not create, and ``names`` does not tell."""
         ...
 
-    def source(self, name: str, mapping: Mapping | str | None = None) -> Source:
+    def source(self, name: str, mapping: RecordMapping | str | None = None) -> Source:
         """One of them, to be read; raises ``NotFound`` if it is not there."""
         ...
 
@@ -101,7 +101,7 @@ class StorePlace:
         """See ``Place``."""
         return self._store.list_foreign_collections() if self._store.capabilities.mapping else []
 
-    def source(self, name: str, mapping: Mapping | str | None = None) -> CollectionSource:
+    def source(self, name: str, mapping: RecordMapping | str | None = None) -> CollectionSource:
         """See ``Place``."""
         opened = self._store.get_collection(name, mapping=mapping)
         made = CollectionSource(self._store, opened, f"{self._identity}#{name}")
@@ -146,7 +146,7 @@ def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several
     return StorePlace(connect(url, timeout=timeout), store_identity(parsed), url, timeout)
 
 
-def _source_again(url: str, name: str, mapping: Mapping | str | None, timeout: float) -> CollectionSource:
+def _source_again(url: str, name: str, mapping: RecordMapping | str | None, timeout: float) -> CollectionSource:
     """A source in a worker, which closes it by ending."""
     store = connect(url, timeout=timeout)
     return CollectionSource(store, store.get_collection(name, mapping=mapping))

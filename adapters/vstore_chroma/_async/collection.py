@@ -9,9 +9,12 @@ from typing import Any, TypeAlias
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, NotFound, following
+from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.filters.tree import Filter
-from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
@@ -146,7 +149,7 @@ class AsyncChromaCollection:
             arguments = part.arguments()
             if len(arguments) == 1:
                 continue
-            with following(written), guarded():
+            with partial_write_context(written), guarded():
                 await call(**arguments)
             written += dict.fromkeys(part.ids)
 
@@ -168,7 +171,7 @@ class AsyncChromaCollection:
         deleted: list[str] = []
         for start in range(0, len(ids), self._rows):
             part = ids[start : start + self._rows]
-            with following(deleted), guarded():
+            with partial_write_context(deleted), guarded():
                 await self._native.delete(ids=part)
             deleted += part
 

@@ -10,9 +10,11 @@ from chromadb.api import AsyncClientAPI
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.errors import Mismatch
-from vstore.mapping import Mapping
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows
-from vstore.types import CollectionInfo, Include, Metric, VectorArray
 from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
@@ -46,11 +48,11 @@ class AsyncChromaForeign:
     async def names(self) -> list[str]:
         return await names(self._client, own=False)
 
-    async def propose(self, name: str, layout: str | None) -> Mapping:
+    async def propose(self, name: str, layout: str | None) -> RecordMapping:
         native = await self._native(name)
         return proposal(layout, await _first(native, ["documents", "metadatas"]))
 
-    async def open(self, name: str, mapping: Mapping) -> AsyncChromaForeignCollection:
+    async def open(self, name: str, mapping: RecordMapping) -> AsyncChromaForeignCollection:
         native = await self._native(name)
         first = await _first(native, ["embeddings"])
         seen = await _metric(native, first)
@@ -85,7 +87,7 @@ async def _metric(native: AsyncCollection, first: Rows) -> Metric | None:
 class AsyncChromaForeignCollection:
     """Implements ``AsyncForeignCollection``."""
 
-    def __init__(self, native: AsyncCollection, mapping: Mapping, info: CollectionInfo) -> None:
+    def __init__(self, native: AsyncCollection, mapping: RecordMapping, info: CollectionInfo) -> None:
         self._native = native
         self._mapping = mapping
         self._info = info
@@ -95,7 +97,7 @@ class AsyncChromaForeignCollection:
         return self._info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._mapping
 
     @property

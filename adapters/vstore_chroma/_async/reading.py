@@ -9,9 +9,11 @@ import numpy as np
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.errors import Unavailable
+from vstore.hits import Hits
+from vstore.info import CollectionInfo
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi._async._run import run_blocking
-from vstore.spi.scores import Best, distances, ranked
-from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, VectorArray
+from vstore.spi.scores import TopK, distances, ranked
 from vstore_chroma._async._run import sleep
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, MAX_VARIABLES, Question, Where, variables
@@ -55,7 +57,7 @@ class AsyncReader:
         """The ids of the records that match."""
         found = await self._call(self._native.get, where=asked.where, include=[])
         ids: list[str] = list(found["ids"])
-        if asked.sieve is None:
+        if asked.partial is None:
             return ids
         matches: list[str] = []
         for start in range(0, len(ids), self._rows):
@@ -64,10 +66,10 @@ class AsyncReader:
 
     async def matching(self, ids: Sequence[str], include: Include, asked: Question) -> Records:
         """The records with these ids that match, in Chroma's order."""
-        if asked.sieve is None:
+        if asked.partial is None:
             return await self.by_ids(ids, include, asked.where)
-        records = await self.by_ids(ids, asked.sieve.read(include), asked.where)
-        return await run_blocking(asked.sieve.keep, records, include)
+        records = await self.by_ids(ids, asked.partial.read(include), asked.where)
+        return await run_blocking(asked.partial.keep, records, include)
 
     async def count(self, asked: Question) -> int:
         """How many records match."""
@@ -105,7 +107,7 @@ class AsyncReader:
 
     async def nearest(self, queries: VectorArray, k: int, ids: Sequence[str], include: Include) -> list[Hits]:
         """The true nearest among ``ids``: reads their vectors in chunks, and keeps k for each query."""
-        best = Best(self._metric, queries, k)
+        best = TopK(self._metric, queries, k)
         rows = max(16, min(self._rows, _CHUNK_FLOATS // self._dimension))
         for start in range(0, len(ids), rows):
             chunk = await self.by_ids(ids[start : start + rows], Include(vectors=True))
@@ -116,7 +118,7 @@ class AsyncReader:
 
     async def approximate(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits]:
         """The k nearest as the index finds them, never fewer than match."""
-        if asked.sieve is not None:
+        if asked.partial is not None:
             return await self.nearest(queries, k, await self.ids(asked), include)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         hits: list[Hits] = []

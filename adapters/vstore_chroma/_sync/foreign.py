@@ -11,9 +11,11 @@ from chromadb.api import ClientAPI
 from chromadb.api.models.Collection import Collection
 
 from vstore.errors import Mismatch
-from vstore.mapping import Mapping
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows
-from vstore.types import CollectionInfo, Include, Metric, VectorArray
 from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
@@ -47,11 +49,11 @@ class ChromaForeign:
     def names(self) -> list[str]:
         return names(self._client, own=False)
 
-    def propose(self, name: str, layout: str | None) -> Mapping:
+    def propose(self, name: str, layout: str | None) -> RecordMapping:
         native = self._native(name)
         return proposal(layout, _first(native, ["documents", "metadatas"]))
 
-    def open(self, name: str, mapping: Mapping) -> ChromaForeignCollection:
+    def open(self, name: str, mapping: RecordMapping) -> ChromaForeignCollection:
         native = self._native(name)
         first = _first(native, ["embeddings"])
         seen = _metric(native, first)
@@ -86,7 +88,7 @@ def _metric(native: Collection, first: Rows) -> Metric | None:
 class ChromaForeignCollection:
     """Implements ``ForeignCollection``."""
 
-    def __init__(self, native: Collection, mapping: Mapping, info: CollectionInfo) -> None:
+    def __init__(self, native: Collection, mapping: RecordMapping, info: CollectionInfo) -> None:
         self._native = native
         self._mapping = mapping
         self._info = info
@@ -96,7 +98,7 @@ class ChromaForeignCollection:
         return self._info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._mapping
 
     @property

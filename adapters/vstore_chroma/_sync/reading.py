@@ -10,9 +10,11 @@ import numpy as np
 from chromadb.api.models.Collection import Collection
 
 from vstore.errors import Unavailable
+from vstore.hits import Hits
+from vstore.info import CollectionInfo
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi._sync._run import run_blocking
-from vstore.spi.scores import Best, distances, ranked
-from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, VectorArray
+from vstore.spi.scores import TopK, distances, ranked
 from vstore_chroma._sync._run import sleep
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, MAX_VARIABLES, Question, Where, variables
@@ -56,7 +58,7 @@ class Reader:
         """The ids of the records that match."""
         found = self._call(self._native.get, where=asked.where, include=[])
         ids: list[str] = list(found["ids"])
-        if asked.sieve is None:
+        if asked.partial is None:
             return ids
         matches: list[str] = []
         for start in range(0, len(ids), self._rows):
@@ -65,10 +67,10 @@ class Reader:
 
     def matching(self, ids: Sequence[str], include: Include, asked: Question) -> Records:
         """The records with these ids that match, in Chroma's order."""
-        if asked.sieve is None:
+        if asked.partial is None:
             return self.by_ids(ids, include, asked.where)
-        records = self.by_ids(ids, asked.sieve.read(include), asked.where)
-        return run_blocking(asked.sieve.keep, records, include)
+        records = self.by_ids(ids, asked.partial.read(include), asked.where)
+        return run_blocking(asked.partial.keep, records, include)
 
     def count(self, asked: Question) -> int:
         """How many records match."""
@@ -106,7 +108,7 @@ class Reader:
 
     def nearest(self, queries: VectorArray, k: int, ids: Sequence[str], include: Include) -> list[Hits]:
         """The true nearest among ``ids``: reads their vectors in chunks, and keeps k for each query."""
-        best = Best(self._metric, queries, k)
+        best = TopK(self._metric, queries, k)
         rows = max(16, min(self._rows, _CHUNK_FLOATS // self._dimension))
         for start in range(0, len(ids), rows):
             chunk = self.by_ids(ids[start : start + rows], Include(vectors=True))
@@ -117,7 +119,7 @@ class Reader:
 
     def approximate(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits]:
         """The k nearest as the index finds them, never fewer than match."""
-        if asked.sieve is not None:
+        if asked.partial is not None:
             return self.nearest(queries, k, self.ids(asked), include)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         hits: list[Hits] = []

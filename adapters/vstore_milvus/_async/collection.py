@@ -8,9 +8,12 @@ from typing import Any
 
 from pymilvus import AsyncMilvusClient
 
-from vstore.errors import AlreadyExists, NotFound, following
+from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.filters.tree import Filter
-from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import AsyncReader
@@ -129,7 +132,7 @@ class AsyncMilvusCollection:
         for start in range(0, len(records), self._rows):
             rows = await compute(encode, records[start : start + self._rows])
             for part in split(rows, self._rows, self._bytes, self._info.dimension):
-                with following(done):
+                with partial_write_context(done):
                     await self._creation.upsert(part)
                 done += [row["id"] for row in part]
 
@@ -137,7 +140,7 @@ class AsyncMilvusCollection:
         done: list[str] = []
         for start in range(0, len(ids), self._rows):
             part = ids[start : start + self._rows]
-            with following(done):
+            with partial_write_context(done):
                 await self._creation.delete(with_ids(part))
             done += part
 

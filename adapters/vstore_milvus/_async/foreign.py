@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from vstore.errors import LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.info import CollectionInfo
 from vstore.keys import check_plain
-from vstore.mapping import Mapping
+from vstore.mapping import RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows
-from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.reading import ANSWER_BYTES
 from vstore_milvus._async.session import AsyncSession
@@ -43,10 +44,10 @@ class AsyncMilvusForeign:
             found.append(name)
         return sorted(found)
 
-    async def propose(self, name: str, layout: str | None) -> Mapping:
+    async def propose(self, name: str, layout: str | None) -> RecordMapping:
         return (await self._schema(name))[1].proposal(layout)
 
-    async def open(self, name: str, mapping: Mapping) -> AsyncMilvusForeignCollection:
+    async def open(self, name: str, mapping: RecordMapping) -> AsyncMilvusForeignCollection:
         described, schema = await self._schema(name)
         partitions, aliases = [], described.get("aliases") or []
         if described.get("num_partitions", 2) > 1:  # a user who may read may not list them
@@ -75,7 +76,7 @@ class AsyncMilvusForeign:
 class AsyncMilvusForeignCollection:
     """Implements ``AsyncForeignCollection``."""
 
-    def __init__(self, session: AsyncSession, schema: Schema, mapping: Mapping, info: CollectionInfo) -> None:
+    def __init__(self, session: AsyncSession, schema: Schema, mapping: RecordMapping, info: CollectionInfo) -> None:
         self._session = session
         self._client = session.client
         self._schema = schema
@@ -87,7 +88,7 @@ class AsyncMilvusForeignCollection:
         return self._info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._mapping
 
     @property

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from vstore.errors import LimitExceeded
 from vstore.filters.tree import Filter
-from vstore.spi.sieve import Sieve, sieve
-from vstore.types import CollectionInfo, Include, Records
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records
+from vstore.spi.partial import PartialFilter, split_filter
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.session import AsyncSession
@@ -56,9 +57,9 @@ class AsyncReader:
             + (_TEXT_BYTES if include.documents or include.metadatas else 0)
         )
 
-    def sieve(self, where: Filter | None) -> Sieve | None:
+    def partial(self, where: Filter | None) -> PartialFilter | None:
         """How to answer a filter of which a server is asked a part only; None where it is asked all, and on Lite."""
-        return None if where is None or self._session.lite else sieve(where, unanswered)
+        return None if where is None or self._session.lite else split_filter(where, unanswered)
 
     async def condition(self, where: Filter | None) -> str | None:
         """A filter as an expression of Milvus."""
@@ -72,7 +73,7 @@ class AsyncReader:
         It parses the JSON of every record once a comparison, has no ``in`` on its paths and no escapes in LIKE:
         its filters are answered here, from the metadata, which are read in parts if they are many.
         """
-        whole, found = Sieve(where, None), list[str]()
+        whole, found = PartialFilter(where, None), list[str]()
         columns = whole.read(_IDS)
 
         def add(records: Records) -> None:
@@ -96,7 +97,7 @@ class AsyncReader:
         """How many records match."""
         if self._session.lite and where is not None:
             return len(await self._matching(where))
-        if self.sieve(where) is not None:
+        if self.partial(where) is not None:
             return len(await self.ids(where))
         found = await self._query(await self.condition(where) or "", ["count(*)"])
         return int(found[0]["count(*)"])
@@ -165,7 +166,7 @@ class AsyncReader:
                 if page.ids:
                     yield page, wanted[-1]
             return
-        sifting = self.sieve(where)
+        sifting = self.partial(where)
         read = include if sifting is None else sifting.read(include)
         condition = await self.condition(where if sifting is None else sifting.asked)
         room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(read)))

@@ -8,8 +8,10 @@ import numpy as np
 
 from vstore.errors import LimitExceeded, VStoreError
 from vstore.filters.tree import Filter
-from vstore.spi.scores import Best, distances, float32_error, ranked
-from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Flat, Metric, Search
+from vstore.records import Include, Records, VectorArray
+from vstore.spi.scores import TopK, distances, float32_error, ranked
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import ANSWER_BYTES, AsyncReader
@@ -38,7 +40,7 @@ class AsyncSearcher:
 
     async def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: reads the vectors that match in chunks, and keeps k for each query."""
-        best = Best(self._read.info.metric, queries, k)
+        best = TopK(self._read.info.metric, queries, k)
         async for chunk, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS):
             await compute(best.take, chunk)
         wanted = best.ids
@@ -54,7 +56,7 @@ class AsyncSearcher:
         did not come tells its length: under dot all are read.
         """
         info = self._read.info
-        if not isinstance(info.index, Flat) or info.metric is Metric.DOT or self._read.sieve(where) is not None:
+        if not isinstance(info.index, Flat) or info.metric is Metric.DOT or self._read.partial(where) is not None:
             return await self.nearest(queries, k, where, include)
         condition = await self._read.condition(where)
         fetched = Include(vectors=True, documents=include.documents, metadatas=include.metadatas)
@@ -88,7 +90,7 @@ class AsyncSearcher:
         self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None
     ) -> list[Hits]:
         """The k nearest as the index finds them, never fewer than match; the true ones if it cannot be asked all."""
-        if self._read.sieve(where) is not None:
+        if self._read.partial(where) is not None:
             return await self.nearest(queries, k, where, include)
         condition = await self._read.condition(where)
         hits = await self._search(queries, k, condition, include, search)

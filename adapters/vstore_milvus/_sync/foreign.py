@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from vstore.errors import LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.info import CollectionInfo
 from vstore.keys import check_plain
-from vstore.mapping import Mapping
+from vstore.mapping import RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows
-from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.reading import ANSWER_BYTES
 from vstore_milvus._sync.session import Session
@@ -44,10 +45,10 @@ class MilvusForeign:
             found.append(name)
         return sorted(found)
 
-    def propose(self, name: str, layout: str | None) -> Mapping:
+    def propose(self, name: str, layout: str | None) -> RecordMapping:
         return (self._schema(name))[1].proposal(layout)
 
-    def open(self, name: str, mapping: Mapping) -> MilvusForeignCollection:
+    def open(self, name: str, mapping: RecordMapping) -> MilvusForeignCollection:
         described, schema = self._schema(name)
         partitions, aliases = [], described.get("aliases") or []
         if described.get("num_partitions", 2) > 1:  # a user who may read may not list them
@@ -76,7 +77,7 @@ class MilvusForeign:
 class MilvusForeignCollection:
     """Implements ``ForeignCollection``."""
 
-    def __init__(self, session: Session, schema: Schema, mapping: Mapping, info: CollectionInfo) -> None:
+    def __init__(self, session: Session, schema: Schema, mapping: RecordMapping, info: CollectionInfo) -> None:
         self._session = session
         self._client = session.client
         self._schema = schema
@@ -88,7 +89,7 @@ class MilvusForeignCollection:
         return self._info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._mapping
 
     @property

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from vstore.errors import LimitExceeded
 from vstore.filters.tree import Filter
-from vstore.spi.sieve import Sieve, sieve
-from vstore.types import CollectionInfo, Include, Records
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records
+from vstore.spi.partial import PartialFilter, split_filter
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.session import Session
@@ -57,9 +58,9 @@ class Reader:
             + (_TEXT_BYTES if include.documents or include.metadatas else 0)
         )
 
-    def sieve(self, where: Filter | None) -> Sieve | None:
+    def partial(self, where: Filter | None) -> PartialFilter | None:
         """How to answer a filter of which a server is asked a part only; None where it is asked all, and on Lite."""
-        return None if where is None or self._session.lite else sieve(where, unanswered)
+        return None if where is None or self._session.lite else split_filter(where, unanswered)
 
     def condition(self, where: Filter | None) -> str | None:
         """A filter as an expression of Milvus."""
@@ -73,7 +74,7 @@ class Reader:
         It parses the JSON of every record once a comparison, has no ``in`` on its paths and no escapes in LIKE:
         its filters are answered here, from the metadata, which are read in parts if they are many.
         """
-        whole, found = Sieve(where, None), list[str]()
+        whole, found = PartialFilter(where, None), list[str]()
         columns = whole.read(_IDS)
 
         def add(records: Records) -> None:
@@ -97,7 +98,7 @@ class Reader:
         """How many records match."""
         if self._session.lite and where is not None:
             return len(self._matching(where))
-        if self.sieve(where) is not None:
+        if self.partial(where) is not None:
             return len(self.ids(where))
         found = self._query(self.condition(where) or "", ["count(*)"])
         return int(found[0]["count(*)"])
@@ -164,7 +165,7 @@ class Reader:
                 if page.ids:
                     yield page, wanted[-1]
             return
-        sifting = self.sieve(where)
+        sifting = self.partial(where)
         read = include if sifting is None else sifting.read(include)
         condition = self.condition(where if sifting is None else sifting.asked)
         room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(read)))

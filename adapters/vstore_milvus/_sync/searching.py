@@ -9,8 +9,10 @@ import numpy as np
 
 from vstore.errors import LimitExceeded, VStoreError
 from vstore.filters.tree import Filter
-from vstore.spi.scores import Best, distances, float32_error, ranked
-from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Flat, Metric, Search
+from vstore.records import Include, Records, VectorArray
+from vstore.spi.scores import TopK, distances, float32_error, ranked
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.reading import ANSWER_BYTES, Reader
@@ -39,7 +41,7 @@ class Searcher:
 
     def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: reads the vectors that match in chunks, and keeps k for each query."""
-        best = Best(self._read.info.metric, queries, k)
+        best = TopK(self._read.info.metric, queries, k)
         for chunk, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS):
             compute(best.take, chunk)
         wanted = best.ids
@@ -55,7 +57,7 @@ class Searcher:
         did not come tells its length: under dot all are read.
         """
         info = self._read.info
-        if not isinstance(info.index, Flat) or info.metric is Metric.DOT or self._read.sieve(where) is not None:
+        if not isinstance(info.index, Flat) or info.metric is Metric.DOT or self._read.partial(where) is not None:
             return self.nearest(queries, k, where, include)
         condition = self._read.condition(where)
         fetched = Include(vectors=True, documents=include.documents, metadatas=include.metadatas)
@@ -89,7 +91,7 @@ class Searcher:
         self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None
     ) -> list[Hits]:
         """The k nearest as the index finds them, never fewer than match; the true ones if it cannot be asked all."""
-        if self._read.sieve(where) is not None:
+        if self._read.partial(where) is not None:
             return self.nearest(queries, k, where, include)
         condition = self._read.condition(where)
         hits = self._search(queries, k, condition, include, search)

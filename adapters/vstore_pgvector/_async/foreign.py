@@ -11,9 +11,10 @@ import numpy as np
 from psycopg import AsyncConnection
 
 from vstore.errors import Mismatch, NotFound
-from vstore.mapping import Mapping
+from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows, fields_read
-from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.catalogue import (
@@ -61,7 +62,7 @@ class AsyncPGForeign:
         own = {f"collection_{number}" for number, _ in await self._own()}
         return sorted(found - own)
 
-    async def propose(self, name: str, layout: str | None) -> Mapping:
+    async def propose(self, name: str, layout: str | None) -> RecordMapping:
         await self._refuse_own(name)
         schemas = await self._schemas()
         if layout in (None, "langchain"):
@@ -76,14 +77,16 @@ class AsyncPGForeign:
                     return await self._proposed(name, layout, (schema, table), None)
         raise NotFound(f"there is no table {name!r}", hint="list_foreign_collections() names those with vectors.")
 
-    async def _proposed(self, name: str, layout: str | None, place: tuple[str, str], collection: str | None) -> Mapping:
+    async def _proposed(
+        self, name: str, layout: str | None, place: tuple[str, str], collection: str | None
+    ) -> RecordMapping:
         indexed = bool(await self._fetch(INDEXES, place))
         columns, keys = await self._columns(place), await self._keys(place)
         custom = collection is not None and await self._custom(place, columns, collection)
         mapping = proposal(name, layout, columns, keys, collection, custom=custom, indexed=indexed)
         return mapping if place == (self._schema, name) else replace(mapping, table=place)
 
-    async def open(self, name: str, mapping: Mapping) -> AsyncPGForeignCollection:
+    async def open(self, name: str, mapping: RecordMapping) -> AsyncPGForeignCollection:
         await self._refuse_own(name)
         place, columns = await self._found(mapping.table or (name,))
         indexes = [(row[0], row[1], row[2], row[3]) for row in await self._fetch(INDEXES, place)]
@@ -114,7 +117,7 @@ class AsyncPGForeign:
         statement = f"select count(*) = count(distinct custom_id) from {bare(*place)} where collection_id::text = %s"
         return bool((await self._fetch(statement, (collection,)))[0][0])
 
-    async def _metadata(self, place: tuple[str, str], mapping: Mapping) -> dict[str, Any]:
+    async def _metadata(self, place: tuple[str, str], mapping: RecordMapping) -> dict[str, Any]:
         """The collection's own metadata, which LangChain keeps in another table."""
         if place[1] != LANGCHAIN_RECORDS or set(mapping.only) != {"collection_id"}:
             return {}
@@ -166,7 +169,7 @@ class AsyncPGForeignCollection:
         return self._info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._table.mapping
 
     @property

@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import AsyncConnection
 
-from vstore.spi.scores import Best, distances, scores
-from vstore.types import CollectionInfo, Hits, Include, Metric, Records, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
+from vstore.spi.scores import TopK, distances, scores
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.codec import decode, decode_vectors, pack_texts, pack_vector, pack_vectors
@@ -173,7 +176,7 @@ class AsyncNearest:
         """The k nearest, from the vectors of all records that may be among them: those up to ``limit``."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
         sloped = [self._slack(vector)] if self._metric is Metric.DOT else []
-        best = Best(self._metric, vector[None], k)
+        best = TopK(self._metric, vector[None], k)
         after: list[str] = []
         while True:
             statement = self._sql.within(self._vectors_at_once, bool(after), text)

@@ -12,9 +12,10 @@ import numpy as np
 from psycopg import Connection
 
 from vstore.errors import Mismatch, NotFound
-from vstore.mapping import Mapping
+from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows, fields_read
-from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.catalogue import (
@@ -62,7 +63,7 @@ class PGForeign:
         own = {f"collection_{number}" for number, _ in self._own()}
         return sorted(found - own)
 
-    def propose(self, name: str, layout: str | None) -> Mapping:
+    def propose(self, name: str, layout: str | None) -> RecordMapping:
         self._refuse_own(name)
         schemas = self._schemas()
         if layout in (None, "langchain"):
@@ -77,14 +78,14 @@ class PGForeign:
                     return self._proposed(name, layout, (schema, table), None)
         raise NotFound(f"there is no table {name!r}", hint="list_foreign_collections() names those with vectors.")
 
-    def _proposed(self, name: str, layout: str | None, place: tuple[str, str], collection: str | None) -> Mapping:
+    def _proposed(self, name: str, layout: str | None, place: tuple[str, str], collection: str | None) -> RecordMapping:
         indexed = bool(self._fetch(INDEXES, place))
         columns, keys = self._columns(place), self._keys(place)
         custom = collection is not None and self._custom(place, columns, collection)
         mapping = proposal(name, layout, columns, keys, collection, custom=custom, indexed=indexed)
         return mapping if place == (self._schema, name) else replace(mapping, table=place)
 
-    def open(self, name: str, mapping: Mapping) -> PGForeignCollection:
+    def open(self, name: str, mapping: RecordMapping) -> PGForeignCollection:
         self._refuse_own(name)
         place, columns = self._found(mapping.table or (name,))
         indexes = [(row[0], row[1], row[2], row[3]) for row in self._fetch(INDEXES, place)]
@@ -115,7 +116,7 @@ class PGForeign:
         statement = f"select count(*) = count(distinct custom_id) from {bare(*place)} where collection_id::text = %s"
         return bool((self._fetch(statement, (collection,)))[0][0])
 
-    def _metadata(self, place: tuple[str, str], mapping: Mapping) -> dict[str, Any]:
+    def _metadata(self, place: tuple[str, str], mapping: RecordMapping) -> dict[str, Any]:
         """The collection's own metadata, which LangChain keeps in another table."""
         if place[1] != LANGCHAIN_RECORDS or set(mapping.only) != {"collection_id"}:
             return {}
@@ -167,7 +168,7 @@ class PGForeignCollection:
         return self._info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._table.mapping
 
     @property

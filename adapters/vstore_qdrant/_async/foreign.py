@@ -10,9 +10,10 @@ from typing import Any, Final
 from qdrant_client import AsyncQdrantClient, models
 
 from vstore.errors import Mismatch, NotFound
-from vstore.mapping import Mapping, MissingVector
+from vstore.info import CollectionInfo
+from vstore.mapping import MissingVector, RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows, walk
-from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_qdrant.codec import INFO
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (
@@ -59,13 +60,13 @@ class AsyncQdrantForeign:
             out.append(one.name)
         return sorted(out)
 
-    async def propose(self, name: str, layout: str | None) -> Mapping:
+    async def propose(self, name: str, layout: str | None) -> RecordMapping:
         vectors = (await self._described(name)).dense
         with self.guard(), guarded():
             points, _ = await self.client.scroll(name, limit=1, with_payload=True)
         return proposal(name, layout, to_rows(points, "", vectors=False), vectors)
 
-    async def open(self, name: str, mapping: Mapping) -> AsyncQdrantForeignCollection:
+    async def open(self, name: str, mapping: RecordMapping) -> AsyncQdrantForeignCollection:
         described = await self._described(name)
         full, info = complete(name, mapping, replace(described, aliases=await self._aliases(name)))
         return AsyncQdrantForeignCollection(self.client, self.guard, full, info)
@@ -114,7 +115,7 @@ class AsyncQdrantForeignCollection:
         self,
         client: AsyncQdrantClient,
         guard: Callable[[], AbstractContextManager[Any]],
-        mapping: Mapping,
+        mapping: RecordMapping,
         info: CollectionInfo,
     ) -> None:
         self._client = client
@@ -131,7 +132,7 @@ class AsyncQdrantForeignCollection:
         return self._info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._mapping
 
     @property

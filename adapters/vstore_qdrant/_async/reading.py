@@ -8,8 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.spi.scores import Best, distances, float32_error, ranked
-from vstore.types import Hits, Include, Metric, Records, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.records import Include, Records, VectorArray
+from vstore.spi.scores import TopK, distances, float32_error, ranked
 from vstore_qdrant._async.port import AsyncTable
 from vstore_qdrant.codec import Found, behind, fields, point_id, to_records, units
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
@@ -147,7 +149,7 @@ class AsyncReader:
 
     async def _compared(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
         """The true nearest, from the vectors of all records that match, read page by page."""
-        best = Best(self._metric, query[None], k)
+        best = TopK(self._metric, query[None], k)
         await self._through(condition, Include(vectors=True), best.take)
         return best.hits(await self.by_ids(best.ids, include))[0]
 

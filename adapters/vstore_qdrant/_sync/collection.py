@@ -8,11 +8,14 @@ from dataclasses import replace
 from typing import Final
 
 from vstore.capabilities import Capabilities, Support
-from vstore.errors import AlreadyExists, NotFound, following
+from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.filters.tree import DocumentContains, Filter
-from vstore.spi.scores import Best
-from vstore.spi.sieve import Sieve, sieve
-from vstore.types import CollectionInfo, Hits, Include, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
+from vstore.spi.partial import PartialFilter, split_filter
+from vstore.spi.scores import TopK
 from vstore_qdrant._sync._run import Lock
 from vstore_qdrant._sync.port import Database, Table
 from vstore_qdrant._sync.reading import Reader
@@ -85,7 +88,7 @@ class QdrantCollection:
             if len(ids) > rows:
                 self._all_there(records.ids, ids, self._present(ids))
             for part in _even(len(ids), rows):
-                with following(records.ids[: part.start]):
+                with partial_write_context(records.ids[: part.start]):
                     points = self._updated(records[part], ids[part], replace_metadata=replace_metadata)
                 self._upsert_part(records.ids, part.start, points)
 
@@ -177,15 +180,15 @@ class QdrantCollection:
         with self._lock:
             self._database.rename(self._table, name)
 
-    def _sieve(self, where: Filter | None) -> Sieve | None:
+    def _sieve(self, where: Filter | None) -> PartialFilter | None:
         """How to answer a filter that looks into documents where Qdrant cannot; None where it answers all of it."""
         if where is None or self._substrings:
             return None
-        return sieve(where, lambda leaf: isinstance(leaf, DocumentContains))
+        return split_filter(where, lambda leaf: isinstance(leaf, DocumentContains))
 
     def _sifted(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: the vectors that match are read page by page, and k kept for each query."""
-        best = Best(self.info.metric, queries, k)
+        best = TopK(self.info.metric, queries, k)
         for page, _ in self.scan(where, _IDS_AT_ONCE, None, _VECTORS):
             best.take(page)
         return best.hits(self.get(best.ids, include))
@@ -193,7 +196,7 @@ class QdrantCollection:
     def _delete(self, ids: Sequence[str]) -> None:
         wanted = [point_id(i) for i in ids]
         for rows in _even(len(ids), _IDS_AT_ONCE):
-            with following(ids[: rows.start]):
+            with partial_write_context(ids[: rows.start]):
                 self._table.delete(wanted[rows])
 
     def _present(self, ids: Sequence[str]) -> set[str]:
@@ -210,7 +213,7 @@ class QdrantCollection:
     def _upsert_part(self, ids: Sequence[str], start: int, points: Points) -> None:
         """Writes points, the first of which is of ``ids[start]``; names what was done where a later request fails."""
         for part in self._requests(points.payloads):
-            with following(ids[: start + part.start]):
+            with partial_write_context(ids[: start + part.start]):
                 self._table.upsert(points[part])
 
     def _requests(self, payloads: Sequence[Payload]) -> list[slice]:

@@ -11,9 +11,10 @@ from typing import Any, Final
 from qdrant_client import QdrantClient, models
 
 from vstore.errors import Mismatch, NotFound
-from vstore.mapping import Mapping, MissingVector
+from vstore.info import CollectionInfo
+from vstore.mapping import MissingVector, RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows, walk
-from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_qdrant.codec import INFO
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (
@@ -60,13 +61,13 @@ class QdrantForeign:
             out.append(one.name)
         return sorted(out)
 
-    def propose(self, name: str, layout: str | None) -> Mapping:
+    def propose(self, name: str, layout: str | None) -> RecordMapping:
         vectors = (self._described(name)).dense
         with self.guard(), guarded():
             points, _ = self.client.scroll(name, limit=1, with_payload=True)
         return proposal(name, layout, to_rows(points, "", vectors=False), vectors)
 
-    def open(self, name: str, mapping: Mapping) -> QdrantForeignCollection:
+    def open(self, name: str, mapping: RecordMapping) -> QdrantForeignCollection:
         described = self._described(name)
         full, info = complete(name, mapping, replace(described, aliases=self._aliases(name)))
         return QdrantForeignCollection(self.client, self.guard, full, info)
@@ -115,7 +116,7 @@ class QdrantForeignCollection:
         self,
         client: QdrantClient,
         guard: Callable[[], AbstractContextManager[Any]],
-        mapping: Mapping,
+        mapping: RecordMapping,
         info: CollectionInfo,
     ) -> None:
         self._client = client
@@ -132,7 +133,7 @@ class QdrantForeignCollection:
         return self._info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._mapping
 
     @property

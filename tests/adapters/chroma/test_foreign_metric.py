@@ -12,8 +12,8 @@ import pytest
 from chromadb.config import Settings
 
 import vstore
-from vstore import HNSW, Mapping
-from vstore.types import Metric
+from vstore import HNSW, RecordMapping
+from vstore.indexing import Metric
 from vstore_chroma.foreign import metric_seen, probe
 
 IDS = ["a", "b", "c", "d", "e"]
@@ -66,7 +66,7 @@ def test_an_old_collection_has_the_metric_of_its_metadata(space: str, forgotten:
         for exact in (True, False):
             assert collection.query(QUERY, k=5, exact=exact).ids == found
         for metric in SPACES.values():
-            mapping = Mapping(metadata=("metadata",), metric=metric)
+            mapping = RecordMapping(metadata=("metadata",), metric=metric)
             if metric == SPACES[space]:
                 assert store.get_collection("old", mapping=mapping).query(QUERY, k=5).ids == found
             else:
@@ -78,10 +78,10 @@ def test_an_empty_old_collection_has_the_metric_of_its_metadata_too(tmp_path: Pa
     _write(tmp_path, "old", {"hnsw:space": "cosine"}, VECTORS[:0])
     _age(tmp_path, {"hnsw:space": "cosine"})
     with vstore.connect(f"chroma:{tmp_path}") as store:
-        mapping = Mapping(metadata=("metadata",), metric="cosine", dimension=3)
+        mapping = RecordMapping(metadata=("metadata",), metric="cosine", dimension=3)
         assert store.get_collection("old", mapping=mapping).info.metric == "cosine"
         with pytest.raises(vstore.Mismatch):
-            store.get_collection("old", mapping=Mapping(metadata=("metadata",), metric="l2", dimension=3))
+            store.get_collection("old", mapping=RecordMapping(metadata=("metadata",), metric="l2", dimension=3))
 
 
 def test_a_configuration_counts_above_the_metadata(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_configuration_counts_above_the_metadata(tmp_path: Path) -> None:
     client.close()
     with vstore.connect(f"chroma:{tmp_path}") as store:
         for name in ("full", "empty"):
-            info = store.get_collection(name, mapping=Mapping(metadata=("metadata",), dimension=3)).info
+            info = store.get_collection(name, mapping=RecordMapping(metadata=("metadata",), dimension=3)).info
             assert (info.metric, info.index) == ("cosine", HNSW())
 
 

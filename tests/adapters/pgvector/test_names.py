@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 import vstore
-from vstore import F, Mapping, errors
+from vstore import F, RecordMapping, errors
 
 NAMES = [
     "a%",
@@ -107,14 +107,16 @@ def test_tables_and_columns_of_others(server: str, emptied: psycopg.Connection[A
     )
     with vstore.connect(server, schema="foreigners") as store:
         assert store.list_foreign_collections() == [name]
-        mapping = Mapping(id=(key,), vector=vector, metric="l2")
+        mapping = RecordMapping(id=(key,), vector=vector, metric="l2")
         docs = store.get_collection(name, mapping=mapping)
         assert docs.count() == 2
         assert docs.get(["a"]).metadatas == [{field: "%s"}]
         assert docs.query([1, 2], k=1).ids == ["a"]
         assert docs.query([1, 2], k=1, exact=True).ids == ["a"]
         assert [i for page in docs.scan(batch_size=1) for i in page.records.ids] == ["a", "b"]
-        only = store.get_collection(name, mapping=Mapping(id=(key,), vector=vector, only={field: "%s"}, metric="l2"))
+        only = store.get_collection(
+            name, mapping=RecordMapping(id=(key,), vector=vector, only={field: "%s"}, metric="l2")
+        )
         assert only.count() == 1
         with psycopg.connect(server) as connection:
             assert connection.execute(f"select count(*) from {docs.native}".encode()).fetchone() == (2,)
@@ -129,7 +131,7 @@ def test_a_longer_name_is_another_name(server: str, emptied: psycopg.Connection[
         with pytest.raises(errors.NotFound):
             store.get_collection("x" * 64)
         with pytest.raises(errors.NotFound):
-            store.get_collection("x" * 64, mapping=Mapping(id=("id",), vector="v", metric="l2"))
+            store.get_collection("x" * 64, mapping=RecordMapping(id=("id",), vector="v", metric="l2"))
         with pytest.raises(errors.Mismatch):
             store.get_collection("x" * 63)
         assert not store.has_collection("x" * 64)

@@ -211,7 +211,7 @@ def test_no_name_is_another_one_or_an_error_of_the_backend(
     url: str, double: Double, quoted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vstore_qdrant.models._QUOTED", quoted)
-    mapping = vstore.Mapping()
+    mapping = vstore.RecordMapping()
 
     async def run() -> None:
         async with aio.connect(url) as store:

@@ -12,32 +12,21 @@ from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
 from vstore.core._async.texts import embed_documents, embed_questions
-from vstore.core.operation import Gate, refuse_copy
+from vstore.core.operation import CallContext, refuse_copy
 from vstore.core.validate import check_documents, check_filter, check_ids, check_k, check_vectors
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag, reading
 from vstore.filters.tree import Filter
+from vstore.hits import Hits
+from vstore.indexing import HNSW, IVFPQ, DiskANN, IVFFlat, Search
+from vstore.info import CollectionInfo
 from vstore.keys import check_name, encodable
-from vstore.mapping import Mapping as Layout
+from vstore.mapping import RecordMapping
 from vstore.metadata import check_metadatas
 from vstore.omission import Omission
+from vstore.records import Include, IncludeName, Metadata, Page, Records, VectorArray
 from vstore.spi._async.protocol import AsyncCollectionAdapter, AsyncCollectionReader, AsyncIndexing
 from vstore.spi.scores import ranked
-from vstore.types import (
-    HNSW,
-    IVFPQ,
-    CollectionInfo,
-    DiskANN,
-    Hits,
-    Include,
-    IncludeName,
-    IVFFlat,
-    Metadata,
-    Page,
-    Records,
-    Search,
-    VectorArray,
-)
 
 if TYPE_CHECKING:
     from vstore.core._async.mapped import AsyncMappedCollection
@@ -60,7 +49,7 @@ class AsyncCollection:
         self,
         adapter: AsyncCollectionReader,
         capabilities: Capabilities,
-        gate: Gate,
+        calls: CallContext,
         embedder: Embedder | None,
         *,
         writer: AsyncCollectionAdapter | None,
@@ -70,7 +59,7 @@ class AsyncCollection:
         self._writer = writer
         self._mapped = mapped
         self._capabilities = capabilities
-        self._gate = gate
+        self._calls = calls
         self._embedder = embedder
 
     def __reduce__(self) -> NoReturn:
@@ -78,8 +67,8 @@ class AsyncCollection:
 
     def __repr__(self) -> str:
         info = self.info
-        of = f" of process {self._gate.home.number}" if self._gate.inherited else ""
-        return f"<{type(self).__name__} {info.name!r} {info.dimension} {info.metric} on {self._gate.backend}{of}>"
+        of = f" of process {self._calls.home.number}" if self._calls.inherited else ""
+        return f"<{type(self).__name__} {info.name!r} {info.dimension} {info.metric} on {self._calls.backend}{of}>"
 
     @property
     def info(self) -> CollectionInfo:
@@ -97,7 +86,7 @@ class AsyncCollection:
         return self._embedder
 
     @property
-    def mapping(self) -> Layout | None:
+    def mapping(self) -> RecordMapping | None:
         """How it is read, if vstore did not create it; with what the database told filled in."""
         return None if self._mapped is None else self._mapped.mapping
 
@@ -110,7 +99,7 @@ class AsyncCollection:
         Args:
             where: Only of the records that match.
         """
-        with self._gate.operation("omissions", self.name):
+        with self._calls.operation("omissions", self.name):
             if self._mapped is None:
                 return []
             condition = None if where is None else check_filter(where, self._capabilities)
@@ -221,7 +210,7 @@ class AsyncCollection:
 
     async def get(self, ids: Iterable[str], *, include: Iterable[IncludeName] = _EVERYTHING) -> Records:
         """The records with these ids, in the order asked; missing ids are left out, repeated ones come once."""
-        with self._gate.operation("get", self.name):
+        with self._calls.operation("get", self.name):
             wanted = list(dict.fromkeys(check_ids(ids, distinct=False)))
             columns = Include.parse(include)
             if not wanted:
@@ -253,7 +242,7 @@ class AsyncCollection:
         Returns:
             Hits by distance, then id. Lower distance is nearer, higher score is nearer.
         """
-        with self._gate.operation("query", self.name):
+        with self._calls.operation("query", self.name):
             if (vector is None) == (text is None):
                 raise InvalidInput("query takes exactly one of vector= and text=")
             asked = self._question(k, where, include, exact, search)
@@ -276,7 +265,7 @@ class AsyncCollection:
         search: Search | None = None,
     ) -> list[Hits]:
         """``query`` for each row of ``vectors``, shape (n, dimension), or each of ``texts``."""
-        with self._gate.operation("query_many", self.name):
+        with self._calls.operation("query_many", self.name):
             if (vectors is None) == (texts is None):
                 raise InvalidInput("query_many takes exactly one of vectors= and texts=")
             asked = self._question(k, where, include, exact, search)
@@ -304,7 +293,7 @@ class AsyncCollection:
             after: The ``cursor`` of a page, to go on behind it, in any process.
             include: The columns to bring.
         """
-        with self._gate.operation("scan", self.name):
+        with self._calls.operation("scan", self.name):
             if type(batch_size) is not int or batch_size < 1:
                 raise InvalidInput(f"batch_size must be an int of at least 1, not {brief(batch_size)}")
             token = None if after is None else self._token(after)
@@ -340,7 +329,7 @@ class AsyncCollection:
 
     async def count(self, where: Filter | Mapping[str, Any] | None = None) -> int:
         """The exact number of records, or of those that match."""
-        with self._gate.operation("count", self.name):
+        with self._calls.operation("count", self.name):
             condition = None if where is None else check_filter(where, self._capabilities)
             if condition is False:
                 return 0
@@ -348,7 +337,7 @@ class AsyncCollection:
 
     async def peek(self, n: int = 10) -> Records:
         """Any n records, with all columns."""
-        with self._gate.operation("peek", self.name):
+        with self._calls.operation("peek", self.name):
             if type(n) is not int or n < 1:
                 raise InvalidInput(f"peek takes an int of at least 1, not {brief(n)}")
             everything = Include.parse(_EVERYTHING)
@@ -363,7 +352,7 @@ class AsyncCollection:
         collection whose load was given up needs ``build_index`` as well. Where the database indexes in its own way
         this does nothing.
         """
-        with self._gate.operation("defer_index", self.name):
+        with self._calls.operation("defer_index", self.name):
             if isinstance(self._adapter, AsyncIndexing):
                 await self._adapter.defer_index()
 
@@ -372,7 +361,7 @@ class AsyncCollection:
 
         The database does it in one call, which has no timeout. Where it indexes in its own way this does nothing.
         """
-        with self._gate.operation("build_index", self.name):
+        with self._calls.operation("build_index", self.name):
             if isinstance(self._adapter, AsyncIndexing):
                 await self._adapter.build_index()
 
@@ -389,7 +378,7 @@ class AsyncCollection:
 
     @contextmanager
     def _writing(self, operation: str) -> Iterator[AsyncCollectionAdapter]:
-        with self._gate.operation(operation, self.name):
+        with self._calls.operation(operation, self.name):
             if self._writer is None:
                 raise Unsupported(
                     f"{operation} writes, and a collection opened with mapping= is read only",
@@ -487,9 +476,9 @@ class AsyncCollection:
 
     def _token(self, cursor: str) -> str:
         backend, colon, token = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")
-        if not colon or backend != self._gate.backend or "\x00" in token or not encodable(token):
+        if not colon or backend != self._calls.backend or "\x00" in token or not encodable(token):
             raise InvalidInput(
-                f"{brief(cursor)} is not a cursor of a {self._gate.backend} collection",
+                f"{brief(cursor)} is not a cursor of a {self._calls.backend} collection",
                 hint="Pass the cursor of a Page from the same collection.",
             )
         return token
@@ -501,14 +490,14 @@ class AsyncCollection:
             return
         condition = None if isinstance(where, bool) else where
         pages = self._adapter.scan(condition, batch_size, after, include)
-        with self._gate.scanning(pages):
+        with self._calls.scanning(pages):
             while True:
-                with self._gate.operation("scan", self.name):
+                with self._calls.operation("scan", self.name):
                     try:
                         records, token = await anext(pages)
                     except StopAsyncIteration:
                         return
-                yield Page(records, f"{self._gate.backend}:{token}")
+                yield Page(records, f"{self._calls.backend}:{token}")
 
 
 @dataclass(frozen=True, slots=True)

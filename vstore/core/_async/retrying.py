@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
-from vstore.mapping import Mapping
+from vstore.hits import Hits
+from vstore.indexing import Index, Search
+from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
+from vstore.records import Include, Records, VectorArray
 from vstore.spi._async._run import sleep
 from vstore.spi._async.protocol import (
     AsyncAdapter,
@@ -24,7 +28,6 @@ from vstore.spi._async.protocol import (
     AsyncForeignStore,
     AsyncIndexing,
 )
-from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows
@@ -238,10 +241,10 @@ class _AsyncRetryingForeign:
     async def names(self) -> list[str]:
         return await self._again.call(self._inner.names)
 
-    async def propose(self, name: str, layout: str | None) -> Mapping:
+    async def propose(self, name: str, layout: str | None) -> RecordMapping:
         return await self._again.call(lambda: self._inner.propose(name, layout))
 
-    async def open(self, name: str, mapping: Mapping) -> AsyncForeignCollection:
+    async def open(self, name: str, mapping: RecordMapping) -> AsyncForeignCollection:
         opened = await self._again.call(lambda: self._inner.open(name, mapping))
         return _AsyncRetryingForeignCollection(opened, self._again)
 
@@ -258,7 +261,7 @@ class _AsyncRetryingForeignCollection:
         return self._inner.info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._inner.mapping
 
     @property

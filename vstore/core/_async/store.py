@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn, Self
 
 from vstore.capabilities import Capabilities, emulated, no
 from vstore.core._async.collection import AsyncCollection
-from vstore.core.operation import Gate, refuse_copy
+from vstore.core.operation import CallContext, refuse_copy
 from vstore.embedding import Embedder, check_embedder
 from vstore.errors import (
     AlreadyExists,
@@ -26,13 +26,13 @@ from vstore.errors import (
     reading,
 )
 from vstore.filters.regex import where_installed
+from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, Index, IVFFlat, Metric, index_features
+from vstore.info import CollectionInfo
 from vstore.keys import check_name, encodable
-from vstore.mapping import LAYOUTS
-from vstore.mapping import Mapping as Layout
+from vstore.mapping import LAYOUTS, RecordMapping
 from vstore.metadata import check_metadata
 from vstore.spi._async._run import current_loop, is_over, sleep
 from vstore.spi._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncForeignStore
-from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Index, IVFFlat, Metric, index_features
 
 __all__ = ["AsyncStore"]
 
@@ -68,15 +68,15 @@ class AsyncStore:
     def __init__(self, adapter: AsyncAdapter, timeout: float = math.inf) -> None:
         self._adapter = adapter
         self._capabilities = adapter.capabilities
-        self._gate = Gate(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop, timeout)
+        self._calls = CallContext(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop, timeout)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self)
 
     def __repr__(self) -> str:
-        state = "closed" if self._gate.closed else self._capabilities.mode
-        if self._gate.inherited:
-            state = f"of process {self._gate.home.number}"
+        state = "closed" if self._calls.closed else self._capabilities.mode
+        if self._calls.inherited:
+            state = f"of process {self._calls.home.number}"
         return f"<{type(self).__name__} {self._capabilities.backend} {self._capabilities.server_version} ({state})>"
 
     async def __aenter__(self) -> Self:
@@ -126,7 +126,7 @@ class AsyncStore:
             InvalidInput: A name, dimension, metric, index or metadata that is not legal.
             Unsupported: The database has no such index.
         """
-        with self._gate.operation("create_collection", _label(name)):
+        with self._calls.operation("create_collection", _label(name)):
             check_flag("exist_ok", exist_ok)
             info = self._plan(name, dimension, metric, index, embedder, metadata)
             try:
@@ -145,7 +145,7 @@ class AsyncStore:
             return self._bind(opened, embedder)
 
     async def get_collection(
-        self, name: str, *, embedder: Embedder | None = None, mapping: Layout | str | None = None
+        self, name: str, *, embedder: Embedder | None = None, mapping: RecordMapping | str | None = None
     ) -> AsyncCollection:
         """Opens a collection.
 
@@ -161,22 +161,22 @@ class AsyncStore:
             Mismatch: It was created with another embedder, or not by vstore; or the mapping does not fit it.
             Unsupported: ``mapping`` where the capability ``mapping`` is NO.
         """
-        with self._gate.operation("get_collection", _label(name)):
+        with self._calls.operation("get_collection", _label(name)):
             name = _text(name)
             if mapping is None:
                 return self._bind(await self._adapter.open(name), embedder)
             from vstore.core._async.mapped import AsyncMappedCollection  # a tenth of the time of importing vstore
 
             foreign = self._foreign("mapping=")
-            if not isinstance(mapping, Layout):
+            if not isinstance(mapping, RecordMapping):
                 mapping = await foreign.propose(name, _layout(mapping))
             opened = AsyncMappedCollection(await foreign.open(name, mapping), partial(foreign.open, name))
             _check_fit(opened.info, embedder)
             await opened.look()
             capabilities = replace(self._capabilities, matches=where_installed(_ONE_BY_ONE), **_READING)
-            return AsyncCollection(opened, capabilities, self._gate, embedder, writer=None, mapped=opened)
+            return AsyncCollection(opened, capabilities, self._calls, embedder, writer=None, mapped=opened)
 
-    async def propose_mapping(self, name: str, layout: str | None = None) -> Layout:
+    async def propose_mapping(self, name: str, layout: str | None = None) -> RecordMapping:
         """How to read a collection that vstore did not create, to be looked at, changed and saved as JSON.
 
         Args:
@@ -188,25 +188,25 @@ class AsyncStore:
             Mismatch: vstore created it, or it does not have this layout.
             Unsupported: The capability ``mapping`` is NO.
         """
-        with self._gate.operation("propose_mapping", _label(name)):
+        with self._calls.operation("propose_mapping", _label(name)):
             name = _text(name)
             foreign = self._foreign("propose_mapping")
             return await foreign.propose(name, None if layout is None else _layout(layout))
 
     async def list_foreign_collections(self) -> list[str]:
         """Names of the collections that vstore did not create, sorted; in PostgreSQL of the store's schema."""
-        with self._gate.operation("list_foreign_collections"):
+        with self._calls.operation("list_foreign_collections"):
             return await self._foreign("list_foreign_collections").names()
 
     async def has_collection(self, name: str) -> bool:
         """Whether vstore has created a collection of this name."""
-        with self._gate.operation("has_collection", _label(name)):
+        with self._calls.operation("has_collection", _label(name)):
             name = _text(name)
             return name in await self._adapter.names()
 
     async def list_collections(self) -> list[str]:
         """Names of the collections that vstore created, sorted."""
-        with self._gate.operation("list_collections"):
+        with self._calls.operation("list_collections"):
             return await self._adapter.names()
 
     async def delete_collection(self, name: str, *, missing_ok: bool = False) -> None:
@@ -215,7 +215,7 @@ class AsyncStore:
         Raises:
             NotFound: There is none, and ``missing_ok`` is False.
         """
-        with self._gate.operation("delete_collection", _label(name)):
+        with self._calls.operation("delete_collection", _label(name)):
             check_flag("missing_ok", missing_ok)
             name = _text(name)
             try:
@@ -226,7 +226,7 @@ class AsyncStore:
 
     async def ping(self) -> None:
         """One round trip to the database; raises ``Unavailable`` or ``Timeout`` if it does not answer."""
-        with self._gate.operation("ping"):
+        with self._calls.operation("ping"):
             await self._adapter.ping()
 
     async def close(self) -> None:
@@ -238,15 +238,15 @@ class AsyncStore:
         Raises:
             Closed: Called in another event loop than the store's own, which is not closed.
         """
-        if self._gate.inherited:
+        if self._calls.inherited:
             return
-        if not is_over(self._gate.loop):
-            with self._gate.completing("close"):
-                self._gate.check_home()
-        if self._gate.shut():
-            with self._gate.completing("close"):
+        if not is_over(self._calls.loop):
+            with self._calls.completing("close"):
+                self._calls.check_home()
+        if self._calls.shut():
+            with self._calls.completing("close"):
                 late = monotonic() + _LEAVE
-                while self._gate.running and monotonic() < late:
+                while self._calls.running and monotonic() < late:
                     await sleep(0.01)
                 await self._adapter.close()
 
@@ -307,7 +307,7 @@ class AsyncStore:
 
     def _bind(self, opened: AsyncCollectionAdapter, embedder: Embedder | None) -> AsyncCollection:
         _check_fit(opened.info, embedder)
-        return AsyncCollection(opened, self._capabilities, self._gate, embedder, writer=opened)
+        return AsyncCollection(opened, self._capabilities, self._calls, embedder, writer=opened)
 
 
 def _layout(name: object) -> str | None:

@@ -17,20 +17,23 @@ from vstore.core.foreign_records import to_records
 from vstore.core.foreign_rest import Rest, brings_all, widest
 from vstore.errors import Mismatch
 from vstore.filters.tree import Filter
-from vstore.mapping import IdType, Mapping, MissingVector
+from vstore.hits import Hits
+from vstore.indexing import Search
+from vstore.info import CollectionInfo
+from vstore.mapping import IdType, MissingVector, RecordMapping
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Include, Records, VectorArray
 from vstore.spi._sync._run import run_blocking
 from vstore.spi._sync.protocol import ForeignCollection
 from vstore.spi.foreign import Rows, foreign_key
-from vstore.spi.scores import Best, distances, ranked
-from vstore.spi.sieve import Sieve
-from vstore.types import CollectionInfo, Hits, Include, Records, Search, VectorArray
+from vstore.spi.partial import PartialFilter
+from vstore.spi.scores import TopK, distances, ranked
 
 __all__ = ["MappedCollection"]
 
 _PAGE: Final = 1000
 _SAMPLE: Final = 100
-Reopen: TypeAlias = Callable[[Mapping], ForeignCollection]
+Reopen: TypeAlias = Callable[[RecordMapping], ForeignCollection]
 """Opens the same collection with another mapping."""
 
 
@@ -76,14 +79,14 @@ class MappedCollection:
         for rows, _ in wide.pages(_PAGE, None, Include(metadatas=True)):
             fields = rows.fields
             if where is not None:
-                sieve = Sieve(where, None)
-                read = self._records(rows, sieve.read(Include()))
-                fields = [fields[place] for place in sieve.places(read)]
+                partial = PartialFilter(where, None)
+                read = self._records(rows, partial.read(Include()))
+                fields = [fields[place] for place in partial.places(read)]
             run_blocking(rest.add, fields)
         return [*found, *rest.omissions()]
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         """The mapping, complete."""
         return self._table.mapping
 
@@ -131,12 +134,12 @@ class MappedCollection:
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
         """Every record that matches once; a page has those of ``batch_size`` rows that match."""
-        sieve = None if where is None else Sieve(where, None)
-        read = include if sieve is None else sieve.read(include)
+        partial = None if where is None else PartialFilter(where, None)
+        read = include if partial is None else partial.read(include)
         for rows, token in self._table.pages(batch_size, after, read):
             records = self._records(rows, read)
-            if sieve is not None:
-                records = run_blocking(sieve.keep, records, include)
+            if partial is not None:
+                records = run_blocking(partial.keep, records, include)
             if records.ids:
                 yield records, token
 
@@ -164,7 +167,7 @@ class MappedCollection:
 
     def _compared(self, vectors: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: every record is read, and k are kept for each query."""
-        best = Best(self.info.metric, vectors, k)
+        best = TopK(self.info.metric, vectors, k)
         for page, _ in self.scan(where, _PAGE, None, Include(vectors=True)):
             run_blocking(best.take, page)
         return best.hits(self.get(best.ids, include))

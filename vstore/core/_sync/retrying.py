@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
-from vstore.mapping import Mapping
+from vstore.hits import Hits
+from vstore.indexing import Index, Search
+from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
+from vstore.records import Include, Records, VectorArray
 from vstore.spi._sync._run import sleep
 from vstore.spi._sync.protocol import (
     Adapter,
@@ -25,7 +29,6 @@ from vstore.spi._sync.protocol import (
     ForeignStore,
     Indexing,
 )
-from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows
@@ -239,10 +242,10 @@ class _RetryingForeign:
     def names(self) -> list[str]:
         return self._again.call(self._inner.names)
 
-    def propose(self, name: str, layout: str | None) -> Mapping:
+    def propose(self, name: str, layout: str | None) -> RecordMapping:
         return self._again.call(lambda: self._inner.propose(name, layout))
 
-    def open(self, name: str, mapping: Mapping) -> ForeignCollection:
+    def open(self, name: str, mapping: RecordMapping) -> ForeignCollection:
         opened = self._again.call(lambda: self._inner.open(name, mapping))
         return _RetryingForeignCollection(opened, self._again)
 
@@ -259,7 +262,7 @@ class _RetryingForeignCollection:
         return self._inner.info
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         return self._inner.mapping
 
     @property

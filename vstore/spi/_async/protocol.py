@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
-from vstore.mapping import Mapping
-from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Index, Search
+from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
+from vstore.records import Include, Records, VectorArray
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows
@@ -179,7 +182,7 @@ class AsyncForeignStore(Protocol):
         """Their names, sorted; in PostgreSQL tables with a vector column."""
         ...
 
-    async def propose(self, name: str, layout: str | None) -> Mapping:
+    async def propose(self, name: str, layout: str | None) -> RecordMapping:
         """How to read a collection, as complete as the database tells it.
 
         Args:
@@ -192,7 +195,7 @@ class AsyncForeignStore(Protocol):
         """
         ...
 
-    async def open(self, name: str, mapping: Mapping) -> AsyncForeignCollection:
+    async def open(self, name: str, mapping: RecordMapping) -> AsyncForeignCollection:
         """Opens one for reading; ``NotFound`` if there is none, ``Mismatch`` where the mapping does not fit it."""
         ...
 
@@ -206,7 +209,7 @@ class AsyncForeignCollection(Protocol):
         ...
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         """The mapping it was opened with, with id type, metric and dimension filled in."""
         ...
 

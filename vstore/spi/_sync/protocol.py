@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
-from vstore.mapping import Mapping
-from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Index, Search
+from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
+from vstore.records import Include, Records, VectorArray
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows
@@ -180,7 +183,7 @@ class ForeignStore(Protocol):
         """Their names, sorted; in PostgreSQL tables with a vector column."""
         ...
 
-    def propose(self, name: str, layout: str | None) -> Mapping:
+    def propose(self, name: str, layout: str | None) -> RecordMapping:
         """How to read a collection, as complete as the database tells it.
 
         Args:
@@ -193,7 +196,7 @@ class ForeignStore(Protocol):
         """
         ...
 
-    def open(self, name: str, mapping: Mapping) -> ForeignCollection:
+    def open(self, name: str, mapping: RecordMapping) -> ForeignCollection:
         """Opens one for reading; ``NotFound`` if there is none, ``Mismatch`` where the mapping does not fit it."""
         ...
 
@@ -207,7 +210,7 @@ class ForeignCollection(Protocol):
         ...
 
     @property
-    def mapping(self) -> Mapping:
+    def mapping(self) -> RecordMapping:
         """The mapping it was opened with, with id type, metric and dimension filled in."""
         ...
 

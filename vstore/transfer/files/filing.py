@@ -7,7 +7,7 @@ from typing import Self
 
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
-from vstore.mapping import Mapping
+from vstore.mapping import RecordMapping
 from vstore.regular import check_inside, shown
 from vstore.transfer.files.finding import looking, path_of, place
 from vstore.transfer.files.location import MANIFEST, Encoding
@@ -53,7 +53,7 @@ class FilePlace:
         """See ``Place``."""
         return []
 
-    def source(self, name: str, mapping: Mapping | str | None = None) -> FileSource:
+    def source(self, name: str, mapping: RecordMapping | str | None = None) -> FileSource:
         """See ``Place``."""
         if mapping is not None:
             raise InvalidInput("a mapping is for a collection of a store", hint="vstore import tells columns apart.")

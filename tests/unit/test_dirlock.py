@@ -12,20 +12,21 @@ import pytest
 
 from tests.forked import in_child
 from vstore import Unavailable
-from vstore.spi.holding import Hold, hold
+from vstore.spi.dirlock import DirectoryLock, lock_directory
 
 LOCK = ".vstore.lock"
 
 
-def take(path: Path) -> Hold:
-    return hold(path, because="two would spoil it", instead="start a server")
+def take(path: Path) -> DirectoryLock:
+    return lock_directory(path, because="two would spoil it", instead="start a server")
 
 
 def elsewhere(path: Path) -> str:
     """What another process says that tries to take it."""
     code = (
-        "import sys; from pathlib import Path; from vstore.spi.holding import hold; from vstore import VStoreError\n"
-        "try: hold(Path(sys.argv[1]), because='two would spoil it', instead='start a server'); print('taken')\n"
+        "import sys; from pathlib import Path; from vstore import VStoreError\n"
+        "from vstore.spi.dirlock import lock_directory as lock\n"
+        "try: lock(Path(sys.argv[1]), because='two would spoil it', instead='start a server'); print('taken')\n"
         "except VStoreError as error: print(error)"
     )
     return subprocess.run(
@@ -143,8 +144,8 @@ def test_a_child_that_lives_on_does_not_keep_the_lock(tmp_path: Path) -> None:
 
 def test_nor_does_it_when_its_parent_dies(tmp_path: Path) -> None:
     code = (
-        "import os, sys, time; from pathlib import Path; from vstore.spi.holding import hold\n"
-        "held = hold(Path(sys.argv[1]), because='x', instead='y')\n"
+        "import os, sys, time; from pathlib import Path; from vstore.spi.dirlock import lock_directory\n"
+        "held = lock_directory(Path(sys.argv[1]), because='x', instead='y')\n"
         "child = os.fork()\n"
         "if child == 0: sys.stdin.read(); os._exit(0)\n"
         "print('forked', flush=True); os.kill(os.getpid(), 9)"

@@ -17,7 +17,7 @@ from vstore.errors import InvalidInput, Unavailable
 from vstore.spi.durable import check_links, open_regular
 from vstore.spi.forking import Home, in_children
 
-__all__ = ["Hold", "hold"]
+__all__ = ["DirectoryLock", "lock_directory"]
 
 _LOCK_NAME: Final = ".vstore.lock"
 _MOST_DIGITS: Final = 20
@@ -50,7 +50,7 @@ else:
 
 
 # The descriptors of a forked child stand for the same locks: its own would keep them when this process has died.
-_held: dict[int, Hold] = {}
+_held: dict[int, DirectoryLock] = {}
 
 
 def _let_go() -> None:
@@ -62,8 +62,8 @@ def _let_go() -> None:
 in_children(_let_go)
 
 
-class Hold:
-    """A directory that this process holds until ``release``; made by ``hold``.
+class DirectoryLock:
+    """A directory that this process holds until ``release``; made by ``lock_directory``.
 
     Attributes:
         writable: Whether this process may make files in the directory.
@@ -89,7 +89,7 @@ class Hold:
         os.close(handle)
 
 
-def hold(path: Path, *, because: str, instead: str) -> Hold:
+def lock_directory(path: Path, *, because: str, instead: str) -> DirectoryLock:
     """Takes a directory for this process until the lock is released, and makes it if there is none.
 
     Args:
@@ -123,7 +123,7 @@ class _Taken(Exception):
     """Another process has the lock; the text is its number, or empty."""
 
 
-def _take(file: Path) -> Hold | None:
+def _take(file: Path) -> DirectoryLock | None:
     """The lock; None where the process that had it removed the file between two steps."""
     try:
         handle, made = open_regular(file, os.O_RDWR | os.O_CREAT | os.O_EXCL), True
@@ -134,7 +134,7 @@ def _take(file: Path) -> Hold | None:
             return None
     except OSError as error:
         if error.errno in _READ_ONLY:  # and there is no lock
-            return Hold(file, None, made=False)
+            return DirectoryLock(file, None, made=False)
         raise
     try:
         try:
@@ -153,7 +153,7 @@ def _take(file: Path) -> Hold | None:
     except BaseException:
         os.close(handle)
         raise
-    return Hold(file, handle, made=made)
+    return DirectoryLock(file, handle, made=made)
 
 
 def _open(file: Path) -> int:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from vstore.filters.tree import And, DocumentContains, Filter, Leaf, Or, leaves
+from vstore.records import Include, Records
 from vstore.spi.evaluate import bounded
-from vstore.types import Include, Records
 
-__all__ = ["Sieve", "sieve"]
+__all__ = ["PartialFilter", "split_filter"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sieve:
+class PartialFilter:
     """A filter in two steps: exact, at the cost of reading what the first one lets through.
 
     Attributes:
@@ -49,14 +49,14 @@ class Sieve:
         return records.only(include).take(self.places(records))
 
 
-def sieve(where: Filter, unanswered: Callable[[Leaf], bool]) -> Sieve | None:
+def split_filter(where: Filter, unanswered: Callable[[Leaf], bool]) -> PartialFilter | None:
     """How to answer a filter of which the database cannot answer some leaves; None where it can answer all.
 
     Args:
         where: A filter in normal form.
         unanswered: Whether the database cannot answer a leaf.
     """
-    return Sieve(where, _relaxed(where, unanswered)) if any(map(unanswered, leaves(where))) else None
+    return PartialFilter(where, _relaxed(where, unanswered)) if any(map(unanswered, leaves(where))) else None
 
 
 def _relaxed(node: Filter, unanswered: Callable[[Leaf], bool]) -> Filter | None:
