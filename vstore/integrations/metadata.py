@@ -19,7 +19,7 @@ from vstore.errors import InvalidInput, Mismatch, Unsupported, brief, reading
 from vstore.integrations.tagged import decode, encode, moment
 from vstore.keys import encodable
 from vstore.metadata import check_metadata
-from vstore.types import Metadata
+from vstore.records import Metadata
 
 __all__ = ["KEY", "filterable", "pack", "pack_all", "unpack"]
 

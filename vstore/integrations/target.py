@@ -12,8 +12,9 @@ from vstore.core._sync.store import Store
 from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, Mismatch
+from vstore.indexing import Index, Metric
+from vstore.info import CollectionInfo
 from vstore.spi.urls import OptionValue
-from vstore.types import CollectionInfo, Index, Metric
 
 __all__ = ["Given", "Target"]
 

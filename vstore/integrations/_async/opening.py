@@ -5,8 +5,8 @@ from __future__ import annotations
 from vstore.core._async.collection import AsyncCollection
 from vstore.core._async.store import AsyncStore
 from vstore.errors import NotFound
+from vstore.indexing import Metric
 from vstore.integrations.target import Target
-from vstore.types import Metric
 
 __all__ = ["find", "find_or_create"]
 

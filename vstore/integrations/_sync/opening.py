@@ -6,8 +6,8 @@ from __future__ import annotations
 from vstore.core._sync.collection import Collection
 from vstore.core._sync.store import Store
 from vstore.errors import NotFound
+from vstore.indexing import Metric
 from vstore.integrations.target import Target
-from vstore.types import Metric
 
 __all__ = ["find", "find_or_create"]
 
