@@ -21,7 +21,7 @@ from vstore.keys import encodable
 from vstore.metadata import check_metadata
 from vstore.records import Metadata
 
-__all__ = ["KEY", "filterable", "pack", "pack_all", "unpack"]
+__all__ = ["KEY", "filterable", "is_restored", "pack", "pack_all", "unpack", "written"]
 
 KEY: Final = "vstore_json"
 """The metadata key under which the JSON stands."""
@@ -74,10 +74,10 @@ def pack(metadata: Mapping[str, Any], known: set[str] | None = None, *, nested: 
             legal = key != KEY and _is_legal({key: stands_for}, known, nested)
             if legal:
                 plain[key] = stands_for
-            if not legal or not _is_restored(value):
+            if not legal or not is_restored(value):
                 rest[key] = value
         if rest:
-            plain[KEY] = _written(rest)
+            plain[KEY] = written(rest)
     return plain
 
 
@@ -116,7 +116,7 @@ def unpack(metadata: Metadata) -> Metadata:
         ) from error
     for key, value in rest.items():
         found, stands_for = plain.get(key, _MISSING), filterable(value)
-        if _is_restored(value) or not _is_legal({key: stands_for}, None, nested=False):
+        if is_restored(value) or not _is_legal({key: stands_for}, None, nested=False):
             unchanged = found is _MISSING
         else:
             unchanged = type(found) is type(stands_for) and found == stands_for
@@ -133,14 +133,15 @@ def _is_legal(metadata: dict[Any, Any], known: set[str] | None, nested: bool) ->
         return False
 
 
-def _is_restored(value: Any) -> bool:
-    """Whether ``filterable(value)`` is all that is to be read back."""
+def is_restored(value: Any) -> bool:
+    """Return whether ``filterable(value)`` is all that is to be read back."""
     if isinstance(value, list):
-        return all(map(_is_restored, value))
+        return all(map(is_restored, value))
     return not isinstance(value, tuple) and (isinstance(value, str) or not isinstance(value, np.generic))
 
 
-def _written(rest: dict[Any, Any]) -> str:
+def written(rest: dict[Any, Any]) -> str:
+    """Return the JSON that stands under ``vstore_json``; raises ``InvalidInput`` for an object that has none."""
     tagged = encode(rest)
     text = json.dumps(tagged, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return text if encodable(text) else json.dumps(tagged, separators=(",", ":"), sort_keys=True)

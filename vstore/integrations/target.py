@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from vstore.aio import AsyncCollection, AsyncStore
 from vstore.core._sync.collection import Collection
@@ -33,6 +33,7 @@ class Target:
         dimension: Components of a vector; None for those of the first vectors written.
         index: Its index; None for the store's own.
         embedder: vstore's own kind of embedder, whose name is stored with the collection; or None.
+        metadata: The collection's own metadata, where it is made.
         timeout: As in ``vstore.connect``, for a URL.
         retries: As in ``vstore.connect``, for a URL.
         options: The adapter's options, for a URL.
@@ -45,6 +46,7 @@ class Target:
     dimension: int | None = None
     index: Index | None = None
     embedder: Embedder | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     timeout: float = DEFAULT_TIMEOUT
     retries: int = DEFAULT_RETRIES
     options: Mapping[str, OptionValue] = field(default_factory=dict, repr=False)

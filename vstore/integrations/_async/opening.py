@@ -31,5 +31,6 @@ async def find_or_create(store: AsyncStore, target: Target, dimension: int) -> A
         metric=target.metric or Metric.COSINE,
         index=target.index,
         embedder=target.embedder,
+        metadata=target.metadata,
         exist_ok=True,
     )

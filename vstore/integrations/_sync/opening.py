@@ -32,5 +32,6 @@ def find_or_create(store: Store, target: Target, dimension: int) -> Collection:
         metric=target.metric or Metric.COSINE,
         index=target.index,
         embedder=target.embedder,
+        metadata=target.metadata,
         exist_ok=True,
     )
