@@ -107,6 +107,11 @@ class AsyncCollection:
             return await self._mapped.omissions(None if isinstance(condition, bool) else condition)
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What can be done with it: those of its store, or of reading where a mapping opened it."""
+        return self._capabilities
+
+    @property
     def native(self) -> Any:
         """The client's own handle of this collection, for what this library does not do."""
         return self._adapter.native
