@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final, Self
 
+from vstore.logs import DEBUG, log
 from vstore.masking import chained, mask, mask_others, said_by_others
 
 __all__ = [
@@ -160,8 +161,8 @@ class Unsupported(VStoreError):
     """The capability record says NO; nothing was sent to the database."""
 
 
-class NotFound(VStoreError):
-    """A collection, or the records named in ``ids``, do not exist; nothing was written."""
+class NotFound(VStoreError, LookupError):
+    """A collection, or the records named in ``ids``, do not exist; nothing was written. It is a ``LookupError`` too."""
 
     @classmethod
     def of_collection(cls, name: str) -> Self:
@@ -233,8 +234,8 @@ class Unavailable(VStoreError):
     default_retryable = True
 
 
-class Timeout(VStoreError):
-    """The call did not end within the timeout; a write may or may not have happened."""
+class Timeout(VStoreError, TimeoutError):
+    """The call did not end within the timeout; a write may or may not have happened. It is a ``TimeoutError`` too."""
 
     default_retryable = True
 
@@ -266,6 +267,8 @@ HTTP_KINDS: Final[Mapping[int, type[VStoreError]]] = {
 @contextmanager
 def partial_write_context(done: Sequence[str]) -> Iterator[None]:
     """Around one request of a call that takes several: an error says which records are done, if there are any."""
+    if done:
+        log("splits", DEBUG, "a call takes several requests: %d records are done, the next request follows", len(done))
     try:
         yield
     except VStoreError as error:

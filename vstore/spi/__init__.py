@@ -30,14 +30,34 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from vstore.capabilities import emulated, native, no
+from vstore.filters.tree import (
+    And,
+    ContainsAny,
+    DocumentContains,
+    Eq,
+    Exists,
+    In,
+    Leaf,
+    Matches,
+    Not,
+    Or,
+    Order,
+    leaves,
+)
+from vstore.indexing import Index
+from vstore.records import Include, Metadata, VectorArray
+from vstore.wording import no_attribute
+
 if TYPE_CHECKING:
     from vstore.spi._sync.batching import scan_by_ids, write_parts
     from vstore.spi._sync.searching import scan_top_k, top_up
     from vstore.spi.batching import batches, slices
     from vstore.spi.codec import canonical_json, from_json, from_micros, info_from_json, info_to_json, to_json
+    from vstore.spi.deadline import Deadline
     from vstore.spi.dirlock import DirectoryLock, lock_directory
-    from vstore.spi.durable import flush
-    from vstore.spi.evaluate import predicate
+    from vstore.spi.durable import flush, located
+    from vstore.spi.evaluate import bounded, predicate
     from vstore.spi.factory import LazyFactory
     from vstore.spi.foreign import Key, Rows
     from vstore.spi.forking import abandon, in_children
@@ -69,38 +89,60 @@ __all__ = [
     "SPI_VERSION",
     "Adapter",
     "AdapterFactory",
+    "And",
     "AsyncAdapter",
     "AsyncCollectionAdapter",
     "AsyncForeignCollection",
     "AsyncForeignStore",
     "AsyncIndexing",
     "CollectionAdapter",
+    "ContainsAny",
+    "Deadline",
     "DirectoryLock",
+    "DocumentContains",
     "EmbeddedFactory",
+    "Eq",
+    "Exists",
     "ForeignCollection",
     "ForeignStore",
+    "In",
+    "Include",
+    "Index",
     "Indexing",
     "Key",
     "LazyFactory",
+    "Leaf",
+    "Matches",
+    "Metadata",
+    "Not",
     "Option",
     "OptionValue",
+    "Or",
+    "Order",
     "PartialFilter",
     "Rows",
     "Settings",
     "StoreURL",
     "ThreadedAdapter",
     "TopK",
+    "VectorArray",
     "abandon",
     "batches",
+    "bounded",
     "canonical_json",
     "distances",
+    "emulated",
     "flush",
     "from_json",
     "from_micros",
     "in_children",
     "info_from_json",
     "info_to_json",
+    "leaves",
+    "located",
     "lock_directory",
+    "native",
+    "no",
     "predicate",
     "ranked",
     "redacting",
@@ -123,6 +165,7 @@ _MODULES: Final = (
     "scores",
     "batching",
     "evaluate",
+    "deadline",
     "partial",
     "foreign",
     "forking",
@@ -142,4 +185,4 @@ def __getattr__(name: str) -> Any:
             found = import_module(f"vstore.spi.{module}")
             if name in found.__all__:
                 return getattr(found, name)
-    raise AttributeError(f"module 'vstore.spi' has no attribute {name!r}")
+    raise no_attribute("vstore.spi", name, __all__)
