@@ -53,7 +53,7 @@ class Columns:
         )
 
     def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of Chroma's ``add``, ``upsert`` and ``update``.
+        """Return the keyword arguments of Chroma's ``add``, ``upsert`` and ``update``.
 
         A column without any value is left out: Chroma refuses an empty dict, and a column of None costs.
         """
@@ -69,7 +69,7 @@ class Columns:
 
 
 def spread(columns: Columns) -> Columns:
-    """The same records, those whose metadata one row cannot bring on several rows."""
+    """Return the same records, those whose metadata one row cannot bring on several rows."""
     if columns.metadatas is None or all(_fits(m) for m in columns.metadatas if m):
         return columns
     places: list[int] = []
@@ -98,7 +98,7 @@ def _elements(value: object) -> int:
 
 
 def _parts(metadata: Metadata) -> Iterator[Metadata]:
-    """The keys of a record, divided among rows; one row without any where it has none."""
+    """Yield the keys of a record, divided among rows; one row without any where it has none."""
     part: Metadata = {}
     elements = 0
     for key, value in metadata.items():
@@ -112,7 +112,7 @@ def _parts(metadata: Metadata) -> Iterator[Metadata]:
 
 
 def requests(columns: Columns, max_rows: int, max_bytes: int | None) -> Iterator[Columns]:
-    """Parts of at most ``max_rows`` rows and ``max_bytes`` bytes as JSON, each of one record at least."""
+    """Yield parts of at most ``max_rows`` rows and ``max_bytes`` bytes as JSON, each of one record at least."""
     total = len(columns.ids)
     if max_bytes is None and not columns.repeated:
         for rows in slices(total, max_rows):
@@ -128,7 +128,7 @@ def requests(columns: Columns, max_rows: int, max_bytes: int | None) -> Iterator
 
 
 def _records(columns: Columns, *, weighed: bool) -> Iterator[tuple[int, int, int]]:
-    """The first row of each record, the one behind its last, and its bytes in a request."""
+    """Yield the first row of each record, the one behind its last, and its bytes in a request."""
     sizes = _sizes(columns) if weighed else iter([0] * len(columns.ids))
     ids, first, weight = columns.ids, 0, 0
     for place, size in enumerate(sizes, start=1):
@@ -139,7 +139,7 @@ def _records(columns: Columns, *, weighed: bool) -> Iterator[tuple[int, int, int
 
 
 def _sizes(columns: Columns) -> Iterator[int]:
-    """Bytes of each row in a request: JSON, with vectors as numbers (base64 is shorter)."""
+    """Yield bytes of each row in a request: JSON, with vectors as numbers (base64 is shorter)."""
     fixed = 16 + (0 if columns.embeddings is None else 16 * columns.embeddings.shape[1])
     for place, record_id in enumerate(columns.ids):
         parts = (

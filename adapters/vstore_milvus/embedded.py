@@ -27,7 +27,7 @@ _locks: dict[str, Lock] = {}
 
 
 def _let_go() -> None:
-    """In a forked child: its parent's engines are not its own.
+    """Leaves the parent's engines to the parent, in a forked child.
 
     Left to itself Milvus Lite stops them when the child ends: it writes their memory into the parent's files and gives
     back the parent's lock. Until then pymilvus would connect the child to the parent's engine.

@@ -29,7 +29,7 @@ _IDS_AT_ONCE: Final = 5_000
 
 
 async def names(client: AsyncClientAPI, *, own: bool) -> list[str]:
-    """The collections that vstore created, or those that it did not, sorted."""
+    """Return the collections that vstore created, or those that it did not, sorted."""
     found: list[str] = []
     start = 0
     while True:
@@ -76,7 +76,7 @@ async def _first(native: AsyncCollection, include: list[Any]) -> Rows:
 
 
 async def _metric(native: AsyncCollection, first: Rows) -> Metric | None:
-    """The metric that the engine follows, whatever the collection says of itself."""
+    """Return the metric that the engine follows, whatever the collection says of itself."""
     vector = next(iter(first.vectors or ()), None)
     if vector is None:
         return None

@@ -38,7 +38,7 @@ class AsyncReader:
         self.rows = min(_MAX_IDS, max_rows)
 
     async def call(self, call: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:
-        """One call of Chroma; made again where it only met the writing of another call."""
+        """Makes one call of Chroma, and makes it again where it only met a write in progress."""
         for attempt in range(_RETRIES):
             try:
                 with guarded():
@@ -51,7 +51,7 @@ class AsyncReader:
             return await call(**arguments)
 
     async def ids(self, asked: Question = EVERYTHING) -> list[str]:
-        """The ids of the records that match."""
+        """Return the ids of the records that match."""
         found = await self.call(self._native.get, where=asked.where, include=[])
         ids: list[str] = list(found["ids"])
         if asked.partial is None:
@@ -62,21 +62,21 @@ class AsyncReader:
         return matches
 
     async def matching(self, ids: Sequence[str], include: Include, asked: Question) -> Records:
-        """The records with these ids that match, in Chroma's order."""
+        """Return the records with these ids that match, in Chroma's order."""
         if asked.partial is None:
             return await self.by_ids(ids, include, asked.where)
         records = await self.by_ids(ids, asked.partial.read(include), asked.where)
         return await run_blocking(asked.partial.keep, records, include)
 
     async def count(self, asked: Question) -> int:
-        """How many records match."""
+        """Return how many records match."""
         if asked == EVERYTHING:
             number: int = await self.call(self._native.count)
             return number
         return len(await self.ids(asked))
 
     async def present(self, ids: Sequence[str]) -> set[str]:
-        """Those of ``ids`` that exist."""
+        """Return those of ``ids`` that exist."""
         found: set[str] = set()
         for wanted in batches(list(ids), self.rows):
             part = await self.call(self._native.get, ids=wanted, include=[])
@@ -84,7 +84,7 @@ class AsyncReader:
         return found
 
     async def stored_metadata(self, ids: Sequence[str]) -> dict[str, Metadata | None]:
-        """What Chroma has as metadata of those of ``ids`` that exist."""
+        """Return what Chroma has as metadata of those of ``ids`` that exist."""
         found: dict[str, Metadata | None] = {}
         for wanted in batches(list(ids), self.rows):
             part = await self.call(self._native.get, ids=wanted, include=["metadatas"])
@@ -92,7 +92,7 @@ class AsyncReader:
         return found
 
     async def by_ids(self, ids: Sequence[str], include: Include, where: Where | None = None) -> Records:
-        """The records with these ids, that match, in Chroma's order."""
+        """Return the records with these ids, that match, in Chroma's order."""
         room = self.rows if where is None else min(self.rows, MAX_VARIABLES + 500 - variables(where))
         columns = included(include)
         parts = [to_records(_NOTHING, include, self._dimension)]

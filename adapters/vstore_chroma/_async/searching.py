@@ -102,6 +102,6 @@ class AsyncSearcher:
 
 
 def _both(records: Records, others: Records) -> Records:
-    """The records that are in both."""
+    """Return the records that are in both."""
     there = set(others.ids)
     return records if len(there) == len(records) else records.ordered([i for i in records.ids if i in there])

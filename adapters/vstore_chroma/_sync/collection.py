@@ -190,7 +190,7 @@ def _columns(records: Records) -> Columns:
 
 
 def _replacing(columns: Columns, old: dict[str, Metadata | None]) -> Columns:
-    """The same columns, each row of which leaves nothing of the record it replaces."""
+    """Return the same columns, each row of which leaves nothing of the record it replaces."""
     ids = columns.ids
     documents = columns.documents or [None] * len(ids)
     metadatas = columns.metadatas or [{}] * len(ids)

@@ -30,7 +30,7 @@ _IDS_AT_ONCE: Final = 5_000
 
 
 def names(client: ClientAPI, *, own: bool) -> list[str]:
-    """The collections that vstore created, or those that it did not, sorted."""
+    """Return the collections that vstore created, or those that it did not, sorted."""
     found: list[str] = []
     start = 0
     while True:
@@ -77,7 +77,7 @@ def _first(native: Collection, include: list[Any]) -> Rows:
 
 
 def _metric(native: Collection, first: Rows) -> Metric | None:
-    """The metric that the engine follows, whatever the collection says of itself."""
+    """Return the metric that the engine follows, whatever the collection says of itself."""
     vector = next(iter(first.vectors or ()), None)
     if vector is None:
         return None

@@ -39,7 +39,7 @@ class Reader:
         self.rows = min(_MAX_IDS, max_rows)
 
     def call(self, call: Callable[..., Any], **arguments: Any) -> Any:
-        """One call of Chroma; made again where it only met the writing of another call."""
+        """Makes one call of Chroma, and makes it again where it only met a write in progress."""
         for attempt in range(_RETRIES):
             try:
                 with guarded():
@@ -52,7 +52,7 @@ class Reader:
             return call(**arguments)
 
     def ids(self, asked: Question = EVERYTHING) -> list[str]:
-        """The ids of the records that match."""
+        """Return the ids of the records that match."""
         found = self.call(self._native.get, where=asked.where, include=[])
         ids: list[str] = list(found["ids"])
         if asked.partial is None:
@@ -63,21 +63,21 @@ class Reader:
         return matches
 
     def matching(self, ids: Sequence[str], include: Include, asked: Question) -> Records:
-        """The records with these ids that match, in Chroma's order."""
+        """Return the records with these ids that match, in Chroma's order."""
         if asked.partial is None:
             return self.by_ids(ids, include, asked.where)
         records = self.by_ids(ids, asked.partial.read(include), asked.where)
         return run_blocking(asked.partial.keep, records, include)
 
     def count(self, asked: Question) -> int:
-        """How many records match."""
+        """Return how many records match."""
         if asked == EVERYTHING:
             number: int = self.call(self._native.count)
             return number
         return len(self.ids(asked))
 
     def present(self, ids: Sequence[str]) -> set[str]:
-        """Those of ``ids`` that exist."""
+        """Return those of ``ids`` that exist."""
         found: set[str] = set()
         for wanted in batches(list(ids), self.rows):
             part = self.call(self._native.get, ids=wanted, include=[])
@@ -85,7 +85,7 @@ class Reader:
         return found
 
     def stored_metadata(self, ids: Sequence[str]) -> dict[str, Metadata | None]:
-        """What Chroma has as metadata of those of ``ids`` that exist."""
+        """Return what Chroma has as metadata of those of ``ids`` that exist."""
         found: dict[str, Metadata | None] = {}
         for wanted in batches(list(ids), self.rows):
             part = self.call(self._native.get, ids=wanted, include=["metadatas"])
@@ -93,7 +93,7 @@ class Reader:
         return found
 
     def by_ids(self, ids: Sequence[str], include: Include, where: Where | None = None) -> Records:
-        """The records with these ids, that match, in Chroma's order."""
+        """Return the records with these ids, that match, in Chroma's order."""
         room = self.rows if where is None else min(self.rows, MAX_VARIABLES + 500 - variables(where))
         columns = included(include)
         parts = [to_records(_NOTHING, include, self._dimension)]

@@ -141,7 +141,7 @@ class AsyncMilvusCollection:
 
 
 def _merged(new: Records, old: Records, *, replace_metadata: bool) -> Records:
-    """The old records with the columns that are given."""
+    """Return the old records with the columns of the new ones."""
     metadatas: list[Metadata] | None = old.metadatas
     if new.metadatas is not None and old.metadatas is not None:
         metadatas = new.metadatas if replace_metadata else list(map(_updated, old.metadatas, new.metadatas))

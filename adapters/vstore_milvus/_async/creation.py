@@ -46,7 +46,7 @@ class AsyncCreation:
         return self._session.names.get(self.token, self._info.name)
 
     async def read(self, method: Callable[..., Awaitable[Any]], **kwargs: Any) -> Any:
-        """One query or search, which sees what this store has written (``AsyncSession.level``)."""
+        """Makes one query or search, which sees what this store has written (``AsyncSession.level``)."""
         if self._partition:
             kwargs["partition_names"] = [self._partition]
         async with self._requests.read():
@@ -117,7 +117,7 @@ class AsyncCreation:
             await self._verify()
 
     async def _sent(self, method: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
-        """One request; an error that the server answered may have come of a collection that is another one."""
+        """Makes one request. An error that the server sends may be about another collection of the same name."""
         try:
             return await self._session.call(method, self.name, *args, **kwargs)
         except NotFound as error:

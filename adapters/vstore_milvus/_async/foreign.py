@@ -174,7 +174,7 @@ class AsyncMilvusForeignCollection:
         return list(found)
 
     async def _asked(self, method: Callable[..., Awaitable[Any]], **kwargs: Any) -> Any:
-        """An answer of this collection, and of no later one of its name: it is looked at once more behind it."""
+        """Return an answer of this collection, and of no later one of its name: another request checks that."""
         try:
             found = await self._session.call(method, self._info.name, **_STRONG, **kwargs)
         except VStoreError as error:

@@ -47,7 +47,7 @@ class Creation:
         return self._session.names.get(self.token, self._info.name)
 
     def read(self, method: Callable[..., Any], **kwargs: Any) -> Any:
-        """One query or search, which sees what this store has written (``Session.level``)."""
+        """Makes one query or search, which sees what this store has written (``Session.level``)."""
         if self._partition:
             kwargs["partition_names"] = [self._partition]
         with self._requests.read():
@@ -118,7 +118,7 @@ class Creation:
             self._verify()
 
     def _sent(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """One request; an error that the server answered may have come of a collection that is another one."""
+        """Makes one request. An error that the server sends may be about another collection of the same name."""
         try:
             return self._session.call(method, self.name, *args, **kwargs)
         except NotFound as error:

@@ -175,7 +175,7 @@ class MilvusForeignCollection:
         return list(found)
 
     def _asked(self, method: Callable[..., Any], **kwargs: Any) -> Any:
-        """An answer of this collection, and of no later one of its name: it is looked at once more behind it."""
+        """Return an answer of this collection, and of no later one of its name: another request checks that."""
         try:
             found = self._session.call(method, self._info.name, **_STRONG, **kwargs)
         except VStoreError as error:

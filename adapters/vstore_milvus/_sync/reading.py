@@ -71,7 +71,7 @@ class Reader:
         return found
 
     def width(self, include: Include) -> int:
-        """About the bytes of one record in an answer."""
+        """Return about how many bytes one record takes in an answer."""
         return (
             600
             + (4 * self.info.dimension if include.vectors else 0)
@@ -79,17 +79,17 @@ class Reader:
         )
 
     def partial(self, where: Filter | None) -> PartialFilter | None:
-        """How to answer a filter of which a server is asked a part only; None where it is asked all, and on Lite."""
+        """Return how to answer a filter of which a server answers a part; None where it answers all, and on Lite."""
         return None if where is None or self._session.lite else split_filter(where, unanswered)
 
     def condition(self, where: Filter | None) -> str | None:
-        """A filter as an expression of Milvus."""
+        """Return a filter as an expression of Milvus."""
         if where is None:
             return None
         return with_ids(self._matching(where)) if self._session.lite else compile_filter(where)
 
     def _matching(self, where: Filter) -> list[str]:
-        """The ids of the records that match, on Milvus Lite.
+        """Return the ids of the records that match, on Milvus Lite.
 
         It parses the JSON of every record once a comparison, has no ``in`` on its paths and no escapes in LIKE:
         its filters are answered here, from the metadata, which are read in parts if they are many.
@@ -115,7 +115,7 @@ class Reader:
         return found
 
     def count(self, where: Filter | None) -> int:
-        """How many records match."""
+        """Return how many records match."""
         if self._session.lite and where is not None:
             return len(self._matching(where))
         if self.partial(where) is not None:
@@ -124,14 +124,14 @@ class Reader:
         return int(found[0]["count(*)"])
 
     def present(self, ids: Sequence[str]) -> set[str]:
-        """Those of ``ids`` that exist."""
+        """Return those of ``ids`` that exist."""
         found: set[str] = set()
         for part in batches(ids, _MAX_IDS):
             found.update(row["id"] for row in self._query(with_ids(part), ["id"]))
         return found
 
     def taken(self, ids: Sequence[str]) -> set[str]:
-        """The same, where none is likely to exist.
+        """Return those of ``ids`` that exist, where that is likely to be none.
 
         Then there may be none between the first and the last of them either, which a server tells of 5,000 ids in 5 ms
         in place of 70: it reads a list of that length slowly.
@@ -143,7 +143,7 @@ class Reader:
         return self.present(ids)
 
     def ids(self, where: Filter | None) -> list[str]:
-        """The ids of the records that match."""
+        """Return the ids of the records that match."""
         if self._session.lite:
             return [row["id"] for row in self._query("", ["id"])] if where is None else self._matching(where)
         found: list[str] = []
@@ -152,7 +152,7 @@ class Reader:
         return found
 
     def by_ids(self, ids: Sequence[str], include: Include) -> Records:
-        """The records with these ids, in Milvus's order."""
+        """Return the records with these ids, in Milvus's order."""
         room = max(1, min(_MAX_IDS, ANSWER_BYTES // self.width(include)))
 
         def fetch(wanted: Sequence[str]) -> list[dict[str, Any]]:
@@ -165,7 +165,7 @@ class Reader:
     def pages(
         self, where: Filter | None, size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
-        """All records that match, by id."""
+        """Yield all records that match, by id."""
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the ids first, then by id
 

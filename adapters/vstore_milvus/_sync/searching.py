@@ -39,7 +39,7 @@ class Searcher:
         self._read = reader
 
     def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """The true nearest: reads the vectors that match in chunks, and keeps k for each query."""
+        """Return the true nearest, from the vectors of all records that match."""
 
         def get(wanted: list[str]) -> Records:
             return self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
@@ -48,7 +48,7 @@ class Searcher:
         return scan_top_k(self._read.info.metric, queries, k, pages, get)
 
     def exact(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """The true nearest.
+        """Return the true nearest.
 
         Without an index Milvus finds them itself, but compares in float32 and breaks ties at random: some more
         than k are fetched and compared in float64, until the last of them is farther than the k-th by more
@@ -80,7 +80,7 @@ class Searcher:
     def approximate(
         self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None
     ) -> list[Hits]:
-        """The k nearest as the index finds them, never fewer than match; the true ones if it cannot be asked all."""
+        """Return the k nearest as the index finds them, or the true ones; never fewer than match."""
         if self._read.partial(where) is not None:
             return self.nearest(queries, k, where, include)
         condition = self._read.condition(where)
@@ -99,7 +99,7 @@ class Searcher:
     def _search(
         self, queries: VectorArray, k: int, condition: str | None, include: Include, search: Search | None
     ) -> list[Hits] | None:
-        """Milvus's own search; None where another client deletes hits, again and again, before they are read.
+        """Return what Milvus finds; None where another client keeps deleting hits before they are read.
 
         Its distances are float32 and, of product-quantized vectors, approximations: they are computed anew
         from the hits' vectors.

@@ -236,7 +236,7 @@ class AsyncPGCollection:
             await self._session.execute(connection, statement, arrays)
 
     async def _copy(self, connection: AsyncConnection[Any], records: Records) -> None:
-        """One stream of rows by ascending id: the server works on some while the next are encoded."""
+        """Sends one stream of rows by ascending id: the server works on some while the next are encoded."""
         order = sorted(range(len(records)), key=records.ids.__getitem__)
         for rows in batches(order, _COPY_ROWS):
             async with self._session.cursor(connection).copy(self._sql.copy.encode()) as copy:

@@ -49,7 +49,7 @@ class AsyncSearcher:
         condition: Condition | None,
         include: Include,
     ) -> list[Hits]:
-        """The true nearest."""
+        """Return the true nearest."""
         found = await self._rows(connection, vectors, k + 1, condition, include, exact=True)
         return [
             await self._decided(connection, vector, rows, k, condition, include)
@@ -65,7 +65,7 @@ class AsyncSearcher:
         condition: Condition | None,
         include: Include,
     ) -> Hits:
-        """The k nearest of one vector, from the k + 1 that pgvector takes for them, or from more where that is open."""
+        """Return the k nearest of one vector, from the k + 1 that pgvector found, or from more if need be."""
         error = ErrorBounds(self._metric, vector)
         low, high = error.bounds(_distances(rows), _norms(rows))
         # Of the records that did not come none is nearer than this.
@@ -86,7 +86,7 @@ class AsyncSearcher:
         condition: Condition | None,
         include: Include,
     ) -> list[Hits]:
-        """What the index finds; exactly what there is where it finds too little, or cannot have told anything apart."""
+        """Return what the index finds, or the true nearest where it finds too few or cannot tell records apart."""
         found = await self._rows(connection, vectors, k, condition, include, exact=False)
         hits: list[Hits | None] = []
         for vector, rows in zip(vectors, found, strict=True):
@@ -113,7 +113,7 @@ class AsyncSearcher:
         *,
         exact: bool,
     ) -> list[list[Row]]:
-        """For each vector the rows of ``Statements.nearest``."""
+        """Return the rows of ``Statements.nearest`` for each vector."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
         many = len(vectors) > 1
         statement = self._sql.nearest(k, include, exact, text, many)
@@ -143,7 +143,7 @@ class AsyncSearcher:
         include: Include,
         error: ErrorBounds,
     ) -> NDArray[np.float64]:
-        """The float64 distances of those rows whose place among the others, or whose value, is open; else NaN."""
+        """Return the float64 distances of rows whose order or value float32 leaves open; NaN for the others."""
         distance, norms = _distances(rows), _norms(rows)
         known = np.full(len(rows), np.nan)
         if not rows:
@@ -178,7 +178,7 @@ class AsyncSearcher:
         include: Include,
         limit: float,
     ) -> Hits:
-        """The k nearest, from the vectors of all records that may be among them: those up to ``limit``."""
+        """Return the k nearest, from the vectors of all records that may be among them: those up to ``limit``."""
 
         async def get(ids: list[str]) -> Records:
             chosen: list[Row] = []

@@ -237,7 +237,7 @@ class PGCollection:
             self._session.execute(connection, statement, arrays)
 
     def _copy(self, connection: Connection[Any], records: Records) -> None:
-        """One stream of rows by ascending id: the server works on some while the next are encoded."""
+        """Sends one stream of rows by ascending id: the server works on some while the next are encoded."""
         order = sorted(range(len(records)), key=records.ids.__getitem__)
         for rows in batches(order, _COPY_ROWS):
             with self._session.cursor(connection).copy(self._sql.copy.encode()) as copy:

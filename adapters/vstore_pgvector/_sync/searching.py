@@ -50,7 +50,7 @@ class Searcher:
         condition: Condition | None,
         include: Include,
     ) -> list[Hits]:
-        """The true nearest."""
+        """Return the true nearest."""
         found = self._rows(connection, vectors, k + 1, condition, include, exact=True)
         return [
             self._decided(connection, vector, rows, k, condition, include)
@@ -66,7 +66,7 @@ class Searcher:
         condition: Condition | None,
         include: Include,
     ) -> Hits:
-        """The k nearest of one vector, from the k + 1 that pgvector takes for them, or from more where that is open."""
+        """Return the k nearest of one vector, from the k + 1 that pgvector found, or from more if need be."""
         error = ErrorBounds(self._metric, vector)
         low, high = error.bounds(_distances(rows), _norms(rows))
         # Of the records that did not come none is nearer than this.
@@ -87,7 +87,7 @@ class Searcher:
         condition: Condition | None,
         include: Include,
     ) -> list[Hits]:
-        """What the index finds; exactly what there is where it finds too little, or cannot have told anything apart."""
+        """Return what the index finds, or the true nearest where it finds too few or cannot tell records apart."""
         found = self._rows(connection, vectors, k, condition, include, exact=False)
         hits: list[Hits | None] = []
         for vector, rows in zip(vectors, found, strict=True):
@@ -114,7 +114,7 @@ class Searcher:
         *,
         exact: bool,
     ) -> list[list[Row]]:
-        """For each vector the rows of ``Statements.nearest``."""
+        """Return the rows of ``Statements.nearest`` for each vector."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
         many = len(vectors) > 1
         statement = self._sql.nearest(k, include, exact, text, many)
@@ -144,7 +144,7 @@ class Searcher:
         include: Include,
         error: ErrorBounds,
     ) -> NDArray[np.float64]:
-        """The float64 distances of those rows whose place among the others, or whose value, is open; else NaN."""
+        """Return the float64 distances of rows whose order or value float32 leaves open; NaN for the others."""
         distance, norms = _distances(rows), _norms(rows)
         known = np.full(len(rows), np.nan)
         if not rows:
@@ -179,7 +179,7 @@ class Searcher:
         include: Include,
         limit: float,
     ) -> Hits:
-        """The k nearest, from the vectors of all records that may be among them: those up to ``limit``."""
+        """Return the k nearest, from the vectors of all records that may be among them: those up to ``limit``."""
 
         def get(ids: list[str]) -> Records:
             chosen: list[Row] = []

@@ -154,7 +154,7 @@ class AsyncQdrantForeignCollection:
         return rows
 
     async def _by_payload(self, ids: list[str], include: Include) -> Rows:
-        """The points whose payload has one of these ids: Qdrant finds some more, where it is a list."""
+        """Return the points whose payload has one of these ids: Qdrant finds some more, where it is a list."""
         condition = models.FieldCondition(key=payload_key(self._mapping.id), match=models.MatchAny(any=ids))
         rows = Rows(vectors=[] if include.vectors else None)
         start = None

@@ -37,7 +37,7 @@ class AsyncSearcher:
     async def approximate(
         self, queries: VectorArray, k: int, condition: Condition | None, include: Include, ef: int | None
     ) -> list[Hits]:
-        """The k nearest as the index finds them, never fewer than match."""
+        """Return the k nearest as the index finds them, never fewer than match."""
         metric = self._metric
         asked, scales = scaled(metric, queries)
         read = fields(include, metric)
@@ -61,11 +61,11 @@ class AsyncSearcher:
         return await top_up(hits, k, count, again)
 
     async def exact(self, queries: VectorArray, k: int, condition: Condition | None, include: Include) -> list[Hits]:
-        """The true nearest: more than k by Qdrant's exact search, compared again in float64."""
+        """Return the true nearest: Qdrant's exact search finds more than k, which are compared in float64."""
         return [await self._exact(query, k, condition, include) for query in queries]
 
     async def by_ids(self, ids: Sequence[str], include: Include) -> Records:
-        """The records with these ids, in their order."""
+        """Return the records with these ids, in their order."""
         parts = [Records([])]
         for part in batches(ids, _IDS_AT_ONCE):
             found = await self._table.retrieve([point_id(i) for i in part], fields(include, self._metric))
@@ -110,7 +110,7 @@ class AsyncSearcher:
         read: Include,
         most: int,
     ) -> Records | None:
-        """All records that Qdrant has at ``last`` or beyond and that may yet be no farther than ``farthest``.
+        """Return all records that Qdrant has at ``last`` or beyond and that may yet be no farther than ``farthest``.
 
         None where they are too many to be read one by one.
         """
@@ -129,7 +129,7 @@ class AsyncSearcher:
         return Records.concat(parts) if parts else Records([])
 
     async def _compared(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
-        """The true nearest, from the vectors of all records that match, read page by page."""
+        """Return the true nearest, from the vectors of all records that match."""
 
         async def get(ids: list[str]) -> Records:
             return await self.by_ids(ids, include)

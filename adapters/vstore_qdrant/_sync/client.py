@@ -162,7 +162,7 @@ class ClientTable:
                 yield
 
     def _chosen(self, condition: Condition) -> models.Filter:
-        """A condition as a filter, with an index on every number it compares.
+        """Return a condition as a filter, with an index on every number it compares.
 
         Without one the answer is right, and slow: where the server refuses one, or takes longer to build it than one
         request may last, the filter is asked for all the same.

@@ -96,7 +96,7 @@ class QdrantCollection:
                 self._upsert(records.ids[part], points, done)
 
     def _updated(self, records: Records, ids: list[str], *, replace_metadata: bool) -> Points:
-        """The points as they are to be."""
+        """Return the points as the update leaves them."""
         given = records.vectors is not None
         found = self._table.retrieve(ids, _ALL_BUT_SHADOWS if given else _WHOLE)
         places = {payload["id"]: place for place, payload in enumerate(found.payloads)}
@@ -184,13 +184,13 @@ class QdrantCollection:
             self._database.rename(self._table, name)
 
     def _partial(self, where: Filter | None) -> PartialFilter | None:
-        """How to answer a filter that looks into documents where Qdrant cannot; None where it answers all of it."""
+        """Return how to answer a filter on documents where Qdrant cannot; None where it answers all of it."""
         if where is None or self._substrings:
             return None
         return split_filter(where, lambda leaf: isinstance(leaf, DocumentContains))
 
     def _filtered_here(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """The true nearest: the vectors that match are read page by page, and k kept for each query."""
+        """Return the true nearest, from the vectors of all records that match."""
 
         def get(ids: list[str]) -> Records:
             return self.get(ids, include)

@@ -38,7 +38,7 @@ class Searcher:
     def approximate(
         self, queries: VectorArray, k: int, condition: Condition | None, include: Include, ef: int | None
     ) -> list[Hits]:
-        """The k nearest as the index finds them, never fewer than match."""
+        """Return the k nearest as the index finds them, never fewer than match."""
         metric = self._metric
         asked, scales = scaled(metric, queries)
         read = fields(include, metric)
@@ -62,11 +62,11 @@ class Searcher:
         return top_up(hits, k, count, again)
 
     def exact(self, queries: VectorArray, k: int, condition: Condition | None, include: Include) -> list[Hits]:
-        """The true nearest: more than k by Qdrant's exact search, compared again in float64."""
+        """Return the true nearest: Qdrant's exact search finds more than k, which are compared in float64."""
         return [self._exact(query, k, condition, include) for query in queries]
 
     def by_ids(self, ids: Sequence[str], include: Include) -> Records:
-        """The records with these ids, in their order."""
+        """Return the records with these ids, in their order."""
         parts = [Records([])]
         for part in batches(ids, _IDS_AT_ONCE):
             found = self._table.retrieve([point_id(i) for i in part], fields(include, self._metric))
@@ -111,7 +111,7 @@ class Searcher:
         read: Include,
         most: int,
     ) -> Records | None:
-        """All records that Qdrant has at ``last`` or beyond and that may yet be no farther than ``farthest``.
+        """Return all records that Qdrant has at ``last`` or beyond and that may yet be no farther than ``farthest``.
 
         None where they are too many to be read one by one.
         """
@@ -130,7 +130,7 @@ class Searcher:
         return Records.concat(parts) if parts else Records([])
 
     def _compared(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
-        """The true nearest, from the vectors of all records that match, read page by page."""
+        """Return the true nearest, from the vectors of all records that match."""
 
         def get(ids: list[str]) -> Records:
             return self.by_ids(ids, include)
