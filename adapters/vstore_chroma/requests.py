@@ -3,7 +3,7 @@
 Chroma writes the metadata of one row of a request with one statement for its scalars and one for the elements of its
 lists, of six variables each. Beyond SQLite's 32,766 variables the row can be neither applied nor taken back, and no
 later call on the collection succeeds (measured on 1.5.2 and 1.5.9, embedded and server). Rows of one request that have
-the same id are applied one behind the other and merge, all of them or none: so a large record is sent as several rows.
+the same id are applied one after the other and merge, all of them or none: so a large record is sent as several rows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Columns:
         embeddings: Their vectors.
         documents: Their documents.
         metadatas: Their metadata as Chroma stores it.
-        repeated: Whether an id may stand on several rows, one behind the other, which make one record.
+        repeated: Whether an id may stand on consecutive rows, which make one record.
     """
 
     ids: list[str]
@@ -128,7 +128,7 @@ def requests(columns: Columns, max_rows: int, max_bytes: int | None) -> Iterator
 
 
 def _records(columns: Columns, *, weighed: bool) -> Iterator[tuple[int, int, int]]:
-    """Yield the first row of each record, the one behind its last, and its bytes in a request."""
+    """Yield the first row of each record, the one after its last, and its bytes in a request."""
     sizes = _sizes(columns) if weighed else iter([0] * len(columns.ids))
     ids, first, weight = columns.ids, 0, 0
     for place, size in enumerate(sizes, start=1):

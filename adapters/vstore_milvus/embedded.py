@@ -127,7 +127,7 @@ def _make_ready(path: Path) -> None:
 def _refusal(path: str) -> Unavailable:
     try:
         with FileLock(Path(path) / _LOCK, timeout=0):
-            return Unavailable(f"Milvus Lite cannot open {path}", hint="Is it a database of milvus-lite 3?")
+            return Unavailable(f"Milvus Lite cannot open {path}", hint="Name a database of milvus-lite 3.")
     except LockTaken:
         return Unavailable(
             f"the file {path} is open in another process, and Milvus Lite allows one at a time",

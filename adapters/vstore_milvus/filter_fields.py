@@ -5,7 +5,7 @@ disagree on what JSON numbers, bools and nulls mean in a filter (``true == 1``, 
 paths under ``!=``); all compare strings by their bytes, which for UTF-8 is the order of code points.
 
 A number's string orders like the number, and equal numbers have equal strings: the bits of the float at or
-below it, turned so that they order as unsigned, in hexadecimal without the zeros at the end; behind all
+below it, turned so that they order as unsigned, in hexadecimal without the zeros at the end; after all
 sixteen digits what an integer has above that float (at most 1,023, since a float near 2**63 is 1,024 apart).
 """
 

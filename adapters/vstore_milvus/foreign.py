@@ -176,7 +176,7 @@ class Schema:
         chosen = f"{self.key} in [{','.join(self._literal(key) for key in keys if key != _LOWEST)}]"
         return f"({chosen} or {self.key} < {_LOWEST + 1})" if _LOWEST in keys else f"({chosen})"
 
-    def behind(self, key: Key | None) -> str:
+    def later_than(self, key: Key | None) -> str:
         """Return the condition for entities beyond a key, or for all of them."""
         if key is None:
             return f'({self.key} >= "")' if self.text_key else f"({self.key} <= {-_LOWEST - 1})"

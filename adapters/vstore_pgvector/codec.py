@@ -47,7 +47,7 @@ _ARRAY: Final = Struct("!iiIii")
 _VECTOR: Final = Struct("!hh")
 _NULL: Final = b"\xff\xff\xff\xff"
 _JSONB_VERSION: Final = b"\x01"
-# What stands before and behind the rows of COPY … (format binary).
+# What precedes and follows the rows of COPY … (format binary).
 COPY_START: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_END: Final = b"\xff\xff"
 _FIVE_COLUMNS: Final = b"\x00\x05"

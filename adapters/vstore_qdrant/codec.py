@@ -47,13 +47,13 @@ __all__ = [
     "Found",
     "Payload",
     "Points",
-    "behind",
     "changed",
     "decode_metadata",
     "encode_payload",
     "fields",
     "kept",
     "merged",
+    "next_point_id",
     "point_id",
     "split",
     "stacked",
@@ -89,8 +89,8 @@ def _survives(value: float) -> bool:
     return value == 0.0 or ((1e-7 < size < 1e15 or 1e16 <= size < 1e22) and float(f"{value:.15g}") == value)
 
 
-def behind(cursor: str) -> str:
-    """Return the first point's id behind that of a page's last record."""
+def next_point_id(cursor: str) -> str:
+    """Return the first id after that of a page's last point."""
     try:
         return str(UUID(int=UUID(cursor).int + 1))
     except ValueError as error:

@@ -25,7 +25,7 @@ class AsyncCreation:
     is not there, in the same step in which it would have carried it out.
 
     Milvus Lite refuses such writes, but answers such reads as if there were no records, and counts those of every
-    partition. So behind an answer without records the collection is looked at; and at every request where earlier
+    partition. So it is looked at after an answer without records; and at every request where earlier
     versions created it, without a partition.
 
     Attributes:
@@ -83,7 +83,7 @@ class AsyncCreation:
                 self._session.hidden(self.token)
         # AsyncMilvusClient 3.0.2 passes over what the server says of a delete that it refuses: nothing is counted
         if not deleted(answer) and await self.read(self._client.query, filter=condition, output_fields=["id"], limit=1):
-            raise BackendError("Milvus has not deleted the records, and its client does not tell why")
+            raise BackendError("Milvus has not deleted the records, and its client reports no reason")
 
     async def rename(self, name: str) -> None:
         """Gives it another name. Milvus renames whatever has the old one, so it is looked at before."""

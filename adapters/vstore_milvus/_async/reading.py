@@ -184,8 +184,8 @@ class AsyncReader:
         room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(fetched)))
         last = after or ""
         while True:
-            behind = f"(id > {literal(last)})"
-            chosen = behind if condition is None else f"({behind} and {condition})"
+            later = f"(id > {literal(last)})"
+            chosen = later if condition is None else f"({later} and {condition})"
             try:
                 rows = await self._query(chosen, fields(fetched), limit=room)
             except LimitExceeded:

@@ -157,8 +157,8 @@ class MilvusAdapter:
         """Return what Milvus says of the collection of that name.
 
         Raises:
-            NotFound: There is none. An alias is none: it would be a second name, and Milvus Lite would delete what is
-                behind it.
+            NotFound: There is none. An alias is none: it would be a second name, and Milvus Lite would delete the
+                collection that has it.
         """
         described = self._described(name)
         if described is None or described["collection_name"] != name:

@@ -135,11 +135,11 @@ class MilvusForeignCollection:
         fields = self._schema.output(self._mapping, include)
         room = min(size, MAX_WINDOW, self._room(include))
         while True:
-            behind = self._schema.behind(last)
+            later = self._schema.later_than(last)
             try:
-                # reduce_stop_for_best: without it a key that insert stored twice could hide others behind it. With
+                # reduce_stop_for_best: without it a key that insert stored twice could hide those after it. With
                 # it the server answers more than ``limit``, where it has several segments.
-                found = self._query(behind, fields, limit=room, reduce_stop_for_best=True)
+                found = self._query(later, fields, limit=room, reduce_stop_for_best=True)
             except LimitExceeded:
                 if room == 1:
                     raise

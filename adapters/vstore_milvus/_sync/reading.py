@@ -183,8 +183,8 @@ class Reader:
         room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(fetched)))
         last = after or ""
         while True:
-            behind = f"(id > {literal(last)})"
-            chosen = behind if condition is None else f"({behind} and {condition})"
+            later = f"(id > {literal(last)})"
+            chosen = later if condition is None else f"({later} and {condition})"
             try:
                 rows = self._query(chosen, fields(fetched), limit=room)
             except LimitExceeded:

@@ -111,7 +111,7 @@ class AsyncClientTable:
     """Implements ``AsyncTable``. Every write waits until it is applied.
 
     Qdrant knows a collection by its name only. So each request comes with another, which reads the stamp of whatever
-    has the name: before a write, so that it does not go into the next collection of the name, and behind a read: what
+    has the name: before a write, so that it does not go into the next collection of the name, and after a read: what
     is still there then was there all along.
 
     Attributes:

@@ -24,10 +24,10 @@ from vstore_qdrant.codec import (
     Fields,
     Payload,
     Points,
-    behind,
     changed,
     fields,
     kept,
+    next_point_id,
     point_id,
     split,
     to_points,
@@ -147,7 +147,7 @@ class AsyncQdrantCollection:
         condition = None if asked is None else compile_filter(asked)
         metric, wanted = self.info.metric, fields(read, self.info.metric)
         while True:
-            start = None if after is None else behind(after)
+            start = None if after is None else next_point_id(after)
             found, after = await self._table.scroll(condition, batch_size, start, wanted)
             if not len(found):
                 return

@@ -12,7 +12,7 @@ from vstore.spi._async.searching import scan_top_k, top_up
 from vstore.spi.batching import batches, slices
 from vstore.spi.scores import distances, ranked
 from vstore_qdrant._async.database import AsyncTable
-from vstore_qdrant.codec import behind, fields, point_id, to_records
+from vstore_qdrant.codec import fields, next_point_id, point_id, to_records
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
 from vstore_qdrant.precision import converted, indistinct, longest_without_error, rest_is_farther, scaled
 
@@ -145,4 +145,4 @@ class AsyncSearcher:
             if not len(found):
                 return
             yield to_records(found, read, self._metric)
-            start = behind(after)
+            start = next_point_id(after)

@@ -13,7 +13,7 @@ from vstore.spi._sync.searching import scan_top_k, top_up
 from vstore.spi.batching import batches, slices
 from vstore.spi.scores import distances, ranked
 from vstore_qdrant._sync.database import Table
-from vstore_qdrant.codec import behind, fields, point_id, to_records
+from vstore_qdrant.codec import fields, next_point_id, point_id, to_records
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
 from vstore_qdrant.precision import converted, indistinct, longest_without_error, rest_is_farther, scaled
 
@@ -146,4 +146,4 @@ class Searcher:
             if not len(found):
                 return
             yield to_records(found, read, self._metric)
-            start = behind(after)
+            start = next_point_id(after)
