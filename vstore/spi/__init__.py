@@ -117,3 +117,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise no_attribute("vstore.spi", name, __all__)
     return getattr(import_module(f"vstore.spi.{_HOME.get(name, 'protocol')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
