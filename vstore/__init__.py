@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from vstore import aio as aio
     from vstore import embed as embed
     from vstore import transfer as transfer
+    from vstore.telemetry import instrument as instrument
+    from vstore.telemetry import uninstrument as uninstrument
     from vstore.transfer import copy as copy
 
 __version__ = "0.1.0"
@@ -98,16 +100,20 @@ __all__ = [
     "connect",
     "copy",
     "embed",
+    "instrument",
     "transfer",
+    "uninstrument",
 ]
 
 
-# Loaded when they are asked for: they bring asyncio, threads, SQLite and more.
+# Loaded when they are asked for: they bring asyncio, threads, SQLite and more, and not every program wants them.
 _LATER: Final = {
     "aio": ("vstore.aio", None),
     "copy": ("vstore.transfer", "copy"),
     "embed": ("vstore.embed", None),
+    "instrument": ("vstore.telemetry", "instrument"),
     "transfer": ("vstore.transfer", None),
+    "uninstrument": ("vstore.telemetry", "uninstrument"),
 }
 
 

@@ -14,14 +14,16 @@ VSTORE = """
 HNSW IVFPQ AlreadyExists AuthenticationFailed BackendError Capabilities Closed Collection CollectionInfo DiskANN
 Embedder F Feature Filter Flat Hit Hits IVFFlat InvalidInput LimitExceeded Limits Metric Mismatch NotFound Omission Page
 PartialWrite Quantization Record RecordMapping Records Search Store Support Timeout Unavailable Unsupported VStoreError
-aio connect copy embed transfer
+aio connect copy embed instrument transfer uninstrument
 """
 AIO = "AsyncCollection AsyncStore Connecting connect"
 SPI = """
-SPI_VERSION Adapter AdapterFactory AsyncAdapter AsyncCollectionAdapter AsyncForeignCollection AsyncForeignStore
-AsyncIndexing CollectionAdapter DirectoryLock EmbeddedFactory ForeignCollection ForeignStore Indexing Key Option
-OptionValue PartialFilter Rows Settings StoreURL ThreadedAdapter TopK abandon canonical_json distances flush from_json
-from_micros in_children info_from_json info_to_json lock_directory predicate ranked split_filter to_json
+Adapter AdapterFactory And AsyncAdapter AsyncCollectionAdapter AsyncForeignCollection AsyncForeignStore AsyncIndexing
+CollectionAdapter ContainsAny Deadline DirectoryLock DocumentContains EmbeddedFactory Eq Exists ForeignCollection
+ForeignStore In Include Index Indexing Key LazyFactory Leaf Matches Metadata Not Option OptionValue Or Order
+PartialFilter Rows SPI_VERSION Settings StoreURL ThreadedAdapter TopK VectorArray abandon bounded canonical_json
+distances emulated flush from_json from_micros in_children info_from_json info_to_json leaves located lock_directory
+native no predicate ranked redacting split_filter to_json translating
 """
 
 

@@ -13,6 +13,7 @@ from vstore.capabilities import Capabilities
 from vstore.core._async.reading import AsyncReading, is_empty
 from vstore.core._async.texts import embed_documents
 from vstore.core.columns import columns_of
+from vstore.core.observing import Observed
 from vstore.core.operation import CallContext
 from vstore.core.validate import check_documents, check_filter, check_ids, check_vectors
 from vstore.embedding import Embedder
@@ -89,8 +90,10 @@ class AsyncCollection(AsyncReading):
             >>> await docs.add(["a", "b"], [[1.0, 0.0, 0.2], [0.1, 1.0, 0.0]], metadatas=[{"year": 2024}, {}])
             >>> await docs.add([Record("c", [0.0, 1.0, 1.0], "on snow")])
         """
-        with self._writing("add") as writer:
+        with self._writing("add") as (writer, observed):
             records = await self._records(ids, vectors, documents, metadatas)
+            if observed is not None:
+                observed.batch = len(records.ids)
             if records.ids:
                 try:
                     await writer.add(records)
@@ -131,8 +134,10 @@ class AsyncCollection(AsyncReading):
             >>> async for page in source.scan():
             ...     await target.upsert(page)
         """
-        with self._writing("upsert") as writer:
+        with self._writing("upsert") as (writer, observed):
             records = await self._records(ids, vectors, documents, metadatas)
+            if observed is not None:
+                observed.batch = len(records.ids)
             if records.ids:
                 await writer.upsert(records)
 
@@ -163,9 +168,11 @@ class AsyncCollection(AsyncReading):
         Example:
             >>> await docs.update(["a"], metadatas=[{"year": 2025, "draft": None}])
         """
-        with self._writing("update") as writer:
+        with self._writing("update") as (writer, observed):
             check_flag("replace_metadata", replace_metadata)
             checked = check_ids(ids)
+            if observed is not None:
+                observed.batch = len(checked)
             texts = None if documents is None else check_documents(documents, len(checked), self._max_bytes)
             if vectors is None and texts is None and metadatas is None:
                 raise InvalidInput("update needs vectors, documents or metadatas")
@@ -202,11 +209,14 @@ class AsyncCollection(AsyncReading):
             >>> await docs.delete(["a", "b"])
             >>> await docs.delete(where=F("year") < 2000)
         """
-        with self._writing("delete") as writer:
+        with self._writing("delete") as (writer, observed):
             if (ids is None) == (where is None):
                 raise InvalidInput("delete takes exactly one of ids= and where=", hint="clear() deletes everything.")
             if ids is not None:
-                if wanted := list(dict.fromkeys(check_ids(ids, distinct=False))):
+                wanted = list(dict.fromkeys(check_ids(ids, distinct=False)))
+                if observed is not None:
+                    observed.batch = len(wanted)
+                if wanted:
                     await writer.delete_ids(wanted)
                 return
             condition = check_filter(where if where is not None else {}, self._capabilities)
@@ -217,7 +227,7 @@ class AsyncCollection(AsyncReading):
 
     async def clear(self) -> None:
         """Delete all records; the collection stays."""
-        with self._writing("clear") as writer:
+        with self._writing("clear") as (writer, _):
             await writer.clear()
 
     async def defer_index(self) -> None:
@@ -249,20 +259,20 @@ class AsyncCollection(AsyncReading):
             AlreadyExists: Another collection has the name.
             Unsupported: The capability ``rename`` is NO.
         """
-        with self._writing("rename") as writer:
+        with self._writing("rename") as (writer, _):
             self._capabilities.require("rename", "rename")
             new = check_name(name)
             await writer.rename(new)  # to its own name too, which another store may have changed or deleted
 
     @contextmanager
-    def _writing(self, operation: str) -> Iterator[AsyncCollectionAdapter]:
-        with self._calls.operation(operation, self.name):
+    def _writing(self, operation: str) -> Iterator[tuple[AsyncCollectionAdapter, Observed | None]]:
+        with self._calls.operation(operation, self.name) as observed:
             if self._writer is None:
                 raise Unsupported(
                     f"{operation} writes, and a collection opened with mapping= is read only",
                     hint="Copy it into a collection of vstore's own, or write through store.native.",
                 )
-            yield self._writer
+            yield self._writer, observed
 
     async def _records(
         self,

@@ -85,6 +85,11 @@ class Reading:
         return None if self._mapped is None else self._mapped.mapping
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What can be done with it: what its store can do, or what reading can, if a mapping opened it."""
+        return self._capabilities
+
+    @property
     def native(self) -> Any:
         """The client's own handle of this collection, for what vstore does not do."""
         return self._adapter.native
@@ -106,12 +111,15 @@ class Reading:
             >>> for record in docs.get(["a", "b"], include=["documents"]):
             ...     print(record.id, record.document)
         """
-        with self._calls.operation("get", self.name):
+        with self._calls.operation("get", self.name) as observed:
             wanted = list(dict.fromkeys(check_ids(ids, distinct=False)))
             columns = Include.parse(include)
             if not wanted:
                 return _no_records(self.info, columns)
-            return self._adapter.get(wanted, columns)
+            records = self._adapter.get(wanted, columns)
+            if observed is not None:
+                observed.rows = len(records.ids)
+            return records
 
     @one_by_position
     def query(
@@ -148,7 +156,7 @@ class Reading:
             >>> for hit in hits:
             ...     print(hit.id, hit.score, hit.document)
         """
-        with self._calls.operation("query", self.name):
+        with self._calls.operation("query", self.name) as observed:
             if (vector is None) == (text is None):
                 raise InvalidInput("query takes exactly one of vector= and text=")
             if isinstance(vector, str):
@@ -159,7 +167,10 @@ class Reading:
             else:
                 one = vector[None] if isinstance(vector, np.ndarray) else [vector]
                 queries = check_vectors(one, self.info.dimension, self.info.metric, name="vector")
-            return (self._query(queries, asked))[0]
+            hits = (self._query(queries, asked))[0]
+            if observed is not None:
+                observed.rows = len(hits)
+            return hits
 
     @one_by_position
     def query_many(
@@ -191,7 +202,7 @@ class Reading:
             InvalidInput: An argument breaks the contract; nothing was sent.
             Unsupported: The filter, ``exact`` or ``search`` asks for what this database cannot do.
         """
-        with self._calls.operation("query_many", self.name):
+        with self._calls.operation("query_many", self.name) as observed:
             if (vectors is None) == (texts is None):
                 raise InvalidInput("query_many takes exactly one of vectors= and texts=")
             asked = check_question(self.info, self._capabilities, k, where, include, exact, search)
@@ -201,7 +212,10 @@ class Reading:
                 return []
             else:
                 queries = check_vectors(vectors, self.info.dimension, self.info.metric)
-            return self._query(queries, asked) if len(queries) else []
+            found = self._query(queries, asked) if len(queries) else []
+            if observed is not None:
+                observed.batch, observed.rows = len(queries), sum(map(len, found))
+            return found
 
     def scan(
         self,
@@ -267,10 +281,12 @@ class Reading:
 
     def peek(self, n: int = 10) -> Records:
         """Return any n records, with all columns, or all records if there are fewer."""
-        with self._calls.operation("peek", self.name):
+        with self._calls.operation("peek", self.name) as observed:
             rows = min(check_count("n", n), _MOST_ROWS)
             everything = Include.parse(_EVERYTHING)
             for records, _ in self._adapter.scan(None, rows, None, everything):
+                if observed is not None:
+                    observed.rows = len(records.ids)
                 return records
             return _no_records(self.info, everything)
 
@@ -339,11 +355,13 @@ class Reading:
         pages = self._adapter.scan(condition, batch_size, after, include)
         with self._calls.scanning(pages):
             while True:
-                with self._calls.operation(operation, self.name):
+                with self._calls.operation(operation, self.name) as observed:
                     try:
                         records, token = next(pages)
                     except StopIteration:
                         return
+                    if observed is not None:
+                        observed.rows = len(records.ids)
                 yield Page(records, f"{self._calls.backend}:{token}")
 
 
