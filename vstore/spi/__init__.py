@@ -186,3 +186,7 @@ def __getattr__(name: str) -> Any:
             if name in found.__all__:
                 return getattr(found, name)
     raise no_attribute("vstore.spi", name, __all__)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
