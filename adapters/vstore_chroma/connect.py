@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from threading import Lock
 from typing import Final
@@ -13,9 +11,10 @@ import chromadb
 from chromadb.api import AsyncClientAPI, ClientAPI
 
 from vstore.capabilities import Capabilities
-from vstore.errors import InvalidInput, Unavailable, VStoreError
+from vstore.errors import InvalidInput
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
 from vstore.spi.threaded import threaded
+from vstore.spi.translation import redacting
 from vstore.spi.urls import StoreURL
 from vstore_chroma._async.adapter import AsyncChromaAdapter
 from vstore_chroma._sync.adapter import ChromaAdapter
@@ -55,7 +54,7 @@ def connect(url: StoreURL, settings: Settings, most_rows: int | None = None) -> 
                 directory.release()
 
     try:
-        with _connecting(target.secrets):
+        with redacting(target.secrets), guarded():
             client = open_client(target, settings.timeout)
             record = _record(client, client.get_version(), client.get_max_batch_size(), most_rows)
     except BaseException:
@@ -70,7 +69,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     target = read_target(url, settings)
     if target.kind != "server":
         return await threaded(partial(connect, url, settings, _ROWS_BESIDE_A_LOOP))
-    with _connecting(target.secrets):
+    with redacting(target.secrets), guarded():
         client = await open_client_async(target, settings.timeout)
         try:
             record = _record(client, await client.get_version(), await client.get_max_batch_size())
@@ -84,24 +83,28 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     return AsyncChromaAdapter(client, record, asyncio.Lock(), close, target.secrets)
 
 
-def borrow(client: object, most_rows: int | None = None) -> Adapter:
+def borrow(
+    client: object,
+    settings: Settings,  # noqa: ARG001  # the client has its own
+    most_rows: int | None = None,
+) -> Adapter:
     """A sync adapter over a client that stays open."""
     if is_async(client):
         raise InvalidInput("this is an async client of chromadb", hint="Use vstore.aio.connect(client=…).")
     if not isinstance(client, ClientAPI):
         raise InvalidInput(f"client= takes a client of chromadb, not its {type(client).__name__}")
     check_own(client)
-    with _connecting(()):
+    with guarded():
         record = _record(client, client.get_version(), client.get_max_batch_size(), most_rows)
     return ChromaAdapter(client, record, Lock(), lambda: None, ())
 
 
-async def borrow_async(client: object) -> AsyncAdapter:
+async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
     """An async adapter over a client that stays open."""
     if not isinstance(client, AsyncClientAPI):
-        return await threaded(partial(borrow, client, _ROWS_BESIDE_A_LOOP))
+        return await threaded(partial(borrow, client, settings, _ROWS_BESIDE_A_LOOP))
     check_own(client)
-    with _connecting(()):
+    with guarded():
         record = _record(client, await client.get_version(), await client.get_max_batch_size())
 
     async def close() -> None:
@@ -121,20 +124,3 @@ def _record(
         persistent=lasting,
         max_rows=min(max_rows, most_rows or max_rows),
     )
-
-
-@contextmanager
-def _connecting(secrets: Sequence[str]) -> Iterator[None]:
-    """Around connecting, which passes no call context that would redact its errors."""
-    try:
-        with guarded():
-            yield
-    except VStoreError as error:
-        error.redact(secrets)
-        if "different settings" in error.message:
-            raise Unavailable(
-                "this process has the directory open through a chromadb client with other settings",
-                hint="Pass that client: vstore.connect(client=…).",
-                retryable=False,
-            ) from error
-        raise

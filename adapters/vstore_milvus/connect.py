@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from threading import Lock
 from typing import Final
@@ -14,10 +13,11 @@ import pymilvus
 from pymilvus import AsyncMilvusClient, MilvusClient
 
 from vstore.capabilities import Capabilities
-from vstore.errors import InvalidInput, Unsupported, VStoreError
+from vstore.errors import InvalidInput, Unsupported
 from vstore.spi.forking import in_children
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
 from vstore.spi.threaded import threaded
+from vstore.spi.translation import redacting
 from vstore.spi.urls import StoreURL
 from vstore_milvus._async._run import bounded, nothing
 from vstore_milvus._async.adapter import AsyncMilvusAdapter
@@ -53,7 +53,7 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
                 file.release()
 
     try:
-        with _connecting(secrets):
+        with redacting(secrets), guarded():
             client = open_client(target, file.uri if file is not None else target.uri, settings.timeout)
             record = _record(client.get_server_version(timeout=settings.timeout))
     except BaseException:
@@ -70,7 +70,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
         return await threaded(partial(connect, url, settings))
     secrets = _secrets(target.token)
     client = open_client_async(target, target.uri, settings.timeout)
-    with _connecting(secrets):
+    with redacting(secrets), guarded():
         try:
             record = _record(await bounded(client.get_server_version(timeout=settings.timeout), settings.timeout))
         except BaseException:
@@ -86,7 +86,7 @@ def borrow(client: object, settings: Settings) -> Adapter:
         raise InvalidInput("this is an async client of pymilvus", hint="Use vstore.aio.connect(client=…).")
     if not isinstance(client, MilvusClient):
         raise InvalidInput(f"client= takes a MilvusClient of pymilvus, not its {type(client).__name__}")
-    with _connecting(()):
+    with guarded():
         record = _record(client.get_server_version(timeout=settings.timeout))
     guard = Lock() if record.mode == "embedded" else nullcontext()
     return MilvusAdapter(Session(client, record, settings.timeout, guard, DatabaseLocks()), lambda: None, ())
@@ -96,7 +96,7 @@ async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
     """An async adapter over a client that stays open."""
     if not isinstance(client, AsyncMilvusClient):
         return await threaded(partial(borrow, client, settings))
-    with _connecting(()):
+    with guarded():
         record = _record(await bounded(client.get_server_version(timeout=settings.timeout), settings.timeout))
 
     async def close() -> None:
@@ -139,14 +139,3 @@ def check_client(version: str) -> None:
             f"pymilvus {version} is too old: {'.'.join(map(str, _OLDEST))} or later is needed",
             hint="Install it with pip install 'vstore-db[milvus]'.",
         )
-
-
-@contextmanager
-def _connecting(secrets: Sequence[str]) -> Iterator[None]:
-    """Around connecting, which passes no call context that would redact its errors."""
-    try:
-        with guarded():
-            yield
-    except VStoreError as error:
-        error.redact(secrets)
-        raise

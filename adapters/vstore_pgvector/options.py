@@ -16,10 +16,12 @@ from vstore_pgvector.libpq import PARAMETERS, parameters
 __all__ = ["OPTIONS", "Target", "read_target"]
 
 OPTIONS: Final[dict[str, Option]] = {
-    "schema": Option("vstore", "PostgreSQL schema that holds the collections"),
-    "pool_size": Option(8, "most connections open at once"),
-    "prepare": Option(True, "whether sessions keep prepared statements and settings; never behind a pooler"),
-    "metadata_index": Option(True, "whether new collections index their metadata (GIN)"),
+    "schema": Option("vstore", "PostgreSQL schema that holds the collections", with_client=True),
+    "pool_size": Option(8, "most connections open at once", with_client=True),
+    "prepare": Option(
+        True, "whether sessions keep prepared statements and settings; never behind a pooler", with_client=True
+    ),
+    "metadata_index": Option(True, "whether new collections index their metadata (GIN)", with_client=True),
     **PARAMETERS,
 }
 _MAX_IDENTIFIER: Final = 63  # PostgreSQL cuts longer names silently

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +16,11 @@ from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 from qdrant_client.local.qdrant_local import QdrantLocal
 
 from vstore.capabilities import Capabilities
-from vstore.errors import InvalidInput, Unsupported, VStoreError
+from vstore.errors import InvalidInput, Unsupported
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
 from vstore.spi.threaded import threaded
 from vstore.spi.urls import StoreURL
+from vstore.wording import a_type
 from vstore_qdrant._async.adapter import AsyncQdrantAdapter
 from vstore_qdrant._async.client import AsyncClientDatabase
 from vstore_qdrant._sync.adapter import QdrantAdapter
@@ -49,7 +49,7 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
         case "directory":
             return _directory(target.path)
         case "server":
-            with _connecting((target.api_key,)):
+            with guarded():
                 client = open_client(target, settings.timeout)
                 try:
                     record = _asked(client)
@@ -65,7 +65,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     target = read_target(url, settings)
     if target.kind != "server":
         return await threaded(partial(connect, url, settings))
-    with _connecting((target.api_key,)):
+    with guarded():
         client = open_client_async(target, settings.timeout)
         try:
             record = await _asked_async(client)
@@ -81,31 +81,31 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     return AsyncQdrantAdapter(database, record, asyncio.Lock(), settings.secrets)
 
 
-def borrow(client: object) -> Adapter:
+def borrow(client: object, settings: Settings) -> Adapter:  # noqa: ARG001  # the client has its own
     """A sync adapter over a client that stays open."""
     if isinstance(client, AsyncQdrantClient):
         raise InvalidInput("this is an AsyncQdrantClient", hint="Use vstore.aio.connect(client=…).")
     if (path := _directory_of(client)) is not None:
         return _directory(path)
     if not isinstance(client, QdrantClient):
-        raise InvalidInput(f"client= takes a QdrantClient, not a {type(client).__name__}")
+        raise InvalidInput(f"client= takes a QdrantClient, not {a_type(type(client))}")
     if isinstance(client._client, QdrantLocal):
         return _local(client, lambda: None)
-    with _connecting(()):
+    with guarded():
         record = _asked(client)
     return QdrantAdapter(ClientDatabase(client, nullcontext, lambda: None, local=False), record, Lock())
 
 
-async def borrow_async(client: object) -> AsyncAdapter:
+async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
     """An async adapter over a client that stays open."""
     if not isinstance(client, AsyncQdrantClient):
-        return await threaded(partial(borrow, client))
+        return await threaded(partial(borrow, client, settings))
     inner = client._client
     local = isinstance(inner, AsyncQdrantLocal)
     if isinstance(inner, AsyncQdrantLocal):
         record = _local_record(inner.persistent)
     else:
-        with _connecting(()):
+        with guarded():
             record = await _asked_async(client)
 
     async def close() -> None:
@@ -118,7 +118,7 @@ async def borrow_async(client: object) -> AsyncAdapter:
 def _directory(path: str) -> Adapter:
     """An adapter over a directory, which another store of this process may have open."""
     if (Path(path) / _LOCAL_MODE).exists():
-        with _connecting(()):
+        with guarded():
             client = QdrantClient(path=path)
         return _local(client, client.close)
     try:
@@ -196,14 +196,3 @@ def _number(text: str) -> tuple[int, int]:
         return int(parts[0]), int(parts[1])
     except (ValueError, IndexError):
         raise Unsupported(f"this server's version cannot be read: {text!r:.40}") from None
-
-
-@contextmanager
-def _connecting(secrets: Sequence[str]) -> Iterator[None]:
-    """Around connecting, which passes no call context that would redact its errors."""
-    try:
-        with guarded():
-            yield
-    except VStoreError as error:
-        error.redact(secrets)
-        raise

@@ -110,7 +110,7 @@ class Folder:
         """
         if name not in self.names():
             if any(one.name == name for one in self.path.iterdir()) and not name.startswith("."):
-                raise Mismatch(f"{name!r} exists, but vstore did not create it")
-            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
+                raise Mismatch.not_created_here(name)
+            raise NotFound.of_collection(name)
         with reading(self.path / name / _INFO) as file:
             return info_from_json(name, file.read().decode())

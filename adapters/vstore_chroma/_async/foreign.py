@@ -64,7 +64,7 @@ class AsyncChromaForeign:
         with guarded():
             native = await self._client.get_collection(name, embedding_function=None)
         if created_here(native.metadata):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
         return native
 
 

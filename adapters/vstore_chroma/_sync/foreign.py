@@ -65,7 +65,7 @@ class ChromaForeign:
         with guarded():
             native = self._client.get_collection(name, embedding_function=None)
         if created_here(native.metadata):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
         return native
 
 

@@ -162,5 +162,5 @@ class MilvusAdapter:
         """
         described = self._described(name)
         if described is None or described["collection_name"] != name:
-            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
+            raise NotFound.of_collection(name)
         return described

@@ -6,7 +6,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, VStoreError
 from vstore.spi._async._run import acquire
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import StoreURL
@@ -37,6 +37,8 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncPGAdapter:
             if target.folder is not None:
                 await run_blocking(embedded.release, target.folder)
             raise
+    except VStoreError:  # of which Timeout is an OSError too
+        raise
     except (psycopg.Error, OSError) as error:
         kind = translate(error)
         kind.__cause__ = error
@@ -56,5 +58,7 @@ async def borrow_async(client: object, settings: Settings) -> AsyncPGAdapter:
     try:
         await session.probe()
         return AsyncPGAdapter(session, target)
+    except VStoreError:  # of which Timeout is an OSError too
+        raise
     except (psycopg.Error, OSError) as error:
         raise translate(error) from error

@@ -111,12 +111,9 @@ class PGAdapter:
 
         rows, exists = self._session.read(work)
         if not rows and exists:
-            raise Mismatch(
-                f"there is a table {name!r} in the schema {self._schema!r}, but vstore did not create it",
-                hint="list_collections() names what vstore created.",
-            )
+            raise Mismatch.not_created_here(name)
         if not rows:
-            raise _no_collection()
+            raise NotFound.of_collection(name)
         number, text = rows[0]
         return self._bind(number, info_from_json(name, text))
 
@@ -136,7 +133,7 @@ class PGAdapter:
                 statement = f"delete from {self._catalogue} where name = %s returning number"
                 rows = self._session.fetch(connection, statement, (name,))
             if not rows:
-                raise _no_collection()
+                raise NotFound.of_collection(name)
             self._session.execute(connection, f"drop table {bare(self._schema, table_name(rows[0][0]))}")
 
         self._session.write(work)
@@ -189,7 +186,3 @@ class PGAdapter:
             # A handle of a schema that was dropped must not meet the collections of one that is made anew.
             first = 1 + secrets.randbelow(2**31)
             self._session.execute(connection, create_catalogue(self._schema, first))
-
-
-def _no_collection() -> NotFound:
-    return NotFound("there is no such collection", hint="list_collections() names those that are there.")

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, VStoreError
 from vstore.spi._sync._run import acquire
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import StoreURL
@@ -38,6 +38,8 @@ def connect(url: StoreURL, settings: Settings) -> PGAdapter:
             if target.folder is not None:
                 run_blocking(embedded.release, target.folder)
             raise
+    except VStoreError:  # of which Timeout is an OSError too
+        raise
     except (psycopg.Error, OSError) as error:
         kind = translate(error)
         kind.__cause__ = error
@@ -57,5 +59,7 @@ def borrow(client: object, settings: Settings) -> PGAdapter:
     try:
         session.probe()
         return PGAdapter(session, target)
+    except VStoreError:  # of which Timeout is an OSError too
+        raise
     except (psycopg.Error, OSError) as error:
         raise translate(error) from error

@@ -136,7 +136,7 @@ class PGForeign:
 
     def _refuse_own(self, name: str) -> None:
         if any(name == own for _, own in self._own()):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
 
     def _langchain(self, schema: str) -> list[tuple[Any, ...]]:
         """Number, name and metadata of the collections that share LangChain's one table, where it may be read."""

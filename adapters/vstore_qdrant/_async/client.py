@@ -63,10 +63,7 @@ class AsyncClientDatabase:
         found = await self._described(name)
         identity = identity_of(found)
         if identity is None:
-            raise Mismatch(
-                f"{name!r} exists, but vstore did not create it",
-                hint="Work on it through store.native, or copy it into a new collection.",
-            )
+            raise Mismatch.not_created_here(name)
         if not self.local and "terms" not in found.payload_schema:  # also where whoever created it got no further
             with suppress(AuthenticationFailed), guarded():
                 await self.client.create_payload_index(

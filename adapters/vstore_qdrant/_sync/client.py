@@ -64,10 +64,7 @@ class ClientDatabase:
         found = self._described(name)
         identity = identity_of(found)
         if identity is None:
-            raise Mismatch(
-                f"{name!r} exists, but vstore did not create it",
-                hint="Work on it through store.native, or copy it into a new collection.",
-            )
+            raise Mismatch.not_created_here(name)
         if not self.local and "terms" not in found.payload_schema:  # also where whoever created it got no further
             with suppress(AuthenticationFailed), guarded():
                 self.client.create_payload_index(

@@ -84,7 +84,7 @@ class QdrantForeign:
             told = self.client.get_collection(name)
         config = told.config
         if INFO in (config.metadata or {}):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
         found = config.params.vectors or {}
         named = found if isinstance(found, dict) else {"": found}
         smaller = config.quantization_config

@@ -9,6 +9,7 @@ import pytest
 from vstore.errors import InvalidInput
 from vstore.spi.protocol import Settings
 from vstore.spi.urls import StoreURL, read_options
+from vstore_pgvector import adapter
 from vstore_pgvector.options import OPTIONS, Target, read_target
 
 
@@ -94,8 +95,11 @@ def test_what_libpq_takes_is_passed_on() -> None:
 
 
 def test_a_borrowed_client_is_connected_already() -> None:
-    with pytest.raises(InvalidInput, match="borrowed"):
-        read_target(None, Settings(5.0, read_options(OPTIONS, {}, {"sslmode": "require"})))
+    with pytest.raises(InvalidInput, match="sslmode= has no meaning with client="):
+        adapter.borrow(object(), Settings(5.0, read_options(OPTIONS, {}, {"sslmode": "require"})))
+    own = Settings(5.0, read_options(OPTIONS, {}, {"schema": "mine", "pool_size": 2, "prepare": False}))
+    with pytest.raises(InvalidInput, match="no connection or pool of psycopg"):
+        adapter.borrow(object(), own)
 
 
 def test_a_directory() -> None:
