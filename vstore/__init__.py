@@ -1,7 +1,7 @@
 """vstore: one exact protocol over several vector databases.
 
 ``connect(url)`` gives a ``Store``, a store has collections, ``F`` builds filters. ``vstore.aio`` is the
-async twin. What is promised stands in docs/contract.md.
+async twin. docs/contract.md has the contract.
 """
 
 from __future__ import annotations
