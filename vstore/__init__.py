@@ -41,6 +41,8 @@ from vstore.wording import no_attribute
 
 if TYPE_CHECKING:
     from vstore import aio as aio
+    from vstore.telemetry import instrument as instrument
+    from vstore.telemetry import uninstrument as uninstrument
 
 __version__ = "0.1.0"
 
@@ -85,12 +87,16 @@ __all__ = [
     "VStoreError",
     "aio",
     "connect",
+    "instrument",
+    "uninstrument",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name == "aio":  # loaded when it is asked for: it brings asyncio
         return import_module("vstore.aio")
+    if name in ("instrument", "uninstrument"):  # few programs want them
+        return getattr(import_module("vstore.telemetry"), name)
     if name == "Mapping":
         warn("vstore.Mapping is now vstore.RecordMapping", DeprecationWarning, stacklevel=2)
         return RecordMapping

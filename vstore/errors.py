@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final, Self
 
+from vstore.logs import DEBUG, log
 from vstore.masking import chained, mask, mask_others, said_by_others
 
 __all__ = [
@@ -266,6 +267,8 @@ HTTP_KINDS: Final[Mapping[int, type[VStoreError]]] = {
 @contextmanager
 def partial_write_context(done: Sequence[str]) -> Iterator[None]:
     """Around one request of a call that takes several: an error says which records are done, if there are any."""
+    if done:
+        log("splits", DEBUG, "a call takes several requests: %d records are done, the next request follows", len(done))
     try:
         yield
     except VStoreError as error:

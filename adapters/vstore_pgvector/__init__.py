@@ -17,6 +17,7 @@ def _holds(path: Path) -> bool:
 adapter = LazyFactory(
     "pgvector",
     1,
+    system_name="postgresql",
     packages=("psycopg", "psycopg_pool"),
     options=OPTIONS,
     module="vstore_pgvector.connect",

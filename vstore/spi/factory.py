@@ -40,6 +40,7 @@ class LazyFactory:
         options: Mapping[str, Option],
         module: str,
         holds: Callable[[Path], bool],
+        system_name: str = "",
     ) -> None:
         """Describes an adapter; imports nothing.
 
@@ -51,8 +52,10 @@ class LazyFactory:
             module: The module with the functions ``connect``, ``connect_async``, ``borrow`` and ``borrow_async``,
                 which are the methods of ``AdapterFactory``.
             holds: Returns whether this database has its data at a path, by names of files alone.
+            system_name: What OpenTelemetry calls the database, where that is not ``name``.
         """
         self.name = name
+        self.system_name = system_name or name
         self.spi_version = spi_version
         self.client_packages = packages
         self.options = options

@@ -17,7 +17,7 @@ from vstore.spi._async._run import acquire
 from vstore.spi.foreign import Key, Rows
 from vstore.spi.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
 
-__all__ = ["ThreadedAdapter", "threaded"]
+__all__ = ["ThreadedAdapter", "ThreadedCollection", "threaded"]
 
 
 async def threaded(connect: Callable[[], Adapter]) -> ThreadedAdapter:
@@ -65,11 +65,11 @@ class ThreadedAdapter:
     def default_index(self, dimension: int) -> Index:
         return self._inner.default_index(dimension)
 
-    async def create(self, info: CollectionInfo) -> _ThreadedCollection:
-        return _ThreadedCollection(await asyncio.to_thread(self._inner.create, info))
+    async def create(self, info: CollectionInfo) -> ThreadedCollection:
+        return ThreadedCollection(await asyncio.to_thread(self._inner.create, info))
 
-    async def open(self, name: str) -> _ThreadedCollection:
-        return _ThreadedCollection(await asyncio.to_thread(self._inner.open, name))
+    async def open(self, name: str) -> ThreadedCollection:
+        return ThreadedCollection(await asyncio.to_thread(self._inner.open, name))
 
     async def names(self) -> list[str]:
         return await asyncio.to_thread(self._inner.names)
@@ -84,7 +84,7 @@ class ThreadedAdapter:
         await asyncio.to_thread(self._inner.close)
 
 
-class _ThreadedCollection:
+class ThreadedCollection:
     """Implements ``AsyncCollectionAdapter`` likewise."""
 
     def __init__(self, inner: CollectionAdapter) -> None:

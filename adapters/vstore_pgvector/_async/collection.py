@@ -14,6 +14,7 @@ from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import HNSW, Flat, IVFFlat, Search
 from vstore.info import CollectionInfo
+from vstore.logs import DEBUG, log
 from vstore.records import Include, Records, VectorArray
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.searching import AsyncSearcher
@@ -225,6 +226,13 @@ class AsyncPGCollection:
         if oid is None:
             raise BackendError("the extension vector is gone from the database")
         for part in encoded.parts(self._rows, BATCH_BYTES):
+            if part.start:
+                log(
+                    "splits",
+                    DEBUG,
+                    "a call takes several statements: %d records are sent, the next follows",
+                    part.start,
+                )
             arrays = await compute(part.stop - part.start, encoded.arrays, part, oid)
             await self._session.execute(connection, statement, arrays)
 
