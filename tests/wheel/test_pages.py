@@ -337,16 +337,16 @@ def test_adapters(new_environment: Callable[[], Environment], tmp_path: Path) ->
     assert (done.returncode, done.stderr) == (0, ""), done.stdout[-3000:]
     assert COMMANDS[command][0] in done.stdout
     missing = {
-        "store.py": (', hint="list_collections() names those that are there."', "ERR-2"),
-        "filters.py": ("coalesce(document, '')", "FLT-3"),
+        "store.py": ("NotFound.of_collection(name)", 'NotFound("there is no such collection")', "ERR-2"),
+        "filters.py": ("coalesce(document, '')", "document", "FLT-3"),
     }
     told = ""
-    for name, (part, clause) in missing.items():
+    for name, (part, instead, clause) in missing.items():
         text = shown[f"vstore_sqlite/{name}"]
         assert part in text
         broken = folder / clause
         shutil.copytree(tmp_path / "vstore_sqlite", broken / "vstore_sqlite")
-        (broken / "vstore_sqlite" / name).write_text(text.replace(part, "document" if "document" in part else ""))
+        (broken / "vstore_sqlite" / name).write_text(text.replace(part, instead))
         code = f"from vstore.conformance.run import run; print(run('sqlite::memory:', clauses=['{clause}'], mode='sync'"
         code += ", filters=60, sequences=0).to_markdown())"
         told += reader.python_code(code, broken, PYTHONPATH=".").stdout.replace("[sqlite::memory:-sync]", "")
