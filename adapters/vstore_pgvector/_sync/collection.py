@@ -38,6 +38,7 @@ from vstore_pgvector.statements import Statements, doubled
 
 __all__ = ["PGCollection"]
 
+_SPLIT: Final = "a call takes several statements: %d records are sent, the next statement follows"
 Row: TypeAlias = tuple[Any, ...]
 
 _IDS_AT_ONCE: Final = 10_000
@@ -228,12 +229,7 @@ class PGCollection:
             raise BackendError("the extension vector is gone from the database")
         for part in encoded.parts(self._rows, BATCH_BYTES):
             if part.start:
-                log(
-                    "splits",
-                    DEBUG,
-                    "a call takes several statements: %d records are sent, the next follows",
-                    part.start,
-                )
+                log("splits", DEBUG, _SPLIT, part.start)
             arrays = compute(part.stop - part.start, encoded.arrays, part, oid)
             self._session.execute(connection, statement, arrays)
 
@@ -241,6 +237,8 @@ class PGCollection:
         """One stream of rows by ascending id: the server works on some while the next are encoded."""
         order = sorted(range(len(records)), key=records.ids.__getitem__)
         for start in range(0, len(order), _COPY_ROWS):
+            if start:
+                log("splits", DEBUG, _SPLIT, start)
             with self._session.cursor(connection).copy(self._sql.copy.encode()) as copy:
                 copy.write(COPY_START)
                 for at in range(start, min(start + _COPY_ROWS, len(order)), _COPY_PART):
