@@ -39,6 +39,7 @@ from vstore_pgvector.statements import Statements, doubled
 
 __all__ = ["PGCollection"]
 
+_SPLIT: Final = "a call takes several statements: %d records are sent, the next statement follows"
 Row: TypeAlias = tuple[Any, ...]
 
 _IDS_AT_ONCE: Final = 10_000
@@ -227,19 +228,16 @@ class PGCollection:
             raise BackendError("the extension vector is gone from the database")
         for part in encoded.parts(self._rows, BATCH_BYTES):
             if part.start:
-                log(
-                    "splits",
-                    DEBUG,
-                    "a call takes several statements: %d records are sent, the next follows",
-                    part.start,
-                )
+                log("splits", DEBUG, _SPLIT, part.start)
             arrays = compute(part.stop - part.start, encoded.arrays, part, oid)
             self._session.execute(connection, statement, arrays)
 
     def _copy(self, connection: Connection[Any], records: Records) -> None:
         """Sends one stream of rows by ascending id: the server works on some while the next are encoded."""
         order = sorted(range(len(records)), key=records.ids.__getitem__)
-        for rows in batches(order, _COPY_ROWS):
+        for number, rows in enumerate(batches(order, _COPY_ROWS)):
+            if number:
+                log("splits", DEBUG, _SPLIT, number * _COPY_ROWS)
             with self._session.cursor(connection).copy(self._sql.copy.encode()) as copy:
                 copy.write(COPY_START)
                 for places in batches(rows, _COPY_PART):
