@@ -37,9 +37,12 @@ from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.omission import Omission
 from vstore.records import Page, Record, Records
+from vstore.wording import no_attribute
 
 if TYPE_CHECKING:
     from vstore import aio as aio
+    from vstore.telemetry import instrument as instrument
+    from vstore.telemetry import uninstrument as uninstrument
 
 __version__ = "0.1.0"
 
@@ -84,13 +87,17 @@ __all__ = [
     "VStoreError",
     "aio",
     "connect",
+    "instrument",
+    "uninstrument",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name == "aio":  # loaded when it is asked for: it brings asyncio
         return import_module("vstore.aio")
+    if name in ("instrument", "uninstrument"):  # few programs want them
+        return getattr(import_module("vstore.telemetry"), name)
     if name == "Mapping":
         warn("vstore.Mapping is now vstore.RecordMapping", DeprecationWarning, stacklevel=2)
         return RecordMapping
-    raise AttributeError(f"module 'vstore' has no attribute {name!r}")
+    raise no_attribute("vstore", name, __all__)

@@ -16,7 +16,9 @@ from vstore.errors import InvalidInput, brief, plain, reading
 if TYPE_CHECKING:
     import os
 
+    import datasets
     import pandas
+    import polars
     import pyarrow
 
 __all__ = [
@@ -213,6 +215,32 @@ class Records:
         from vstore.interchange import from_arrow
 
         return from_arrow(table)
+
+    def to_polars(self) -> polars.DataFrame:
+        """Return a Polars DataFrame that shares the vectors; needs the extra ``polars``."""
+        from vstore.interchange import to_polars
+
+        return to_polars(self)
+
+    @staticmethod
+    def from_polars(frame: polars.DataFrame) -> Records:
+        """The inverse of ``to_polars``."""
+        from vstore.interchange import from_polars
+
+        return from_polars(frame)
+
+    def to_datasets(self) -> datasets.Dataset:
+        """Return a Hugging Face Dataset that shares the vectors; needs the extra ``datasets``."""
+        from vstore.interchange import to_datasets
+
+        return to_datasets(self)
+
+    @staticmethod
+    def from_datasets(dataset: datasets.Dataset) -> Records:
+        """The inverse of ``to_datasets``."""
+        from vstore.interchange import from_datasets
+
+        return from_datasets(dataset)
 
     def to_pandas(self) -> pandas.DataFrame:
         """A DataFrame with the columns ``id``, ``vector``, ``document``, ``metadata``; needs pandas."""

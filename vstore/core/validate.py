@@ -31,9 +31,12 @@ from vstore.indexing import Metric
 from vstore.keys import encodable
 from vstore.metadata import MAX_INT, check_length, micros
 from vstore.records import VectorArray
+from vstore.scalars import as_python, as_text
 from vstore.spi.rewrite import normalize
+from vstore.wording import a_type
 
 __all__ = [
+    "check_count",
     "check_documents",
     "check_filter",
     "check_ids",
@@ -59,11 +62,11 @@ def check_ids(ids: object, *, distinct: bool = True) -> list[str]:
         out = list(ids)
     if not out:
         return out
-    if set(map(type, out)) != {str}:
+    if set(map(type, out)) != {str} and set(map(type, out := list(map(as_text, out)))) != {str}:
         place, wrong = next((i, x) for i, x in enumerate(out) if type(x) is not str)
         raise InvalidInput(
-            f"ids[{place}] is a {type(wrong).__name__}, not a str: {brief(wrong)}",
-            hint="Convert it with str(), or a NumPy array of ids with .tolist().",
+            f"ids[{place}] is {a_type(type(wrong))}, not a str: {brief(wrong)}",
+            hint="Convert it with str().",
         )
     joined = "".join(out)
     if "\x00" in joined or not encodable(joined) or not all(out) or max(map(len, out)) * 4 > MAX_ID_BYTES:
@@ -164,9 +167,10 @@ def check_documents(documents: object, n: int, max_bytes: int, *, name: str = "d
     with reading(name):
         out = list(documents)
     check_length(name, out, n)
-    if not set(map(type, out)) <= {str, type(None)}:
+    text = {str, type(None)}
+    if not set(map(type, out)) <= text and not set(map(type, out := list(map(as_text, out)))) <= text:
         place, wrong = next((i, x) for i, x in enumerate(out) if type(x) not in (str, type(None)))
-        raise InvalidInput(f"{name}[{place}] is a {type(wrong).__name__}, not a str or None")
+        raise InvalidInput(f"{name}[{place}] is {a_type(type(wrong))}, not a str or None")
     texts = [text for text in out if text]
     joined = "".join(texts)
     if "\x00" in joined or not encodable(joined):
@@ -222,10 +226,17 @@ def _beyond_safe(value: int | float | datetime) -> bool:
     return _SAFE_INT < abs(number) <= MAX_INT
 
 
+def check_count(name: str, number: object) -> int:
+    """A number as an int of at least 1."""
+    found = as_python(number)
+    if type(found) is not int or found < 1:
+        raise InvalidInput(f"{name} must be an int of at least 1, not {brief(number)}")
+    return found
+
+
 def check_k(k: object, max_k: int) -> int:
     """``k`` as an int from 1 to ``max_k`` (QRY-1)."""
-    if type(k) is not int or k < 1:
-        raise InvalidInput(f"k must be an int of at least 1, not {brief(k)}")
+    k = check_count("k", k)
     if k > max_k:
         raise LimitExceeded(
             f"k is {brief(k)}; at most {max_k:,} is possible here", hint="Use scan() to read everything."

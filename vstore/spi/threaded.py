@@ -21,11 +21,8 @@ __all__ = ["ThreadedAdapter", "ThreadedCollection", "threaded"]
 
 
 async def threaded(connect: Callable[[], Adapter]) -> ThreadedAdapter:
-    """An async adapter over the sync one that ``connect`` returns, which is called in a worker thread.
-
-    Where the caller is cancelled before it has the adapter, the adapter is closed, and what it holds is free again.
-    """
-    return ThreadedAdapter(await acquire(connect, lambda adapter: adapter.close()))
+    """An async adapter over the sync one that ``connect`` returns; see ``ThreadedAdapter.connect``."""
+    return await ThreadedAdapter.connect(connect)
 
 
 class ThreadedAdapter:
@@ -36,6 +33,14 @@ class ThreadedAdapter:
 
     def __init__(self, inner: Adapter) -> None:
         self._inner = inner
+
+    @classmethod
+    async def connect(cls, connect: Callable[[], Adapter]) -> ThreadedAdapter:
+        """Calls ``connect`` in a worker thread and wraps the sync adapter that it returns.
+
+        A caller that is cancelled meanwhile loses nothing: the adapter is closed when it is there.
+        """
+        return cls(await acquire(connect, lambda adapter: adapter.close()))
 
     @property
     def capabilities(self) -> Capabilities:

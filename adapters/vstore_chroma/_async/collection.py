@@ -17,6 +17,7 @@ from vstore.info import CollectionInfo
 from vstore.records import Include, Metadata, Records, VectorArray
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
+from vstore_chroma._async.searching import AsyncSearcher
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
 from vstore_chroma.compile import question
 from vstore_chroma.errors import guarded
@@ -41,6 +42,7 @@ class AsyncChromaCollection:
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._read = AsyncReader(native, info, self._rows)
+        self._search = AsyncSearcher(native, info, self._read)
 
     @property
     def info(self) -> CollectionInfo:
@@ -102,8 +104,8 @@ class AsyncChromaCollection:
     ) -> list[Hits]:
         asked = question(where)
         if exact:
-            return await self._read.nearest(vectors, k, await self._read.ids(asked), include)
-        return await self._read.approximate(vectors, k, asked, include)
+            return await self._search.nearest(vectors, k, await self._read.ids(asked), include)
+        return await self._search.approximate(vectors, k, asked, include)
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

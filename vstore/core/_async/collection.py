@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
 from vstore.core._async.texts import embed_documents, embed_questions
+from vstore.core.observing import Observed
 from vstore.core.operation import CallContext, refuse_copy
-from vstore.core.validate import check_documents, check_filter, check_ids, check_k, check_vectors
+from vstore.core.validate import check_count, check_documents, check_filter, check_ids, check_k, check_vectors
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag, reading
 from vstore.filters.tree import Filter
@@ -135,8 +136,10 @@ class AsyncCollection:
             InvalidInput: A record breaks the contract; nothing was sent.
             PartialWrite: It failed midway where the database cannot roll back; ``error.written`` tells.
         """
-        with self._writing("add") as writer:
+        with self._writing("add") as (writer, observed):
             records = await self._records(ids, vectors, documents, metadatas)
+            if observed is not None:
+                observed.batch = len(records.ids)
             if records.ids:
                 try:
                     await writer.add(records)
@@ -155,8 +158,10 @@ class AsyncCollection:
 
         Args and errors are those of ``add``, but an id that exists is no error.
         """
-        with self._writing("upsert") as writer:
+        with self._writing("upsert") as (writer, observed):
             records = await self._records(ids, vectors, documents, metadatas)
+            if observed is not None:
+                observed.batch = len(records.ids)
             if records.ids:
                 await writer.upsert(records)
 
@@ -185,9 +190,11 @@ class AsyncCollection:
             InvalidInput: New documents without vectors, of a collection that was created with an embedder and opened
                 without.
         """
-        with self._writing("update") as writer:
+        with self._writing("update") as (writer, observed):
             check_flag("replace_metadata", replace_metadata)
             checked = check_ids(ids)
+            if observed is not None:
+                observed.batch = len(checked)
             texts = None if documents is None else check_documents(documents, len(checked), self._max_bytes)
             if vectors is None and texts is None and metadatas is None:
                 raise InvalidInput("update needs vectors, documents or metadatas")
@@ -210,12 +217,15 @@ class AsyncCollection:
 
     async def get(self, ids: Iterable[str], *, include: Iterable[IncludeName] = _EVERYTHING) -> Records:
         """The records with these ids, in the order asked; missing ids are left out, repeated ones come once."""
-        with self._calls.operation("get", self.name):
+        with self._calls.operation("get", self.name) as observed:
             wanted = list(dict.fromkeys(check_ids(ids, distinct=False)))
             columns = Include.parse(include)
             if not wanted:
                 return _no_records(self.info, columns)
-            return await self._adapter.get(wanted, columns)
+            records = await self._adapter.get(wanted, columns)
+            if observed is not None:
+                observed.rows = len(records.ids)
+            return records
 
     async def query(
         self,
@@ -242,7 +252,7 @@ class AsyncCollection:
         Returns:
             Hits by distance, then id. Lower distance is nearer, higher score is nearer.
         """
-        with self._calls.operation("query", self.name):
+        with self._calls.operation("query", self.name) as observed:
             if (vector is None) == (text is None):
                 raise InvalidInput("query takes exactly one of vector= and text=")
             asked = self._question(k, where, include, exact, search)
@@ -251,7 +261,10 @@ class AsyncCollection:
             else:
                 one = vector[None] if isinstance(vector, np.ndarray) else [vector]
                 queries = check_vectors(one, self.info.dimension, self.info.metric, name="vector")
-            return (await self._query(queries, asked))[0]
+            hits = (await self._query(queries, asked))[0]
+            if observed is not None:
+                observed.rows = len(hits)
+            return hits
 
     async def query_many(
         self,
@@ -265,7 +278,7 @@ class AsyncCollection:
         search: Search | None = None,
     ) -> list[Hits]:
         """``query`` for each row of ``vectors``, shape (n, dimension), or each of ``texts``."""
-        with self._calls.operation("query_many", self.name):
+        with self._calls.operation("query_many", self.name) as observed:
             if (vectors is None) == (texts is None):
                 raise InvalidInput("query_many takes exactly one of vectors= and texts=")
             asked = self._question(k, where, include, exact, search)
@@ -275,7 +288,10 @@ class AsyncCollection:
                 return []
             else:
                 queries = check_vectors(vectors, self.info.dimension, self.info.metric)
-            return await self._query(queries, asked) if len(queries) else []
+            found = await self._query(queries, asked) if len(queries) else []
+            if observed is not None:
+                observed.batch, observed.rows = len(queries), sum(map(len, found))
+            return found
 
     def scan(
         self,
@@ -294,12 +310,11 @@ class AsyncCollection:
             include: The columns to bring.
         """
         with self._calls.operation("scan", self.name):
-            if type(batch_size) is not int or batch_size < 1:
-                raise InvalidInput(f"batch_size must be an int of at least 1, not {brief(batch_size)}")
+            rows = min(check_count("batch_size", batch_size), _MOST_ROWS)
             token = None if after is None else self._token(after)
             columns = Include.parse(include)
             condition = None if where is None else check_filter(where, self._capabilities)
-        return self._pages(condition, min(batch_size, _MOST_ROWS), token, columns)
+        return self._pages(condition, rows, token, columns)
 
     async def delete(
         self, ids: Iterable[str] | None = None, *, where: Filter | Mapping[str, Any] | None = None
@@ -309,11 +324,14 @@ class AsyncCollection:
         Raises:
             InvalidInput: Neither or both are given, or the filter is empty or true of every record.
         """
-        with self._writing("delete") as writer:
+        with self._writing("delete") as (writer, observed):
             if (ids is None) == (where is None):
                 raise InvalidInput("delete takes exactly one of ids= and where=", hint="clear() deletes everything.")
             if ids is not None:
-                if wanted := list(dict.fromkeys(check_ids(ids, distinct=False))):
+                wanted = list(dict.fromkeys(check_ids(ids, distinct=False)))
+                if observed is not None:
+                    observed.batch = len(wanted)
+                if wanted:
                     await writer.delete_ids(wanted)
                 return
             condition = check_filter(where if where is not None else {}, self._capabilities)
@@ -324,7 +342,7 @@ class AsyncCollection:
 
     async def clear(self) -> None:
         """Deletes all records; the collection stays."""
-        with self._writing("clear") as writer:
+        with self._writing("clear") as (writer, _):
             await writer.clear()
 
     async def count(self, where: Filter | Mapping[str, Any] | None = None) -> int:
@@ -337,11 +355,12 @@ class AsyncCollection:
 
     async def peek(self, n: int = 10) -> Records:
         """Any n records, with all columns."""
-        with self._calls.operation("peek", self.name):
-            if type(n) is not int or n < 1:
-                raise InvalidInput(f"peek takes an int of at least 1, not {brief(n)}")
+        with self._calls.operation("peek", self.name) as observed:
+            rows = min(check_count("n", n), _MOST_ROWS)
             everything = Include.parse(_EVERYTHING)
-            async for records, _ in self._adapter.scan(None, min(n, _MOST_ROWS), None, everything):
+            async for records, _ in self._adapter.scan(None, rows, None, everything):
+                if observed is not None:
+                    observed.rows = len(records.ids)
                 return records
             return _no_records(self.info, everything)
 
@@ -371,20 +390,20 @@ class AsyncCollection:
         Raises:
             AlreadyExists: The name is taken.
         """
-        with self._writing("rename") as writer:
+        with self._writing("rename") as (writer, _):
             self._capabilities.require("rename", "rename")
-            check_name(name)
-            await writer.rename(name)  # to its own name too, which another store may have changed or deleted
+            new = check_name(name)
+            await writer.rename(new)  # to its own name too, which another store may have changed or deleted
 
     @contextmanager
-    def _writing(self, operation: str) -> Iterator[AsyncCollectionAdapter]:
-        with self._calls.operation(operation, self.name):
+    def _writing(self, operation: str) -> Iterator[tuple[AsyncCollectionAdapter, Observed | None]]:
+        with self._calls.operation(operation, self.name) as observed:
             if self._writer is None:
                 raise Unsupported(
                     f"{operation} writes, and a collection opened with mapping= is read only",
                     hint="Copy it into a collection of vstore's own, or write through store.native.",
                 )
-            yield self._writer
+            yield self._writer, observed
 
     async def _records(
         self,
@@ -441,7 +460,7 @@ class AsyncCollection:
         search: Search | None,
     ) -> _Question:
         """Checks everything but the vectors: a question that is refused has cost no embedding."""
-        check_k(k, self._capabilities.limits.max_k)
+        k = check_k(k, self._capabilities.limits.max_k)
         columns = Include.parse(include)
         self._check_search(exact, search)
         condition = None if where is None else check_filter(where, self._capabilities)
@@ -492,11 +511,13 @@ class AsyncCollection:
         pages = self._adapter.scan(condition, batch_size, after, include)
         with self._calls.scanning(pages):
             while True:
-                with self._calls.operation("scan", self.name):
+                with self._calls.operation("scan", self.name) as observed:
                     try:
                         records, token = await anext(pages)
                     except StopAsyncIteration:
                         return
+                    if observed is not None:
+                        observed.rows = len(records.ids)
                 yield Page(records, f"{self._calls.backend}:{token}")
 
 
