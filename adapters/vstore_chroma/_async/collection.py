@@ -9,12 +9,13 @@ from typing import Any, TypeAlias
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
+from vstore.columns import Column, dense
 from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.records import Include, Metadata, Records
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
@@ -92,18 +93,20 @@ class AsyncChromaCollection:
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         asked = question(where)
         if exact:
-            return await self._read.nearest(vectors, k, await self._read.ids(asked), include)
-        return await self._read.approximate(vectors, k, asked, include)
+            return await self._read.nearest(queries, k, await self._read.ids(asked), include)
+        return await self._read.approximate(queries, k, asked, include)
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

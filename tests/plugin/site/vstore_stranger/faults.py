@@ -18,7 +18,8 @@ from vstore.filters.tree import And, DocumentContains, Eq, Filter, Leaf, Not, Or
 from vstore.hits import Hits
 from vstore.indexing import Metric, Search
 from vstore.info import CollectionInfo
-from vstore.memory.store import CAPABILITIES, MemoryAdapter, MemoryCollection, _Row
+from vstore.memory.rows import Row
+from vstore.memory.store import CAPABILITIES, MemoryAdapter, MemoryCollection
 from vstore.records import Include, Records, VectorArray
 from vstore.spi.threaded import ThreadedAdapter, _ThreadedCollection
 
@@ -147,12 +148,13 @@ class FiltersAfterwards(MemoryCollection):
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
         if exact or where is None:
-            return super().query(vectors, k, where, include, exact=exact, search=search)
+            return super().query(vectors, k, where, include, exact=exact, search=search, field=field)
         test = self._test(where)
         out = []
-        for hits in super().query(vectors, k, None, include, exact=exact, search=search):
+        for hits in super().query(vectors, k, None, include, exact=exact, search=search, field=field):
             kept = [place for place, name in enumerate(hits.ids) if test(name)]
             out.append(Hits(hits.records.take(kept), hits.distances[kept], hits.scores[kept]))
         return out
@@ -208,7 +210,7 @@ class UpdateCreates(MemoryCollection):
     def update(self, records: Records, *, replace_metadata: bool) -> None:
         with self._open():
             for name in records.ids:
-                self._rows.setdefault(name, _Row(np.ones(self._info.dimension, dtype=np.float32), None, {}))
+                self._rows.setdefault(name, Row({"": np.ones(self._info.dimension, dtype=np.float32)}, None, {}))
             super().update(records, replace_metadata=replace_metadata)
 
 
@@ -242,7 +244,7 @@ class KeepsTheCallersArray(MemoryCollection):
     def upsert(self, records: Records) -> None:
         super().upsert(records)
         for place, name in enumerate(records.ids):
-            self._rows[name].vector = records.vectors[place]  # type: ignore[index]
+            self._rows[name].vectors[""] = records.vectors[place]  # type: ignore[index]
 
 
 class OffsetScan(MemoryCollection):
@@ -317,7 +319,7 @@ class TornUpsert(MemoryCollection):
         if len(records) != 1 or records.ids[0] not in self._rows:
             return super().upsert(records)
         row = self._rows[records.ids[0]]
-        row.vector = records.vectors[0].copy()  # type: ignore[index]
+        row.vectors[""] = records.vectors[0].copy()  # type: ignore[index]
         time.sleep(random.uniform(0, 0.004))  # writers that all take the same time end in the order they began
         row.document = None if records.documents is None else records.documents[0]
         time.sleep(random.uniform(0, 0.004))
