@@ -37,6 +37,7 @@ from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.omission import Omission
 from vstore.records import Page, Record, Records
+from vstore.wording import no_attribute
 
 if TYPE_CHECKING:
     from vstore import aio as aio
@@ -93,4 +94,4 @@ def __getattr__(name: str) -> Any:
     if name == "Mapping":
         warn("vstore.Mapping is now vstore.RecordMapping", DeprecationWarning, stacklevel=2)
         return RecordMapping
-    raise AttributeError(f"module 'vstore' has no attribute {name!r}")
+    raise no_attribute("vstore", name, __all__)

@@ -160,8 +160,8 @@ class Unsupported(VStoreError):
     """The capability record says NO; nothing was sent to the database."""
 
 
-class NotFound(VStoreError):
-    """A collection, or the records named in ``ids``, do not exist; nothing was written."""
+class NotFound(VStoreError, LookupError):
+    """A collection, or the records named in ``ids``, do not exist; nothing was written. It is a ``LookupError`` too."""
 
     @classmethod
     def of_records(cls, ids: Sequence[str]) -> Self:
@@ -212,8 +212,8 @@ class Unavailable(VStoreError):
     default_retryable = True
 
 
-class Timeout(VStoreError):
-    """The call did not end within the timeout; a write may or may not have happened."""
+class Timeout(VStoreError, TimeoutError):
+    """The call did not end within the timeout; a write may or may not have happened. It is a ``TimeoutError`` too."""
 
     default_retryable = True
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from vstore.errors import InvalidInput, brief
+from vstore.scalars import as_python
 
 __all__ = [
     "HNSW",
@@ -44,14 +45,26 @@ class Quantization(StrEnum):
     """One bit a component: 32 times smaller, for long vectors whose components centre on zero."""
 
 
-def _check_range(kind: str, name: str, value: object, low: int, high: int) -> None:
+def _set(settings: object, **fields: object) -> None:
+    """Sets fields of frozen settings to what they were checked to be."""
+    for name, value in fields.items():
+        object.__setattr__(settings, name, value)
+
+
+def _whole(settings: object, name: str, low: int, high: int) -> None:
+    """Takes a field as an int from ``low`` to ``high``."""
+    given = getattr(settings, name)
+    value = as_python(given)
     if type(value) is not int or not low <= value <= high:
-        raise InvalidInput(f"{kind}({name}=…) must be an int from {low} to {high}, not {brief(value)}")
+        kind = type(settings).__name__
+        raise InvalidInput(f"{kind}({name}=…) must be an int from {low} to {high}, not {brief(given)}")
+    _set(settings, **{name: value})
 
 
-def _check_bool(kind: str, name: str, value: object) -> None:
+def _flag(settings: object, name: str) -> None:
+    value = getattr(settings, name)
     if type(value) is not bool:
-        raise InvalidInput(f"{kind}({name}=…) must be a bool, not {brief(value)}")
+        raise InvalidInput(f"{type(settings).__name__}({name}=…) must be a bool, not {brief(value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +86,12 @@ class HNSW:
     on_disk: bool = False
 
     def __post_init__(self) -> None:
-        _check_range("HNSW", "m", self.m, 2, 100)
-        _check_range("HNSW", "ef_construction", self.ef_construction, max(4, 2 * self.m), 1000)
-        _check_range("HNSW", "ef_search", self.ef_search, 1, 1000)
+        _whole(self, "m", 2, 100)
+        _whole(self, "ef_construction", max(4, 2 * self.m), 1000)
+        _whole(self, "ef_search", 1, 1000)
         if self.quantization is not None and not isinstance(self.quantization, Quantization):
             raise InvalidInput(f"HNSW(quantization=…) must be a Quantization or None, not {brief(self.quantization)}")
-        _check_bool("HNSW", "on_disk", self.on_disk)
+        _flag(self, "on_disk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +105,7 @@ class Flat:
     on_disk: bool = False
 
     def __post_init__(self) -> None:
-        _check_bool("Flat", "on_disk", self.on_disk)
+        _flag(self, "on_disk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +121,8 @@ class IVFFlat:
     probes: int = 10
 
     def __post_init__(self) -> None:
-        _check_range("IVFFlat", "lists", self.lists, 1, 32_768)
-        _check_range("IVFFlat", "probes", self.probes, 1, 32_768)
+        _whole(self, "lists", 1, 32_768)
+        _whole(self, "probes", 1, 32_768)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +142,10 @@ class IVFPQ:
     bits: int = 8
 
     def __post_init__(self) -> None:
-        _check_range("IVFPQ", "lists", self.lists, 1, 32_768)
-        _check_range("IVFPQ", "probes", self.probes, 1, 32_768)
-        _check_range("IVFPQ", "segments", self.segments, 1, 65_536)
-        _check_range("IVFPQ", "bits", self.bits, 1, 16)
+        _whole(self, "lists", 1, 32_768)
+        _whole(self, "probes", 1, 32_768)
+        _whole(self, "segments", 1, 65_536)
+        _whole(self, "bits", 1, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +159,7 @@ class DiskANN:
     search_list: int = 100
 
     def __post_init__(self) -> None:
-        _check_range("DiskANN", "search_list", self.search_list, 1, 1000)
+        _whole(self, "search_list", 1, 1000)
 
 
 Index: TypeAlias = HNSW | Flat | IVFFlat | IVFPQ | DiskANN
@@ -194,6 +207,6 @@ class Search:
 
     def __post_init__(self) -> None:
         if self.ef is not None:
-            _check_range("Search", "ef", self.ef, 1, 1000)
+            _whole(self, "ef", 1, 1000)
         if self.probes is not None:
-            _check_range("Search", "probes", self.probes, 1, 32_768)
+            _whole(self, "probes", 1, 32_768)

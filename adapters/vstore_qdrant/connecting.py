@@ -24,6 +24,7 @@ from vstore.errors import InvalidInput, Unsupported, VStoreError
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
 from vstore.spi.threaded import threaded
 from vstore.spi.urls import StoreURL
+from vstore.wording import a_type
 from vstore_qdrant._async.adapter import AsyncQdrantAdapter
 from vstore_qdrant._async.client import AsyncClientDatabase
 from vstore_qdrant._sync.adapter import QdrantAdapter
@@ -105,7 +106,7 @@ def borrow(client: object) -> Adapter:
     if (path := _directory_of(client)) is not None:
         return _directory(path)
     if not isinstance(client, QdrantClient):
-        raise InvalidInput(f"client= takes a QdrantClient, not a {type(client).__name__}")
+        raise InvalidInput(f"client= takes a QdrantClient, not {a_type(type(client))}")
     if isinstance(client._client, QdrantLocal):
         return _local(client, lambda: None)
     with _connecting(()):

@@ -95,7 +95,7 @@ def test_random_filters_are_repeatable_and_varied() -> None:
         "$lte",
         "$gt",
         "$gte",
-        "$contains",
+        "$has",
         "$contains_any",
         "$contains_all",
     )

@@ -105,9 +105,10 @@ def doors(store: Store) -> dict[str, Callable[[Any], Any]]:
     found |= keyed(c.delete, ["ids", "where"]) | {"count": c.count, "peek": c.peek, "rename": c.rename}
     for name in ("k", "$and", "$or", "$not", "$document", "$nested"):
         found[f"where {name}"] = partial(lambda name, value: c.count({name: value}), name)
-    for name in ("$eq", "$in", "$nin", "$lt", "$contains", "$contains_any", "$contains_all", "$exists", "$matches"):
+    lists = ("has", "contains", "contains_any", "contains_all")
+    for name in ("$eq", "$in", "$nin", "$lt", *(f"${one}" for one in lists), "$exists", "$matches"):
         found[f"where {name}"] = partial(lambda name, value: c.count({"k": {name: value}}), name)
-    for name in ("in_", "not_in", "contains", "contains_any", "contains_all", "matches", "__eq__", "__ne__", "__lt__"):
+    for name in ("in_", "not_in", *lists, "matches", "__eq__", "__ne__", "__lt__"):
         found[f"F.{name}"] = getattr(F("k"), name)
     found |= {"F": F, "F.document": F.document.contains, "&": (F("k") == 1).__and__, "to_dict": to_dict, "parse": parse}
     for kind in (HNSW, Flat, IVFFlat, IVFPQ, DiskANN, Search, vstore.RecordMapping):

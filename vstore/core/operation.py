@@ -13,6 +13,7 @@ from typing import NoReturn
 from vstore.errors import BackendError, Closed, InvalidInput, NotFound, Timeout, Unavailable, Unsupported, VStoreError
 from vstore.spi.deadline import bounding
 from vstore.spi.forking import Home, keep_in_children
+from vstore.wording import a_type
 
 __all__ = ["CallContext", "connecting", "refuse_copy"]
 
@@ -23,7 +24,7 @@ _CUT_OFF = (BackendError, NotFound, Timeout, Unavailable)
 def refuse_copy(what: object) -> NoReturn:
     """Raises ``InvalidInput`` where a store, or what belongs to one, is to be pickled or copied."""
     raise InvalidInput(
-        f"a {type(what).__name__} cannot be pickled or copied: it belongs to the connection that made it",
+        f"{a_type(type(what))} cannot be pickled or copied: it belongs to the connection that made it",
         hint="Pass the URL and the collection's name, and connect in the process that uses them.",
     )
 

@@ -11,6 +11,7 @@ from vstore.errors import InvalidInput, Unsupported, brief
 from vstore.spi import SPI_VERSION
 from vstore.spi.protocol import AdapterFactory, Settings
 from vstore.spi.urls import StoreURL, read_options
+from vstore.wording import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
@@ -38,12 +39,11 @@ def factory_for_scheme(scheme: str) -> AdapterFactory:
     """The adapter behind a URL scheme; raises ``InvalidInput`` where none is installed."""
     found = list(_entry_points().select(name=scheme))
     if not found:
-        from difflib import get_close_matches
-
         known = schemes()
-        near = get_close_matches(scheme, known, n=2, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}? " if near else "The scheme names the database: chroma://host:port. "
-        raise InvalidInput(f"no adapter for {brief(scheme)} is installed", hint=f"{hint}Installed: {', '.join(known)}.")
+        hint = did_you_mean(scheme, known, most=2, likeness=0.5) or "The scheme names the database: chroma://host:port."
+        raise InvalidInput(
+            f"no adapter for {brief(scheme)} is installed", hint=f"{hint} Installed: {', '.join(known)}."
+        )
     if len({point.value for point in found}) > 1:
         raise InvalidInput(f"several adapters claim {scheme!r}: {', '.join(sorted(point.value for point in found))}")
     return _loaded(found[0])

@@ -25,6 +25,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from vstore.wording import no_attribute
+
 if TYPE_CHECKING:
     from vstore.spi.codec import canonical_json, from_json, from_micros, info_from_json, info_to_json, to_json
     from vstore.spi.dirlock import DirectoryLock, lock_directory
@@ -113,5 +115,5 @@ _HOME: Final = {name: module for module, names in _MODULES.items() for name in n
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module 'vstore.spi' has no attribute {name!r}")
+        raise no_attribute("vstore.spi", name, __all__)
     return getattr(import_module(f"vstore.spi.{_HOME.get(name, 'protocol')}"), name)

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from vstore.errors import InvalidInput, brief
 from vstore.keys import encodable
+from vstore.wording import a_type, did_you_mean
 
 __all__ = ["Option", "OptionValue", "StoreURL", "names_store", "read_options"]
 
@@ -206,7 +207,8 @@ def read_options(
     for name in (*params, *keywords):
         if name not in declared:
             known = "; ".join(f"{key}: {option.help}" for key, option in declared.items())
-            raise InvalidInput(f"unknown option {brief(name)}", hint=f"Known: {known or 'none'}.")
+            hint = " ".join(filter(None, (did_you_mean(name, declared), f"Known: {known or 'none'}.")))
+            raise InvalidInput(f"unknown option {brief(name)}", hint=hint)
         if name in params and name in keywords:
             raise InvalidInput(f"the option {name!r} is given both in the URL and as a keyword")
     values: dict[str, OptionValue] = {}
@@ -230,7 +232,7 @@ def _convert(name: str, text: str, option: Option) -> OptionValue:
             return _TRUE[text.lower()]
         return kind(text)
     except (ValueError, KeyError):
-        raise InvalidInput(f"the option {name!r} must be a {kind.__name__}") from None
+        raise InvalidInput(f"the option {name!r} must be {a_type(kind)}") from None
 
 
 def _checked(name: str, value: object, option: Option) -> OptionValue:
@@ -238,5 +240,5 @@ def _checked(name: str, value: object, option: Option) -> OptionValue:
     if kind is float and type(value) is int:
         return float(value)
     if not isinstance(value, str | int | float | bool) or type(value) is not kind:
-        raise InvalidInput(f"the option {name!r} must be a {kind.__name__}, not {type(value).__name__}")
+        raise InvalidInput(f"the option {name!r} must be {a_type(kind)}, not {a_type(type(value))}")
     return value

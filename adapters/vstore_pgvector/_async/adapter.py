@@ -50,6 +50,8 @@ async def connect(config: Config) -> AsyncPGAdapter:
             if config.folder is not None:
                 await run_blocking(embedded.release, config.folder)
             raise
+    except VStoreError:  # of which Timeout is an OSError too
+        raise
     except (psycopg.Error, OSError) as error:
         kind = translate(error)
         kind.__cause__ = error
@@ -68,6 +70,8 @@ async def borrow(client: object, config: Config) -> AsyncPGAdapter:
     try:
         await session.probe()
         return AsyncPGAdapter(session, config)
+    except VStoreError:  # of which Timeout is an OSError too
+        raise
     except (psycopg.Error, OSError) as error:
         raise translate(error) from error
 

@@ -51,6 +51,8 @@ def connect(config: Config) -> PGAdapter:
             if config.folder is not None:
                 run_blocking(embedded.release, config.folder)
             raise
+    except VStoreError:  # of which Timeout is an OSError too
+        raise
     except (psycopg.Error, OSError) as error:
         kind = translate(error)
         kind.__cause__ = error
@@ -69,6 +71,8 @@ def borrow(client: object, config: Config) -> PGAdapter:
     try:
         session.probe()
         return PGAdapter(session, config)
+    except VStoreError:  # of which Timeout is an OSError too
+        raise
     except (psycopg.Error, OSError) as error:
         raise translate(error) from error
 

@@ -41,7 +41,7 @@ def compiled(node: Filter) -> Condition:
         (F("k") == float(2**63), Terms(('k"n9.223372036854776e+18',))),
         (F("k") == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), Terms(('k"n1000000',))),
         (F("k").in_([1, True, "1"]), Terms(('k"n1', 'k"b1', 'k"s1'))),
-        (F("k").contains("a"), Terms(('k"["sa',))),
+        (F("k").has("a"), Terms(('k"["sa',))),
         (F("k").contains_all(["a", 1]), All((Terms(('k"["sa',)), Terms(('k"["n1',))))),
         (F("k").exists(), THERE),
         (~F("k").exists(), NoneOf(THERE)),

@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn, Self
 from vstore.capabilities import Capabilities, emulated, no
 from vstore.core._async.collection import AsyncCollection
 from vstore.core.operation import CallContext, refuse_copy
+from vstore.core.validate import check_count
 from vstore.embedding import Embedder, check_embedder
 from vstore.errors import (
     AlreadyExists,
@@ -77,7 +78,8 @@ class AsyncStore:
         state = "closed" if self._calls.closed else self._capabilities.mode
         if self._calls.inherited:
             state = f"of process {self._calls.home.number}"
-        return f"<{type(self).__name__} {self._capabilities.backend} {self._capabilities.server_version} ({state})>"
+        server = f" {version}" if (version := self._capabilities.server_version) else ""
+        return f"<{type(self).__name__} {self._capabilities.backend}{server} ({state})>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -259,7 +261,7 @@ class AsyncStore:
         embedder: Embedder | None,
         metadata: Mapping[str, Any] | None,
     ) -> CollectionInfo:
-        check_name(name)
+        name = check_name(name)
         check_embedder(embedder)
         if dimension is None:
             if embedder is None:
@@ -267,8 +269,7 @@ class AsyncStore:
             dimension = embedder.dimension
         elif embedder is not None and embedder.dimension != dimension:
             raise Mismatch(f"dimension={dimension}, but the embedder makes vectors of {embedder.dimension}")
-        if type(dimension) is not int or dimension < 1:
-            raise InvalidInput(f"dimension must be an int of at least 1, not {brief(dimension)}")
+        dimension = check_count("dimension", dimension)
         limits = self._capabilities.limits
         if dimension > limits.max_dimension:
             raise LimitExceeded(f"dimension is {brief(dimension)}; at most {limits.max_dimension:,} is possible here")
@@ -291,7 +292,7 @@ class AsyncStore:
         with reading("metadata"):
             own = {} if metadata is None else dict(metadata)
         return CollectionInfo(
-            name=plain(name),
+            name=name,
             dimension=dimension,
             metric=Metric(plain(metric)),
             index=index,

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from vstore.capabilities import Capabilities
 from vstore.core._sync.texts import embed_documents, embed_questions
 from vstore.core.operation import CallContext, refuse_copy
-from vstore.core.validate import check_documents, check_filter, check_ids, check_k, check_vectors
+from vstore.core.validate import check_count, check_documents, check_filter, check_ids, check_k, check_vectors
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag, reading
 from vstore.filters.tree import Filter
@@ -290,12 +290,11 @@ class Collection:
             include: The columns to bring.
         """
         with self._calls.operation("scan", self.name):
-            if type(batch_size) is not int or batch_size < 1:
-                raise InvalidInput(f"batch_size must be an int of at least 1, not {brief(batch_size)}")
+            rows = min(check_count("batch_size", batch_size), _MOST_ROWS)
             token = None if after is None else self._token(after)
             columns = Include.parse(include)
             condition = None if where is None else check_filter(where, self._capabilities)
-        return self._pages(condition, min(batch_size, _MOST_ROWS), token, columns)
+        return self._pages(condition, rows, token, columns)
 
     def delete(self, ids: Iterable[str] | None = None, *, where: Filter | Mapping[str, Any] | None = None) -> None:
         """Deletes records by id or by filter. Ids that are not there are no error.
@@ -332,10 +331,9 @@ class Collection:
     def peek(self, n: int = 10) -> Records:
         """Any n records, with all columns."""
         with self._calls.operation("peek", self.name):
-            if type(n) is not int or n < 1:
-                raise InvalidInput(f"peek takes an int of at least 1, not {brief(n)}")
+            rows = min(check_count("n", n), _MOST_ROWS)
             everything = Include.parse(_EVERYTHING)
-            for records, _ in self._adapter.scan(None, min(n, _MOST_ROWS), None, everything):
+            for records, _ in self._adapter.scan(None, rows, None, everything):
                 return records
             return _no_records(self.info, everything)
 
@@ -367,8 +365,8 @@ class Collection:
         """
         with self._writing("rename") as writer:
             self._capabilities.require("rename", "rename")
-            check_name(name)
-            writer.rename(name)  # to its own name too, which another store may have changed or deleted
+            new = check_name(name)
+            writer.rename(new)  # to its own name too, which another store may have changed or deleted
 
     @contextmanager
     def _writing(self, operation: str) -> Iterator[CollectionAdapter]:
@@ -435,7 +433,7 @@ class Collection:
         search: Search | None,
     ) -> _Question:
         """Checks everything but the vectors: a question that is refused has cost no embedding."""
-        check_k(k, self._capabilities.limits.max_k)
+        k = check_k(k, self._capabilities.limits.max_k)
         columns = Include.parse(include)
         self._check_search(exact, search)
         condition = None if where is None else check_filter(where, self._capabilities)
