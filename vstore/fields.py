@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from vstore.errors import InvalidInput, brief, plain
 from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, Index, IVFFlat, Metric, index_from_dict, index_to_dict
+from vstore.scalars import as_text
 
 __all__ = [
     "MAX_FIELDS",
@@ -18,6 +19,7 @@ __all__ = [
     "Sparse",
     "check_field_name",
     "field_from_dict",
+    "field_key",
     "field_to_dict",
     "only_sparse",
 ]
@@ -96,6 +98,12 @@ def _check_embedder(kind: str, name: object) -> None:
             f"{kind}(embedder=…) is the name of an embedder, not {brief(name)}",
             hint="Pass the embedder itself as create_collection(embedder={field: embedder}).",
         )
+
+
+def field_key(key: object) -> str:
+    """Return the name that a key of a dict by field is; empty where it is no text, which names no field."""
+    found = as_text(key)
+    return plain(found) if isinstance(found, str) else ""
 
 
 def check_field_name(name: object) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from vstore.errors import InvalidInput, brief
+from vstore.errors import InvalidInput, brief, reading
+from vstore.scalars import as_python, as_text
 
 __all__ = ["RRF", "Fusion", "Weighted"]
 
@@ -30,11 +31,13 @@ class RRF:
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        if not _is_number(self.k) or self.k < 0:
+        constant = _number(self.k)
+        if constant is None or constant < 0:
             raise InvalidInput(f"RRF(k=…) must be a number of at least 0, not {brief(self.k)}")
-        _check_depth("RRF", self.depth)
+        object.__setattr__(self, "k", constant)
+        object.__setattr__(self, "depth", _checked_depth("RRF", self.depth))
         if self.weights is not None:
-            _check_weights("RRF", self.weights)
+            object.__setattr__(self, "weights", _checked_weights("RRF", self.weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +57,45 @@ class Weighted:
     depth: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        _check_weights("Weighted", self.weights)
-        if self.normalize not in ("fixed", "minmax"):
+        object.__setattr__(self, "weights", _checked_weights("Weighted", self.weights))
+        how = as_text(self.normalize)
+        if type(how) is not str or how not in ("fixed", "minmax"):
             raise InvalidInput(f"Weighted(normalize=…) must be 'fixed' or 'minmax', not {brief(self.normalize)}")
-        _check_depth("Weighted", self.depth)
+        object.__setattr__(self, "normalize", how)
+        object.__setattr__(self, "depth", _checked_depth("Weighted", self.depth))
 
 
 Fusion: TypeAlias = RRF | Weighted
 
 
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+def _number(value: object) -> float | None:
+    """The finite float that a number is, or None."""
+    found = as_python(value)
+    if type(found) is float and math.isfinite(found):
+        return found
+    return float(found) if type(found) is int and abs(found) < 1 << 53 else None
 
 
-def _check_depth(kind: str, depth: object) -> None:
-    if depth is not None and (type(depth) is not int or depth < 1):
+def _checked_depth(kind: str, depth: object) -> int | None:
+    found = as_python(depth)
+    if found is not None and (type(found) is not int or found < 1):
         raise InvalidInput(f"{kind}(depth=…) must be an int of at least 1, not {brief(depth)}")
+    return found
 
 
-def _check_weights(kind: str, weights: object) -> None:
-    if not isinstance(weights, Mapping) or not weights:
+def _checked_weights(kind: str, weights: object) -> dict[str, float]:
+    if not isinstance(weights, Mapping):
         raise InvalidInput(f"{kind}(weights=…) must be a dict from field to weight, not {brief(weights)}")
-    for name, weight in weights.items():
+    with reading("weights"):
+        pairs = list(weights.items())
+    if not pairs:
+        raise InvalidInput(f"{kind}(weights=…) is empty")
+    found: dict[str, float] = {}
+    for key, weight in pairs:
+        name, number = as_text(key), _number(weight)
         if type(name) is not str:
-            raise InvalidInput(f"{kind}(weights=…) names a field by {brief(name)}, which is no str")
-        if not _is_number(weight) or weight <= 0:
+            raise InvalidInput(f"{kind}(weights=…) names a field by {brief(key)}, which is no str")
+        if number is None or number <= 0:
             raise InvalidInput(f"{kind}(weights=…) has {brief(weight)} for {name!r}; a weight is a number above 0")
+        found[name] = number
+    return found

@@ -12,10 +12,9 @@ from vstore.capabilities import Limits
 from vstore.columns import Column, VectorArray, absent, dense
 from vstore.core.validate import check_vectors
 from vstore.errors import InvalidInput, LimitExceeded, brief, reading
-from vstore.fields import Dense, Field, only_sparse
+from vstore.fields import Dense, Field, field_key, only_sparse
 from vstore.info import CollectionInfo
 from vstore.metadata import check_length
-from vstore.scalars import as_text
 from vstore.sparse import SparseArray
 from vstore.sparse_input import read_column
 from vstore.wording import did_you_mean
@@ -23,9 +22,7 @@ from vstore.wording import did_you_mean
 __all__ = ["check_column", "check_fields", "unknown_field"]
 
 
-def check_fields(
-    fields: object, sparse: object, info: CollectionInfo, n: int, limits: Limits
-) -> dict[str, Column]:
+def check_fields(fields: object, sparse: object, info: CollectionInfo, n: int, limits: Limits) -> dict[str, Column]:
     """Return the columns of named fields that were given, by name.
 
     Args:
@@ -58,8 +55,8 @@ def check_fields(
 
 
 def _known(name: object, known: Mapping[str, Field]) -> str:
-    text = as_text(name)
-    if not isinstance(text, str) or text not in known:
+    text = field_key(name)
+    if text not in known:
         raise unknown_field(name, known)
     return text
 
@@ -67,17 +64,15 @@ def _known(name: object, known: Mapping[str, Field]) -> str:
 def unknown_field(name: object, known: Mapping[str, Field]) -> InvalidInput:
     """Return the error for a name that is no field of the collection."""
     names = ", ".join(map(repr, known)) or "no named field"
-    return InvalidInput(
-        f"the collection has no field {brief(name)}; it has {names}", hint=did_you_mean(name, known)
-    )
+    return InvalidInput(f"the collection has no field {brief(name)}; it has {names}", hint=did_you_mean(name, known))
 
 
 def check_column(given: object, field: Field, n: int, limits: Limits, *, name: str) -> Column:
     """Return one column of n vectors, of which any may be absent.
 
     Args:
-        given: Of a dense field an array of shape (n, d), where a row of NaN is absent, or a list of vectors and None; of
-            a sparse one what ``SparseArray.of`` takes.
+        given: Of a dense field an array of shape (n, d), where a row of NaN is absent, or a list of vectors and None.
+            Of a sparse one what ``SparseArray.of`` takes.
         field: What the field is.
         n: Number of records.
         limits: ``max_sparse_values`` is the most of one sparse vector.

@@ -11,6 +11,7 @@ module                       what it is for
 ``urls``                     ``StoreURL`` and the ``Option`` that a factory declares
 ``codec``                    metadata and ``CollectionInfo`` as JSON with every type kept
 ``scores``                   distances and scores in float64, the running top k, hits in the contract's order
+``packing``                  one vector, dense or sparse, as bytes or text
 ``rewrite``, ``evaluate``    the normal form of a filter, and its meaning as a Python function
 ``partial``                  a filter of which the database answers a part
 ``foreign``                  rows of collections that vstore did not create
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from vstore.spi.evaluate import predicate
     from vstore.spi.foreign import Key, Rows
     from vstore.spi.forking import abandon, in_children
+    from vstore.spi.packing import from_text, pack_dense, pack_sparse, to_text, unpack_dense, unpack_sparse
     from vstore.spi.partial import PartialFilter, split_filter
     from vstore.spi.protocol import (
         Adapter,
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
         Indexing,
         Settings,
     )
-    from vstore.spi.scores import TopK, distances, ranked
+    from vstore.spi.scores import TopK, column_distances, distances, is_settled, ranked, sparse_distances
     from vstore.spi.threaded import ThreadedAdapter
     from vstore.spi.urls import Option, OptionValue, StoreURL
 
@@ -83,18 +85,27 @@ __all__ = [
     "TopK",
     "abandon",
     "canonical_json",
+    "column_distances",
     "distances",
     "flush",
     "from_json",
     "from_micros",
+    "from_text",
     "in_children",
     "info_from_json",
     "info_to_json",
+    "is_settled",
     "lock_directory",
+    "pack_dense",
+    "pack_sparse",
     "predicate",
     "ranked",
+    "sparse_distances",
     "split_filter",
     "to_json",
+    "to_text",
+    "unpack_dense",
+    "unpack_sparse",
 ]
 
 # The core imports single modules of this package; importing vstore need not load what only adapters use.
@@ -105,7 +116,8 @@ _MODULES: Final = {
     "foreign": ("Key", "Rows"),
     "forking": ("abandon", "in_children"),
     "dirlock": ("DirectoryLock", "lock_directory"),
-    "scores": ("TopK", "distances", "ranked"),
+    "packing": ("from_text", "pack_dense", "pack_sparse", "to_text", "unpack_dense", "unpack_sparse"),
+    "scores": ("TopK", "column_distances", "distances", "is_settled", "ranked", "sparse_distances"),
     "partial": ("PartialFilter", "split_filter"),
     "threaded": ("ThreadedAdapter",),
     "urls": ("Option", "OptionValue", "StoreURL"),

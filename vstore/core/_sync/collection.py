@@ -5,36 +5,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
-from vstore.core._sync.texts import embed_documents, embed_questions
+from vstore.core._sync.composing import Composer, Given
+from vstore.core._sync.searching import Question, Searcher, no_records
+from vstore.core.embedders import Embedders
+from vstore.core.fusing import public_name
+from vstore.core.legs import read_legs
 from vstore.core.operation import CallContext, refuse_copy
-from vstore.core.validate import check_count, check_documents, check_filter, check_ids, check_k, check_vectors
-from vstore.embedding import Embedder
-from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag, reading
+from vstore.core.validate import check_count, check_filter, check_ids
+from vstore.embedding import Embedder, SparseEmbedder
+from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag
 from vstore.filters.tree import Filter
+from vstore.fusion import Fusion
 from vstore.hits import Hits
-from vstore.indexing import HNSW, IVFPQ, DiskANN, IVFFlat, Search
+from vstore.indexing import Search
 from vstore.info import CollectionInfo
 from vstore.keys import check_name, encodable
 from vstore.mapping import RecordMapping
-from vstore.metadata import check_metadatas
 from vstore.omission import Omission
-from vstore.records import Include, IncludeName, Metadata, Page, Records, VectorArray
+from vstore.records import Include, IncludeName, Metadata, Page, Records
+from vstore.sparse import SparseInput, SparseRowInput
 from vstore.spi._sync.protocol import CollectionAdapter, CollectionReader, Indexing
-from vstore.spi.scores import ranked
 
 if TYPE_CHECKING:
     from vstore.core._sync.mapped import MappedCollection
 
 __all__ = ["Collection"]
 
-_EVERYTHING: tuple[IncludeName, ...] = ("vectors", "documents", "metadatas")
+_EVERYTHING: tuple[IncludeName, ...] = ("vectors", "documents", "metadatas", "fields")
 _TEXTUAL: tuple[IncludeName, ...] = ("documents", "metadatas")
 # of a page, whatever batch_size is: what every database has a number for, and more than a process holds
 _MOST_ROWS: Final = 10_000_000
@@ -51,7 +54,7 @@ class Collection:
         adapter: CollectionReader,
         capabilities: Capabilities,
         calls: CallContext,
-        embedder: Embedder | None,
+        embedders: Embedders,
         *,
         writer: CollectionAdapter | None,
         mapped: MappedCollection | None = None,
@@ -61,7 +64,8 @@ class Collection:
         self._mapped = mapped
         self._capabilities = capabilities
         self._calls = calls
-        self._embedder = embedder
+        self._embedders = embedders
+        self._searcher = Searcher(adapter, capabilities, embedders)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self)
@@ -84,7 +88,14 @@ class Collection:
     @property
     def embedder(self) -> Embedder | None:
         """What it was opened with to turn texts into vectors; ``info.embedder`` is the name stored with it."""
-        return self._embedder
+        one = self._embedders.get("")
+        assert one is None or isinstance(one, Embedder)
+        return one
+
+    @property
+    def embedders(self) -> dict[str, Embedder | SparseEmbedder]:
+        """What it was opened with to turn texts into vectors, by field; ``"vector"`` is the one without a name."""
+        return {public_name(name): one for name, one in self._embedders.items()}
 
     @property
     def mapping(self) -> RecordMapping | None:
@@ -117,6 +128,9 @@ class Collection:
         vectors: ArrayLike | None = None,
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
     ) -> None:
         """Inserts new records.
 
@@ -125,6 +139,10 @@ class Collection:
             vectors: Shape (n, dimension), converted to float32. Without them the documents are embedded.
             documents: One str or None a record.
             metadatas: One dict or None a record.
+            fields: A column for each named field that is given: of a dense one an array of shape (n, dimension), where
+                a row of NaN is absent, or a list of vectors and None; of a sparse one what ``SparseArray.of`` takes. A
+                field with an embedder that is not given is made of the documents.
+            sparse: The column of the only sparse field.
 
         Raises:
             AlreadyExists: Any id exists; ``error.ids`` names them and nothing was written.
@@ -132,7 +150,7 @@ class Collection:
             PartialWrite: It failed midway where the database cannot roll back; ``error.written`` tells.
         """
         with self._writing("add") as writer:
-            records = self._records(ids, vectors, documents, metadatas)
+            records = self._composer.whole(Given(ids, vectors, documents, metadatas, fields, sparse))
             if records.ids:
                 try:
                     writer.add(records)
@@ -146,13 +164,16 @@ class Collection:
         vectors: ArrayLike | None = None,
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
     ) -> None:
         """Inserts records or replaces them whole: nothing of an old record stays.
 
         Args and errors are those of ``add``, but an id that exists is no error.
         """
         with self._writing("upsert") as writer:
-            records = self._records(ids, vectors, documents, metadatas)
+            records = self._composer.whole(Given(ids, vectors, documents, metadatas, fields, sparse))
             if records.ids:
                 writer.upsert(records)
 
@@ -163,6 +184,8 @@ class Collection:
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
         *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
         replace_metadata: bool = False,
     ) -> None:
         """Changes the columns given, of records that exist.
@@ -174,6 +197,8 @@ class Collection:
                 None.
             documents: New documents; None removes a record's document.
             metadatas: Merged key by key into what is there; a value of None removes its key.
+            fields: New vectors of named fields, as in ``add``; one that is absent removes the record's.
+            sparse: New vectors of the only sparse field.
             replace_metadata: Replaces the metadata instead of merging.
 
         Raises:
@@ -183,95 +208,78 @@ class Collection:
         """
         with self._writing("update") as writer:
             check_flag("replace_metadata", replace_metadata)
-            checked = check_ids(ids)
-            texts = None if documents is None else check_documents(documents, len(checked), self._max_bytes)
-            if vectors is None and texts is None and metadatas is None:
-                raise InvalidInput("update needs vectors, documents or metadatas")
-            dicts = (
-                None
-                if metadatas is None
-                else check_metadatas(
-                    metadatas,
-                    len(checked),
-                    nested=bool(self._capabilities.nested_metadata),
-                    keep_none=not replace_metadata,
-                )
-            )
-            array = None if vectors is None else self._vectors(vectors, len(checked))
-            if checked and array is None and texts is not None and self._embeds(texts):
-                array = self._embedded(texts)
-            if checked:
-                records = Records(checked, array, texts, dicts)
+            given = Given(ids, vectors, documents, metadatas, fields, sparse)
+            records = self._composer.changes(given, replace_metadata=replace_metadata)
+            if records.ids:
                 writer.update(records, replace_metadata=replace_metadata)
 
-    def get(self, ids: Iterable[str], *, include: Iterable[IncludeName] = _EVERYTHING) -> Records:
+    def get(self, ids: Iterable[str], *, include: Iterable[IncludeName | str] = _EVERYTHING) -> Records:
         """The records with these ids, in the order asked; missing ids are left out, repeated ones come once."""
         with self._calls.operation("get", self.name):
             wanted = list(dict.fromkeys(check_ids(ids, distinct=False)))
-            columns = Include.parse(include)
+            columns = self._include(include)
             if not wanted:
-                return _no_records(self.info, columns)
+                return no_records(self.info, columns)
             return self._adapter.get(wanted, columns)
 
     def query(
         self,
-        vector: ArrayLike | None = None,
+        vector: ArrayLike | Mapping[str, Any] | None = None,
         text: str | None = None,
         k: int = 10,
         *,
+        sparse: SparseRowInput | None = None,
+        fuse: Fusion | None = None,
         where: Filter | Mapping[str, Any] | None = None,
-        include: Iterable[IncludeName] = _TEXTUAL,
+        include: Iterable[IncludeName | str] = _TEXTUAL,
         exact: bool = False,
         search: Search | None = None,
     ) -> Hits:
-        """The k records nearest to a vector, or to a text where there is an embedder.
+        """The k records nearest to a vector, or to a text where there is an embedder; or to several, fused.
 
         Args:
-            vector: Shape (dimension,); or
-            text: what to embed into one.
+            vector: Shape (dimension,), of the field without a name; or a dict from field to a vector or a text, where
+                ``"vector"`` is the field without a name.
+            text: What to embed for each field that has an embedder and is given no vector.
             k: How many; fewer come if fewer match.
-            where: A filter built with ``F``, or its dict form.
-            include: The columns to bring.
-            exact: The true nearest, at whatever cost; else by the index, approximately.
+            sparse: A sparse vector, of the only sparse field.
+            fuse: How the lists of several fields become one: ``RRF()`` or ``Weighted({…})``.
+            where: A filter built with ``F``, or its dict form. It applies in every field's list.
+            include: The columns to bring: ``"vectors"``, ``"documents"``, ``"metadatas"``, ``"fields"`` for all named
+                fields, or the name of one.
+            exact: The true nearest, at whatever cost; else by the index, approximately. Sparse vectors are always
+                compared exactly.
             search: Settings of this one search.
 
         Returns:
             Hits by distance, then id. Lower distance is nearer, higher score is nearer.
         """
         with self._calls.operation("query", self.name):
-            if (vector is None) == (text is None):
-                raise InvalidInput("query takes exactly one of vector= and text=")
-            asked = self._question(k, where, include, exact, search)
-            if text is not None:
-                queries = self._asked([text])
-            else:
-                one = vector[None] if isinstance(vector, np.ndarray) else [vector]
-                queries = check_vectors(one, self.info.dimension, self.info.metric, name="vector")
-            return (self._query(queries, asked))[0]
+            legs = read_legs(vector, text, sparse, self.info, self._embedders, many=False)
+            asked = self._searcher.check(self._question(k, where, include, exact, search, fuse), legs)
+            return (self._searcher.answer(legs, asked, many=False))[0]
 
     def query_many(
         self,
-        vectors: ArrayLike | None = None,
+        vectors: ArrayLike | Mapping[str, Any] | None = None,
         texts: Sequence[str] | None = None,
         k: int = 10,
         *,
+        sparse: SparseInput | None = None,
+        fuse: Fusion | None = None,
         where: Filter | Mapping[str, Any] | None = None,
-        include: Iterable[IncludeName] = _TEXTUAL,
+        include: Iterable[IncludeName | str] = _TEXTUAL,
         exact: bool = False,
         search: Search | None = None,
     ) -> list[Hits]:
-        """``query`` for each row of ``vectors``, shape (n, dimension), or each of ``texts``."""
+        """``query`` for each row of ``vectors``, shape (n, dimension), each of ``texts``, or each sparse vector.
+
+        Args are those of ``query``, each with one vector or text a query.
+        """
         with self._calls.operation("query_many", self.name):
-            if (vectors is None) == (texts is None):
-                raise InvalidInput("query_many takes exactly one of vectors= and texts=")
-            asked = self._question(k, where, include, exact, search)
-            if texts is not None:
-                queries = self._asked(texts)
-            elif _is_empty(vectors):
-                return []
-            else:
-                queries = check_vectors(vectors, self.info.dimension, self.info.metric)
-            return self._query(queries, asked) if len(queries) else []
+            legs = read_legs(vectors, texts, sparse, self.info, self._embedders, many=True)
+            asked = self._searcher.check(self._question(k, where, include, exact, search, fuse), legs)
+            return self._searcher.answer(legs, asked, many=True)
 
     def scan(
         self,
@@ -279,7 +287,7 @@ class Collection:
         where: Filter | Mapping[str, Any] | None = None,
         batch_size: int = 1000,
         after: str | None = None,
-        include: Iterable[IncludeName] = _EVERYTHING,
+        include: Iterable[IncludeName | str] = _EVERYTHING,
     ) -> Iterator[Page]:
         """Every record once, in pages, whatever is written meanwhile.
 
@@ -292,7 +300,7 @@ class Collection:
         with self._calls.operation("scan", self.name):
             rows = min(check_count("batch_size", batch_size), _MOST_ROWS)
             token = None if after is None else self._token(after)
-            columns = Include.parse(include)
+            columns = self._include(include)
             condition = None if where is None else check_filter(where, self._capabilities)
         return self._pages(condition, rows, token, columns)
 
@@ -332,10 +340,10 @@ class Collection:
         """Any n records, with all columns."""
         with self._calls.operation("peek", self.name):
             rows = min(check_count("n", n), _MOST_ROWS)
-            everything = Include.parse(_EVERYTHING)
+            everything = self._include(_EVERYTHING)
             for records, _ in self._adapter.scan(None, rows, None, everything):
                 return records
-            return _no_records(self.info, everything)
+            return no_records(self.info, everything)
 
     def defer_index(self) -> None:
         """Puts off the upkeep of the index until ``build_index``, where that makes a large load faster.
@@ -378,93 +386,25 @@ class Collection:
                 )
             yield self._writer
 
-    def _records(
-        self,
-        ids: Iterable[str],
-        vectors: ArrayLike | None,
-        documents: Iterable[str | None] | None,
-        metadatas: Iterable[Metadata | None] | None,
-    ) -> Records:
-        checked = check_ids(ids)
-        n = len(checked)
-        texts = None if documents is None else check_documents(documents, n, self._max_bytes)
-        dicts = (
-            None
-            if metadatas is None
-            else check_metadatas(metadatas, n, nested=bool(self._capabilities.nested_metadata))
-        )
-        array = None if vectors is None else self._vectors(vectors, n)
-        if array is None and n:
-            if texts is None:
-                raise InvalidInput("vectors are missing", hint="Pass vectors=, or documents= with an embedder.")
-            array = self._embedded(texts)
-        return Records(checked, array, texts, dicts)
-
-    def _vectors(self, vectors: ArrayLike, n: int) -> VectorArray:
-        if n == 0 and _is_empty(vectors):
-            return np.empty((0, self.info.dimension), dtype=np.float32)
-        array = check_vectors(vectors, self.info.dimension, self.info.metric)
-        if len(array) != n:
-            raise InvalidInput(f"vectors has {len(array)} rows for {n} ids", hint="All columns have equal length.")
-        return array
-
     @property
-    def _max_bytes(self) -> int:
-        return self._capabilities.limits.max_document_bytes
+    def _composer(self) -> Composer:
+        return Composer(self.info, self._capabilities, self._embedders)
 
-    def _embeds(self, documents: list[str | None]) -> bool:
-        """Whether new documents need new vectors; a document that is only removed does not, without an embedder."""
-        return self._embedder is not None or (self.info.embedder is not None and any(t is not None for t in documents))
-
-    def _embedded(self, documents: list[str | None]) -> VectorArray:
-        vectors = embed_documents(self._embedder, self.info, documents)
-        return check_vectors(vectors, self.info.dimension, self.info.metric, name="the embedder's vectors")
-
-    def _asked(self, texts: object) -> VectorArray:
-        vectors = embed_questions(self._embedder, self.info, texts, self._max_bytes)
-        return check_vectors(vectors, self.info.dimension, self.info.metric, name="the embedder's vectors")
+    def _include(self, names: Iterable[str]) -> Include:
+        include = Include.parse(names, self.info.fields)
+        return include if self.info.dimension else replace(include, vectors=False)
 
     def _question(
         self,
         k: int,
         where: Filter | Mapping[str, Any] | None,
-        include: Iterable[IncludeName],
+        include: Iterable[str],
         exact: bool,
         search: Search | None,
-    ) -> _Question:
-        """Checks everything but the vectors: a question that is refused has cost no embedding."""
-        k = check_k(k, self._capabilities.limits.max_k)
-        columns = Include.parse(include)
-        self._check_search(exact, search)
+        fusion: Fusion | None,
+    ) -> Question:
         condition = None if where is None else check_filter(where, self._capabilities)
-        if isinstance(condition, Filter) and not exact:
-            self._capabilities.require("filtered_query", "an approximate query with a filter")
-        return _Question(k, condition, columns, exact, search)
-
-    def _query(self, queries: VectorArray, asked: _Question) -> list[Hits]:
-        k, where, include = asked.k, asked.where, asked.include
-        if where is False:
-            empty = _no_records(self.info, include)
-            return [ranked(self.info.metric, empty, np.empty(0), k) for _ in queries]
-        chosen = None if isinstance(where, bool) else where
-        return self._adapter.query(queries, k, chosen, include, exact=asked.exact, search=asked.search)
-
-    def _check_search(self, exact: bool, search: Search | None) -> None:
-        check_flag("exact", exact)
-        if exact:
-            self._capabilities.require("exact_query", "exact=True")
-        if search is None:
-            return
-        if not isinstance(search, Search):
-            raise InvalidInput(f"search must be a Search(…), not {type(search).__name__}")
-        if exact:
-            raise InvalidInput("search= tunes an approximate query; with exact=True it has no meaning")
-        for name, value, kinds in (("ef", search.ef, (HNSW, DiskANN)), ("probes", search.probes, (IVFFlat, IVFPQ))):
-            if value is not None:
-                self._capabilities.require(f"search_{name}", f"Search({name}=…)")
-                if not isinstance(self.info.index, kinds):
-                    fitting = " and ".join(kind.__name__ for kind in kinds)
-                    raise InvalidInput(f"Search({name}=…) is for {fitting}; this index is {self.info.index}")
+        return Question(k, condition, self._include(include), exact, search, fusion)
 
     def _token(self, cursor: str) -> str:
         backend, colon, token = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")
@@ -490,30 +430,3 @@ class Collection:
                     except StopIteration:
                         return
                 yield Page(records, f"{self._calls.backend}:{token}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A query without its vectors, checked."""
-
-    k: int
-    where: Filter | bool | None
-    include: Include
-    exact: bool
-    search: Search | None
-
-
-def _is_empty(vectors: object) -> bool:
-    with reading("vectors"):
-        if isinstance(vectors, np.ndarray):
-            return bool(vectors.shape[:1] == (0,))
-        return isinstance(vectors, Sequence) and len(vectors) == 0
-
-
-def _no_records(info: CollectionInfo, include: Include) -> Records:
-    return Records(
-        [],
-        np.empty((0, info.dimension), dtype=np.float32) if include.vectors else None,
-        [] if include.documents else None,
-        [] if include.metadatas else None,
-    )
