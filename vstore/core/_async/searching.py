@@ -15,6 +15,7 @@ from vstore.core._async.texts import check_texts, embed_questions
 from vstore.core.embedders import Embedders
 from vstore.core.fusing import Found, check_weights, fuse, public_name
 from vstore.core.legs import Leg, leg_vectors
+from vstore.core.reranking import Reranker, reranked
 from vstore.core.validate import check_k
 from vstore.errors import InvalidInput, check_flag
 from vstore.fields import Dense
@@ -24,6 +25,7 @@ from vstore.hits import Hits
 from vstore.indexing import HNSW, IVFPQ, DiskANN, Index, IVFFlat, Metric, Search
 from vstore.info import CollectionInfo
 from vstore.records import Include, Records
+from vstore.spi._async._run import run_blocking
 from vstore.spi._async.protocol import AsyncCollectionReader
 from vstore.spi.scores import distances, nearest, ranked
 from vstore.wording import a_type
@@ -44,6 +46,7 @@ class Question:
         exact: Whether the true nearest are wanted.
         search: Settings of the search.
         fusion: How the legs become one list, or None where there is one leg.
+        rerank: What orders the hits anew, or None.
     """
 
     k: int
@@ -52,6 +55,7 @@ class Question:
     exact: bool
     search: Search | None
     fusion: Fusion | None
+    rerank: Reranker | None
 
 
 class AsyncSearcher:
@@ -113,6 +117,20 @@ class AsyncSearcher:
             else given
             for name, given in ready.items()
         }
+        include, rerank = asked.include, asked.rerank
+        if rerank is not None:
+            asked = replace(asked, include=replace(include, documents=True))
+        found = await self._found(vectors, asked)
+        if rerank is None:
+            return found
+        texts = next((ready[leg.field] for leg in legs if leg.is_text), [None] * number)
+        pairs = zip(texts, found, strict=True)
+        return [
+            replace(hits, records=hits.records.only(include))
+            for hits in [await run_blocking(reranked, rerank, text, hits) for text, hits in pairs]
+        ]
+
+    async def _found(self, vectors: dict[str, Column], asked: Question) -> list[Hits]:
         if asked.fusion is None:
             ((name, column),) = vectors.items()
             return await self._leg(name, column, asked, asked.k, asked.include)

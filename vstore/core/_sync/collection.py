@@ -17,6 +17,7 @@ from vstore.core.embedders import Embedders
 from vstore.core.fusing import public_name
 from vstore.core.legs import read_legs
 from vstore.core.operation import CallContext, refuse_copy
+from vstore.core.reranking import Reranker, check_reranker
 from vstore.core.validate import check_count, check_filter, check_ids
 from vstore.embedding import Embedder, SparseEmbedder
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag
@@ -234,6 +235,7 @@ class Collection:
         include: Iterable[IncludeName | str] = _TEXTUAL,
         exact: bool = False,
         search: Search | None = None,
+        rerank: Reranker | None = None,
     ) -> Hits:
         """The k records nearest to a vector, or to a text where there is an embedder; or to several, fused.
 
@@ -250,13 +252,15 @@ class Collection:
             exact: The true nearest, at whatever cost; else by the index, approximately. Sparse vectors are always
                 compared exactly.
             search: Settings of this one search.
+            rerank: Called with the text, or None, and the documents of the k hits; it returns a score for each. Hits
+                come by it then, highest first, and those without a document last.
 
         Returns:
             Hits by distance, then id. Lower distance is nearer, higher score is nearer.
         """
         with self._calls.operation("query", self.name):
             legs = read_legs(vector, text, sparse, self.info, self._embedders, many=False)
-            asked = self._searcher.check(self._question(k, where, include, exact, search, fuse), legs)
+            asked = self._searcher.check(self._question(k, where, include, exact, search, fuse, rerank), legs)
             return (self._searcher.answer(legs, asked, many=False))[0]
 
     def query_many(
@@ -271,6 +275,7 @@ class Collection:
         include: Iterable[IncludeName | str] = _TEXTUAL,
         exact: bool = False,
         search: Search | None = None,
+        rerank: Reranker | None = None,
     ) -> list[Hits]:
         """``query`` for each row of ``vectors``, shape (n, dimension), each of ``texts``, or each sparse vector.
 
@@ -278,7 +283,7 @@ class Collection:
         """
         with self._calls.operation("query_many", self.name):
             legs = read_legs(vectors, texts, sparse, self.info, self._embedders, many=True)
-            asked = self._searcher.check(self._question(k, where, include, exact, search, fuse), legs)
+            asked = self._searcher.check(self._question(k, where, include, exact, search, fuse, rerank), legs)
             return self._searcher.answer(legs, asked, many=True)
 
     def scan(
@@ -402,9 +407,10 @@ class Collection:
         exact: bool,
         search: Search | None,
         fusion: Fusion | None,
+        rerank: Reranker | None,
     ) -> Question:
         condition = None if where is None else check_filter(where, self._capabilities)
-        return Question(k, condition, self._include(include), exact, search, fusion)
+        return Question(k, condition, self._include(include), exact, search, fusion, check_reranker(rerank))
 
     def _token(self, cursor: str) -> str:
         backend, colon, token = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")
