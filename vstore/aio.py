@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Any
 
@@ -11,8 +11,9 @@ from vstore.core._async.opening import open_store
 from vstore.core._async.store import AsyncStore
 from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from vstore.core.registry import Plan, plan
+from vstore.core.settings import chosen, is_name, store_url
 from vstore.errors import Unsupported
-from vstore.spi._async._run import current_loop
+from vstore.spi._async._run import current_loop, run_blocking
 from vstore.spi.urls import OptionValue
 
 __all__ = ["AsyncCollection", "AsyncStore", "Connecting", "connect"]
@@ -30,14 +31,19 @@ def connect(
 
     Arguments and errors are those of ``vstore.connect``.
     """
-    return Connecting(plan(url, client, timeout, retries, options))
+    given = chosen(url, client)
+    if is_name(given):  # files and a keyring are read, which takes its time
+        return Connecting(lambda: plan(store_url(given), client, timeout, retries, options), blocking=True)
+    ready = plan(given, client, timeout, retries, options)
+    return Connecting(lambda: ready, blocking=False)
 
 
 class Connecting:
     """What ``vstore.aio.connect`` returns: await it for a store, or use it in an ``async with``."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, prepare: Callable[[], Plan], *, blocking: bool) -> None:
+        self._prepare = prepare
+        self._blocking = blocking
         self._store: AsyncStore | None = None
 
     def __await__(self) -> Generator[Any, None, AsyncStore]:
@@ -60,4 +66,4 @@ class Connecting:
                 hint="Under trio, or another, call a store of vstore.connect in worker threads.",
                 operation="connect",
             )
-        return await open_store(self._plan)
+        return await open_store(await run_blocking(self._prepare) if self._blocking else self._prepare())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from vstore.errors import Unsupported
+from vstore.logs import DEBUG, log
 
 __all__ = ["Capabilities", "Feature", "Limits", "Support", "emulated", "native", "no"]
 
@@ -161,3 +162,5 @@ class Capabilities:
                 hint=f"store.capabilities.{name} tells beforehand.",
                 backend=self.backend,
             )
+        if feature.support is Support.EMULATED:
+            log("emulations", DEBUG, "%s: %s is emulated: %s", self.backend, name, feature.note)

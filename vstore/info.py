@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vstore.fields import Dense, Field
 from vstore.indexing import Index, Metric
 from vstore.omission import Omission
-from vstore.records import Metadata
+from vstore.records import Include, Metadata
 
 __all__ = [
     "CollectionInfo",
@@ -45,3 +46,7 @@ class CollectionInfo:
     def field(self, name: str = "") -> Field:
         """Return a field; an empty name is the one without a name."""
         return self.fields[name] if name else Dense(self.dimension, self.metric, index=self.index)
+
+    def include(self, names: Iterable[str]) -> Include:
+        """Return which columns a read brings; raises ``InvalidInput`` for a name that the collection has not."""
+        return Include.parse(names, self.fields, unnamed=self.dimension > 0)

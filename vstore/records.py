@@ -26,7 +26,9 @@ from vstore.sparse import SparseArray, SparseVector
 if TYPE_CHECKING:
     import os
 
+    import datasets
     import pandas
+    import polars
     import pyarrow
 
 __all__ = [
@@ -69,13 +71,14 @@ class Include:
     fields: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, names: Iterable[str], fields: Mapping[str, Field] | None = None) -> Include:
+    def parse(cls, names: Iterable[str], fields: Mapping[str, Field] | None = None, *, unnamed: bool = True) -> Include:
         """Build it from names.
 
         Args:
             names: ``"vectors"``, ``"documents"``, ``"metadatas"``, ``"fields"`` for all named fields, ``"sparse"`` for
                 the only sparse one, or the name of a field.
             fields: The collection's named fields.
+            unnamed: Whether it has the field without a name, which ``"vectors"`` brings.
 
         Raises:
             InvalidInput: Any other name.
@@ -99,7 +102,7 @@ class Include:
         elif "sparse" in chosen:
             chosen.add(only_sparse(named))
         return cls(
-            "vectors" in chosen,
+            "vectors" in chosen and unnamed,
             "documents" in chosen,
             "metadatas" in chosen,
             tuple(name for name in named if name in chosen),
@@ -275,6 +278,32 @@ class Records:
         from vstore.interchange import from_arrow
 
         return from_arrow(table)
+
+    def to_polars(self) -> polars.DataFrame:
+        """Return a Polars DataFrame that shares the vectors; needs the extra ``polars``."""
+        from vstore.interchange import to_polars
+
+        return to_polars(self)
+
+    @staticmethod
+    def from_polars(frame: polars.DataFrame) -> Records:
+        """The inverse of ``to_polars``."""
+        from vstore.interchange import from_polars
+
+        return from_polars(frame)
+
+    def to_datasets(self) -> datasets.Dataset:
+        """Return a Hugging Face Dataset that shares the vectors; needs the extra ``datasets``."""
+        from vstore.interchange import to_datasets
+
+        return to_datasets(self)
+
+    @staticmethod
+    def from_datasets(dataset: datasets.Dataset) -> Records:
+        """The inverse of ``to_datasets``."""
+        from vstore.interchange import from_datasets
+
+        return from_datasets(dataset)
 
     def to_pandas(self) -> pandas.DataFrame:
         """A DataFrame with the columns ``id``, ``vector``, ``document``, ``metadata``; needs pandas."""

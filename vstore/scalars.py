@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import Enum
+from importlib import import_module
 from typing import Final
 
 import numpy as np
@@ -19,15 +20,18 @@ _DAYS: Final = ("Y", "M", "W", "D")
 def as_python(value: object) -> object:
     """Return the str, bool, int, float or datetime that a value stands for; whatever stands for none comes back itself.
 
-    A NumPy scalar stands for the value that it equals, a ``datetime64`` for a moment in UTC, and a member of an enum of
-    str or int for its text or number.
+    A NumPy scalar stands for the value that it equals, a ``datetime64`` for a moment in UTC, a ``Timestamp`` of pandas
+    with a time zone for its moment, and a member of an enum of str or int for its text or number.
 
     Raises:
         InvalidInput: A NumPy scalar that no Python value equals: a ``longdouble`` beyond float64, or a ``datetime64``
-            that is a day, finer than a microsecond, beyond the years 1 to 9999, or NaT.
+            that is a day, finer than a microsecond, beyond the years 1 to 9999, or NaT. A ``Timestamp`` without a time
+            zone, finer than a microsecond or beyond these years; ``NaT`` and ``NA`` of pandas.
     """
     if type(value) in _OWN:
         return value
+    if str(type(value).__module__).partition(".")[0] == "pandas":
+        return _of_pandas(value)
     if isinstance(value, np.generic):
         return _of_numpy(value)
     if isinstance(value, Enum):
@@ -79,3 +83,19 @@ def _moment(value: np.datetime64) -> datetime:
             hint="Round it with .astype('datetime64[us]').",
         )
     return moment.replace(tzinfo=UTC)
+
+
+def _of_pandas(value: object) -> object:
+    pandas = import_module("pandas")  # which made the value, and is there
+    if value is pandas.NaT or value is pandas.NA:
+        raise InvalidInput(f"{value!r} is no value", hint="Leave the key out instead, or pass None.")
+    if not isinstance(value, pandas.Timestamp):
+        return value
+    if value.tzinfo is None:
+        raise InvalidInput(f"{brief(value)} has no time zone", hint="Use .tz_localize('UTC').")
+    if value.nanosecond:
+        raise InvalidInput(f"{brief(value)} is no whole number of microseconds", hint="Round it with .round('us').")
+    try:
+        return value.tz_convert("UTC").to_pydatetime().replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"{brief(value)} is not in the years 1 to 9999") from None

@@ -21,8 +21,8 @@ from chromadb.api.client import Client
 from chromadb.config import Settings, System
 from chromadb.telemetry.product import ProductTelemetryClient
 
-from vstore_chroma.config import DEFAULT_DATABASE, DEFAULT_TENANT, Target
-from vstore_chroma.forked import check_engine, own
+from vstore_chroma.forking import check_engine, own
+from vstore_chroma.options import DEFAULT_DATABASE, DEFAULT_TENANT, Target
 
 __all__ = ["close_client", "close_client_async", "is_async", "open_client", "open_client_async", "persistent"]
 

@@ -19,22 +19,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from vstore.errors import NotFound
-from vstore.keys import check_plain
 from vstore.metadata import micros
 from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_micros
 
 __all__ = [
     "FLOAT_KINDS",
-    "INFO",
     "INT_KINDS",
     "KINDS",
     "LIST_KINDS",
     "NEGATIVE_ZERO_IMAGE",
     "NO_DOCUMENT",
     "NUMBER_KINDS",
-    "check_name",
     "decode_metadata",
     "encode_changes",
     "encode_metadata",
@@ -52,9 +48,6 @@ _INT: Final = struct.Struct("<q")
 _DOUBLE: Final = struct.Struct("<d")
 _MAGNITUDE: Final = (1 << 63) - 1
 
-# The key of a collection's own metadata under which vstore keeps what it is.
-INFO: Final = "_vs_info"
-_MAX_NAME: Final = 512
 _MARKER: Final = "_vs."
 _ESCAPE: Final = "_vs="
 _IMAGE: Final = "_vs~"
@@ -81,13 +74,6 @@ NEGATIVE_ZERO_IMAGE: Final = -(1 << 63)
 # Chroma cannot take a document away from a record. No document of a user holds NUL (DOC-1), and no
 # text of F.document.contains does, so this one stands for none and is found by nothing.
 NO_DOCUMENT: Final = "\x00"
-
-
-def check_name(name: str) -> None:
-    """Raises ``NotFound`` for a name that no collection of Chroma has, and that its client does not bring in a URL."""
-    check_plain(name)
-    if len(name) > _MAX_NAME:
-        raise NotFound(f"no collection of Chroma has a name of more than {_MAX_NAME} characters")
 
 
 def stored(key: str) -> str:

@@ -22,7 +22,7 @@ _INTERIM: Final = (
 )
 
 
-def _sifted(column: str) -> Feature:
+def _filtered_here(column: str) -> Feature:
     return emulated(
         f"the {column} of every record that the rest of the filter leaves is read and looked at here, and a query "
         "compares their vectors one by one: time grows with their number"
@@ -73,9 +73,9 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
             "where the index gives fewer than k hits the matches are counted and, if there are more, read and "
             "compared one by one"
         ),
-        document_contains=local or _sifted("document"),
+        document_contains=local or _filtered_here("document"),
         string_ordering=local or native("by UTF-8 bytes, which is the order of code points"),
-        matches=where_installed(local or _sifted("metadata")),
+        matches=where_installed(local or _filtered_here("metadata")),
         nested_metadata=native() if lite else no("the strings that filters ask for stand beside flat metadata"),
         nested_paths=local or no("the strings that filters ask for stand beside flat metadata"),
         int64_ordering=local or native("through strings that order as numbers do"),

@@ -15,7 +15,7 @@ import numpy as np
 from vstore.errors import LimitExceeded
 from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_json, to_json
-from vstore_milvus.tokens import LISTS, SCALARS, element, scalar
+from vstore_milvus.filter_fields import LISTS, SCALARS, element, scalar
 
 __all__ = ["check_sizes", "deleted", "encode", "fields", "shows_records", "split", "to_records"]
 
@@ -31,7 +31,7 @@ _dumps: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).enco
 def check_sizes(records: Records) -> None:
     """Raises ``LimitExceeded`` where a server would refuse a record; what one call brings (META-1) it takes."""
     for record_id, metadata in zip(records.ids, records.metadatas or (), strict=False):
-        size = max(len(to_json(metadata).encode()), len(_facts(metadata).encode()))
+        size = max(len(to_json(metadata).encode()), len(_filter_fields(metadata).encode()))
         if size > _MAX_JSON_BYTES:
             raise LimitExceeded(
                 f"the metadata of record {record_id!r} would have {size} bytes as JSON, and Milvus takes "
@@ -55,13 +55,13 @@ def encode(records: Records) -> list[Row]:
                 "vector": vector,
                 "document": "" if document is None else document or _EMPTY,
                 "metadata": to_json(metadata),
-                "facts": _facts(metadata),
+                "facts": _filter_fields(metadata),
             }
         )
     return rows
 
 
-def _facts(metadata: Metadata) -> str:
+def _filter_fields(metadata: Metadata) -> str:
     facts: dict[str, str | list[str]] = {}
     for key, value in metadata.items():
         if isinstance(value, dict):

@@ -1,8 +1,8 @@
 """Filters in normal form to Milvus's expressions.
 
 Every record has a JSON field for filters, ``facts``: under ``s`` and a key is the string of its scalar, under ``l`` and
-a key are the strings of its list's elements (``vstore_milvus.tokens``). A key is there in one of the two ways at most,
-and all that is asked of Milvus is to compare strings, and whether a path is there.
+a key are the strings of its list's elements (``vstore_milvus.filter_fields``). A key is there in at most one of the two
+ways. Milvus compares strings, and says whether a path is there; nothing else is asked of it.
 
 Versions of Milvus disagree on a path that is missing under ``!=``, ``not in`` and ``not`` (two-valued up to
 2.4, three-valued later). A negated leaf therefore asks first whether the path is there.
@@ -30,7 +30,7 @@ from vstore.filters.tree import (
     OrderOp,
 )
 from vstore.records import Scalar
-from vstore_milvus.tokens import (
+from vstore_milvus.filter_fields import (
     ABOVE_NUMBERS,
     ABOVE_TEXTS,
     LISTS,

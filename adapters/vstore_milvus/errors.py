@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
@@ -22,19 +22,16 @@ from vstore.errors import (
     VStoreError,
 )
 from vstore.spi.tls import about_tls
+from vstore.spi.translation import HINTS, MAX_TEXT, translating
 
 __all__ = ["answered", "guarded", "not_loaded", "translate", "vanished", "without_index"]
 
-_MAX_TEXT: Final = 500
 _NO_INDEX: Final = 700
 _UNREACHED: Final = 2
 _VANISHED: Final = "incomplete query result"
-_HINTS: Final[dict[type[VStoreError], str]] = {
-    AlreadyExists: "Choose another name, or open the existing collection.",
+_HINTS: Final[Mapping[type[VStoreError], str]] = {
+    **HINTS,
     AuthenticationFailed: "Check token=, or the user and password of the URL, and what they permit.",
-    LimitExceeded: "Send less in one call: shorter documents, a smaller k, or a smaller filter.",
-    NotFound: "It may have been deleted meanwhile; list_collections() names those that are there.",
-    Timeout: "Raise timeout=, or send less in one call. A write may have happened.",
     Unavailable: "Check that the Milvus server runs and is reachable at this host and port.",
 }
 # pymilvus reports most failures to connect, a wrong password among them, as code 2; gRPC's own error, chained
@@ -127,7 +124,7 @@ def _text(error: Exception) -> str:
         text = f"{error.code().name}: {error.details()}"
     else:
         text = str(error)
-    return " ".join(text.split())[:_MAX_TEXT]
+    return " ".join(text.split())[:MAX_TEXT]
 
 
 def _chain(error: Exception) -> Iterator[BaseException]:
@@ -213,13 +210,10 @@ for _name in ("pymilvus.decorators", "pymilvus.client.connection_manager", "milv
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Around every call of pymilvus: what leaves it is an error of the contract, and nothing is logged."""
+    """Turns every error of a call of pymilvus into one of the contract, and keeps it out of the log."""
     token = _inside.set(True)
     try:
-        yield
-    except VStoreError:
-        raise
-    except Exception as error:
-        raise translate(error) from error
+        with translating(translate):
+            yield
     finally:
         _inside.reset(token)

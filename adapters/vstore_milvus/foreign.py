@@ -17,7 +17,7 @@ from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.records import Include, VectorArray
 from vstore.spi.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore_milvus.tokens import literal
+from vstore_milvus.filter_fields import literal
 
 __all__ = ["Schema", "identity", "known_by", "token"]
 

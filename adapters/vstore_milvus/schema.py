@@ -105,10 +105,7 @@ def info_of(name: str, described: Mapping[str, Any]) -> CollectionInfo:
     """
     text = _properties(described).get(_INFO)
     if text is None:
-        raise Mismatch(
-            f"{name!r} exists, but vstore did not create it",
-            hint="Work on it through store.native, or copy it into a new collection.",
-        )
+        raise Mismatch.not_created_here(name)
     return info_from_json(name, text)
 
 

@@ -150,13 +150,13 @@ def _jsonb(text: str) -> bytes:
     return _JSONB_VERSION + text.encode()
 
 
-def moments(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def datetime_keys(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Which values are datetimes: ``{key: True}``, or a dict of the same for a nested dict."""
     marks: dict[str, Any] = {}
     for key, value in metadata.items():
         if type(value) is datetime or (type(value) is list and type(value[0]) is datetime):
             marks[key] = True
-        elif type(value) is dict and (inner := moments(value)):
+        elif type(value) is dict and (inner := datetime_keys(value)):
             marks[key] = inner
     return marks
 
@@ -165,7 +165,7 @@ def _encode_metadata(metadata: Metadata) -> tuple[bytes, bytes | None]:
     try:
         text = _FAST(metadata)
     except _Moment:
-        return _jsonb(_slow(metadata)), _jsonb(json.dumps(moments(metadata), ensure_ascii=False))
+        return _jsonb(_slow(metadata)), _jsonb(json.dumps(datetime_keys(metadata), ensure_ascii=False))
     return _jsonb(_slow(metadata) if "e+" in text else text), None
 
 
@@ -173,7 +173,7 @@ _LOADS: Final[Callable[[str], Any]] = json.JSONDecoder().decode
 
 
 def decode_metadata(text: str, marks: str | None) -> Metadata:
-    """Metadata from the text of its jsonb and of its moments."""
+    """Metadata from the texts of its jsonb and of its datetime keys."""
     data: Metadata = _LOADS(text)
     if marks is not None:
         _restore(data, _LOADS(marks))
@@ -201,7 +201,7 @@ class Encoded:
         vectors: The records' own vectors, in the order of the records.
         documents: UTF-8.
         metadatas: jsonb.
-        moments: jsonb, None for records without a datetime.
+        datetime_keys: jsonb, None for records without a datetime.
         touched: jsonb: for an update the keys that are set or removed.
     """
 
@@ -210,13 +210,18 @@ class Encoded:
     vectors: VectorArray | None = None
     documents: list[bytes | None] | None = None
     metadatas: list[bytes] | None = None
-    moments: list[bytes | None] | None = None
+    datetime_keys: list[bytes | None] | None = None
     touched: list[bytes] | None = None
 
     @property
     def names(self) -> list[str]:
         """The names of the columns that are given, the id first."""
-        columns = ("documents", "document"), ("metadatas", "metadata"), ("moments", "moments"), ("touched", "touched")
+        columns = (
+            ("documents", "document"),
+            ("metadatas", "metadata"),
+            ("datetime_keys", "moments"),
+            ("touched", "touched"),
+        )
         given = [name for attribute, name in columns if getattr(self, attribute) is not None]
         return ["id", *([] if self.vectors is None else ["embedding"]), *given]
 
@@ -227,7 +232,7 @@ class Encoded:
             packed.append(pack_vectors(self.vectors[np.asarray(self.order[part], dtype=np.intp)], vector_oid))
         if self.documents is not None:
             packed.append(_array(TEXT_OID, self.documents[part]))
-        columns = (self.metadatas, self.moments, self.touched)
+        columns = (self.metadatas, self.datetime_keys, self.touched)
         return packed + [_array(JSONB_OID, column[part]) for column in columns if column is not None]
 
     def parts(self, rows: int, size: int) -> Iterator[slice]:

@@ -50,7 +50,7 @@ _TABLE: Final[dict[str, Callable[[str], VStoreError]]] = {
     "25006": lambda text: AuthenticationFailed(f"the server takes no writes here: {text}", hint="Is it a replica?"),
     "28": lambda text: AuthenticationFailed(text, hint="Check user, password and pg_hba.conf."),
     "3D000": lambda text: Unavailable(text, hint="Create the database, or name another.", retryable=False),
-    "40": lambda text: Unavailable(f"transactions stood in each other's way: {text}"),
+    "40": lambda text: Unavailable(f"deadlock or serialization conflict: {text}"),
     "42501": lambda text: AuthenticationFailed(text, hint="Grant the user what the message names."),
     "42P01": lambda _: NotFound(_DELETED),
     "53": lambda text: Unavailable(f"the server is out of a resource: {text}"),

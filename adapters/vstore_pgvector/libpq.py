@@ -60,11 +60,15 @@ def parameters(url: StoreURL | None, settings: Settings) -> dict[str, str | int]
     for name, allowed in _ALLOWED.items():
         if given.get(name, allowed[0]) not in allowed:
             raise InvalidInput(f"{name} must be one of {', '.join(allowed)}, not {given[name]!r}")
-    if url is None or url.path is not None:
+    if url is None:
+        return {}
+    if url.path is not None:
         if given:
             name = next(iter(given))
-            why = "a borrowed client is connected already" if url is None else "an embedded server has no network"
-            raise InvalidInput(f"the option {name!r} says how to reach a server, and {why}", hint="Leave it out.")
+            raise InvalidInput(
+                f"the option {name!r} says how to reach a server, and an embedded server has no network",
+                hint="Leave it out.",
+            )
         return {}
     return _network(settings.timeout) | _place(url, given) | _tls(url, given) | _timeout(given, settings.timeout)
 

@@ -40,11 +40,9 @@ from vstore.indexing import Metric
 from vstore.metadata import micros
 from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.codec import from_json, to_json
-from vstore_qdrant.terms import halves, value_text
+from vstore_qdrant.filter_fields import halves, value_text
 
 __all__ = [
-    "INFO",
-    "STAMP",
     "Fields",
     "Found",
     "Payload",
@@ -66,10 +64,6 @@ __all__ = [
 
 Payload: TypeAlias = dict[str, Any]
 
-# The key of a collection's metadata under which vstore keeps what it is.
-INFO: Final = "vstore"
-# The same of a text that no other collection has.
-STAMP: Final = "vstore_stamp"
 # uuid5's own construction over a namespace of this adapter: 122 bits of SHA-1, so that among 10**12 ids
 # the odds that any two meet are below 10**-12
 _NAMESPACE: Final = bytes.fromhex("5c1f3c0e8a6b5b0f9d4e7a21c36f80d2")

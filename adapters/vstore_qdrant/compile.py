@@ -26,7 +26,7 @@ from vstore.filters.tree import (
 )
 from vstore.metadata import micros
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
-from vstore_qdrant.terms import LEAST, element_term, halves, key_term, scalar_term
+from vstore_qdrant.filter_fields import LEAST, element_term, halves, key_term, scalar_term
 
 __all__ = ["compile_filter"]
 

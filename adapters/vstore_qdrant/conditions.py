@@ -30,14 +30,14 @@ _ODD: Final[dict[str, dict[str, int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The record has one of these terms (see ``terms.py``); there is at least one."""
+    """The record has one of these terms (see ``filter_fields.py``); there is at least one."""
 
     terms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One half of the number at ``path`` (``terms.halves``) is in the closed or open interval.
+    """One half of the number at ``path`` (``filter_fields.halves``) is in the closed or open interval.
 
     Attributes:
         path: The keys from the outermost in.

@@ -103,7 +103,7 @@ COMMANDS = {
     "vstore export milvus://127.0.0.1:1 dump --all": "milvus",
     "vstore copy set.jsonl copied.parquet --collection docs": "arrow",
     "vstore copy set.jsonl copied.arrow --collection docs": "arrow",
-    "vstore copy set.jsonl copied --all --dry-run": "arrow",
+    "vstore copy set.jsonl ./copied --all --dry-run": "arrow",
     "vstore import docs.parquet memory: --metric l2": "arrow",
     "vstore import docs.arrow memory: --metric l2": "arrow",
     "vstore import rows.jsonl pgvector:./pg --metric l2": "pgvector-embedded",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ import vstore
 from tests.qdrant_double import qdrant_double
 from tests.servers import postgres_server
 from tests.wheel.environments import ROOT, Environment
-from tests.wheel.pages import PAGES, Item, errors_shown, examples_of, in_prose, items, links, of_file
+from tests.wheel.pages import PAGES, Item, errors_shown, examples_of, files_shown, in_prose, items, links, of_file
 
 pytestmark = [pytest.mark.xdist_group("pages"), pytest.mark.timeout(2700)]
 
@@ -61,6 +62,8 @@ COMMANDS = {
     "vstore copy chroma:./data postgresql://user@localhost/db --collection docs": ['"status": "verified"'],
     "vstore verify chroma:./data postgresql://user@localhost/db --collection docs": ['"equal": true'],
     "vstore copy chroma:./data qdrant://localhost:6333 --all --workers 4": ['"status": "verified"'],
+    # docs/adapters.md
+    "vstore conform sqlite:./data.sqlite": ["It conforms"],
     # --help
     "vstore demo --from qdrant --to pgvector": ["both give the same 4 digits"],
     "vstore verify chroma:./data pgvector:./pg --collection docs": ['"equal": true'],
@@ -74,7 +77,7 @@ ELSEWHERE = {
     "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/vstore demo": "the demo is",
     "vstore inspect URL NAME": "the same with names, here",
     "vstore conform URL": "test_conform.py, on each embedded store",
-    "vstore conform mydb://…": "test_conform.py, on an adapter of somebody else",
+    "pip install -e .": "test_adapters: the environments here have no pip of their own",
     "python examples/tour.py URL": "test_programs.py",
     "pip install '.[chroma]'": "every environment of this folder, from the wheel",
     "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/python -m pytest -n 3 --dist loadgroup "
@@ -317,6 +320,37 @@ def test_files(page: Page) -> None:
                 page.reader.run("mv dump all; mv all/docs dump", page.folder)
     page.reader.run("rm -r dump", page.folder)
     page.program(program.text)
+
+
+def test_adapters(new_environment: Callable[[], Environment], tmp_path: Path) -> None:
+    """Whoever types in the guide has an adapter that conforms, and is told what is missing as the guide says."""
+    reader = new_environment()
+    reader.install("cli", "conformance")
+    shown = files_shown("docs/adapters.md")
+    for name, text in shown.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    reader.add(str(tmp_path))
+    (folder := tmp_path / "elsewhere").mkdir()
+    command = "vstore conform sqlite:./data.sqlite"
+    done = reader.run(f"{command} {SHORTENED['vstore conform']}", folder)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout[-3000:]
+    assert COMMANDS[command][0] in done.stdout
+    missing = {
+        "store.py": (', hint="list_collections() names those that are there."', "ERR-2"),
+        "filters.py": ("coalesce(document, '')", "FLT-3"),
+    }
+    told = ""
+    for name, (part, clause) in missing.items():
+        text = shown[f"vstore_sqlite/{name}"]
+        assert part in text
+        broken = folder / clause
+        shutil.copytree(tmp_path / "vstore_sqlite", broken / "vstore_sqlite")
+        (broken / "vstore_sqlite" / name).write_text(text.replace(part, "document" if "document" in part else ""))
+        code = f"from vstore.conformance.run import run; print(run('sqlite::memory:', clauses=['{clause}'], mode='sync'"
+        code += ", filters=60, sequences=0).to_markdown())"
+        told += reader.python_code(code, broken, PYTHONPATH=".").stdout.replace("[sqlite::memory:-sync]", "")
+    assert [line for line in errors_shown("docs/adapters.md") if line not in told] == []
 
 
 def test_mapping(page: Page) -> None:

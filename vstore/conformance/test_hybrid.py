@@ -319,7 +319,7 @@ def test_a_text_is_embedded_for_every_field_that_has_an_embedder(new: New, suppo
     assert c.query({"terms": "z"}).ids == ["c"]
     assert [hits.ids for hits in c.query_many({"terms": ["z", "b"]})] == [["c"], ["a"]]
     assert [hits.ids for hits in c.query_many(texts=["aa"], fuse=RRF(), exact=True)] == [["a", "b", "c"]]
-    refusing(InvalidInput, c, lambda: c.query([0, 0], "aa", sparse={1: 1.0}, fuse=RRF()))
+    refusing(InvalidInput, c, lambda: c.query([0, 0], text="aa", sparse={1: 1.0}, fuse=RRF()))
 
 
 @clause("HYB-5")

@@ -176,8 +176,8 @@ def test_what_is_no_sparse_vector_is_refused(store: Store, new: New, supports: S
     columns: list[Any] = [[{1: 1.0}], {1: 1.0}, "ab", 3]
     for column in columns:
         refusing(InvalidInput, c, lambda column=column: c.upsert(["a", "b"], rows(2, 2), sparse=column))  # type: ignore[misc]
-    both = {"fields": {"terms": [{1: 1.0}]}, "sparse": [{1: 1.0}]}
-    refusing(InvalidInput, c, lambda: c.upsert(["a"], rows(1, 2), **both))  # type: ignore[arg-type]
+    one: list[Any] = [{1: 1.0}]
+    refusing(InvalidInput, c, lambda: c.upsert(["a"], rows(1, 2), fields={"terms": one}, sparse=one))
     most = store.capabilities.limits.max_sparse_values
     long = SparseArray.of([(np.arange(most + 1), np.ones(most + 1))])
     refusing(LimitExceeded, c, lambda: c.upsert(["a"], rows(1, 2), sparse=long))

@@ -7,6 +7,7 @@ from typing import Final
 from vstore.core._sync.opening import open_store
 from vstore.core._sync.store import Store
 from vstore.core.registry import plan
+from vstore.core.settings import chosen, store_url
 from vstore.spi.urls import OptionValue
 
 __all__ = ["DEFAULT_RETRIES", "DEFAULT_TIMEOUT", "connect"]
@@ -29,7 +30,9 @@ def connect(
         url: ``memory:``, ``chroma:PATH``, ``chroma::memory:``, ``chroma://host:port``, ``qdrant:PATH``,
             ``qdrant::memory:``, ``qdrant://host:port``, ``milvus:PATH.db``, ``milvus://host:port``,
             ``pgvector:PATH``, ``pgvector://user:password@host/database`` (also ``postgresql://``);
-            ``scheme+https://`` for TLS. Options, timeout and retries may follow as query parameters.
+            ``scheme+https://`` for TLS. Options, timeout and retries may follow as query parameters. Or the name of a
+            store in ``vstore.toml``, with its options from there. By default what the environment variable
+            ``VSTORE_URL`` holds.
         client: Instead of a URL, a client the application has; it is never closed here.
         timeout: Seconds after which any call ends with ``Timeout``; up to a day.
         retries: How often a call that failed with a retryable error is made again, after growing pauses, if it is
@@ -41,10 +44,10 @@ def connect(
         A ``Store``; close it, or use it in a ``with``.
 
     Raises:
-        InvalidInput: A URL or option that cannot be read.
+        InvalidInput: A URL or option that cannot be read, or a name that no ``vstore.toml`` has.
         Unsupported: The client library is not installed, or its version is too old.
         Unavailable: The server cannot be reached.
         AuthenticationFailed: The server refused the credentials.
         Timeout: It did not answer in time.
     """
-    return open_store(plan(url, client, timeout, retries, options))
+    return open_store(plan(store_url(chosen(url, client)), client, timeout, retries, options))

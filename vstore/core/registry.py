@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from vstore.core.observing import ServerAddress
 from vstore.core.operation import connecting
 from vstore.errors import InvalidInput, Unsupported, brief
 from vstore.spi import SPI_VERSION
@@ -99,6 +100,15 @@ class Plan:
     retries: int
     url: StoreURL | None = None
     client: object = None
+
+    @property
+    def server(self) -> ServerAddress:
+        """What it leads to, for who observes the calls."""
+        system = getattr(self.factory, "system_name", self.factory.name)
+        if self.url is None or self.url.path is not None:
+            return ServerAddress(system)
+        host = self.url.host or str(self.settings.options.get("host", ""))  # the directory of a socket
+        return ServerAddress(system, host, self.url.port, self.url.database)
 
     def extra(self) -> str:
         """The extra of this distribution that brings what the connection imports; empty where none does."""

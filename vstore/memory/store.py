@@ -288,5 +288,5 @@ class MemoryAdapter:
 
     def _known(self, name: str) -> str:
         if name not in self._collections:
-            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
+            raise NotFound.of_collection(name)
         return name

@@ -63,6 +63,8 @@ class AdapterFactory(Protocol):
         spi_version: The ``SPI_VERSION`` of ``vstore.spi`` that it was written for, as a number.
         client_packages: Top-level packages whose objects ``borrow`` takes.
         options: The options that a URL or ``connect`` may carry.
+
+    A factory may have a ``system_name`` as well: what OpenTelemetry calls the database, where that is not ``name``.
     """
 
     name: str

@@ -18,15 +18,12 @@ from vstore.spi._async._run import acquire
 from vstore.spi.foreign import Key, Rows
 from vstore.spi.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
 
-__all__ = ["ThreadedAdapter", "threaded"]
+__all__ = ["ThreadedAdapter", "ThreadedCollection", "threaded"]
 
 
 async def threaded(connect: Callable[[], Adapter]) -> ThreadedAdapter:
-    """An async adapter over the sync one that ``connect`` returns, which is called in a worker thread.
-
-    Where the caller is cancelled before it has the adapter, the adapter is closed, and what it holds is free again.
-    """
-    return ThreadedAdapter(await acquire(connect, lambda adapter: adapter.close()))
+    """An async adapter over the sync one that ``connect`` returns; see ``ThreadedAdapter.connect``."""
+    return await ThreadedAdapter.connect(connect)
 
 
 class ThreadedAdapter:
@@ -37,6 +34,14 @@ class ThreadedAdapter:
 
     def __init__(self, inner: Adapter) -> None:
         self._inner = inner
+
+    @classmethod
+    async def connect(cls, connect: Callable[[], Adapter]) -> ThreadedAdapter:
+        """Calls ``connect`` in a worker thread and wraps the sync adapter that it returns.
+
+        A caller that is cancelled meanwhile loses nothing: the adapter is closed when it is there.
+        """
+        return cls(await acquire(connect, lambda adapter: adapter.close()))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -61,11 +66,11 @@ class ThreadedAdapter:
     def default_index(self, dimension: int) -> Index:
         return self._inner.default_index(dimension)
 
-    async def create(self, info: CollectionInfo) -> _ThreadedCollection:
-        return _ThreadedCollection(await asyncio.to_thread(self._inner.create, info))
+    async def create(self, info: CollectionInfo) -> ThreadedCollection:
+        return ThreadedCollection(await asyncio.to_thread(self._inner.create, info))
 
-    async def open(self, name: str) -> _ThreadedCollection:
-        return _ThreadedCollection(await asyncio.to_thread(self._inner.open, name))
+    async def open(self, name: str) -> ThreadedCollection:
+        return ThreadedCollection(await asyncio.to_thread(self._inner.open, name))
 
     async def names(self) -> list[str]:
         return await asyncio.to_thread(self._inner.names)
@@ -80,7 +85,7 @@ class ThreadedAdapter:
         await asyncio.to_thread(self._inner.close)
 
 
-class _ThreadedCollection:
+class ThreadedCollection:
     """Implements ``AsyncCollectionAdapter`` likewise."""
 
     def __init__(self, inner: CollectionAdapter) -> None:

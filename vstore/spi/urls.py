@@ -189,11 +189,13 @@ class Option:
         default: Its value where it is not given; its type is the option's type.
         help: One line for error messages and ``--help``.
         secret: Whether its value must never be shown.
+        with_client: Whether it has a meaning with ``client=`` too. One that says how to connect has none.
     """
 
     default: OptionValue
     help: str
     secret: bool = False
+    with_client: bool = False
 
 
 def read_options(

@@ -18,6 +18,7 @@ from vstore.info import CollectionInfo
 from vstore.records import Include, Metadata, Records
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
+from vstore_chroma._async.searching import AsyncSearcher
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
 from vstore_chroma.compile import question
 from vstore_chroma.errors import guarded
@@ -42,6 +43,7 @@ class AsyncChromaCollection:
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._read = AsyncReader(native, info, self._rows)
+        self._search = AsyncSearcher(native, info, self._read)
 
     @property
     def info(self) -> CollectionInfo:
@@ -105,8 +107,8 @@ class AsyncChromaCollection:
         queries = dense(vectors)
         asked = question(where)
         if exact:
-            return await self._read.nearest(queries, k, await self._read.ids(asked), include)
-        return await self._read.approximate(queries, k, asked, include)
+            return await self._search.nearest(queries, k, await self._read.ids(asked), include)
+        return await self._search.approximate(queries, k, asked, include)
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

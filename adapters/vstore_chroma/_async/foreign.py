@@ -15,10 +15,10 @@ from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows
-from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
-from vstore_chroma.precision import blind
+from vstore_chroma.precision import indistinct
+from vstore_chroma.schema import check_name, created_here
 
 __all__ = ["AsyncChromaForeign", "names"]
 
@@ -33,7 +33,7 @@ async def names(client: AsyncClientAPI, *, own: bool) -> list[str]:
     while True:
         with guarded():
             page = await client.list_collections(limit=_PAGE, offset=start)
-        found += [native.name for native in page if (INFO in (native.metadata or {})) is own]
+        found += [native.name for native in page if created_here(native.metadata) is own]
         start += len(page)
         if len(page) < _PAGE:
             return sorted(found)
@@ -63,8 +63,8 @@ class AsyncChromaForeign:
         check_name(name)
         with guarded():
             native = await self._client.get_collection(name, embedding_function=None)
-        if INFO in (native.metadata or {}):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+        if created_here(native.metadata):
+            raise Mismatch.created_here(name)
         return native
 
 
@@ -134,6 +134,6 @@ class AsyncChromaForeignCollection:
             found: dict[str, Any] = dict(
                 await self._native.query(query_embeddings=vector[None], n_results=k, include=[*wanted, "distances"])
             )
-        if blind(self._info.metric, vector, np.asarray(found["distances"][0], dtype=np.float64)):
+        if indistinct(self._info.metric, vector, np.asarray(found["distances"][0], dtype=np.float64)):
             return None
         return to_rows({name: found[name][0] for name in ("ids", *wanted)})

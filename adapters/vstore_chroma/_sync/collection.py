@@ -19,6 +19,7 @@ from vstore.info import CollectionInfo
 from vstore.records import Include, Metadata, Records
 from vstore_chroma._sync._run import Lock
 from vstore_chroma._sync.reading import Reader
+from vstore_chroma._sync.searching import Searcher
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
 from vstore_chroma.compile import question
 from vstore_chroma.errors import guarded
@@ -43,6 +44,7 @@ class ChromaCollection:
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._read = Reader(native, info, self._rows)
+        self._search = Searcher(native, info, self._read)
 
     @property
     def info(self) -> CollectionInfo:
@@ -106,8 +108,8 @@ class ChromaCollection:
         queries = dense(vectors)
         asked = question(where)
         if exact:
-            return self._read.nearest(queries, k, self._read.ids(asked), include)
-        return self._read.approximate(queries, k, asked, include)
+            return self._search.nearest(queries, k, self._read.ids(asked), include)
+        return self._search.approximate(queries, k, asked, include)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

@@ -37,7 +37,7 @@ class AsyncMilvusAdapter:
     def __init__(self, session: AsyncSession, close: Closer, secrets: Sequence[str]) -> None:
         self._session = session
         self._client = session.client
-        self._lock = session.turns.writing
+        self._lock = session.locks.writing
         self._close = close
         self._secrets = secrets
 
@@ -161,5 +161,5 @@ class AsyncMilvusAdapter:
         """
         described = await self._described(name)
         if described is None or described["collection_name"] != name:
-            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
+            raise NotFound.of_collection(name)
         return described

@@ -39,7 +39,7 @@ class AsyncMilvusCollection:
         self._client: AsyncMilvusClient = session.client
         self._info = info
         self._creation = creation
-        self._lock = session.turns.writing
+        self._lock = session.locks.writing
         self._lite = session.lite
         self._read = AsyncReader(session, info, creation)
         self._search = AsyncSearcher(session, self._read, creation)

@@ -38,7 +38,7 @@ class AsyncCreation:
         self._client = session.client
         self._info = info
         self._partition = partition_of(described)
-        self._turn = session.turns[self.token]
+        self._requests = session.locks[self.token]
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class AsyncCreation:
         """One query or search, which sees what this store has written (``AsyncSession.level``)."""
         if self._partition:
             kwargs["partition_names"] = [self._partition]
-        async with self._turn.read():
+        async with self._requests.read():
             self._check()
             level, missed = self._session.level(self.token)
             for left in reversed(range(_ATTEMPTS)):
@@ -69,13 +69,13 @@ class AsyncCreation:
 
     async def upsert(self, rows: list[dict[str, Any]]) -> None:
         """Writes rows, in one request."""
-        async with self._turn.write():
+        async with self._requests.write():
             await self._writable()
             await self._sent(self._client.upsert, rows, **self._written())
 
     async def delete(self, condition: str) -> None:
         """Deletes rows, in one request."""
-        async with self._turn.write():
+        async with self._requests.write():
             await self._writable()
             try:
                 answer = await self._sent(self._client.delete, filter=condition, **self._written())
@@ -87,7 +87,7 @@ class AsyncCreation:
 
     async def rename(self, name: str) -> None:
         """Gives it another name. Milvus renames whatever has the old one, so it is looked at before."""
-        async with self._turn.write():
+        async with self._requests.write():
             self._check()
             await self._verify()
             if name != self.name:
@@ -96,13 +96,13 @@ class AsyncCreation:
 
     async def drop(self) -> None:
         """Deletes it."""
-        async with self._turn.write():
+        async with self._requests.write():
             await self._session.call(self._client.drop_collection, self.name)
             self._session.dropped.add(self.token)
 
     async def known_as(self, name: str, moves: int) -> bool:
         """Takes in the name under which it was found; False where this store has renamed something since ``moves``."""
-        async with self._turn.read():
+        async with self._requests.read():
             if self._session.moves != moves:
                 return False
             self._session.names[self.token] = name

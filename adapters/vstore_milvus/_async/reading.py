@@ -17,7 +17,7 @@ from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
 from vstore_milvus.compile import compile_filter, unanswered, with_ids
-from vstore_milvus.tokens import literal
+from vstore_milvus.filter_fields import literal
 
 __all__ = ["ANSWER_BYTES", "AsyncReader"]
 
@@ -166,9 +166,9 @@ class AsyncReader:
                 if page.ids:
                     yield page, wanted[-1]
             return
-        sifting = self.partial(where)
-        read = include if sifting is None else sifting.read(include)
-        condition = await self.condition(where if sifting is None else sifting.asked)
+        partial = self.partial(where)
+        read = include if partial is None else partial.read(include)
+        condition = await self.condition(where if partial is None else partial.asked)
         room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(read)))
         last = after or ""
         while True:
@@ -186,7 +186,7 @@ class AsyncReader:
             page = await compute(to_records, rows, read, self.info.dimension)
             last = max(page.ids)
             page = page.ordered(sorted(page.ids))
-            if sifting is not None:
-                page = await compute(sifting.keep, page, include)
+            if partial is not None:
+                page = await compute(partial.keep, page, include)
             if page.ids:
                 yield page, last

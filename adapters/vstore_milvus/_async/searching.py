@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from vstore.errors import LimitExceeded, VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Flat, Metric, Search
 from vstore.records import Include, Records, VectorArray
-from vstore.spi.scores import TopK, distances, float32_error, ranked
+from vstore.spi.scores import TopK, distances, ranked
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import ANSWER_BYTES, AsyncReader
@@ -19,6 +17,7 @@ from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
 from vstore_milvus.errors import vanished
+from vstore_milvus.precision import decided
 from vstore_milvus.schema import searching
 
 __all__ = ["AsyncSearcher"]
@@ -26,8 +25,6 @@ __all__ = ["AsyncSearcher"]
 _REQUEST_FLOATS: Final = 4_000_000
 _VECTORS: Final = Include(vectors=True)
 _IDS: Final = Include()
-# Below it a float32 may be zero: a product or square is off by as much, whatever its size.
-_SMALLEST: Final = float(np.finfo(np.float32).tiny)
 
 
 class AsyncSearcher:
@@ -68,23 +65,14 @@ class AsyncSearcher:
             if found is None:
                 break
             hits |= zip(todo, found, strict=True)
-            todo = [p for p in todo if len(hits[p]) == wanted and not self._certain(queries[p], hits[p], k)]
+            todo = [
+                p for p in todo if len(hits[p]) == wanted and not decided(info.metric, queries[p], hits[p].distances, k)
+            ]
             wanted *= 4
         if todo:
             hits |= zip(todo, await self.nearest(queries[todo], k, where, fetched), strict=True)
         best = [hits[place][:k] for place in range(len(queries))]
         return best if include.vectors else [one.without_vectors() for one in best]
-
-    def _certain(self, query: VectorArray, hits: Hits, k: int) -> bool:
-        """Whether no record that did not come is as near as the k-th, under cosine or l2."""
-        near, far = float(hits.distances[k - 1]), float(hits.distances[-1])
-        relative = float32_error(len(query))
-        if self._read.info.metric is Metric.COSINE:
-            # of the last hit and of one that did not come: a product and two lengths each
-            return far - near > 6 * relative
-        # of the squares: Milvus may compute them as a difference of terms as large as both lengths together
-        length = float(np.linalg.norm(query.astype(np.float64)))
-        return far * far - near * near > 2 * relative * (2 * length + far) ** 2 + 2 * len(query) * _SMALLEST
 
     async def approximate(
         self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None

@@ -10,7 +10,7 @@ from pymilvus import AsyncMilvusClient
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore_milvus._async._run import Guard, bounded, calling
-from vstore_milvus._async.turns import AsyncTurns
+from vstore_milvus._async.locks import AsyncDatabaseLocks
 from vstore_milvus.errors import guarded
 
 __all__ = ["AsyncSession"]
@@ -23,17 +23,22 @@ class AsyncSession:
         client: The client of pymilvus.
         capabilities: What this connection can do.
         lite: Whether it is Milvus Lite.
-        turns: Keeps reads from seeing a write half done.
+        locks: Keep reads from seeing a write half done.
         dropped: Tokens of the collections that this store has deleted.
         names: The last known name of each collection, by token: after a rename every handle has the new one.
         moves: How often this store has renamed a collection.
     """
 
     def __init__(
-        self, client: AsyncMilvusClient, capabilities: Capabilities, seconds: float, guard: Guard, turns: AsyncTurns
+        self,
+        client: AsyncMilvusClient,
+        capabilities: Capabilities,
+        seconds: float,
+        guard: Guard,
+        locks: AsyncDatabaseLocks,
     ) -> None:
         self.client = client
-        self.turns = turns
+        self.locks = locks
         self.capabilities = capabilities
         self.lite = capabilities.mode == "embedded"
         self.dropped: set[str] = set()

@@ -38,7 +38,7 @@ class MilvusAdapter:
     def __init__(self, session: Session, close: Closer, secrets: Sequence[str]) -> None:
         self._session = session
         self._client = session.client
-        self._lock = session.turns.writing
+        self._lock = session.locks.writing
         self._close = close
         self._secrets = secrets
 
@@ -162,5 +162,5 @@ class MilvusAdapter:
         """
         described = self._described(name)
         if described is None or described["collection_name"] != name:
-            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
+            raise NotFound.of_collection(name)
         return described

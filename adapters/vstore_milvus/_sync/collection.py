@@ -40,7 +40,7 @@ class MilvusCollection:
         self._client: MilvusClient = session.client
         self._info = info
         self._creation = creation
-        self._lock = session.turns.writing
+        self._lock = session.locks.writing
         self._lite = session.lite
         self._read = Reader(session, info, creation)
         self._search = Searcher(session, self._read, creation)

@@ -39,7 +39,7 @@ class Creation:
         self._client = session.client
         self._info = info
         self._partition = partition_of(described)
-        self._turn = session.turns[self.token]
+        self._requests = session.locks[self.token]
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ class Creation:
         """One query or search, which sees what this store has written (``Session.level``)."""
         if self._partition:
             kwargs["partition_names"] = [self._partition]
-        with self._turn.read():
+        with self._requests.read():
             self._check()
             level, missed = self._session.level(self.token)
             for left in reversed(range(_ATTEMPTS)):
@@ -70,13 +70,13 @@ class Creation:
 
     def upsert(self, rows: list[dict[str, Any]]) -> None:
         """Writes rows, in one request."""
-        with self._turn.write():
+        with self._requests.write():
             self._writable()
             self._sent(self._client.upsert, rows, **self._written())
 
     def delete(self, condition: str) -> None:
         """Deletes rows, in one request."""
-        with self._turn.write():
+        with self._requests.write():
             self._writable()
             try:
                 answer = self._sent(self._client.delete, filter=condition, **self._written())
@@ -88,7 +88,7 @@ class Creation:
 
     def rename(self, name: str) -> None:
         """Gives it another name. Milvus renames whatever has the old one, so it is looked at before."""
-        with self._turn.write():
+        with self._requests.write():
             self._check()
             self._verify()
             if name != self.name:
@@ -97,13 +97,13 @@ class Creation:
 
     def drop(self) -> None:
         """Deletes it."""
-        with self._turn.write():
+        with self._requests.write():
             self._session.call(self._client.drop_collection, self.name)
             self._session.dropped.add(self.token)
 
     def known_as(self, name: str, moves: int) -> bool:
         """Takes in the name under which it was found; False where this store has renamed something since ``moves``."""
-        with self._turn.read():
+        with self._requests.read():
             if self._session.moves != moves:
                 return False
             self._session.names[self.token] = name

@@ -65,7 +65,7 @@ class MilvusForeign:
         check_plain(name)
         described = self._session.call(self._client.describe_collection, name)
         if token_of(described):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
         index: dict[str, Any] = {}
         for one in self._session.call(self._client.list_indexes, name):
             found = self._session.call(self._client.describe_index, name, one)

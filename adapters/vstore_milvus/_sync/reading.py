@@ -18,7 +18,7 @@ from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
 from vstore_milvus.compile import compile_filter, unanswered, with_ids
-from vstore_milvus.tokens import literal
+from vstore_milvus.filter_fields import literal
 
 __all__ = ["ANSWER_BYTES", "Reader"]
 
@@ -165,9 +165,9 @@ class Reader:
                 if page.ids:
                     yield page, wanted[-1]
             return
-        sifting = self.partial(where)
-        read = include if sifting is None else sifting.read(include)
-        condition = self.condition(where if sifting is None else sifting.asked)
+        partial = self.partial(where)
+        read = include if partial is None else partial.read(include)
+        condition = self.condition(where if partial is None else partial.asked)
         room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(read)))
         last = after or ""
         while True:
@@ -185,7 +185,7 @@ class Reader:
             page = compute(to_records, rows, read, self.info.dimension)
             last = max(page.ids)
             page = page.ordered(sorted(page.ids))
-            if sifting is not None:
-                page = compute(sifting.keep, page, include)
+            if partial is not None:
+                page = compute(partial.keep, page, include)
             if page.ids:
                 yield page, last

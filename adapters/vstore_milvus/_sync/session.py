@@ -11,7 +11,7 @@ from pymilvus import MilvusClient
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore_milvus._sync._run import Guard, bounded, calling
-from vstore_milvus._sync.turns import Turns
+from vstore_milvus._sync.locks import DatabaseLocks
 from vstore_milvus.errors import guarded
 
 __all__ = ["Session"]
@@ -24,17 +24,22 @@ class Session:
         client: The client of pymilvus.
         capabilities: What this connection can do.
         lite: Whether it is Milvus Lite.
-        turns: Keeps reads from seeing a write half done.
+        locks: Keep reads from seeing a write half done.
         dropped: Tokens of the collections that this store has deleted.
         names: The last known name of each collection, by token: after a rename every handle has the new one.
         moves: How often this store has renamed a collection.
     """
 
     def __init__(
-        self, client: MilvusClient, capabilities: Capabilities, seconds: float, guard: Guard, turns: Turns
+        self,
+        client: MilvusClient,
+        capabilities: Capabilities,
+        seconds: float,
+        guard: Guard,
+        locks: DatabaseLocks,
     ) -> None:
         self.client = client
-        self.turns = turns
+        self.locks = locks
         self.capabilities = capabilities
         self.lite = capabilities.mode == "embedded"
         self.dropped: set[str] = set()

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from vstore_pgvector.errors import ServerSilent
-from vstore_pgvector.waiting import bounded
+from vstore_pgvector.timeouts import bounded
 
 __all__ = ["AsyncBoundedConnection", "AsyncPool", "Lock", "compute", "finishing", "patient", "run_blocking", "sleep"]
 

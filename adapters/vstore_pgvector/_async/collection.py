@@ -15,9 +15,10 @@ from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import HNSW, Flat, IVFFlat, Search
 from vstore.info import CollectionInfo
+from vstore.logs import DEBUG, log
 from vstore.records import Include, Records
 from vstore_pgvector._async._run import compute
-from vstore_pgvector._async.nearest import AsyncNearest
+from vstore_pgvector._async.searching import AsyncSearcher
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
 from vstore_pgvector.codec import (
@@ -31,8 +32,9 @@ from vstore_pgvector.codec import (
 )
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
+from vstore_pgvector.schema import INDEXES, create_index
 from vstore_pgvector.server import DEFAULT_SEARCH
-from vstore_pgvector.statements import INDEXES, Statements, create_index, doubled
+from vstore_pgvector.statements import Statements, doubled
 
 __all__ = ["AsyncPGCollection"]
 
@@ -61,7 +63,7 @@ class AsyncPGCollection:
         self._number = number
         self._info = info
         self._sql = sql
-        self._nearest = AsyncNearest(session, self._sql, info)
+        self._search = AsyncSearcher(session, self._sql, info)
         self._rows = batch_rows(info)
 
     @property
@@ -133,9 +135,9 @@ class AsyncPGCollection:
 
         async def work(connection: AsyncConnection[Any]) -> list[Hits]:
             if whole:
-                return await self._nearest.exact(connection, queries, k, condition, include)
+                return await self._search.exact(connection, queries, k, condition, include)
             await self._session.search(connection, *settings)
-            return await self._nearest.approximate(connection, queries, k, condition, include)
+            return await self._search.approximate(connection, queries, k, condition, include)
 
         return await self._session.read(work)
 
@@ -227,6 +229,13 @@ class AsyncPGCollection:
         if oid is None:
             raise BackendError("the extension vector is gone from the database")
         for part in encoded.parts(self._rows, BATCH_BYTES):
+            if part.start:
+                log(
+                    "splits",
+                    DEBUG,
+                    "a call takes several statements: %d records are sent, the next follows",
+                    part.start,
+                )
             arrays = await compute(part.stop - part.start, encoded.arrays, part, oid)
             await self._session.execute(connection, statement, arrays)
 

@@ -33,7 +33,7 @@ from vstore_pgvector.catalogue import (
 from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
-from vstore_pgvector.statements import CATALOGUE
+from vstore_pgvector.schema import CATALOGUE
 
 __all__ = ["AsyncPGForeign"]
 
@@ -137,7 +137,7 @@ class AsyncPGForeign:
 
     async def _refuse_own(self, name: str) -> None:
         if any(name == own for _, own in await self._own()):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
 
     async def _langchain(self, schema: str) -> list[tuple[Any, ...]]:
         """Number, name and metadata of the collections that share LangChain's one table, where it may be read."""

@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from vstore_pgvector.errors import ServerSilent
-from vstore_pgvector.waiting import bounded
+from vstore_pgvector.timeouts import bounded
 
 __all__ = ["BoundedConnection", "Lock", "Pool", "compute", "finishing", "patient", "run_blocking", "sleep"]
 

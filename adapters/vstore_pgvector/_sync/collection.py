@@ -16,9 +16,10 @@ from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import HNSW, Flat, IVFFlat, Search
 from vstore.info import CollectionInfo
+from vstore.logs import DEBUG, log
 from vstore.records import Include, Records
 from vstore_pgvector._sync._run import compute
-from vstore_pgvector._sync.nearest import Nearest
+from vstore_pgvector._sync.searching import Searcher
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
 from vstore_pgvector.codec import (
@@ -32,8 +33,9 @@ from vstore_pgvector.codec import (
 )
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
+from vstore_pgvector.schema import INDEXES, create_index
 from vstore_pgvector.server import DEFAULT_SEARCH
-from vstore_pgvector.statements import INDEXES, Statements, create_index, doubled
+from vstore_pgvector.statements import Statements, doubled
 
 __all__ = ["PGCollection"]
 
@@ -62,7 +64,7 @@ class PGCollection:
         self._number = number
         self._info = info
         self._sql = sql
-        self._nearest = Nearest(session, self._sql, info)
+        self._search = Searcher(session, self._sql, info)
         self._rows = batch_rows(info)
 
     @property
@@ -134,9 +136,9 @@ class PGCollection:
 
         def work(connection: Connection[Any]) -> list[Hits]:
             if whole:
-                return self._nearest.exact(connection, queries, k, condition, include)
+                return self._search.exact(connection, queries, k, condition, include)
             self._session.search(connection, *settings)
-            return self._nearest.approximate(connection, queries, k, condition, include)
+            return self._search.approximate(connection, queries, k, condition, include)
 
         return self._session.read(work)
 
@@ -228,6 +230,13 @@ class PGCollection:
         if oid is None:
             raise BackendError("the extension vector is gone from the database")
         for part in encoded.parts(self._rows, BATCH_BYTES):
+            if part.start:
+                log(
+                    "splits",
+                    DEBUG,
+                    "a call takes several statements: %d records are sent, the next follows",
+                    part.start,
+                )
             arrays = compute(part.stop - part.start, encoded.arrays, part, oid)
             self._session.execute(connection, statement, arrays)
 

@@ -34,7 +34,7 @@ from vstore_pgvector.catalogue import (
 from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
-from vstore_pgvector.statements import CATALOGUE
+from vstore_pgvector.schema import CATALOGUE
 
 __all__ = ["PGForeign"]
 
@@ -136,7 +136,7 @@ class PGForeign:
 
     def _refuse_own(self, name: str) -> None:
         if any(name == own for _, own in self._own()):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
 
     def _langchain(self, schema: str) -> list[tuple[Any, ...]]:
         """Number, name and metadata of the collections that share LangChain's one table, where it may be read."""

@@ -33,7 +33,7 @@ from vstore_pgvector.server import (
     session_settings,
     set_config,
 )
-from vstore_pgvector.waiting import GRACE, readable, register
+from vstore_pgvector.timeouts import GRACE, readable, register
 
 __all__ = ["PoolSession", "Session"]
 

@@ -17,8 +17,8 @@ from vstore.records import Include, Records, VectorArray
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore.spi.scores import TopK
 from vstore_qdrant._async._run import Lock
-from vstore_qdrant._async.port import AsyncDatabase, AsyncTable
-from vstore_qdrant._async.reading import AsyncReader
+from vstore_qdrant._async.database import AsyncDatabase, AsyncTable
+from vstore_qdrant._async.searching import AsyncSearcher
 from vstore_qdrant.codec import (
     Fields,
     Payload,
@@ -57,7 +57,7 @@ class AsyncQdrantCollection:
         self._lock = lock
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._substrings = capabilities.document_contains.support is Support.NATIVE
-        self._read = AsyncReader(table)
+        self._search = AsyncSearcher(table)
 
     @property
     def info(self) -> CollectionInfo:
@@ -117,7 +117,7 @@ class AsyncQdrantCollection:
             raise NotFound.of_records(missing)
 
     async def get(self, ids: Sequence[str], include: Include) -> Records:
-        return await self._read.by_ids(ids, include)
+        return await self._search.by_ids(ids, include)
 
     async def query(
         self,
@@ -131,19 +131,19 @@ class AsyncQdrantCollection:
         field: str = "",
     ) -> list[Hits]:
         queries = dense(vectors)
-        if self._sieve(where) is not None:
-            return await self._sifted(queries, k, where, include)
+        if self._partial(where) is not None:
+            return await self._filtered_here(queries, k, where, include)
         condition = None if where is None else compile_filter(where)
         if exact:
-            return await self._read.exact(queries, k, condition, include)
-        return await self._read.approximate(queries, k, condition, include, None if search is None else search.ef)
+            return await self._search.exact(queries, k, condition, include)
+        return await self._search.approximate(queries, k, condition, include, None if search is None else search.ef)
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
         # Qdrant scrolls in the order of ids, from a given one on: what is written meanwhile moves nothing
-        sifting = self._sieve(where)
-        asked, read = (where, include) if sifting is None else (sifting.asked, sifting.read(include))
+        partial = self._partial(where)
+        asked, read = (where, include) if partial is None else (partial.asked, partial.read(include))
         condition = None if asked is None else compile_filter(asked)
         metric, wanted = self.info.metric, fields(read, self.info.metric)
         while True:
@@ -152,8 +152,8 @@ class AsyncQdrantCollection:
             if not len(found):
                 return
             page = to_records(found, read, metric)
-            if sifting is not None:
-                page = sifting.keep(page, include)
+            if partial is not None:
+                page = partial.keep(page, include)
             if page.ids:
                 yield page, after
 
@@ -163,7 +163,7 @@ class AsyncQdrantCollection:
 
     async def delete_where(self, where: Filter) -> None:
         async with self._lock:
-            if self._sieve(where) is None:
+            if self._partial(where) is None:
                 await self._table.delete_where(compile_filter(where))
                 return
             ids = [record_id async for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS) for record_id in page.ids]
@@ -174,7 +174,7 @@ class AsyncQdrantCollection:
             await self._table.clear()
 
     async def count(self, where: Filter | None) -> int:
-        if self._sieve(where) is not None:
+        if self._partial(where) is not None:
             return sum([len(page) async for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS)])
         return await self._table.count(None if where is None else compile_filter(where))
 
@@ -182,13 +182,13 @@ class AsyncQdrantCollection:
         async with self._lock:
             await self._database.rename(self._table, name)
 
-    def _sieve(self, where: Filter | None) -> PartialFilter | None:
+    def _partial(self, where: Filter | None) -> PartialFilter | None:
         """How to answer a filter that looks into documents where Qdrant cannot; None where it answers all of it."""
         if where is None or self._substrings:
             return None
         return split_filter(where, lambda leaf: isinstance(leaf, DocumentContains))
 
-    async def _sifted(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+    async def _filtered_here(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: the vectors that match are read page by page, and k kept for each query."""
         best = TopK(self.info.metric, queries, k)
         async for page, _ in self.scan(where, _IDS_AT_ONCE, None, _VECTORS):

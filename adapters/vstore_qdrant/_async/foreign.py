@@ -14,7 +14,6 @@ from vstore.info import CollectionInfo
 from vstore.mapping import MissingVector, RecordMapping
 from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows, walk
-from vstore_qdrant.codec import INFO
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (
     Dense,
@@ -29,7 +28,7 @@ from vstore_qdrant.foreign import (
     token,
     untoken,
 )
-from vstore_qdrant.models import check_path
+from vstore_qdrant.schema import INFO, check_name
 
 __all__ = ["AsyncQdrantForeign"]
 
@@ -79,12 +78,12 @@ class AsyncQdrantForeign:
             return []
 
     async def _described(self, name: str) -> Described:
-        check_path(name)
+        check_name(name)
         with self.guard(), guarded():
             told = await self.client.get_collection(name)
         config = told.config
         if INFO in (config.metadata or {}):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
         found = config.params.vectors or {}
         named = found if isinstance(found, dict) else {"": found}
         smaller = config.quantization_config

@@ -18,8 +18,8 @@ from vstore.records import Include, Records, VectorArray
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore.spi.scores import TopK
 from vstore_qdrant._sync._run import Lock
-from vstore_qdrant._sync.port import Database, Table
-from vstore_qdrant._sync.reading import Reader
+from vstore_qdrant._sync.database import Database, Table
+from vstore_qdrant._sync.searching import Searcher
 from vstore_qdrant.codec import (
     Fields,
     Payload,
@@ -58,7 +58,7 @@ class QdrantCollection:
         self._lock = lock
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._substrings = capabilities.document_contains.support is Support.NATIVE
-        self._read = Reader(table)
+        self._search = Searcher(table)
 
     @property
     def info(self) -> CollectionInfo:
@@ -118,7 +118,7 @@ class QdrantCollection:
             raise NotFound.of_records(missing)
 
     def get(self, ids: Sequence[str], include: Include) -> Records:
-        return self._read.by_ids(ids, include)
+        return self._search.by_ids(ids, include)
 
     def query(
         self,
@@ -132,19 +132,19 @@ class QdrantCollection:
         field: str = "",
     ) -> list[Hits]:
         queries = dense(vectors)
-        if self._sieve(where) is not None:
-            return self._sifted(queries, k, where, include)
+        if self._partial(where) is not None:
+            return self._filtered_here(queries, k, where, include)
         condition = None if where is None else compile_filter(where)
         if exact:
-            return self._read.exact(queries, k, condition, include)
-        return self._read.approximate(queries, k, condition, include, None if search is None else search.ef)
+            return self._search.exact(queries, k, condition, include)
+        return self._search.approximate(queries, k, condition, include, None if search is None else search.ef)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
         # Qdrant scrolls in the order of ids, from a given one on: what is written meanwhile moves nothing
-        sifting = self._sieve(where)
-        asked, read = (where, include) if sifting is None else (sifting.asked, sifting.read(include))
+        partial = self._partial(where)
+        asked, read = (where, include) if partial is None else (partial.asked, partial.read(include))
         condition = None if asked is None else compile_filter(asked)
         metric, wanted = self.info.metric, fields(read, self.info.metric)
         while True:
@@ -153,8 +153,8 @@ class QdrantCollection:
             if not len(found):
                 return
             page = to_records(found, read, metric)
-            if sifting is not None:
-                page = sifting.keep(page, include)
+            if partial is not None:
+                page = partial.keep(page, include)
             if page.ids:
                 yield page, after
 
@@ -164,7 +164,7 @@ class QdrantCollection:
 
     def delete_where(self, where: Filter) -> None:
         with self._lock:
-            if self._sieve(where) is None:
+            if self._partial(where) is None:
                 self._table.delete_where(compile_filter(where))
                 return
             ids = [record_id for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS) for record_id in page.ids]
@@ -175,7 +175,7 @@ class QdrantCollection:
             self._table.clear()
 
     def count(self, where: Filter | None) -> int:
-        if self._sieve(where) is not None:
+        if self._partial(where) is not None:
             return sum([len(page) for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS)])
         return self._table.count(None if where is None else compile_filter(where))
 
@@ -183,13 +183,13 @@ class QdrantCollection:
         with self._lock:
             self._database.rename(self._table, name)
 
-    def _sieve(self, where: Filter | None) -> PartialFilter | None:
+    def _partial(self, where: Filter | None) -> PartialFilter | None:
         """How to answer a filter that looks into documents where Qdrant cannot; None where it answers all of it."""
         if where is None or self._substrings:
             return None
         return split_filter(where, lambda leaf: isinstance(leaf, DocumentContains))
 
-    def _sifted(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+    def _filtered_here(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """The true nearest: the vectors that match are read page by page, and k kept for each query."""
         best = TopK(self.info.metric, queries, k)
         for page, _ in self.scan(where, _IDS_AT_ONCE, None, _VECTORS):

@@ -10,10 +10,10 @@ from vstore import F
 from vstore.errors import Unsupported
 from vstore.filters.tree import Filter
 from vstore.spi.rewrite import normalize
+from vstore_qdrant.client_models import client_filter
 from vstore_qdrant.compile import compile_filter
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
-from vstore_qdrant.models import client_filter
-from vstore_qdrant.terms import halves
+from vstore_qdrant.filter_fields import halves
 
 K = ("k",)
 FIVE = halves(5)[0]

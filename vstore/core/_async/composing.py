@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
 from vstore.columns import Column, VectorArray, absent, dense
 from vstore.core._async.texts import embed_documents
+from vstore.core.columns import Given
 from vstore.core.embedders import Embedders
 from vstore.core.field_input import check_fields
 from vstore.core.legs import is_empty
@@ -19,21 +18,9 @@ from vstore.errors import InvalidInput
 from vstore.fields import Dense
 from vstore.info import CollectionInfo
 from vstore.metadata import check_metadatas
-from vstore.records import Metadata, Records
+from vstore.records import Records
 
-__all__ = ["AsyncComposer", "Given"]
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """The columns of one writing call, as the caller gave them."""
-
-    ids: Iterable[str]
-    vectors: ArrayLike | None
-    documents: Iterable[str | None] | None
-    metadatas: Iterable[Metadata | None] | None
-    fields: object
-    sparse: object
+__all__ = ["AsyncComposer"]
 
 
 @dataclass(frozen=True, slots=True)

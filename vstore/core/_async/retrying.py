@@ -19,6 +19,7 @@ from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Index, Search
 from vstore.info import CollectionInfo
+from vstore.logs import DEBUG, log
 from vstore.mapping import RecordMapping
 from vstore.records import Include, Records
 from vstore.spi._async._run import sleep
@@ -54,19 +55,25 @@ class AsyncRetry:
     Args:
         retries: How often a call is made again, at most.
         timeout: Seconds.
+        backend: The adapter's name, for what is logged.
         translate: What an exception of the client means.
     """
 
     def __init__(
-        self, retries: int, timeout: float, translate: Callable[[Exception], VStoreError] = _as_raised
+        self,
+        retries: int,
+        timeout: float,
+        backend: str = "",
+        translate: Callable[[Exception], VStoreError] = _as_raised,
     ) -> None:
         self._retries = retries
         self._timeout = timeout
+        self._backend = backend
         self._translate = translate
 
     def translating(self, translate: Callable[[Exception], VStoreError]) -> AsyncRetry:
         """The same, for an adapter's own exceptions."""
-        return AsyncRetry(self._retries, self._timeout, translate)
+        return AsyncRetry(self._retries, self._timeout, self._backend, translate)
 
     async def call(self, work: Callable[[], Awaitable[T]]) -> T:
         """The result of ``work``, or the last error; what earlier attempts have written stays in it."""
@@ -87,6 +94,8 @@ class AsyncRetry:
                             error.message, written=list(written), hint=error.hint, retryable=error.retryable
                         ) from raised
                     raise
+                said = "%s: %s; retry %d of %d in %.2f s"
+                log("retries", DEBUG, said, self._backend, type(error).__name__, attempt + 1, self._retries, pause)
                 await sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -14,49 +14,25 @@ from vstore.capabilities import Capabilities
 from vstore.columns import Column, VectorArray, absent, dense, present, take_rows
 from vstore.core._sync.texts import check_texts, embed_questions
 from vstore.core.embedders import Embedders
-from vstore.core.fusing import Found, check_weights, fuse, public_name
+from vstore.core.fusing import Found, fuse, public_name
 from vstore.core.legs import Leg, leg_vectors
-from vstore.core.reranking import Reranker, reranked
-from vstore.core.validate import check_k
-from vstore.errors import InvalidInput, check_flag
+from vstore.core.question import Question, heeds
+from vstore.core.reranking import reranked
+from vstore.errors import InvalidInput
 from vstore.fields import Dense
 from vstore.filters.tree import Filter
-from vstore.fusion import RRF, Fusion, Weighted
+from vstore.fusion import Fusion
 from vstore.hits import Hits
-from vstore.indexing import HNSW, IVFPQ, DiskANN, Index, IVFFlat, Metric, Search
+from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.records import Include, Records
 from vstore.spi._sync._run import run_blocking
 from vstore.spi._sync.protocol import CollectionReader
 from vstore.spi.scores import distances, nearest, ranked
-from vstore.wording import a_type
 
-__all__ = ["Question", "Searcher", "no_records"]
+__all__ = ["Searcher", "no_records"]
 
 _SPARE: Final = 16  # records asked beyond the depth of an exact leg, to see whether its last one has its equal
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A query without its vectors, checked.
-
-    Attributes:
-        k: Most hits wanted.
-        where: Which records; a bool where the filter is that of all records by form, None for all.
-        include: The columns wanted.
-        exact: Whether the true nearest are wanted.
-        search: Settings of the search.
-        fusion: How the legs become one list, or None where there is one leg.
-        rerank: What orders the hits anew, or None.
-    """
-
-    k: int
-    where: Filter | bool | None
-    include: Include
-    exact: bool
-    search: Search | None
-    fusion: Fusion | None
-    rerank: Reranker | None
 
 
 class Searcher:
@@ -70,29 +46,6 @@ class Searcher:
     @property
     def _info(self) -> CollectionInfo:
         return self._adapter.info
-
-    def check(self, asked: Question, legs: Sequence[Leg]) -> Question:
-        """Return a question checked but for its vectors: one that is refused has cost no embedding."""
-        k = check_k(asked.k, self._capabilities.limits.max_k)
-        indexes = [field.index for leg in legs if isinstance(field := self._info.field(leg.field), Dense)]
-        self._check_search(asked, indexes)
-        if isinstance(asked.where, Filter) and indexes and not asked.exact:
-            self._capabilities.require("filtered_query", "an approximate query with a filter")
-        fusion = asked.fusion
-        if fusion is None:
-            if len(legs) > 1:
-                names = " and ".join(repr(public_name(leg.field)) for leg in legs)
-                raise InvalidInput(
-                    f"the query asks {names}, and does not say how they become one list",
-                    hint="Pass fuse=RRF(), or ask one field.",
-                )
-        elif not isinstance(fusion, RRF | Weighted):
-            raise InvalidInput(f"fuse= takes RRF(…) or Weighted(…), not {a_type(type(fusion))}")
-        else:
-            check_weights(fusion, [leg.field for leg in legs])
-            if fusion.depth is not None:
-                check_k(fusion.depth, self._capabilities.limits.max_k)
-        return replace(asked, k=k)
 
     def answer(self, legs: Sequence[Leg], asked: Question, *, many: bool) -> list[Hits]:
         """Return the hits of each query; each leg has a vector or a text for each."""
@@ -140,7 +93,9 @@ class Searcher:
     def _leg(self, name: str, queries: Column, asked: Question, k: int, include: Include) -> list[Hits]:
         """The hits of one field; an empty sparse query has none, and asks nothing."""
         field = self._info.field(name)
-        search = asked.search if isinstance(field, Dense) and _heeds(field.index, asked.search) else None
+        search = asked.search
+        if search is not None and not (isinstance(field, Dense) and heeds(field.index, search)):
+            search = None
         empty = ranked(field.metric, no_records(self._info, include), np.empty(0), k)
         found = [empty for _ in range(len(queries))]
         places = np.flatnonzero(present(queries))
@@ -202,36 +157,6 @@ class Searcher:
             kept = hits.take([place for place, record_id in enumerate(hits.ids) if record_id in there])
             out.append(replace(kept, records=records.ordered(kept.ids)))
         return out
-
-    def _check_search(self, asked: Question, indexes: Sequence[Index | None]) -> None:
-        check_flag("exact", asked.exact)
-        if asked.exact and indexes:
-            self._capabilities.require("exact_query", "exact=True")
-        search = asked.search
-        if search is None:
-            return
-        if not isinstance(search, Search):
-            raise InvalidInput(f"search must be a Search(…), not {type(search).__name__}")
-        if asked.exact:
-            raise InvalidInput("search= tunes an approximate query; with exact=True it has no meaning")
-        for name, value, kinds in _settings(search):
-            if value is not None:
-                self._capabilities.require(f"search_{name}", f"Search({name}=…)")
-                if not any(isinstance(index, kinds) for index in indexes):
-                    fitting = " and ".join(kind.__name__ for kind in kinds)
-                    has = ", ".join(str(index) for index in indexes) or "none: it is of a sparse field"
-                    raise InvalidInput(f"Search({name}=…) is for {fitting}; this index is {has}")
-
-
-def _settings(search: Search) -> list[tuple[str, int | None, tuple[type, ...]]]:
-    return [("ef", search.ef, (HNSW, DiskANN)), ("probes", search.probes, (IVFFlat, IVFPQ))]
-
-
-def _heeds(index: Index | None, search: Search | None) -> bool:
-    """Whether an index has all the settings of a search."""
-    return search is not None and all(
-        value is None or isinstance(index, kinds) for _, value, kinds in _settings(search)
-    )
 
 
 def _is_settled(

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, Self
 from vstore.capabilities import Capabilities, emulated, no
 from vstore.core._sync.collection import Collection
 from vstore.core.embedders import Embedders, check_fit, read_embedders
+from vstore.core.observing import ServerAddress
 from vstore.core.operation import CallContext, refuse_copy
 from vstore.core.planning import Plan, check_same, read_fields
 from vstore.embedding import Embedder, SparseEmbedder
@@ -64,10 +65,17 @@ class Store:
     It may be used from many threads, or tasks, at once.
     """
 
-    def __init__(self, adapter: Adapter, timeout: float = math.inf) -> None:
+    def __init__(self, adapter: Adapter, timeout: float = math.inf, server: ServerAddress | None = None) -> None:
         self._adapter = adapter
         self._capabilities = adapter.capabilities
-        self._calls = CallContext(self._capabilities.backend, adapter.translate, adapter.secrets, current_loop, timeout)
+        self._calls = CallContext(
+            self._capabilities.backend,
+            adapter.translate,
+            adapter.secrets,
+            current_loop,
+            timeout,
+            server or ServerAddress(self._capabilities.backend),
+        )
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self)

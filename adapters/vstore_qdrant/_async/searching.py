@@ -1,0 +1,145 @@
+"""The nearest records to a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.records import Include, Records, VectorArray
+from vstore.spi.scores import TopK, distances, ranked
+from vstore_qdrant._async.database import AsyncTable
+from vstore_qdrant.codec import behind, fields, point_id, to_records
+from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
+from vstore_qdrant.precision import converted, indistinct, longest_without_error, rest_is_farther, scaled
+
+__all__ = ["AsyncSearcher"]
+
+_REQUEST_FLOATS: Final = 400_000
+_RESPONSE_HITS: Final = 20_000
+_IDS_AT_ONCE: Final = 1000
+# of vectors that one exact query asks for by rank; beyond, all that match are read
+_COMPARED_FLOATS: Final = 4_000_000
+_SPARE: Final = 8
+
+
+class AsyncSearcher:
+    """Queries of one collection. They take no lock."""
+
+    def __init__(self, table: AsyncTable) -> None:
+        self._table = table
+        self._metric = table.info.metric
+        self._dimension = table.info.dimension
+
+    async def approximate(
+        self, queries: VectorArray, k: int, condition: Condition | None, include: Include, ef: int | None
+    ) -> list[Hits]:
+        """The k nearest as the index finds them, never fewer than match."""
+        metric = self._metric
+        asked, scales = scaled(metric, queries)
+        read = fields(include, metric)
+        rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
+        hits: list[Hits] = []
+        for start in range(0, len(queries), rows):
+            part = slice(start, start + rows)
+            answers = await self._table.nearest(
+                asked[part], k, condition, read, exact=False, ef=None if ef is None else max(k, ef)
+            )
+            total = -1
+            for query, scale, found in zip(queries[part], scales[part], answers, strict=True):
+                if len(found) < k and total < 0:
+                    total = await self._table.count(condition)
+                # where the graph lost some: of few matches, of records it cannot reach, or of a k near the count
+                if len(found) < min(k, total) or indistinct(metric, query):
+                    hits += await self.exact(query[None], k, condition, include)
+                else:
+                    records = to_records(found, include, metric)
+                    hits.append(ranked(metric, records, converted(metric, found.scores, scale), k))
+        return hits
+
+    async def exact(self, queries: VectorArray, k: int, condition: Condition | None, include: Include) -> list[Hits]:
+        """The true nearest: more than k by Qdrant's exact search, compared again in float64."""
+        return [await self._exact(query, k, condition, include) for query in queries]
+
+    async def by_ids(self, ids: Sequence[str], include: Include) -> Records:
+        """The records with these ids, in their order."""
+        parts = [Records([])]
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            wanted = [point_id(i) for i in ids[start : start + _IDS_AT_ONCE]]
+            found = await self._table.retrieve(wanted, fields(include, self._metric))
+            parts.append(to_records(found, include, self._metric))
+        return Records.concat(parts[1:]).ordered(ids)
+
+    async def _exact(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
+        read = Include(True, include.documents, include.metadatas)
+        wanted = fields(read, self._metric)
+        asked, scales = scaled(self._metric, query[None])
+        scale = float(scales[0])
+        limit = k + _SPARE
+        while limit == k + _SPARE or limit * self._dimension <= _COMPARED_FLOATS:
+            found = (await self._table.nearest(asked, limit, condition, wanted, exact=True, ef=None))[0]
+            records = to_records(found, read, self._metric)
+            hits = self._ranked(query, records, k)
+            if len(found) == limit:
+                # of what did not come, Qdrant has nothing nearer than this
+                last = float(converted(self._metric, found.scores, scale)[-1])
+                known = await self._others(query, last, scale, float(hits.distances[-1]), condition, read, limit)
+                if known is None:
+                    limit *= 2  # as many as float32 cannot tell from the last place, for the nearer among them
+                    continue
+                if len(known):
+                    there = set(records.ids)
+                    rest = known.take([place for place, i in enumerate(known.ids) if i not in there])
+                    hits = self._ranked(query, Records.concat([records, rest]), k)
+            return hits if include.vectors else hits.without_vectors()
+        return await self._compared(query, k, condition, include)
+
+    def _ranked(self, query: VectorArray, records: Records, k: int) -> Hits:
+        assert records.vectors is not None
+        return ranked(self._metric, records, distances(self._metric, query, records.vectors), k)
+
+    async def _others(
+        self,
+        query: VectorArray,
+        last: float,
+        scale: float,
+        farthest: float,
+        condition: Condition | None,
+        read: Include,
+        most: int,
+    ) -> Records | None:
+        """All records that Qdrant has at ``last`` or beyond and that may yet be no farther than ``farthest``.
+
+        None where they are too many to be read one by one.
+        """
+        if self._metric is not Metric.DOT:
+            return Records([]) if rest_is_farther(self._metric, self._dimension, last, farthest) else None
+        bound = longest_without_error(query, last, scale, farthest)
+        if bound is None:
+            return None
+        longer = NoneOf(Shorter(bound))
+        matching = longer if condition is None else All((condition, longer))
+        if not (number := await self._table.count(matching)):
+            return Records([])
+        if number > most:
+            return None
+        parts: list[Records] = []
+        await self._through(matching, read, parts.append)
+        return Records.concat(parts) if parts else Records([])
+
+    async def _compared(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
+        """The true nearest, from the vectors of all records that match, read page by page."""
+        best = TopK(self._metric, query[None], k)
+        await self._through(condition, Include(vectors=True), best.take)
+        return best.hits(await self.by_ids(best.ids, include))[0]
+
+    async def _through(self, condition: Condition | None, read: Include, take: Callable[[Records], None]) -> None:
+        wanted, rows = fields(read, self._metric), max(1, min(_IDS_AT_ONCE, _REQUEST_FLOATS // self._dimension))
+        start: str | None = None
+        while True:
+            found, after = await self._table.scroll(condition, rows, start, wanted)
+            if not len(found):
+                return
+            take(to_records(found, read, self._metric))
+            start = behind(after)

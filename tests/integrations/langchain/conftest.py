@@ -1,0 +1,16 @@
+"""The tests of one database stay on one worker of pytest-xdist, so that it is started once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and item.cls is not None and HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(f"langchain-{item.cls.__name__}"))
