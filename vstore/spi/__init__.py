@@ -3,6 +3,7 @@
 This is a public surface with a number. An adapter's factory states the number it was written for as ``spi_version``;
 ``connect`` refuses another with a clear error. The number grows when a change would break an adapter that keeps to
 these names; docs/adapters.md says how to write one.
+``vstore.spi.aio`` has the async forms of functions that wait for a database.
 
 ===========================  ==========================================================================================
 module                       what it is for
@@ -13,6 +14,8 @@ module                       what it is for
 ``translation``              a client's errors as errors of the contract
 ``codec``                    metadata and ``CollectionInfo`` as JSON with every type kept
 ``scores``                   distances and scores in float64, the running top k, hits in the contract's order
+``batching``                 calls in parts that a database takes, pages by id, writes that name what is done
+``scan_top_k``, ``top_up``   the exact scan, and the true hits where an index found too few
 ``rewrite``, ``evaluate``    the normal form of a filter, and its meaning as a Python function
 ``packing``                  one vector, dense or sparse, as bytes or as text
 ``partial``                  a filter of which the database answers a part
@@ -49,6 +52,9 @@ from vstore.records import Include, Metadata
 from vstore.wording import no_attribute
 
 if TYPE_CHECKING:
+    from vstore.spi._sync.batching import scan_by_ids, write_parts
+    from vstore.spi._sync.searching import scan_top_k, top_up
+    from vstore.spi.batching import batches, slices
     from vstore.spi.codec import canonical_json, from_json, from_micros, info_from_json, info_to_json, to_json
     from vstore.spi.deadline import Deadline
     from vstore.spi.dirlock import DirectoryLock, lock_directory
@@ -126,6 +132,7 @@ __all__ = [
     "VectorArray",
     "abandon",
     "absent",
+    "batches",
     "bounded",
     "canonical_json",
     "column_distances",
@@ -152,14 +159,19 @@ __all__ = [
     "present",
     "ranked",
     "redacting",
+    "scan_by_ids",
+    "scan_top_k",
+    "slices",
     "sparse_distances",
     "split_filter",
     "to_json",
     "to_text",
+    "top_up",
     "translating",
     "unpack_dense",
     "unpack_sparse",
     "vector_at",
+    "write_parts",
 ]
 
 # Type checkers read the imports above. At run time these modules are searched for a name, the light ones first:
@@ -169,6 +181,7 @@ _MODULES: Final = (
     "protocol",
     "codec",
     "scores",
+    "batching",
     "evaluate",
     "deadline",
     "packing",
@@ -177,6 +190,8 @@ _MODULES: Final = (
     "forking",
     "durable",
     "translation",
+    "_sync.batching",
+    "_sync.searching",
     "factory",
     "dirlock",
     "threaded",
