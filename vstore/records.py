@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vstore import display
 from vstore.errors import InvalidInput, brief, plain, reading
+from vstore.wording import did_you_mean, sentences
 
 if TYPE_CHECKING:
     import os
@@ -65,7 +66,10 @@ class Include:
         if unknown:
             raise InvalidInput(
                 f"include= does not know {brief(unknown[0])}",
-                hint="Its names are 'vectors', 'documents' and 'metadatas'; ids always come.",
+                hint=sentences(
+                    did_you_mean(unknown[0], known),
+                    "Its names are 'vectors', 'documents' and 'metadatas'; ids always come.",
+                ),
             )
         return cls("vectors" in wanted, "documents" in wanted, "metadatas" in wanted)
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
 from vstore.capabilities import Capabilities, emulated, no
+from vstore.core._async._lookup import AsyncLookup
 from vstore.core._async.collection import AsyncCollection
 from vstore.core.observing import ServerAddress
 from vstore.core.operation import CallContext, refuse_copy
@@ -28,13 +29,14 @@ from vstore.errors import (
     reading,
 )
 from vstore.filters.regex import where_installed
-from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, Index, IVFFlat, Metric, index_features
+from vstore.indexing import IVFPQ, Index, Metric, check_index, check_metric, index_features
 from vstore.info import CollectionInfo
 from vstore.keys import check_name, encodable
 from vstore.mapping import LAYOUTS, RecordMapping
 from vstore.metadata import check_metadata
-from vstore.spi._async._run import current_loop, is_over, sleep
+from vstore.spi._async._run import current_loop, is_over, run_blocking, sleep
 from vstore.spi._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncForeignStore
+from vstore.wording import did_you_mean
 
 __all__ = ["AsyncStore"]
 
@@ -61,7 +63,7 @@ _READING: Final[dict[str, Any]] = {
 _LEAVE: Final = 5.0
 
 
-class AsyncStore:
+class AsyncStore(AsyncLookup):
     """The collections of one database, over one live connection. Made by ``connect``; close it after use.
 
     It may be used from many threads, or tasks, at once.
@@ -113,8 +115,8 @@ class AsyncStore:
         *,
         dimension: int | None = None,
         metric: Metric | str = Metric.COSINE,
-        index: Index | None = None,
-        embedder: Embedder | None = None,
+        index: Index | str | None = None,
+        embedder: Embedder | str | None = None,
         metadata: Mapping[str, Any] | None = None,
         exist_ok: bool = False,
     ) -> AsyncCollection:
@@ -138,7 +140,8 @@ class AsyncStore:
         """
         with self._calls.operation("create_collection", _label(name)):
             check_flag("exist_ok", exist_ok)
-            info = self._plan(name, dimension, metric, index, embedder, metadata)
+            chosen = await _embedder(embedder)
+            info = self._plan(name, dimension, metric, index, chosen, metadata)
             try:
                 opened = await self._adapter.create(info)
             except AlreadyExists as error:
@@ -152,10 +155,10 @@ class AsyncStore:
                 ):
                     if asked != found:
                         raise Mismatch(f"it exists with {what} {found}, not {asked}") from None
-            return self._bind(opened, embedder)
+            return self._bind(opened, chosen)
 
     async def get_collection(
-        self, name: str, *, embedder: Embedder | None = None, mapping: RecordMapping | str | None = None
+        self, name: str, *, embedder: Embedder | str | None = None, mapping: RecordMapping | str | None = None
     ) -> AsyncCollection:
         """Opens a collection.
 
@@ -173,18 +176,19 @@ class AsyncStore:
         """
         with self._calls.operation("get_collection", _label(name)):
             name = _text(name)
+            chosen = await _embedder(embedder)
             if mapping is None:
-                return self._bind(await self._adapter.open(name), embedder)
+                return self._bind(await self._adapter.open(name), chosen)
             from vstore.core._async.mapped import AsyncMappedCollection  # a tenth of the time of importing vstore
 
             foreign = self._foreign("mapping=")
             if not isinstance(mapping, RecordMapping):
                 mapping = await foreign.propose(name, _layout(mapping))
             opened = AsyncMappedCollection(await foreign.open(name, mapping), partial(foreign.open, name))
-            _check_fit(opened.info, embedder)
+            _check_fit(opened.info, chosen)
             await opened.look()
             capabilities = replace(self._capabilities, matches=where_installed(_ONE_BY_ONE), **_READING)
-            return AsyncCollection(opened, capabilities, self._calls, embedder, writer=None, mapped=opened)
+            return AsyncCollection(opened, capabilities, self._calls, chosen, writer=None, mapped=opened)
 
     async def propose_mapping(self, name: str, layout: str | None = None) -> RecordMapping:
         """How to read a collection that vstore did not create, to be looked at, changed and saved as JSON.
@@ -265,7 +269,7 @@ class AsyncStore:
         name: str,
         dimension: int | None,
         metric: Metric | str,
-        index: Index | None,
+        index: Index | str | None,
         embedder: Embedder | None,
         metadata: Mapping[str, Any] | None,
     ) -> CollectionInfo:
@@ -281,20 +285,15 @@ class AsyncStore:
         limits = self._capabilities.limits
         if dimension > limits.max_dimension:
             raise LimitExceeded(f"dimension is {brief(dimension)}; at most {limits.max_dimension:,} is possible here")
-        if not isinstance(metric, str) or plain(metric) not in [m.value for m in Metric]:
-            raise InvalidInput(f"metric must be 'cosine', 'l2' or 'dot', not {brief(metric)}")
-        match index:
-            case None:
-                index = self._adapter.default_index(dimension)
-            case HNSW() | Flat() | IVFFlat() | IVFPQ() | DiskANN():
-                for feature, asked in index_features(index):
-                    self._capabilities.require(feature, asked)
-                if isinstance(index, IVFPQ) and dimension % index.segments:
-                    raise InvalidInput(f"IVFPQ(segments={index.segments}) must divide the dimension, {dimension}")
-            case _:
-                raise InvalidInput(
-                    f"index must be HNSW(…), Flat(), IVFFlat(…), IVFPQ(…) or DiskANN(…), not {brief(index)}"
-                )
+        chosen_metric = check_metric(metric)
+        if index is None:
+            chosen = self._adapter.default_index(dimension)
+        else:
+            chosen = check_index(index)
+            for feature, asked in index_features(chosen):
+                self._capabilities.require(feature, asked)
+            if isinstance(chosen, IVFPQ) and dimension % chosen.segments:
+                raise InvalidInput(f"IVFPQ(segments={chosen.segments}) must divide the dimension, {dimension}")
         if metadata is not None and not isinstance(metadata, Mapping):
             raise InvalidInput(f"metadata must be a dict, not {type(metadata).__name__}")
         with reading("metadata"):
@@ -302,8 +301,8 @@ class AsyncStore:
         return CollectionInfo(
             name=name,
             dimension=dimension,
-            metric=Metric(plain(metric)),
-            index=index,
+            metric=chosen_metric,
+            index=chosen,
             metadata=check_metadata(own),
             embedder=None if embedder is None else embedder.name,
         )
@@ -319,13 +318,23 @@ class AsyncStore:
         return AsyncCollection(opened, self._capabilities, self._calls, embedder, writer=opened)
 
 
+async def _embedder(given: Embedder | str | None) -> Embedder | None:
+    """An embedder itself, or the one that a text such as ``"lexical:512"`` names, which may load a model."""
+    if not isinstance(given, str):
+        return given
+    from vstore.embed.specs import from_spec  # importing vstore does not need it
+
+    return await run_blocking(from_spec, plain(given))
+
+
 def _layout(name: object) -> str | None:
     if name == "auto":
         return None
     if name not in LAYOUTS:
         raise InvalidInput(
-            f"mapping= takes a Mapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
-            hint="store.propose_mapping(name) makes one; Mapping.from_json reads a saved one.",
+            f"mapping= takes a RecordMapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
+            hint=did_you_mean(name, LAYOUTS)
+            or "store.propose_mapping(name) makes one; RecordMapping.from_json reads a saved one.",
         )
     return str(name)
 
