@@ -27,7 +27,7 @@ def connect(
     client: object | None = None,
     timeout: float = 30.0,
     retries: int = 0,
-    **options: Unpack[ChromaOptions],
+    **options: Unpack[MilvusOptions],
 ) -> Connecting: ...
 @overload
 def connect(
@@ -36,7 +36,7 @@ def connect(
     client: object | None = None,
     timeout: float = 30.0,
     retries: int = 0,
-    **options: Unpack[MilvusOptions],
+    **options: Unpack[ChromaOptions],
 ) -> Connecting: ...
 @overload
 def connect(

@@ -24,7 +24,7 @@ def connect(
     client: object | None = None,
     timeout: float = 30.0,
     retries: int = 0,
-    **options: Unpack[ChromaOptions],
+    **options: Unpack[MilvusOptions],
 ) -> Store: ...
 @overload
 def connect(
@@ -33,7 +33,7 @@ def connect(
     client: object | None = None,
     timeout: float = 30.0,
     retries: int = 0,
-    **options: Unpack[MilvusOptions],
+    **options: Unpack[ChromaOptions],
 ) -> Store: ...
 @overload
 def connect(
