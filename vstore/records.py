@@ -22,6 +22,7 @@ from vstore.columns import (
 from vstore.errors import InvalidInput, brief, plain, reading
 from vstore.fields import Field, only_sparse
 from vstore.sparse import SparseArray, SparseVector
+from vstore.wording import did_you_mean, sentences
 
 if TYPE_CHECKING:
     import os
@@ -94,7 +95,10 @@ class Include:
             own = "".join(f", {name!r}" for name in named)
             raise InvalidInput(
                 f"include= does not know {brief(unknown[0])}",
-                hint=f"Its names are 'vectors', 'documents' and 'metadatas'{own}; ids always come.",
+                hint=sentences(
+                    did_you_mean(unknown[0], known),
+                    f"Its names are 'vectors', 'documents' and 'metadatas'{own}; ids always come.",
+                ),
             )
         chosen = set(map(plain, wanted))
         if "fields" in chosen:

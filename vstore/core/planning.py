@@ -10,9 +10,9 @@ from vstore.capabilities import Capabilities
 from vstore.core.embedders import Embedders
 from vstore.core.validate import check_count
 from vstore.embedding import Embedder
-from vstore.errors import InvalidInput, LimitExceeded, Mismatch, brief, plain, reading
+from vstore.errors import InvalidInput, LimitExceeded, Mismatch, brief, reading
 from vstore.fields import MAX_FIELDS, Dense, Field, Sparse, check_field_name
-from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, Index, IVFFlat, Metric, index_features
+from vstore.indexing import IVFPQ, Flat, Index, Metric, check_index, check_metric, index_features
 from vstore.info import CollectionInfo
 from vstore.keys import check_name
 from vstore.metadata import check_metadata
@@ -61,7 +61,7 @@ class Plan:
         name: str,
         dimension: int | None,
         metric: Metric | str,
-        index: Index | None,
+        index: Index | str | None,
         fields: Mapping[str, Field],
         embedders: Embedders,
         metadata: Mapping[str, Any] | None,
@@ -78,11 +78,10 @@ class Plan:
             raise Mismatch(f"dimension={dimension}, but the embedder makes vectors of {embedder.dimension}")
         else:
             dimension = check_count("dimension", dimension)
-        if not isinstance(metric, str) or plain(metric) not in [m.value for m in Metric]:
-            raise InvalidInput(f"metric must be 'cosine', 'l2' or 'dot', not {brief(metric)}")
+        chosen: Index = Flat()
         if dimension:
             self._check_dimension(dimension, "dimension")
-            index = self._index(index, dimension)
+            chosen = self._index(index, dimension)
         elif index is not None:
             raise InvalidInput(
                 "index= is that of the field without a name, and the collection has named fields only",
@@ -95,8 +94,8 @@ class Plan:
         return CollectionInfo(
             name=name,
             dimension=dimension,
-            metric=Metric(plain(metric)),
-            index=index or Flat(),
+            metric=check_metric(metric),
+            index=chosen,
             metadata=check_metadata(own),
             embedder=None if embedder is None else embedder.name,
             fields=self._fields(fields, embedders),
@@ -132,19 +131,14 @@ class Plan:
             raise LimitExceeded(f"{what} is {brief(dimension)}; at most {most:,} is possible here")
 
     def _index(self, index: object, dimension: int) -> Index:
-        match index:
-            case None:
-                return self.default_index(dimension)
-            case HNSW() | Flat() | IVFFlat() | IVFPQ() | DiskANN():
-                for feature, asked in index_features(index):
-                    self.capabilities.require(feature, asked)
-                if isinstance(index, IVFPQ) and dimension % index.segments:
-                    raise InvalidInput(f"IVFPQ(segments={index.segments}) must divide the dimension, {dimension}")
-                return index
-            case _:
-                raise InvalidInput(
-                    f"index must be HNSW(…), Flat(), IVFFlat(…), IVFPQ(…) or DiskANN(…), not {brief(index)}"
-                )
+        if index is None:
+            return self.default_index(dimension)
+        chosen = check_index(index)
+        for feature, asked in index_features(chosen):
+            self.capabilities.require(feature, asked)
+        if isinstance(chosen, IVFPQ) and dimension % chosen.segments:
+            raise InvalidInput(f"IVFPQ(segments={chosen.segments}) must divide the dimension, {dimension}")
+        return chosen
 
 
 def check_same(asked: CollectionInfo, found: CollectionInfo) -> None:

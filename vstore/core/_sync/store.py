@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
 from vstore.capabilities import Capabilities, emulated, no
+from vstore.core._sync._lookup import Lookup
 from vstore.core._sync.collection import Collection
 from vstore.core.embedders import Embedders, check_fit, read_embedders
 from vstore.core.observing import ServerAddress
@@ -25,14 +26,16 @@ from vstore.errors import (
     brief,
     check_flag,
     plain,
+    reading,
 )
 from vstore.fields import Field
 from vstore.filters.regex import where_installed
 from vstore.indexing import Index, Metric
 from vstore.keys import encodable
 from vstore.mapping import LAYOUTS, RecordMapping
-from vstore.spi._sync._run import current_loop, is_over, sleep
+from vstore.spi._sync._run import current_loop, is_over, run_blocking, sleep
 from vstore.spi._sync.protocol import Adapter, CollectionAdapter, ForeignStore
+from vstore.wording import did_you_mean
 
 __all__ = ["Store"]
 
@@ -59,7 +62,7 @@ _READING: Final[dict[str, Any]] = {
 _LEAVE: Final = 5.0
 
 
-class Store:
+class Store(Lookup):
     """The collections of one database, over one live connection. Made by ``connect``; close it after use.
 
     It may be used from many threads, or tasks, at once.
@@ -111,8 +114,8 @@ class Store:
         *,
         dimension: int | None = None,
         metric: Metric | str = Metric.COSINE,
-        index: Index | None = None,
-        embedder: Embedder | Mapping[str, Embedder | SparseEmbedder] | None = None,
+        index: Index | str | None = None,
+        embedder: Embedder | str | Mapping[str, Embedder | SparseEmbedder | str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         fields: Mapping[str, Field] | None = None,
         exist_ok: bool = False,
@@ -141,7 +144,7 @@ class Store:
         with self._calls.operation("create_collection", _label(name)):
             check_flag("exist_ok", exist_ok)
             named = read_fields(fields)
-            embedders = read_embedders(embedder, named)
+            embedders = read_embedders(_embedders(embedder), named)
             plan = Plan(self._capabilities, self._adapter.default_index)
             info = plan.info(name, dimension, metric, index, named, embedders, metadata)
             try:
@@ -158,7 +161,7 @@ class Store:
         self,
         name: str,
         *,
-        embedder: Embedder | Mapping[str, Embedder | SparseEmbedder] | None = None,
+        embedder: Embedder | str | Mapping[str, Embedder | SparseEmbedder | str] | None = None,
         mapping: RecordMapping | str | None = None,
     ) -> Collection:
         """Opens a collection.
@@ -177,16 +180,17 @@ class Store:
         """
         with self._calls.operation("get_collection", _label(name)):
             name = _text(name)
+            chosen = _embedders(embedder)
             if mapping is None:
                 opened = self._adapter.open(name)
-                return self._bind(opened, read_embedders(embedder, opened.info.fields))
+                return self._bind(opened, read_embedders(chosen, opened.info.fields))
             from vstore.core._sync.mapped import MappedCollection  # a tenth of the time of importing vstore
 
             foreign = self._foreign("mapping=")
             if not isinstance(mapping, RecordMapping):
                 mapping = foreign.propose(name, _layout(mapping))
             mapped = MappedCollection(foreign.open(name, mapping), partial(foreign.open, name))
-            embedders = read_embedders(embedder, mapped.info.fields)
+            embedders = read_embedders(chosen, mapped.info.fields)
             check_fit(mapped.info, embedders)
             mapped.look()
             capabilities = replace(self._capabilities, matches=where_installed(_ONE_BY_ONE), **_READING)
@@ -277,13 +281,27 @@ class Store:
         return Collection(opened, self._capabilities, self._calls, embedders, writer=opened)
 
 
+def _embedders(given: object) -> object:
+    """What was given, with the embedder in place of each text that names one, such as ``"lexical:512"``."""
+    if isinstance(given, str):
+        from vstore.embed.specs import from_spec  # importing vstore does not need it
+
+        return run_blocking(from_spec, plain(given))  # which may load a model
+    if not isinstance(given, Mapping):
+        return given
+    with reading("embedder"):
+        pairs = list(given.items())
+    return {name: _embedders(one) if isinstance(one, str) else one for name, one in pairs}
+
+
 def _layout(name: object) -> str | None:
     if name == "auto":
         return None
     if name not in LAYOUTS:
         raise InvalidInput(
-            f"mapping= takes a Mapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
-            hint="store.propose_mapping(name) makes one; Mapping.from_json reads a saved one.",
+            f"mapping= takes a RecordMapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
+            hint=did_you_mean(name, LAYOUTS)
+            or "store.propose_mapping(name) makes one; RecordMapping.from_json reads a saved one.",
         )
     return str(name)
 
