@@ -97,7 +97,7 @@ def test_a_value_outside_the_contract_reads_back_with_its_type(key: Any, nested:
 
 def test_what_the_contract_has_is_not_touched() -> None:
     assert pack(PLAIN, nested=False) is PLAIN
-    assert unpack(PLAIN) is PLAIN
+    assert unpack(PLAIN) == PLAIN
     nested = {"a": {"b": 1}}
     assert pack(nested, nested=True) is nested
     assert json.loads(pack(nested, nested=False)[KEY]) == nested
@@ -124,6 +124,11 @@ def test_what_stands_for_a_plain_value_can_be_filtered_by_it() -> None:
     assert read == given
     assert [type(read[key]) for key in ("year", "tags", "flag")] == [np.int64, tuple, np.bool_]
     assert type(read["weights"][0]) is np.float64
+
+
+def test_keys_come_in_order() -> None:
+    assert list(unpack({"b": 1, "a": 2, "c": 3})) == ["a", "b", "c"]
+    assert list(unpack(pack({"b": None, 5: 1, "a": 2, "c": ()}, nested=False))) == [5, "a", "b", "c"]
 
 
 def test_a_change_beside_the_json_counts() -> None:

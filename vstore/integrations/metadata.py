@@ -95,15 +95,16 @@ def pack_all(metadatas: Iterable[Mapping[str, Any]], *, nested: bool) -> list[Me
 
 
 def unpack(metadata: Metadata) -> Metadata:
-    """Return the metadata that ``pack`` was given.
+    """Return the metadata that ``pack`` was given, its keys in order.
 
+    Databases return keys in orders of their own, some in another one each time; frameworks print metadata into prompts.
     Where a key beside the JSON was written, changed or removed since, the change counts.
 
     Raises:
         Mismatch: What stands under ``vstore_json`` is not what ``pack`` writes.
     """
     if KEY not in metadata:
-        return metadata
+        return dict(sorted(metadata.items())) if len(metadata) > 1 else metadata
     plain = {key: value for key, value in metadata.items() if key != KEY}
     try:
         rest = decode(json.loads(metadata[KEY]))
@@ -122,7 +123,7 @@ def unpack(metadata: Metadata) -> Metadata:
             unchanged = type(found) is type(stands_for) and found == stands_for
         if unchanged:
             plain[key] = value
-    return plain
+    return dict(sorted(plain.items(), key=lambda item: str(item[0])))
 
 
 def _is_legal(metadata: dict[Any, Any], known: set[str] | None, nested: bool) -> bool:

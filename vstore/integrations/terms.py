@@ -171,11 +171,10 @@ def equals(name: str, path: Path | None, values: Iterable[Any], *, lists: bool =
     scalars: list[Scalar] = []
     tokens: list[str] = []
     for value in values:
-        native = path is not None and is_native("value", value) and not isinstance(value, list | datetime)
-        if native:
-            scalars += _equal_scalars(value)
-        beyond = isinstance(value, float) and abs(value) >= MAX_INT  # an int of more bits may equal it
-        if (not native or beyond) and (lists or not isinstance(value, list)):
+        equal = _equal_scalars(value)
+        scalars += equal
+        beyond = isinstance(value, int | float) and abs(value) >= MAX_INT  # one of more bits may equal it
+        if (path is None or beyond or not equal) and (lists or not isinstance(value, list)):
             tokens += filter(None, [value_token(name, value)])
     return _found(In, path, scalars, tokens)
 
@@ -186,7 +185,7 @@ def has_element(name: str, path: Path | None, values: Iterable[Any]) -> Filter:
     Args and errors are those of ``equals``.
     """
     wanted = list(values)
-    scalars = [equal for value in wanted if is_native("value", value) for equal in _equal_scalars(value)]
+    scalars = [equal for value in wanted for equal in _equal_scalars(value)]
     tokens = [token for value in wanted if (token := element_token(name, value)) is not None]
     return _found(ContainsAny, path, scalars, tokens)
 
@@ -223,10 +222,19 @@ def matching(records: Records, where: Filter) -> Records:
     return records.take([place for place, row in rows if matches(*row)])
 
 
-def _equal_scalars(value: Scalar) -> list[Scalar]:
-    """The scalars, of each type, that Python takes for equal: a bool is a number to it."""
+def _equal_scalars(value: Any) -> list[Scalar]:
+    """The scalars that a collection keeps, of each type, that Python takes for equal: a bool is a number to it."""
     if isinstance(value, bool):
         return [value, int(value)]
+    if isinstance(value, int) and not -MAX_INT <= value < MAX_INT:
+        return [float(value)] if _is_float(value) else []
     if isinstance(value, int | float) and value in (0, 1):
         return [value, bool(value)]
-    return [value]
+    return [value] if not isinstance(value, list | datetime) and is_native("value", value) else []
+
+
+def _is_float(value: int) -> bool:
+    try:
+        return float(value) == value
+    except OverflowError:
+        return False

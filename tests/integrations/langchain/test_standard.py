@@ -11,7 +11,6 @@ from langchain_tests.integration_tests import VectorStoreIntegrationTests
 import vstore
 from vstore.integrations.langchain import VStoreVectorStore
 
-
 for function in vars(VectorStoreIntegrationTests).values():
     if inspect.iscoroutinefunction(function):
         pytest.mark.asyncio(function)  # the suite leaves it to the plugin's automatic mode

@@ -20,7 +20,7 @@ from haystack.document_stores.types import DuplicatePolicy
 
 from vstore.errors import InvalidInput, Mismatch, brief
 from vstore.integrations.haystack.dates import moment_of
-from vstore.integrations.haystack.places import BLANK, EXTRA, PREFIX, SCORE, nested_key, utc_key, wall_key
+from vstore.integrations.haystack.places import BLANK, EXTRA, PREFIX, SCORE, meta_key, utc_key, wall_key
 from vstore.integrations.metadata import KEY, filterable, is_restored, unpack, written
 from vstore.integrations.tagged import decode
 from vstore.integrations.terms import TOKENS, basic_date_token, check_tokens, is_native, presence_token, value_token
@@ -36,7 +36,7 @@ __all__ = [
     "vectors_from_documents",
 ]
 
-_OTHERS: Final = {"blob": ByteStream, "sparse_embedding": SparseEmbedding}
+_OTHERS: Final[dict[str, Any]] = {"blob": ByteStream, "sparse_embedding": SparseEmbedding}
 
 
 def metadata_from_document(document: Document) -> Metadata:
@@ -50,13 +50,13 @@ def metadata_from_document(document: Document) -> Metadata:
     tokens: list[str | None] = []
     for key, value in document.meta.items():
         stands_for = filterable(value)
-        native = _is_kept(key, stands_for)
-        if native:
-            metadata[key] = stands_for
-        if not native or not is_restored(value):
-            rest[key] = value
         if isinstance(key, str) and "." not in key:  # a filter takes a dot for the way into a dict
-            _index(key, value if isinstance(value, tuple) else stands_for, metadata, tokens, native=native)
+            _index(key, value, metadata, tokens)
+        elif isinstance(key, str) and _is_kept(key, stands_for):
+            metadata[key] = stands_for
+        as_it_is = isinstance(key, str) and not key.startswith(PREFIX) and key in metadata
+        if not as_it_is or not is_restored(value):
+            rest[key] = value
     for name, value in (("id", document.id), ("content", document.content)):
         if value is not None:
             tokens += [presence_token(name), value_token(name, value)]
@@ -161,41 +161,38 @@ def columns(*, embedding: bool) -> tuple[IncludeName, ...]:
     return ("documents", "metadatas", "vectors") if embedding else ("documents", "metadatas")
 
 
-def _is_kept(key: Any, value: Any) -> bool:
-    """Whether meta are metadata as they are. A datetime is not: vstore's filters take it for a number."""
-    if not isinstance(key, str) or key.startswith(PREFIX) or not is_native(key, value):
+def _is_kept(key: str, value: Any) -> bool:
+    """Whether a value is metadata as it is. A datetime is not: vstore's filters take it for a number."""
+    if key.startswith(PREFIX) or not is_native(key, value):
         return False
     return not isinstance(value[0] if isinstance(value, list) else value, datetime)
 
 
-def _index(key: str, value: Any, metadata: Metadata, tokens: list[str | None], *, native: bool) -> None:
-    """Adds what filters ask for of the value at ``key``, names with dots between, beside the value itself."""
-    name = f"meta.{key}"
-    if value is None:
+def _index(key: str, value: Any, metadata: Metadata, tokens: list[str | None]) -> None:
+    """Adds the value at ``key``, names with dots between, as filters ask for it."""
+    stands_for, name, own = filterable(value), f"meta.{key}", meta_key(key)
+    if stands_for is None:
         return
-    if not native:
+    kept = _is_kept("value", stands_for) and (own == key or not isinstance(stands_for, list))
+    if kept:
+        metadata[own] = stands_for
+    else:
         tokens.append(presence_token(name))
-    if not native or isinstance(value, list):
-        tokens.append(value_token(name, value))
-    _add_date(name, value, metadata, tokens)
-    if not isinstance(value, Mapping):
-        return
-    for inner, element in value.items():
-        if isinstance(inner, str) and "." not in inner:
-            path = f"{key}.{inner}"
-            stands_for, own = filterable(element), nested_key(path)
-            kept = own is not None and not isinstance(stands_for, list) and _is_kept(inner, stands_for)
-            if kept and own is not None:
-                metadata[own] = stands_for
-            _index(path, element if isinstance(element, tuple) else stands_for, metadata, tokens, native=kept)
+    if not kept or isinstance(stands_for, list):
+        tokens.append(value_token(name, value if isinstance(value, tuple) else stands_for))
+    _add_date(name, stands_for, metadata, tokens)
+    if isinstance(stands_for, Mapping):
+        for inner, element in stands_for.items():
+            if isinstance(inner, str) and "." not in inner:
+                _index(f"{key}.{inner}", element, metadata, tokens)
 
 
 def _add_date(name: str, value: Any, metadata: Metadata, tokens: list[str | None]) -> None:
     moment = moment_of(value)
     if moment is None:
         return
-    for key, number in ((wall_key(name), moment.wall), (utc_key(name), moment.utc)):
-        if key is not None and number is not None:
-            metadata[key] = number
+    metadata[wall_key(name)] = moment.wall
+    if moment.utc is not None:
+        metadata[utc_key(name)] = moment.utc
     if not moment.equated:
         tokens.append(basic_date_token(name))

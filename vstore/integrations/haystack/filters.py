@@ -135,7 +135,7 @@ def _equality(place: Place | None, values: list[Any]) -> Filter:
     some = [value for value in values if value is not None]
     if place is None:
         return TRUE if len(some) < len(values) else FALSE
-    parts = [] if len(some) == len(values) else [Not(place.present)]
+    parts: list[Filter] = [] if len(some) == len(values) else [Not(place.present)]
     if some and not place.whole:
         raise InvalidInput("it is compared with None alone")
     for value in some:
@@ -178,8 +178,6 @@ def _ordering(place: Place | None, op: OrderOp, value: Any) -> Filter:
 def _dated(name: str, moment: Moment, compare: Callable[[str, int], Filter]) -> Filter:
     """A comparison of dates: by the moments where both have an offset, else by what the calendars show."""
     wall, utc = wall_key(name), utc_key(name)
-    if wall is None or utc is None:
-        raise InvalidInput("dates are not compared under so long a name")
     if moment.utc is None:
         return compare(wall, moment.wall)
     return any_of([compare(utc, moment.utc), And((Not(Exists((utc,))), compare(wall, moment.wall)))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from hashlib import blake2b
 from typing import Final
 
 from haystack import Document
@@ -10,7 +11,7 @@ from haystack import Document
 from vstore.filters.tree import Exists, Filter, Not, Path
 from vstore.integrations.terms import is_legal_key, is_present
 
-__all__ = ["BLANK", "EXTRA", "PREFIX", "SCORE", "Place", "nested_key", "place_of", "utc_key", "wall_key"]
+__all__ = ["BLANK", "EXTRA", "PREFIX", "SCORE", "Place", "meta_key", "place_of", "utc_key", "wall_key"]
 
 PREFIX: Final = "vstore_"
 """With this begin the metadata keys that no document has."""
@@ -58,27 +59,26 @@ def place_of(field: str) -> Place | None:
 
 
 def _in_meta(key: str) -> Place:
-    nested = "." in key
-    own = nested_key(key) if nested else key if not key.startswith(PREFIX) else None
-    path = (own,) if own is not None and is_legal_key(own) else None
-    name = f"{_META}.{key}"
-    return Place(name, path, is_present(name, path), plain=path is not None and not nested)
+    path, name = (meta_key(key),), f"{_META}.{key}"
+    return Place(name, path, is_present(name, path), plain=path == (key,))
 
 
-def nested_key(key: str) -> str | None:
-    """Return the metadata key of a value inside a dict, by its names with dots between; None where it is too long."""
-    return _short(f"vstore_at:{key}")
+def meta_key(key: str) -> str:
+    """Return the metadata key of a value of the meta: its own where that is legal, and no way into a dict."""
+    own = "." not in key and not key.startswith(PREFIX) and is_legal_key(key)
+    return key if own else _beside("vstore_at", key)
 
 
-def wall_key(name: str) -> str | None:
-    """Return the metadata key of ``Moment.wall`` of a field; None where it is too long."""
-    return _short(f"vstore_wall:{name}")
+def wall_key(name: str) -> str:
+    """Return the metadata key of ``Moment.wall`` of a field."""
+    return _beside("vstore_wall", name)
 
 
-def utc_key(name: str) -> str | None:
-    """Return the metadata key of ``Moment.utc`` of a field; None where it is too long."""
-    return _short(f"vstore_utc:{name}")
+def utc_key(name: str) -> str:
+    """Return the metadata key of ``Moment.utc`` of a field."""
+    return _beside("vstore_utc", name)
 
 
-def _short(key: str) -> str | None:
-    return key if is_legal_key(key) else None
+def _beside(prefix: str, name: str) -> str:
+    key = f"{prefix}:{name}"
+    return key if is_legal_key(key) else f"{prefix}#{blake2b(name.encode(errors='surrogatepass')).hexdigest()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
@@ -12,7 +12,7 @@ from langchain_core.documents import Document
 from numpy.typing import ArrayLike
 
 from vstore.core.validate import check_ids
-from vstore.errors import InvalidInput, reading
+from vstore.errors import InvalidInput, brief, reading
 from vstore.filters import Filter
 from vstore.hits import Hits
 from vstore.indexing import Metric, Search
@@ -60,6 +60,14 @@ class Batch:
     ids: list[str]
     texts: list[str]
     metadatas: list[Mapping[str, Any]]
+
+    def parts(self, size: int | None) -> Iterator[Batch]:
+        """Yields batches of at most ``size`` records, or one of all; none where there are none."""
+        if size is not None and (type(size) is not int or size < 1):
+            raise InvalidInput(f"batch_size must be an int of at least 1, not {brief(size)}")
+        for start in range(0, len(self.ids), size or max(1, len(self.ids))):
+            end = start + (size or len(self.ids))
+            yield Batch(self.ids[start:end], self.texts[start:end], self.metadatas[start:end])
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, brief, reading
 from vstore.filters import Filter
 from vstore.filters.dictform import parse
 from vstore.filters.tree import And, ContainsAny, Matches, Not, Or, Order
 from vstore.integrations.metadata import filterable
 
-__all__ = ["as_filter", "like"]
+__all__ = ["as_filter", "check_patterns", "like"]
 
 _SYNTAX: Final = frozenset(r"\.+*?()|[]{}^$")
 
@@ -35,6 +36,20 @@ def as_filter(given: Filter | Mapping[str, Any] | None) -> Filter | None:
         )
     with reading("filter="):
         return _translated(given)
+
+
+def check_patterns(given: object, capabilities: Capabilities) -> None:
+    """Raises ``Unsupported`` that names ``$like`` or ``$ilike`` where the database has no regular expressions."""
+    if capabilities.matches:
+        return
+    if isinstance(given, Mapping):
+        for name, value in given.items():
+            if name in ("$like", "$ilike"):
+                capabilities.require("matches", name)
+            check_patterns(value, capabilities)
+    elif isinstance(given, list | tuple):
+        for item in given:
+            check_patterns(item, capabilities)
 
 
 def _translated(given: Mapping[str, Any]) -> Filter:

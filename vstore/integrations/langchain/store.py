@@ -110,6 +110,7 @@ class VStoreVectorStore(Searching):
         metadatas: Sequence[Mapping[str, Any]] | None = None,
         *,
         ids: Sequence[str | None] | None = None,
+        batch_size: int | None = None,
         **unknown: Any,
     ) -> list[str]:
         """Embed texts and write them; a record whose id exists is replaced whole.
@@ -118,6 +119,8 @@ class VStoreVectorStore(Searching):
             texts: The texts.
             metadatas: One dict a text. Whatever META-1 does not have is kept all the same (docs/integrations.md).
             ids: One id a text; a new UUID for each that is None, or for all.
+            batch_size: Most texts that are embedded and written at a time; None for all. Where a later batch fails, the
+                earlier ones are written.
             **unknown: Nothing else is taken.
 
         Returns:
@@ -127,7 +130,7 @@ class VStoreVectorStore(Searching):
             InvalidInput: Columns of unequal length, an illegal id, or an id that stands twice.
         """
         _refuse(unknown)
-        return self._steps.add(batch(texts, metadatas, ids))
+        return self._steps.add(batch(texts, metadatas, ids), batch_size)
 
     async def aadd_texts(
         self,
@@ -135,11 +138,12 @@ class VStoreVectorStore(Searching):
         metadatas: Sequence[Mapping[str, Any]] | None = None,
         *,
         ids: Sequence[str | None] | None = None,
+        batch_size: int | None = None,
         **unknown: Any,
     ) -> list[str]:
         """Do what ``add_texts`` does."""
         _refuse(unknown)
-        return await self._async_steps.add(batch(texts, metadatas, ids))
+        return await self._async_steps.add(batch(texts, metadatas, ids), batch_size)
 
     def delete(self, ids: Sequence[str] | None = None, *, filter: Where = None, **unknown: Any) -> bool:
         """Delete documents by id or by filter; ids that are not there are no error.

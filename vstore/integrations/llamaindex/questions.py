@@ -63,7 +63,7 @@ class Question:
     def where(self, capabilities: Capabilities) -> Filter | None:
         """Return the condition on the records; errors are those of ``Condition.on``."""
         asked = self.condition.on(capabilities)
-        if self.query.doc_ids is None:
+        if not self.query.doc_ids:
             return asked
         of_documents = In((REF_DOC_ID,), tuple(self.query.doc_ids))
         return of_documents if asked is None else all_of([asked, of_documents])
@@ -88,7 +88,7 @@ class Question:
             assert records.vectors is not None
             scores, order = get_top_k_mmr_embeddings(
                 np.asarray(self.vector, dtype=np.float64),  # type: ignore[arg-type]  # it computes with NumPy
-                list(records.vectors.astype(np.float64)),  # type: ignore[arg-type]
+                list(records.vectors.astype(np.float64)),
                 similarity_top_k=self.k,
                 embedding_ids=order,
                 mmr_threshold=self.threshold,

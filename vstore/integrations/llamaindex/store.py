@@ -163,8 +163,8 @@ class VStoreVectorStore(BasePydanticVectorStore):
         """Return the nodes nearest to the query's embedding, without their own embeddings.
 
         Args:
-            query: In the mode DEFAULT or MMR. ``node_ids`` and ``doc_ids`` choose among nodes beside the filters; of
-                nodes that are named the true nearest come.
+            query: In the mode DEFAULT or MMR. ``node_ids`` and ``doc_ids`` choose among nodes beside the filters, where
+                they are not empty; of nodes that are named the true nearest come.
             **kwargs: ``exact`` for the true nearest; ``search``, vstore's settings of one search; for MMR
                 ``mmr_threshold``, and one of ``mmr_prefetch_factor``, by default 4 candidates a node, and
                 ``mmr_prefetch_k``.

@@ -25,7 +25,7 @@ from vstore.integrations.langchain.documents import (
     relevant,
     scored,
 )
-from vstore.integrations.langchain.filters import as_filter
+from vstore.integrations.langchain.filters import as_filter, check_patterns
 from vstore.integrations.metadata import pack_all
 from vstore.records import IncludeName
 
@@ -39,14 +39,13 @@ class AsyncSteps:
         self._door = door
         self._embedding = embedding
 
-    async def add(self, batch: Batch) -> list[str]:
+    async def add(self, batch: Batch, size: int | None) -> list[str]:
         """Writes records, replacing those of the same ids, and returns the ids."""
-        if not batch.ids:
-            return []
-        vectors = await embed_documents(self._needed(), batch.texts)
-        collection = await self._door.ready(dimension_of(vectors, batch))
-        nested = bool(collection.capabilities.nested_metadata)
-        await collection.upsert(batch.ids, vectors, batch.texts, pack_all(batch.metadatas, nested=nested))
+        for part in batch.parts(size):
+            vectors = await embed_documents(self._needed(), part.texts)
+            collection = await self._door.ready(dimension_of(vectors, part))
+            nested = bool(collection.capabilities.nested_metadata)
+            await collection.upsert(part.ids, vectors, part.texts, pack_all(part.metadatas, nested=nested))
         return batch.ids
 
     async def get(self, ids: Sequence[str]) -> list[Document]:
@@ -63,6 +62,7 @@ class AsyncSteps:
             raise InvalidInput("delete takes ids= or filter=, one of them", hint="delete_collection() deletes all.")
         collection = await self._door.existing()
         if collection is not None:
+            check_patterns(where, collection.capabilities)
             await collection.delete(ids, where=condition)
         return True
 
@@ -87,6 +87,7 @@ class AsyncSteps:
         collection = await self._door.existing()
         if collection is None:
             return None
+        check_patterns(asked.filter, collection.capabilities)
         vector = await embed_query(embedding, query) if embedding is not None and isinstance(query, str) else query
         hits = await collection.query(
             vector, k=asked.k, where=where, include=include, exact=asked.exact, search=asked.search

@@ -26,7 +26,7 @@ from vstore.integrations.langchain.documents import (
     relevant,
     scored,
 )
-from vstore.integrations.langchain.filters import as_filter
+from vstore.integrations.langchain.filters import as_filter, check_patterns
 from vstore.integrations.metadata import pack_all
 from vstore.records import IncludeName
 
@@ -40,14 +40,13 @@ class Steps:
         self._door = door
         self._embedding = embedding
 
-    def add(self, batch: Batch) -> list[str]:
+    def add(self, batch: Batch, size: int | None) -> list[str]:
         """Writes records, replacing those of the same ids, and returns the ids."""
-        if not batch.ids:
-            return []
-        vectors = embed_documents(self._needed(), batch.texts)
-        collection = self._door.ready(dimension_of(vectors, batch))
-        nested = bool(collection.capabilities.nested_metadata)
-        collection.upsert(batch.ids, vectors, batch.texts, pack_all(batch.metadatas, nested=nested))
+        for part in batch.parts(size):
+            vectors = embed_documents(self._needed(), part.texts)
+            collection = self._door.ready(dimension_of(vectors, part))
+            nested = bool(collection.capabilities.nested_metadata)
+            collection.upsert(part.ids, vectors, part.texts, pack_all(part.metadatas, nested=nested))
         return batch.ids
 
     def get(self, ids: Sequence[str]) -> list[Document]:
@@ -64,6 +63,7 @@ class Steps:
             raise InvalidInput("delete takes ids= or filter=, one of them", hint="delete_collection() deletes all.")
         collection = self._door.existing()
         if collection is not None:
+            check_patterns(where, collection.capabilities)
             collection.delete(ids, where=condition)
         return True
 
@@ -88,6 +88,7 @@ class Steps:
         collection = self._door.existing()
         if collection is None:
             return None
+        check_patterns(asked.filter, collection.capabilities)
         vector = embed_query(embedding, query) if embedding is not None and isinstance(query, str) else query
         hits = collection.query(vector, k=asked.k, where=where, include=include, exact=asked.exact, search=asked.search)
         return Found(vector, hits, collection.info.metric)

@@ -93,7 +93,7 @@ class AsyncCalls:
         if collection is None:
             return no_answer()
         where = asked.where(collection.capabilities)
-        if query.node_ids is not None:
+        if query.node_ids:  # an index over a store that keeps nodes passes an empty list for all
             named = await collection.get(query.node_ids)
             return asked.answer(asked.nearest(named, where, collection.info))
         hits = await collection.query(
