@@ -18,12 +18,7 @@ from vstore.spi._async._run import acquire
 from vstore.spi.foreign import Key, Rows
 from vstore.spi.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
 
-__all__ = ["ThreadedAdapter", "ThreadedCollection", "threaded"]
-
-
-async def threaded(connect: Callable[[], Adapter]) -> ThreadedAdapter:
-    """Return an async adapter over the sync one that ``connect`` returns; see ``ThreadedAdapter.connect``."""
-    return await ThreadedAdapter.connect(connect)
+__all__ = ["ThreadedAdapter", "ThreadedCollection"]
 
 
 class ThreadedAdapter:
