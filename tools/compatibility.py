@@ -51,17 +51,14 @@ def short(page: str) -> str:
         for line in page.splitlines()
         if line.startswith("| ")
     ]
-    columns = rows[0]
+    stores = [column.partition(" (")[0] for column in rows[0]]
     lines = [f"| | {' | '.join(DATABASES.values())} |", "|---|" + "---|" * len(DATABASES)]
     for row in rows:
         if row[0] in ROWS:
-            cells = [
-                " / ".join(
-                    dict.fromkeys(v.lower() for v, c in zip(row, columns, strict=True) if c.startswith(f"{name} ("))
-                )
-                for name in DATABASES
-            ]
-            lines.append(f"| {ROWS[row[0]]} | {' | '.join(cells)} |")
+            found: dict[str, dict[str, None]] = {name: {} for name in stores}
+            for name, value in zip(stores, row, strict=True):
+                found[name][value.lower()] = None
+            lines.append(f"| {ROWS[row[0]]} | {' | '.join(' / '.join(found[name]) for name in DATABASES)} |")
     return "\n".join(lines) + "\n"
 
 

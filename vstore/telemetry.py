@@ -65,13 +65,14 @@ class _OpenTelemetry:
     """Implements ``Observer``."""
 
     def __init__(self, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None) -> None:
-        from vstore import __version__
+        from importlib.metadata import version
 
+        number = version("vstore-db")
         self.trace = optional.load("opentelemetry.trace", "otel")
         self.context = optional.load("opentelemetry.context", "otel")
         metrics = optional.load("opentelemetry.metrics", "otel")
-        self.tracer = self.trace.get_tracer("vstore", __version__, tracer_provider)
-        meter = metrics.get_meter("vstore", __version__, meter_provider)
+        self.tracer = self.trace.get_tracer("vstore", number, tracer_provider)
+        meter = metrics.get_meter("vstore", number, meter_provider)
         self.duration = meter.create_histogram(
             "db.client.operation.duration",
             unit="s",

@@ -40,7 +40,7 @@ _ROWS_BESIDE_A_LOOP: Final = 256
 
 
 def connect(url: StoreURL, settings: Settings, most_rows: int | None = None) -> Adapter:
-    """A sync adapter for a URL, which sends at most ``most_rows`` at once."""
+    """Return a sync adapter for a URL, which sends at most ``most_rows`` at once."""
     target = read_target(url, settings)
     directory = Directory(target.path) if target.kind == "directory" else None
     client: ClientAPI | None = None
@@ -65,7 +65,7 @@ def connect(url: StoreURL, settings: Settings, most_rows: int | None = None) -> 
 
 
 async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
-    """An async adapter for a URL: chromadb has async clients for servers only."""
+    """Return an async adapter for a URL: chromadb has async clients for servers only."""
     target = read_target(url, settings)
     if target.kind != "server":
         return await threaded(partial(connect, url, settings, _ROWS_BESIDE_A_LOOP))
@@ -88,7 +88,7 @@ def borrow(
     settings: Settings,  # noqa: ARG001  # the client has its own
     most_rows: int | None = None,
 ) -> Adapter:
-    """A sync adapter over a client that stays open."""
+    """Return a sync adapter over a client that stays open."""
     if is_async(client):
         raise InvalidInput("this is an async client of chromadb", hint="Use vstore.aio.connect(client=…).")
     if not isinstance(client, ClientAPI):
@@ -100,7 +100,7 @@ def borrow(
 
 
 async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
-    """An async adapter over a client that stays open."""
+    """Return an async adapter over a client that stays open."""
     if not isinstance(client, AsyncClientAPI):
         return await threaded(partial(borrow, client, settings, _ROWS_BESIDE_A_LOOP))
     check_own(client)

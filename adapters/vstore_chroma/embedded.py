@@ -34,7 +34,7 @@ _registry = Lock()
 
 
 def _leave_to_parent() -> None:
-    """In a forked child: what is held is the parent's, and a thread that held the lock is not there to release it."""
+    """Leaves what is held to the parent, in a forked child, with a lock that nobody there can release."""
     global _registry
     _held.clear()
     _registry = Lock()

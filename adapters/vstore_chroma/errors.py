@@ -60,7 +60,7 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
 
 
 def translate(error: Exception) -> VStoreError:
-    """The contract's error for one of Chroma or httpx; ``BackendError`` where none fits."""
+    """Return the contract's error for one of Chroma or httpx; ``BackendError`` where none fits."""
     text = str(error).strip()[:MAX_TEXT]
     if (told := about_tls(_of_connection(error), text, scheme="chroma", authorities="SSL_CERT_FILE")) is not None:
         return told
@@ -75,7 +75,7 @@ def translate(error: Exception) -> VStoreError:
 
 
 def _of_connection(error: BaseException) -> str:
-    """What httpx and OpenSSL say of the connection; Chroma's client wraps it, and anyio gives httpx no words."""
+    """Return what httpx and OpenSSL say of the connection; Chroma's client wraps it, and anyio gives httpx no words."""
     said: list[str] = []
     found: BaseException | None = error
     for _ in range(8):
@@ -103,7 +103,7 @@ def _kind(error: Exception) -> type[VStoreError]:
 
 
 def passing(error: Unavailable) -> bool:
-    """Whether a read only met the writing of another call, and will succeed when made again."""
+    """Return whether a read only met the writing of another call, and will succeed when made again."""
     return any(text in str(error) for text in _PASSING)
 
 

@@ -92,7 +92,7 @@ def check_engine(trial: Callable[[], object], timeout: float) -> None:
 
 
 def _exit_code(child: int, timeout: float) -> int | None:
-    """How a process ended; None where it had to be killed."""
+    """Return how a process ended; None where it had to be killed."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)

@@ -53,7 +53,7 @@ class Target:
 
 
 def read_target(url: StoreURL, settings: Settings) -> Target:
-    """What a URL asks for.
+    """Return what a URL asks for.
 
     Raises:
         InvalidInput: An empty path, headers that are no JSON object, or an option that has no meaning there.

@@ -28,7 +28,7 @@ _NEAR: Final = 1e-6
 
 
 def converted(metric: Metric, reported: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Reported distances as those of MET-1, shape (n,)."""
+    """Return reported distances as those of MET-1, shape (n,)."""
     match metric:
         case Metric.L2:
             return np.sqrt(reported)
@@ -39,12 +39,12 @@ def converted(metric: Metric, reported: NDArray[np.float64]) -> NDArray[np.float
 
 
 def always_imprecise(metric: Metric, dimension: int) -> bool:
-    """Whether every query's hits must be compared again."""
+    """Return whether every query's hits must be compared again."""
     return metric is Metric.COSINE and dimension > _COSINE_DIMENSION
 
 
 def imprecise(metric: Metric, query: VectorArray, reported: NDArray[np.float64]) -> bool:
-    """Whether hits of one query of shape (d,) must be compared again to have distances as exact as MET-3 asks."""
+    """Return whether hits of a query of shape (d,) must be compared again for distances as exact as MET-3 asks."""
     match metric:
         case Metric.COSINE:
             return always_imprecise(metric, len(query))
@@ -55,7 +55,7 @@ def imprecise(metric: Metric, query: VectorArray, reported: NDArray[np.float64])
 
 
 def indistinct(metric: Metric, query: VectorArray, reported: NDArray[np.float64]) -> bool:
-    """Whether the farthest hit is one that Chroma could not tell from those that it has left out."""
+    """Return whether the farthest hit is one that Chroma could not tell from those that it has left out."""
     match metric:
         case Metric.COSINE:
             return False
@@ -66,6 +66,6 @@ def indistinct(metric: Metric, query: VectorArray, reported: NDArray[np.float64]
 
 
 def _lost_square(query: VectorArray) -> float:
-    """The square below which it is off by more than MET-3 allows; 0 for a query whose length allows it."""
+    """Return the square below which Chroma is off by more than MET-3 allows; 0 where the query's length allows it."""
     lost = len(query) * _LOST
     return lost / _EXACT if float(np.linalg.norm(query.astype(np.float64))) < 2 * lost**0.5 / _NEAR else 0.0

@@ -30,7 +30,7 @@ def check_name(name: str) -> None:
 
 
 def new_collection(info: CollectionInfo) -> dict[str, Any]:
-    """Arguments of ``create_collection``."""
+    """Return arguments of ``create_collection``."""
     index = info.index
     assert isinstance(index, HNSW)
     graph = CreateHNSWConfiguration(
@@ -48,12 +48,12 @@ def new_collection(info: CollectionInfo) -> dict[str, Any]:
 
 
 def created_here(metadata: Mapping[str, Any] | None) -> bool:
-    """Whether vstore created the collection with this metadata."""
+    """Return whether vstore created the collection with this metadata."""
     return _INFO in (metadata or {})
 
 
 def info_of(name: str, metadata: Mapping[str, Any] | None) -> CollectionInfo:
-    """What the collection with this metadata is.
+    """Return what the collection with this metadata is.
 
     Raises:
         Mismatch: vstore did not create it.

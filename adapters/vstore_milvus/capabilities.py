@@ -30,7 +30,7 @@ def _filtered_here(column: str) -> Feature:
 
 
 def capabilities(*, reported: str, client_version: str) -> Capabilities:
-    """What a connection can do.
+    """Return what a connection can do.
 
     Args:
         reported: The version as the server reports it: ``v2.3.5``, or ``milvus_lite-3.2.2``.

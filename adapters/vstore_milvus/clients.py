@@ -19,7 +19,7 @@ _loading = Lock()
 
 
 def _renew() -> None:
-    """In a forked child: a thread of the parent may have held the lock."""
+    """Makes a new lock in a forked child: a thread of the parent may have held the old one."""
     global _loading
     _loading = Lock()
 
@@ -28,17 +28,17 @@ in_children(_renew)
 
 
 def open_client(target: Target, uri: str, timeout: float) -> MilvusClient:
-    """A sync client, connected."""
+    """Return a sync client that is connected."""
     return MilvusClient(uri, token=target.token, db_name=target.database, timeout=timeout, **_own_connection())
 
 
 def open_client_async(target: Target, uri: str, seconds: float) -> AsyncMilvusClient:
-    """An async client; it connects with its first call."""
+    """Return an async client; it connects with its first call."""
     return AsyncMilvusClient(uri, token=target.token, db_name=target.database, timeout=seconds, **_own_connection())
 
 
 def _own_connection() -> dict[str, Any]:
-    """What gives a client a connection of its own, which ends with it.
+    """Return what gives a client a connection of its own, which ends with it.
 
     Left to itself pymilvus shares one among the clients of an address. 2.6.4 closes it with the first of them, the
     application's own among those that then fail; 3.0.2 never closes it, and lends a plain one to a client that asks

@@ -38,7 +38,7 @@ _OLDEST: Final = (2, 6, 4)
 
 
 def connect(url: StoreURL, settings: Settings) -> Adapter:
-    """A sync adapter for a URL."""
+    """Return a sync adapter for a URL."""
     target = read_target(url, settings)
     secrets = _secrets(target.token)
     file = LiteFile(target.path) if target.path else None
@@ -64,7 +64,7 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
 
 
 async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
-    """An async adapter for a URL; Milvus Lite computes in this process, and so runs in worker threads."""
+    """Return an async adapter for a URL; Milvus Lite computes in this process, and so runs in worker threads."""
     target = read_target(url, settings)
     if target.path:
         return await threaded(partial(connect, url, settings))
@@ -81,7 +81,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
 
 
 def borrow(client: object, settings: Settings) -> Adapter:
-    """A sync adapter over a client that stays open."""
+    """Return a sync adapter over a client that stays open."""
     if isinstance(client, AsyncMilvusClient):
         raise InvalidInput("this is an async client of pymilvus", hint="Use vstore.aio.connect(client=…).")
     if not isinstance(client, MilvusClient):
@@ -93,7 +93,7 @@ def borrow(client: object, settings: Settings) -> Adapter:
 
 
 async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
-    """An async adapter over a client that stays open."""
+    """Return an async adapter over a client that stays open."""
     if not isinstance(client, AsyncMilvusClient):
         return await threaded(partial(borrow, client, settings))
     with guarded():
@@ -112,7 +112,7 @@ in_children(_all_locks.clear)
 
 
 def _locks(target: Target) -> DatabaseLocks:
-    """The locks of all sync stores of this process on one database.
+    """Return the locks of all sync stores of this process on one database.
 
     They share what pymilvus knows of the time of their last write, which it overwrites with an earlier one
     where the answer to that came later: with one write at a time it does not.

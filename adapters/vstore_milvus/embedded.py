@@ -27,7 +27,7 @@ _locks: dict[str, Lock] = {}
 
 
 def _let_go() -> None:
-    """In a forked child: its parent's engines are not its own.
+    """Leaves the parent's engines to the parent, in a forked child.
 
     Left to itself Milvus Lite stops them when the child ends: it writes their memory into the parent's files and gives
     back the parent's lock. Until then pymilvus would connect the child to the parent's engine.
@@ -127,7 +127,7 @@ def _make_ready(path: Path) -> None:
 def _refusal(path: str) -> Unavailable:
     try:
         with FileLock(Path(path) / _LOCK, timeout=0):
-            return Unavailable(f"Milvus Lite cannot open {path}", hint="Is it a database of milvus-lite 3?")
+            return Unavailable(f"Milvus Lite cannot open {path}", hint="Name a database of milvus-lite 3.")
     except LockTaken:
         return Unavailable(
             f"the file {path} is open in another process, and Milvus Lite allows one at a time",

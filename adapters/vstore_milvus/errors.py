@@ -108,7 +108,7 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
 
 
 def translate(error: Exception) -> VStoreError:
-    """The contract's error for one of pymilvus or gRPC; ``BackendError`` where none fits."""
+    """Return the contract's error for one of pymilvus or gRPC; ``BackendError`` where none fits."""
     return _about_tls(error) or _told(error)
 
 
@@ -128,7 +128,7 @@ def _text(error: Exception) -> str:
 
 
 def _chain(error: Exception) -> Iterator[BaseException]:
-    """The error, its cause, the cause of that; pymilvus's chains may have a loop."""
+    """Yield the error, its cause, the cause of that; pymilvus's chains may have a loop."""
     found: BaseException | None = error
     for _ in range(8):
         if found is None:
@@ -165,13 +165,13 @@ def _kind(error: Exception) -> type[VStoreError]:
 
 
 def answered(error: VStoreError) -> bool:
-    """Whether a server told the error, rather than that there was none to tell it."""
+    """Return whether the server sent the error, rather than the client for want of a server."""
     cause = error.__cause__
     return isinstance(cause, MilvusException) and type(cause.code) is int and cause.code != _UNREACHED
 
 
 def not_loaded(error: VStoreError) -> bool:
-    """Whether a read met a collection that is not loaded: another client has released it, or the server restarted."""
+    """Return whether a collection is not loaded: another client has released it, or the server restarted."""
     cause = error.__cause__
     if not isinstance(cause, MilvusException):
         return False
@@ -179,13 +179,13 @@ def not_loaded(error: VStoreError) -> bool:
 
 
 def vanished(error: VStoreError) -> bool:
-    """Whether a hit was gone before its fields were read: another client has deleted it meanwhile."""
+    """Return whether a hit was gone before its fields were read: another client has deleted it meanwhile."""
     cause = error.__cause__
     return isinstance(cause, MilvusException) and (cause.code == 2200 or _VANISHED in cause.message)
 
 
 def without_index(error: VStoreError) -> bool:
-    """Whether loading met a collection that has no index."""
+    """Return whether loading met a collection that has no index."""
     cause = error.__cause__
     return isinstance(cause, MilvusException) and (cause.code == _NO_INDEX or "index not found" in cause.message)
 

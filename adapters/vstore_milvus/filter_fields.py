@@ -5,7 +5,7 @@ disagree on what JSON numbers, bools and nulls mean in a filter (``true == 1``, 
 paths under ``!=``); all compare strings by their bytes, which for UTF-8 is the order of code points.
 
 A number's string orders like the number, and equal numbers have equal strings: the bits of the float at or
-below it, turned so that they order as unsigned, in hexadecimal without the zeros at the end; behind all
+below it, turned so that they order as unsigned, in hexadecimal without the zeros at the end; after all
 sixteen digits what an integer has above that float (at most 1,023, since a float near 2**63 is 1,024 apart).
 """
 
@@ -35,7 +35,7 @@ _ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\
 
 
 def scalar(value: Scalar) -> str:
-    """The string of a scalar; strings order as scalars of one type do."""
+    """Return the string of a scalar; strings order as scalars of one type do."""
     match value:
         case str():
             return TEXTS + value
@@ -48,7 +48,7 @@ def scalar(value: Scalar) -> str:
 
 
 def element(value: Scalar) -> str:
-    """The string of an element of a list: equal for equal ones; shorter than ``scalar``, and in no order.
+    """Return the string of an element of a list: equal for equal ones; shorter than ``scalar``, and in no order.
 
     A list holds a thousand of them, and Milvus takes 65,536 bytes of JSON in a field.
     """
@@ -82,7 +82,7 @@ def _ordered(value: int | float) -> str:
 
 
 def literal(text: str) -> str:
-    r"""A string as it stands in a filter of Milvus.
+    r"""Return a string as it stands in a filter of Milvus.
 
     Only ``\``, ``"``, line feed, carriage return and tab are escaped: the server and Milvus Lite read
     everything else as it is, and neither knows all escapes that JSON has.

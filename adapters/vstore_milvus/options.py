@@ -38,7 +38,7 @@ class Target:
 
 
 def read_target(url: StoreURL, settings: Settings) -> Target:
-    """What a URL asks for.
+    """Return what a URL asks for.
 
     Raises:
         InvalidInput: No file, a file whose name does not end in .db, or options that contradict the URL.

@@ -18,7 +18,7 @@ PARAMETERS: Final[dict[str, Option]] = {
     "port": Option("", "the port, or one for each of several hosts"),
     "user": Option("", "the user, if not before the host"),
     "password": Option("", "the password, if not before the host", secret=True),
-    "dbname": Option("", "the database, if not behind the host"),
+    "dbname": Option("", "the database, if not after the host"),
     "passfile": Option("", "file with passwords, in place of ~/.pgpass"),
     "service": Option("", "name of a service in pg_service.conf"),
     "application_name": Option("", "what the server's lists show; vstore where it is not given"),
@@ -51,7 +51,7 @@ _ALLOWED: Final = {
 
 
 def parameters(url: StoreURL | None, settings: Settings) -> dict[str, str | int]:
-    """The parameters of libpq that a URL and its options mean; none for a directory or a borrowed client.
+    """Return the parameters of libpq that a URL and its options mean; none for a directory or a borrowed client.
 
     Raises:
         InvalidInput: One that does not exist, stands twice or contradicts another, or has nothing to say to.
@@ -74,7 +74,7 @@ def parameters(url: StoreURL | None, settings: Settings) -> dict[str, str | int]
 
 
 def _network(timeout: float) -> dict[str, str | int]:
-    """A network that swallows packets must not hold a call for the two hours of the kernel's defaults."""
+    """Return keepalives: a network that swallows packets must not hold a call for the kernel's two hours."""
     return {
         "application_name": "vstore",
         "client_encoding": "utf8",
@@ -86,7 +86,7 @@ def _network(timeout: float) -> dict[str, str | int]:
 
 
 def _place(url: StoreURL, given: dict[str, str]) -> dict[str, str | int]:
-    """Where the server is, and everything that is passed on as it was given."""
+    """Return where the server is, and everything that is passed on as it was given."""
     port = "" if url.port is None else str(url.port)
     standing = {"host": url.host, "port": port, "user": url.user, "password": url.password, "dbname": url.database}
     found: dict[str, str | int] = dict(given)

@@ -56,7 +56,7 @@ class Target:
 
 
 def read_target(url: StoreURL | None, settings: Settings) -> Target:
-    """The configuration that a URL, or None for a borrowed client, and its options mean.
+    """Return the configuration that a URL, or None for a borrowed client, and its options mean.
 
     Raises:
         InvalidInput: Options that contradict each other or are out of range.

@@ -27,7 +27,7 @@ _USUAL: Final = 2.8e-7
 
 
 def slack(dimension: int, norm: float) -> float:
-    """How far a dot product with a vector of this norm may be off, in parts of the other vector's norm."""
+    """Return how far a dot product with a vector of this norm may be off, in parts of the other vector's norm."""
     return float32_error(dimension) * norm
 
 
@@ -41,7 +41,7 @@ class ErrorBounds:
         self._norm = float(np.linalg.norm(query.astype(np.float64)))
 
     def bounds(self, distance: Floats, norms: Floats) -> tuple[Floats, Floats]:
-        """Between which two values each true distance is; ``norms`` are those of the records."""
+        """Return the bounds of each true distance; ``norms`` are those of the records."""
         match self._metric:
             case Metric.COSINE:
                 error: Floats | float = 2 * self._relative
@@ -54,7 +54,7 @@ class ErrorBounds:
         return distance - error, distance + error
 
     def limit(self, distance: float) -> float:
-        """What pgvector may say, less the slack of a dot product, of a record no farther than ``distance``."""
+        """Return the most that pgvector may report of a record within ``distance``, less a dot product's slack."""
         match self._metric:
             case Metric.COSINE:
                 return distance + 2 * self._relative
@@ -64,7 +64,7 @@ class ErrorBounds:
                 return distance + self._lost
 
     def imprecise(self, distance: Floats, norms: Floats) -> Mask:
-        """Which distances may break MET-3: those that cancel to nearly nothing, or that float32 is too coarse for."""
+        """Return which distances may break MET-3: float32 cancels them to nearly nothing, or is too coarse."""
         match self._metric:
             case Metric.COSINE:
                 return np.zeros(len(distance), dtype=np.bool_)
@@ -77,7 +77,7 @@ class ErrorBounds:
                 return told & (norms > 0)
 
     def underflowed(self, norms: Floats) -> bool:
-        """Whether an index that float32 has built may have taken records as short as these hits for one."""
+        """Return whether an index that float32 has built may have taken records as short as these hits for one."""
         depth = 1e5 * self._lost
         match self._metric:
             case Metric.COSINE:
@@ -94,7 +94,7 @@ def _part(distance: Floats) -> Floats:
 
 
 def overlapping(low: Floats, high: Floats) -> Mask:
-    """Which intervals meet another one, so that it is open whose true value is the smaller."""
+    """Return which intervals meet another one, so that it is open whose true value is the smaller."""
     order = np.argsort(low)
     farthest = np.maximum.accumulate(high[order])[:-1]
     meets = farthest >= low[order][1:]

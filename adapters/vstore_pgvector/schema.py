@@ -30,12 +30,12 @@ _MAX_PLAIN_DIMENSION: Final = 1_700
 
 
 def table_name(number: int) -> str:
-    """A table is named by number: it stays when the collection is renamed, and a deleted one never comes back."""
+    """Return a table's name, made of a number: it outlives a rename, and never comes back after a deletion."""
     return f"collection_{number}"
 
 
 def create_catalogue(schema: str, first: int) -> str:
-    """The table of all collections of a schema; the first one gets the number ``first``."""
+    """Return the table of all collections of a schema; the first one gets the number ``first``."""
     return (
         f"create table if not exists {bare(schema, CATALOGUE)} ("
         f"number bigint generated always as identity (start with {first:d}) primary key, "
@@ -45,7 +45,7 @@ def create_catalogue(schema: str, first: int) -> str:
 
 
 def create_table(schema: str, table: str, info: CollectionInfo, *, metadata_index: bool) -> list[str]:
-    """The table of one collection and its indexes."""
+    """Return the table of one collection and its indexes."""
     name = bare(schema, table)
     # Out of line, where PostgreSQL puts a vector as soon as a row passes 2 kB, exact queries are 3 times slower.
     storage = "plain" if info.dimension <= _MAX_PLAIN_DIMENSION else "external"
@@ -68,7 +68,7 @@ def create_table(schema: str, table: str, info: CollectionInfo, *, metadata_inde
 
 
 def create_index(name: str, info: CollectionInfo) -> str | None:
-    """The index on the vectors of the table ``name``; None for a collection without one."""
+    """Return the index on the vectors of the table ``name``; None for a collection without one."""
     kind = _OPERATOR_CLASS[info.metric]
     match info.index:
         case HNSW(m, ef_construction):

@@ -32,27 +32,27 @@ _TYPES: Final = {
 
 
 def quoted(*parts: str) -> str:
-    """A qualified name as SQL, by itself: a value, such as for ``to_regclass``."""
+    """Return a qualified name as SQL, by itself: a value, such as for ``to_regclass``."""
     return sql.Identifier(*parts).as_string(None)
 
 
 def bare(*parts: str) -> str:
-    """The same within the text of a statement, in which psycopg takes a lone ``%`` for a parameter."""
+    """Return a qualified name for the text of a statement, in which psycopg takes a lone ``%`` for a parameter."""
     return doubled(quoted(*parts))
 
 
 def doubled(text: str) -> str:
-    """A piece of SQL such that a statement's text may contain it."""
+    """Return a piece of SQL such that a statement's text may contain it."""
     return text.replace("%", "%%")
 
 
 def literal(text: str) -> str:
-    """A text as SQL."""
+    """Return a text as SQL."""
     return sql.Literal(text).as_string(None)
 
 
 def columns(include: Include) -> str:
-    """The columns behind the id, each in a form that does not depend on what the client has registered."""
+    """Return the columns after the id, each in a form that does not depend on what the client has registered."""
     chosen: list[str] = []
     if include.vectors:
         chosen.append("vector_send(embedding)")
@@ -140,7 +140,7 @@ class Statements:
         return "".join(f", {name}" for name in chosen)
 
     def _nearest(self, k: int, include: Include, exact: bool, condition: str | None, many: bool) -> str:
-        """The k nearest of each vector: id, distance, number of the vector from 1, norm, 0 under cosine, columns.
+        """Return SQL for the k nearest of each vector: id, distance, vector's number from 1, norm or 0, columns.
 
         Parameters: the vector, or the array of ``many``; for an exact query under dot its slack, or theirs; the
         condition's. The inner query picks rows, the outer one converts their columns, which else happens before the
@@ -168,7 +168,7 @@ class Statements:
         return f"({self._distance(query)} - {slack} * vector_norm(embedding))" if self._dot else self._distance(query)
 
     def within(self, rows: int, after: bool, condition: str | None) -> str:
-        """Ids and vectors of records that may be near enough, by ascending id.
+        """Return ids and vectors of records that may be near enough, by ascending id.
 
         Parameters: the vector, its slack under dot, the limit, the last id, the condition's.
         """
@@ -179,7 +179,7 @@ class Statements:
         )
 
     def scan(self, rows: int, include: Include, after: bool, condition: str | None) -> str:
-        """One page by ascending id. Parameters: the last id, the condition's."""
+        """Return SQL for one page by ascending id. Parameters: the last id, the condition's."""
         parts = (["id > %s::text"] if after else []) + ([condition] if condition is not None else [])
         return (
             f"select id{columns(include)} from {self.table}{_and(' and '.join(parts) or None)} "

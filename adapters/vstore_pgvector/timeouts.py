@@ -30,7 +30,7 @@ class PackedDumper(Dumper):
     oid = 0
 
     def dump(self, obj: Packed) -> bytes:
-        """The bytes as they are."""
+        """Return the bytes as they are."""
         return obj.data
 
 
@@ -40,7 +40,7 @@ def register(context: AdaptContext) -> None:
 
 
 def bounded(generator: Generator[Any, Any, T], seconds: float) -> Generator[Any, Any, T]:
-    """A generator of psycopg's protocol that raises ``ServerSilent`` once nothing came for so long.
+    """Return a generator of psycopg's protocol that raises ``ServerSilent`` once nothing came for so long.
 
     psycopg resumes it with what the socket is ready for, and with nothing every 0.1 s.
     """
@@ -64,7 +64,7 @@ def bounded(generator: Generator[Any, Any, T], seconds: float) -> Generator[Any,
 
 
 def readable(fileno: int) -> bool:
-    """Whether an idle connection has something to say: mostly that the server has closed it."""
+    """Return whether an idle connection has something to say: mostly that the server has closed it."""
     poll = select.poll()
     poll.register(fileno, select.POLLIN)
     return bool(poll.poll(0))

@@ -23,7 +23,7 @@ def capabilities(
     persistent: bool,
     substring: bool,
 ) -> Capabilities:
-    """What a connection of this kind can do.
+    """Return what a connection of this kind can do.
 
     Args:
         kind: qdrant_client's local mode, the engine of qdrant_edge, or a server.

@@ -13,7 +13,7 @@ __all__ = ["client_filter", "search_params"]
 
 
 def client_filter(condition: Condition) -> models.Filter:
-    """A condition as a filter, never an empty one: that would select everything."""
+    """Return a condition as a filter, never an empty one: that would select everything."""
     match condition:
         case All(items):
             return models.Filter(must=[_inner(item) for item in items])
@@ -44,7 +44,7 @@ def _inner(condition: Condition) -> models.Condition:
 
 
 def search_params(index: Index, *, exact: bool, ef: int | None) -> models.SearchParams:
-    """Settings of one search; what was found through quantized vectors is scored again with the full ones."""
+    """Return the settings of one search; hits of quantized vectors are scored again with the full ones."""
     if exact or not isinstance(index, HNSW):
         return models.SearchParams(exact=True)
     rescored = models.QuantizationSearchParams(rescore=True) if index.quantization is not None else None

@@ -17,14 +17,14 @@ __all__ = ["close_client_async", "open_client", "open_client_async"]
 
 
 def open_client(target: Target, timeout: float) -> QdrantClient:
-    """A sync client for a server; it connects with its first call."""
+    """Return a sync client for a server; it connects with its first call."""
     client = QdrantClient(**_arguments(target, timeout))
     client.http.client._client.timeout = httpx.Timeout(timeout)
     return client
 
 
 def open_client_async(target: Target, seconds: float) -> AsyncQdrantClient:
-    """An async client for a server; it connects with its first call."""
+    """Return an async client for a server; it connects with its first call."""
     client = AsyncQdrantClient(**_arguments(target, seconds))
     client.http.client._async_client.timeout = httpx.Timeout(seconds)
     return client

@@ -40,7 +40,7 @@ _LOCAL_MODE: Final = "meta.json"
 
 
 def connect(url: StoreURL, settings: Settings) -> Adapter:
-    """A sync adapter for a URL."""
+    """Return a sync adapter for a URL."""
     target = read_target(url, settings)
     match target.kind:
         case "memory":
@@ -61,7 +61,7 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
 
 
 async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
-    """An async adapter for a URL: what runs in this process does so in worker threads."""
+    """Return an async adapter for a URL: what runs in this process does so in worker threads."""
     target = read_target(url, settings)
     if target.kind != "server":
         return await threaded(partial(connect, url, settings))
@@ -82,7 +82,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
 
 
 def borrow(client: object, settings: Settings) -> Adapter:  # noqa: ARG001  # the client has its own
-    """A sync adapter over a client that stays open."""
+    """Return a sync adapter over a client that stays open."""
     if isinstance(client, AsyncQdrantClient):
         raise InvalidInput("this is an AsyncQdrantClient", hint="Use vstore.aio.connect(client=…).")
     if (path := _directory_of(client)) is not None:
@@ -97,7 +97,7 @@ def borrow(client: object, settings: Settings) -> Adapter:  # noqa: ARG001  # th
 
 
 async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
-    """An async adapter over a client that stays open."""
+    """Return an async adapter over a client that stays open."""
     if not isinstance(client, AsyncQdrantClient):
         return await threaded(partial(borrow, client, settings))
     inner = client._client
@@ -116,7 +116,7 @@ async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
 
 
 def _directory(path: str) -> Adapter:
-    """An adapter over a directory, which another store of this process may have open."""
+    """Return an adapter over a directory, which another store of this process may have open."""
     if (Path(path) / _LOCAL_MODE).exists():
         with guarded():
             client = QdrantClient(path=path)
@@ -137,7 +137,7 @@ def _directory(path: str) -> Adapter:
 
 
 def _directory_of(client: object) -> str | None:
-    """The directory that a store's ``native`` stands for; the engine is imported if there is such a store."""
+    """Return the directory that a store's ``native`` stands for; the engine is imported if there is such a store."""
     engine = sys.modules.get("vstore_qdrant.embedded")
     return client.path if engine is not None and isinstance(client, engine.EngineDatabase) else None
 
@@ -163,7 +163,7 @@ def _local_record(persistent: bool) -> Capabilities:
 
 
 def _asked(client: QdrantClient) -> Capabilities:
-    """What a server is, and that it takes the key: it tells its version to anyone, and its collections do not."""
+    """Return what a server is, once it has taken the key: its version needs none, its collections do."""
     record = _server_record(client.info().version)
     client.get_collections()
     return record

@@ -40,7 +40,7 @@ _registry = Lock()
 
 
 def _forget() -> None:
-    """In a forked child: what is open is the parent's, whose files a finaliser would flush; its lock may be held."""
+    """Leaves what is open to the parent, in a forked child: a finaliser would flush its files."""
     global _shared, _registry
     abandon(_shared)
     _shared, _registry = {}, Lock()

@@ -39,7 +39,7 @@ def build(path: Path) -> None:
 
 
 def _importable() -> list[str]:
-    """Where this process finds modules, and nothing that happens to lie in the working directory.
+    """Return where this process finds modules, and nothing that happens to lie in the working directory.
 
     That is what an empty or a relative entry stands for; where these packages are found by such a one, they come last.
     """
@@ -49,7 +49,7 @@ def _importable() -> list[str]:
 
 
 def main(path: str) -> None:
-    """What the process does."""
+    """Builds the index of the shard at ``path``."""
     import qdrant_edge as edge
 
     shard = edge.EdgeShard.load(path)

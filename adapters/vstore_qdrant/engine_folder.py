@@ -59,11 +59,11 @@ class Folder:
         self.file.release()
 
     def names(self) -> list[str]:
-        """The collections that are there."""
+        """Return the collections that are there."""
         return [one.parent.name for one in self.path.glob(f"*/{_INFO}") if not one.parent.name.startswith(".")]
 
     def prepare(self) -> Path:
-        """A hidden folder for a collection to be made in."""
+        """Return a hidden folder for a collection to be made in."""
         made = self.path / f"{_PASSING}{uuid4().hex}"
         (made / _SHARD).mkdir(parents=True)
         return made
@@ -98,11 +98,11 @@ class Folder:
         shutil.rmtree(gone)
 
     def shard(self, name: str) -> Path:
-        """Where the engine's files of a collection are."""
+        """Return where the engine's files of a collection are."""
         return self.path / name / _SHARD
 
     def info(self, name: str) -> CollectionInfo:
-        """What a collection is.
+        """Return what a collection is.
 
         Raises:
             NotFound: There is none.

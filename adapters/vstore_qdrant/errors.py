@@ -61,7 +61,7 @@ _ANSWERED: Final = ("already exists", "[collection_name: ")
 
 
 def translate(error: Exception) -> VStoreError:
-    """The contract's error for one of Qdrant, httpx or gRPC; ``BackendError`` where none fits."""
+    """Return the contract's error for one of Qdrant, httpx or gRPC; ``BackendError`` where none fits."""
     shown = error.source if isinstance(error, ResponseHandlingException) else error
     text = _text(shown).strip()[:MAX_TEXT]
     if isinstance(shown, httpx.TransportError | grpc.RpcError):

@@ -26,7 +26,7 @@ _LONG_TEXT: Final = 64
 
 
 def halves(value: int | float) -> tuple[int, int]:
-    """Two integers that order, the first before the second, as all 64-bit ints and finite floats do among each other.
+    """Return two integers whose pairs order as all 64-bit ints and finite floats do among each other.
 
     The first has the upper 52 bits of the double nearest to the value, mirrored below zero; the second has its
     other 12 bits and, for an int, what it differs from that double. Both stand exactly in float64, in which
@@ -40,12 +40,12 @@ def halves(value: int | float) -> tuple[int, int]:
 
 
 def key_term(path: Sequence[str]) -> str:
-    """The term of a str, list or dict at ``path``. No key has a backslash or a double quote (META-1)."""
+    """Return the term of a str, list or dict at ``path``. No key has a backslash or a double quote (META-1)."""
     return "\\".join(path)
 
 
 def value_text(value: object) -> str:
-    """Equal for scalars that are equal to a filter, and for no others; the letter tells the kind."""
+    """Return a text that is equal for equal scalars only; its letter is the kind."""
     if type(value) is str:
         if len(value) <= _LONG_TEXT:
             return f"s{value}"
@@ -60,10 +60,10 @@ def value_text(value: object) -> str:
 
 
 def scalar_term(path: Sequence[str], value: object) -> str:
-    """The term of a scalar at ``path``."""
+    """Return the term of a scalar at ``path``."""
     return f'{key_term(path)}"{value_text(value)}'
 
 
 def element_term(path: Sequence[str], value: object) -> str:
-    """The term of one element of the list at ``path``."""
+    """Return the term of one element of the list at ``path``."""
     return f'{key_term(path)}"["{value_text(value)}'

@@ -50,7 +50,7 @@ class Target:
 
 
 def read_target(url: StoreURL, settings: Settings) -> Target:
-    """What a URL asks for.
+    """Return what a URL asks for.
 
     Raises:
         InvalidInput: An empty path, a user or password, or an option that has no meaning there.

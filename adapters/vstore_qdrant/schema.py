@@ -46,12 +46,12 @@ def check_name(name: str) -> None:
 
 
 def new_collection(info: CollectionInfo) -> dict[str, Any]:
-    """Arguments of ``create_collection``; no two creations have the same."""
+    """Return arguments of ``create_collection``; no two creations have the same."""
     return {"metadata": {INFO: info_to_json(info), _STAMP: uuid4().hex}, **collection_settings(info)}
 
 
 def collection_settings(info: CollectionInfo) -> dict[str, Any]:
-    """Arguments of ``create_collection`` for the dimension, metric and index of a collection."""
+    """Return arguments of ``create_collection`` for the dimension, metric and index of a collection."""
     index = info.index
     assert isinstance(index, HNSW | Flat)
     return {
@@ -92,7 +92,7 @@ def _quantization(index: HNSW | Flat) -> models.QuantizationConfig | None:
 
 
 def identity_of(found: models.CollectionInfo) -> tuple[str, str] | None:
-    """What a collection is, and the stamp of its creation; None where vstore did not create it."""
+    """Return what a collection is, and the stamp of its creation; None where vstore did not create it."""
     metadata = found.config.metadata or {}
     text, stamp = metadata.get(INFO), metadata.get(_STAMP, "")  # those of earlier versions have no stamp
     return (text, stamp) if isinstance(text, str) and isinstance(stamp, str) else None

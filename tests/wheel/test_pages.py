@@ -64,6 +64,11 @@ COMMANDS = {
     "vstore copy chroma:./data qdrant://localhost:6333 --all --workers 4": ['"status": "verified"'],
     # docs/adapters.md
     "vstore conform sqlite:./data.sqlite": ["It conforms"],
+    # docs/settings.md
+    "vstore stores": ["tore"],
+    "vstore inspect staging": ["docs", "exact_query"],
+    "vstore inspect staging/docs": ["cosine"],
+    "vstore copy staging/docs prod/docs": ['"status": "verified"'],
     # --help
     "vstore demo --from qdrant --to pgvector": ["both give the same 4 digits"],
     "vstore verify chroma:./data pgvector:./pg --collection docs": ['"equal": true'],
@@ -86,6 +91,7 @@ ELSEWHERE = {
     "python tools/unasync.py": "`make check`",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
+    "uvicorn --app-dir examples --workers 3 fastapi_app:app": "tests/examples/test_fastapi.py",
     "gunicorn --workers 1 --threads 16": "options to think of",
     "make bench": "by hand: it takes an hour",
     "make up": "tests/faults and `make test-docker` start the same services",
@@ -337,16 +343,16 @@ def test_adapters(new_environment: Callable[[], Environment], tmp_path: Path) ->
     assert (done.returncode, done.stderr) == (0, ""), done.stdout[-3000:]
     assert COMMANDS[command][0] in done.stdout
     missing = {
-        "store.py": (', hint="list_collections() names those that are there."', "ERR-2"),
-        "filters.py": ("coalesce(document, '')", "FLT-3"),
+        "store.py": ("NotFound.of_collection(name)", 'NotFound("there is no such collection")', "ERR-2"),
+        "filters.py": ("coalesce(document, '')", "document", "FLT-3"),
     }
     told = ""
-    for name, (part, clause) in missing.items():
+    for name, (part, instead, clause) in missing.items():
         text = shown[f"vstore_sqlite/{name}"]
         assert part in text
         broken = folder / clause
         shutil.copytree(tmp_path / "vstore_sqlite", broken / "vstore_sqlite")
-        (broken / "vstore_sqlite" / name).write_text(text.replace(part, "document" if "document" in part else ""))
+        (broken / "vstore_sqlite" / name).write_text(text.replace(part, instead))
         code = f"from vstore.conformance.run import run; print(run('sqlite::memory:', clauses=['{clause}'], mode='sync'"
         code += ", filters=60, sequences=0).to_markdown())"
         told += reader.python_code(code, broken, PYTHONPATH=".").stdout.replace("[sqlite::memory:-sync]", "")
@@ -394,6 +400,21 @@ asyncio.run(main())
     (page.folder / "processes.py").write_text(page.real(processes))
     done = page.reader.run("python processes.py", page.folder)
     assert (done.returncode, done.stdout) == (0, "[['a'], ['b']]\n"), done.stderr
+
+
+def test_settings(page: Page) -> None:
+    shown = re.search(r"```toml\n(.*?)```", (ROOT / "docs" / "settings.md").read_text(), re.DOTALL)
+    assert shown is not None
+    prod = 'url = "postgresql://reader@db.example/app"\npassword = "${PROD_PASSWORD}"\n'
+    assert prod in shown[1]
+    (page.folder / "vstore.toml").write_text(shown[1].replace(prod, f'url = "{page.servers[POSTGRES[0]]}"\n'))
+    page.reader.install("cli", "chroma", "pgvector")
+    page.program(COLLECTION.format(url="chroma:./data"))
+    page.items(items("docs/settings.md"))
+
+
+def test_observability(page: Page) -> None:
+    page.items(items("docs/observability.md"))
 
 
 CELERY = """

@@ -73,7 +73,7 @@ class _Row:
 
 
 def _kept(value: Any) -> Any:
-    """A copy of a metadata value as it comes back: moments in UTC, nothing shared with the caller."""
+    """Return a copy of a metadata value as it comes back: moments in UTC, nothing shared with the caller."""
     match value:
         case datetime():
             return value.astimezone(UTC)

@@ -3,6 +3,7 @@
 This is a public surface with a number. An adapter's factory states the number it was written for as ``spi_version``;
 ``connect`` refuses another with a clear error. The number grows when a change would break an adapter that keeps to
 these names; docs/adapters.md says how to write one.
+``vstore.spi.aio`` has the async forms of functions that wait for a database.
 
 ===========================  ==========================================================================================
 module                       what it is for
@@ -13,6 +14,8 @@ module                       what it is for
 ``translation``              a client's errors as errors of the contract
 ``codec``                    metadata and ``CollectionInfo`` as JSON with every type kept
 ``scores``                   distances and scores in float64, the running top k, hits in the contract's order
+``batching``                 calls in parts that a database takes, pages by id, writes that name what is done
+``scan_top_k``, ``top_up``   the exact scan, and the true hits where an index found too few
 ``rewrite``, ``evaluate``    the normal form of a filter, and its meaning as a Python function
 ``partial``                  a filter of which the database answers a part
 ``foreign``                  rows of collections that vstore did not create
@@ -47,6 +50,9 @@ from vstore.records import Include, Metadata, VectorArray
 from vstore.wording import no_attribute
 
 if TYPE_CHECKING:
+    from vstore.spi._sync.batching import scan_by_ids, write_parts
+    from vstore.spi._sync.searching import scan_top_k, top_up
+    from vstore.spi.batching import batches, slices
     from vstore.spi.codec import canonical_json, from_json, from_micros, info_from_json, info_to_json, to_json
     from vstore.spi.deadline import Deadline
     from vstore.spi.dirlock import DirectoryLock, lock_directory
@@ -121,6 +127,7 @@ __all__ = [
     "TopK",
     "VectorArray",
     "abandon",
+    "batches",
     "bounded",
     "canonical_json",
     "distances",
@@ -139,9 +146,14 @@ __all__ = [
     "predicate",
     "ranked",
     "redacting",
+    "scan_by_ids",
+    "scan_top_k",
+    "slices",
     "split_filter",
     "to_json",
+    "top_up",
     "translating",
+    "write_parts",
 ]
 
 # Type checkers read the imports above. At run time these modules are searched for a name, the light ones first:
@@ -151,6 +163,7 @@ _MODULES: Final = (
     "protocol",
     "codec",
     "scores",
+    "batching",
     "evaluate",
     "deadline",
     "partial",
@@ -158,6 +171,8 @@ _MODULES: Final = (
     "forking",
     "durable",
     "translation",
+    "_sync.batching",
+    "_sync.searching",
     "factory",
     "dirlock",
     "threaded",
@@ -171,3 +186,7 @@ def __getattr__(name: str) -> Any:
             if name in found.__all__:
                 return getattr(found, name)
     raise no_attribute("vstore.spi", name, __all__)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

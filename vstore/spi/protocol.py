@@ -73,11 +73,11 @@ class AdapterFactory(Protocol):
     options: Mapping[str, Option]
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
-        """A connection that was tried: raises ``Unavailable``, ``AuthenticationFailed``, ``Timeout``."""
+        """Return a connection that was tried: raises ``Unavailable``, ``AuthenticationFailed``, ``Timeout``."""
         ...
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
-        """The same for async."""
+        """Return an async adapter over such a connection."""
         ...
 
     def borrow(self, client: object, settings: Settings) -> Adapter:
@@ -85,7 +85,7 @@ class AdapterFactory(Protocol):
         ...
 
     async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
-        """The same for async; takes the client's async form, or its sync form in threads."""
+        """Return an async adapter over the client's async form, or over its sync form in threads."""
         ...
 
 
@@ -97,5 +97,5 @@ class EmbeddedFactory(Protocol):
     """
 
     def holds(self, path: Path) -> bool:
-        """Whether this database has its data at ``path``. It reads names of files, and changes nothing."""
+        """Return whether this database has its data at ``path``. It reads names of files, and changes nothing."""
         ...

@@ -29,7 +29,7 @@ _FLOAT32_UNIT = 2.0**-24
 
 
 def float32_error(dimension: int) -> float:
-    """How far a sum of so many products may be off in float32, in parts of the sum of their absolute values.
+    """Return how far a sum of so many products may be off in float32, in parts of the sum of their absolute values.
 
     It holds in whatever order they are added (Higham, Accuracy and Stability of Numerical Algorithms, 3.1), and leaves
     six roundings for what is done before and behind. Products below float32's smallest number are lost besides.
@@ -38,7 +38,7 @@ def float32_error(dimension: int) -> float:
 
 
 def distances(metric: Metric, query: VectorArray, vectors: VectorArray) -> NDArray[np.float64]:
-    """Distances of one query to many vectors, computed in float64 block by block.
+    """Return distances of one query to many vectors, computed in float64 block by block.
 
     Args:
         metric: Which formula.
@@ -71,12 +71,12 @@ def distances(metric: Metric, query: VectorArray, vectors: VectorArray) -> NDArr
 
 
 def scores(metric: Metric, distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The scores that belong to distances."""
+    """Return the scores that belong to distances."""
     return 1.0 - distance if metric is Metric.COSINE else -distance
 
 
 def nearest(distance: NDArray[np.float64], ids: list[str], k: int) -> list[int]:
-    """Positions of the k smallest distances, by distance and then id; all of them if fewer."""
+    """Return positions of the k smallest distances, by distance and then id; all of them if fewer."""
     positions: NDArray[np.intp]
     if k < len(distance):
         bound = np.partition(distance, k - 1)[k - 1]
@@ -87,7 +87,7 @@ def nearest(distance: NDArray[np.float64], ids: list[str], k: int) -> list[int]:
 
 
 def ranked(metric: Metric, records: Records, distance: NDArray[np.float64], k: int) -> Hits:
-    """The k nearest of ``records`` as hits, by distance and then id.
+    """Return the k nearest of ``records`` as hits, by distance and then id.
 
     Args:
         metric: The collection's metric.
@@ -135,7 +135,7 @@ class TopK:
         return list(dict.fromkeys(i for ids, _ in self._kept for i in ids))
 
     def hits(self, records: Records) -> list[Hits]:
-        """The hits of each query.
+        """Return the hits of each query.
 
         Args:
             records: Those of ``ids`` with the columns wanted; one that was deleted meanwhile may be missing.

@@ -21,7 +21,7 @@ __all__ = ["ThreadedAdapter", "ThreadedCollection", "threaded"]
 
 
 async def threaded(connect: Callable[[], Adapter]) -> ThreadedAdapter:
-    """An async adapter over the sync one that ``connect`` returns; see ``ThreadedAdapter.connect``."""
+    """Return an async adapter over the sync one that ``connect`` returns; see ``ThreadedAdapter.connect``."""
     return await ThreadedAdapter.connect(connect)
 
 

@@ -117,7 +117,7 @@ class StoreURL:
 
 
 def _several(place: str) -> tuple[str, None, str]:
-    """Hosts with commas between, as libpq has them, and their ports where any has one: ``h1:5432,h2``."""
+    """Return hosts with commas between, as libpq has them, and their ports where any has one: ``h1:5432,h2``."""
     hosts, ports = [], []
     for one in place.split(","):
         host, _, port = one[1:].partition("]") if one.startswith("[") else one.partition(":")
@@ -127,7 +127,7 @@ def _several(place: str) -> tuple[str, None, str]:
 
 
 def names_store(text: str, *, files: Collection[str] = ()) -> bool:
-    """Whether a text is a store URL, or else a path: one decision for every command that takes both.
+    """Return whether a text is a store URL, or else a path: one decision for every command that takes both.
 
     Args:
         text: What the user gave.
@@ -201,7 +201,7 @@ class Option:
 def read_options(
     declared: Mapping[str, Option], params: Mapping[str, str], keywords: Mapping[str, object]
 ) -> dict[str, OptionValue]:
-    """Every declared option with its value: from the URL, from keywords, or its default.
+    """Return every declared option with its value: from the URL, from keywords, or its default.
 
     Raises:
         InvalidInput: An unknown option, one given twice, or a value of the wrong type.

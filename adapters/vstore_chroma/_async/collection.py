@@ -9,12 +9,14 @@ from typing import Any, TypeAlias
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, NotFound, partial_write_context
+from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
 from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.spi._async.batching import scan_by_ids, write_parts
+from vstore.spi.batching import batches
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
 from vstore_chroma._async.searching import AsyncSearcher
@@ -112,12 +114,12 @@ class AsyncChromaCollection:
     ) -> AsyncIterator[tuple[Records, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
         asked = question(where)
-        ids = sorted(i for i in await self._read.ids(asked) if after is None or i > after)
-        for start in range(0, len(ids), batch_size):
-            wanted = ids[start : start + batch_size]
-            page = (await self._read.matching(wanted, include, asked)).ordered(wanted)
-            if page.ids:
-                yield page, wanted[-1]
+
+        async def read(ids: list[str]) -> Records:
+            return (await self._read.matching(ids, include, asked)).ordered(ids)
+
+        async for page, last in scan_by_ids(await self._read.ids(asked), batch_size, after, read):
+            yield page, last
 
     async def delete_ids(self, ids: Sequence[str]) -> None:
         async with self._lock:
@@ -146,14 +148,13 @@ class AsyncChromaCollection:
         rows = spread(columns)
         if rows.repeated:
             call = call_repeated
-        written: list[str] = []
-        for part in requests(rows, self._rows, self._bytes):
-            arguments = part.arguments()
-            if len(arguments) == 1:
-                continue
-            with partial_write_context(written), guarded():
+
+        async def send(arguments: dict[str, Any]) -> None:
+            with guarded():
                 await call(**arguments)
-            written += dict.fromkeys(part.ids)
+
+        parts = ((dict.fromkeys(p.ids), p.arguments()) for p in requests(rows, self._rows, self._bytes))
+        await write_parts(((ids, arguments) for ids, arguments in parts if len(arguments) > 1), send)
 
     # the collection's own methods refuse an id that stands on several rows; what they call does not
 
@@ -170,12 +171,11 @@ class AsyncChromaCollection:
         return {**columns, "collection_id": native.id, "tenant": native.tenant, "database": native.database}
 
     async def _delete(self, ids: list[str]) -> None:
-        deleted: list[str] = []
-        for start in range(0, len(ids), self._rows):
-            part = ids[start : start + self._rows]
-            with partial_write_context(deleted), guarded():
+        async def send(part: list[str]) -> None:
+            with guarded():
                 await self._native.delete(ids=part)
-            deleted += part
+
+        await write_parts(((part, part) for part in batches(ids, self._rows)), send)
 
 
 def _columns(records: Records) -> Columns:
@@ -189,7 +189,7 @@ def _columns(records: Records) -> Columns:
 
 
 def _replacing(columns: Columns, old: dict[str, Metadata | None]) -> Columns:
-    """The same columns, each row of which leaves nothing of the record it replaces."""
+    """Return the same columns, each row of which leaves nothing of the record it replaces."""
     ids = columns.ids
     documents = columns.documents or [None] * len(ids)
     metadatas = columns.metadatas or [{}] * len(ids)

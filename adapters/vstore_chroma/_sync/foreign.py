@@ -15,6 +15,8 @@ from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
+from vstore.spi._sync.batching import scan_by_ids
+from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
@@ -28,7 +30,7 @@ _IDS_AT_ONCE: Final = 5_000
 
 
 def names(client: ClientAPI, *, own: bool) -> list[str]:
-    """The collections that vstore created, or those that it did not, sorted."""
+    """Return the collections that vstore created, or those that it did not, sorted."""
     found: list[str] = []
     start = 0
     while True:
@@ -75,7 +77,7 @@ def _first(native: Collection, include: list[Any]) -> Rows:
 
 
 def _metric(native: Collection, first: Rows) -> Metric | None:
-    """The metric that the engine follows, whatever the collection says of itself."""
+    """Return the metric that the engine follows, whatever the collection says of itself."""
     vector = next(iter(first.vectors or ()), None)
     if vector is None:
         return None
@@ -112,8 +114,7 @@ class ChromaForeignCollection:
     def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
         rows = Rows(vectors=[] if include.vectors else None)
         wanted: list[Any] = columns(self._mapping, include)
-        for start in range(0, len(keys), _IDS_AT_ONCE):
-            part = [str(key) for key in keys[start : start + _IDS_AT_ONCE]]
+        for part in batches([str(key) for key in keys], _IDS_AT_ONCE):
             with guarded():
                 rows.extend(to_rows(self._native.get(ids=part, include=wanted)))
         return rows
@@ -122,12 +123,12 @@ class ChromaForeignCollection:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
         with guarded():
             found = self._native.get(include=[])
-        ids = sorted(one for one in found["ids"] if after is None or one > after)
-        for start in range(0, len(ids), size):
-            part = ids[start : start + size]
-            rows = (self.fetch(part, include)).in_order_of(part)
-            if rows.keys:
-                yield rows, part[-1]
+
+        def read(ids: list[str]) -> Rows:
+            return (self.fetch(ids, include)).in_order_of(ids)
+
+        for rows, last in scan_by_ids(found["ids"], size, after, read):
+            yield rows, last
 
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         wanted: list[Any] = columns(self._mapping, include)

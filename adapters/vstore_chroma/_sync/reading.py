@@ -12,6 +12,7 @@ from vstore.errors import Unavailable
 from vstore.info import CollectionInfo
 from vstore.records import Include, Metadata, Records
 from vstore.spi._sync._run import run_blocking
+from vstore.spi.batching import batches
 from vstore_chroma._sync._run import sleep
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, MAX_VARIABLES, Question, Where, variables
@@ -38,7 +39,7 @@ class Reader:
         self.rows = min(_MAX_IDS, max_rows)
 
     def call(self, call: Callable[..., Any], **arguments: Any) -> Any:
-        """One call of Chroma; made again where it only met the writing of another call."""
+        """Makes one call of Chroma, and makes it again where it only met a write in progress."""
         for attempt in range(_RETRIES):
             try:
                 with guarded():
@@ -51,53 +52,52 @@ class Reader:
             return call(**arguments)
 
     def ids(self, asked: Question = EVERYTHING) -> list[str]:
-        """The ids of the records that match."""
+        """Return the ids of the records that match."""
         found = self.call(self._native.get, where=asked.where, include=[])
         ids: list[str] = list(found["ids"])
         if asked.partial is None:
             return ids
         matches: list[str] = []
-        for start in range(0, len(ids), self.rows):
-            matches += (self.matching(ids[start : start + self.rows], Include(), asked)).ids
+        for part in batches(ids, self.rows):
+            matches += (self.matching(part, Include(), asked)).ids
         return matches
 
     def matching(self, ids: Sequence[str], include: Include, asked: Question) -> Records:
-        """The records with these ids that match, in Chroma's order."""
+        """Return the records with these ids that match, in Chroma's order."""
         if asked.partial is None:
             return self.by_ids(ids, include, asked.where)
         records = self.by_ids(ids, asked.partial.read(include), asked.where)
         return run_blocking(asked.partial.keep, records, include)
 
     def count(self, asked: Question) -> int:
-        """How many records match."""
+        """Return how many records match."""
         if asked == EVERYTHING:
             number: int = self.call(self._native.count)
             return number
         return len(self.ids(asked))
 
     def present(self, ids: Sequence[str]) -> set[str]:
-        """Those of ``ids`` that exist."""
+        """Return those of ``ids`` that exist."""
         found: set[str] = set()
-        for start in range(0, len(ids), self.rows):
-            part = self.call(self._native.get, ids=list(ids[start : start + self.rows]), include=[])
+        for wanted in batches(list(ids), self.rows):
+            part = self.call(self._native.get, ids=wanted, include=[])
             found.update(part["ids"])
         return found
 
     def stored_metadata(self, ids: Sequence[str]) -> dict[str, Metadata | None]:
-        """What Chroma has as metadata of those of ``ids`` that exist."""
+        """Return what Chroma has as metadata of those of ``ids`` that exist."""
         found: dict[str, Metadata | None] = {}
-        for start in range(0, len(ids), self.rows):
-            part = self.call(self._native.get, ids=list(ids[start : start + self.rows]), include=["metadatas"])
+        for wanted in batches(list(ids), self.rows):
+            part = self.call(self._native.get, ids=wanted, include=["metadatas"])
             found.update(zip(part["ids"], part["metadatas"], strict=True))
         return found
 
     def by_ids(self, ids: Sequence[str], include: Include, where: Where | None = None) -> Records:
-        """The records with these ids, that match, in Chroma's order."""
+        """Return the records with these ids, that match, in Chroma's order."""
         room = self.rows if where is None else min(self.rows, MAX_VARIABLES + 500 - variables(where))
         columns = included(include)
         parts = [to_records(_NOTHING, include, self._dimension)]
-        for start in range(0, len(ids), room):
-            wanted = list(ids[start : start + room])
+        for wanted in batches(list(ids), room):
             found = self.call(self._native.get, ids=wanted, where=where, include=columns)
             parts.append(to_records(found, include, self._dimension))
         return Records.concat(parts[1:] or parts)

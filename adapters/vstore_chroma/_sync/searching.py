@@ -12,8 +12,9 @@ from chromadb.api.models.Collection import Collection
 from vstore.hits import Hits
 from vstore.info import CollectionInfo
 from vstore.records import Include, Records, VectorArray
-from vstore.spi._sync._run import run_blocking
-from vstore.spi.scores import TopK, distances, ranked
+from vstore.spi._sync.searching import scan_top_k, top_up
+from vstore.spi.batching import batches
+from vstore.spi.scores import distances, ranked
 from vstore_chroma._sync.reading import COLUMNS, Reader
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, Question
@@ -24,6 +25,7 @@ __all__ = ["Searcher"]
 _CHUNK_FLOATS: Final = 400_000
 _REQUEST_FLOATS: Final = 400_000
 _RESPONSE_HITS: Final = 20_000
+_VECTORS: Final = Include(vectors=True)
 
 
 class Searcher:
@@ -36,27 +38,40 @@ class Searcher:
         self._read = reader
 
     def nearest(self, queries: VectorArray, k: int, ids: Sequence[str], include: Include) -> list[Hits]:
-        """The true nearest among ``ids``: reads their vectors in chunks, and keeps k for each query."""
-        best = TopK(self._metric, queries, k)
+        """Return the true nearest among ``ids``, whose vectors it reads in chunks."""
+
+        def get(wanted: list[str]) -> Records:
+            return self._read.by_ids(wanted, include) if included(include) else Records(wanted)
+
         rows = max(16, min(self._read.rows, _CHUNK_FLOATS // self._dimension))
-        for start in range(0, len(ids), rows):
-            chunk = self._read.by_ids(ids[start : start + rows], Include(vectors=True))
-            run_blocking(best.take, chunk)
-        wanted = best.ids
-        records = self._read.by_ids(wanted, include) if included(include) else Records(wanted)
-        return best.hits(records)
+        pages = (self._read.by_ids(part, _VECTORS) for part in batches(ids, rows))
+        return scan_top_k(self._metric, queries, k, pages, get)
 
     def approximate(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits]:
-        """The k nearest as the index finds them, never fewer than match."""
+        """Return the k nearest as the index finds them, never fewer than match."""
         if asked.partial is not None:
             return self.nearest(queries, k, self._read.ids(asked), include)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
-        hits: list[Hits] = []
-        for start in range(0, len(queries), rows):
-            hits += self._search(queries[start : start + rows], k, asked, include)
-        return hits
+        hits: list[Hits | None] = []
+        for part in batches(queries, rows):
+            hits += self._found(part, k, asked, include)
+        matches: list[str] | None = None
 
-    def _search(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits]:
+        def count() -> int:
+            nonlocal matches
+            if asked == EVERYTHING:
+                return self._read.count(asked)
+            matches = self._read.ids(asked)
+            return len(matches)
+
+        def exact(places: list[int]) -> list[Hits]:
+            ids = self._read.ids(asked) if matches is None else matches
+            return self.nearest(queries[places], k, ids, include)
+
+        return top_up(hits, k, count, exact)
+
+    def _found(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits | None]:
+        """Return what the index finds; None for a query whose last hit is ``indistinct``."""
         again = always_imprecise(self._metric, self._dimension)
         fetched = Include(include.vectors or again, include.documents, include.metadatas)
         found = self._read.call(
@@ -66,17 +81,7 @@ class Searcher:
             where=asked.where,
             include=[*included(fetched), "distances"],
         )
-        hits = [self._refined(query, k, found, row, fetched, include) for row, query in enumerate(queries)]
-        if short := [row for row, one in enumerate(hits) if one is None or len(one) < k]:
-            # the index lost some: of few matches, of records it cannot reach, or of a k near the count
-            matches = None if asked == EVERYTHING else self._read.ids(asked)
-            total = len(matches) if matches is not None else self._read.count(asked)
-            short = [row for row in short if (one := hits[row]) is None or len(one) < min(k, total)]
-            if short:
-                ids = matches if matches is not None else self._read.ids()
-                for row, one in zip(short, self.nearest(queries[short], k, ids, include), strict=True):
-                    hits[row] = one
-        return [one for one in hits if one is not None]
+        return [self._refined(query, k, found, row, fetched, include) for row, query in enumerate(queries)]
 
     def _refined(
         self, query: VectorArray, k: int, found: Any, row: int, fetched: Include, include: Include
@@ -91,13 +96,13 @@ class Searcher:
             return ranked(self._metric, records, converted(self._metric, reported), k)
         vectors = records.vectors
         if vectors is None:
-            again = self._read.by_ids(records.ids, Include(vectors=True))
+            again = self._read.by_ids(records.ids, _VECTORS)
             records, vectors = _both(records, again), again.ordered(records.ids).vectors
         assert vectors is not None
         return ranked(self._metric, records.only(include), distances(self._metric, query, vectors), k)
 
 
 def _both(records: Records, others: Records) -> Records:
-    """The records that are in both."""
+    """Return the records that are in both."""
     there = set(others.ids)
     return records if len(there) == len(records) else records.ordered([i for i in records.ids if i in there])

@@ -25,7 +25,7 @@ class AsyncCreation:
     is not there, in the same step in which it would have carried it out.
 
     Milvus Lite refuses such writes, but answers such reads as if there were no records, and counts those of every
-    partition. So behind an answer without records the collection is looked at; and at every request where earlier
+    partition. So it is looked at after an answer without records; and at every request where earlier
     versions created it, without a partition.
 
     Attributes:
@@ -46,7 +46,7 @@ class AsyncCreation:
         return self._session.names.get(self.token, self._info.name)
 
     async def read(self, method: Callable[..., Awaitable[Any]], **kwargs: Any) -> Any:
-        """One query or search, which sees what this store has written (``AsyncSession.level``)."""
+        """Makes one query or search, which sees what this store has written (``AsyncSession.level``)."""
         if self._partition:
             kwargs["partition_names"] = [self._partition]
         async with self._requests.read():
@@ -83,7 +83,7 @@ class AsyncCreation:
                 self._session.hidden(self.token)
         # AsyncMilvusClient 3.0.2 passes over what the server says of a delete that it refuses: nothing is counted
         if not deleted(answer) and await self.read(self._client.query, filter=condition, output_fields=["id"], limit=1):
-            raise BackendError("Milvus has not deleted the records, and its client does not tell why")
+            raise BackendError("Milvus has not deleted the records, and its client reports no reason")
 
     async def rename(self, name: str) -> None:
         """Gives it another name. Milvus renames whatever has the old one, so it is looked at before."""
@@ -117,7 +117,7 @@ class AsyncCreation:
             await self._verify()
 
     async def _sent(self, method: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
-        """One request; an error that the server answered may have come of a collection that is another one."""
+        """Makes one request. An error that the server sends may be about another collection of the same name."""
         try:
             return await self._session.call(method, self.name, *args, **kwargs)
         except NotFound as error:

@@ -9,7 +9,9 @@ from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Flat, Metric, Search
 from vstore.records import Include, Records, VectorArray
-from vstore.spi.scores import TopK, distances, ranked
+from vstore.spi._async.searching import scan_top_k, top_up
+from vstore.spi.batching import batches
+from vstore.spi.scores import distances, ranked
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import ANSWER_BYTES, AsyncReader
@@ -36,16 +38,16 @@ class AsyncSearcher:
         self._read = reader
 
     async def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """The true nearest: reads the vectors that match in chunks, and keeps k for each query."""
-        best = TopK(self._read.info.metric, queries, k)
-        async for chunk, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS):
-            await compute(best.take, chunk)
-        wanted = best.ids
-        records = await self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
-        return best.hits(records)
+        """Return the true nearest, from the vectors of all records that match."""
+
+        async def get(wanted: list[str]) -> Records:
+            return await self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
+
+        pages = (page async for page, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS))
+        return await scan_top_k(self._read.info.metric, queries, k, pages, get)
 
     async def exact(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """The true nearest.
+        """Return the true nearest.
 
         Without an index Milvus finds them itself, but compares in float32 and breaks ties at random: some more
         than k are fetched and compared in float64, until the last of them is farther than the k-th by more
@@ -77,26 +79,26 @@ class AsyncSearcher:
     async def approximate(
         self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None
     ) -> list[Hits]:
-        """The k nearest as the index finds them, never fewer than match; the true ones if it cannot be asked all."""
+        """Return the k nearest as the index finds them, or the true ones; never fewer than match."""
         if self._read.partial(where) is not None:
             return await self.nearest(queries, k, where, include)
         condition = await self._read.condition(where)
         hits = await self._search(queries, k, condition, include, search)
         if hits is None:
             return await self.nearest(queries, k, where, include)
-        if short := [row for row, one in enumerate(hits) if len(one) < k]:
-            # few match, or the index lost some: one that is still being built, few probes, a selective filter
-            total = await self._read.count(where)
-            again = [row for row in short if len(hits[row]) < min(k, total)]
-            if again:
-                for row, one in zip(again, await self.nearest(queries[again], k, where, include), strict=True):
-                    hits[row] = one
-        return hits
+
+        async def count() -> int:
+            return await self._read.count(where)
+
+        async def exact(places: list[int]) -> list[Hits]:
+            return await self.nearest(queries[places], k, where, include)
+
+        return await top_up(hits, k, count, exact)
 
     async def _search(
         self, queries: VectorArray, k: int, condition: str | None, include: Include, search: Search | None
     ) -> list[Hits] | None:
-        """Milvus's own search; None where another client deletes hits, again and again, before they are read.
+        """Return what Milvus finds; None where another client keeps deleting hits before they are read.
 
         Its distances are float32 and, of product-quantized vectors, approximations: they are computed anew
         from the hits' vectors.
@@ -107,8 +109,8 @@ class AsyncSearcher:
             rows = max(1, min(room, _REQUEST_FLOATS // self._read.info.dimension, MAX_WINDOW))
             try:
                 hits: list[Hits] = []
-                for start in range(0, len(queries), rows):
-                    hits += await self._searched(queries[start : start + rows], k, condition, fetched, include, search)
+                for part in batches(queries, rows):
+                    hits += await self._searched(part, k, condition, fetched, include, search)
                 return hits
             except LimitExceeded:
                 pass

@@ -10,7 +10,9 @@ from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Flat, Metric, Search
 from vstore.records import Include, Records, VectorArray
-from vstore.spi.scores import TopK, distances, ranked
+from vstore.spi._sync.searching import scan_top_k, top_up
+from vstore.spi.batching import batches
+from vstore.spi.scores import distances, ranked
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.reading import ANSWER_BYTES, Reader
@@ -37,16 +39,16 @@ class Searcher:
         self._read = reader
 
     def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """The true nearest: reads the vectors that match in chunks, and keeps k for each query."""
-        best = TopK(self._read.info.metric, queries, k)
-        for chunk, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS):
-            compute(best.take, chunk)
-        wanted = best.ids
-        records = self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
-        return best.hits(records)
+        """Return the true nearest, from the vectors of all records that match."""
+
+        def get(wanted: list[str]) -> Records:
+            return self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
+
+        pages = (page for page, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS))
+        return scan_top_k(self._read.info.metric, queries, k, pages, get)
 
     def exact(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """The true nearest.
+        """Return the true nearest.
 
         Without an index Milvus finds them itself, but compares in float32 and breaks ties at random: some more
         than k are fetched and compared in float64, until the last of them is farther than the k-th by more
@@ -78,26 +80,26 @@ class Searcher:
     def approximate(
         self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None
     ) -> list[Hits]:
-        """The k nearest as the index finds them, never fewer than match; the true ones if it cannot be asked all."""
+        """Return the k nearest as the index finds them, or the true ones; never fewer than match."""
         if self._read.partial(where) is not None:
             return self.nearest(queries, k, where, include)
         condition = self._read.condition(where)
         hits = self._search(queries, k, condition, include, search)
         if hits is None:
             return self.nearest(queries, k, where, include)
-        if short := [row for row, one in enumerate(hits) if len(one) < k]:
-            # few match, or the index lost some: one that is still being built, few probes, a selective filter
-            total = self._read.count(where)
-            again = [row for row in short if len(hits[row]) < min(k, total)]
-            if again:
-                for row, one in zip(again, self.nearest(queries[again], k, where, include), strict=True):
-                    hits[row] = one
-        return hits
+
+        def count() -> int:
+            return self._read.count(where)
+
+        def exact(places: list[int]) -> list[Hits]:
+            return self.nearest(queries[places], k, where, include)
+
+        return top_up(hits, k, count, exact)
 
     def _search(
         self, queries: VectorArray, k: int, condition: str | None, include: Include, search: Search | None
     ) -> list[Hits] | None:
-        """Milvus's own search; None where another client deletes hits, again and again, before they are read.
+        """Return what Milvus finds; None where another client keeps deleting hits before they are read.
 
         Its distances are float32 and, of product-quantized vectors, approximations: they are computed anew
         from the hits' vectors.
@@ -108,8 +110,8 @@ class Searcher:
             rows = max(1, min(room, _REQUEST_FLOATS // self._read.info.dimension, MAX_WINDOW))
             try:
                 hits: list[Hits] = []
-                for start in range(0, len(queries), rows):
-                    hits += self._searched(queries[start : start + rows], k, condition, fetched, include, search)
+                for part in batches(queries, rows):
+                    hits += self._searched(part, k, condition, fetched, include, search)
                 return hits
             except LimitExceeded:
                 pass

@@ -23,12 +23,12 @@ sleep = time.sleep
 
 
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of ``function``."""
+    """Return the result of ``function``."""
     return function(*args, **kwargs)
 
 
 def compute(rows: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: ARG001  # as its twin
-    """The result of ``function``."""
+    """Return the result of ``function``."""
     return function(*args, **kwargs)
 
 

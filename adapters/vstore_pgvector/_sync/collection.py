@@ -17,6 +17,7 @@ from vstore.indexing import HNSW, Flat, IVFFlat, Search
 from vstore.info import CollectionInfo
 from vstore.logs import DEBUG, log
 from vstore.records import Include, Records, VectorArray
+from vstore.spi.batching import batches
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.searching import Searcher
 from vstore_pgvector._sync.session import Session
@@ -38,6 +39,7 @@ from vstore_pgvector.statements import Statements, doubled
 
 __all__ = ["PGCollection"]
 
+_SPLIT: Final = "a call takes several statements: %d records are sent, the next statement follows"
 Row: TypeAlias = tuple[Any, ...]
 
 _IDS_AT_ONCE: Final = 10_000
@@ -95,9 +97,9 @@ class PGCollection:
 
         def work(connection: Connection[Any]) -> None:
             found: set[str] = set()
-            for start in range(0, len(encoded.ids), _IDS_AT_ONCE):
-                ids = pack_texts(encoded.ids[start : start + _IDS_AT_ONCE])
-                found.update(row[0] for row in self._session.fetch(connection, self._sql.lock, (ids,)))
+            for part in batches(encoded.ids, _IDS_AT_ONCE):
+                rows = self._session.fetch(connection, self._sql.lock, (pack_texts(part),))
+                found.update(row[0] for row in rows)
             if missing := [i for i in records.ids if i not in found]:
                 raise NotFound.of_records(missing)
             self._send(connection, self._sql.update(encoded.names), encoded)
@@ -109,9 +111,8 @@ class PGCollection:
 
         def work(connection: Connection[Any]) -> list[Row]:
             rows: list[Row] = []
-            for start in range(0, len(ids), _IDS_AT_ONCE):
-                packed = pack_texts(ids[start : start + _IDS_AT_ONCE])
-                rows += self._session.fetch(connection, statement, (packed,))
+            for part in batches(ids, _IDS_AT_ONCE):
+                rows += self._session.fetch(connection, statement, (pack_texts(part),))
             return rows
 
         rows = self._session.read(work)
@@ -158,9 +159,8 @@ class PGCollection:
         ordered = sorted(ids)
 
         def work(connection: Connection[Any]) -> None:
-            for start in range(0, len(ordered), _IDS_AT_ONCE):
-                packed = pack_texts(ordered[start : start + _IDS_AT_ONCE])
-                self._session.execute(connection, self._sql.delete_ids, (packed,))
+            for part in batches(ordered, _IDS_AT_ONCE):
+                self._session.execute(connection, self._sql.delete_ids, (pack_texts(part),))
 
         self._session.write(work, single=len(ordered) <= _IDS_AT_ONCE)
 
@@ -228,31 +228,27 @@ class PGCollection:
             raise BackendError("the extension vector is gone from the database")
         for part in encoded.parts(self._rows, BATCH_BYTES):
             if part.start:
-                log(
-                    "splits",
-                    DEBUG,
-                    "a call takes several statements: %d records are sent, the next follows",
-                    part.start,
-                )
+                log("splits", DEBUG, _SPLIT, part.start)
             arrays = compute(part.stop - part.start, encoded.arrays, part, oid)
             self._session.execute(connection, statement, arrays)
 
     def _copy(self, connection: Connection[Any], records: Records) -> None:
-        """One stream of rows by ascending id: the server works on some while the next are encoded."""
+        """Sends one stream of rows by ascending id: the server works on some while the next are encoded."""
         order = sorted(range(len(records)), key=records.ids.__getitem__)
-        for start in range(0, len(order), _COPY_ROWS):
+        for number, rows in enumerate(batches(order, _COPY_ROWS)):
+            if number:
+                log("splits", DEBUG, _SPLIT, number * _COPY_ROWS)
             with self._session.cursor(connection).copy(self._sql.copy.encode()) as copy:
                 copy.write(COPY_START)
-                for at in range(start, min(start + _COPY_ROWS, len(order)), _COPY_PART):
-                    part = records.take(order[at : min(at + _COPY_PART, start + _COPY_ROWS)])
+                for places in batches(rows, _COPY_PART):
+                    part = records.take(places)
                     copy.write(compute(len(part), copy_rows, part))
                 copy.write(COPY_END)
 
     def _existing(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            packed = pack_texts(ids[start : start + _IDS_AT_ONCE])
-            found.update(row[0] for row in self._fetch(self._sql.existing, (packed,)))
+        for part in batches(ids, _IDS_AT_ONCE):
+            found.update(row[0] for row in self._fetch(self._sql.existing, (pack_texts(part),)))
         return found
 
     def _search_settings(self, search: Search | None) -> tuple[int, int]:

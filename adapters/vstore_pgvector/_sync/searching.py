@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -14,8 +14,9 @@ from vstore.hits import Hits
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.records import Include, Records, VectorArray
-from vstore.spi.scores import TopK, distances, scores
-from vstore_pgvector._sync._run import compute
+from vstore.spi._sync.searching import scan_top_k, top_up
+from vstore.spi.batching import batches, slices
+from vstore.spi.scores import distances, scores
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.codec import decode, decode_vectors, pack_texts, pack_vector, pack_vectors
 from vstore_pgvector.compile import Condition
@@ -49,7 +50,7 @@ class Searcher:
         condition: Condition | None,
         include: Include,
     ) -> list[Hits]:
-        """The true nearest."""
+        """Return the true nearest."""
         found = self._rows(connection, vectors, k + 1, condition, include, exact=True)
         return [
             self._decided(connection, vector, rows, k, condition, include)
@@ -65,7 +66,7 @@ class Searcher:
         condition: Condition | None,
         include: Include,
     ) -> Hits:
-        """The k nearest of one vector, from the k + 1 that pgvector takes for them, or from more where that is open."""
+        """Return the k nearest of one vector, from the k + 1 that pgvector found, or from more if need be."""
         error = ErrorBounds(self._metric, vector)
         low, high = error.bounds(_distances(rows), _norms(rows))
         # Of the records that did not come none is nearer than this.
@@ -86,7 +87,7 @@ class Searcher:
         condition: Condition | None,
         include: Include,
     ) -> list[Hits]:
-        """What the index finds; exactly what there is where it finds too little, or cannot have told anything apart."""
+        """Return what the index finds, or the true nearest where it finds too few or cannot tell records apart."""
         found = self._rows(connection, vectors, k, condition, include, exact=False)
         hits: list[Hits | None] = []
         for vector, rows in zip(vectors, found, strict=True):
@@ -97,12 +98,11 @@ class Searcher:
             else:
                 known = self._settled(connection, vector, rows, include, error)
                 hits.append(self._hits(rows, known, k, include))
-        missing = [place for place, one in enumerate(hits) if one is None]
-        if missing:
-            again = self.exact(connection, vectors[missing], k, condition, include)
-            for place, one in zip(missing, again, strict=True):
-                hits[place] = one
-        return [one for one in hits if one is not None]
+
+        def again(places: list[int]) -> list[Hits]:
+            return self.exact(connection, vectors[places], k, condition, include)
+
+        return top_up(hits, k, None, again)
 
     def _rows(
         self,
@@ -114,15 +114,15 @@ class Searcher:
         *,
         exact: bool,
     ) -> list[list[Row]]:
-        """For each vector the rows of ``Statements.nearest``."""
+        """Return the rows of ``Statements.nearest`` for each vector."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
         many = len(vectors) > 1
         statement = self._sql.nearest(k, include, exact, text, many)
         sloped = exact and self._metric is Metric.DOT
         oid = self._session.server.vector_oid or 0
         found: list[list[Row]] = [[] for _ in vectors]
-        for start in range(0, len(vectors), _QUERIES_AT_ONCE):
-            part = vectors[start : start + _QUERIES_AT_ONCE]
+        for chosen in slices(len(vectors), _QUERIES_AT_ONCE):
+            part = vectors[chosen]
             given: list[Any] = [pack_vectors(part, oid) if many else pack_vector(part[0])]
             if sloped:
                 slacks = [self._slack(vector) for vector in part]
@@ -130,7 +130,7 @@ class Searcher:
             # With a condition the plan hangs on its values: psycopg must not keep one.
             prepare = False if many or condition is not None else None
             for row in self._session.fetch(connection, statement, (*given, *params), prepare=prepare):
-                found[start + row[2] - 1].append(row)
+                found[chosen.start + row[2] - 1].append(row)
         return found
 
     def _slack(self, vector: VectorArray) -> float:
@@ -144,7 +144,7 @@ class Searcher:
         include: Include,
         error: ErrorBounds,
     ) -> NDArray[np.float64]:
-        """The float64 distances of those rows whose place among the others, or whose value, is open; else NaN."""
+        """Return the float64 distances of rows whose order or value float32 leaves open; NaN for the others."""
         distance, norms = _distances(rows), _norms(rows)
         known = np.full(len(rows), np.nan)
         if not rows:
@@ -153,8 +153,8 @@ class Searcher:
         if include.vectors:
             known[unsure] = self._true(vector, [rows[place][4] for place in unsure.tolist()])
             return known
-        for start in range(0, len(unsure), self._vectors_at_once):
-            places = {rows[place][0]: place for place in unsure[start : start + self._vectors_at_once].tolist()}
+        for part in batches(unsure, self._vectors_at_once):
+            places = {rows[place][0]: place for place in part.tolist()}
             fetched = self._session.fetch(connection, self._sql.vectors, (pack_texts(list(places)),))
             there = [places[row[0]] for row in fetched]  # all but those deleted a moment ago
             known[there] = self._true(vector, [row[1] for row in fetched])
@@ -179,26 +179,33 @@ class Searcher:
         include: Include,
         limit: float,
     ) -> Hits:
-        """The k nearest, from the vectors of all records that may be among them: those up to ``limit``."""
+        """Return the k nearest, from the vectors of all records that may be among them: those up to ``limit``."""
+
+        def get(ids: list[str]) -> Records:
+            chosen: list[Row] = []
+            for part in batches(ids, _IDS_AT_ONCE):
+                chosen += self._session.fetch(connection, self._sql.get(include), (pack_texts(part),))
+            return decode(chosen, include, self._dimension)
+
+        pages = self._within(connection, vector, condition, limit)
+        return (scan_top_k(self._metric, vector[None], k, pages, get))[0]
+
+    def _within(
+        self, connection: Connection[Any], vector: VectorArray, condition: Condition | None, limit: float
+    ) -> Iterator[Records]:
+        """Yields the vectors of the records that pgvector takes to be no farther than ``limit``."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
         sloped = [self._slack(vector)] if self._metric is Metric.DOT else []
-        best = TopK(self._metric, vector[None], k)
         after: list[str] = []
         while True:
             statement = self._sql.within(self._vectors_at_once, bool(after), text)
             given = (pack_vector(vector), *sloped, limit, *after, *params)
             rows = self._session.fetch(connection, statement, given, prepare=False)
             if rows:
-                part = decode_vectors([row[1] for row in rows], self._dimension)
-                compute(len(rows), best.take, Records([row[0] for row in rows], part))
+                yield Records([row[0] for row in rows], decode_vectors([row[1] for row in rows], self._dimension))
                 after = [rows[-1][0]]
             if len(rows) < self._vectors_at_once:
-                break
-        chosen: list[Row] = []
-        for start in range(0, len(best.ids), _IDS_AT_ONCE):
-            ids = pack_texts(best.ids[start : start + _IDS_AT_ONCE])
-            chosen += self._session.fetch(connection, self._sql.get(include), (ids,))
-        return best.hits(decode(chosen, include, self._dimension))[0]
+                return
 
 
 def _distances(rows: Sequence[Row]) -> NDArray[np.float64]:

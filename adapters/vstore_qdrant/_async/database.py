@@ -49,27 +49,27 @@ class AsyncTable(Protocol):
         ...
 
     async def present(self, ids: Sequence[str]) -> list[str]:
-        """Which of these points are there, in any order."""
+        """Return which of these points are there, in any order."""
         ...
 
     async def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
-        """The points that are there, in any order."""
+        """Return the points that are there, in any order."""
         ...
 
     async def nearest(
         self, vectors: VectorArray, k: int, condition: Condition | None, fields: Fields, *, exact: bool, ef: int | None
     ) -> list[Found]:
-        """For each row the k points of the best scores, best first."""
+        """Return the k points of the best scores for each row, best first."""
         ...
 
     async def scroll(
         self, condition: Condition | None, limit: int, start: str | None, fields: Fields
     ) -> tuple[Found, str]:
-        """The next ``limit`` points in the order of their ids, from ``start`` on, and the last one's id, if any."""
+        """Return the next ``limit`` points by id, from ``start`` on, and the last one's id, if any."""
         ...
 
     async def count(self, condition: Condition | None) -> int:
-        """The exact number of points."""
+        """Return the exact number of points."""
         ...
 
 
@@ -95,7 +95,7 @@ class AsyncDatabase(Protocol):
         ...
 
     async def names(self) -> list[str]:
-        """Those that vstore created, in any order."""
+        """Return those that vstore created, in any order."""
         ...
 
     async def drop(self, name: str) -> None:
@@ -107,7 +107,7 @@ class AsyncDatabase(Protocol):
         ...
 
     async def ping(self) -> None:
-        """One round trip."""
+        """Makes one round trip."""
         ...
 
     async def close(self) -> None:

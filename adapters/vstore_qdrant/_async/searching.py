@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from vstore.hits import Hits
 from vstore.indexing import Metric
 from vstore.records import Include, Records, VectorArray
-from vstore.spi.scores import TopK, distances, ranked
+from vstore.spi._async.searching import scan_top_k, top_up
+from vstore.spi.batching import batches, slices
+from vstore.spi.scores import distances, ranked
 from vstore_qdrant._async.database import AsyncTable
-from vstore_qdrant.codec import behind, fields, point_id, to_records
+from vstore_qdrant.codec import fields, next_point_id, point_id, to_records
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
 from vstore_qdrant.precision import converted, indistinct, longest_without_error, rest_is_farther, scaled
 
@@ -35,39 +37,38 @@ class AsyncSearcher:
     async def approximate(
         self, queries: VectorArray, k: int, condition: Condition | None, include: Include, ef: int | None
     ) -> list[Hits]:
-        """The k nearest as the index finds them, never fewer than match."""
+        """Return the k nearest as the index finds them, never fewer than match."""
         metric = self._metric
         asked, scales = scaled(metric, queries)
         read = fields(include, metric)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
-        hits: list[Hits] = []
-        for start in range(0, len(queries), rows):
-            part = slice(start, start + rows)
+        hits: list[Hits | None] = []
+        for part in slices(len(queries), rows):
             answers = await self._table.nearest(
                 asked[part], k, condition, read, exact=False, ef=None if ef is None else max(k, ef)
             )
-            total = -1
             for query, scale, found in zip(queries[part], scales[part], answers, strict=True):
-                if len(found) < k and total < 0:
-                    total = await self._table.count(condition)
-                # where the graph lost some: of few matches, of records it cannot reach, or of a k near the count
-                if len(found) < min(k, total) or indistinct(metric, query):
-                    hits += await self.exact(query[None], k, condition, include)
-                else:
-                    records = to_records(found, include, metric)
-                    hits.append(ranked(metric, records, converted(metric, found.scores, scale), k))
-        return hits
+                records = to_records(found, include, metric)
+                true = indistinct(metric, query)
+                hits.append(None if true else ranked(metric, records, converted(metric, found.scores, scale), k))
+
+        async def count() -> int:
+            return await self._table.count(condition)
+
+        async def again(places: list[int]) -> list[Hits]:
+            return await self.exact(queries[places], k, condition, include)
+
+        return await top_up(hits, k, count, again)
 
     async def exact(self, queries: VectorArray, k: int, condition: Condition | None, include: Include) -> list[Hits]:
-        """The true nearest: more than k by Qdrant's exact search, compared again in float64."""
+        """Return the true nearest: Qdrant's exact search finds more than k, which are compared in float64."""
         return [await self._exact(query, k, condition, include) for query in queries]
 
     async def by_ids(self, ids: Sequence[str], include: Include) -> Records:
-        """The records with these ids, in their order."""
+        """Return the records with these ids, in their order."""
         parts = [Records([])]
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            wanted = [point_id(i) for i in ids[start : start + _IDS_AT_ONCE]]
-            found = await self._table.retrieve(wanted, fields(include, self._metric))
+        for part in batches(ids, _IDS_AT_ONCE):
+            found = await self._table.retrieve([point_id(i) for i in part], fields(include, self._metric))
             parts.append(to_records(found, include, self._metric))
         return Records.concat(parts[1:]).ordered(ids)
 
@@ -109,7 +110,7 @@ class AsyncSearcher:
         read: Include,
         most: int,
     ) -> Records | None:
-        """All records that Qdrant has at ``last`` or beyond and that may yet be no farther than ``farthest``.
+        """Return all records that Qdrant has at ``last`` or beyond and that may yet be no farther than ``farthest``.
 
         None where they are too many to be read one by one.
         """
@@ -124,22 +125,24 @@ class AsyncSearcher:
             return Records([])
         if number > most:
             return None
-        parts: list[Records] = []
-        await self._through(matching, read, parts.append)
+        parts = [page async for page in self._pages(matching, read)]
         return Records.concat(parts) if parts else Records([])
 
     async def _compared(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
-        """The true nearest, from the vectors of all records that match, read page by page."""
-        best = TopK(self._metric, query[None], k)
-        await self._through(condition, Include(vectors=True), best.take)
-        return best.hits(await self.by_ids(best.ids, include))[0]
+        """Return the true nearest, from the vectors of all records that match."""
 
-    async def _through(self, condition: Condition | None, read: Include, take: Callable[[Records], None]) -> None:
+        async def get(ids: list[str]) -> Records:
+            return await self.by_ids(ids, include)
+
+        pages = self._pages(condition, Include(vectors=True))
+        return (await scan_top_k(self._metric, query[None], k, pages, get))[0]
+
+    async def _pages(self, condition: Condition | None, read: Include) -> AsyncIterator[Records]:
         wanted, rows = fields(read, self._metric), max(1, min(_IDS_AT_ONCE, _REQUEST_FLOATS // self._dimension))
         start: str | None = None
         while True:
             found, after = await self._table.scroll(condition, rows, start, wanted)
             if not len(found):
                 return
-            take(to_records(found, read, self._metric))
-            start = behind(after)
+            yield to_records(found, read, self._metric)
+            start = next_point_id(after)

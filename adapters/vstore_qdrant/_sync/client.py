@@ -112,7 +112,7 @@ class ClientTable:
     """Implements ``Table``. Every write waits until it is applied.
 
     Qdrant knows a collection by its name only. So each request comes with another, which reads the stamp of whatever
-    has the name: before a write, so that it does not go into the next collection of the name, and behind a read: what
+    has the name: before a write, so that it does not go into the next collection of the name, and after a read: what
     is still there then was there all along.
 
     Attributes:
@@ -162,7 +162,7 @@ class ClientTable:
                 yield
 
     def _chosen(self, condition: Condition) -> models.Filter:
-        """A condition as a filter, with an index on every number it compares.
+        """Return a condition as a filter, with an index on every number it compares.
 
         Without one the answer is right, and slow: where the server refuses one, or takes longer to build it than one
         request may last, the filter is asked for all the same.

@@ -19,7 +19,7 @@ __all__ = ["acquire", "current_loop", "embed", "is_over", "run_blocking", "sleep
 
 
 def current_loop() -> object:
-    """The event loop that runs in this thread, or None."""
+    """Return the event loop that runs in this thread, or None."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -27,17 +27,17 @@ def current_loop() -> object:
 
 
 def is_over(loop: object) -> bool:
-    """Whether an event loop was closed: nothing can run in it any more."""
+    """Return whether an event loop was closed: nothing can run in it any more."""
     return isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()
 
 
 async def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of ``function``, without blocking the event loop."""
+    """Return the result of ``function``, without blocking the event loop."""
     return await asyncio.to_thread(function, *args, **kwargs)
 
 
 async def acquire(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
-    """What ``take`` returns, without blocking the event loop; given back if the caller is cancelled meanwhile.
+    """Return what ``take`` returns, without blocking the event loop; given back if the caller is cancelled meanwhile.
 
     The thread that takes it cannot be stopped, and would take it for nobody.
     """
@@ -63,12 +63,12 @@ async def acquire(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
 
 
 async def embed(embedder: Embedder, texts: Sequence[str]) -> VectorArray:
-    """What the embedder answers, without blocking the event loop."""
+    """Return what the embedder answers, without blocking the event loop."""
     if isinstance(embedder, AsyncEmbedder):
         return await embedder.embed_async(texts)
     return await run_blocking(embedder.embed, texts)
 
 
 async def wait(future: Future[T]) -> T:
-    """The result of work that another thread or task does; giving up waiting leaves the work alone."""
+    """Return the result of work that another thread or task does; giving up waiting leaves the work alone."""
     return await asyncio.shield(asyncio.wrap_future(future))

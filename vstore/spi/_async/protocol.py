@@ -51,11 +51,11 @@ class AsyncAdapter(Protocol):
         ...
 
     def translate(self, error: Exception) -> VStoreError:
-        """The contract's error for one the client raised; ``BackendError`` where none fits."""
+        """Return the contract's error for one the client raised; ``BackendError`` where none fits."""
         ...
 
     def default_index(self, dimension: int) -> Index:
-        """The index for a collection whose creator names none."""
+        """Return the index of a collection whose creator names none."""
         ...
 
     async def create(self, info: CollectionInfo) -> AsyncCollectionAdapter:
@@ -67,7 +67,7 @@ class AsyncAdapter(Protocol):
         ...
 
     async def names(self) -> list[str]:
-        """Names of the collections that vstore created, sorted."""
+        """Return the names of the collections that vstore created, sorted."""
         ...
 
     async def drop(self, name: str) -> None:
@@ -75,7 +75,7 @@ class AsyncAdapter(Protocol):
         ...
 
     async def ping(self) -> None:
-        """One round trip to the database."""
+        """Makes one round trip to the database."""
         ...
 
     async def close(self) -> None:
@@ -97,7 +97,7 @@ class AsyncCollectionReader(Protocol):
         ...
 
     async def get(self, ids: Sequence[str], include: Include) -> Records:
-        """The records found, each once, in the order of ``ids`` (which are distinct)."""
+        """Return the records found, each once, in the order of ``ids`` (which are distinct)."""
         ...
 
     async def query(
@@ -110,17 +110,17 @@ class AsyncCollectionReader(Protocol):
         exact: bool,
         search: Search | None,
     ) -> list[Hits]:
-        """For each row of ``vectors`` (nq, d) the k nearest, by distance and then id."""
+        """Return the k nearest to each row of ``vectors`` (nq, d), by distance and then id."""
         ...
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
-        """Every record once, in pages of at most ``batch_size``, each with the token to go on behind it."""
+        """Yield every record once, in pages of at most ``batch_size``, each with the token to go on behind it."""
         ...
 
     async def count(self, where: Filter | None) -> int:
-        """Exact number of records, or of those that match."""
+        """Return the exact number of records, or of those that match."""
         ...
 
 
@@ -179,11 +179,11 @@ class AsyncForeignStore(Protocol):
     """The collections of one database that vstore did not create."""
 
     async def names(self) -> list[str]:
-        """Their names, sorted; in PostgreSQL tables with a vector column."""
+        """Return the names, sorted; in PostgreSQL tables with a vector column."""
         ...
 
     async def propose(self, name: str, layout: str | None) -> RecordMapping:
-        """How to read a collection, as complete as the database tells it.
+        """Return how to read a collection, as complete as the database tells it.
 
         Args:
             name: The collection.
@@ -219,17 +219,17 @@ class AsyncForeignCollection(Protocol):
         ...
 
     async def count(self) -> int:
-        """Exact number of rows, without those the mapping skips."""
+        """Return the exact number of rows, without those that the mapping skips."""
         ...
 
     async def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
-        """The rows with these ids, in any order."""
+        """Return the rows with these ids, in any order."""
         ...
 
     def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
-        """Every row once, in an order of the database's keys, each page with the token to go on behind it."""
+        """Yield every row once, in an order of the database's keys, each page with the token to go on behind it."""
         ...
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
-        """About the k nearest to one vector of shape (d,), by the database's index; None where it has no such query."""
+        """Return about the k nearest to one vector of shape (d,), by the index; None where there is no such query."""
         ...

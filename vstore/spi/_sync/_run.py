@@ -29,20 +29,20 @@ def is_over(loop: object) -> bool:  # noqa: ARG001  # as its twin
 
 
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of ``function``."""
+    """Return the result of ``function``."""
     return function(*args, **kwargs)
 
 
 def acquire(take: Callable[[], T], give_back: Callable[[T], object]) -> T:  # noqa: ARG001  # as its twin
-    """What ``take`` returns."""
+    """Return what ``take`` returns."""
     return take()
 
 
 def embed(embedder: Embedder, texts: Sequence[str]) -> VectorArray:
-    """What the embedder answers."""
+    """Return what the embedder answers."""
     return embedder.embed(texts)
 
 
 def wait(future: Future[T]) -> T:
-    """The result of work that another thread does."""
+    """Return the result of work that another thread does."""
     return future.result()

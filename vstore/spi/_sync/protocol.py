@@ -52,11 +52,11 @@ class Adapter(Protocol):
         ...
 
     def translate(self, error: Exception) -> VStoreError:
-        """The contract's error for one the client raised; ``BackendError`` where none fits."""
+        """Return the contract's error for one the client raised; ``BackendError`` where none fits."""
         ...
 
     def default_index(self, dimension: int) -> Index:
-        """The index for a collection whose creator names none."""
+        """Return the index of a collection whose creator names none."""
         ...
 
     def create(self, info: CollectionInfo) -> CollectionAdapter:
@@ -68,7 +68,7 @@ class Adapter(Protocol):
         ...
 
     def names(self) -> list[str]:
-        """Names of the collections that vstore created, sorted."""
+        """Return the names of the collections that vstore created, sorted."""
         ...
 
     def drop(self, name: str) -> None:
@@ -76,7 +76,7 @@ class Adapter(Protocol):
         ...
 
     def ping(self) -> None:
-        """One round trip to the database."""
+        """Makes one round trip to the database."""
         ...
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class CollectionReader(Protocol):
         ...
 
     def get(self, ids: Sequence[str], include: Include) -> Records:
-        """The records found, each once, in the order of ``ids`` (which are distinct)."""
+        """Return the records found, each once, in the order of ``ids`` (which are distinct)."""
         ...
 
     def query(
@@ -111,17 +111,17 @@ class CollectionReader(Protocol):
         exact: bool,
         search: Search | None,
     ) -> list[Hits]:
-        """For each row of ``vectors`` (nq, d) the k nearest, by distance and then id."""
+        """Return the k nearest to each row of ``vectors`` (nq, d), by distance and then id."""
         ...
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
-        """Every record once, in pages of at most ``batch_size``, each with the token to go on behind it."""
+        """Yield every record once, in pages of at most ``batch_size``, each with the token to go on behind it."""
         ...
 
     def count(self, where: Filter | None) -> int:
-        """Exact number of records, or of those that match."""
+        """Return the exact number of records, or of those that match."""
         ...
 
 
@@ -180,11 +180,11 @@ class ForeignStore(Protocol):
     """The collections of one database that vstore did not create."""
 
     def names(self) -> list[str]:
-        """Their names, sorted; in PostgreSQL tables with a vector column."""
+        """Return the names, sorted; in PostgreSQL tables with a vector column."""
         ...
 
     def propose(self, name: str, layout: str | None) -> RecordMapping:
-        """How to read a collection, as complete as the database tells it.
+        """Return how to read a collection, as complete as the database tells it.
 
         Args:
             name: The collection.
@@ -220,17 +220,17 @@ class ForeignCollection(Protocol):
         ...
 
     def count(self) -> int:
-        """Exact number of rows, without those the mapping skips."""
+        """Return the exact number of rows, without those that the mapping skips."""
         ...
 
     def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
-        """The rows with these ids, in any order."""
+        """Return the rows with these ids, in any order."""
         ...
 
     def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
-        """Every row once, in an order of the database's keys, each page with the token to go on behind it."""
+        """Yield every row once, in an order of the database's keys, each page with the token to go on behind it."""
         ...
 
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
-        """About the k nearest to one vector of shape (d,), by the database's index; None where it has no such query."""
+        """Return about the k nearest to one vector of shape (d,), by the index; None where there is no such query."""
         ...

@@ -22,7 +22,7 @@ class FaultyFactory:
             raise InvalidInput("this adapter has neither path nor host", hint="Write faulty:")
         from vstore_faulty.faults import make
 
-        return make(str(settings.options["fault"]), settings)
+        return make(str(settings.options["fault"]))
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
         inner = self.connect(url, settings)

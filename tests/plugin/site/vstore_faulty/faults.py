@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
@@ -36,7 +37,6 @@ from vstore.spi import (
     Not,
     Or,
     Order,
-    Settings,
     ThreadedAdapter,
     VectorArray,
     leaves,
@@ -54,8 +54,9 @@ class FaultyAdapter(SqliteAdapter):
     collection: type[SqliteCollection] = SqliteCollection
     record: Capabilities = SOUND
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(":memory:", replace(settings, options={"synchronous": False}))
+    def __init__(self) -> None:
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        super().__init__(connection, in_memory=True)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -343,7 +344,7 @@ class Snapshot(SqliteCollection):
     """Reads a copy of the database, made when it was opened."""
 
     def __init__(self, store: FaultyAdapter, key: int, info: CollectionInfo) -> None:
-        twin = FaultyAdapter(Settings(timeout=30.0))
+        twin = FaultyAdapter()
         store.native.backup(twin.native)
         super().__init__(twin, key, info)
 
@@ -508,6 +509,6 @@ FAULTS: dict[str, tuple[type[FaultyAdapter], str]] = {
 }
 
 
-def make(fault: str, settings: Settings) -> FaultyAdapter:
+def make(fault: str) -> FaultyAdapter:
     """The sound adapter, or the one with this fault."""
-    return FAULTS[fault][0](settings) if fault else FaultyAdapter(settings)
+    return FAULTS[fault][0]() if fault else FaultyAdapter()

@@ -19,10 +19,10 @@ from vstore import (
     Unavailable,
     VStoreError,
 )
-from vstore.spi import Index, Settings, emulated, info_from_json, info_to_json, located, native, no
+from vstore.spi import Index, emulated, info_from_json, info_to_json, native, no
 from vstore_sqlite.collection import SqliteCollection
 
-__all__ = ["CAPABILITIES", "SqliteAdapter"]
+__all__ = ["CAPABILITIES", "SqliteAdapter", "translate"]
 
 SCHEMA = """
 create table if not exists vstore_collections (
@@ -73,28 +73,29 @@ CAPABILITIES = Capabilities(
 )
 
 
+def translate(error: Exception) -> VStoreError:
+    """Return the error of the contract for one of SQLite; ``BackendError`` where none fits."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Unavailable("another process is writing into the database")
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FULL):
+        return Unavailable(f"the database cannot be used: {error}", retryable=False)
+    return BackendError(f"{type(error).__name__}: {error}")
+
+
 class SqliteAdapter:
     """Implements ``vstore.spi.Adapter``."""
 
-    def __init__(self, path: str, settings: Settings) -> None:
-        self.in_memory = path == ":memory:"
+    def __init__(self, connection: sqlite3.Connection, *, in_memory: bool) -> None:
+        connection.execute("pragma foreign_keys = on")
+        connection.executescript(SCHEMA)
+        self._connection = connection
+        self._in_memory = in_memory
         self._lock = RLock()
-        try:
-            self._connection = sqlite3.connect(
-                path if self.in_memory else located(path),
-                timeout=settings.timeout,
-                isolation_level=None,  # `transaction` below begins and ends them
-                check_same_thread=False,
-            )
-            self._connection.execute("pragma foreign_keys = on")
-            self._connection.execute(f"pragma synchronous = {'full' if settings.options['synchronous'] else 'off'}")
-            self._connection.executescript(SCHEMA)
-        except sqlite3.Error as error:
-            raise self.translate(error) from error
 
     @property
     def capabilities(self) -> Capabilities:
-        return replace(CAPABILITIES, mode="memory", persistent=False) if self.in_memory else CAPABILITIES
+        return replace(CAPABILITIES, mode="memory", persistent=False) if self._in_memory else CAPABILITIES
 
     @property
     def native(self) -> sqlite3.Connection:
@@ -124,12 +125,7 @@ class SqliteAdapter:
             self._connection.execute("commit")
 
     def translate(self, error: Exception) -> VStoreError:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return Unavailable("another process is writing into the database")
-        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FULL):
-            return Unavailable(f"the database cannot be used: {error}", retryable=False)
-        return BackendError(f"{type(error).__name__}: {error}")
+        return translate(error)
 
     def default_index(self, dimension: int) -> Index:
         return Flat()
@@ -148,7 +144,7 @@ class SqliteAdapter:
         with self.transaction() as connection:
             found = connection.execute("select key, info from vstore_collections where name = ?", (name,)).fetchone()
         if found is None:
-            raise _missing()
+            raise NotFound.of_collection(name)
         return SqliteCollection(self, found[0], info_from_json(name, found[1]))
 
     def names(self) -> list[str]:
@@ -158,7 +154,7 @@ class SqliteAdapter:
     def drop(self, name: str) -> None:
         with self.transaction() as connection:
             if not connection.execute("delete from vstore_collections where name = ?", (name,)).rowcount:
-                raise _missing()
+                raise NotFound.of_collection(name)
 
     def ping(self) -> None:
         with self.transaction():
@@ -167,7 +163,3 @@ class SqliteAdapter:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
-
-
-def _missing() -> NotFound:
-    return NotFound("there is no such collection", hint="list_collections() names those that are there.")
