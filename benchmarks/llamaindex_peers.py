@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import NAMESPACE_OID, uuid5
 
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores.types import (
@@ -34,7 +35,12 @@ def side(store: BasePydanticVectorStore) -> Side:
         vectors = records.vectors.tolist()
         store.add(
             [
-                TextNode(id_=one.id, text=one.document or "", metadata=one.metadata or {}, embedding=vector)
+                TextNode(
+                    id_=str(uuid5(NAMESPACE_OID, one.id)),  # Qdrant takes no other
+                    text=one.document or "",
+                    metadata=one.metadata or {},
+                    embedding=vector,
+                )
                 for one, vector in zip(records, vectors, strict=True)
             ]
         )
