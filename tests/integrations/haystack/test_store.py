@@ -183,6 +183,8 @@ def test_a_pipeline_goes_to_yaml_and_back_with_its_secrets_by_name(monkeypatch: 
             timeout=5.0,
             retries=2,
         ),
+        VStoreDocumentStore("prod", "docs"),
+        VStoreDocumentStore(None),
         VStoreDocumentStore("chroma://127.0.0.1:9", options={"token": Secret.from_env_var("MY_TOKEN"), "tenant": "t"}),
     ]
     for store in stores:
