@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vstore import HNSW, F, Flat, Records, Store, connect
-from vstore.types import Index
+from vstore.indexing import Index
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for the tests' own servers
 

@@ -31,24 +31,12 @@ from vstore.errors import (
     VStoreError,
 )
 from vstore.filters import F, Filter
+from vstore.hits import Hit, Hits
+from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, IVFFlat, Metric, Quantization, Search
+from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.omission import Omission
-from vstore.types import (
-    HNSW,
-    IVFPQ,
-    CollectionInfo,
-    DiskANN,
-    Flat,
-    Hit,
-    Hits,
-    IVFFlat,
-    Metric,
-    Page,
-    Quantization,
-    Record,
-    Records,
-    Search,
-)
+from vstore.records import Page, Record, Records
 
 if TYPE_CHECKING:
     from vstore import aio as aio

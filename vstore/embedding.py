@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from vstore.errors import BackendError, InvalidInput, VStoreError, brief, reading
-from vstore.types import VectorArray
+from vstore.records import VectorArray
 
 __all__ = ["AsyncEmbedder", "Embedder", "TwoSidedEmbedder", "asking", "check_answer", "check_embedder", "for_queries"]
 

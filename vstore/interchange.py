@@ -15,10 +15,10 @@ import numpy as np
 
 from vstore import optional
 from vstore.errors import InvalidInput, brief, reading
+from vstore.records import Metadata, Records, VectorArray
 from vstore.regular import refuse_url, shown
 from vstore.spi import durable
 from vstore.spi.codec import from_json, to_json
-from vstore.types import Metadata, Records, VectorArray
 
 if TYPE_CHECKING:
     import pandas

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from vstore.errors import InvalidInput, brief, plain, reading
-from vstore.types import Metric
+from vstore.indexing import Metric
 
 __all__ = ["ALL", "LAYOUTS", "IdType", "MissingVector", "Outside", "Path", "RecordMapping"]
 

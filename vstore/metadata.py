@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from vstore.errors import InvalidInput, Unsupported, brief, reading
 from vstore.keys import check_key, encodable
-from vstore.types import Metadata
+from vstore.records import Metadata
 
 __all__ = ["MAX_INT", "MAX_LIST", "MAX_METADATA_BYTES", "check_length", "check_metadata", "check_metadatas", "micros"]
 

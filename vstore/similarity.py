@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from vstore.core.validate import check_vectors
 from vstore.errors import InvalidInput, reading
+from vstore.indexing import Metric
+from vstore.records import VectorArray
 from vstore.spi import scores
-from vstore.types import Metric, VectorArray
 
 __all__ = ["cosine", "dot", "l2"]
 

@@ -22,8 +22,8 @@ import numpy as np
 from vstore.errors import NotFound
 from vstore.keys import check_plain
 from vstore.metadata import micros
+from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_micros
-from vstore.types import Include, Metadata, Records
 
 __all__ = [
     "FLOAT_KINDS",

@@ -32,8 +32,8 @@ from vstore.filters.tree import (
     OrderOp,
     leaves,
 )
+from vstore.records import Scalar
 from vstore.spi.partial import PartialFilter, split_filter
-from vstore.types import Scalar
 from vstore_chroma.codec import (
     FLOAT_KINDS,
     INT_KINDS,

@@ -18,10 +18,12 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.errors import Mismatch
+from vstore.indexing import Flat, Index, Metric
+from vstore.info import CollectionInfo
 from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Rows, carried_metadata, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore.types import CollectionInfo, Flat, Include, Index, Metric, VectorArray
 
 __all__ = ["columns", "complete", "metric_seen", "probe", "proposal", "to_rows"]
 

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.types import Metric, VectorArray
+from vstore.indexing import Metric
+from vstore.records import VectorArray
 
 __all__ = ["always_rough", "blind", "brought", "rough"]
 

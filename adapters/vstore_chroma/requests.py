@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from vstore.types import Metadata, VectorArray
+from vstore.records import Metadata, VectorArray
 
 __all__ = ["Columns", "requests", "spread"]
 

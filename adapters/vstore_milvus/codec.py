@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.errors import LimitExceeded
+from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_json, to_json
-from vstore.types import Include, Metadata, Records
 from vstore_milvus.tokens import LISTS, SCALARS, element, scalar
 
 __all__ = ["check_sizes", "deleted", "encode", "fields", "shows_records", "split", "to_records"]

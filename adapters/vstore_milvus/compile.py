@@ -29,7 +29,7 @@ from vstore.filters.tree import (
     Order,
     OrderOp,
 )
-from vstore.types import Scalar
+from vstore.records import Scalar
 from vstore_milvus.tokens import (
     ABOVE_NUMBERS,
     ABOVE_TEXTS,

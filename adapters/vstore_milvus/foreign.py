@@ -11,10 +11,12 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.errors import Mismatch
+from vstore.indexing import Flat, Index, IVFFlat, Metric
+from vstore.info import CollectionInfo
 from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric, VectorArray
 from vstore_milvus.tokens import literal
 
 __all__ = ["Schema", "identity", "known_by", "token"]

@@ -10,8 +10,9 @@ from pymilvus import CollectionSchema, DataType, MilvusClient
 from pymilvus.milvus_client.index import IndexParams
 
 from vstore.errors import Mismatch
+from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, Index, IVFFlat, Metric, Search
+from vstore.info import CollectionInfo
 from vstore.spi.codec import info_from_json, info_to_json
-from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Index, IVFFlat, Metric, Search
 
 __all__ = [
     "fields_of",

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Final
 
 from vstore.metadata import micros
-from vstore.types import Scalar
+from vstore.records import Scalar
 
 __all__ = ["ABOVE_NUMBERS", "ABOVE_TEXTS", "LISTS", "NUMBERS", "SCALARS", "TEXTS", "element", "literal", "scalar"]
 

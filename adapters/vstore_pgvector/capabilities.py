@@ -6,7 +6,8 @@ from typing import Final
 
 from vstore.capabilities import Capabilities, Limits, emulated, native, no
 from vstore.errors import Unsupported
-from vstore.types import HNSW, CollectionInfo
+from vstore.indexing import HNSW
+from vstore.info import CollectionInfo
 
 __all__ = ["BATCH_BYTES", "BATCH_ROWS", "MAX_HNSW_DIMENSION", "batch_rows", "capabilities", "has_iterative_scan"]
 

@@ -20,8 +20,8 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.metadata import micros
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.codec import from_micros
-from vstore.types import Include, Metadata, Records, VectorArray
 
 __all__ = [
     "COPY_END",

@@ -12,8 +12,9 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore.indexing import Metric
+from vstore.records import VectorArray
 from vstore.spi.scores import float32_error
-from vstore.types import Metric, VectorArray
 
 __all__ = ["Doubt", "overlapping", "slack"]
 

@@ -17,10 +17,12 @@ from uuid import UUID
 import numpy as np
 
 from vstore.errors import Mismatch
+from vstore.indexing import Flat, Index, IVFFlat, Metric
+from vstore.info import CollectionInfo
 from vstore.mapping import ALL, IdType, MissingVector, RecordMapping
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Include
 from vstore.spi.foreign import Rows, carried_metadata, dimension_told, hnsw, id_type_told, metric_told
-from vstore.types import CollectionInfo, Flat, Include, Index, IVFFlat, Metric
 from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
 from vstore_pgvector.statements import doubled, quoted
 

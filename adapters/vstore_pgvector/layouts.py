@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vstore.errors import Mismatch
+from vstore.indexing import Metric
 from vstore.mapping import RecordMapping
 from vstore.spi.foreign import DOCUMENT_NAMES
-from vstore.types import Metric
 from vstore_pgvector.catalogue import JSONS, TEXTS, Column
 
 __all__ = ["proposal"]

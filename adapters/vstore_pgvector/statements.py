@@ -8,7 +8,9 @@ from typing import Final, assert_never
 
 from psycopg import sql
 
-from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Include, IVFFlat, Metric
+from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, IVFFlat, Metric
+from vstore.info import CollectionInfo
+from vstore.records import Include
 
 __all__ = [
     "CATALOGUE",

@@ -36,9 +36,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput, brief
+from vstore.indexing import Metric
 from vstore.metadata import micros
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.codec import from_json, to_json
-from vstore.types import Include, Metadata, Metric, Records, VectorArray
 from vstore_qdrant.terms import halves, value_text
 
 __all__ = [

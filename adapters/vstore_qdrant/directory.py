@@ -14,10 +14,10 @@ from typing import Final
 from uuid import uuid4
 
 from vstore.errors import AlreadyExists, Mismatch, NotFound
+from vstore.info import CollectionInfo
 from vstore.spi.codec import info_from_json, info_to_json
 from vstore.spi.dirlock import DirectoryLock, lock_directory
 from vstore.spi.durable import create, flush, reading
-from vstore.types import CollectionInfo
 
 __all__ = ["Folder"]
 

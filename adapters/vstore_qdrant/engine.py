@@ -13,8 +13,8 @@ from threading import Lock, RLock
 
 import qdrant_edge as edge
 
+from vstore.info import CollectionInfo
 from vstore.spi.forking import abandon, in_children
-from vstore.types import CollectionInfo
 from vstore_qdrant._sync.port import Table
 from vstore_qdrant.directory import Folder
 from vstore_qdrant.engine_models import engine_config

@@ -6,7 +6,8 @@ from typing import Final, assert_never
 
 import qdrant_edge as edge
 
-from vstore.types import HNSW, CollectionInfo, Flat, Index, Metric, Quantization
+from vstore.indexing import HNSW, Flat, Index, Metric, Quantization
+from vstore.info import CollectionInfo
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Shorter, Terms, Text
 
 __all__ = ["engine_config", "engine_filter", "engine_params"]

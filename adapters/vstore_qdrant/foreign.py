@@ -12,8 +12,11 @@ from uuid import UUID
 import numpy as np
 
 from vstore.errors import Mismatch
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
 from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import (
     DOCUMENT_NAMES,
     Key,
@@ -25,7 +28,6 @@ from vstore.spi.foreign import (
     id_type_told,
     metric_told,
 )
-from vstore.types import CollectionInfo, Include, Metric, VectorArray
 
 __all__ = [
     "Dense",

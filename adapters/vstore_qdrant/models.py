@@ -8,7 +8,8 @@ from qdrant_client import models
 from qdrant_client.http import api_client
 
 from vstore.errors import NotFound
-from vstore.types import HNSW, CollectionInfo, Flat, Index, Metric, Quantization
+from vstore.indexing import HNSW, Flat, Index, Metric, Quantization
+from vstore.info import CollectionInfo
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Shorter, Terms, Text
 
 __all__ = ["DISTANCES", "check_path", "client_filter", "collection_settings", "search_params"]

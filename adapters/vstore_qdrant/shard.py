@@ -12,7 +12,8 @@ from typing import Any, Final
 import qdrant_edge as edge
 
 from vstore.errors import NotFound
-from vstore.types import CollectionInfo, VectorArray
+from vstore.info import CollectionInfo
+from vstore.records import VectorArray
 from vstore_qdrant.building import build
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.codec import Fields, Found, Points, stacked

@@ -17,7 +17,7 @@ import vstore
 from vstore import BackendError, InvalidInput, Mismatch, Unsupported, embed
 from vstore.embed.batching import batches
 from vstore.embedding import Embedder, TwoSidedEmbedder
-from vstore.types import VectorArray
+from vstore.records import VectorArray
 
 TEXTS = [
     "下雨天出门请带雨伞",

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 import vstore
 from vstore import Metric, RecordMapping
 from vstore.conformance.corpus import records
-from vstore.types import Metadata, Records
+from vstore.records import Metadata, Records
 
 __all__ = ["LAYOUTS", "Layout"]
 

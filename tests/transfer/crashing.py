@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from vstore.cli import main
+from vstore.records import Records
 from vstore.transfer.collections import CollectionSink, CollectionTarget
 from vstore.transfer.ledger import Ledger
-from vstore.types import Records
 
 POINTS = (
     "before a plan",

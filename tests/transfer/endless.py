@@ -15,9 +15,11 @@ import numpy as np
 from vstore import connect
 from vstore.capabilities import Capabilities
 from vstore.filters.tree import Filter
+from vstore.indexing import Flat, Index, Metric
+from vstore.info import CollectionInfo
+from vstore.records import IncludeName, Page, Records
 from vstore.transfer import CollectionTarget, copy
 from vstore.transfer.endpoint import EVERYTHING, Refuse, Source
-from vstore.types import CollectionInfo, Flat, IncludeName, Index, Metric, Page, Records
 
 DIMENSION = 64
 

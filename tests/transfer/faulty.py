@@ -11,9 +11,10 @@ import numpy as np
 from vstore import HNSW, Collection, Record, Records, Store, connect
 from vstore.errors import LimitExceeded, Unavailable, VStoreError
 from vstore.filters.tree import Filter
+from vstore.info import CollectionInfo
 from vstore.memory.store import MemoryAdapter, MemoryCollection
+from vstore.records import Include, Metadata
 from vstore.transfer import CollectionSource, CollectionTarget
-from vstore.types import CollectionInfo, Include, Metadata
 
 __all__ = ["FaultyCollection", "faulty_store", "filled", "many", "source_of"]
 

@@ -16,11 +16,11 @@ from tests.transfer.faulty import changing, faulty_store, filled, many, source_o
 from vstore import HNSW, Collection, F, InvalidInput, Record, Records, Store, connect
 from vstore.capabilities import no
 from vstore.conformance.corpus import records as corpus
+from vstore.indexing import Metric
 from vstore.memory.store import CAPABILITIES
 from vstore.transfer import CollectionSource, CollectionTarget, Status, VerifyMode, copy, verify
 from vstore.transfer.digest import Digest, digest_ids, digest_records
 from vstore.transfer.exactness import Exactness, agreed, same_vectors
-from vstore.types import Metric
 
 N = 200
 

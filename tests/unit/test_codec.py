@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from vstore import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, IVFFlat, Metric, Mismatch, Quantization
+from vstore.indexing import Index
 from vstore.metadata import micros
 from vstore.spi.codec import from_json, from_micros, info_from_json, info_to_json, to_json
-from vstore.types import Index
 
 METADATA: dict[str, Any] = {
     "i": 1, "f": 1.0, "b": True, "s": "1", "big": 2**63 - 1, "e": 1e16, "small": 5e-324, "l": [1.5],

@@ -11,10 +11,10 @@ import pytest
 
 import vstore
 from vstore import Collection, F, Timeout, aio
+from vstore.records import Include, Records
 from vstore.spi import deadline
 from vstore.spi.deadline import Deadline, bounding
 from vstore.spi.partial import PartialFilter
-from vstore.types import Include, Records
 
 SLOW = (F("n") == 1) | F("s").matches("a")
 

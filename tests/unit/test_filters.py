@@ -27,10 +27,10 @@ from vstore.filters.tree import (
     leaves,
 )
 from vstore.metadata import micros
+from vstore.records import Include
 from vstore.spi.evaluate import predicate
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore.spi.rewrite import normalize
-from vstore.types import Include
 
 MOMENT = datetime(2024, 2, 29, 12, 30, tzinfo=timezone(timedelta(hours=5)))
 

@@ -19,10 +19,10 @@ import vstore
 from tests.forked import in_child
 from vstore import Closed, Collection, F, InvalidInput, Store, Unsupported, VStoreError, aio
 from vstore.core._async.store import AsyncStore
+from vstore.info import CollectionInfo
 from vstore.memory import MemoryAdapter
 from vstore.memory.store import MemoryCollection
 from vstore.spi.threaded import ThreadedAdapter
-from vstore.types import CollectionInfo
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 

@@ -15,8 +15,8 @@ from vstore import CollectionInfo, Flat, InvalidInput, Metric, Mismatch, RecordM
 from vstore.conformance.checks import typed
 from vstore.core.foreign_records import to_records
 from vstore.mapping import IdType, MissingVector, Outside
+from vstore.records import Include
 from vstore.spi.foreign import Rows, foreign_key, record_id
-from vstore.types import Include
 
 INFO = CollectionInfo(name="x", dimension=2, metric=Metric.L2, index=Flat())
 EVERYTHING = Include(True, True, True)

@@ -12,11 +12,12 @@ import pytest
 
 from vstore import Closed, InvalidInput, NotFound, Store, aio
 from vstore.core._async.store import AsyncStore
+from vstore.info import CollectionInfo
 from vstore.memory import MemoryAdapter
 from vstore.memory.store import MemoryCollection
+from vstore.records import Include
 from vstore.spi._async._run import acquire
 from vstore.spi.threaded import ThreadedAdapter
-from vstore.types import CollectionInfo, Include
 
 
 class Slow(MemoryAdapter):

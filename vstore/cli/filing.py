@@ -29,10 +29,10 @@ from vstore.cli.options import (
 from vstore.cli.output import console, errors_told, plain
 from vstore.cli.transfers import say
 from vstore.errors import InvalidInput
+from vstore.indexing import Index, Metric, index_from_dict
 from vstore.transfer.files import ALLOWABLE, Columns, Encoding, FilePlace, Foreign
 from vstore.transfer.options import Mode
 from vstore.transfer.report import VerifyMode
-from vstore.types import Index, Metric, index_from_dict
 
 __all__ = ["export", "import_"]
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from vstore import Collection, InvalidInput, Mismatch, RecordMapping, Store, Support, connect
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, plain
+from vstore.indexing import index_to_dict
 from vstore.transfer.opening import check_there
-from vstore.types import index_to_dict
 
 __all__ = ["run", "run_collection"]
 

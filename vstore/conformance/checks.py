@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 import vstore
 from vstore.capabilities import Capabilities
 from vstore.filters import F, Filter, to_dict
+from vstore.hits import Hits
+from vstore.indexing import Flat, Index, Metric
+from vstore.records import Records, VectorArray
 from vstore.spi.evaluate import predicate
-from vstore.types import Flat, Hits, Index, Metric, Records, VectorArray
 
 __all__ = [
     "PART",

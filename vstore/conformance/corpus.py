@@ -11,7 +11,7 @@ import numpy as np
 
 import vstore
 from vstore.capabilities import Capabilities
-from vstore.types import Metadata, Records
+from vstore.records import Metadata, Records
 
 __all__ = ["DIMENSION", "HOSTILE_KEYS", "LISTS", "METADATA", "SCALARS", "TEXTS", "load", "records", "unique_name"]
 

@@ -16,7 +16,9 @@ from vstore.capabilities import Capabilities
 from vstore.conformance.checks import Row, assert_hits, assert_same, contents, typed
 from vstore.conformance.corpus import unique_name
 from vstore.filters import F, Filter, parse
-from vstore.types import Hits, Metric, Records
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.records import Records
 
 __all__ = ["Plan", "Step", "compare", "least", "random_plan"]
 

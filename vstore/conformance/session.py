@@ -13,8 +13,8 @@ from urllib.parse import quote
 import vstore
 from vstore.conformance import blocking, corpus
 from vstore.core.registry import factory_for_scheme
+from vstore.records import Records
 from vstore.spi.urls import StoreURL
-from vstore.types import Records
 
 __all__ = ["Mode", "Session", "Target", "shown"]
 

@@ -14,7 +14,7 @@ from vstore.conformance.generate import FAMILIES, table
 from vstore.conformance.session import Session
 from vstore.filters import to_dict
 from vstore.filters.tree import Order
-from vstore.types import Records
+from vstore.records import Records
 
 OPTIONAL = {
     "string order": "string_ordering",

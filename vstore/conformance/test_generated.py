@@ -12,7 +12,7 @@ from vstore.conformance.fixtures import clause, share
 from vstore.conformance.generate import random_filter, smaller
 from vstore.conformance.session import Session
 from vstore.filters import Filter, to_dict
-from vstore.types import Metric
+from vstore.indexing import Metric
 
 
 def _wrong(session: Session, where: Filter) -> set[str]:

@@ -24,7 +24,8 @@ from vstore import (
 from vstore.conformance.checks import assert_hits, matching, names, raises, refusing, rows
 from vstore.conformance.fixtures import New, Supports, clause
 from vstore.conformance.session import Session
-from vstore.types import Index, Metric, Records, index_features
+from vstore.indexing import Index, Metric, index_features
+from vstore.records import Records
 
 METRICS = list(Metric)
 

@@ -10,7 +10,8 @@ import pytest
 from vstore import Collection, F
 from vstore.conformance.checks import assert_hits, names, true_order
 from vstore.conformance.fixtures import New, Supports, clause
-from vstore.types import Metric, Records
+from vstore.indexing import Metric
+from vstore.records import Records
 
 METRICS = list(Metric)
 

@@ -19,10 +19,11 @@ import numpy as np
 
 from vstore.core.validate import check_ids, check_vectors
 from vstore.errors import InvalidInput, Mismatch
+from vstore.info import CollectionInfo
 from vstore.keys import check_key, encodable
 from vstore.mapping import ALL, IdType, Outside, Path, RecordMapping
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.foreign import NOTHING, Rows, parsed, record_id, walk
-from vstore.types import CollectionInfo, Include, Metadata, Records, VectorArray
 
 __all__ = ["RecordReader", "to_records"]
 

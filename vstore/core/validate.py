@@ -27,10 +27,11 @@ from vstore.filters.tree import (
     depth,
     leaves,
 )
+from vstore.indexing import Metric
 from vstore.keys import encodable
 from vstore.metadata import MAX_INT, check_length, micros
+from vstore.records import VectorArray
 from vstore.spi.rewrite import normalize
-from vstore.types import Metric, VectorArray
 
 __all__ = [
     "check_documents",

@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.types import Records
+from vstore.records import Records
 
 __all__ = ["Digits", "load_digits"]
 

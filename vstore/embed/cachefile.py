@@ -14,10 +14,10 @@ from typing import Final
 import numpy as np
 
 from vstore.errors import BackendError
+from vstore.records import VectorArray
 from vstore.regular import refuse_url
 from vstore.spi.durable import prepare, transaction
 from vstore.spi.forking import PerProcess, wait_before_forking
-from vstore.types import VectorArray
 
 __all__ = ["CacheFile", "Claims", "digest"]
 

@@ -12,7 +12,7 @@ from vstore.embed.batching import OnProgress, check_positive, chunk_of
 from vstore.embed.cachefile import CacheFile, Claims
 from vstore.embedding import Embedder, check_embedder, for_queries
 from vstore.errors import InvalidInput, brief
-from vstore.types import VectorArray
+from vstore.records import VectorArray
 
 __all__ = ["CachedEmbedder", "cached"]
 

@@ -21,8 +21,8 @@ from vstore.embed.endpoint_errors import BACKEND, mask, translate
 from vstore.embedding import check_answer, check_embedder
 from vstore.errors import AuthenticationFailed, BackendError, InvalidInput, VStoreError
 from vstore.optional import load
+from vstore.records import VectorArray
 from vstore.spi.forking import PerProcess
-from vstore.types import VectorArray
 
 __all__ = ["KEY_NAME", "OpenAIEmbedder", "openai"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vstore.embed.batching import OnProgress, batches, check_positive
 from vstore.embedding import Embedder, asking, check_answer, check_embedder
-from vstore.types import VectorArray
+from vstore.records import VectorArray
 
 __all__ = ["EmbedFunction", "FunctionEmbedder", "function"]
 

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from vstore.embed.batching import check_text, check_texts, chunk_of
 from vstore.embedding import Embedder, check_embedder, for_queries
 from vstore.errors import InvalidInput
+from vstore.records import VectorArray
 from vstore.spi._async._run import embed
-from vstore.types import VectorArray
 
 __all__ = ["PrefixedEmbedder", "prefixed"]
 

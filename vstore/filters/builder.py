@@ -19,7 +19,7 @@ from vstore.filters.tree import (
     Not,
     Order,
 )
-from vstore.types import Scalar
+from vstore.records import Scalar
 
 __all__ = ["DocumentField", "F"]
 

@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias
 from vstore.errors import InvalidInput, brief
 from vstore.filters.regex import check_pattern
 from vstore.keys import check_key, encodable
-from vstore.types import Scalar
+from vstore.records import Scalar
 
 __all__ = [
     "MAX_DEPTH",

@@ -15,8 +15,8 @@ from vstore.keys import encodable
 from vstore.load.fields import Fields
 from vstore.load.ledger import Ledger, Refused
 from vstore.load.rows import Row, check_file, read_rows
+from vstore.records import Record
 from vstore.regular import shown
-from vstore.types import Record
 
 __all__ = ["Report", "load", "rehearse"]
 

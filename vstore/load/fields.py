@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from vstore.errors import InvalidInput
 from vstore.keys import encodable
 from vstore.load.rows import Row
-from vstore.types import Record
+from vstore.records import Record
 
 __all__ = ["Fields"]
 

@@ -17,10 +17,13 @@ from vstore.capabilities import Capabilities, Limits, emulated, native, no
 from vstore.errors import AlreadyExists, BackendError, NotFound, VStoreError
 from vstore.filters.regex import where_installed
 from vstore.filters.tree import Filter
+from vstore.hits import Hits
+from vstore.indexing import Flat, Index, Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.deadline import Deadline
 from vstore.spi.evaluate import bounded
 from vstore.spi.scores import distances, ranked
-from vstore.types import CollectionInfo, Flat, Hits, Include, Index, Metadata, Records, Search, VectorArray
 
 __all__ = ["MemoryAdapter", "MemoryCollection"]
 

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from vstore.errors import Mismatch
+from vstore.indexing import Metric, index_from_dict, index_to_dict
+from vstore.info import CollectionInfo
 from vstore.metadata import micros
-from vstore.types import CollectionInfo, Metadata, Metric, index_from_dict, index_to_dict
+from vstore.records import Metadata
 
 __all__ = ["FORMAT", "canonical_json", "from_json", "from_micros", "info_from_json", "info_to_json", "to_json"]
 

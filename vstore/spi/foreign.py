@@ -10,10 +10,11 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from vstore.errors import InvalidInput, Mismatch
+from vstore.indexing import HNSW, Metric
 from vstore.mapping import ALL, IdType, Path, RecordMapping
 from vstore.metadata import check_metadata
 from vstore.omission import Omission, OmissionKind
-from vstore.types import HNSW, Include, Metadata, Metric, VectorArray
+from vstore.records import Include, Metadata, VectorArray
 
 __all__ = [
     "DOCUMENT_NAMES",

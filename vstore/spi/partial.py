@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from vstore.filters.tree import And, DocumentContains, Filter, Leaf, Or, leaves
+from vstore.records import Include, Records
 from vstore.spi.evaluate import bounded
-from vstore.types import Include, Records
 
 __all__ = ["PartialFilter", "split_filter"]
 

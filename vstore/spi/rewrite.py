@@ -23,7 +23,7 @@ from vstore.filters.tree import (
     Order,
 )
 from vstore.metadata import micros
-from vstore.types import Scalar
+from vstore.records import Scalar
 
 __all__ = ["normalize"]
 

@@ -18,7 +18,9 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.types import Hits, Metric, Records, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.records import Records, VectorArray
 
 __all__ = ["TopK", "distances", "float32_error", "nearest", "ranked", "scores"]
 

@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
+from vstore.hits import Hits
+from vstore.indexing import Index, Search
+from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
+from vstore.records import Include, Records, VectorArray
 from vstore.spi._async._run import acquire
 from vstore.spi.foreign import Key, Rows
 from vstore.spi.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
-from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
 __all__ = ["ThreadedAdapter", "threaded"]
 

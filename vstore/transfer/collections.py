@@ -21,9 +21,11 @@ from vstore.errors import (
     brief,
 )
 from vstore.filters.tree import Filter
+from vstore.indexing import Flat, Index
+from vstore.info import CollectionInfo
 from vstore.omission import Omission
+from vstore.records import IncludeName, Page, Records, VectorArray
 from vstore.transfer.endpoint import EVERYTHING, Refuse, Source
-from vstore.types import CollectionInfo, Flat, IncludeName, Index, Page, Records, VectorArray
 
 __all__ = ["CollectionSink", "CollectionSource", "CollectionTarget"]
 

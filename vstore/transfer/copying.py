@@ -9,6 +9,9 @@ from functools import partial
 from typing import Final
 
 from vstore.errors import LimitExceeded, Mismatch, Unsupported, VStoreError
+from vstore.indexing import Index
+from vstore.info import CollectionInfo
+from vstore.records import IncludeName
 from vstore.regular import shown
 from vstore.spi.codec import info_to_json
 from vstore.transfer.deadletters import DeadLetters, TooManyRefused
@@ -33,7 +36,6 @@ from vstore.transfer.tally import Tally
 from vstore.transfer.transform import Rewrite, Rewritten, mapping_each, nested_as_json
 from vstore.transfer.unmatched import check_matched, doubts
 from vstore.transfer.verify import verify
-from vstore.types import CollectionInfo, IncludeName, Index
 
 __all__ = ["Run"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from vstore.errors import BackendError, InvalidInput, VStoreError
+from vstore.records import Record
 from vstore.regular import shown
 from vstore.spi.durable import reading, replacing
 from vstore.transfer.ledger import Ledger, Refusal
-from vstore.types import Record
 
 __all__ = ["DeadLetters", "TooManyRefused"]
 

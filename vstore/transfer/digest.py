@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput
+from vstore.records import Records
 from vstore.spi.codec import canonical_json
-from vstore.types import Records
 
 __all__ = ["Digest", "digest_ids", "digest_records", "hash_ids", "measure"]
 

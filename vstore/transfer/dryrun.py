@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.filters.tree import Filter
+from vstore.indexing import index_to_dict
+from vstore.records import Record
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.loss import check_limits, not_allowed, source_losses, static_losses, survey_losses
 from vstore.transfer.options import Mode, occupied
@@ -19,7 +21,6 @@ from vstore.transfer.repeats import Repeats
 from vstore.transfer.report import Report, Status
 from vstore.transfer.transform import RecordMap, Rewritten, mapping_each, nested_as_json
 from vstore.transfer.unmatched import check_matched, doubts
-from vstore.types import Record, index_to_dict
 
 __all__ = ["dry_run"]
 

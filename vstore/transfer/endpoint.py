@@ -11,7 +11,9 @@ from typing import Final, Protocol
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
-from vstore.types import CollectionInfo, IncludeName, Index, Page, Record, Records
+from vstore.indexing import Index
+from vstore.info import CollectionInfo
+from vstore.records import IncludeName, Page, Record, Records
 
 __all__ = ["EVERYTHING", "Refuse", "Sink", "Source", "Target"]
 

@@ -9,13 +9,13 @@ from queue import Queue
 from threading import Event, Thread
 
 from vstore.filters.tree import Filter
+from vstore.records import Records
 from vstore.transfer.endpoint import Sink, Source
 from vstore.transfer.ledger import Ledger
 from vstore.transfer.moving import Interrupted, deliver, read_chunks
 from vstore.transfer.pace import Pace
 from vstore.transfer.plan import Chunk
 from vstore.transfer.transform import Rewrite
-from vstore.types import Records
 
 __all__ = ["Transfer"]
 

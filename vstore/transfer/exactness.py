@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vstore.types import Metric, VectorArray
+from vstore.indexing import Metric
+from vstore.records import VectorArray
 
 __all__ = ["Exactness", "agreed", "bitwise", "same_vectors"]
 

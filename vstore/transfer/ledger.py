@@ -19,13 +19,13 @@ from threading import Lock
 from typing import Any, Final, Self
 
 from vstore.errors import InvalidInput, Mismatch, Unavailable
+from vstore.records import Record
 from vstore.regular import refuse_url
 from vstore.spi.codec import to_json
 from vstore.spi.durable import prepare, transaction
 from vstore.spi.forking import keep_in_children
 from vstore.transfer.digest import Digest
 from vstore.transfer.plan import Chunk
-from vstore.types import Record
 
 __all__ = ["Job", "Ledger", "Refusal", "State", "default_folder"]
 

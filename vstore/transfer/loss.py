@@ -10,10 +10,11 @@ from typing import Protocol, runtime_checkable
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, brief, reading
 from vstore.filters.tree import Filter
+from vstore.indexing import index_features
+from vstore.info import CollectionInfo
 from vstore.omission import Omission, OmissionKind
 from vstore.transfer.endpoint import Target
 from vstore.transfer.plan import Survey
-from vstore.types import CollectionInfo, index_features
 
 __all__ = [
     "Kind",

@@ -8,13 +8,13 @@ from typing import Final
 
 from vstore.errors import InvalidInput, Mismatch
 from vstore.filters.tree import Filter
+from vstore.records import Records
 from vstore.transfer.digest import Digest, digest_ids, measure
 from vstore.transfer.endpoint import Sink, Source
 from vstore.transfer.pace import Pace
 from vstore.transfer.plan import Chunk
 from vstore.transfer.repeats import refuse_repeated
 from vstore.transfer.transform import Rewrite
-from vstore.types import Records
 
 __all__ = ["ANEW", "Interrupted", "SourceChanged", "deliver", "read_chunks"]
 

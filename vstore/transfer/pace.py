@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 from vstore.core._sync.retrying import Retry
 from vstore.errors import InvalidInput, VStoreError, brief
 from vstore.filters.tree import Filter
+from vstore.records import IncludeName, Page
 from vstore.transfer.endpoint import EVERYTHING, Source
-from vstore.types import IncludeName, Page
 
 __all__ = ["Pace"]
 

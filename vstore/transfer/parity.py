@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from vstore.core._sync.collection import Collection
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Eq, Filter
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.records import Records
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.endpoint import EVERYTHING, Source
 from vstore.transfer.pace import Pace
 from vstore.transfer.report import Parity
-from vstore.types import Hits, Metric, Records
 
 __all__ = ["search_parity"]
 

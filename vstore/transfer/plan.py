@@ -14,13 +14,13 @@ from functools import partial
 from typing import Any, Final
 
 from vstore.filters.tree import Filter
+from vstore.records import IncludeName, Metadata, Records
 from vstore.spi.codec import to_json
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.digest import Digest, digest_ids
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.pace import Pace
 from vstore.transfer.repeats import Repeats
-from vstore.types import IncludeName, Metadata, Records
 
 __all__ = ["Chunk", "Survey", "make_plan", "row_bytes", "rows_per_chunk", "size_of"]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from vstore.errors import BackendError, Unsupported, VStoreError
 from vstore.filters.tree import Filter
+from vstore.records import Record
 from vstore.transfer.digest import Digest
 from vstore.transfer.endpoint import Refuse, Source, Target
 from vstore.transfer.ledger import Ledger
@@ -22,7 +23,6 @@ from vstore.transfer.moving import Interrupted, deliver, read_chunks
 from vstore.transfer.pace import Pace
 from vstore.transfer.plan import Chunk
 from vstore.transfer.transform import Rewrite
-from vstore.types import Record
 
 __all__ = ["RayTransfer", "check_ends", "load_ray"]
 

@@ -18,9 +18,10 @@ import numpy as np
 
 from vstore.errors import InvalidInput, VStoreError
 from vstore.filters.tree import Filter
+from vstore.info import CollectionInfo
+from vstore.records import IncludeName, Metadata, Page, Record, Records
 from vstore.spi.codec import to_json
 from vstore.transfer.endpoint import EVERYTHING, Source
-from vstore.types import CollectionInfo, IncludeName, Metadata, Page, Record, Records
 
 __all__ = ["RecordMap", "Rewrite", "Rewritten", "fingerprint", "load_map", "mapping_each", "nested_as_json"]
 

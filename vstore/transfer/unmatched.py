@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from vstore.errors import InvalidInput
 from vstore.filters.tree import DocumentContains, Exists, Filter, leaves
-from vstore.types import IncludeName, Metadata, Page
+from vstore.records import IncludeName, Metadata, Page
 
 __all__ = ["Readable", "check_matched", "doubts"]
 

@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput, Mismatch, brief
 from vstore.filters.tree import Filter
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
 from vstore.omission import OmissionKind
+from vstore.records import IncludeName, Records
 from vstore.spi.codec import canonical_json
 from vstore.transfer.digest import Digest, digest_ids, digest_records, hash_ids
 from vstore.transfer.endpoint import Source
@@ -30,7 +33,6 @@ from vstore.transfer.pace import Pace
 from vstore.transfer.parity import search_parity
 from vstore.transfer.report import Verification, VerifyMode
 from vstore.transfer.unmatched import check_matched
-from vstore.types import CollectionInfo, IncludeName, Metric, Records
 
 __all__ = ["DEFAULT_QUERIES", "DEFAULT_SAMPLE", "verify"]
 

@@ -11,7 +11,10 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.filters.tree import Filter
-from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing

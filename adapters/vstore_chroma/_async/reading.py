@@ -9,9 +9,11 @@ import numpy as np
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.errors import Unavailable
+from vstore.hits import Hits
+from vstore.info import CollectionInfo
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi._async._run import run_blocking
 from vstore.spi.scores import TopK, distances, ranked
-from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, VectorArray
 from vstore_chroma._async._run import sleep
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, MAX_VARIABLES, Question, Where, variables

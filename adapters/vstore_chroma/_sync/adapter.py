@@ -13,8 +13,9 @@ from chromadb.api.types import Space
 
 from vstore.capabilities import Capabilities
 from vstore.errors import Mismatch, VStoreError
+from vstore.indexing import HNSW, Index, Metric
+from vstore.info import CollectionInfo
 from vstore.spi.codec import info_from_json, info_to_json
-from vstore.types import HNSW, CollectionInfo, Index, Metric
 from vstore_chroma._sync._run import Closer, Lock
 from vstore_chroma._sync.collection import ChromaCollection
 from vstore_chroma._sync.foreign import ChromaForeign, names

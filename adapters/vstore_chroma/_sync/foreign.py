@@ -11,9 +11,11 @@ from chromadb.api import ClientAPI
 from chromadb.api.models.Collection import Collection
 
 from vstore.errors import Mismatch
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows
-from vstore.types import CollectionInfo, Include, Metric, VectorArray
 from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows

@@ -9,8 +9,9 @@ from pymilvus import AsyncMilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, NotFound, VStoreError
+from vstore.indexing import HNSW, Flat, Index
+from vstore.info import CollectionInfo
 from vstore.keys import check_plain
-from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_milvus._async._run import Closer
 from vstore_milvus._async.collection import AsyncMilvusCollection
 from vstore_milvus._async.creation import AsyncCreation

@@ -10,7 +10,10 @@ from pymilvus import AsyncMilvusClient
 
 from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.filters.tree import Filter
-from vstore.types import CollectionInfo, Hits, Include, Metadata, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import AsyncReader

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from vstore.errors import LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.mapping import RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows
-from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.reading import ANSWER_BYTES
 from vstore_milvus._async.session import AsyncSession

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from vstore.errors import LimitExceeded
 from vstore.filters.tree import Filter
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records
 from vstore.spi.partial import PartialFilter, split_filter
-from vstore.types import CollectionInfo, Include, Records
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.session import AsyncSession

@@ -8,8 +8,10 @@ import numpy as np
 
 from vstore.errors import LimitExceeded, VStoreError
 from vstore.filters.tree import Filter
+from vstore.hits import Hits
+from vstore.indexing import Flat, Metric, Search
+from vstore.records import Include, Records, VectorArray
 from vstore.spi.scores import TopK, distances, float32_error, ranked
-from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import ANSWER_BYTES, AsyncReader

@@ -10,8 +10,9 @@ from pymilvus import MilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, NotFound, VStoreError
+from vstore.indexing import HNSW, Flat, Index
+from vstore.info import CollectionInfo
 from vstore.keys import check_plain
-from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_milvus._sync._run import Closer
 from vstore_milvus._sync.collection import MilvusCollection
 from vstore_milvus._sync.creation import Creation

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from vstore.errors import BackendError, NotFound, VStoreError
-from vstore.types import CollectionInfo
+from vstore.info import CollectionInfo
 from vstore_milvus._sync.session import Session
 from vstore_milvus.codec import deleted, shows_records
 from vstore_milvus.errors import answered, not_loaded, vanished

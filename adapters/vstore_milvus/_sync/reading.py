@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from vstore.errors import LimitExceeded
 from vstore.filters.tree import Filter
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records
 from vstore.spi.partial import PartialFilter, split_filter
-from vstore.types import CollectionInfo, Include, Records
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.session import Session

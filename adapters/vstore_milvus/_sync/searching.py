@@ -9,8 +9,10 @@ import numpy as np
 
 from vstore.errors import LimitExceeded, VStoreError
 from vstore.filters.tree import Filter
+from vstore.hits import Hits
+from vstore.indexing import Flat, Metric, Search
+from vstore.records import Include, Records, VectorArray
 from vstore.spi.scores import TopK, distances, float32_error, ranked
-from vstore.types import Flat, Hits, Include, Metric, Records, Search, VectorArray
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.reading import ANSWER_BYTES, Reader

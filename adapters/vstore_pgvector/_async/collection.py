@@ -11,7 +11,10 @@ from psycopg import AsyncConnection
 
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
-from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import HNSW, Flat, IVFFlat, Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.nearest import AsyncNearest
 from vstore_pgvector._async.session import AsyncSession

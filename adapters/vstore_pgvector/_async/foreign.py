@@ -11,9 +11,10 @@ import numpy as np
 from psycopg import AsyncConnection
 
 from vstore.errors import Mismatch, NotFound
+from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows, fields_read
-from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.catalogue import (

@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import AsyncConnection
 
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
 from vstore.spi.scores import TopK, distances, scores
-from vstore.types import CollectionInfo, Hits, Include, Metric, Records, VectorArray
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.codec import decode, decode_vectors, pack_texts, pack_vector, pack_vectors

@@ -14,9 +14,10 @@ from psycopg_pool import ConnectionPool
 
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.indexing import HNSW, Flat, Index
+from vstore.info import CollectionInfo
 from vstore.spi._sync._run import acquire
 from vstore.spi.codec import info_from_json, info_to_json
-from vstore.types import HNSW, CollectionInfo, Flat, Index
 from vstore_pgvector import embedded
 from vstore_pgvector._sync._run import run_blocking
 from vstore_pgvector._sync.borrowed import BorrowedSession

@@ -12,7 +12,10 @@ from psycopg import Connection
 
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
-from vstore.types import HNSW, CollectionInfo, Flat, Hits, Include, IVFFlat, Records, Search, VectorArray
+from vstore.hits import Hits
+from vstore.indexing import HNSW, Flat, IVFFlat, Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.nearest import Nearest
 from vstore_pgvector._sync.session import Session

@@ -12,9 +12,10 @@ import numpy as np
 from psycopg import Connection
 
 from vstore.errors import Mismatch, NotFound
+from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows, fields_read
-from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.catalogue import (

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
+from vstore.indexing import HNSW, Index
+from vstore.info import CollectionInfo
 from vstore.spi.protocol import AsyncForeignStore
-from vstore.types import HNSW, CollectionInfo, Index
 from vstore_qdrant._async._run import Lock
 from vstore_qdrant._async.collection import AsyncQdrantCollection
 from vstore_qdrant._async.port import AsyncDatabase, AsyncTable

@@ -11,8 +11,9 @@ from uuid import uuid4
 from qdrant_client import AsyncQdrantClient, models
 
 from vstore.errors import AuthenticationFailed, BackendError, Mismatch, NotFound, Timeout, Unsupported
+from vstore.info import CollectionInfo
+from vstore.records import VectorArray
 from vstore.spi.codec import info_from_json, info_to_json
-from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant._async._run import Closer
 from vstore_qdrant._async.foreign import AsyncQdrantForeign
 from vstore_qdrant._async.port import AsyncTable

@@ -10,9 +10,10 @@ from typing import Any, Final
 from qdrant_client import AsyncQdrantClient, models
 
 from vstore.errors import Mismatch, NotFound
+from vstore.info import CollectionInfo
 from vstore.mapping import MissingVector, RecordMapping
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Key, Rows, walk
-from vstore.types import CollectionInfo, Include, VectorArray
 from vstore_qdrant.codec import INFO
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
+from vstore.indexing import HNSW, Index
+from vstore.info import CollectionInfo
 from vstore.spi.protocol import ForeignStore
-from vstore.types import HNSW, CollectionInfo, Index
 from vstore_qdrant._sync._run import Lock
 from vstore_qdrant._sync.collection import QdrantCollection
 from vstore_qdrant._sync.port import Database, Table

@@ -12,8 +12,9 @@ from uuid import uuid4
 from qdrant_client import QdrantClient, models
 
 from vstore.errors import AuthenticationFailed, BackendError, Mismatch, NotFound, Timeout, Unsupported
+from vstore.info import CollectionInfo
+from vstore.records import VectorArray
 from vstore.spi.codec import info_from_json, info_to_json
-from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant._sync._run import Closer
 from vstore_qdrant._sync.foreign import QdrantForeign
 from vstore_qdrant._sync.port import Table

@@ -10,9 +10,12 @@ from typing import Final
 from vstore.capabilities import Capabilities, Support
 from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.filters.tree import DocumentContains, Filter
+from vstore.hits import Hits
+from vstore.indexing import Search
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore.spi.scores import TopK
-from vstore.types import CollectionInfo, Hits, Include, Records, Search, VectorArray
 from vstore_qdrant._sync._run import Lock
 from vstore_qdrant._sync.port import Database, Table
 from vstore_qdrant._sync.reading import Reader

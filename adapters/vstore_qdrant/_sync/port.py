@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from vstore.info import CollectionInfo
+from vstore.records import VectorArray
 from vstore.spi.protocol import ForeignStore
-from vstore.types import CollectionInfo, VectorArray
 from vstore_qdrant.codec import Fields, Found, Points
 from vstore_qdrant.conditions import Condition
 

@@ -9,8 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.records import Include, Records, VectorArray
 from vstore.spi.scores import TopK, distances, float32_error, ranked
-from vstore.types import Hits, Include, Metric, Records, VectorArray
 from vstore_qdrant._sync.port import Table
 from vstore_qdrant.codec import Found, behind, fields, point_id, to_records, units
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter

@@ -13,7 +13,7 @@ from chromadb.config import Settings
 
 import vstore
 from vstore import HNSW, RecordMapping
-from vstore.types import Metric
+from vstore.indexing import Metric
 from vstore_chroma.foreign import metric_seen, probe
 
 IDS = ["a", "b", "c", "d", "e"]

@@ -18,8 +18,8 @@ import pytest
 
 import vstore
 from vstore import F
+from vstore.indexing import Metric
 from vstore.spi.scores import distances
-from vstore.types import Metric
 
 New = Callable[..., vstore.Collection]
 

@@ -18,7 +18,8 @@ from pymilvus import DataType, MilvusClient
 import vstore
 from vstore import F, Flat, aio
 from vstore.errors import AlreadyExists, BackendError, NotFound
-from vstore.types import CollectionInfo, Metric
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
 from vstore_milvus.schema import fields_of, index_of, new_properties
 
 New = Callable[..., vstore.Collection]

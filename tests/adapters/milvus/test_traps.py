@@ -16,8 +16,9 @@ from pymilvus import DataType, MilvusClient
 import vstore
 from vstore import HNSW, F, Flat, IVFFlat
 from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound
+from vstore.indexing import IVFPQ, Metric
+from vstore.info import CollectionInfo
 from vstore.spi.scores import distances
-from vstore.types import IVFPQ, CollectionInfo, Metric
 from vstore_milvus.schema import fields_of, new_properties
 
 New = Callable[..., vstore.Collection]

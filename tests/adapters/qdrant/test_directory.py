@@ -22,7 +22,7 @@ from qdrant_client import QdrantClient, models
 import vstore
 from tests.forked import in_child
 from vstore import HNSW, F, Flat, aio, errors
-from vstore.types import Quantization
+from vstore.indexing import Quantization
 from vstore_qdrant import shard as tables
 
 OPEN = "import sys, vstore; vstore.connect('qdrant:' + sys.argv[1])"

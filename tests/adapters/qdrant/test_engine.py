@@ -19,9 +19,11 @@ from vstore.conformance.corpus import DIMENSION, records
 from vstore.conformance.generate import FAMILIES, random_filter, table
 from vstore.filters import to_dict
 from vstore.filters.tree import Filter
+from vstore.indexing import Flat, Metric
+from vstore.info import CollectionInfo
+from vstore.records import Records
 from vstore.spi.evaluate import predicate
 from vstore.spi.rewrite import normalize
-from vstore.types import CollectionInfo, Flat, Metric, Records
 from vstore_qdrant.capabilities import capabilities
 from vstore_qdrant.codec import decode_metadata, point_id, to_points
 from vstore_qdrant.compile import compile_filter

@@ -12,7 +12,8 @@ import qdrant_edge as edge
 
 import vstore
 from vstore.conformance.checks import names, true_order
-from vstore.types import Metric, Records, VectorArray
+from vstore.indexing import Metric
+from vstore.records import Records, VectorArray
 from vstore_qdrant._sync import reading
 
 QUERY = np.array([2**23, 1, -(2**23)], dtype=np.float32)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from vstore.types import Include
+from vstore.records import Include
 from vstore_chroma.codec import (
     NO_DOCUMENT,
     decode_metadata,

@@ -11,7 +11,7 @@ import pytest
 
 from vstore.errors import LimitExceeded
 from vstore.metadata import MAX_METADATA_BYTES, check_metadata
-from vstore.types import Include, Records
+from vstore.records import Include, Records
 from vstore_milvus.codec import check_sizes, deleted, encode, fields, shows_records, split, to_records
 
 EVERYTHING = Include(vectors=True, documents=True, metadatas=True)

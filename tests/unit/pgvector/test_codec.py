@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore.types import Include, Records
+from vstore.records import Include, Records
 from vstore_pgvector.codec import (
     decode,
     decode_metadata,

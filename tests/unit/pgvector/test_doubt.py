@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vstore.indexing import Metric
 from vstore.spi.scores import distances
-from vstore.types import Metric
 from vstore_pgvector.doubt import Doubt, overlapping
 
 SMALL = np.float32

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vstore.conformance.corpus import LISTS, SCALARS
+from vstore.indexing import Metric
 from vstore.metadata import micros
-from vstore.types import Include, Metric, Records
+from vstore.records import Include, Records
 from vstore_qdrant.codec import (
     Found,
     changed,

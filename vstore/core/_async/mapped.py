@@ -16,14 +16,17 @@ from vstore.core.foreign_records import to_records
 from vstore.core.foreign_rest import Rest, brings_all, widest
 from vstore.errors import Mismatch
 from vstore.filters.tree import Filter
+from vstore.hits import Hits
+from vstore.indexing import Search
+from vstore.info import CollectionInfo
 from vstore.mapping import IdType, MissingVector, RecordMapping
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Include, Records, VectorArray
 from vstore.spi._async._run import run_blocking
 from vstore.spi._async.protocol import AsyncForeignCollection
 from vstore.spi.foreign import Rows, foreign_key
 from vstore.spi.partial import PartialFilter
 from vstore.spi.scores import TopK, distances, ranked
-from vstore.types import CollectionInfo, Hits, Include, Records, Search, VectorArray
 
 __all__ = ["AsyncMappedCollection"]
 

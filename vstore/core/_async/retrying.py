@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
+from vstore.hits import Hits
+from vstore.indexing import Index, Search
+from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
+from vstore.records import Include, Records, VectorArray
 from vstore.spi._async._run import sleep
 from vstore.spi._async.protocol import (
     AsyncAdapter,
@@ -24,7 +28,6 @@ from vstore.spi._async.protocol import (
     AsyncForeignStore,
     AsyncIndexing,
 )
-from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows

@@ -26,12 +26,13 @@ from vstore.errors import (
     reading,
 )
 from vstore.filters.regex import where_installed
+from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, Index, IVFFlat, Metric, index_features
+from vstore.info import CollectionInfo
 from vstore.keys import check_name, encodable
 from vstore.mapping import LAYOUTS, RecordMapping
 from vstore.metadata import check_metadata
 from vstore.spi._async._run import current_loop, is_over, sleep
 from vstore.spi._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncForeignStore
-from vstore.types import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, Index, IVFFlat, Metric, index_features
 
 __all__ = ["AsyncStore"]
 

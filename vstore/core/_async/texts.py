@@ -9,8 +9,9 @@ import numpy as np
 from vstore.core.validate import check_documents
 from vstore.embedding import Embedder, asking, check_answer, for_queries
 from vstore.errors import InvalidInput, reading
+from vstore.info import CollectionInfo
+from vstore.records import VectorArray
 from vstore.spi._async._run import embed
-from vstore.types import CollectionInfo, VectorArray
 
 __all__ = ["embed_documents", "embed_questions"]
 

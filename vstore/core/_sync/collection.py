@@ -18,27 +18,16 @@ from vstore.core.validate import check_documents, check_filter, check_ids, check
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, brief, check_flag, reading
 from vstore.filters.tree import Filter
+from vstore.hits import Hits
+from vstore.indexing import HNSW, IVFPQ, DiskANN, IVFFlat, Search
+from vstore.info import CollectionInfo
 from vstore.keys import check_name, encodable
 from vstore.mapping import RecordMapping
 from vstore.metadata import check_metadatas
 from vstore.omission import Omission
+from vstore.records import Include, IncludeName, Metadata, Page, Records, VectorArray
 from vstore.spi._sync.protocol import CollectionAdapter, CollectionReader, Indexing
 from vstore.spi.scores import ranked
-from vstore.types import (
-    HNSW,
-    IVFPQ,
-    CollectionInfo,
-    DiskANN,
-    Hits,
-    Include,
-    IncludeName,
-    IVFFlat,
-    Metadata,
-    Page,
-    Records,
-    Search,
-    VectorArray,
-)
 
 if TYPE_CHECKING:
     from vstore.core._sync.mapped import MappedCollection

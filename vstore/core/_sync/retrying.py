@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from vstore.capabilities import Capabilities
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
+from vstore.hits import Hits
+from vstore.indexing import Index, Search
+from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
+from vstore.records import Include, Records, VectorArray
 from vstore.spi._sync._run import sleep
 from vstore.spi._sync.protocol import (
     Adapter,
@@ -25,7 +29,6 @@ from vstore.spi._sync.protocol import (
     ForeignStore,
     Indexing,
 )
-from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows

@@ -9,8 +9,8 @@ import numpy as np
 from vstore.embed.batching import OnProgress, check_texts
 from vstore.embed.cachefile import CacheFile, Claims, digest
 from vstore.embedding import Embedder, asking, check_answer
+from vstore.records import VectorArray
 from vstore.spi._async._run import embed, run_blocking, wait
-from vstore.types import VectorArray
 
 __all__ = ["embed_through"]
 

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import ParamSpec, TypeVar
 
 from vstore.embedding import AsyncEmbedder, Embedder
-from vstore.types import VectorArray
+from vstore.records import VectorArray
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from time import sleep
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from vstore.embedding import Embedder
-from vstore.types import VectorArray
+from vstore.records import VectorArray
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
+from vstore.hits import Hits
+from vstore.indexing import Index, Search
+from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
-from vstore.types import CollectionInfo, Hits, Include, Index, Records, Search, VectorArray
+from vstore.records import Include, Records, VectorArray
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows

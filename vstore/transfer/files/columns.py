@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput
 from vstore.omission import Omission, OmissionKind
+from vstore.records import Metadata, VectorArray
 from vstore.regular import listed, shown
-from vstore.types import Metadata, VectorArray
 
 __all__ = ["ALLOWABLE", "OWN", "Columns", "Layout", "as_float32", "converted", "joined", "not_read", "softened"]
 

@@ -10,8 +10,8 @@ from typing import BinaryIO, Final, Protocol
 
 from vstore.errors import Mismatch, VStoreError
 from vstore.omission import Omission
+from vstore.records import Include, Records
 from vstore.regular import shown
-from vstore.types import Include, Records
 
 __all__ = ["ALL", "ROWS", "TEXT", "UNDECODABLE", "Format", "Reader", "by_part", "naming"]
 

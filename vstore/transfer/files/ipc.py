@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vstore.interchange import load, to_arrow
+from vstore.records import Include, Records
 from vstore.regular import check_regular
 from vstore.spi.durable import reading
 from vstore.transfer.files.bounds import rows_at_once
@@ -22,7 +23,6 @@ from vstore.transfer.files.manifest import NOTE
 from vstore.transfer.files.messages import FILE_MAGIC, check_batches
 from vstore.transfer.files.tables import decoder
 from vstore.transfer.files.widths import widest
-from vstore.types import Include, Records
 
 __all__ = ["ArrowFormat", "ArrowReader"]
 

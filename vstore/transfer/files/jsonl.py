@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, Final
 from vstore.errors import LimitExceeded, Mismatch
 from vstore.jsonlines import LINE_BYTES, behind_mark, too_large
 from vstore.omission import Omission
+from vstore.records import Include, Records
 from vstore.regular import shown
 from vstore.spi.codec import to_json
 from vstore.spi.durable import reading
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ALL, naming
 from vstore.transfer.files.objects import ForeignObjects, OwnObjects
-from vstore.types import Include, Records
 
 __all__ = ["JsonlFormat", "JsonlReader", "write_lines"]
 

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from vstore import __version__
 from vstore.errors import InvalidInput, Mismatch, NotFound, brief
+from vstore.info import CollectionInfo
 from vstore.keys import encodable
 from vstore.metadata import check_metadata
 from vstore.regular import check_inside, check_regular, read_bounded, shown
@@ -19,7 +20,6 @@ from vstore.spi.durable import reading
 from vstore.transfer.files.bounds import MANIFEST_BYTES, MAX_DIMENSION
 from vstore.transfer.files.location import MANIFEST, Encoding, Location
 from vstore.transfer.files.summary import Summary, natural
-from vstore.types import CollectionInfo
 
 __all__ = ["NOTE", "FileEntry", "Manifest", "Origin", "Part", "entry", "sidecar"]
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput, Mismatch, NotFound
 from vstore.omission import Omission
+from vstore.records import Include, Records, VectorArray
 from vstore.regular import check_regular, shown
 from vstore.transfer.files.bounds import check_dimension
 from vstore.transfer.files.columns import Columns, as_float32
 from vstore.transfer.files.format import naming
 from vstore.transfer.files.jsonl import JsonlReader, write_lines
-from vstore.types import Include, Records, VectorArray
 
 __all__ = ["NpyFormat", "NpyReader"]
 

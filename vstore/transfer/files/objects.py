@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from vstore.errors import InvalidInput, Mismatch
 from vstore.omission import Omission
+from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.regular import shown
 from vstore.spi.codec import from_json
 from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
 from vstore.transfer.files.format import TEXT
-from vstore.types import Include, Metadata, Records, VectorArray
 
 __all__ = ["ForeignObjects", "OwnObjects"]
 

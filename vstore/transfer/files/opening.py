@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vstore.errors import InvalidInput, Mismatch
+from vstore.indexing import HNSW, Index, Metric
+from vstore.info import CollectionInfo
 from vstore.regular import check_inside, shown
 from vstore.transfer.digest import Digest, digest_records
 from vstore.transfer.files.columns import Columns
@@ -19,7 +21,6 @@ from vstore.transfer.files.location import Encoding, Location
 from vstore.transfer.files.manifest import Manifest, sidecar
 from vstore.transfer.files.source import BATCH, FileSource, checked
 from vstore.transfer.files.summary import Summary
-from vstore.types import HNSW, CollectionInfo, Index, Metric
 
 __all__ = ["Foreign", "manifest_of", "open_data_set", "own_source", "read_manifest"]
 

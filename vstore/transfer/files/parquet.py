@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from vstore.interchange import load, parquet_settings, to_arrow
+from vstore.records import Include, Records
 from vstore.spi.durable import reading
 from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ALL, ROWS, by_part, naming
 from vstore.transfer.files.manifest import NOTE
 from vstore.transfer.files.pages import check_footer, rows_of_groups
 from vstore.transfer.files.tables import decoder
-from vstore.types import Include, Records
 
 __all__ = ["ParquetFormat", "ParquetReader"]
 

@@ -10,6 +10,7 @@ from shutil import rmtree
 from typing import Final
 
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
+from vstore.records import Records
 from vstore.regular import shown
 from vstore.transfer.files.durable import unfinished, write_files, write_text, writing
 from vstore.transfer.files.format import ALL, ROWS
@@ -18,7 +19,6 @@ from vstore.transfer.files.location import MANIFEST, Location
 from vstore.transfer.files.manifest import FileEntry, Manifest, entry, sidecar
 from vstore.transfer.files.source import FileSource
 from vstore.transfer.files.summary import Summary
-from vstore.types import Records
 
 __all__ = ["FileSink", "staging"]
 

@@ -14,15 +14,17 @@ import numpy as np
 from vstore.core.validate import check_documents, check_filter, check_ids, check_vectors
 from vstore.errors import InvalidInput, Mismatch, VStoreError
 from vstore.filters.tree import Filter
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
 from vstore.memory.store import CAPABILITIES
 from vstore.metadata import check_metadatas
 from vstore.omission import Omission
+from vstore.records import Include, IncludeName, Page, Records
 from vstore.spi.partial import PartialFilter
 from vstore.transfer.endpoint import EVERYTHING
 from vstore.transfer.files.format import TEXT, Reader, by_part, naming
 from vstore.transfer.files.ids import IdIndex
 from vstore.transfer.files.location import Location
-from vstore.types import CollectionInfo, Include, IncludeName, Metric, Page, Records
 
 __all__ = ["BATCH", "FileSource", "checked"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vstore.errors import Mismatch, brief
+from vstore.records import Metadata, Records
 from vstore.transfer.digest import Digest, digest_records
-from vstore.types import Metadata, Records
 
 __all__ = ["Summary", "natural"]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from shutil import rmtree
 
 from vstore.errors import AlreadyExists, InvalidInput, NotFound
+from vstore.indexing import Index
+from vstore.info import CollectionInfo
 from vstore.interchange import load
 from vstore.regular import check_inside, shown
 from vstore.transfer.collections import CollectionSource
@@ -20,7 +22,6 @@ from vstore.transfer.files.manifest import Manifest, Origin, sidecar
 from vstore.transfer.files.opening import manifest_of, own_source
 from vstore.transfer.files.sink import FileSink, staging
 from vstore.transfer.files.source import FileSource
-from vstore.types import CollectionInfo, Index
 
 __all__ = ["FileTarget"]
 

@@ -15,9 +15,12 @@ import numpy as np
 from vstore.capabilities import Capabilities, no
 from vstore.errors import AlreadyExists, NotFound, Unsupported, VStoreError
 from vstore.filters.tree import And, DocumentContains, Eq, Filter, Leaf, Not, Or, leaves
+from vstore.hits import Hits
+from vstore.indexing import Metric, Search
+from vstore.info import CollectionInfo
 from vstore.memory.store import CAPABILITIES, MemoryAdapter, MemoryCollection, _Row
+from vstore.records import Include, Records, VectorArray
 from vstore.spi.threaded import ThreadedAdapter, _ThreadedCollection
-from vstore.types import CollectionInfo, Hits, Include, Metric, Records, Search, VectorArray
 
 __all__ = ["ASYNC_FAULTS", "FAULTS", "StrangerAdapter", "make"]
 

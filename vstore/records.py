@@ -1,0 +1,271 @@
+"""What a collection holds: ``Record``, ``Records`` in columns, and the pages of a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vstore import display
+from vstore.errors import InvalidInput, brief, plain, reading
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas
+    import pyarrow
+
+__all__ = [
+    "Include",
+    "IncludeName",
+    "Metadata",
+    "Page",
+    "Record",
+    "Records",
+    "Scalar",
+    "VectorArray",
+    "same_vectors",
+]
+
+Scalar: TypeAlias = str | bool | int | float | datetime
+
+
+Metadata: TypeAlias = dict[str, Any]
+
+
+VectorArray: TypeAlias = NDArray[np.float32]
+
+
+IncludeName: TypeAlias = Literal["vectors", "documents", "metadatas"]
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Which columns a read brings besides the ids."""
+
+    vectors: bool = False
+    documents: bool = False
+    metadatas: bool = False
+
+    @classmethod
+    def parse(cls, names: Iterable[IncludeName]) -> Include:
+        """Builds it from names; raises ``InvalidInput`` on any other."""
+        if not isinstance(names, Iterable):
+            raise InvalidInput(f"include= takes a list of names of columns, not {brief(names)}")
+        with reading("include"):
+            wanted = [plain(names)] if isinstance(names, str) else list(names)
+        known = ("vectors", "documents", "metadatas")
+        unknown = [name for name in wanted if not isinstance(name, str) or plain(name) not in known]
+        if unknown:
+            raise InvalidInput(
+                f"include= does not know {brief(unknown[0])}",
+                hint="Its names are 'vectors', 'documents' and 'metadatas'; ids always come.",
+            )
+        return cls("vectors" in wanted, "documents" in wanted, "metadatas" in wanted)
+
+
+def same_vectors(one: VectorArray | None, other: VectorArray | None) -> bool:
+    """Whether two columns of vectors, or two vectors, are equal component by component."""
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Record:
+    """One record; a column that was not fetched is None.
+
+    Two records are equal if all their columns are, vectors component by component.
+    """
+
+    id: str
+    vector: VectorArray | None = None
+    document: str | None = None
+    metadata: Metadata | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Record):
+            return NotImplemented
+        mine, theirs = (self.id, self.document, self.metadata), (other.id, other.document, other.metadata)
+        return mine == theirs and same_vectors(self.vector, other.vector)
+
+    __hash__ = None  # type: ignore[assignment]  # it holds a dict
+
+    def __repr__(self) -> str:
+        shown = display.columns({"vector": self.vector, "document": self.document, "metadata": self.metadata})
+        return f"Record({display.field(self.id)}{shown})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Records:
+    """Columns of equal length. A column that was not given or not fetched is None as a whole.
+
+    It has a length, iterates over ``Record``, takes an index or a slice, and compares column by column.
+
+    Attributes:
+        ids: One id a record.
+        vectors: float32 array of shape (n, d), or None.
+        documents: One str or None a record, or None.
+        metadatas: One dict a record, or None.
+    """
+
+    ids: list[str]
+    vectors: VectorArray | None = None
+    documents: list[str | None] | None = None
+    metadatas: list[Metadata] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Records):
+            return NotImplemented
+        mine, theirs = (self.ids, self.documents, self.metadatas), (other.ids, other.documents, other.metadatas)
+        return mine == theirs and same_vectors(self.vectors, other.vectors)
+
+    __hash__ = None  # type: ignore[assignment]  # it holds lists
+
+    def __repr__(self) -> str:
+        told = (("vectors", self.vectors), ("documents", self.documents), ("metadatas", self.metadatas))
+        columns = ", ".join(name for name, column in told if column is not None) or "ids only"
+        return f"<Records, {display.listing(self.ids)}; {columns}>"
+
+    def _repr_html_(self) -> str:
+        return display.html_table(
+            {"id": self.ids, "document": self.documents, "metadata": self.metadatas, "vector": self.vectors},
+            len(self),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Record]:
+        for position in range(len(self.ids)):
+            yield self[position]
+
+    @overload
+    def __getitem__(self, key: int) -> Record: ...
+    @overload
+    def __getitem__(self, key: slice) -> Records: ...
+    def __getitem__(self, key: int | slice) -> Record | Records:
+        if isinstance(key, slice):
+            return Records(
+                self.ids[key],
+                None if self.vectors is None else self.vectors[key],
+                None if self.documents is None else self.documents[key],
+                None if self.metadatas is None else self.metadatas[key],
+            )
+        return Record(
+            self.ids[key],
+            None if self.vectors is None else self.vectors[key],
+            None if self.documents is None else self.documents[key],
+            None if self.metadatas is None else self.metadatas[key],
+        )
+
+    def take(self, positions: Sequence[int]) -> Records:
+        """The records at ``positions``, in that order."""
+        return Records(
+            [self.ids[p] for p in positions],
+            None if self.vectors is None else self.vectors[np.asarray(positions, dtype=np.intp)],
+            None if self.documents is None else [self.documents[p] for p in positions],
+            None if self.metadatas is None else [self.metadatas[p] for p in positions],
+        )
+
+    def only(self, include: Include) -> Records:
+        """The same records with these columns, of those that there are."""
+        return Records(
+            self.ids,
+            self.vectors if include.vectors else None,
+            self.documents if include.documents else None,
+            self.metadatas if include.metadatas else None,
+        )
+
+    def without_vectors(self) -> Records:
+        """The same records, the column of vectors left out."""
+        return Records(self.ids, None, self.documents, self.metadatas)
+
+    @staticmethod
+    def concat(parts: Sequence[Records]) -> Records:
+        """One after the other; the first part says which columns there are."""
+        if len(parts) == 1:
+            return parts[0]
+        first = parts[0] if parts else Records([])
+        return Records(
+            [i for part in parts for i in part.ids],
+            None if first.vectors is None else np.concatenate([p.vectors for p in parts if p.vectors is not None]),
+            None if first.documents is None else [d for part in parts for d in part.documents or ()],
+            None if first.metadatas is None else [m for part in parts for m in part.metadatas or ()],
+        )
+
+    def ordered(self, ids: Sequence[str]) -> Records:
+        """The records in the order of ``ids``; ids that are not here are left out."""
+        place = {record_id: position for position, record_id in enumerate(self.ids)}
+        return self.take([place[record_id] for record_id in ids if record_id in place])
+
+    def to_arrow(self) -> pyarrow.Table:
+        """An Arrow table; needs the extra ``arrow``. See ``vstore.interchange``."""
+        from vstore.interchange import to_arrow
+
+        return to_arrow(self)
+
+    @staticmethod
+    def from_arrow(table: pyarrow.Table) -> Records:
+        """The inverse of ``to_arrow``."""
+        from vstore.interchange import from_arrow
+
+        return from_arrow(table)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A DataFrame with the columns ``id``, ``vector``, ``document``, ``metadata``; needs pandas."""
+        from vstore.interchange import to_pandas
+
+        return to_pandas(self)
+
+    @staticmethod
+    def from_pandas(frame: pandas.DataFrame) -> Records:
+        """The inverse of ``to_pandas``."""
+        from vstore.interchange import from_pandas
+
+        return from_pandas(frame)
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Writes one Parquet file; needs the extra ``arrow``."""
+        from vstore.interchange import to_parquet
+
+        to_parquet(self, path)
+
+    @staticmethod
+    def from_parquet(path: str | os.PathLike[str]) -> Records:
+        """The inverse of ``to_parquet``."""
+        from vstore.interchange import from_parquet
+
+        return from_parquet(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a scan; it has a length and iterates over ``Record``.
+
+    Attributes:
+        records: The records of this page.
+        cursor: ``scan(after=cursor)`` goes on behind this page, in any process.
+    """
+
+    records: Records
+    cursor: str
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __repr__(self) -> str:
+        return f"<Page, {display.listing(self.ids)}; cursor {display.field(self.cursor)}>"
+
+    def _repr_html_(self) -> str:
+        return self.records._repr_html_()
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids, in the order of the records."""
+        return self.records.ids
