@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vstore.embed.batching import OnProgress, check_texts
 from vstore.embed.statistics import TermStatistics, counted
 from vstore.embed.tokens import Terms, index_of
 from vstore.errors import InvalidInput, brief
-from vstore.sparse import SparseArray
+from vstore.sparse import SparseArray, SparseVector
 
 __all__ = ["BM25", "bm25"]
 
@@ -35,8 +35,8 @@ def bm25(
     """Return a sparse embedder that weighs the words of a text as BM25 does.
 
     A document's vector holds for each of its terms the part of BM25 that depends on the document alone,
-    ``tf · (k1 + 1) / (tf + k1 · (1 − b + b · length / avgdl))``. A question's vector holds the rest, the terms'
-    ``ln(1 + (N − df + 0.5) / (df + 0.5))``. The product of both is the BM25 score. So new documents, and new
+    ``tf · (k1 + 1) / (tf + k1 · (1 - b + b · length / avgdl))``. A question's vector holds the rest, the terms'
+    ``ln(1 + (N - df + 0.5) / (df + 0.5))``. The product of both is the BM25 score. So new documents, and new
     statistics, never change the vectors that are stored.
 
     ``avgdl`` is a constant and part of the name, because all vectors of a collection must be made with one. Take about
@@ -65,7 +65,7 @@ def bm25(
 
     Example:
         >>> from vstore import embed
-        >>> embed.bm25(stemmer=None).embed(["rain in Beijing"]).counts.tolist()
+        >>> embed.bm25(stemmer=None).embed(["rain in Beijing"]).lengths.tolist()
         [3]
     """
     if tokenizer is not None and not callable(tokenizer):
@@ -90,6 +90,14 @@ def _number(name: str, value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise InvalidInput(f"{name} must be a number from {low:g} to {high:g}, not {brief(value)}")
     return float(value)
+
+
+def _counted(terms: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+    """The distinct terms by their index, ascending, and how often each is there; both of shape (n,)."""
+    counts = Counter(map(index_of, terms))
+    indices = np.fromiter(counts, np.uint32, len(counts))
+    order = np.argsort(indices)
+    return indices[order], np.fromiter(counts.values(), np.float64, len(counts))[order]
 
 
 class BM25:
@@ -140,7 +148,7 @@ class BM25:
                 self._progress(_CHUNK)
         if self._progress is not None and len(rows) % _CHUNK:
             self._progress(len(rows) % _CHUNK)
-        return SparseArray.from_dicts(rows)
+        return SparseArray.stack(rows)
 
     def learn(self, texts: Iterable[str]) -> TermStatistics:
         """Return the statistics of some texts; ``+`` adds those of more.
@@ -157,30 +165,26 @@ class BM25:
         return total + self._count(batch)
 
     def _count(self, texts: Sequence[str]) -> TermStatistics:
-        listed = [[index_of(term) for term in self._terms.of(text)] for text in check_texts(texts)]
-        return counted(self.terms, ((np.unique(np.array(one, np.uint32)), len(one)) for one in listed))
+        listed = [self._terms.of(text) for text in check_texts(texts)]
+        return counted(self.terms, ((_counted(terms)[0], len(terms)) for terms in listed))
 
-    def _document(self, text: str) -> dict[int, float]:
+    def _document(self, text: str) -> SparseVector:
         terms = self._terms.of(text)
         norm = self._k1 * (1 - self._b + self._b * len(terms) / self._avgdl)
-        counts = Counter(map(index_of, terms))
-        return {index: count * (self._k1 + 1) / (count + norm) for index, count in counts.items()}
+        indices, counts = _counted(terms)
+        return SparseVector(indices, (counts * (self._k1 + 1) / (counts + norm)).astype(np.float32))
 
-    def _question(self, text: str) -> dict[int, float]:
+    def _question(self, text: str) -> SparseVector:
         if self.statistics is None:
             raise InvalidInput(
                 "BM25 weighs the words of a question by how many documents have them, and has no statistics yet",
-                hint="Set statistics to what learn(texts) or vstore.embed.learn(collection, …) returns.",
+                hint="Call vstore.embed.learn(collection, embedder), or set statistics to what learn returned before.",
             )
         self._check(self.statistics)
-        counts = Counter(map(index_of, self._terms.of(text)))
-        indices = np.fromiter(counts, np.uint32, len(counts))
-        total = self.statistics.documents
-        known = self.statistics.of(indices).tolist()
-        return {
-            index: times * math.log1p((max(total - df, 0) + 0.5) / (df + 0.5))
-            for (index, times), df in zip(counts.items(), known, strict=True)
-        }
+        indices, counts = _counted(self._terms.of(text))
+        known = self.statistics.of(indices).astype(np.float64)
+        others = np.maximum(self.statistics.documents - known, 0)  # two terms may share an index
+        return SparseVector(indices, (counts * np.log1p((others + 0.5) / (known + 0.5))).astype(np.float32))
 
     def _check(self, statistics: TermStatistics) -> None:
         if not isinstance(statistics, TermStatistics) or statistics.terms != self.terms:
@@ -197,4 +201,4 @@ class BM25Queries:
 
     def embed(self, texts: Sequence[str]) -> SparseArray:
         """Return one vector a text; raises ``InvalidInput`` where there are no statistics."""
-        return SparseArray.from_dicts([self._documents._question(text) for text in check_texts(texts)])
+        return SparseArray.stack([self._documents._question(text) for text in check_texts(texts)])

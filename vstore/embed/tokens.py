@@ -26,6 +26,7 @@ _CJK: Final = (
     "\u1100-\u11ff\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u3130-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 )
+_ASCII: Final = re.compile("[a-z0-9]+")
 _LAST_MARK: Final = 0x1FFFF  # the combining marks beyond select among glyphs
 
 
@@ -80,13 +81,8 @@ class Terms:
         """The terms of a text, in its order, repeated ones too."""
         if self.split is not None:
             return _checked(self.split_name, self.split(text))
-        words: list[str] = []
-        found: list[str] = []
-        for run in _runs().finditer(unicodedata.normalize("NFKC", text).casefold()):
-            if run.lastgroup == "word":
-                words.append(run.group())
-            else:
-                found += self._cut(run.group())
+        words, runs = _plain(text) if text.isascii() else _any(text)
+        found = [term for run in runs for term in self._cut(run)]
         if self.stemmer is not None:
             words = _stemmer(self.stemmer).stemWords(words)
         return words + found
@@ -102,6 +98,19 @@ def _checked(name: str, terms: object) -> list[str]:
     if listed is None or not all(isinstance(term, str) for term in listed):
         raise BackendError(f"the tokenizer {name!r} answered {brief(terms)} instead of a list of str")
     return listed
+
+
+def _plain(text: str) -> tuple[list[str], list[str]]:
+    return _ASCII.findall(text.lower()), []
+
+
+def _any(text: str) -> tuple[list[str], list[str]]:
+    """The words and the runs of CJK, each in their order."""
+    words: list[str] = []
+    runs: list[str] = []
+    for run in _runs().finditer(unicodedata.normalize("NFKC", text).casefold()):
+        (words if run.lastgroup == "word" else runs).append(run.group())
+    return words, runs
 
 
 @lru_cache(maxsize=1)
