@@ -77,13 +77,16 @@ test-foreign: ## what LangChain, LlamaIndex, Haystack, mem0 and old Chromas writ
 		VSTORE_FOREIGN=$$set MEM0_TELEMETRY=False .venv-foreign-$$set/bin/python -m pytest -m nightly tests/foreign || exit 1; \
 	done
 
-check: $(VENV)/.installed ## lint, types, layers, generated code, the README's picture, the workflows' form
+check: $(VENV)/.installed ## lint, types, layers, generated code and pages, the workflows' form
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/unasync.py --check
+	$(BIN)/python tools/options.py --check
 	$(BIN)/python tools/picture.py --check
+	$(BIN)/python tools/compatibility.py --check
+	$(BIN)/python tools/clauses.py --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 bench: $(VENV)/.installed ## compare with the raw clients

@@ -2,22 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack, overload
 
 from vstore.core._async.collection import AsyncCollection
 from vstore.core._async.opening import open_store
 from vstore.core._async.store import AsyncStore
 from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from vstore.core.registry import Plan, plan
+from vstore.core.settings import chosen, is_name, store_url
 from vstore.errors import Unsupported
-from vstore.spi._async._run import current_loop
+from vstore.options import ChromaOptions, MilvusOptions, PgvectorOptions, QdrantOptions
+from vstore.spi._async._run import current_loop, run_blocking
 from vstore.spi.urls import OptionValue
 
 __all__ = ["AsyncCollection", "AsyncStore", "Connecting", "connect"]
 
 
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[MilvusOptions],
+) -> Connecting: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[ChromaOptions],
+) -> Connecting: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[PgvectorOptions],
+) -> Connecting: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[QdrantOptions],
+) -> Connecting: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: OptionValue,
+) -> Connecting: ...
 def connect(
     url: str | None = None,
     *,
@@ -26,18 +73,27 @@ def connect(
     retries: int = DEFAULT_RETRIES,
     **options: OptionValue,
 ) -> Connecting:
-    """Connects to a database; await the result, or use it in an ``async with``.
+    """Connect to a database; await the result, or use it in an ``async with``.
 
     Arguments and errors are those of ``vstore.connect``.
+
+    Example:
+        >>> async with vstore.aio.connect("chroma:./data") as store:
+        ...     print(await store.list_collections())
     """
-    return Connecting(plan(url, client, timeout, retries, options))
+    given = chosen(url, client)
+    if is_name(given):  # files and a keyring are read, which takes its time
+        return Connecting(lambda: plan(store_url(given), client, timeout, retries, options), blocking=True)
+    ready = plan(given, client, timeout, retries, options)
+    return Connecting(lambda: ready, blocking=False)
 
 
 class Connecting:
     """What ``vstore.aio.connect`` returns: await it for a store, or use it in an ``async with``."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, prepare: Callable[[], Plan], *, blocking: bool) -> None:
+        self._prepare = prepare
+        self._blocking = blocking
         self._store: AsyncStore | None = None
 
     def __await__(self) -> Generator[Any, None, AsyncStore]:
@@ -60,4 +116,4 @@ class Connecting:
                 hint="Under trio, or another, call a store of vstore.connect in worker threads.",
                 operation="connect",
             )
-        return await open_store(self._plan)
+        return await open_store(await run_blocking(self._prepare) if self._blocking else self._prepare())

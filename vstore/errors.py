@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final, Self
 
+from vstore.logs import DEBUG, log
 from vstore.masking import chained, mask, mask_others, said_by_others
 
 __all__ = [
@@ -160,8 +161,15 @@ class Unsupported(VStoreError):
     """The capability record says NO; nothing was sent to the database."""
 
 
-class NotFound(VStoreError):
-    """A collection, or the records named in ``ids``, do not exist; nothing was written."""
+class NotFound(VStoreError, LookupError):
+    """A collection, or the records named in ``ids``, do not exist; nothing was written. It is a ``LookupError`` too."""
+
+    @classmethod
+    def of_collection(cls, name: str) -> Self:
+        """Of a collection that is missing."""
+        return cls(
+            "there is no such collection", hint="list_collections() names those that are there.", collection=name
+        )
 
     @classmethod
     def of_records(cls, ids: Sequence[str]) -> Self:
@@ -180,6 +188,20 @@ class AlreadyExists(VStoreError):
 
 class Mismatch(VStoreError):
     """What exists differs from what was asked: dimension, metric, embedder or format."""
+
+    @classmethod
+    def not_created_here(cls, name: str) -> Self:
+        """Of a collection, or what has a collection's name, that another program created."""
+        return cls(
+            f"{name!r} exists, but vstore did not create it",
+            hint="Work on it through store.native, or copy it into a new collection.",
+            collection=name,
+        )
+
+    @classmethod
+    def created_here(cls, name: str) -> Self:
+        """Of a collection that vstore created, where one of another program is wanted."""
+        return cls(f"vstore created {name!r}", hint="Open it without mapping=.", collection=name)
 
 
 class PartialWrite(VStoreError):
@@ -212,8 +234,8 @@ class Unavailable(VStoreError):
     default_retryable = True
 
 
-class Timeout(VStoreError):
-    """The call did not end within the timeout; a write may or may not have happened."""
+class Timeout(VStoreError, TimeoutError):
+    """The call did not end within the timeout; a write may or may not have happened. It is a ``TimeoutError`` too."""
 
     default_retryable = True
 
@@ -245,6 +267,8 @@ HTTP_KINDS: Final[Mapping[int, type[VStoreError]]] = {
 @contextmanager
 def partial_write_context(done: Sequence[str]) -> Iterator[None]:
     """Around one request of a call that takes several: an error says which records are done, if there are any."""
+    if done:
+        log("splits", DEBUG, "a call takes several requests: %d records are done, the next request follows", len(done))
     try:
         yield
     except VStoreError as error:

@@ -1,8 +1,9 @@
-"""``Records`` to and from Arrow, Parquet and pandas.
+"""``Records`` to and from Arrow, Parquet, Polars, Hugging Face datasets and pandas.
 
 In Arrow and Parquet a record is ``id`` (string), ``vector`` (fixed-size list of float32), ``document``
 (string, null for None) and ``metadata`` (JSON text with every type kept, see ``vstore.spi.codec``); a column
-that the records do not have is not in the table.
+that the records do not have is not in the table. Polars and datasets hold the same columns. Vectors are shared, not
+copied, wherever they lie in one piece, and are then read-only.
 """
 
 from __future__ import annotations
@@ -21,18 +22,24 @@ from vstore.spi import durable
 from vstore.spi.codec import from_json, to_json
 
 if TYPE_CHECKING:
+    import datasets
     import pandas
+    import polars
     import pyarrow
 
 __all__ = [
     "from_arrow",
+    "from_datasets",
     "from_pandas",
     "from_parquet",
+    "from_polars",
     "load",
     "parquet_settings",
     "to_arrow",
+    "to_datasets",
     "to_pandas",
     "to_parquet",
+    "to_polars",
 ]
 
 
@@ -68,26 +75,21 @@ def from_arrow(table: pyarrow.Table) -> Records:
     """The inverse of ``to_arrow``.
 
     Raises:
-        InvalidInput: Other columns, a null id or vector, vectors that are not fixed-size lists of float32, texts that
-            are none, or metadata that are no JSON objects.
+        InvalidInput: Other columns, a null id or vector, vectors that are not lists of float32 of one length, texts
+            that are none, or metadata that are no JSON objects.
     """
     with reading("the table"):
         return _from_arrow(table)
 
 
 def _from_arrow(table: pyarrow.Table) -> Records:
-    pa = load("pyarrow")
     _check_columns(table.column_names)
     for name in {"id", "vector", "metadata"} & set(table.column_names):
         if table.column(name).null_count:
             raise InvalidInput(f"the column {name!r} has nulls")
     vectors: VectorArray | None = None
     if "vector" in table.column_names:
-        kind = table.schema.field("vector").type
-        if not pa.types.is_fixed_size_list(kind) or kind.value_type != pa.float32():
-            raise InvalidInput(f"the column 'vector' is {kind}, not a fixed-size list of float32")
-        flat = table.column("vector").combine_chunks().flatten()
-        vectors = flat.to_numpy(zero_copy_only=False).reshape(len(table), kind.list_size)
+        vectors = _vectors(table.column("vector"))
     names = table.column_names
     return Records(
         _texts(table, "id"),
@@ -95,6 +97,24 @@ def _from_arrow(table: pyarrow.Table) -> Records:
         _texts(table, "document") if "document" in names else None,
         [_metadata(row, text) for row, text in enumerate(_texts(table, "metadata"))] if "metadata" in names else None,
     )
+
+
+def _vectors(column: pyarrow.ChunkedArray) -> VectorArray:
+    pa = load("pyarrow")
+    kind = column.type
+    fixed = pa.types.is_fixed_size_list(kind)
+    if not (fixed or pa.types.is_list(kind) or pa.types.is_large_list(kind)) or kind.value_type != pa.float32():
+        raise InvalidInput(f"the column 'vector' is {kind}, not a fixed-size list of float32")
+    whole = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies a single one as well
+    if fixed:
+        dimension = kind.list_size
+    else:
+        lengths = set(whole.value_lengths().unique().to_pylist())
+        if len(lengths) > 1:
+            raise InvalidInput(f"the column 'vector' holds lists of {min(lengths)} to {max(lengths)} numbers")
+        dimension = lengths.pop() if lengths else 0
+    found: VectorArray = whole.flatten().to_numpy(zero_copy_only=False).reshape(len(whole), dimension)
+    return found
 
 
 def _texts(table: pyarrow.Table, name: str) -> list[Any]:
@@ -157,6 +177,45 @@ def from_parquet(path: str | os.PathLike[str]) -> Records:
             table = pq.read_table(file)
     except (OSError, ValueError, LookupError, NotImplementedError) as error:  # Arrow's own kinds are among them
         raise InvalidInput(f"{shown(path)} cannot be read as Parquet: {error!s:.200}") from error
+    return from_arrow(table)
+
+
+def to_polars(records: Records) -> polars.DataFrame:
+    """A Polars DataFrame with one row a record; vectors are an Array of Float32, metadata JSON text."""
+    frame: polars.DataFrame = optional.load("polars", "polars").from_arrow(to_arrow(records))
+    return frame
+
+
+def from_polars(frame: polars.DataFrame) -> Records:
+    """The inverse of ``to_polars``; vectors may be a List of Float32 of one length as well.
+
+    Raises:
+        InvalidInput: No DataFrame, or as ``from_arrow``.
+    """
+    if not isinstance(frame, optional.load("polars", "polars").DataFrame):
+        raise InvalidInput(f"from_polars takes a DataFrame, not {brief(frame)}", hint="Call collect() on a LazyFrame.")
+    return from_arrow(frame.to_arrow())
+
+
+def to_datasets(records: Records) -> datasets.Dataset:
+    """A Hugging Face Dataset with one row a record, in memory; metadata are JSON text."""
+    made: datasets.Dataset = optional.load("datasets", "datasets").Dataset(to_arrow(records))
+    return made
+
+
+def from_datasets(dataset: datasets.Dataset) -> Records:
+    """The inverse of ``to_datasets``; what was selected, sorted or shuffled comes in the order of the dataset.
+
+    Raises:
+        InvalidInput: No Dataset, or as ``from_arrow``.
+    """
+    if not isinstance(dataset, optional.load("datasets", "datasets").Dataset):
+        raise InvalidInput(
+            f"from_datasets takes a Dataset, not a {type(dataset).__name__}",
+            hint='Take one split, as load_dataset(…, split="train") does, and not a stream.',
+        )
+    with reading("the dataset"):
+        table = dataset.with_format("arrow")[:]
     return from_arrow(table)
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from vstore.errors import InvalidInput, NotFound, brief
+from vstore.scalars import as_text
 
 __all__ = ["MAX_KEY_BYTES", "check_key", "check_name", "check_plain", "encodable"]
 
@@ -42,13 +43,15 @@ def check_key(key: object) -> None:
         raise InvalidInput(f"the metadata key {key!r} begins with a reserved prefix (_vs, $ or #)")
 
 
-def check_name(name: object) -> None:
-    """Raises ``InvalidInput`` unless ``name`` is a portable collection name (COL-1)."""
-    if type(name) is not str or not _NAME.fullmatch(name):
+def check_name(name: object) -> str:
+    """The name as a str; raises ``InvalidInput`` unless it is a portable collection name (COL-1)."""
+    text = as_text(name)
+    if type(text) is not str or not _NAME.fullmatch(text):
         raise InvalidInput(
             f"{brief(name)} is not a portable collection name",
             hint="Use 3 to 48 of A-Z a-z 0-9 _, beginning with a letter, ending in a letter or digit.",
         )
+    return text
 
 
 def check_plain(name: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sized
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from vstore.errors import InvalidInput, Unsupported, brief, reading
 from vstore.keys import check_key, encodable
 from vstore.records import Metadata
+from vstore.scalars import as_python, as_text
 
 __all__ = ["MAX_INT", "MAX_LIST", "MAX_METADATA_BYTES", "check_length", "check_metadata", "check_metadatas", "micros"]
 
@@ -28,14 +29,14 @@ def micros(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def check_length(name: str, column: Sequence[Any], n: int) -> None:
+def check_length(name: str, column: Sized, n: int) -> None:
     """Raises ``InvalidInput`` unless a column has as many rows as there are ids."""
     if len(column) != n:
         raise InvalidInput(f"{name} has {len(column)} rows for {n} ids", hint="All columns have equal length.")
 
 
 def check_metadatas(metadatas: object, n: int, *, nested: bool, keep_none: bool = False) -> list[Metadata]:
-    """The metadata dicts (META-1, META-3); a dict that holds no None is the caller's own.
+    """The metadata dicts (META-1, META-3); a dict that holds plain values and no None is the caller's own.
 
     Args:
         metadatas: One dict or None a record.
@@ -75,15 +76,10 @@ def check_metadata(
     """
     if type(metadata) is not dict:
         raise InvalidInput(f"metadata must be a dict, not {type(metadata).__name__}")
-    bound, nones = _measure(metadata, set() if known is None else known, nested, MAX_NESTING)
+    bound, plain = _measure(metadata, set() if known is None else known, nested, MAX_NESTING)
     if len(metadata) > MAX_KEYS:
         raise InvalidInput(f"{len(metadata):,} keys; at most {MAX_KEYS:,} are allowed")
-    if not nones:
-        clean = metadata
-    elif keep_none:  # the None that removes a key stands at the top; inside a dict it means absent, as anywhere
-        clean = {k: _without_none(v) if type(v) is dict else v for k, v in metadata.items()}
-    else:
-        clean = _without_none(metadata)
+    clean = metadata if plain else _cleaned(metadata, keep_none=keep_none)
     if bound > MAX_METADATA_BYTES:
         size = len(json.dumps(clean, default=micros, ensure_ascii=False, separators=(",", ":")).encode())
         if size > MAX_METADATA_BYTES:
@@ -91,22 +87,34 @@ def check_metadata(
     return clean
 
 
-def _without_none(metadata: Metadata) -> Metadata:
-    return {k: _without_none(v) if type(v) is dict else v for k, v in metadata.items() if v is not None}
+def _cleaned(metadata: Metadata, *, keep_none: bool) -> Metadata:
+    """A copy in plain values; a None that removes a key stands at the top, inside a dict it means absent."""
+    clean: Metadata = {}
+    for key, value in metadata.items():
+        if type(value) is dict:
+            value = _cleaned(value, keep_none=False)
+        elif type(value) is list:
+            value = [as_python(element) for element in value]
+        if value is not None or keep_none:
+            clean[key if type(key) is str else str.__str__(key)] = as_python(value)
+    return clean
 
 
 def _measure(metadata: Metadata, known: set[str], nested: bool | None, room: int) -> tuple[int, bool]:
-    """Checks a dict; returns an upper bound of its size as JSON and whether it holds a None."""
-    bound, nones = 2, False
+    """Checks a dict; returns an upper bound of its size as JSON, and whether it holds plain values and no None."""
+    bound, plain = 2, True
     for key, value in metadata.items():
-        if key not in known:
-            check_key(key)
-            known.add(key)
+        if type(key) is not str or key not in known:
+            name = as_text(key)
+            check_key(name)
+            known.add(str(name))
+            plain = plain and name is key
         kind = type(value)
         bound += 4 * len(key) + 4
         if kind is str:
             bound += 6 * len(value) + 2
-            _check_text(key, value)
+            if "\x00" in value or not value.isascii():
+                _check_text(key, value)
         elif kind is bool:
             bound += 5
         elif kind is int:
@@ -119,9 +127,13 @@ def _measure(metadata: Metadata, known: set[str], nested: bool | None, room: int
             bound += 20
             _check_datetime(key, value)
         elif kind is list:
-            bound += _check_list(key, value)
+            kinds = set(map(type, value))
+            if not kinds <= _ELEMENTS:
+                value = [_meant(key, element) for element in value]
+                kinds, plain = set(map(type, value)), False
+            bound += _check_list(key, value, kinds)
         elif value is None:
-            nones = True
+            plain = False
         elif kind is dict:
             if nested is None:
                 raise InvalidInput(f"{key!r} is a dict; the metadata of a collection is flat")
@@ -132,20 +144,31 @@ def _measure(metadata: Metadata, known: set[str], nested: bool | None, room: int
                 )
             if room == 0:
                 raise InvalidInput(f"{key!r}: dicts are nested deeper than {MAX_NESTING}")
-            inner, more = _measure(value, known, nested, room - 1)
-            bound, nones = bound + inner, nones or more
+            inner, same = _measure(value, known, nested, room - 1)
+            bound, plain = bound + inner, plain and same
+        elif (meant := _meant(key, value)) is not value:
+            bound, plain = bound + _measure({key: meant}, known, nested, room)[0], False
         else:
             raise InvalidInput(
                 f"{key!r} has a value of type {kind.__module__}.{kind.__qualname__}", hint=_hint_for(kind)
             )
-    return bound, nones
+    return bound, plain
+
+
+def _meant(key: str, value: object) -> object:
+    """The Python value that a value stands for, or itself."""
+    try:
+        return as_python(value)
+    except InvalidInput as error:
+        error.message = f"{key!r}: {error.message}"
+        raise
 
 
 def _hint_for(kind: type) -> str:
     if kind is tuple or kind is set:
         return "Pass a list."
     if kind.__module__ == "numpy":
-        return "Use .item() for a scalar, .tolist() for an array."
+        return "Use .tolist() for an array."
     return "Values are str, bool, int, float, datetime with a time zone, or a list of one of these."
 
 
@@ -182,14 +205,16 @@ _ELEMENT_CHECKS: Final[dict[type, Callable[[str, Any], None]]] = {
 }
 
 
-def _check_list(key: str, value: list[Any]) -> int:
+_ELEMENTS: Final = frozenset({str, bool, int, float, datetime})
+
+
+def _check_list(key: str, value: list[Any], kinds: set[type]) -> int:
     if not 1 <= len(value) <= MAX_LIST:
         raise InvalidInput(
             f"{key!r}: the list has {len(value):,} elements; 1 to {MAX_LIST:,} are allowed",
             hint="Leave the key out instead of an empty list." if not value else "",
         )
-    kinds = set(map(type, value))
-    if len(kinds) > 1 or not kinds <= {str, bool, int, float, datetime}:
+    if len(kinds) > 1 or not kinds <= _ELEMENTS:
         names = ", ".join(sorted(k.__name__ for k in kinds))
         raise InvalidInput(
             f"{key!r}: a list holds elements of one type of str, bool, int, float, datetime, not {names}"

@@ -16,7 +16,7 @@ MAX_K: Final = 16_384
 def capabilities(
     *, server_version: str, client_version: str, mode: str, persistent: bool, max_rows: int
 ) -> Capabilities:
-    """What a connection of this kind can do.
+    """Return what a connection of this kind can do.
 
     Args:
         server_version: Chroma's version; embedded, the library's own.
@@ -71,4 +71,6 @@ def capabilities(
             "reading only; a filter, a count with one and an exact query read every record, an approximate query asks "
             "the index"
         ),
+        named_vectors=no("Chroma keeps one dense vector a record"),
+        sparse_vectors=no("Chroma keeps one dense vector a record"),
     )

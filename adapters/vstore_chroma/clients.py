@@ -21,8 +21,8 @@ from chromadb.api.client import Client
 from chromadb.config import Settings, System
 from chromadb.telemetry.product import ProductTelemetryClient
 
-from vstore_chroma.config import DEFAULT_DATABASE, DEFAULT_TENANT, Target
-from vstore_chroma.forked import check_engine, own
+from vstore_chroma.forking import check_engine, own
+from vstore_chroma.options import DEFAULT_DATABASE, DEFAULT_TENANT, Target
 
 __all__ = ["close_client", "close_client_async", "is_async", "open_client", "open_client_async", "persistent"]
 
@@ -134,7 +134,7 @@ class _OwnAsyncClient(AsyncClient):
 
 
 def open_client(target: Target, timeout: float) -> ClientAPI:
-    """A sync client for a target; for a server it was tried."""
+    """Return a sync client for a target; for a server it was tried."""
     if target.kind != "server":
         check_engine(_try_engine, timeout)
     match target.kind:
@@ -163,7 +163,7 @@ def _try_engine() -> None:
 
 
 async def open_client_async(target: Target, seconds: float) -> AsyncClientAPI:
-    """An async client for a server, tried."""
+    """Return an async client for a server, which was tried."""
     settings = _http_settings(target, "chromadb.api.async_fastapi.AsyncFastAPI")
     client = _OwnAsyncClient(settings, target.tenant, target.database, seconds)
     try:
@@ -185,12 +185,12 @@ async def close_client_async(client: AsyncClientAPI) -> None:
 
 
 def is_async(client: object) -> bool:
-    """Whether a client is chromadb's async one."""
+    """Return whether a client is chromadb's async one."""
     return isinstance(client, AsyncClientAPI)
 
 
 def persistent(client: ClientAPI | AsyncClientAPI) -> tuple[str, bool]:
-    """The mode of a client, and whether its data outlives it."""
+    """Return the mode of a client, and whether its data outlives it."""
     settings = client.get_settings()
     if settings.chroma_api_impl.endswith("FastAPI"):
         return "server", True

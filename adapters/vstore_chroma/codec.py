@@ -19,22 +19,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from vstore.errors import NotFound
-from vstore.keys import check_plain
 from vstore.metadata import micros
 from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_micros
 
 __all__ = [
     "FLOAT_KINDS",
-    "INFO",
     "INT_KINDS",
     "KINDS",
     "LIST_KINDS",
     "NEGATIVE_ZERO_IMAGE",
     "NO_DOCUMENT",
     "NUMBER_KINDS",
-    "check_name",
     "decode_metadata",
     "encode_changes",
     "encode_metadata",
@@ -52,9 +48,6 @@ _INT: Final = struct.Struct("<q")
 _DOUBLE: Final = struct.Struct("<d")
 _MAGNITUDE: Final = (1 << 63) - 1
 
-# The key of a collection's own metadata under which vstore keeps what it is.
-INFO: Final = "_vs_info"
-_MAX_NAME: Final = 512
 _MARKER: Final = "_vs."
 _ESCAPE: Final = "_vs="
 _IMAGE: Final = "_vs~"
@@ -83,30 +76,23 @@ NEGATIVE_ZERO_IMAGE: Final = -(1 << 63)
 NO_DOCUMENT: Final = "\x00"
 
 
-def check_name(name: str) -> None:
-    """Raises ``NotFound`` for a name that no collection of Chroma has, and that its client does not bring in a URL."""
-    check_plain(name)
-    if len(name) > _MAX_NAME:
-        raise NotFound(f"no collection of Chroma has a name of more than {_MAX_NAME} characters")
-
-
 def stored(key: str) -> str:
-    """The name under which Chroma keeps a key: it silently drops those that begin ``chroma:``."""
+    """Return the name under which Chroma keeps a key: it silently drops those that begin ``chroma:``."""
     return _ESCAPE + key if key.startswith(_RESERVED) else key
 
 
 def marker(key: str) -> str:
-    """The name of the marker that tells the kind of the value of a key."""
+    """Return the name of the marker that tells the kind of the value of a key."""
     return _MARKER + key
 
 
 def images(key: str) -> str:
-    """The name under which floats of a key are kept that Chroma does not keep exactly."""
+    """Return the name under which floats of a key are kept that Chroma does not keep exactly."""
     return _IMAGE + key
 
 
 def survives(value: float) -> bool:
-    """Whether Chroma keeps a float exactly: it has at most 15 digits and no far exponent.
+    """Return whether Chroma keeps a float exactly: it has at most 15 digits and no far exponent.
 
     Chroma writes metadata as JSON and reads it with serde_json's fast float parser, which is off by one in
     the last place for about one in four doubles (measured on 1.5.9; serde_json has a feature
@@ -116,7 +102,7 @@ def survives(value: float) -> bool:
 
 
 def image(value: float) -> int:
-    """A 64-bit int that orders as the float does: its bits, mirrored below zero; both zeros are 0."""
+    """Return a 64-bit int that orders as the float does: its bits, mirrored below zero; both zeros are 0."""
     bits: int = _INT.unpack(_DOUBLE.pack(value))[0]
     return bits if bits >= 0 else -(bits & _MAGNITUDE)
 
@@ -137,7 +123,7 @@ def _negative_zero(value: float) -> bool:
 
 
 def encode_metadata(metadata: Mapping[str, Any]) -> Metadata:
-    """Metadata as Chroma stores it: markers added, datetimes as microseconds, inexact floats as images."""
+    """Return metadata as Chroma stores it: markers added, datetimes as microseconds, inexact floats as images."""
     out: Metadata = {}
     for key, value in metadata.items():
         kind = type(value)
@@ -160,7 +146,7 @@ def encode_metadata(metadata: Mapping[str, Any]) -> Metadata:
 
 
 def encode_changes(metadata: Mapping[str, Any]) -> Metadata:
-    """The same for an update that merges: a value of None removes the key, and no other form of a key stays."""
+    """Return the same for an update that merges: a value of None removes the key, and no other form of a key stays."""
     out: Metadata = {}
     for key in metadata:
         out[stored(key)] = out[_MARKER + key] = out[_IMAGE + key] = None
@@ -169,12 +155,12 @@ def encode_changes(metadata: Mapping[str, Any]) -> Metadata:
 
 
 def replacing(old: Mapping[str, Any] | None, new: Metadata) -> Metadata:
-    """New stored metadata that also removes every old key: an upsert of Chroma merges."""
+    """Return new stored metadata that also removes every old key: an upsert of Chroma merges."""
     return {**dict.fromkeys(old), **new} if old else new
 
 
 def decode_metadata(found: Mapping[str, Any] | None) -> Metadata:
-    """The inverse of ``encode_metadata``; Chroma has None for empty metadata."""
+    """Inverts ``encode_metadata``; Chroma has None for empty metadata."""
     out: Metadata = {}
     if not found:
         return out
@@ -206,13 +192,13 @@ def decode_metadata(found: Mapping[str, Any] | None) -> Metadata:
 
 
 def included(include: Include) -> list[str]:
-    """The columns to ask Chroma for."""
+    """Return the columns to ask Chroma for."""
     names = {"embeddings": include.vectors, "documents": include.documents, "metadatas": include.metadatas}
     return [name for name, wanted in names.items() if wanted]
 
 
 def to_records(found: Mapping[str, Any], include: Include, dimension: int) -> Records:
-    """A result of Chroma, as it calls its columns, as records with exactly the columns of ``include``."""
+    """Return a result of Chroma, as it calls its columns, as records with exactly the columns of ``include``."""
     ids: list[str] = found["ids"]
     return Records(
         ids,

@@ -33,6 +33,7 @@ from vstore.filters.tree import (
     leaves,
 )
 from vstore.records import Scalar
+from vstore.spi.batching import batches
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore_chroma.codec import (
     FLOAT_KINDS,
@@ -87,7 +88,7 @@ EVERYTHING: Final = Question()
 
 
 def question(node: Filter | None) -> Question:
-    """How a filter is answered; None is every record's. Raises as ``compile_filter`` does."""
+    """Return how to answer a filter; None matches every record. Raises as ``compile_filter`` does."""
     if node is None:
         return EVERYTHING
     elements = sum(len(leaf.values) for leaf in leaves(node) if isinstance(leaf, ContainsAny))
@@ -97,7 +98,7 @@ def question(node: Filter | None) -> Question:
 
 
 def compile_filter(node: Filter) -> Where:
-    """Chroma's form of a filter.
+    """Return Chroma's form of a filter.
 
     Args:
         node: A filter in normal form (``vstore.spi.rewrite``).
@@ -116,7 +117,7 @@ def compile_filter(node: Filter) -> Where:
 
 
 def variables(where: Where) -> int:
-    """An upper bound of the SQLite variables that a ``where`` needs."""
+    """Return an upper bound of the SQLite variables that a ``where`` needs."""
     ((key, value),) = where.items()
     if key in ("$and", "$or"):
         return sum(variables(part) for part in value)
@@ -165,7 +166,7 @@ def _leaf(node: Filter, *, negated: bool) -> Where:
 def _join(operator: str, parts: Sequence[Where]) -> Where:
     level = list(parts)
     while len(level) > 1:
-        groups = [level[start : start + _FAN_OUT] for start in range(0, len(level), _FAN_OUT)]
+        groups = list(batches(level, _FAN_OUT))
         level = [{operator: group} if len(group) > 1 else group[0] for group in groups]
     return level[0]
 
@@ -189,7 +190,7 @@ def _kind(key: str, kinds: Sequence[str], *, negated: bool = False) -> Where:
 
 
 def _in(key: str, values: Iterable[Scalar], negated: bool) -> Where:
-    """Equality with any of ``values``: one condition for each way in which Chroma compares."""
+    """Return equality with any of ``values``: one condition for each way in which Chroma compares."""
     texts: list[Scalar] = []
     bools: list[Scalar] = []
     both: list[Scalar] = []
@@ -227,7 +228,7 @@ def _in(key: str, values: Iterable[Scalar], negated: bool) -> Where:
 
 
 def _contains(key: str, values: Iterable[Scalar], negated: bool) -> Where:
-    """A list with any of ``values``. Elements compare strictly by type: 1 and 1.0 are asked for both."""
+    """Return a list with any of ``values``. Elements compare strictly by type: 1 and 1.0 are asked for both."""
     operator = "$not_contains" if negated else "$contains"
     terms: list[Where] = []
     for value in values:
@@ -249,7 +250,7 @@ def _contains(key: str, values: Iterable[Scalar], negated: bool) -> Where:
 
 
 def _forms(value: int | float) -> tuple[int | None, float | None]:
-    """The 64-bit int and the float that equal a number, where they exist."""
+    """Return the 64-bit int and the float that equal a number, where they exist."""
     if isinstance(value, int):
         return value, float(value) if int(float(value)) == value else None
     return int(value) if value.is_integer() and _MIN <= value <= _MAX else None, value
@@ -275,7 +276,7 @@ def _order(key: str, op: OrderOp, value: int | float) -> Where:
 
 
 def _int_bound(op: OrderOp, value: int | float) -> tuple[str, int] | bool:
-    """The same ordering among 64-bit ints with an int bound; True or False where all or none are in it."""
+    """Return the same ordering among 64-bit ints with an int bound; True or False where all or none are in it."""
     below = op in ("<", "<=")
     if value > _MAX:
         return below
@@ -287,7 +288,7 @@ def _int_bound(op: OrderOp, value: int | float) -> tuple[str, int] | bool:
 
 
 def _float_bound(op: OrderOp, value: int | float, among: float | None = None) -> tuple[str, float]:
-    """The same ordering with the float bound nearest to ``value``, or with ``among``.
+    """Return the same ordering with the float bound nearest to ``value``, or with ``among``.
 
     It is exact for floats of which none lies between ``value`` and that bound.
     """
@@ -300,7 +301,7 @@ def _float_bound(op: OrderOp, value: int | float, among: float | None = None) ->
 
 
 def _nearest_surviving(value: int | float) -> float:
-    """The bound nearest to ``value`` among floats that survive: an operand passes through the same JSON."""
+    """Return the bound nearest to ``value`` among floats that survive: an operand passes through the same JSON."""
     if abs(value) <= 1e-7:
         return 0.0
     return max(-1e22, min(1e22, float(f"{float(value):.15g}")))

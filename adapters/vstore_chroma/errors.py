@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Final
 
 import chromadb.errors as chroma
@@ -22,16 +22,13 @@ from vstore.errors import (
     VStoreError,
 )
 from vstore.spi.tls import about_tls
+from vstore.spi.translation import HINTS, MAX_TEXT, translating
 
 __all__ = ["guarded", "passing", "translate"]
 
-_MAX_TEXT: Final = 500
-_HINTS: Final[dict[type[VStoreError], str]] = {
-    AlreadyExists: "Choose another name, or open the existing collection.",
+_HINTS: Final[Mapping[type[VStoreError], str]] = {
+    **HINTS,
     AuthenticationFailed: "Check token= and headers=, and what they permit for this tenant and database.",
-    LimitExceeded: "Send less in one call: shorter documents, a smaller k, or a smaller filter.",
-    NotFound: "It may have been deleted meanwhile; list_collections() names those that are there.",
-    Timeout: "Raise timeout=, or send less in one call. A write may have happened.",
     Unavailable: "Check that the Chroma server runs and is reachable at this host and port.",
 }
 # by class of the client's error
@@ -63,16 +60,22 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
 
 
 def translate(error: Exception) -> VStoreError:
-    """The contract's error for one of Chroma or httpx; ``BackendError`` where none fits."""
-    text = str(error).strip()[:_MAX_TEXT]
+    """Return the contract's error for one of Chroma or httpx; ``BackendError`` where none fits."""
+    text = str(error).strip()[:MAX_TEXT]
     if (told := about_tls(_of_connection(error), text, scheme="chroma", authorities="SSL_CERT_FILE")) is not None:
         return told
+    if "different settings" in text:
+        return Unavailable(
+            "this process has the directory open through a chromadb client with other settings",
+            hint="Pass that client: vstore.connect(client=…).",
+            retryable=False,
+        )
     kind = _kind(error)
     return kind(f"{type(error).__name__}: {text}" if text else type(error).__name__, hint=_HINTS.get(kind, ""))
 
 
 def _of_connection(error: BaseException) -> str:
-    """What httpx and OpenSSL say of the connection; Chroma's client wraps it, and anyio gives httpx no words."""
+    """Return what httpx and OpenSSL say of the connection; Chroma's client wraps it, and anyio gives httpx no words."""
     said: list[str] = []
     found: BaseException | None = error
     for _ in range(8):
@@ -100,25 +103,10 @@ def _kind(error: Exception) -> type[VStoreError]:
 
 
 def passing(error: Unavailable) -> bool:
-    """Whether a read only met the writing of another call, and will succeed when made again."""
+    """Return whether a read only met the writing of another call, and will succeed when made again."""
     return any(text in str(error) for text in _PASSING)
 
 
-@contextmanager
-def guarded() -> Iterator[None]:
-    """Around every call of Chroma: what leaves it is an error of the contract.
-
-    A panic of Chroma's Rust core is a BaseException, which would pass every handler on its way.
-    """
-    try:
-        yield
-    except VStoreError:
-        raise
-    except Exception as error:
-        raise translate(error) from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise BackendError(
-            f"Chroma's engine panicked: {str(error)[:_MAX_TEXT]}", hint="Close the store and open it again."
-        ) from error
+def guarded() -> AbstractContextManager[None]:
+    """Turns every error of a call of Chroma into one of the contract."""
+    return translating(translate, engine="Chroma's engine")

@@ -42,7 +42,7 @@ _LAYOUTS: Final = {"langchain": _USUAL, "llamaindex": _USUAL, "haystack": _USUAL
 
 
 def proposal(layout: str | None, first: Rows) -> RecordMapping:
-    """How to read a collection; without a layout its first record, if it has one, tells."""
+    """Return how to read a collection; without a layout its first record, if it has one, tells."""
     if layout is not None:
         return _LAYOUTS[layout]
     one = first.fields[0] if first.fields else {}
@@ -50,14 +50,14 @@ def proposal(layout: str | None, first: Rows) -> RecordMapping:
 
 
 def probe(vector: VectorArray) -> VectorArray:
-    """A query, near a record's vector of shape (d,), that has another distance to it by each metric."""
+    """Return a query, near a record's vector of shape (d,), that has another distance to it by each metric."""
     aside = np.where(np.arange(len(vector)) % 2, -1.0, 1.0) * (float(np.linalg.norm(vector.astype(np.float64))) or 1.0)
     query: VectorArray = (2.0 * vector + aside / len(vector) ** 0.5).astype(np.float32)
     return query
 
 
 def metric_seen(query: VectorArray, found: Mapping[str, Any]) -> Metric | None:
-    """The metric by which an answer of ``query`` has its distance; None where it is not plain."""
+    """Return the metric by which an answer of ``query`` has its distance; None where it is not plain."""
     if not found["ids"][0]:
         return None
     q, x = query.astype(np.float64), np.asarray(found["embeddings"][0][0], dtype=np.float64)
@@ -78,7 +78,7 @@ def complete(
     first: Rows,
     seen: Metric | None,
 ) -> tuple[RecordMapping, CollectionInfo]:
-    """What a collection is.
+    """Return what a collection is.
 
     Args:
         name: Its name.
@@ -113,7 +113,7 @@ def complete(
 
 
 def _embedding(function: Any) -> Iterator[Omission]:
-    """What Chroma would embed texts with; its default is noted for collections that never embed anything."""
+    """Yield what Chroma would embed texts with; its default is noted for collections that never embed anything."""
     if function is None:
         return
     name = function.get("name", "unknown") if isinstance(function, dict) else function.name()
@@ -122,7 +122,7 @@ def _embedding(function: Any) -> Iterator[Omission]:
 
 
 def _settings(configuration: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that the engine follows: it takes the defaults for those of an older version."""
+    """Return the settings that the engine follows: it takes the defaults for those of an older version."""
     found: Mapping[str, Any] = configuration.get("hnsw") or configuration.get("spann") or {}
     if any(found.get(name, default) != default for name, default in _DEFAULTS.items()):
         return dict(found)
@@ -130,7 +130,7 @@ def _settings(configuration: Mapping[str, Any], metadata: Mapping[str, Any]) -> 
 
 
 def columns(mapping: RecordMapping, include: Include) -> list[str]:
-    """What to ask Chroma for."""
+    """Return what to ask Chroma for."""
     names = fields_read(mapping, include)
     wanted = set(_FIELDS) if names is None else names
     chosen = {
@@ -143,7 +143,7 @@ def columns(mapping: RecordMapping, include: Include) -> list[str]:
 
 
 def to_rows(found: Mapping[str, Any]) -> Rows:
-    """The rows of an answer of ``get``, or of one query of an answer of ``query``."""
+    """Return the rows of an answer of ``get``, or of one query of an answer of ``query``."""
     ids, vectors = found["ids"], found.get("embeddings")
     fields: list[dict[str, Any]] = [{} for _ in ids]
     for name in _FIELDS:

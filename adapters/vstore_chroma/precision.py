@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vstore.indexing import Metric
 from vstore.records import VectorArray
 
-__all__ = ["always_rough", "blind", "brought", "rough"]
+__all__ = ["always_imprecise", "converted", "imprecise", "indistinct"]
 
 _COSINE_DIMENSION: Final = 512
 _SMALL_DOT: Final = 0.05
@@ -27,8 +27,8 @@ _EXACT: Final = 2e-5
 _NEAR: Final = 1e-6
 
 
-def brought(metric: Metric, reported: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Reported distances as those of MET-1, shape (n,)."""
+def converted(metric: Metric, reported: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return reported distances as those of MET-1, shape (n,)."""
     match metric:
         case Metric.L2:
             return np.sqrt(reported)
@@ -38,24 +38,24 @@ def brought(metric: Metric, reported: NDArray[np.float64]) -> NDArray[np.float64
             return reported
 
 
-def always_rough(metric: Metric, dimension: int) -> bool:
-    """Whether every query's hits must be compared again."""
+def always_imprecise(metric: Metric, dimension: int) -> bool:
+    """Return whether every query's hits must be compared again."""
     return metric is Metric.COSINE and dimension > _COSINE_DIMENSION
 
 
-def rough(metric: Metric, query: VectorArray, reported: NDArray[np.float64]) -> bool:
-    """Whether hits of one query of shape (d,) must be compared again to have distances as exact as MET-3 asks."""
+def imprecise(metric: Metric, query: VectorArray, reported: NDArray[np.float64]) -> bool:
+    """Return whether hits of a query of shape (d,) must be compared again for distances as exact as MET-3 asks."""
     match metric:
         case Metric.COSINE:
-            return always_rough(metric, len(query))
+            return always_imprecise(metric, len(query))
         case Metric.DOT:
             return bool(np.abs(reported - 1.0).min(initial=np.inf) < _SMALL_DOT)
         case Metric.L2:
             return bool(reported.min(initial=np.inf) < _lost_square(query))
 
 
-def blind(metric: Metric, query: VectorArray, reported: NDArray[np.float64]) -> bool:
-    """Whether the farthest hit is one that Chroma could not tell from those that it has left out."""
+def indistinct(metric: Metric, query: VectorArray, reported: NDArray[np.float64]) -> bool:
+    """Return whether the farthest hit is one that Chroma could not tell from those that it has left out."""
     match metric:
         case Metric.COSINE:
             return False
@@ -66,6 +66,6 @@ def blind(metric: Metric, query: VectorArray, reported: NDArray[np.float64]) -> 
 
 
 def _lost_square(query: VectorArray) -> float:
-    """The square below which it is off by more than MET-3 allows; 0 for a query whose length allows it."""
+    """Return the square below which Chroma is off by more than MET-3 allows; 0 where the query's length allows it."""
     lost = len(query) * _LOST
     return lost / _EXACT if float(np.linalg.norm(query.astype(np.float64))) < 2 * lost**0.5 / _NEAR else 0.0

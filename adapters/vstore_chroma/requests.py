@@ -3,7 +3,7 @@
 Chroma writes the metadata of one row of a request with one statement for its scalars and one for the elements of its
 lists, of six variables each. Beyond SQLite's 32,766 variables the row can be neither applied nor taken back, and no
 later call on the collection succeeds (measured on 1.5.2 and 1.5.9, embedded and server). Rows of one request that have
-the same id are applied one behind the other and merge, all of them or none: so a large record is sent as several rows.
+the same id are applied one after the other and merge, all of them or none: so a large record is sent as several rows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from vstore.records import Metadata, VectorArray
+from vstore.spi.batching import slices
 
 __all__ = ["Columns", "requests", "spread"]
 
@@ -33,7 +34,7 @@ class Columns:
         embeddings: Their vectors.
         documents: Their documents.
         metadatas: Their metadata as Chroma stores it.
-        repeated: Whether an id may stand on several rows, one behind the other, which make one record.
+        repeated: Whether an id may stand on consecutive rows, which make one record.
     """
 
     ids: list[str]
@@ -52,7 +53,7 @@ class Columns:
         )
 
     def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of Chroma's ``add``, ``upsert`` and ``update``.
+        """Return the keyword arguments of Chroma's ``add``, ``upsert`` and ``update``.
 
         A column without any value is left out: Chroma refuses an empty dict, and a column of None costs.
         """
@@ -68,7 +69,7 @@ class Columns:
 
 
 def spread(columns: Columns) -> Columns:
-    """The same records, those whose metadata one row cannot bring on several rows."""
+    """Return the same records, those whose metadata one row cannot bring on several rows."""
     if columns.metadatas is None or all(_fits(m) for m in columns.metadatas if m):
         return columns
     places: list[int] = []
@@ -97,7 +98,7 @@ def _elements(value: object) -> int:
 
 
 def _parts(metadata: Metadata) -> Iterator[Metadata]:
-    """The keys of a record, divided among rows; one row without any where it has none."""
+    """Yield the keys of a record, divided among rows; one row without any where it has none."""
     part: Metadata = {}
     elements = 0
     for key, value in metadata.items():
@@ -111,11 +112,11 @@ def _parts(metadata: Metadata) -> Iterator[Metadata]:
 
 
 def requests(columns: Columns, max_rows: int, max_bytes: int | None) -> Iterator[Columns]:
-    """Parts of at most ``max_rows`` rows and ``max_bytes`` bytes as JSON, each of one record at least."""
+    """Yield parts of at most ``max_rows`` rows and ``max_bytes`` bytes as JSON, each of one record at least."""
     total = len(columns.ids)
     if max_bytes is None and not columns.repeated:
-        for start in range(0, total, max_rows):
-            yield columns[start : start + max_rows]
+        for rows in slices(total, max_rows):
+            yield columns[rows]
         return
     start = weight = 0
     for place, end, size in _records(columns, weighed=max_bytes is not None):
@@ -127,7 +128,7 @@ def requests(columns: Columns, max_rows: int, max_bytes: int | None) -> Iterator
 
 
 def _records(columns: Columns, *, weighed: bool) -> Iterator[tuple[int, int, int]]:
-    """The first row of each record, the one behind its last, and its bytes in a request."""
+    """Yield the first row of each record, the one after its last, and its bytes in a request."""
     sizes = _sizes(columns) if weighed else iter([0] * len(columns.ids))
     ids, first, weight = columns.ids, 0, 0
     for place, size in enumerate(sizes, start=1):
@@ -138,7 +139,7 @@ def _records(columns: Columns, *, weighed: bool) -> Iterator[tuple[int, int, int
 
 
 def _sizes(columns: Columns) -> Iterator[int]:
-    """Bytes of each row in a request: JSON, with vectors as numbers (base64 is shorter)."""
+    """Yield bytes of each row in a request: JSON, with vectors as numbers (base64 is shorter)."""
     fixed = 16 + (0 if columns.embeddings is None else 16 * columns.embeddings.shape[1])
     for place, record_id in enumerate(columns.ids):
         parts = (

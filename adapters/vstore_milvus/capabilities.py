@@ -22,7 +22,7 @@ _INTERIM: Final = (
 )
 
 
-def _sifted(column: str) -> Feature:
+def _filtered_here(column: str) -> Feature:
     return emulated(
         f"the {column} of every record that the rest of the filter leaves is read and looked at here, and a query "
         "compares their vectors one by one: time grows with their number"
@@ -30,7 +30,7 @@ def _sifted(column: str) -> Feature:
 
 
 def capabilities(*, reported: str, client_version: str) -> Capabilities:
-    """What a connection can do.
+    """Return what a connection can do.
 
     Args:
         reported: The version as the server reports it: ``v2.3.5``, or ``milvus_lite-3.2.2``.
@@ -73,9 +73,9 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
             "where the index gives fewer than k hits the matches are counted and, if there are more, read and "
             "compared one by one"
         ),
-        document_contains=local or _sifted("document"),
+        document_contains=local or _filtered_here("document"),
         string_ordering=local or native("by UTF-8 bytes, which is the order of code points"),
-        matches=where_installed(local or _sifted("metadata")),
+        matches=where_installed(local or _filtered_here("metadata")),
         nested_metadata=native() if lite else no("the strings that filters ask for stand beside flat metadata"),
         nested_paths=local or no("the strings that filters ask for stand beside flat metadata"),
         int64_ordering=local or native("through strings that order as numbers do"),
@@ -90,4 +90,6 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
             "reading only; a filter, a count with one and an exact query read every entity, an approximate query asks "
             "the index. Opening a collection loads it"
         ),
+        named_vectors=no("this adapter keeps one dense vector a record, whose field has an index"),
+        sparse_vectors=no("this adapter keeps one dense vector a record, whose field has an index"),
     )

@@ -15,7 +15,7 @@ import numpy as np
 from vstore.errors import LimitExceeded
 from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_json, to_json
-from vstore_milvus.tokens import LISTS, SCALARS, element, scalar
+from vstore_milvus.filter_fields import LISTS, SCALARS, element, scalar
 
 __all__ = ["check_sizes", "deleted", "encode", "fields", "shows_records", "split", "to_records"]
 
@@ -31,7 +31,7 @@ _dumps: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).enco
 def check_sizes(records: Records) -> None:
     """Raises ``LimitExceeded`` where a server would refuse a record; what one call brings (META-1) it takes."""
     for record_id, metadata in zip(records.ids, records.metadatas or (), strict=False):
-        size = max(len(to_json(metadata).encode()), len(_facts(metadata).encode()))
+        size = max(len(to_json(metadata).encode()), len(_filter_fields(metadata).encode()))
         if size > _MAX_JSON_BYTES:
             raise LimitExceeded(
                 f"the metadata of record {record_id!r} would have {size} bytes as JSON, and Milvus takes "
@@ -42,7 +42,7 @@ def check_sizes(records: Records) -> None:
 
 
 def encode(records: Records) -> list[Row]:
-    """One row a record. JSON fields are text: pymilvus then stores it as it is, and is faster than with dicts."""
+    """Return one row a record. JSON fields are text, which pymilvus stores as it is, and faster than dicts."""
     assert records.vectors is not None
     n = len(records)
     documents = records.documents if records.documents is not None else [None] * n
@@ -55,13 +55,13 @@ def encode(records: Records) -> list[Row]:
                 "vector": vector,
                 "document": "" if document is None else document or _EMPTY,
                 "metadata": to_json(metadata),
-                "facts": _facts(metadata),
+                "facts": _filter_fields(metadata),
             }
         )
     return rows
 
 
-def _facts(metadata: Metadata) -> str:
+def _filter_fields(metadata: Metadata) -> str:
     facts: dict[str, str | list[str]] = {}
     for key, value in metadata.items():
         if isinstance(value, dict):
@@ -74,7 +74,7 @@ def _facts(metadata: Metadata) -> str:
 
 
 def fields(include: Include) -> list[str]:
-    """The fields to ask for."""
+    """Return the fields to ask for."""
     names = ["id"]
     names += ["vector"] if include.vectors else []
     names += ["document"] if include.documents else []
@@ -83,7 +83,7 @@ def fields(include: Include) -> list[str]:
 
 
 def to_records(rows: Sequence[Row], include: Include, dimension: int) -> Records:
-    """The records in rows as Milvus answers them, in that order."""
+    """Return the records in rows as Milvus answers them, in that order."""
     return Records(
         [row["id"] for row in rows],
         np.array([row["vector"] for row in rows], dtype=np.float32).reshape(-1, dimension) if include.vectors else None,
@@ -93,12 +93,12 @@ def to_records(rows: Sequence[Row], include: Include, dimension: int) -> Records
 
 
 def deleted(answer: Any) -> int:
-    """How many ids an answer to a delete counts: those asked for, be they there or not."""
+    """Return how many ids an answer to a delete counts: those asked for, be they there or not."""
     return int(answer.get("delete_count", 0)) if isinstance(answer, dict) else len(answer)
 
 
 def shows_records(found: Sequence[Any]) -> bool:
-    """Whether there is a record in an answer of rows, or of the hits of each query."""
+    """Return whether there is a record in an answer of rows, or of the hits of each query."""
     return any(one and not (isinstance(one, dict) and "count(*)" in one) for one in found)
 
 
@@ -107,7 +107,7 @@ def _document(text: str) -> str | None:
 
 
 def _metadata(found: Any) -> Metadata:
-    """The metadata of a record, which pymilvus hands out as parsed JSON: moments are still tagged."""
+    """Return the metadata of a record, which pymilvus hands out as parsed JSON: moments are still tagged."""
     return from_json(json.dumps(found)) if _tagged(found.values()) else found
 
 
@@ -119,7 +119,7 @@ def _tagged(values: Iterable[Any]) -> bool:
 
 
 def split(rows: Sequence[Row], most_rows: int, most_bytes: int, dimension: int) -> Iterator[list[Row]]:
-    """The rows in parts of at most so many, and so many bytes (but at least one row)."""
+    """Yield the rows in parts of at most so many, and so many bytes (but at least one row)."""
     part: list[Row] = []
     size = 0
     for row in rows:

@@ -1,8 +1,8 @@
 """Filters in normal form to Milvus's expressions.
 
 Every record has a JSON field for filters, ``facts``: under ``s`` and a key is the string of its scalar, under ``l`` and
-a key are the strings of its list's elements (``vstore_milvus.tokens``). A key is there in one of the two ways at most,
-and all that is asked of Milvus is to compare strings, and whether a path is there.
+a key are the strings of its list's elements (``vstore_milvus.filter_fields``). A key is there in at most one of the two
+ways. Milvus compares strings, and says whether a path is there; nothing else is asked of it.
 
 Versions of Milvus disagree on a path that is missing under ``!=``, ``not in`` and ``not`` (two-valued up to
 2.4, three-valued later). A negated leaf therefore asks first whether the path is there.
@@ -30,7 +30,7 @@ from vstore.filters.tree import (
     OrderOp,
 )
 from vstore.records import Scalar
-from vstore_milvus.tokens import (
+from vstore_milvus.filter_fields import (
     ABOVE_NUMBERS,
     ABOVE_TEXTS,
     LISTS,
@@ -49,7 +49,7 @@ _INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">="
 
 
 def compile_filter(node: Filter) -> str:
-    """The form of a filter that a Milvus server evaluates.
+    """Return a filter as an expression that a Milvus server evaluates.
 
     Args:
         node: A filter in normal form (``vstore.spi.rewrite``).
@@ -67,7 +67,7 @@ def compile_filter(node: Filter) -> str:
 
 
 def unanswered(leaf: Leaf) -> bool:
-    """Whether a server cannot be asked a leaf.
+    """Return whether a server cannot be asked a leaf.
 
     LIKE finds prefixes only on 2.3, and the adapter is not tested on what later versions make of it; there are no
     regular expressions.
@@ -76,7 +76,7 @@ def unanswered(leaf: Leaf) -> bool:
 
 
 def with_ids(ids: Sequence[str]) -> str:
-    """The records with one of these ids.
+    """Return the condition for records with one of these ids.
 
     MilvusClient's own ``ids=`` puts them into the expression unescaped: the id ``x'] or id not in ['zz``
     selected every record (pymilvus 3.0.2).
@@ -134,7 +134,7 @@ def _negated(node: Filter) -> str:
 
 
 def _ordered(key: str, op: OrderOp, value: Scalar) -> str:
-    """Both bounds in one comparison: for each one Milvus parses the JSON of every record."""
+    """Return both bounds in one comparison: for each one Milvus parses the JSON of every record."""
     operand = literal(scalar(value))
     lowest, highest = _bounds(value)
     match op:
@@ -160,7 +160,7 @@ def _contains(key: str, values: Sequence[Scalar]) -> str:
 
 
 def _bounds(value: object) -> tuple[str, str]:
-    """What the strings of all values of the same type lie between."""
+    """Return what the strings of all values of the same type lie between."""
     if isinstance(value, str):
         return literal(TEXTS), literal(ABOVE_TEXTS)
     return literal(NUMBERS), literal(ABOVE_NUMBERS)
@@ -175,7 +175,7 @@ def _list(key: str) -> str:
 
 
 def _join(operator: str, parts: Sequence[str]) -> str:
-    """A balanced tree: the server's parser is quadratic in a flat chain (20,000 terms: 627 s, balanced 2.3 s)."""
+    """Return a balanced tree: a server parses a flat chain in quadratic time (20,000 terms: 627 s, not 2.3 s)."""
     if len(parts) == 1:
         return parts[0]
     middle = len(parts) // 2

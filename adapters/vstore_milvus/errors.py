@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
@@ -22,19 +22,16 @@ from vstore.errors import (
     VStoreError,
 )
 from vstore.spi.tls import about_tls
+from vstore.spi.translation import HINTS, MAX_TEXT, translating
 
 __all__ = ["answered", "guarded", "not_loaded", "translate", "vanished", "without_index"]
 
-_MAX_TEXT: Final = 500
 _NO_INDEX: Final = 700
 _UNREACHED: Final = 2
 _VANISHED: Final = "incomplete query result"
-_HINTS: Final[dict[type[VStoreError], str]] = {
-    AlreadyExists: "Choose another name, or open the existing collection.",
+_HINTS: Final[Mapping[type[VStoreError], str]] = {
+    **HINTS,
     AuthenticationFailed: "Check token=, or the user and password of the URL, and what they permit.",
-    LimitExceeded: "Send less in one call: shorter documents, a smaller k, or a smaller filter.",
-    NotFound: "It may have been deleted meanwhile; list_collections() names those that are there.",
-    Timeout: "Raise timeout=, or send less in one call. A write may have happened.",
     Unavailable: "Check that the Milvus server runs and is reachable at this host and port.",
 }
 # pymilvus reports most failures to connect, a wrong password among them, as code 2; gRPC's own error, chained
@@ -111,7 +108,7 @@ _TEXTS: Final[list[tuple[str, type[VStoreError]]]] = [
 
 
 def translate(error: Exception) -> VStoreError:
-    """The contract's error for one of pymilvus or gRPC; ``BackendError`` where none fits."""
+    """Return the contract's error for one of pymilvus or gRPC; ``BackendError`` where none fits."""
     return _about_tls(error) or _told(error)
 
 
@@ -127,11 +124,11 @@ def _text(error: Exception) -> str:
         text = f"{error.code().name}: {error.details()}"
     else:
         text = str(error)
-    return " ".join(text.split())[:_MAX_TEXT]
+    return " ".join(text.split())[:MAX_TEXT]
 
 
 def _chain(error: Exception) -> Iterator[BaseException]:
-    """The error, its cause, the cause of that; pymilvus's chains may have a loop."""
+    """Yield the error, its cause, the cause of that; pymilvus's chains may have a loop."""
     found: BaseException | None = error
     for _ in range(8):
         if found is None:
@@ -168,13 +165,13 @@ def _kind(error: Exception) -> type[VStoreError]:
 
 
 def answered(error: VStoreError) -> bool:
-    """Whether a server told the error, rather than that there was none to tell it."""
+    """Return whether the server sent the error, rather than the client for want of a server."""
     cause = error.__cause__
     return isinstance(cause, MilvusException) and type(cause.code) is int and cause.code != _UNREACHED
 
 
 def not_loaded(error: VStoreError) -> bool:
-    """Whether a read met a collection that is not loaded: another client has released it, or the server restarted."""
+    """Return whether a collection is not loaded: another client has released it, or the server restarted."""
     cause = error.__cause__
     if not isinstance(cause, MilvusException):
         return False
@@ -182,13 +179,13 @@ def not_loaded(error: VStoreError) -> bool:
 
 
 def vanished(error: VStoreError) -> bool:
-    """Whether a hit was gone before its fields were read: another client has deleted it meanwhile."""
+    """Return whether a hit was gone before its fields were read: another client has deleted it meanwhile."""
     cause = error.__cause__
     return isinstance(cause, MilvusException) and (cause.code == 2200 or _VANISHED in cause.message)
 
 
 def without_index(error: VStoreError) -> bool:
-    """Whether loading met a collection that has no index."""
+    """Return whether loading met a collection that has no index."""
     cause = error.__cause__
     return isinstance(cause, MilvusException) and (cause.code == _NO_INDEX or "index not found" in cause.message)
 
@@ -213,13 +210,10 @@ for _name in ("pymilvus.decorators", "pymilvus.client.connection_manager", "milv
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Around every call of pymilvus: what leaves it is an error of the contract, and nothing is logged."""
+    """Turns every error of a call of pymilvus into one of the contract, and keeps it out of the log."""
     token = _inside.set(True)
     try:
-        yield
-    except VStoreError:
-        raise
-    except Exception as error:
-        raise translate(error) from error
+        with translating(translate):
+            yield
     finally:
         _inside.reset(token)

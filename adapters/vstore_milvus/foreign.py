@@ -17,7 +17,7 @@ from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.records import Include, VectorArray
 from vstore.spi.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore_milvus.tokens import literal
+from vstore_milvus.filter_fields import literal
 
 __all__ = ["Schema", "identity", "known_by", "token"]
 
@@ -98,7 +98,7 @@ class Schema:
         )
 
     def proposal(self, layout: str | None) -> RecordMapping:
-        """How to read it: by its layout, or by its fields."""
+        """Return how to read it: by its layout, or by its fields."""
         names = {*self.scalars, *self.vectors}
         if layout is None:
             fitting = [mapping for signs, mapping in _LAYOUTS.values() if signs <= names]
@@ -116,7 +116,7 @@ class Schema:
         return RecordMapping(vector=dense[0] if dense else "", document=(document,) if document else None)
 
     def complete(self, mapping: RecordMapping) -> tuple[RecordMapping, CollectionInfo]:
-        """What the collection is.
+        """Return what the collection is.
 
         Raises:
             Mismatch: The mapping does not fit.
@@ -159,7 +159,7 @@ class Schema:
                 yield Omission(OmissionKind.VECTORS, name, text + made)
 
     def output(self, mapping: RecordMapping, include: Include) -> list[str]:
-        """The fields to ask for."""
+        """Return the fields to ask for."""
         names = fields_read(mapping, include)
         if names is None:
             hidden = set(mapping.hidden) if mapping.metadata == () else set()
@@ -172,12 +172,12 @@ class Schema:
         return [*dict.fromkeys([self.key, *chosen]), *([_DYNAMIC] if dynamic else []), *vector]
 
     def with_keys(self, keys: Sequence[Key]) -> str:
-        """The entities with one of these keys."""
+        """Return the condition for entities with one of these keys."""
         chosen = f"{self.key} in [{','.join(self._literal(key) for key in keys if key != _LOWEST)}]"
         return f"({chosen} or {self.key} < {_LOWEST + 1})" if _LOWEST in keys else f"({chosen})"
 
-    def behind(self, key: Key | None) -> str:
-        """The entities behind a key, or all of them."""
+    def later_than(self, key: Key | None) -> str:
+        """Return the condition for entities beyond a key, or for all of them."""
         if key is None:
             return f'({self.key} >= "")' if self.text_key else f"({self.key} <= {-_LOWEST - 1})"
         return f"({self.key} >= {_LOWEST + 1})" if key == _LOWEST else f"({self.key} > {self._literal(key)})"
@@ -186,7 +186,7 @@ class Schema:
         return str(int(key)) if isinstance(key, int) else literal(str(key))
 
     def to_rows(self, found: Sequence[Mapping[str, Any]], mapping: RecordMapping, *, vectors: bool) -> Rows:
-        """Entities as rows."""
+        """Return entities as rows."""
         kind = self.vectors[mapping.vector][0]
         used = {self.key, *self.vectors}
         return Rows(
@@ -208,7 +208,7 @@ def _described(described: Mapping[str, Any]) -> Iterator[Omission]:
 
 
 def known_by(schema: Schema, described: Mapping[str, Any], partitions: Sequence[str], aliases: Sequence[str]) -> Schema:
-    """The schema with what a collection is known by, beside its own name."""
+    """Return the schema with the other names that a collection has."""
     found = [Omission(OmissionKind.SETTINGS, name, f"the alias {name!r}") for name in aliases]
     # with a partition key, a field, partitions are buckets that Milvus makes and fills
     if not any(field.get("is_partition_key") for field in described["fields"]):
@@ -221,12 +221,12 @@ def known_by(schema: Schema, described: Mapping[str, Any], partitions: Sequence[
 
 
 def identity(described: Mapping[str, Any]) -> object:
-    """Which collection an answer of ``describe_collection`` is about."""
+    """Return which collection an answer of ``describe_collection`` is about."""
     return described.get("collection_id"), described["fields"]
 
 
 def token(key: Key) -> str:
-    """A key as a cursor."""
+    """Return a key as a cursor."""
     return json.dumps(key, ensure_ascii=False)
 
 
@@ -248,7 +248,7 @@ def _index(described: Mapping[str, Any]) -> Index:
 
 
 def _plain(value: Any) -> Any:
-    """A field's value without what is of NumPy or protobuf."""
+    """Return a field's value without what is of NumPy or protobuf."""
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, str | bool | int | float | dict | list | bytes):

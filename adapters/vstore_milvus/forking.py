@@ -21,7 +21,7 @@ _ended = Condition()
 
 @contextmanager
 def calling() -> Iterator[None]:
-    """Around one call of a sync client; it begins behind a fork that waits."""
+    """Counts one call of a sync client, which begins after a fork that waits."""
     global _calls
     with _ended:
         _calls += 1

@@ -34,7 +34,7 @@ _MAX_DOCUMENT_BYTES: Final = 65_535
 
 
 def fields_of(info: CollectionInfo) -> CollectionSchema:
-    """The fields.
+    """Return the fields.
 
     None is nullable, since servers before 2.5 know no nulls, and none dynamic, since of those Milvus Lite
     keeps what a record had that an upsert replaces.
@@ -49,7 +49,7 @@ def fields_of(info: CollectionInfo) -> CollectionSchema:
 
 
 def index_of(info: CollectionInfo) -> IndexParams:
-    """The index on the vectors."""
+    """Return the index on the vectors."""
     kind, settings = _index(info.index)
     params = MilvusClient.prepare_index_params()
     params.add_index("vector", index_type=kind, metric_type=_METRICS[info.metric], params=settings)
@@ -73,7 +73,7 @@ def _index(index: Index) -> tuple[str, dict[str, int]]:
 
 
 def searching(info: CollectionInfo, search: Search | None, k: int) -> dict[str, Any]:
-    """The settings of one search; a graph must keep at least k candidates."""
+    """Return the settings of one search; a graph must keep at least k candidates."""
     ef = None if search is None else search.ef
     probes = None if search is None else search.probes
     params: dict[str, int] = {}
@@ -92,38 +92,35 @@ def searching(info: CollectionInfo, search: Search | None, k: int) -> dict[str, 
 
 
 def new_properties(info: CollectionInfo) -> dict[str, str]:
-    """The properties of a new collection; no two creations have the same."""
+    """Return the properties of a new collection; no two creations have the same."""
     token = uuid4().hex
     return {_INFO: info_to_json(info), _TOKEN: token, _PARTITION: f"vstore_{token}"}
 
 
 def info_of(name: str, described: Mapping[str, Any]) -> CollectionInfo:
-    """What a described collection is.
+    """Return what a described collection is.
 
     Raises:
         Mismatch: vstore did not create it.
     """
     text = _properties(described).get(_INFO)
     if text is None:
-        raise Mismatch(
-            f"{name!r} exists, but vstore did not create it",
-            hint="Work on it through store.native, or copy it into a new collection.",
-        )
+        raise Mismatch.not_created_here(name)
     return info_from_json(name, text)
 
 
 def token_of(described: Mapping[str, Any]) -> str:
-    """What tells one creation from another of the same name; empty where vstore did not create it."""
+    """Return what tells one creation from another of the same name; empty where vstore did not create it."""
     return str(_properties(described).get(_TOKEN, ""))
 
 
 def partition_of(described: Mapping[str, Any]) -> str:
-    """The partition that holds the records; empty where they stand in Milvus's default one."""
+    """Return the partition that holds the records; empty where they stand in Milvus's default one."""
     return str(_properties(described).get(_PARTITION, ""))
 
 
 def without_partition(described: Mapping[str, Any]) -> bool:
-    """Whether the partition that should hold the records is not made yet; the other one is Milvus's default."""
+    """Return whether the partition that should hold the records is not made yet; the other one is Milvus's default."""
     return bool(partition_of(described)) and described["num_partitions"] < 2
 
 

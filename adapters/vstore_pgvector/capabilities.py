@@ -30,12 +30,12 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def has_iterative_scan(pgvector_version: str) -> bool:
-    """Whether an index scan can go on where it has given too few rows."""
+    """Return whether an index scan can go on where it has given too few rows."""
     return _version(pgvector_version) >= _ITERATIVE_SCAN
 
 
 def batch_rows(info: CollectionInfo) -> int:
-    """The most rows that one statement writes to a collection."""
+    """Return the most rows that one statement writes to a collection."""
     if not isinstance(info.index, HNSW):
         return BATCH_ROWS
     return max(1, min(BATCH_ROWS, _HNSW_WORK // (info.dimension * info.index.ef_construction)))
@@ -44,7 +44,7 @@ def batch_rows(info: CollectionInfo) -> int:
 def capabilities(
     *, mode: str, server_version: str, server_number: int, pgvector_version: str, client_version: str
 ) -> Capabilities:
-    """The capability record.
+    """Return the capability record.
 
     Args:
         mode: ``"embedded"`` or ``"server"``.
@@ -106,4 +106,6 @@ def capabilities(
             "reading only; a filter, a count with one and an exact query read every row, an approximate query asks "
             "the index"
         ),
+        named_vectors=no("this adapter keeps one vector column a table"),
+        sparse_vectors=no("this adapter keeps one vector column a table"),
     )

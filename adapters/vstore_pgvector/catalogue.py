@@ -147,7 +147,7 @@ class Column:
         return self.type in _VECTORS
 
     def selected(self) -> str:
-        """The column in a form of which JSON changes nothing."""
+        """Return the column in a form of which JSON changes nothing."""
         kind, brackets = (self.element, "[]") if self.element else (self.type, "")
         if kind in _AS_THEY_ARE:
             return qualified(self.name)
@@ -155,5 +155,5 @@ class Column:
 
 
 def qualified(column: str) -> str:
-    """A column of the table, which by its bare name could be a column of the result: ``order by id`` is by text."""
+    """Return a column of the table, qualified: a bare ``order by id`` would order by the result's text."""
     return f"t.{bare(column)}"

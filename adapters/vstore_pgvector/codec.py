@@ -47,7 +47,7 @@ _ARRAY: Final = Struct("!iiIii")
 _VECTOR: Final = Struct("!hh")
 _NULL: Final = b"\xff\xff\xff\xff"
 _JSONB_VERSION: Final = b"\x01"
-# What stands before and behind the rows of COPY … (format binary).
+# What precedes and follows the rows of COPY … (format binary).
 COPY_START: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_END: Final = b"\xff\xff"
 _FIVE_COLUMNS: Final = b"\x00\x05"
@@ -61,7 +61,7 @@ class Packed:
 
 
 def _array(oid: int, items: Sequence[bytes | None]) -> Packed:
-    """A one-dimensional array; layout of ``array_recv`` in PostgreSQL's arrayfuncs.c."""
+    """Return a one-dimensional array; layout of ``array_recv`` in PostgreSQL's arrayfuncs.c."""
     parts = [_ARRAY.pack(1, 1 if None in items else 0, oid, len(items), 1)]
     size = _INT.pack
     for item in items:
@@ -74,17 +74,17 @@ def _array(oid: int, items: Sequence[bytes | None]) -> Packed:
 
 
 def pack_texts(texts: Sequence[str | None]) -> Packed:
-    """A ``text[]``."""
+    """Return a ``text[]``."""
     return _array(TEXT_OID, [None if text is None else text.encode() for text in texts])
 
 
 def pack_vector(vector: VectorArray) -> Packed:
-    """A ``vector``; layout of ``vector_recv`` in pgvector's vector.c."""
+    """Return a ``vector``; layout of ``vector_recv`` in pgvector's vector.c."""
     return Packed(_VECTOR.pack(len(vector), 0) + vector.astype(">f4").tobytes())
 
 
 def pack_vectors(vectors: VectorArray, oid: int) -> Packed:
-    """A ``vector[]`` of the rows of an array (n, d); ``oid`` is the type's in this database."""
+    """Return a ``vector[]`` of the rows of an array (n, d); ``oid`` is the type's in this database."""
     dimension = vectors.shape[1]
     stride = 4 * dimension
     head, data = _VECTOR.pack(dimension, 0), memoryview(vectors.astype(">f4").tobytes())
@@ -97,7 +97,7 @@ def pack_vectors(vectors: VectorArray, oid: int) -> Packed:
 
 
 def _exact(value: float) -> str:
-    """A float as JSON whose decimal lies among ints exactly where the float does.
+    """Return a float as JSON whose decimal lies among ints exactly where the float does.
 
     Up to 2**53 the shortest decimal does. Above it every float is a whole number: its digits are written out,
     because jsonb gives 1e16 back as an int and would hold 2.0**60 for 1152921504606847000.
@@ -119,7 +119,7 @@ _FAST: Final[Callable[[Any], str]] = json.JSONEncoder(
 
 
 def json_text(value: object) -> str:
-    """A metadata value, dict or list as JSON for jsonb; a datetime as its microseconds."""
+    """Return a metadata value, dict or list as JSON for jsonb; a datetime as its microseconds."""
     try:
         text = _FAST(value)
     except _Moment:
@@ -142,7 +142,7 @@ def _slow(value: object) -> str:
 
 
 def json_array(values: Sequence[object]) -> Packed:
-    """A ``jsonb[]`` of values."""
+    """Return a ``jsonb[]`` of values."""
     return _array(JSONB_OID, [_jsonb(json_text(value)) for value in values])
 
 
@@ -150,13 +150,13 @@ def _jsonb(text: str) -> bytes:
     return _JSONB_VERSION + text.encode()
 
 
-def moments(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Which values are datetimes: ``{key: True}``, or a dict of the same for a nested dict."""
+def datetime_keys(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which values are datetimes: ``{key: True}``, or a dict of the same for a nested dict."""
     marks: dict[str, Any] = {}
     for key, value in metadata.items():
         if type(value) is datetime or (type(value) is list and type(value[0]) is datetime):
             marks[key] = True
-        elif type(value) is dict and (inner := moments(value)):
+        elif type(value) is dict and (inner := datetime_keys(value)):
             marks[key] = inner
     return marks
 
@@ -165,7 +165,7 @@ def _encode_metadata(metadata: Metadata) -> tuple[bytes, bytes | None]:
     try:
         text = _FAST(metadata)
     except _Moment:
-        return _jsonb(_slow(metadata)), _jsonb(json.dumps(moments(metadata), ensure_ascii=False))
+        return _jsonb(_slow(metadata)), _jsonb(json.dumps(datetime_keys(metadata), ensure_ascii=False))
     return _jsonb(_slow(metadata) if "e+" in text else text), None
 
 
@@ -173,7 +173,7 @@ _LOADS: Final[Callable[[str], Any]] = json.JSONDecoder().decode
 
 
 def decode_metadata(text: str, marks: str | None) -> Metadata:
-    """Metadata from the text of its jsonb and of its moments."""
+    """Return metadata from the texts of its jsonb and of its datetime keys."""
     data: Metadata = _LOADS(text)
     if marks is not None:
         _restore(data, _LOADS(marks))
@@ -201,7 +201,7 @@ class Encoded:
         vectors: The records' own vectors, in the order of the records.
         documents: UTF-8.
         metadatas: jsonb.
-        moments: jsonb, None for records without a datetime.
+        datetime_keys: jsonb, None for records without a datetime.
         touched: jsonb: for an update the keys that are set or removed.
     """
 
@@ -210,28 +210,33 @@ class Encoded:
     vectors: VectorArray | None = None
     documents: list[bytes | None] | None = None
     metadatas: list[bytes] | None = None
-    moments: list[bytes | None] | None = None
+    datetime_keys: list[bytes | None] | None = None
     touched: list[bytes] | None = None
 
     @property
     def names(self) -> list[str]:
         """The names of the columns that are given, the id first."""
-        columns = ("documents", "document"), ("metadatas", "metadata"), ("moments", "moments"), ("touched", "touched")
+        columns = (
+            ("documents", "document"),
+            ("metadatas", "metadata"),
+            ("datetime_keys", "moments"),
+            ("touched", "touched"),
+        )
         given = [name for attribute, name in columns if getattr(self, attribute) is not None]
         return ["id", *([] if self.vectors is None else ["embedding"]), *given]
 
     def arrays(self, part: slice, vector_oid: int) -> list[Packed]:
-        """The columns of ``names`` as arrays, from some of the rows."""
+        """Return the columns of ``names`` as arrays, from some of the rows."""
         packed = [pack_texts(self.ids[part])]
         if self.vectors is not None:
             packed.append(pack_vectors(self.vectors[np.asarray(self.order[part], dtype=np.intp)], vector_oid))
         if self.documents is not None:
             packed.append(_array(TEXT_OID, self.documents[part]))
-        columns = (self.metadatas, self.moments, self.touched)
+        columns = (self.metadatas, self.datetime_keys, self.touched)
         return packed + [_array(JSONB_OID, column[part]) for column in columns if column is not None]
 
     def parts(self, rows: int, size: int) -> Iterator[slice]:
-        """The rows cut into parts of at most ``rows`` rows and, beyond one row, about ``size`` bytes."""
+        """Yield the rows cut into parts of at most ``rows`` rows and, beyond one row, about ``size`` bytes."""
         fixed = 64 + (0 if self.vectors is None else 4 * self.vectors.shape[1])
         start = total = 0
         for place in range(len(self.ids)):
@@ -248,7 +253,7 @@ class Encoded:
 
 
 def encode(records: Records, *, merge: bool = False) -> Encoded:
-    """The columns of ``records`` in binary form, by ascending id.
+    """Return the columns of ``records`` in binary form, by ascending id.
 
     Args:
         records: One record or more.
@@ -272,7 +277,7 @@ def encode(records: Records, *, merge: bool = False) -> Encoded:
 
 
 def copy_rows(records: Records) -> bytes:
-    """Rows of ``COPY … (id, embedding, document, metadata, moments) from stdin (format binary)``."""
+    """Return rows of ``COPY … (id, embedding, document, metadata, moments) from stdin (format binary)``."""
     assert records.vectors is not None
     n, dimension = records.vectors.shape
     form = np.dtype([("size", ">i4"), ("dimension", ">i2"), ("unused", ">i2"), ("vector", ">f4", (dimension,))])
@@ -292,13 +297,13 @@ def copy_rows(records: Records) -> bytes:
 
 
 def decode_vectors(column: Sequence[bytes], dimension: int) -> VectorArray:
-    """float32 array (n, d) from values in the form of ``vector_send``, bit for bit."""
+    """Return float32 array (n, d) from values in the form of ``vector_send``, bit for bit."""
     row = np.dtype([("head", "V4"), ("vector", ">f4", (dimension,))])
     return np.frombuffer(b"".join(column), dtype=row)["vector"].astype(np.float32)
 
 
 def decode(rows: Sequence[Sequence[Any]], include: Include, dimension: int, start: int = 0) -> Records:
-    """Records from rows of: id, then from ``start + 1`` on the columns that ``statements.columns`` names."""
+    """Return records from rows of: id, then from ``start + 1`` on the columns that ``statements.columns`` names."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * (start + 5)
     place = start + 1
     vectors = documents = metadatas = None

@@ -60,7 +60,7 @@ class Condition:
 
 
 def where(node: Filter) -> Condition:
-    """The condition that a filter in normal form means."""
+    """Return the condition that a filter in normal form means."""
     params: list[Any] = []
     return Condition(_compile(node, params), tuple(params))
 

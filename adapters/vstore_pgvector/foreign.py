@@ -87,7 +87,7 @@ class Table:
         return self._vector.typmod if self._vector.typmod > 0 else None
 
     def complete(self, first: int | None, metadata: Mapping[str, Any]) -> CollectionInfo:
-        """What the collection is.
+        """Return what the collection is.
 
         Args:
             first: The dimension of its first vector, where the type does not say it.
@@ -109,7 +109,7 @@ class Table:
         return self.info
 
     def _omissions(self) -> Iterator[Omission]:
-        """What the columns' types tell of those that the mapping does not read; others are looked at row by row."""
+        """Yield what the types show of columns that the mapping does not read; others need a look at each row."""
         mapping = self.mapping
         read = {self._vector.name, *(path[0] for path in (mapping.id, mapping.document, mapping.metadata) if path)}
         if mapping.metadata == () or mapping.fields == ALL:
@@ -166,7 +166,7 @@ class Table:
     def _indexed(
         self, indexes: Sequence[tuple[str, str, str, Sequence[str]]], wanted: Metric | None
     ) -> tuple[Metric | None, Index]:
-        """The metric and the index, of several that for the metric wanted."""
+        """Return the metric and the index, of several that for the metric wanted."""
         found: dict[Metric, Index] = {}
         for column, method, operators, settings in indexes:
             metric = _METRICS.get(operators.removesuffix("_ops").rpartition("_")[2])
@@ -186,7 +186,7 @@ class Table:
         return next(iter(found.items()), (None, Flat()))
 
     def wanted(self, names: set[str] | None, include: Include) -> Wanted:
-        """What to select for these fields; None for all that no hidden key leaves out."""
+        """Return what to select for these fields; None for all that no hidden key leaves out."""
         if names is not None:
             chosen = [self._columns[name] for name in sorted(names - set(self.mapping.id))]
         else:
@@ -216,16 +216,16 @@ class Table:
         return tuple(self.mapping.only.values())
 
     def count(self) -> tuple[str, tuple[Any, ...]]:
-        """How many rows there are."""
+        """Return how many rows there are."""
         return f"select count(*) from {self._from} as t{self._where()}", self._only
 
     def first_dimension(self) -> tuple[str, tuple[Any, ...]]:
-        """The dimension of any vector."""
+        """Return the dimension of any vector."""
         vector = f"{qualified(self._vector.name)}::vector"
         return f"select vector_dims({vector}) from {self._from} as t{self._where(vectors=True)} limit 1", self._only
 
     def page(self, wanted: Wanted, rows: int, after: str | None) -> tuple[str, tuple[Any, ...]]:
-        """The next rows in the order of the key."""
+        """Return the next rows in the order of the key."""
         names = ", ".join(qualified(column.name) for column in self._key)
         conditions, params = [], list[Any](self._only)
         if after is not None:
@@ -235,7 +235,7 @@ class Table:
         return f"{self._select(wanted)}{self._where(conditions)} order by {names} limit {rows:d}", tuple(params)
 
     def fetch(self, wanted: Wanted) -> tuple[str, tuple[Any, ...]]:
-        """The rows of some ids, which are a ``text[]`` and the last parameter."""
+        """Return the rows of some ids, which are a ``text[]`` and the last parameter."""
         name = qualified(self._id.name)
         if self._id.type in INTS:
             condition = f"{name} = any(%s::text[]::bigint[])"
@@ -246,7 +246,7 @@ class Table:
         return f"{self._select(wanted)}{self._where([condition])}", self._only
 
     def nearest(self, wanted: Wanted, k: int, metric: Metric, largest: float) -> str | None:
-        """About the k nearest, the vector being the last parameter; None for what a half precision index cannot ask."""
+        """Return SQL for about the k nearest, the vector its last parameter; None where a halfvec cannot hold it."""
         vector = "%s::vector"
         if self._vector.type == "halfvec":
             if largest > _LARGEST_HALF:
@@ -261,11 +261,11 @@ class Table:
         return self._only
 
     def token(self, row: Sequence[Any]) -> str:
-        """The key of a row, to go on behind it."""
+        """Return the key of a row, after which the next page begins."""
         return json.dumps(row[: len(self._key)], ensure_ascii=False)
 
     def read(self, found: Sequence[Sequence[Any]], wanted: Wanted) -> Rows:
-        """The rows of a statement."""
+        """Return the rows of a statement."""
         rows = Rows(vectors=[] if wanted.vector else None)
         start = len(self._key) + 1
         moments = [column for column in wanted.columns if _MOMENT in (column.type, column.element)]

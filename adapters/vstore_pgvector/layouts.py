@@ -24,7 +24,7 @@ def proposal(
     custom: bool = False,
     indexed: bool,
 ) -> RecordMapping:
-    """How to read a table, by the layout that it has.
+    """Return how to read a table, by the layout that it has.
 
     Args:
         name: The table, or the collection of LangChain's.
@@ -52,7 +52,7 @@ def proposal(
 
 
 def _known(known: dict[str, Column], collection: str | None, *, custom: bool) -> list[tuple[str, bool, RecordMapping]]:
-    """Each layout: whose it is, whether the table has it, and its mapping."""
+    """Return all layouts: whose each is, whether the table has it, and its mapping."""
 
     def has(*names: str) -> bool:
         return set(names) <= set(known)
@@ -117,7 +117,7 @@ def _known(known: dict[str, Column], collection: str | None, *, custom: bool) ->
 
 
 def _from_columns(name: str, columns: Sequence[Column], keys: Sequence[Sequence[str]]) -> RecordMapping:
-    """The first vector, the first key of one column, the document by its name, and a lone JSON column."""
+    """Return the first vector, the first key of one column, the document by its name, and a lone JSON column."""
     vectors = [column.name for column in columns if column.vector]
     if not vectors:
         raise Mismatch(f"the table {name!r} has no column of type vector or halfvec")

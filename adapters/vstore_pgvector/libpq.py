@@ -18,7 +18,7 @@ PARAMETERS: Final[dict[str, Option]] = {
     "port": Option("", "the port, or one for each of several hosts"),
     "user": Option("", "the user, if not before the host"),
     "password": Option("", "the password, if not before the host", secret=True),
-    "dbname": Option("", "the database, if not behind the host"),
+    "dbname": Option("", "the database, if not after the host"),
     "passfile": Option("", "file with passwords, in place of ~/.pgpass"),
     "service": Option("", "name of a service in pg_service.conf"),
     "application_name": Option("", "what the server's lists show; vstore where it is not given"),
@@ -51,7 +51,7 @@ _ALLOWED: Final = {
 
 
 def parameters(url: StoreURL | None, settings: Settings) -> dict[str, str | int]:
-    """The parameters of libpq that a URL and its options mean; none for a directory or a borrowed client.
+    """Return the parameters of libpq that a URL and its options mean; none for a directory or a borrowed client.
 
     Raises:
         InvalidInput: One that does not exist, stands twice or contradicts another, or has nothing to say to.
@@ -60,17 +60,21 @@ def parameters(url: StoreURL | None, settings: Settings) -> dict[str, str | int]
     for name, allowed in _ALLOWED.items():
         if given.get(name, allowed[0]) not in allowed:
             raise InvalidInput(f"{name} must be one of {', '.join(allowed)}, not {given[name]!r}")
-    if url is None or url.path is not None:
+    if url is None:
+        return {}
+    if url.path is not None:
         if given:
             name = next(iter(given))
-            why = "a borrowed client is connected already" if url is None else "an embedded server has no network"
-            raise InvalidInput(f"the option {name!r} says how to reach a server, and {why}", hint="Leave it out.")
+            raise InvalidInput(
+                f"the option {name!r} says how to reach a server, and an embedded server has no network",
+                hint="Leave it out.",
+            )
         return {}
     return _network(settings.timeout) | _place(url, given) | _tls(url, given) | _timeout(given, settings.timeout)
 
 
 def _network(timeout: float) -> dict[str, str | int]:
-    """A network that swallows packets must not hold a call for the two hours of the kernel's defaults."""
+    """Return keepalives: a network that swallows packets must not hold a call for the kernel's two hours."""
     return {
         "application_name": "vstore",
         "client_encoding": "utf8",
@@ -82,7 +86,7 @@ def _network(timeout: float) -> dict[str, str | int]:
 
 
 def _place(url: StoreURL, given: dict[str, str]) -> dict[str, str | int]:
-    """Where the server is, and everything that is passed on as it was given."""
+    """Return where the server is, and everything that is passed on as it was given."""
     port = "" if url.port is None else str(url.port)
     standing = {"host": url.host, "port": port, "user": url.user, "password": url.password, "dbname": url.database}
     found: dict[str, str | int] = dict(given)

@@ -91,15 +91,15 @@ class Server:
 
 
 def set_config(settings: Mapping[str, str | None], *, local: bool) -> tuple[str, list[str | None]]:
-    """One statement for many settings, of the session or ``local`` to the transaction."""
+    """Return one statement for many settings, of the session or ``local`` to the transaction."""
     calls = ", ".join([f"set_config(%s, %s::text, {'true' if local else 'false'})"] * len(settings))
     return f"select {calls}", [text for pair in settings.items() for text in pair]
 
 
 def local_settings(settings: Mapping[str, str], path: str) -> tuple[str, list[str]]:
-    """One statement that makes settings for this transaction; its row: those before, and the server's process.
+    """Return one statement that makes settings for this transaction; its row: those before, and the server's process.
 
-    ``path`` is put behind the application's own search path.
+    ``path`` follows the application's own search path.
     """
     names = [*settings, "search_path"]
     before = ", ".join(["current_setting(%s, true)"] * len(names))
@@ -122,7 +122,7 @@ def begin(server: Server, timeout: float) -> str:
 
 
 def session_settings(server: Server, timeout: float) -> dict[str, str]:
-    """The settings every session needs, its search path apart."""
+    """Return the settings every session needs, its search path apart."""
     settings = {
         "statement_timeout": str(max(1, round(timeout * 1000))),
         "hnsw.ef_search": str(DEFAULT_SEARCH[0]),
@@ -135,10 +135,10 @@ def session_settings(server: Server, timeout: float) -> dict[str, str]:
 
 
 def search_path(server: Server) -> str:
-    """Where a session of ours finds the type and its operators; no other schema can put something before them."""
+    """Return the search path of a session of ours: the schema of the type and its operators, and no other."""
     return quoted(server.vector_schema or "public")
 
 
 def extended_path(server: Server) -> str:
-    """What has to stand somewhere in the search path of an application's session."""
+    """Return what has to stand somewhere in the search path of an application's session."""
     return quoted(server.vector_schema or "public")

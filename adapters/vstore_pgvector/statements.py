@@ -4,44 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final, assert_never
+from typing import Final
 
 from psycopg import sql
 
-from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, IVFFlat, Metric
-from vstore.info import CollectionInfo
+from vstore.indexing import Metric
 from vstore.records import Include
 
 __all__ = [
-    "CATALOGUE",
-    "INDEXES",
     "Statements",
     "bare",
     "columns",
-    "create_catalogue",
-    "create_index",
-    "create_table",
     "doubled",
     "literal",
     "quoted",
 ]
 
-# A name that no collection has: portable names begin with a letter.
-CATALOGUE: Final = "_vstore_collections"
-
-# The indexes on the vectors of a table, by qualified name.
-INDEXES: Final = (
-    "select format('%%I.%%I', n.nspname, i.relname) from pg_index x join pg_class i on i.oid = x.indexrelid "
-    "join pg_namespace n on n.oid = i.relnamespace join pg_am a on a.oid = i.relam "
-    "where x.indrelid = cast(%s::text as regclass) and a.amname in ('hnsw', 'ivfflat')"
-)
-
 _OPERATOR: Final = {Metric.COSINE: "<=>", Metric.L2: "<->", Metric.DOT: "<#>"}
-_OPERATOR_CLASS: Final = {
-    Metric.COSINE: "vector_cosine_ops",
-    Metric.L2: "vector_l2_ops",
-    Metric.DOT: "vector_ip_ops",
-}
 _TYPES: Final = {
     "id": "text",
     "embedding": "vector",
@@ -50,82 +29,30 @@ _TYPES: Final = {
     "moments": "jsonb",
     "touched": "jsonb",
 }
-# Up to here a row with everything else moved out of line fits a page of 8 kB.
-_MAX_PLAIN_DIMENSION: Final = 1_700
 
 
 def quoted(*parts: str) -> str:
-    """A qualified name as SQL, by itself: a value, such as for ``to_regclass``."""
+    """Return a qualified name as SQL, by itself: a value, such as for ``to_regclass``."""
     return sql.Identifier(*parts).as_string(None)
 
 
 def bare(*parts: str) -> str:
-    """The same within the text of a statement, in which psycopg takes a lone ``%`` for a parameter."""
+    """Return a qualified name for the text of a statement, in which psycopg takes a lone ``%`` for a parameter."""
     return doubled(quoted(*parts))
 
 
 def doubled(text: str) -> str:
-    """A piece of SQL such that a statement's text may contain it."""
+    """Return a piece of SQL such that a statement's text may contain it."""
     return text.replace("%", "%%")
 
 
 def literal(text: str) -> str:
-    """A text as SQL."""
+    """Return a text as SQL."""
     return sql.Literal(text).as_string(None)
 
 
-def create_catalogue(schema: str, first: int) -> str:
-    """The table of all collections of a schema; the first one gets the number ``first``."""
-    return (
-        f"create table if not exists {bare(schema, CATALOGUE)} ("
-        f"number bigint generated always as identity (start with {first:d}) primary key, "
-        'name text collate "C" not null unique, '
-        "info text not null)"
-    )
-
-
-def create_table(schema: str, table: str, info: CollectionInfo, *, metadata_index: bool) -> list[str]:
-    """The table of one collection and its indexes."""
-    name = bare(schema, table)
-    # Out of line, where PostgreSQL puts a vector as soon as a row passes 2 kB, exact queries are 3 times slower.
-    storage = "plain" if info.dimension <= _MAX_PLAIN_DIMENSION else "external"
-    made = [
-        (
-            f"create table {name} ("
-            'id text collate "C" primary key, '
-            f"embedding vector({info.dimension}) not null, "
-            'document text collate "C", '
-            "metadata jsonb not null, "
-            "moments jsonb)"
-        ),
-        f"alter table {name} alter column embedding set storage {storage}",
-    ]
-    if (index := create_index(name, info)) is not None:
-        made.append(index)
-    if metadata_index:
-        made.append(f"create index on {name} using gin (metadata jsonb_path_ops)")
-    return made
-
-
-def create_index(name: str, info: CollectionInfo) -> str | None:
-    """The index on the vectors of the table ``name``; None for a collection without one."""
-    kind = _OPERATOR_CLASS[info.metric]
-    match info.index:
-        case HNSW(m, ef_construction):
-            return (
-                f"create index on {name} using hnsw (embedding {kind}) "
-                f"with (m = {m:d}, ef_construction = {ef_construction:d})"
-            )
-        case IVFFlat(lists):
-            return f"create index on {name} using ivfflat (embedding {kind}) with (lists = {lists:d})"
-        case Flat() | IVFPQ() | DiskANN():  # the last two are NO in the capability record
-            return None
-        case _:
-            assert_never(info.index)
-
-
 def columns(include: Include) -> str:
-    """The columns behind the id, each in a form that does not depend on what the client has registered."""
+    """Return the columns after the id, each in a form that does not depend on what the client has registered."""
     chosen: list[str] = []
     if include.vectors:
         chosen.append("vector_send(embedding)")
@@ -213,7 +140,7 @@ class Statements:
         return "".join(f", {name}" for name in chosen)
 
     def _nearest(self, k: int, include: Include, exact: bool, condition: str | None, many: bool) -> str:
-        """The k nearest of each vector: id, distance, number of the vector from 1, norm, 0 under cosine, columns.
+        """Return SQL for the k nearest of each vector: id, distance, vector's number from 1, norm or 0, columns.
 
         Parameters: the vector, or the array of ``many``; for an exact query under dot its slack, or theirs; the
         condition's. The inner query picks rows, the outer one converts their columns, which else happens before the
@@ -237,11 +164,11 @@ class Statements:
         return f"(embedding {self._operator} {query})"
 
     def _measure(self, query: str, slack: str) -> str:
-        """What no true distance is below, but for what ``Doubt.limit`` adds: a long vector's dot product is coarse."""
+        """Return a bound below each true distance, less what ``ErrorBounds.limit`` adds; long products are coarse."""
         return f"({self._distance(query)} - {slack} * vector_norm(embedding))" if self._dot else self._distance(query)
 
     def within(self, rows: int, after: bool, condition: str | None) -> str:
-        """Ids and vectors of records that may be near enough, by ascending id.
+        """Return ids and vectors of records that may be near enough, by ascending id.
 
         Parameters: the vector, its slack under dot, the limit, the last id, the condition's.
         """
@@ -252,7 +179,7 @@ class Statements:
         )
 
     def scan(self, rows: int, include: Include, after: bool, condition: str | None) -> str:
-        """One page by ascending id. Parameters: the last id, the condition's."""
+        """Return SQL for one page by ascending id. Parameters: the last id, the condition's."""
         parts = (["id > %s::text"] if after else []) + ([condition] if condition is not None else [])
         return (
             f"select id{columns(include)} from {self.table}{_and(' and '.join(parts) or None)} "

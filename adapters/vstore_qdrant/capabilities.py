@@ -23,7 +23,7 @@ def capabilities(
     persistent: bool,
     substring: bool,
 ) -> Capabilities:
-    """What a connection of this kind can do.
+    """Return what a connection of this kind can do.
 
     Args:
         kind: qdrant_client's local mode, the engine of qdrant_edge, or a server.
@@ -87,4 +87,6 @@ def capabilities(
             "reading only; a filter, a count with one and an exact query read every point, an approximate query asks "
             "the index"
         ),
+        named_vectors=no("this adapter keeps one unnamed vector a point"),
+        sparse_vectors=no("this adapter keeps one unnamed vector a point"),
     )

@@ -40,22 +40,20 @@ from vstore.indexing import Metric
 from vstore.metadata import micros
 from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.codec import from_json, to_json
-from vstore_qdrant.terms import halves, value_text
+from vstore_qdrant.filter_fields import halves, value_text
 
 __all__ = [
-    "INFO",
-    "STAMP",
     "Fields",
     "Found",
     "Payload",
     "Points",
-    "behind",
     "changed",
     "decode_metadata",
     "encode_payload",
     "fields",
     "kept",
     "merged",
+    "next_point_id",
     "point_id",
     "split",
     "stacked",
@@ -66,10 +64,6 @@ __all__ = [
 
 Payload: TypeAlias = dict[str, Any]
 
-# The key of a collection's metadata under which vstore keeps what it is.
-INFO: Final = "vstore"
-# The same of a text that no other collection has.
-STAMP: Final = "vstore_stamp"
 # uuid5's own construction over a namespace of this adapter: 122 bits of SHA-1, so that among 10**12 ids
 # the odds that any two meet are below 10**-12
 _NAMESPACE: Final = bytes.fromhex("5c1f3c0e8a6b5b0f9d4e7a21c36f80d2")
@@ -81,13 +75,13 @@ _HALFWAY: Final = 7.038531e-26
 
 
 def point_id(record_id: str) -> str:
-    """The UUID under which a record is kept."""
+    """Return the UUID under which a record is kept."""
     text = sha1(_NAMESPACE + record_id.encode()).hexdigest()  # noqa: S324  # an identifier, not a signature
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:32]}"
 
 
 def _survives(value: float) -> bool:
-    """Whether serde_json's fast parser reads a float back: at most 15 digits and no far exponent.
+    """Return whether serde_json's fast parser reads a float back: at most 15 digits and no far exponent.
 
     It counts every digit, and those of 4e15 are 17: ``4000000000000000.0``. From 1e16 on they are ``1e16``.
     """
@@ -95,8 +89,8 @@ def _survives(value: float) -> bool:
     return value == 0.0 or ((1e-7 < size < 1e15 or 1e16 <= size < 1e22) and float(f"{value:.15g}") == value)
 
 
-def behind(cursor: str) -> str:
-    """The first point's id behind that of a page's last record."""
+def next_point_id(cursor: str) -> str:
+    """Return the first id after that of a page's last point."""
     try:
         return str(UUID(int=UUID(cursor).int + 1))
     except ValueError as error:
@@ -113,7 +107,7 @@ class _Encoder:
         self.inexact = False
 
     def walk(self, metadata: Mapping[str, Any], prefix: str, high: Payload, low: Payload) -> tuple[Payload, Payload]:
-        """Plain JSON of a dict, and of it what is not exact."""
+        """Return a dict as plain JSON, and those of its values that this does not keep exactly."""
         plain: Payload = {}
         exact: Payload = {}
         for key, value in metadata.items():
@@ -158,7 +152,7 @@ class _Encoder:
 
 
 def encode_payload(record_id: str, document: str | None, metadata: Mapping[str, Any], norm: float | None) -> Payload:
-    """One point's payload."""
+    """Return one point's payload."""
     encoder = _Encoder()
     high: Payload = {}
     low: Payload = {}
@@ -178,7 +172,7 @@ def encode_payload(record_id: str, document: str | None, metadata: Mapping[str, 
 
 
 def decode_metadata(payload: Payload) -> Metadata:
-    """The metadata of a payload, equal to what was written."""
+    """Return the metadata of a payload, equal to what was written."""
     metadata: Metadata = payload["metadata"]
     if "exact" in payload:
         metadata.update(from_json(payload["exact"]))
@@ -186,12 +180,12 @@ def decode_metadata(payload: Payload) -> Metadata:
 
 
 def merged(old: Metadata, changes: Mapping[str, Any]) -> Metadata:
-    """Metadata after an update: key by key, a value of None removes its key."""
+    """Return metadata after an update: key by key, a value of None removes its key."""
     return {key: value for key, value in {**old, **changes}.items() if value is not None}
 
 
 def units(vectors: VectorArray) -> VectorArray:
-    """Unit vectors, by way of float64: Qdrant's float32 loses very small and very large vectors."""
+    """Return unit vectors, by way of float64: Qdrant's float32 loses very small and very large vectors."""
     wide = vectors.astype(np.float64)
     return (wide / _lengths(wide)[:, None]).astype(np.float32)
 
@@ -202,7 +196,7 @@ def _lengths(wide: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def kept(vectors: VectorArray, metric: Metric) -> tuple[VectorArray, Sequence[float | None]]:
-    """Vectors as Qdrant is to keep them, and the ``norm`` of each."""
+    """Return vectors as Qdrant is to keep them, and the ``norm`` of each."""
     if metric is Metric.L2:
         return vectors, [None] * len(vectors)
     norms = _lengths(vectors.astype(np.float64)).tolist()
@@ -231,7 +225,7 @@ class Points:
 
 
 def to_points(records: Records, ids: list[str], metric: Metric) -> Points:
-    """Whole records, which have vectors, as points of these ids."""
+    """Return whole records, which have vectors, as points of these ids."""
     assert records.vectors is not None
     vectors, norms = kept(records.vectors, metric)
     documents = records.documents or [None] * len(records)
@@ -260,7 +254,7 @@ class Fields:
 
 
 def fields(include: Include, metric: Metric) -> Fields:
-    """What to read for the columns of ``include``."""
+    """Return what to read for the columns of ``include``."""
     names = ["id"]
     if include.documents:
         names.append("document")
@@ -290,7 +284,7 @@ class Found:
 
 
 def stacked(vectors: Iterable[Sequence[float]], count: int, dimension: int) -> VectorArray:
-    """Vectors under each other. They come one by one, so that not all of them are Python's numbers at once."""
+    """Return vectors under each other. They come one by one, so that not all of them are Python's numbers at once."""
     wide = np.fromiter(chain.from_iterable(vectors), dtype=np.float64, count=count * dimension)
     numbers = wide.astype(np.float32)
     if len(odd := np.flatnonzero(np.abs(wide) == _HALFWAY)):
@@ -299,7 +293,7 @@ def stacked(vectors: Iterable[Sequence[float]], count: int, dimension: int) -> V
 
 
 def to_records(found: Found, include: Include, metric: Metric) -> Records:
-    """Points as records with exactly the columns of ``include``; their vectors were read if it has them."""
+    """Return points as records with exactly the columns of ``include``; their vectors were read if it has them."""
     payloads = found.payloads
     vectors: VectorArray | None = None
     if include.vectors:
@@ -317,7 +311,7 @@ def to_records(found: Found, include: Include, metric: Metric) -> Records:
 
 
 def changed(old: Payload, changes: Records, place: int, *, replace_metadata: bool, norm: float | None) -> Payload:
-    """The payload of one point after an update.
+    """Return the payload of one point after an update.
 
     Args:
         old: Its payload without the terms and numbers, which are made anew.
@@ -334,7 +328,7 @@ def changed(old: Payload, changes: Records, place: int, *, replace_metadata: boo
 
 
 def split(payloads: Sequence[Payload], dimension: int, max_bytes: int) -> list[slice]:
-    """Parts of at most ``max_bytes`` bytes as JSON, each of one row at least."""
+    """Return parts of at most ``max_bytes`` bytes as JSON, each of one row at least."""
     parts: list[slice] = []
     start = weight = 0
     fixed = 64 + _JSON_FLOAT_BYTES * dimension

@@ -26,7 +26,7 @@ from vstore.filters.tree import (
 )
 from vstore.metadata import micros
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
-from vstore_qdrant.terms import LEAST, element_term, halves, key_term, scalar_term
+from vstore_qdrant.filter_fields import LEAST, element_term, halves, key_term, scalar_term
 
 __all__ = ["compile_filter"]
 
@@ -35,7 +35,7 @@ _EXACT: int = 1 << 52
 
 
 def compile_filter(node: Filter) -> Condition:
-    """The condition that is true of the same records."""
+    """Return the condition that is true of the same records."""
     match node:
         case And(items):
             return All(tuple(compile_filter(item) for item in items))
@@ -68,7 +68,7 @@ def compile_filter(node: Filter) -> Condition:
 
 
 def _order(path: Path, op: OrderOp, value: int | float) -> Condition:
-    """An ordering by the upper halves, and within the same upper half by the lower ones."""
+    """Return an ordering by the upper halves, and within the same upper half by the lower ones."""
     high, low = halves(value)
     if low == 0 and abs(value) < _EXACT and op in (">=", "<"):
         return Number(path, "high", op, high)
@@ -78,7 +78,7 @@ def _order(path: Path, op: OrderOp, value: int | float) -> Condition:
 
 
 def _low(path: Path, op: OrderOp, bound: int) -> Condition:
-    """The same of the lower half, which is not stored where it is 0."""
+    """Return the ordering by the lower halves, which are not stored where they are 0."""
     match op:
         case ">":
             return Number(path, "low", ">", bound) if bound >= 0 else NoneOf(Number(path, "low", "<=", bound))

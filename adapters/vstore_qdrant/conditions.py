@@ -30,14 +30,14 @@ _ODD: Final[dict[str, dict[str, int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The record has one of these terms (see ``terms.py``); there is at least one."""
+    """The record has one of these terms (see ``filter_fields.py``); there is at least one."""
 
     terms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One half of the number at ``path`` (``terms.halves``) is in the closed or open interval.
+    """One half of the number at ``path`` (``filter_fields.halves``) is in the closed or open interval.
 
     Attributes:
         path: The keys from the outermost in.
@@ -107,12 +107,12 @@ Condition: TypeAlias = Terms | Number | Text | Shorter | All | AnyOf | NoneOf
 
 
 def _path_text(names: Sequence[str]) -> str:
-    """A path in Qdrant's syntax, every key quoted: no key has a double quote or a backslash (META-1)."""
+    """Return a path in Qdrant's syntax, every key quoted: no key has a double quote or a backslash (META-1)."""
     return ".".join(f'"{name}"' for name in names)
 
 
 def number_fields(condition: Condition | None) -> set[str]:
-    """The fields of numbers that a condition compares: without an index on it Qdrant reads every payload."""
+    """Return the fields of numbers that a condition compares: without an index on it Qdrant reads every payload."""
     match condition:
         case All(items) | AnyOf(items):
             return {field for item in items for field in number_fields(item)}

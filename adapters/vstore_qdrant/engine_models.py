@@ -22,7 +22,7 @@ _FULL_SCAN_KB: Final = 10_000
 
 
 def engine_filter(condition: Condition) -> edge.Filter:
-    """A condition as a filter, never an empty one: that would select everything."""
+    """Return a condition as a filter, never an empty one: that would select everything."""
     match condition:
         case All(items):
             return edge.Filter(must=[_inner(item) for item in items])
@@ -53,7 +53,7 @@ def _inner(condition: Condition) -> edge.FieldCondition | edge.Filter:
 
 
 def engine_config(info: CollectionInfo) -> edge.EdgeConfig:
-    """What a new shard is made with."""
+    """Return what a new shard is made with."""
     index = info.index
     assert isinstance(index, HNSW | Flat)
     graph = index if isinstance(index, HNSW) else None
@@ -84,7 +84,7 @@ def _quantization(kind: Quantization | None) -> edge.QuantizationConfigType | No
 
 
 def engine_params(index: Index, *, exact: bool, ef: int | None) -> edge.SearchParams:
-    """Settings of one search; what was found through quantized vectors is scored again with the full ones."""
+    """Return the settings of one search; hits of quantized vectors are scored again with the full ones."""
     if exact or not isinstance(index, HNSW):
         return edge.SearchParams(exact=True)
     rescored = edge.QuantizationSearchParams(rescore=True) if index.quantization is not None else None

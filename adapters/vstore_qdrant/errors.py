@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Final
 
 import grpc
@@ -23,17 +23,14 @@ from vstore.errors import (
     VStoreError,
 )
 from vstore.spi.tls import about_tls
+from vstore.spi.translation import HINTS, MAX_TEXT, translating
 
 __all__ = ["guarded", "translate"]
 
-_MAX_TEXT: Final = 500
 _AUTHORITIES: Final = "SSL_CERT_FILE, and for gRPC in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
-_HINTS: Final[dict[type[VStoreError], str]] = {
-    AlreadyExists: "Choose another name, or open the existing collection.",
+_HINTS: Final[Mapping[type[VStoreError], str]] = {
+    **HINTS,
     AuthenticationFailed: "Check api_key=, and what it permits.",
-    LimitExceeded: "Send less in one call: shorter documents, a smaller k, or a smaller filter.",
-    NotFound: "It may have been deleted meanwhile; list_collections() names those that are there.",
-    Timeout: "Raise timeout=, or send less in one call. A write may have happened.",
     Unavailable: "Check that the Qdrant server runs and is reachable at this host and port (qdrant+https:// for TLS).",
 }
 _CODES: Final[dict[grpc.StatusCode, type[VStoreError]]] = {
@@ -64,9 +61,9 @@ _ANSWERED: Final = ("already exists", "[collection_name: ")
 
 
 def translate(error: Exception) -> VStoreError:
-    """The contract's error for one of Qdrant, httpx or gRPC; ``BackendError`` where none fits."""
+    """Return the contract's error for one of Qdrant, httpx or gRPC; ``BackendError`` where none fits."""
     shown = error.source if isinstance(error, ResponseHandlingException) else error
-    text = _text(shown).strip()[:_MAX_TEXT]
+    text = _text(shown).strip()[:MAX_TEXT]
     if isinstance(shown, httpx.TransportError | grpc.RpcError):
         told = about_tls(text, text, scheme="qdrant", authorities=_AUTHORITIES)
         if told is not None:
@@ -109,21 +106,6 @@ def _by_text(text: str, parts: tuple[str, ...]) -> type[VStoreError]:
     return BackendError
 
 
-@contextmanager
-def guarded() -> Iterator[None]:
-    """Around every call of Qdrant: what leaves it is an error of the contract.
-
-    A panic of the engine's Rust core is a BaseException, which would pass every handler on its way.
-    """
-    try:
-        yield
-    except VStoreError:
-        raise
-    except Exception as error:
-        raise translate(error) from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise BackendError(
-            f"Qdrant's engine panicked: {str(error)[:_MAX_TEXT]}", hint="Close the store and open it again."
-        ) from error
+def guarded() -> AbstractContextManager[None]:
+    """Turns every error of a call of Qdrant into one of the contract."""
+    return translating(translate, engine="Qdrant's engine")

@@ -102,7 +102,7 @@ class Described:
     aliases: Sequence[str] = ()
 
     def omissions(self, mapping: RecordMapping) -> Iterator[Omission]:
-        """What a mapping does not bring, beside payload."""
+        """Yield what a mapping does not bring, beside payload."""
         for name, dense in self.dense.items():
             if name != mapping.vector:
                 kind = "multivector" if dense.multi else "dense vector"
@@ -122,7 +122,7 @@ class Described:
 
 
 def proposal(name: str, layout: str | None, first: Rows, vectors: Mapping[str, Dense]) -> RecordMapping:
-    """How to read a collection: by its layout, or by what its first point looks like."""
+    """Return how to read a collection: by its layout, or by what its first point looks like."""
     payload = set(first.fields[0]) if first.fields else set()
     if layout is None:
         layout = next((kind for kind, signs in _SIGNS.items() if signs <= payload), None)
@@ -138,7 +138,7 @@ def proposal(name: str, layout: str | None, first: Rows, vectors: Mapping[str, D
 
 
 def complete(name: str, mapping: RecordMapping, described: Described) -> tuple[RecordMapping, CollectionInfo]:
-    """What a collection is.
+    """Return what a collection is.
 
     Raises:
         Mismatch: The mapping does not fit.
@@ -177,12 +177,12 @@ def complete(name: str, mapping: RecordMapping, described: Described) -> tuple[R
 
 
 def needs_payload(mapping: RecordMapping, include: Include) -> bool:
-    """Whether a read needs the payload; a part of it cannot be asked for, since a key may look like a path."""
+    """Return whether a read needs the payload; a part of it cannot be asked for, since a key may look like a path."""
     return fields_read(mapping, include) != set()
 
 
 def payload_key(path: Sequence[str]) -> str:
-    """A path as Qdrant writes it in filters."""
+    """Return a path as Qdrant writes it in filters."""
     for step in path:
         if '"' in step:
             raise Mismatch(f"Qdrant cannot look for the key {step!r}, which holds a quote")
@@ -190,27 +190,27 @@ def payload_key(path: Sequence[str]) -> str:
 
 
 def is_one_of(found: object, texts: Collection[str]) -> bool:
-    """Whether what is in a payload is one of these texts, and not a list that holds one."""
+    """Return whether what is in a payload is one of these texts, and not a list that holds one."""
     return isinstance(found, str) and found in texts
 
 
 def native_id(key: Key) -> int | str:
-    """A point's id as the client takes it."""
+    """Return the id of a point in the form that the client takes."""
     return key if isinstance(key, int) else str(key)
 
 
 def token(point: int | str) -> str:
-    """The id of a point as a cursor."""
+    """Return the id of a point as a cursor."""
     return json.dumps(point)
 
 
 def untoken(text: str | None) -> int | str | None:
-    """The inverse of ``token``."""
+    """Inverts ``token``."""
     return None if text is None else json.loads(text)
 
 
 def to_rows(points: Sequence[Any], vector: str, *, vectors: bool) -> Rows:
-    """Points as rows; ``vector`` is the name of the one to read, if ``vectors`` are wanted."""
+    """Return points as rows; ``vector`` is the name of the one to read, if ``vectors`` are wanted."""
     return Rows(
         [point.id if isinstance(point.id, int) else UUID(str(point.id)) for point in points],
         [point.payload or {} for point in points],

@@ -29,7 +29,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_help_teaches() -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for name in ("demo", "inspect", "query", "load", "conform", "copy", "verify", "export", "import"):
+    for name in ("demo", "inspect", "stores", "query", "load", "conform", "copy", "verify", "export", "import"):
         assert name in out
         code, text, _ = run(name, "--help")
         assert code == 0

@@ -51,7 +51,7 @@ def test_out_and_in(run: Run, tmp_path: Path) -> None:
     assert (code, err, lines[-1]["status"]) == (0, "", "verified")
     with vstore.connect("chroma:other") as store:
         assert store.list_collections() == ["again"]
-    code, lines, _ = run("verify", "dump", "chroma:data", "--collection", "digits")
+    code, lines, _ = run("verify", "./dump", "chroma:data", "--collection", "digits")
     assert (code, lines[-1]["equal"]) == (0, True)
     code, _, err = run("import", "dump", "chroma:data")
     assert code == 1
@@ -65,7 +65,7 @@ def test_all_collections_out_and_in(run: Run, tmp_path: Path) -> None:
     with vstore.connect("chroma:other") as store:
         assert store.list_collections() == ["digits", "letters"]
         assert store.get_collection("letters").info.metric == "cosine"
-    assert run("copy", "dump", "memory:", "--collection", "letters")[0] == 0
+    assert run("copy", "./dump", "memory:", "--collection", "letters")[0] == 0
 
 
 def test_several_collections_do_not_go_into_one_file(run: Run, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def reference(terms: Sequence[list[str]], question: list[str], k1: float, b: flo
 def test_the_product_is_the_score_of_bm25(k1: float, b: float, avgdl: float, question: str) -> None:
     embedder = embed.bm25(k1=k1, b=b, avgdl=avgdl)
     embedder.statistics = embedder.learn(TEXTS)
-    documents, (asked,) = embedder.embed(TEXTS), embedder.queries.embed([question])
+    documents, (asked,) = embedder.embed_sparse(TEXTS), embedder.queries.embed_sparse([question])
     weights = asked.to_dict()
     scores = [sum(weights.get(index, 0) * value for index, value in row.to_dict().items()) for row in documents]
     terms = Terms()
@@ -82,7 +82,7 @@ def test_the_product_is_the_score_of_bm25(k1: float, b: float, avgdl: float, que
 
 
 def test_vectors_are_in_the_order_of_their_indices_and_positive() -> None:
-    rows = embed.bm25().embed(TEXTS)
+    rows = embed.bm25().embed_sparse(TEXTS)
     assert rows == type(rows).of(list(rows)), "which checks and sorts"
     assert rows.lengths.tolist()[3] == 0, "a text without terms has no vector"
 
@@ -146,7 +146,7 @@ def test_the_async_form_does_the_same() -> None:
 
 def test_a_question_without_statistics_is_refused() -> None:
     with pytest.raises(InvalidInput, match="no statistics yet"):
-        embed.bm25().queries.embed(["rain"])
+        embed.bm25().queries.embed_sparse(["rain"])
 
 
 def test_statistics_of_other_terms_are_refused() -> None:
@@ -156,7 +156,7 @@ def test_statistics_of_other_terms_are_refused() -> None:
     embedder = embed.bm25()
     embedder.statistics = statistics
     with pytest.raises(InvalidInput, match="stemmer=german"):
-        embedder.queries.embed(["rain"])
+        embedder.queries.embed_sparse(["rain"])
     with pytest.raises(InvalidInput, match="cannot be added"):
         statistics + embed.bm25().learn(["rain"])
 
@@ -164,10 +164,10 @@ def test_statistics_of_other_terms_are_refused() -> None:
 def test_a_tokenizer_of_ones_own() -> None:
     embedder = embed.bm25(tokenizer=str.split, tokenizer_name="by-spaces")
     assert embedder.name == "bm25:?tokenizer=by-spaces&k1=1.2&b=0.75&avgdl=256"
-    assert embedder.embed(["a-b a-b c"])[0].to_dict().keys() == {index_of("a-b"), index_of("c")}
+    assert embedder.embed_sparse(["a-b a-b c"])[0].to_dict().keys() == {index_of("a-b"), index_of("c")}
     wrong = embed.bm25(tokenizer=lambda text: text, tokenizer_name="wrong")
     with pytest.raises(BackendError, match="'wrong' answered 'rain'"):
-        wrong.embed(["rain"])
+        wrong.embed_sparse(["rain"])
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,6 @@ def test_settings_are_checked(settings: dict[str, object], message: str) -> None
 @pytest.mark.parametrize("texts", ["rain", b"rain", [1], [None]])
 def test_what_is_no_list_of_texts_is_refused(texts: object) -> None:
     with pytest.raises(InvalidInput):
-        embed.bm25().embed(texts)  # type: ignore[arg-type]
+        embed.bm25().embed_sparse(texts)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         embed.bm25().learn(texts)  # type: ignore[arg-type]

@@ -259,7 +259,7 @@ def test_a_text_names_an_embedder(spec: str, name: str, dimension: int, monkeypa
         ("openai:", "names no model"),
         ("openai:m", "dimension of 'm' is not known"),
         ("openai:m?api_key=geheim", "unknown option 'api_key'"),
-        ("openai:m?dimensions=many", "'dimensions' must be a int"),
+        ("openai:m?dimensions=many", "'dimensions' must be an int"),
         ("openai:m?dimensions=1&dimensions=2", "stands twice"),
         ("openai:text-embedding-3-small?dimensions=0", "at least 1, not 0"),
         ("openai:m?dimension=8&concurrency=0", "concurrency must be"),

@@ -124,7 +124,7 @@ def test_payload_values_outside_the_contract(store: vstore.Store, qdrant: Qdrant
     assert texts.metadatas == [{"empty": "[]", "mixed": '[1,"a"]', **kept}]
     hidden = store.get_collection("made", mapping=RecordMapping(hidden=("empty", "mixed")))
     assert hidden.peek().metadatas == [kept]
-    assert hidden.count(F("nested", "a", "b").contains(1.5)) == 1
+    assert hidden.count(F("nested", "a", "b").has(1.5)) == 1
     assert hidden.count(F("null").exists()) == 0
 
 

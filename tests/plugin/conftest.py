@@ -1,4 +1,4 @@
-"""Installs the stranger's package for these tests: a folder on the path with a dist-info, as pip leaves one."""
+"""Installs the packages of ``site`` for these tests: the adapter of docs/adapters.md, and one with faults."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ import pytest
 SITE = Path(__file__).parent / "site"
 
 
+def write_metadata(folder: Path) -> None:
+    """Writes into ``folder`` what pip leaves of a package: its name and its entry point."""
+    for name in ("sqlite", "faulty"):
+        info = folder / f"vstore_{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vstore-{name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[vstore.adapters]\n{name} = vstore_{name}:adapter\n")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The paths to put on ``PYTHONPATH``; in this process they are on ``sys.path`` meanwhile."""
     folder = tmp_path_factory.mktemp("site")
-    info = folder / "vstore_stranger-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vstore-stranger\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[vstore.adapters]\nstranger = vstore_stranger:adapter\n")
+    write_metadata(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SITE))
         patch.syspath_prepend(str(folder))

@@ -29,7 +29,7 @@ def questions(number: int) -> Iterator[tuple[int, Filter]]:
                 F("ink") >= ink,
                 F("even") == draw.choice([True, False]),
                 F("even") != 1,
-                F("divisors").contains(draw.randrange(1, 5)),
+                F("divisors").has(draw.randrange(1, 5)),
                 F("divisors").contains_any([2, 7]),
                 F("divisors").exists(),
                 F("divisors") != "2",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import random
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import vstore
+from tools.clauses import contract
 from vstore import F
 from vstore.conformance import corpus, generate, session
 from vstore.conformance.checks import matching
@@ -42,9 +42,8 @@ def marked() -> dict[str, set[str]]:
     return found
 
 
-def test_the_clauses_are_those_of_the_contract() -> None:
-    written = re.findall(r"\*\*([A-Z]+-\d+)\*\*", (ROOT / "docs" / "contract.md").read_text(encoding="utf-8"))
-    assert sorted(set(written)) == sorted(CLAUSES)
+def test_the_clauses_have_the_words_of_the_contract() -> None:
+    assert list(contract().items()) == list(CLAUSES.items())
 
 
 def test_every_clause_has_a_test_and_every_test_a_clause() -> None:
@@ -95,7 +94,7 @@ def test_random_filters_are_repeatable_and_varied() -> None:
         "$lte",
         "$gt",
         "$gte",
-        "$contains",
+        "$has",
         "$contains_any",
         "$contains_all",
     )

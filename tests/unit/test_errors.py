@@ -6,7 +6,8 @@ import pickle
 
 import pytest
 
-from vstore import Closed, InvalidInput, NotFound, PartialWrite, Unavailable, VStoreError
+import vstore
+from vstore import Closed, InvalidInput, NotFound, PartialWrite, Timeout, Unavailable, VStoreError
 from vstore.core.operation import CallContext
 from vstore.errors import BackendError, brief
 
@@ -42,6 +43,22 @@ def test_errors_survive_pickling() -> None:
     partial = pickle.loads(pickle.dumps(PartialWrite("half", written=["a"])))
     assert partial.written == ["a"]
     assert partial.retryable
+
+
+@pytest.mark.parametrize(("error", "kind"), [(Timeout("late", hint="h"), TimeoutError), (NotFound("x"), LookupError)])
+def test_what_python_has_a_kind_for_is_of_that_kind_too(error: VStoreError, kind: type[Exception]) -> None:
+    assert isinstance(error, kind)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.hint, again.retryable) == (str(error), error.hint, error.retryable)
+    assert error.args == (error.message,)
+    error.message = "s3cr3t-Zx9"
+    error.redact(["s3cr3t-Zx9"])
+    assert "s3cr3t-Zx9" not in str(error) + repr(error)
+
+
+def test_a_store_without_a_version_has_no_gap_in_its_repr() -> None:
+    with vstore.connect("memory:") as store:
+        assert repr(store) == "<Store memory (memory)>"
 
 
 def test_a_foreign_error_is_translated_and_chained_without_secrets() -> None:

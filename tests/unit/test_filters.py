@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +47,7 @@ MOMENT = datetime(2024, 2, 29, 12, 30, tzinfo=timezone(timedelta(hours=5)))
         (F("a") >= "m", {"a": {"$gte": "m"}}),
         (F("a").in_([1, "1", True]), {"a": {"$in": [1, "1", True]}}),
         (F("a").not_in([]), {"a": {"$nin": []}}),
-        (F("a").contains("x"), {"a": {"$contains": "x"}}),
+        (F("a").has("x"), {"a": {"$has": "x"}}),
         (F("a").contains_any([1, 2]), {"a": {"$contains_any": [1, 2]}}),
         (F("a").contains_all(["x", "y"]), {"a": {"$contains_all": ["x", "y"]}}),
         (F("a").exists(), {"a": {"$exists": True}}),
@@ -63,6 +64,55 @@ MOMENT = datetime(2024, 2, 29, 12, 30, tzinfo=timezone(timedelta(hours=5)))
 def test_both_notations_are_one_tree(built: Filter, data: dict[str, Any]) -> None:
     assert to_dict(built) == data
     assert parse(data) == built
+
+
+def test_contains_of_a_text_says_what_may_be_meant() -> None:
+    for call in (lambda: F("title").contains("rain"), lambda: parse({"title": {"$contains": "rain"}})):  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput, match="element of a list, or a part of a text") as caught:
+            call()
+        assert "has" in caught.value.hint
+        assert "document" in caught.value.hint
+    assert F("n").contains(1) == parse({"n": {"$contains": 1}}) == F("n").has(1)
+
+
+def test_a_key_shows_its_path() -> None:
+    assert repr(F("a")) == "F('a')"
+    assert repr(F("a", "b")) == "F('a', 'b')"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: F("a") > 1 & F("b") > 2,
+        lambda: (F("a") > 1) & F("b") > 2,
+        lambda: F("a") == "x" | F("b"),
+        lambda: F("a") > 1 & (F("b") > 2),
+        lambda: True & (F("b") > 2),
+        lambda: 1 < F("a") < 5,
+        lambda: F("a") > 1 and F("b") > 2,
+        lambda: not F("a").exists(),
+        lambda: F("a") & F("b"),
+        lambda: ~F("a"),
+    ],
+)
+def test_a_filter_put_together_wrongly_says_that_parentheses_are_missing(wrong: Any) -> None:
+    with pytest.raises((TypeError, InvalidInput), match=r"\(F\('a'\) > 1\) & \(F\('b'\) > 2\)"):
+        wrong()
+
+
+def test_numpy_leaves_a_comparison_to_the_key() -> None:
+    assert (np.int64(5) < F("a")) == (F("a") > 5)
+    assert (np.float32(0.5) == F("a")) == (F("a") == 0.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [(np.int8(5), 5), (np.float32(0.1), float(np.float32(0.1))), (np.bool_(True), True), (np.str_("x"), "x")],
+)
+def test_values_of_a_filter_are_plain(given: Any, meant: Any) -> None:
+    for leaf in (Eq(("k",), given), In(("k",), (given,)), ContainsAny(("k",), (given,)), ContainsAll(("k",), (given,))):
+        assert repr(leaf) == repr(type(leaf)(("k",), meant if isinstance(leaf, Eq) else (meant,)))
+    assert repr(F(np.str_("k")) == 1) == repr(F("k") == 1)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +389,7 @@ def test_a_sieve_keeps_what_matches_and_asks_for_no_less(
         ({"a": {"$eqq": 1}}, "Did you mean $eq?"),
         ({"a": {"$GTE": 1}}, "Did you mean $gte?"),
         ({"$Or": [{"a": 1}]}, "Did you mean $or?"),
-        ({"$docment": {"$contains": "a"}}, "Did you mean $document?"),
+        ({"$docment": {"$has": "a"}}, "Did you mean $document?"),
         ({"a": {"$" + "x" * 100_000: 1}}, "Known: $eq"),
     ],
 )
@@ -357,7 +407,7 @@ def test_what_looks_like_an_operator_is_no_key(data: dict[str, Any], said: str) 
         ({"in": {"$in": [5]}}, F("in").in_([5])),
         ({"not": 1}, F("not") == 1),
         ({"or": {"$gte": 1}}, F("or") >= 1),
-        ({"document": {"$contains": "a"}}, F("document").contains("a")),
+        ({"document": {"$has": "a"}}, F("document").has("a")),
         ({"$nested": {"a": {"gte": 5}}}, F("a", "gte") == 5),
         ({"$nested": {"not": {"year": {"$gt": 1}}}}, F("not", "year") > 1),
         ({"a": {"b": 1, "c": 2}}, (F("a", "b") == 1) & (F("a", "c") == 2)),

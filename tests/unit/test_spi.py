@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,14 @@ def test_every_name_of_the_surface_is_there() -> None:
         assert getattr(spi, name) is not None
     with pytest.raises(AttributeError, match="no attribute"):
         spi.nothing  # noqa: B018
+
+
+def test_what_type_checkers_see_is_what_there_is() -> None:
+    block = ast.parse(Path(spi.__file__).read_text(encoding="utf-8")).body
+    (checked,) = (node for node in block if isinstance(node, ast.If))
+    imports = [node for node in (*block, *checked.body) if isinstance(node, ast.ImportFrom)]
+    seen = {name.name for node in imports if (node.module or "").startswith("vstore.") for name in node.names}
+    assert seen - {"no_attribute"} | {"SPI_VERSION"} == set(spi.__all__)
 
 
 def test_importing_vstore_loads_no_part_that_only_adapters_use() -> None:

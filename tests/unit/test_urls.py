@@ -205,11 +205,11 @@ def test_options_come_from_the_url_from_keywords_or_by_default() -> None:
         ({"sise": "7"}, {}, "unknown option 'sise'"),
         ({}, {"sise": 7}, "unknown option 'sise'"),
         ({"size": "7"}, {"size": 7}, "both in the URL and as a keyword"),
-        ({"size": "many"}, {}, "must be a int"),
+        ({"size": "many"}, {}, "must be an int"),
         ({"tls": "maybe"}, {}, "must be a bool"),
-        ({}, {"size": True}, "must be a int, not bool"),
-        ({}, {"size": "7"}, "must be a int, not str"),
-        ({}, {"tls": 1}, "must be a bool, not int"),
+        ({}, {"size": True}, "must be an int, not a bool"),
+        ({}, {"size": "7"}, "must be an int, not a str"),
+        ({}, {"tls": 1}, "must be a bool, not an int"),
     ],
 )
 def test_options_that_are_refused(params: dict[str, str], keywords: dict[str, object], said: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.wheel.environments import ROOT
 
-__all__ = ["PAGES", "Item", "errors_shown", "examples_of", "in_prose", "items", "links", "of_file"]
+__all__ = ["PAGES", "Item", "errors_shown", "examples_of", "files_shown", "in_prose", "items", "links", "of_file"]
 
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
@@ -27,7 +27,7 @@ class Item:
 def _pages() -> list[str]:
     return sorted(
         str(path.relative_to(ROOT))
-        for path in [*ROOT.glob("*.md"), ROOT / "docker" / "README.md", *(ROOT / "docs").glob("*.md")]
+        for path in [*ROOT.glob("*.md"), ROOT / "docker" / "README.md", *(ROOT / "docs").rglob("*.md")]
     )
 
 
@@ -65,6 +65,17 @@ def links(page: str) -> list[str]:
     """The files of this repository that a page leads to."""
     found = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", _BLOCK.sub("", (ROOT / page).read_text(encoding="utf-8")))
     return [link for link in found if "://" not in link]
+
+
+def files_shown(page: str) -> dict[str, str]:
+    """The files that a page shows, in one block or several: each block is of the file named last before it."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found: dict[str, str] = {}
+    for block in _BLOCK.finditer(text):
+        names = [code for code in _CODE.findall(text[: block.start()]) if re.fullmatch(r"[\w/]+\.(py|toml)", code)]
+        if block[2] in ("python", "toml") and names:
+            found[names[-1]] = found.get(names[-1], "") + block[3]
+    return found
 
 
 def errors_shown(page: str) -> list[str]:

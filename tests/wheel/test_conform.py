@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.wheel.environments import ROOT, Environment
+from tests.plugin.conftest import SITE, write_metadata
+from tests.wheel.environments import Environment
 from vstore.conformance.clauses import CLAUSES
 
 pytestmark = pytest.mark.timeout(2700)
@@ -66,16 +67,13 @@ def test_who_follows_the_advice_sees_every_embedded_store_conform(
 
 @pytest.fixture(scope="module")
 def suite(new_environment: Callable[[], Environment]) -> Iterator[Environment]:
-    """An environment with the suite and an adapter of somebody else, which breaks the promise that its URL names."""
+    """An environment with the suite and third-party adapters: one that keeps its promises, and one that breaks any."""
     environment = new_environment()
     environment.install("cli", "conformance")
     done = environment.python_code("import sysconfig; print(sysconfig.get_path('purelib'))", environment.folder)
     packages = Path(done.stdout.strip())
-    shutil.copytree(ROOT / "tests" / "plugin" / "site" / "vstore_stranger", packages / "vstore_stranger")
-    info = packages / "vstore_stranger-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vstore-stranger\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[vstore.adapters]\nstranger = vstore_stranger:adapter\n")
+    shutil.copytree(SITE, packages, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    write_metadata(packages)
     return environment
 
 
@@ -83,14 +81,14 @@ def suite(new_environment: Callable[[], Environment]) -> Iterator[Environment]:
 def test_nothing_of_the_surroundings_takes_part(suite: Environment, tmp_path: Path) -> None:
     for name, text in SURROUNDINGS.items():
         (tmp_path / name).write_text(text)
-    done = suite.run(f"vstore conform stranger: {SHORT}", tmp_path, **VARIABLES)
+    done = suite.run(f"vstore conform sqlite::memory: {SHORT}", tmp_path, **VARIABLES)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout[-3000:]
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == SURROUNDINGS
 
 
 @pytest.mark.xdist_group("memory:")
 def test_a_broken_promise_ends_with_1_and_is_named(suite: Environment, tmp_path: Path) -> None:
-    done = suite.run(f"vstore conform 'stranger:?fault=upsert_merges' {SHORT} --report report.json", tmp_path)
+    done = suite.run(f"vstore conform 'faulty:?fault=upsert_merges' {SHORT} --report report.json", tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     assert "tests failed" in done.stdout
     report = json.loads((tmp_path / "report.json").read_text())
@@ -104,8 +102,8 @@ def test_a_broken_promise_ends_with_1_and_is_named(suite: Environment, tmp_path:
     [
         ("vstore conform nonsense", 2, "not a store URL"),
         ("vstore conform chroma://127.0.0.1:1", 2, "pip install 'vstore-db[chroma]'"),
-        ("vstore conform stranger:?colour=red", 2, "unknown option"),
-        (f"PYTHONOPTIMIZE=1 vstore conform 'stranger:?fault=upsert_merges' {SHORT}", 2, "without -O"),
+        ("vstore conform sqlite::memory:?colour=red", 2, "unknown option"),
+        (f"PYTHONOPTIMIZE=1 vstore conform 'faulty:?fault=upsert_merges' {SHORT}", 2, "without -O"),
         (f"vstore conform memory: {SHORT} --report nowhere/report.json", 2, "nowhere"),
         (f"vstore conform memory: {SHORT} --report .", 2, "is a directory"),
         ("pytest --pyargs vstore.conformance", 4, "--vstore-url"),

@@ -71,17 +71,72 @@ with vstore.connect("memory:") as store:
     docs.add(["a", "b"], [[1.0], [2.0]], metadatas=[{"k": "abc"}, {"k": "abcd"}])
     print(docs.count(F("k").matches("^a.c$")))
 """
+LLAMAINDEX = """
+from llama_index.core.schema import TextNode
+from vstore.integrations.llamaindex import VStoreVectorStore
+with VStoreVectorStore("memory:") as store:
+    print(store.add([TextNode(id_="a", text="x", embedding=[1.0])]), store.get_nodes()[0].text)
+"""
+HAYSTACK = """
+from haystack import Document
+from vstore.integrations.haystack import VStoreDocumentStore
+with VStoreDocumentStore("memory:") as store:
+    print(store.write_documents([Document(id="a", content="x", embedding=[1.0])]), store.filter_documents()[0].content)
+"""
 SUITE = """
 from vstore.conformance.run import run
 print(run("memory:", filters=2, sequences=1, clauses=["ID-1"]).passed)
 """
+POLARS = f"""{RECORDS}
+frame = records.to_polars()
+print(frame.columns, vstore.Records.from_polars(frame) == records)
+"""
+DATASETS = f"""{RECORDS}
+dataset = records.to_datasets()
+print(dataset.column_names, vstore.Records.from_datasets(dataset) == records)
+"""
+KEYRING = """
+from pathlib import Path
+import keyring, vstore
+class InMemory(keyring.backend.KeyringBackend):
+    priority = 1
+    def get_password(self, service, user):
+        return "memory:" if (service, user) == ("vstore", "url") else None
+    def set_password(self, *_): ...
+    def delete_password(self, *_): ...
+keyring.set_keyring(InMemory())
+Path("vstore.toml").write_text('[stores.prod]\\nurl = "keyring:vstore/url"')
+with vstore.connect("prod") as store:
+    print(store.capabilities.backend)
+"""
+OTEL = f"""
+import vstore
+vstore.instrument()
+{RECORDS}
+vstore.uninstrument()
+print(records.ids)
+"""
 # an extra, what it is for, and what that prints
 ALONE = {
     "arrow": (FILES, "True ['a'] 1"),
+    "polars": (POLARS, "['id', 'vector', 'document', 'metadata'] True"),
+    "datasets": (DATASETS, "['id', 'vector', 'document', 'metadata'] True"),
+    "keyring": (KEYRING, "memory"),
+    "otel": (OTEL, "['a']"),
     "lexical": (LEXICAL, "(1, 64)"),
     "openai": (OPENAI, "1536"),
     "regex": (REGEX, "1"),
+    "llamaindex": (LLAMAINDEX, "['a'] x"),
+    "haystack": (HAYSTACK, "1 x"),
     "conformance": (SUITE, "True"),
+}
+LACKING = {
+    "records.to_arrow()": "arrow",
+    "records.to_pandas()": "arrow",
+    "records.to_parquet('x')": "arrow",
+    "records.to_polars()": "polars",
+    "records.to_datasets()": "datasets",
+    "vstore.instrument()": "otel",
 }
 COMMANDS = {
     "vstore conform memory:": "conformance",
@@ -103,7 +158,7 @@ COMMANDS = {
     "vstore export milvus://127.0.0.1:1 dump --all": "milvus",
     "vstore copy set.jsonl copied.parquet --collection docs": "arrow",
     "vstore copy set.jsonl copied.arrow --collection docs": "arrow",
-    "vstore copy set.jsonl copied --all --dry-run": "arrow",
+    "vstore copy set.jsonl ./copied --all --dry-run": "arrow",
     "vstore import docs.parquet memory: --metric l2": "arrow",
     "vstore import docs.arrow memory: --metric l2": "arrow",
     "vstore import rows.jsonl pgvector:./pg --metric l2": "pgvector-embedded",
@@ -130,9 +185,9 @@ def test_numpy_is_enough_to_import_and_every_missing_client_is_named(
     assert (done.stdout, done.stderr) == ("['a'] connect\n", "")
     done = environment.python_code(MISSING.format(urls=list(URLS)), tmp_path)
     assert done.stdout.splitlines() == [f"'vstore-db[{extra}]'." for extra in URLS.values()], done.stderr
-    for code in ("records.to_arrow()", "records.to_pandas()", "records.to_parquet('x')"):
+    for code, extra in LACKING.items():
         done = environment.python_code(f"{RECORDS}\n{code}", tmp_path)
-        assert done.stderr.splitlines()[-1].endswith("Install it with pip install 'vstore-db[arrow]'.")
+        assert done.stderr.splitlines()[-1].endswith(f"Install it with pip install 'vstore-db[{extra}]'."), code
     done = environment.run("vstore --help", tmp_path)
     assert (done.returncode, done.stderr) == (1, "the vstore command needs typer: pip install 'vstore-db[cli]'\n")
     assert list(tmp_path.iterdir()) == []
@@ -166,6 +221,21 @@ def test_an_extra_alone_does_what_it_is_for(
     code, printed = ALONE[extra]
     done = environment.python_code(code, tmp_path)
     assert (done.returncode, done.stdout) == (0, f"{printed}\n"), done.stderr
+
+
+@pytest.mark.xdist_group("otel")
+def test_the_command_of_opentelemetry_switches_it_on(
+    new_environment: Callable[[], Environment], tmp_path: Path
+) -> None:
+    environment = new_environment()
+    environment.install("otel")
+    environment.add("opentelemetry-distro")
+    (tmp_path / "program.py").write_text(RECORDS)
+    command = "opentelemetry-instrument --traces_exporter console --metrics_exporter none --logs_exporter none"
+    done = environment.run(f"{command} python program.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in ("create_collection docs", "add docs", "peek docs"):
+        assert f'"name": "{name}"' in done.stdout
 
 
 # a client, a server that is not there, and a database that it does not bring

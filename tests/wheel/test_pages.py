@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ import vstore
 from tests.qdrant_double import qdrant_double
 from tests.servers import postgres_server
 from tests.wheel.environments import ROOT, Environment
-from tests.wheel.pages import PAGES, Item, errors_shown, examples_of, in_prose, items, links, of_file
+from tests.wheel.pages import PAGES, Item, errors_shown, examples_of, files_shown, in_prose, items, links, of_file
 
 pytestmark = [pytest.mark.xdist_group("pages"), pytest.mark.timeout(2700)]
 
@@ -61,6 +62,13 @@ COMMANDS = {
     "vstore copy chroma:./data postgresql://user@localhost/db --collection docs": ['"status": "verified"'],
     "vstore verify chroma:./data postgresql://user@localhost/db --collection docs": ['"equal": true'],
     "vstore copy chroma:./data qdrant://localhost:6333 --all --workers 4": ['"status": "verified"'],
+    # docs/adapters.md
+    "vstore conform sqlite:./data.sqlite": ["It conforms"],
+    # docs/settings.md
+    "vstore stores": ["tore"],
+    "vstore inspect staging": ["docs", "exact_query"],
+    "vstore inspect staging/docs": ["cosine"],
+    "vstore copy staging/docs prod/docs": ['"status": "verified"'],
     # --help
     "vstore demo --from qdrant --to pgvector": ["both give the same 4 digits"],
     "vstore verify chroma:./data pgvector:./pg --collection docs": ['"equal": true'],
@@ -74,15 +82,17 @@ ELSEWHERE = {
     "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/vstore demo": "the demo is",
     "vstore inspect URL NAME": "the same with names, here",
     "vstore conform URL": "test_conform.py, on each embedded store",
-    "vstore conform mydb://…": "test_conform.py, on an adapter of somebody else",
+    "pip install -e .": "test_adapters: the environments here have no pip of their own",
     "python examples/tour.py URL": "test_programs.py",
     "pip install '.[chroma]'": "every environment of this folder, from the wheel",
     "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/python -m pytest -n 3 --dist loadgroup "
     "--ignore=tests/faults --ignore=tests/wheel tests": "the gate runs it, and a test here compares the two",
     "python -m vstore.conformance.table": "test_conform.py, on the report of each store",
     "python tools/unasync.py": "`make check`",
+    "python tools/clauses.py": "`make check`",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
+    "uvicorn --app-dir examples --workers 3 fastapi_app:app": "tests/examples/test_fastapi.py",
     "gunicorn --workers 1 --threads 16": "options to think of",
     "make bench": "by hand: it takes an hour",
     "make up": "tests/faults and `make test-docker` start the same services",
@@ -247,6 +257,13 @@ def test_every_link_of_a_page_leads_to_a_file(name: str) -> None:
     assert [link for link in links(name) if not (ROOT / name).parent.joinpath(link).exists()] == []
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_every_file_that_a_page_names_is_there(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:vstore|adapters|tests|tools|docs|docker|examples)/[\w/.-]+\.\w+)`", text))
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
+
+
 def test_the_test_command_without_make_is_that_of_the_gate() -> None:
     shown = next(item.text for item in items("README.md") if ".[dev]" in item.text)
     _, _, command = shown.partition("-m pytest ")
@@ -319,6 +336,37 @@ def test_files(page: Page) -> None:
     page.program(program.text)
 
 
+def test_adapters(new_environment: Callable[[], Environment], tmp_path: Path) -> None:
+    """Whoever types in the guide has an adapter that conforms, and is told what is missing as the guide says."""
+    reader = new_environment()
+    reader.install("cli", "conformance")
+    shown = files_shown("docs/adapters.md")
+    for name, text in shown.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    reader.add(str(tmp_path))
+    (folder := tmp_path / "elsewhere").mkdir()
+    command = "vstore conform sqlite:./data.sqlite"
+    done = reader.run(f"{command} {SHORTENED['vstore conform']}", folder)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout[-3000:]
+    assert COMMANDS[command][0] in done.stdout
+    missing = {
+        "store.py": ("NotFound.of_collection(name)", 'NotFound("there is no such collection")', "ERR-2"),
+        "filters.py": ("coalesce(document, '')", "document", "FLT-3"),
+    }
+    told = ""
+    for name, (part, instead, clause) in missing.items():
+        text = shown[f"vstore_sqlite/{name}"]
+        assert part in text
+        broken = folder / clause
+        shutil.copytree(tmp_path / "vstore_sqlite", broken / "vstore_sqlite")
+        (broken / "vstore_sqlite" / name).write_text(text.replace(part, instead))
+        code = f"from vstore.conformance.run import run; print(run('sqlite::memory:', clauses=['{clause}'], mode='sync'"
+        code += ", filters=60, sequences=0).to_markdown())"
+        told += reader.python_code(code, broken, PYTHONPATH=".").stdout.replace("[sqlite::memory:-sync]", "")
+    assert [line for line in errors_shown("docs/adapters.md") if line not in told] == []
+
+
 def test_mapping(page: Page) -> None:
     with psycopg.connect(page.servers[POSTGRES[0]]) as connection:
         for name in ("articles", "langchain_pg_embedding", "langchain_pg_collection"):
@@ -360,6 +408,21 @@ asyncio.run(main())
     (page.folder / "processes.py").write_text(page.real(processes))
     done = page.reader.run("python processes.py", page.folder)
     assert (done.returncode, done.stdout) == (0, "[['a'], ['b']]\n"), done.stderr
+
+
+def test_settings(page: Page) -> None:
+    shown = re.search(r"```toml\n(.*?)```", (ROOT / "docs" / "settings.md").read_text(), re.DOTALL)
+    assert shown is not None
+    prod = 'url = "postgresql://reader@db.example/app"\npassword = "${PROD_PASSWORD}"\n'
+    assert prod in shown[1]
+    (page.folder / "vstore.toml").write_text(shown[1].replace(prod, f'url = "{page.servers[POSTGRES[0]]}"\n'))
+    page.reader.install("cli", "chroma", "pgvector")
+    page.program(COLLECTION.format(url="chroma:./data"))
+    page.items(items("docs/settings.md"))
+
+
+def test_observability(page: Page) -> None:
+    page.items(items("docs/observability.md"))
 
 
 CELERY = """

@@ -36,6 +36,7 @@ from vstore.cli.options import (
     path,
 )
 from vstore.cli.output import console, errors_told
+from vstore.core.settings import split_location
 from vstore.transfer.options import Engine
 from vstore.transfer.report import VerifyMode
 
@@ -117,6 +118,10 @@ def inspect(
     """
     from vstore.cli.inspect import run, run_collection
 
+    url, inner = split_location(url)
+    if name is not None and inner is not None:
+        raise typer.BadParameter("the location names a collection already", param_hint="NAME")
+    name = name or inner
     if name is None and mapping is not None:
         raise typer.BadParameter("it is how to read one collection: name that behind URL", param_hint="--mapping")
     with errors_told():
@@ -124,6 +129,23 @@ def inspect(
             run(url, as_json=as_json, timeout=timeout)
         else:
             run_collection(url, name, mapping, as_json=as_json, timeout=timeout)
+
+
+@app.command()
+def stores(
+    as_json: PrintJsonOption = False,
+    timeout: Annotated[float, typer.Option(help="Seconds after which a server is given up.")] = 5.0,
+) -> None:
+    """The stores that vstore.toml names, of the project and of the user, and whether each answers.
+
+    Servers are asked, all at once. Of a database on this machine it says whether it is there, and opens nothing.
+    Exit codes: 0 all answer, 1 any does not, 2 a vstore.toml cannot be read.
+    Example: vstore stores
+    """
+    from vstore.cli.stores import run
+
+    with errors_told():
+        run(as_json=as_json, timeout=timeout)
 
 
 @app.command()
@@ -204,7 +226,7 @@ def copy(
 def verify(
     left: Annotated[str, typer.Argument(metavar="LEFT", help=f"One store. {URL_HELP}")],
     right: Annotated[str, typer.Argument(metavar="RIGHT", help="The other.")],
-    collection: Annotated[str, typer.Option(help="Which collection.")],
+    collection: Annotated[str | None, typer.Option(help="Which collection.")] = None,
     name: Annotated[str | None, typer.Option(help="Its name in the other, if it differs.")] = None,
     where: WhereOption = None,
     mapping: MappingOption = None,

@@ -11,6 +11,7 @@ from typing import Any, Final
 import typer
 
 from vstore.cli.conditions import read_filter
+from vstore.cli.locations import collections_of, named_at
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, plain, problems
 from vstore.cli.transfers import Teller, reported, say, sigterm_as_interrupt
@@ -55,7 +56,7 @@ def run(
 ) -> None:
     """Copies one collection after the other; exits with the code that docs/migration.md tells.
 
-    The source is a URL, or opens a place; the target is a URL, or a place that is open already.
+    The source is a URL or a location, or opens a place; the target is one too, or a place that is open already.
     """
     as_json = as_json or not console.is_terminal
     reports: list[Report] = []
@@ -81,6 +82,10 @@ def run(
                 **options,
             )
 
+    if isinstance(source, str):
+        source, collections = collections_of(source, collections, everything=everything)
+    if isinstance(target, str):
+        target, name = named_at(target, name, "--name")
     try:
         with reported(report, story), sigterm_as_interrupt():
             condition, layout = read_filter(where), read_mapping(mapping)

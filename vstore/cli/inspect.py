@@ -11,6 +11,7 @@ from rich.table import Table
 from vstore import Collection, InvalidInput, Mismatch, RecordMapping, Store, Support, connect
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, plain
+from vstore.core.settings import store_url
 from vstore.indexing import index_to_dict
 from vstore.transfer.opening import check_there
 
@@ -21,6 +22,7 @@ _STYLE = {Support.NATIVE: "green", Support.EMULATED: "yellow", Support.NO: "red"
 
 def run(url: str, *, as_json: bool, timeout: float) -> None:
     """Prints what the store is, as tables or as JSON."""
+    url = store_url(url)
     check_there(url)
     with connect(url, timeout=timeout) as store:
         if as_json:
@@ -38,6 +40,7 @@ def run(url: str, *, as_json: bool, timeout: float) -> None:
 def run_collection(url: str, name: str, mapping: str | None, *, as_json: bool, timeout: float) -> None:
     """Prints what one collection is; if vstore did not create it, the mapping to read it with, or that is proposed."""
     chosen = read_mapping(mapping)
+    url = store_url(url)
     check_there(url)
     with connect(url, timeout=timeout) as store:
         if chosen is None and store.has_collection(name):

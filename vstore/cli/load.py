@@ -15,6 +15,7 @@ import typer
 from vstore import Collection, Embedder, Metric, Store, connect
 from vstore.cli.output import console, plain, problems, progress
 from vstore.cli.transfers import sigterm_as_interrupt
+from vstore.core.settings import store_url
 from vstore.embed import cached, from_spec
 from vstore.errors import InvalidInput, Mismatch, NotFound, VStoreError
 from vstore.keys import check_name
@@ -58,6 +59,7 @@ def run(
         raise InvalidInput("--dead-letters names the file that is loaded", hint="Name another.")
     check_name(name)
     check_file(path, fields.columns)
+    url = store_url(url)
     target, inner = store_identity(StoreURL.parse(url)), from_spec(spec)
     folder = state or path.with_name(f"{path.name}.vstore")
     if state is None and folder.is_symlink():

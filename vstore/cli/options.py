@@ -32,8 +32,9 @@ def path(text: str) -> Path:
 
 
 URL_HELP = (
-    "A store: [bold]chroma:PATH[/], chroma://host:port, [bold]qdrant:PATH[/], qdrant://host:port, "
-    "[bold]milvus:PATH.db[/], milvus://host:port, [bold]pgvector:PATH[/], postgresql://user@host/db, memory:."
+    "A store: its name in vstore.toml, or [bold]chroma:PATH[/], chroma://host:port, [bold]qdrant:PATH[/], "
+    "qdrant://host:port, [bold]milvus:PATH.db[/], milvus://host:port, [bold]pgvector:PATH[/], "
+    "postgresql://user@host/db, memory:."
 )
 StoreArgument = Annotated[str, typer.Argument(metavar="URL", help=URL_HELP)]
 TimeoutOption = Annotated[float, typer.Option(help="Seconds after which a call is given up.")]

@@ -11,6 +11,7 @@ from rich.table import Table
 from vstore import Embedder, Hit, Hits, connect
 from vstore.cli.conditions import read_filter
 from vstore.cli.output import console, plain, problems
+from vstore.core.settings import store_url
 from vstore.embed.specs import from_spec, opens_by_name
 from vstore.errors import InvalidInput
 from vstore.transfer.opening import check_there
@@ -33,6 +34,7 @@ def run(
 ) -> None:
     """Asks one question and prints the hits, as a table or as JSON."""
     condition = read_filter(where)
+    url = store_url(url)
     check_there(url)
     with connect(url, timeout=timeout) as store:
         info = store.get_collection(name).info

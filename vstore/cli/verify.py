@@ -8,9 +8,11 @@ from typing import Any
 import typer
 
 from vstore.cli.conditions import read_filter
+from vstore.cli.locations import named_at
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import EXIT_FAILED, console, plain, problems
 from vstore.cli.transfers import Teller, reported, say, sigterm_as_interrupt
+from vstore.errors import InvalidInput
 from vstore.transfer import Verification, VerifyMode, verify
 from vstore.transfer.loss import parse_allowed
 from vstore.transfer.opening import open_place
@@ -26,7 +28,7 @@ def run(
     left: str,
     right: str,
     *,
-    collection: str,
+    collection: str | None,
     name: str | None,
     where: str | None,
     mapping: str | None,
@@ -47,6 +49,10 @@ def run(
     def story(error: str) -> dict[str, Any]:
         return {"error": error, **({} if found is None else found.as_dict())}
 
+    left, collection = named_at(left, collection, "--collection")
+    right, name = named_at(right, name, "--name")
+    if collection is None:
+        raise InvalidInput("say which collection: --collection NAME, or LEFT as prod/docs")
     try:
         with reported(report, story), sigterm_as_interrupt():
             pace, condition, layout = Pace(retries), read_filter(where), read_mapping(mapping)

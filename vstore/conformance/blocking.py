@@ -62,10 +62,10 @@ class _Blocking:
         return call
 
     def _pages(self, pages: AsyncIterator[Any]) -> Iterator[Any]:
-        async def partial_write_context() -> Any:
+        async def following() -> Any:
             return await anext(pages, None)
 
-        while (page := self._loop.run(partial_write_context())) is not None:
+        while (page := self._loop.run(following())) is not None:
             yield page
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from vstore.conformance.report import Outcome, Report
 from vstore.conformance.session import shown
 from vstore.core.connecting import connect
+from vstore.core.settings import store_url
 from vstore.errors import Unsupported
 
 __all__ = ["Progress", "run"]
@@ -38,7 +39,7 @@ def run(
     no pytest plugin of the place it is called from takes part, and nothing is printed.
 
     Args:
-        url: The store.
+        url: The store; also its name in ``vstore.toml``.
         filters: How many generated filters to compare with the reference.
         sequences: How many generated sequences of calls.
         mode: Which form of the library.
@@ -58,6 +59,7 @@ def run(
 
     from vstore.conformance import plugin
 
+    url = store_url(url)
     report = Report(url=shown(url), mode=mode)
     connect(url).close()  # what is wrong with the URL or the server is said once, not by every test
     done = 0

@@ -93,7 +93,7 @@ def _where(rng: random.Random) -> Filter:
             key != scalar,
             key.in_([scalar, 1, "1"]),
             key > rng.choice([0, 0.5, 1]),
-            key.contains(rng.choice(elements)),
+            key.has(rng.choice(elements)),
             key.exists(),
         ]
         return rng.choice(kinds)

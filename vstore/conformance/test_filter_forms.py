@@ -55,8 +55,8 @@ def test_the_dict_form_is_the_same_filter(session: Session) -> None:
         ({"year": {"$gte": 2002, "$lt": 2004}}, (F("year") >= 2002) & (F("year") < 2004)),
         ({"part": "x", "flag": True}, (F("part") == "x") & (F("flag") == True)),
         (
-            {"$or": [{"part": {"$in": ["x", "y"]}}, {"tags": {"$contains": "a"}}]},
-            F("part").in_(["x", "y"]) | F("tags").contains("a"),
+            {"$or": [{"part": {"$in": ["x", "y"]}}, {"tags": {"$has": "a"}}]},
+            F("part").in_(["x", "y"]) | F("tags").has("a"),
         ),
         ({"$not": {"year": {"$gt": 2002.5}}, "v": {"$exists": True}}, ~(F("year") > 2002.5) & F("v").exists()),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,14 @@ BAD_VALUES: dict[str, Any] = {
     "bytes": b"x",
     "tuple": (1, 2),
     "set": {1},
-    "NumPy int": np.int64(1),
-    "NumPy float": np.float64(1),
-    "NumPy bool": np.bool_(True),
+    "NumPy NaN": np.float32("nan"),
+    "NumPy int beyond 64 bits": np.uint64(2**63),
+    "NumPy day": np.datetime64("2024-02-29"),
+    "NumPy moment between microseconds": np.datetime64("2024-02-29T12:00:00.123456789"),
+    "NumPy NaT": np.datetime64("NaT", "us"),
+    "NumPy duration": np.timedelta64(1, "s"),
+    "NumPy bytes": np.bytes_(b"x"),
+    "NumPy complex": np.complex64(1),
     "NumPy array": np.ones(2),
     "Decimal": Decimal(1),
     "object": object(),
@@ -86,6 +92,52 @@ def test_what_is_no_metadata_value_is_refused_and_named(new: New, kind: str) -> 
     refusing(InvalidInput, c, lambda: c.update(["a"], metadatas=[wrong]))
 
 
+class Colour(StrEnum):
+    """An enum of str."""
+
+    RED = "red"
+
+
+class Level(IntEnum):
+    """An enum of int."""
+
+    HIGH = 3
+
+
+STANDING_FOR: dict[str, tuple[Any, Any]] = {
+    "float32": (np.float32(0.1), float(np.float32(0.1))),
+    "float64": (np.float64(0.1), 0.1),
+    "float16": (np.float16(0.5), 0.5),
+    "int8": (np.int8(-7), -7),
+    "uint64": (np.uint64(2**63 - 1), 2**63 - 1),
+    "bool": (np.bool_(True), True),
+    "str": (np.str_("é"), "é"),
+    "moment": (np.datetime64("2024-02-29T12:30:00.000001"), datetime(2024, 2, 29, 12, 30, 0, 1, UTC)),
+    "moment in ns": (np.datetime64("2024-02-29T12:30:00.000001000"), datetime(2024, 2, 29, 12, 30, 0, 1, UTC)),
+    "enum of str": (Colour.RED, "red"),
+    "enum of int": (Level.HIGH, 3),
+    "list": ([np.int64(1), 2, Level.HIGH], [1, 2, 3]),
+}
+
+
+@clause("META-1")
+@pytest.mark.parametrize("kind", STANDING_FOR)
+def test_what_stands_for_a_python_value_is_taken_as_that_value(new: New, kind: str) -> None:
+    given, meant = STANDING_FOR[kind]
+    c = new()
+    own = [{"k": given, "n": None}, {"k": "other"}]
+    c.add([np.str_("a"), "b"], rows(2), metadatas=own)
+    assert own[0]["k"] is given
+    assert typed(c.get(["a"]).metadatas) == typed([{"k": meant}])
+    c.update(["b"], metadatas=[{np.str_("k"): given}])
+    assert typed(c.get([np.str_("b")]).metadatas) == typed([{"k": meant}])
+    if not isinstance(given, list):
+        for where in (F("k") == given, F("k").in_([given]), {"k": {"$eq": given}}):
+            assert set(scanned(c, where)) == {"a", "b"}
+            assert c.count(where) == 2
+        assert c.query(vector=rows(1)[0], k=np.int64(1), where=F(Colour.RED) != given, exact=True).ids == ["a"]  # type: ignore[arg-type]
+
+
 @clause("META-1")
 def test_what_is_no_metadata_key_is_refused(new: New) -> None:
     c = new()
@@ -120,7 +172,7 @@ def test_metadata_may_reach_its_limits_and_not_exceed_them(new: New) -> None:
     c.add(["after"], rows(1), metadatas=[{"k": "small"}])
     assert c.count() == 6, "the collection must stay healthy after the largest records"
     assert scanned(c, F("k") == "small") == ["after"]
-    assert set(scanned(c, F("k999").exists() | F("k").contains(999))) == {"r00000", "r00002"}
+    assert set(scanned(c, F("k999").exists() | F("k").has(999))) == {"r00000", "r00002"}
     assert len(c.query(vector=rows(1)[0], k=6, exact=True)) == 6
     c.update(["r00000"], metadatas=[{"k000": None}])
     assert len(c.get(["r00000"]).metadatas[0]) == 999  # type: ignore[index]
@@ -251,7 +303,7 @@ def test_a_datetime_comes_back_in_utc_and_filters_as_its_microseconds(new: New) 
         assert set(scanned(c, F("t") == same)) == {"moment", "int"}
         assert set(scanned(c, F("t") <= same)) == {"moment", "int"}
         assert scanned(c, F("t") > same) == ["later"]
-        assert scanned(c, F("t").contains(same)) == ["list"]
+        assert scanned(c, F("t").has(same)) == ["list"]
         assert set(scanned(c, F("t").not_in([same]))) == {"later", "list", "str"}
     c.update(["int", "moment"], metadatas=[{"t": moment}, {"t": micros}])
     assert typed(c.get(["int", "moment"]).metadatas) == typed([{"t": moment.astimezone(UTC)}, {"t": micros}])

@@ -71,7 +71,7 @@ def test_a_store_opened_again_has_everything(session: Session, new: New) -> None
     script = """
         c = store.get_collection(name)
         c.add(["elsewhere"], [[1, 2, 3, 4]], ["x"], [{"n": 1}])
-        result = [c.count(), c.count(F("l").contains("x"))]
+        result = [c.count(), c.count(F("l").has("x"))]
     """
     assert session.elsewhere(script, name=name) == [len(before) + 1, len(before)]
     c = session.store.get_collection(name)

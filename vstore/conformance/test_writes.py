@@ -49,7 +49,7 @@ def test_upsert_replaces_the_whole_record(three: Collection) -> None:
     assert typed(found.metadatas) == typed([{"other": True}, {}, {}, {"k": 9}])
     np.testing.assert_array_equal(found.vectors, [vectors[0], vectors[1], rows(3)[2], vectors[2]])
     assert scanned(three, F("k").exists()) == ["d"]
-    assert scanned(three, F("tags").contains("x")) == []
+    assert scanned(three, F("tags").has("x")) == []
     three.upsert(["a"], vectors[:1], ["again"])
     assert three.get(["a"]).metadatas == [{}]
     assert three.get(["a"]).documents == ["again"]

@@ -24,6 +24,7 @@ from vstore.keys import check_key, encodable
 from vstore.mapping import ALL, IdType, Outside, Path, RecordMapping
 from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.foreign import NOTHING, Rows, parsed, record_id, walk
+from vstore.wording import a_type
 
 __all__ = ["RecordReader", "to_records"]
 
@@ -121,7 +122,7 @@ class RecordReader:
                     return _text(found)
                 case Outside.REFUSE:
                     pass
-            raise Mismatch(f"the document at {_told(path)} is a {type(found).__name__}, not a text", ids=[record])
+            raise Mismatch(f"the document at {_told(path)} is {a_type(type(found))}, not a text", ids=[record])
         if "\x00" in found or not encodable(found):
             raise Mismatch(f"the document at {_told(path)} has NUL or a lone surrogate", ids=[record])
         return found

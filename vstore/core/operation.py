@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import NoReturn
 
+from vstore.core import observing
+from vstore.core.observing import Observed, ServerAddress
 from vstore.errors import BackendError, Closed, InvalidInput, NotFound, Timeout, Unavailable, Unsupported, VStoreError
 from vstore.spi.deadline import bounding
 from vstore.spi.forking import Home, keep_in_children
+from vstore.wording import a_type
 
 __all__ = ["CallContext", "connecting", "refuse_copy"]
 
@@ -23,7 +26,7 @@ _CUT_OFF = (BackendError, NotFound, Timeout, Unavailable)
 def refuse_copy(what: object) -> NoReturn:
     """Raises ``InvalidInput`` where a store, or what belongs to one, is to be pickled or copied."""
     raise InvalidInput(
-        f"a {type(what).__name__} cannot be pickled or copied: it belongs to the connection that made it",
+        f"{a_type(type(what))} cannot be pickled or copied: it belongs to the connection that made it",
         hint="Pass the URL and the collection's name, and connect in the process that uses them.",
     )
 
@@ -38,6 +41,7 @@ class CallContext:
         secrets: Texts that no error may show.
         current_loop: Tells the event loop that runs here, or None.
         timeout: Seconds that one request may take, and what is computed of its answer.
+        server: What it is connected to, for who observes the calls.
         closed: Whether the store was closed.
         running: How many calls are inside.
         home: The process that connected, to which the store belongs.
@@ -49,6 +53,7 @@ class CallContext:
     secrets: Sequence[str] = field(default=(), repr=False)
     current_loop: Callable[[], object] = field(default=lambda: None, repr=False)
     timeout: float = math.inf
+    server: ServerAddress = field(default_factory=ServerAddress)
     closed: bool = False
     running: int = 0
     home: Home = field(default_factory=Home)
@@ -86,29 +91,43 @@ class CallContext:
             return was_open
 
     @contextmanager
-    def operation(self, name: str, collection: str = "") -> Iterator[None]:
-        """Runs one public call: refuses it away from home or after ``shut``, and completes every error that leaves."""
-        with self.completing(name, collection):
-            self.check_home()
-            with self._lock:
-                if self.closed:
-                    raise Closed("the store is closed", hint="Connect again.")
-                self.running += 1
-            try:
-                with bounding(self.timeout):
-                    yield
-            except Exception as raised:
-                error = raised if isinstance(raised, VStoreError) else self.translate(raised)
-                if self.closed and isinstance(error, _CUT_OFF):
-                    raise Closed(
-                        "the store was closed during this call; a write may or may not have happened",
-                        hint="Connect again.",
-                    ) from raised
-                raise
-            finally:
-                if not self.inherited:  # what was called in between, such as an embedder, may fork
-                    with self._lock:
-                        self.running -= 1
+    def operation(self, name: str, collection: str = "") -> Iterator[Observed | None]:
+        """Runs one public call: refuses it away from home or after ``shut``, and completes every error that leaves.
+
+        Yields:
+            What takes in the call's size where calls are observed, else None.
+        """
+        observer = observing.current
+        observed = None if observer is None else observer.begin(self.server, name, collection)
+        try:
+            with self.completing(name, collection):
+                self.check_home()
+                with self._lock:
+                    if self.closed:
+                        raise Closed("the store is closed", hint="Connect again.")
+                    self.running += 1
+                try:
+                    with bounding(self.timeout):
+                        yield observed
+                except Exception as raised:
+                    error = raised if isinstance(raised, VStoreError) else self.translate(raised)
+                    if self.closed and isinstance(error, _CUT_OFF):
+                        raise Closed(
+                            "the store was closed during this call; a write may or may not have happened",
+                            hint="Connect again.",
+                        ) from raised
+                    raise
+                finally:
+                    if not self.inherited:  # what was called in between, such as an embedder, may fork
+                        with self._lock:
+                            self.running -= 1
+        except BaseException as error:
+            if observed is not None:
+                observed.end(error)
+            raise
+        else:
+            if observed is not None:
+                observed.end(None)
 
     @contextmanager
     def scanning(self, pages: object) -> Iterator[None]:

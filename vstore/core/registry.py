@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from vstore.bounds import check_retries, check_timeout
+from vstore.core.observing import ServerAddress
 from vstore.core.operation import connecting
 from vstore.errors import InvalidInput, Unsupported, brief
 from vstore.spi import SPI_VERSION
 from vstore.spi.protocol import AdapterFactory, Settings
 from vstore.spi.urls import StoreURL, read_options
+from vstore.wording import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
@@ -19,8 +22,6 @@ __all__ = ["Plan", "factory_for_client", "factory_for_scheme", "plan", "schemes"
 
 DISTRIBUTION: Final = "vstore-db"
 GROUP: Final = "vstore.adapters"
-MAX_TIMEOUT: Final = 86_400.0
-MAX_RETRIES: Final = 100
 
 
 def _entry_points() -> EntryPoints:
@@ -38,12 +39,11 @@ def factory_for_scheme(scheme: str) -> AdapterFactory:
     """The adapter behind a URL scheme; raises ``InvalidInput`` where none is installed."""
     found = list(_entry_points().select(name=scheme))
     if not found:
-        from difflib import get_close_matches
-
         known = schemes()
-        near = get_close_matches(scheme, known, n=2, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}? " if near else "The scheme names the database: chroma://host:port. "
-        raise InvalidInput(f"no adapter for {brief(scheme)} is installed", hint=f"{hint}Installed: {', '.join(known)}.")
+        hint = did_you_mean(scheme, known, most=2, likeness=0.5) or "The scheme names the database: chroma://host:port."
+        raise InvalidInput(
+            f"no adapter for {brief(scheme)} is installed", hint=f"{hint} Installed: {', '.join(known)}."
+        )
     if len({point.value for point in found}) > 1:
         raise InvalidInput(f"several adapters claim {scheme!r}: {', '.join(sorted(point.value for point in found))}")
     return _loaded(found[0])
@@ -100,6 +100,15 @@ class Plan:
     url: StoreURL | None = None
     client: object = None
 
+    @property
+    def server(self) -> ServerAddress:
+        """What it leads to, for who observes the calls."""
+        system = getattr(self.factory, "system_name", self.factory.name)
+        if self.url is None or self.url.path is not None:
+            return ServerAddress(system)
+        host = self.url.host or str(self.settings.options.get("host", ""))  # the directory of a socket
+        return ServerAddress(system, host, self.url.port, self.url.database)
+
     def extra(self) -> str:
         """The extra of this distribution that brings what the connection imports; empty where none does."""
         from importlib.metadata import metadata
@@ -153,22 +162,8 @@ def _number(text: str) -> float:
         raise InvalidInput("the option 'timeout' must be a number of seconds") from None
 
 
-def check_timeout(timeout: object) -> float:
-    """The seconds as a float; raises ``InvalidInput`` unless they are above 0 and at most a day."""
-    if type(timeout) not in (int, float) or not 0 < timeout <= MAX_TIMEOUT:  # type: ignore[operator]
-        raise InvalidInput(f"timeout must be seconds above 0 and up to {MAX_TIMEOUT:,.0f}, not {brief(timeout)}")
-    return float(timeout)  # type: ignore[arg-type]
-
-
 def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
         raise InvalidInput("the option 'retries' must be a whole number") from None
-
-
-def check_retries(retries: object) -> int:
-    """The number itself; raises ``InvalidInput`` unless it is an int from 0 to 100."""
-    if type(retries) is not int or not 0 <= retries <= MAX_RETRIES:
-        raise InvalidInput(f"retries must be an int from 0 to {MAX_RETRIES}, not {brief(retries)}")
-    return retries

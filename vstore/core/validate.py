@@ -6,7 +6,7 @@ record found that broke it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,9 +31,12 @@ from vstore.indexing import Metric
 from vstore.keys import encodable
 from vstore.metadata import MAX_INT, check_length, micros
 from vstore.records import VectorArray
+from vstore.scalars import as_python, as_text
 from vstore.spi.rewrite import normalize
+from vstore.wording import a_type
 
 __all__ = [
+    "check_count",
     "check_documents",
     "check_filter",
     "check_ids",
@@ -59,11 +62,11 @@ def check_ids(ids: object, *, distinct: bool = True) -> list[str]:
         out = list(ids)
     if not out:
         return out
-    if set(map(type, out)) != {str}:
+    if set(map(type, out)) != {str} and set(map(type, out := list(map(as_text, out)))) != {str}:
         place, wrong = next((i, x) for i, x in enumerate(out) if type(x) is not str)
         raise InvalidInput(
-            f"ids[{place}] is a {type(wrong).__name__}, not a str: {brief(wrong)}",
-            hint="Convert it with str(), or a NumPy array of ids with .tolist().",
+            f"ids[{place}] is {a_type(type(wrong))}, not a str: {brief(wrong)}",
+            hint="Convert it with str().",
         )
     joined = "".join(out)
     if "\x00" in joined or not encodable(joined) or not all(out) or max(map(len, out)) * 4 > MAX_ID_BYTES:
@@ -77,7 +80,9 @@ def check_ids(ids: object, *, distinct: bool = True) -> list[str]:
     return out
 
 
-def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str = "vectors") -> VectorArray:
+def check_vectors(
+    vectors: object, dimension: int, metric: Metric, *, name: str = "vectors", places: Sequence[int] | None = None
+) -> VectorArray:
     """The vectors as a C-contiguous float32 array of shape (n, dimension) (VEC-1, VEC-2).
 
     The caller's own array comes back if it has that form already; it must not be changed.
@@ -87,13 +92,14 @@ def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str 
         dimension: The collection's dimension.
         metric: Its metric.
         name: What to call them in an error.
+        places: What to call each row in an error, where it is not its own number.
 
     Raises:
         InvalidInput: A wrong shape, a value that is not a finite number, a norm above 1e15, or under
             cosine a zero vector or a norm below 1e-15 (whose square underflows in float32).
     """
     with reading(name):
-        array = _as_array(vectors, dimension, name)
+        array = _as_array(vectors, dimension, name, places)
     low, high = (MIN_COSINE_NORM**2 if metric is Metric.COSINE else 0.0), MAX_NORM**2
     with np.errstate(over="ignore"):
         out: VectorArray = np.ascontiguousarray(array, dtype=np.float32)
@@ -103,7 +109,7 @@ def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str 
     fine = (squares >= low) & (squares <= high)  # NaN compares false
     if not fine.all():
         row = int(np.argmin(fine))
-        label = name if name == "vector" else f"{name}[{row}]"
+        label = _label(name, row, places)
         if not np.isfinite(out[row]).all():
             raise InvalidInput(f"{label} contains NaN, inf or a number beyond float32")
         if squares[row] > high:
@@ -114,23 +120,29 @@ def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str 
     return out
 
 
-def _as_array(vectors: object, dimension: int, name: str) -> NDArray[Any]:
+def _label(name: str, row: int, places: Sequence[int] | None) -> str:
+    if name == "vector":  # of a query, which is one
+        return name
+    return f"{name}[{row if places is None else places[row]}]"
+
+
+def _as_array(vectors: object, dimension: int, name: str, places: Sequence[int] | None) -> NDArray[Any]:
     try:
         array = np.asarray(vectors)
     except (ValueError, TypeError, OverflowError) as error:
-        raise _ragged(vectors, dimension, name) from error
+        raise _ragged(vectors, dimension, name, places) from error
     if array.dtype.kind not in "fiu" or array.ndim != 2 or array.shape[1] != dimension:
         if array.ndim == 2 and array.dtype.kind in "fiu":
             raise InvalidInput(f"{name}: {array.shape[1]} dimensions; the collection has {dimension}")
-        raise _ragged(vectors, dimension, name)
+        raise _ragged(vectors, dimension, name, places)
     return array
 
 
-def _ragged(vectors: object, dimension: int, name: str) -> InvalidInput:
+def _ragged(vectors: object, dimension: int, name: str, places: Sequence[int] | None) -> InvalidInput:
     """Says which row is to blame."""
     if isinstance(vectors, Iterable) and not isinstance(vectors, str | bytes):
         for row, vector in enumerate(vectors):
-            label = name if name == "vector" else f"{name}[{row}]"
+            label = _label(name, row, places)
             try:
                 one = np.asarray(vector)
             except (ValueError, TypeError, OverflowError):
@@ -164,9 +176,10 @@ def check_documents(documents: object, n: int, max_bytes: int, *, name: str = "d
     with reading(name):
         out = list(documents)
     check_length(name, out, n)
-    if not set(map(type, out)) <= {str, type(None)}:
+    text = {str, type(None)}
+    if not set(map(type, out)) <= text and not set(map(type, out := list(map(as_text, out)))) <= text:
         place, wrong = next((i, x) for i, x in enumerate(out) if type(x) not in (str, type(None)))
-        raise InvalidInput(f"{name}[{place}] is a {type(wrong).__name__}, not a str or None")
+        raise InvalidInput(f"{name}[{place}] is {a_type(type(wrong))}, not a str or None")
     texts = [text for text in out if text]
     joined = "".join(texts)
     if "\x00" in joined or not encodable(joined):
@@ -222,10 +235,17 @@ def _beyond_safe(value: int | float | datetime) -> bool:
     return _SAFE_INT < abs(number) <= MAX_INT
 
 
+def check_count(name: str, number: object) -> int:
+    """A number as an int of at least 1."""
+    found = as_python(number)
+    if type(found) is not int or found < 1:
+        raise InvalidInput(f"{name} must be an int of at least 1, not {brief(number)}")
+    return found
+
+
 def check_k(k: object, max_k: int) -> int:
     """``k`` as an int from 1 to ``max_k`` (QRY-1)."""
-    if type(k) is not int or k < 1:
-        raise InvalidInput(f"k must be an int of at least 1, not {brief(k)}")
+    k = check_count("k", k)
     if k > max_k:
         raise LimitExceeded(
             f"k is {brief(k)}; at most {max_k:,} is possible here", hint="Use scan() to read everything."

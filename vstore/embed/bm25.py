@@ -65,7 +65,7 @@ def bm25(
 
     Example:
         >>> from vstore import embed
-        >>> embed.bm25(stemmer=None).embed(["rain in Beijing"]).lengths.tolist()
+        >>> embed.bm25(stemmer=None).embed_sparse(["rain in Beijing"]).lengths.tolist()
         [3]
     """
     if tokenizer is not None and not callable(tokenizer):
@@ -139,7 +139,7 @@ class BM25:
         """What makes terms of texts, as ``TermStatistics.terms`` names it."""
         return self._terms.name
 
-    def embed(self, texts: Sequence[str]) -> SparseArray:
+    def embed_sparse(self, texts: Sequence[str]) -> SparseArray:
         """Return one vector a text: of a text without terms an empty one, which means that it has none."""
         rows = []
         for place, text in enumerate(check_texts(texts)):
@@ -199,6 +199,6 @@ class BM25Queries:
         self._documents = documents
         self.name = documents.name
 
-    def embed(self, texts: Sequence[str]) -> SparseArray:
+    def embed_sparse(self, texts: Sequence[str]) -> SparseArray:
         """Return one vector a text; raises ``InvalidInput`` where there are no statistics."""
         return SparseArray.stack([self._documents._question(text) for text in check_texts(texts)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from vstore.errors import InvalidInput, reading
 from vstore.filters.tree import (
@@ -44,18 +44,24 @@ class DocumentField:
 class F:
     """A metadata key, or with several names the path to a nested value.
 
-    ``F("year") >= 2020``, ``F("tags").contains("rag")``, ``F("a.b")`` (the key ``a.b``),
-    ``F("a", "b")`` (the value ``b`` inside ``a``), ``F.document.contains("text")``.
+    A comparison with a value makes a filter. Combine filters with ``&``, ``|`` and ``~``, each comparison in
+    parentheses: ``(F("year") >= 2020) & F("tags").has("rag")``. ``F("a.b")`` is the key ``a.b``, ``F("a", "b")`` the
+    value ``b`` inside ``a``. ``F.document`` is the document.
+
+    A filter is true or false of every record. On a record without the key it is false, and its complement true.
     """
 
     __slots__ = ("_path",)
     __hash__ = None  # type: ignore[assignment]  # == builds a filter
+    __array_ufunc__ = None  # so that NumPy leaves ``np.int64(5) < F("a")`` to this class
 
     document: ClassVar[DocumentField] = DocumentField()
 
     def __init__(self, *path: str) -> None:
-        Exists(path)  # checks the keys
-        self._path = path
+        self._path = Exists(path).path  # checked
+
+    def __repr__(self) -> str:
+        return f"F({', '.join(map(repr, self._path))})"
 
     def __eq__(self, value: Scalar) -> Filter:  # type: ignore[override]
         return Eq(self._path, value)
@@ -83,8 +89,22 @@ class F:
         """The complement of ``in_``: true of records without the key, too."""
         return Not(In(self._path, _values("not_in", values)))
 
-    def contains(self, value: Scalar) -> Filter:
+    def has(self, value: Scalar) -> Filter:
         """True where the value is a list with an element equal to ``value``."""
+        return ContainsAny(self._path, (value,))
+
+    def contains(self, value: bool | int | float | datetime) -> Filter:
+        """The same as ``has``, of anything but a text.
+
+        Raises:
+            InvalidInput: ``value`` is a text, which may be meant as an element of a list or as a part of a text.
+        """
+        if isinstance(value, str):
+            raise InvalidInput(
+                f"{self!r}.contains of a text may mean an element of a list, or a part of a text",
+                hint=f"Write {self!r}.has(…) for an element of a list, {self!r}.matches(…) for a part of a text, "
+                "F.document.contains(…) for a part of the document.",
+            )
         return ContainsAny(self._path, (value,))
 
     def contains_any(self, values: Iterable[Scalar]) -> Filter:
@@ -104,4 +124,12 @@ class F:
         return Matches(self._path, pattern)
 
     def __bool__(self) -> bool:
-        raise TypeError("a key has no truth value: ask F(key).exists()")
+        raise TypeError(f"{self!r} has no truth value: ask {self!r}.exists()")
+
+    def _uncompared(self, *_other: object) -> NoReturn:
+        raise TypeError(
+            f"{self!r} is a key, and no filter: compare it with a value, or ask {self!r}.exists(), "
+            "and put each comparison in parentheses: (F('a') > 1) & (F('b') > 2)"
+        )
+
+    __and__ = __rand__ = __or__ = __ror__ = __invert__ = _uncompared

@@ -1,6 +1,6 @@
 """The dict form of filters, for JSON and the command line: it parses to the tree and prints back.
 
-``{"year": {"$gte": 2020}, "tags": {"$contains": "rag"}, "$or": [{"a": 1}, {"b": {"$exists": False}}]}``
+``{"year": {"$gte": 2020}, "tags": {"$has": "rag"}, "$or": [{"a": 1}, {"b": {"$exists": False}}]}``
 Several entries mean *and*. A dict below a key whose names do not begin with ``$`` is a nested path.
 The document is ``{"$document": {"$contains": "text"}}``. What looks like an operator without its ``$``, as in
 ``{"year": {"gte": 2020}}``, is refused; a nested key of such a name stands inside ``{"$nested": {…}}``.
@@ -8,7 +8,7 @@ The document is ``{"$document": {"$contains": "text"}}``. What looks like an ope
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from vstore.errors import InvalidInput, brief, reading
@@ -30,6 +30,7 @@ from vstore.filters.tree import (
     Path,
     depth,
 )
+from vstore.wording import did_you_mean, sentences
 
 __all__ = ["parse", "to_dict"]
 
@@ -38,6 +39,16 @@ def _exists(path: Path, wanted: object) -> Filter:
     if type(wanted) is not bool:
         raise InvalidInput(f"$exists takes true or false, not {brief(wanted)}")
     return Exists(path) if wanted else Not(Exists(path))
+
+
+def _contains(path: Path, value: object) -> Filter:
+    if isinstance(value, str):
+        raise InvalidInput(
+            "$contains of a text may mean an element of a list, or a part of a text",
+            hint="Write $has for an element of a list, $matches for a part of a text; "
+            'a part of the document is {"$document": {"$contains": text}}.',
+        )
+    return ContainsAny(path, (value,))  # type: ignore[arg-type]  # the leaf checks its own value
 
 
 def _list(operator: str, values: object) -> tuple[Any, ...]:
@@ -53,7 +64,8 @@ _LEAVES: Final[dict[str, Callable[[Path, Any], Filter]]] = {
     "$ne": lambda path, value: Not(Eq(path, value)),
     "$in": lambda path, values: In(path, _list("$in", values)),
     "$nin": lambda path, values: Not(In(path, _list("$nin", values))),
-    "$contains": lambda path, value: ContainsAny(path, (value,)),
+    "$has": lambda path, value: ContainsAny(path, (value,)),
+    "$contains": _contains,
     "$contains_any": lambda path, values: ContainsAny(path, _list("$contains_any", values)),
     "$contains_all": lambda path, values: ContainsAll(path, _list("$contains_all", values)),
     "$exists": _exists,
@@ -61,7 +73,6 @@ _LEAVES: Final[dict[str, Callable[[Path, Any], Filter]]] = {
 }
 
 
-_LONGEST: Final = 20  # of a name that may be one of an operator, mistyped
 _LOGIC: Final = ("$and", "$or", "$not")
 # what people write for an operator; as the name of a nested key it would match nothing, in silence
 _MISTAKEN: Final[dict[str, str]] = {
@@ -138,7 +149,7 @@ def _parse(data: object, room: int) -> list[Filter]:
             case str() if key.startswith("$"):
                 raise InvalidInput(
                     f"unknown operator {brief(key)} where a key is expected",
-                    hint=_near(key, (*_LOGIC, "$document", "$nested"))
+                    hint=did_you_mean(key, (*_LOGIC, "$document", "$nested"))
                     or "Here $and, $or, $not, $document and $nested are known.",
                 )
             case str() if _meant(key) in _LOGIC and _composite(value):
@@ -155,13 +166,6 @@ def _composite(value: object) -> bool:
     return isinstance(value, list | tuple)
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    found = get_close_matches(name[:_LONGEST].lower(), known, n=1)
-    return f"Did you mean {found[0]}?" if found else ""
-
-
 def _field(path: Path, value: object, *, literal: bool = False) -> list[Filter]:
     if not isinstance(value, Mapping):
         return [Eq(path, value)]  # type: ignore[arg-type]  # the leaf checks its own value
@@ -175,7 +179,7 @@ def _field(path: Path, value: object, *, literal: bool = False) -> list[Filter]:
             parts.append(_LEAVES[name](path, operand))
         elif isinstance(name, str) and name.startswith("$"):
             known = [*_LEAVES, *_ORDER]
-            hint = " ".join(filter(None, (_near(name, known), f"Known: {', '.join(known)}.")))
+            hint = sentences(did_you_mean(name, known), f"Known: {', '.join(known)}.")
             raise InvalidInput(f"unknown operator {brief(name)}", hint=hint)
         elif not literal and (meant := _meant(name)):
             raise _no_operator(name, meant)
@@ -216,7 +220,7 @@ def _printed(node: Filter) -> dict[str, Any]:
         case In(path, values):
             return _nested(path, {"$in": list(values)})
         case ContainsAny(path, (value,)):
-            return _nested(path, {"$contains": value})
+            return _nested(path, {"$has": value})
         case ContainsAny(path, values):
             return _nested(path, {"$contains_any": list(values)})
         case ContainsAll(path, values):

@@ -11,12 +11,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NoReturn, TypeAlias
 
 from vstore.errors import InvalidInput, brief
 from vstore.filters.regex import check_pattern
 from vstore.keys import check_key, encodable
 from vstore.records import Scalar
+from vstore.scalars import as_python, as_text
+from vstore.wording import a_type
 
 __all__ = [
     "MAX_DEPTH",
@@ -48,18 +50,22 @@ MAX_DEPTH: Final = 32
 MAX_LEAVES: Final = 500
 MAX_VALUES: Final = 10_000
 _INT64: Final = 1 << 63
+_PARENTHESES: Final = "(F('a') > 1) & (F('b') > 2)"
 
 
-def _check_path(path: Path) -> None:
+def _checked_path(path: Path) -> Path:
     if not path:
         raise InvalidInput("a filter needs a key: F('year')")
     if len(path) > MAX_DEPTH:
         raise InvalidInput(f"a path of {len(path):,} keys; at most {MAX_DEPTH} are allowed")
-    for key in path:
+    plain = tuple(map(as_text, path))
+    for key in plain:
         check_key(key)
+    return plain  # type: ignore[return-value]  # a key is a str
 
 
-def _check_scalar(value: object) -> None:
+def _checked(value: object) -> Scalar:
+    """The value itself, or the Python value that it stands for."""
     if value is None:
         raise InvalidInput(
             "a filter does not compare with None: None means that the key is absent",
@@ -67,32 +73,42 @@ def _check_scalar(value: object) -> None:
         )
     kind = type(value)
     if kind is bool:
-        return
+        return value  # type: ignore[return-value]
     if isinstance(value, int) and kind is int:
         if not -_INT64 <= value < _INT64:
             raise InvalidInput(f"{brief(value)} is outside the 64-bit integers")
-    elif isinstance(value, float) and kind is float:
+        return value
+    if isinstance(value, float) and kind is float:
         if not math.isfinite(value):
             raise InvalidInput(f"a filter does not compare with {value}: metadata holds finite numbers only")
-    elif isinstance(value, str) and kind is str:
+        return value
+    if isinstance(value, str) and kind is str:
         if "\x00" in value or not encodable(value):
             raise InvalidInput(f"a filter value must be valid Unicode without NUL: {value[:80]!r}")
-    elif isinstance(value, datetime) and kind is datetime:
+        return value
+    if isinstance(value, datetime) and kind is datetime:
         if value.utcoffset() is None:
             raise InvalidInput(f"the datetime {value!r} has no time zone", hint="Use datetime(..., tzinfo=UTC).")
-    else:
-        raise InvalidInput(
-            f"a filter does not compare with a {kind.__module__}.{kind.__qualname__}",
-            hint="Values are str, bool, int, float and datetime; .item() turns a NumPy scalar into one."
-            + (" For lists use contains, contains_any or contains_all." if isinstance(value, list | tuple) else ""),
-        )
+        return value
+    if (meant := as_python(value)) is not value:
+        return _checked(meant)
+    raise InvalidInput(
+        f"a filter does not compare with a {kind.__module__}.{kind.__qualname__}",
+        hint="Values are str, bool, int, float and datetime."
+        + (" For lists use has, contains_any or contains_all." if isinstance(value, list | tuple) else ""),
+    )
 
 
-def _check_values(values: tuple[Scalar, ...]) -> None:
+def _checked_values(values: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
     if len(values) > MAX_VALUES:
         raise InvalidInput(f"{len(values):,} values in one filter leaf; at most {MAX_VALUES:,} are allowed")
-    for value in values:
-        _check_scalar(value)
+    return tuple(map(_checked, values))
+
+
+def _set(leaf: Filter, **fields: object) -> None:
+    """Sets fields of a frozen leaf to what they were checked to be."""
+    for name, value in fields.items():
+        object.__setattr__(leaf, name, value)
 
 
 class Filter:
@@ -111,8 +127,14 @@ class Filter:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            "a filter has no truth value: combine with &, | and ~, not with and, or, not or chained comparisons"
+            "a filter has no truth value: combine filters with &, | and ~, not with and, or and not; "
+            f"write a chained comparison, such as 1 < F('a') < 5, as two, each in parentheses: {_PARENTHESES}"
         )
+
+    def _misplaced(self, other: object) -> NoReturn:
+        raise TypeError(f"{brief(other)} is no filter: put each comparison in parentheses: {_PARENTHESES}")
+
+    __rand__ = __ror__ = _misplaced
 
 
 def _operands(kind: type[And] | type[Or], left: Filter, right: Filter) -> tuple[Filter, ...]:
@@ -124,7 +146,10 @@ def _check_items(items: tuple[Filter, ...]) -> None:
         raise InvalidInput("an empty filter is refused: and, or need at least two operands")
     for item in items:
         if not isinstance(item, Filter):
-            raise InvalidInput(f"a filter combines with a filter only, not with {type(item).__name__}")
+            raise InvalidInput(
+                f"a filter combines with a filter only, not with {a_type(type(item))}",
+                hint=f"Put each comparison in parentheses: {_PARENTHESES}.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +190,7 @@ class Eq(Filter):
     value: Scalar
 
     def __post_init__(self) -> None:
-        _check_path(self.path)
-        _check_scalar(self.value)
+        _set(self, path=_checked_path(self.path), value=_checked(self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +202,7 @@ class Order(Filter):
     value: int | float | str | datetime
 
     def __post_init__(self) -> None:
-        _check_path(self.path)
-        _check_scalar(self.value)
+        _set(self, path=_checked_path(self.path), value=_checked(self.value))
         if self.op not in ("<", "<=", ">", ">="):
             raise InvalidInput(f"not an ordering: {self.op!r}")
         if type(self.value) is bool:
@@ -194,8 +217,7 @@ class In(Filter):
     values: tuple[Scalar, ...]
 
     def __post_init__(self) -> None:
-        _check_path(self.path)
-        _check_values(self.values)
+        _set(self, path=_checked_path(self.path), values=_checked_values(self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +228,7 @@ class ContainsAny(Filter):
     values: tuple[Scalar, ...]
 
     def __post_init__(self) -> None:
-        _check_path(self.path)
-        _check_values(self.values)
+        _set(self, path=_checked_path(self.path), values=_checked_values(self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +239,7 @@ class ContainsAll(Filter):
     values: tuple[Scalar, ...]
 
     def __post_init__(self) -> None:
-        _check_path(self.path)
-        _check_values(self.values)
+        _set(self, path=_checked_path(self.path), values=_checked_values(self.values))
         if not self.values:
             raise InvalidInput("contains_all of nothing is refused", hint="To ask for presence, use exists().")
 
@@ -231,7 +251,7 @@ class Exists(Filter):
     path: Path
 
     def __post_init__(self) -> None:
-        _check_path(self.path)
+        _set(self, path=_checked_path(self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +262,10 @@ class Matches(Filter):
     pattern: str
 
     def __post_init__(self) -> None:
-        _check_path(self.path)
+        _set(self, path=_checked_path(self.path), pattern=as_text(self.pattern))
         if type(self.pattern) is not str:
             raise InvalidInput(f"matches takes a str, not {type(self.pattern).__name__}")
-        _check_scalar(self.pattern)
+        _checked(self.pattern)
         check_pattern(self.pattern)
 
 
@@ -256,9 +276,10 @@ class DocumentContains(Filter):
     text: str
 
     def __post_init__(self) -> None:
+        _set(self, text=as_text(self.text))
         if type(self.text) is not str:
             raise InvalidInput(f"F.document.contains takes a str, not {type(self.text).__name__}")
-        _check_scalar(self.text)
+        _checked(self.text)
         if not self.text:
             raise InvalidInput("F.document.contains takes a text of at least one character")
 

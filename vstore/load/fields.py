@@ -12,6 +12,7 @@ from vstore.errors import InvalidInput
 from vstore.keys import encodable
 from vstore.load.rows import Row
 from vstore.records import Record
+from vstore.wording import a_type
 
 __all__ = ["Fields"]
 
@@ -90,7 +91,7 @@ class Fields:
                 raise InvalidInput(f"the field {name!r} is missing or null")
             if type(value) is not str:
                 raise InvalidInput(
-                    f"the field {name!r} is a {type(value).__name__}, not a str", hint=f"Write --{option} {name}:str."
+                    f"the field {name!r} is {a_type(type(value))}, not a str", hint=f"Write --{option} {name}:str."
                 )
         metadata = {name: self._value(row, name) for name in self.metadata}
         return Record(record_id, document=text, metadata=metadata)
@@ -105,7 +106,7 @@ class Fields:
         if type(value) is not str:
             if type(value).__name__ == kind:
                 return value
-            raise InvalidInput(f"the field {name!r} is a {type(value).__name__}, not a {kind}")
+            raise InvalidInput(f"the field {name!r} is {a_type(type(value))}, not a {kind}")
         if kind != "str" and not value:
             return None
         try:

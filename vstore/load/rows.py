@@ -18,6 +18,7 @@ from vstore.regular import listed, shown
 from vstore.spi.durable import reading
 from vstore.transfer.files.format import UNDECODABLE
 from vstore.transfer.files.pages import check_footer, rows_of_groups
+from vstore.wording import a_type
 
 __all__ = ["Row", "check_file", "count_rows", "read_rows"]
 
@@ -118,7 +119,7 @@ def _json_lines(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
             if isinstance(found, dict):
                 yield Row(number, {name: found[name] for name in columns if name in found})
             else:
-                yield Row(number, {"line": found}, f"it is no object but a {type(found).__name__}")
+                yield Row(number, {"line": found}, f"it is no object but {a_type(type(found))}")
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -22,23 +22,23 @@ class MemoryFactory:
     options: ClassVar[Mapping[str, Option]] = {}
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
-        """A new, empty store."""
+        """Return a new, empty store."""
         if url.path != "":
             raise InvalidInput("the memory store has neither path nor host", hint="Write memory:")
         return MemoryAdapter()
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
-        """The same, each call in a worker thread."""
+        """Return a new, empty store that makes each call in a worker thread."""
         from vstore.spi.threaded import ThreadedAdapter
 
         return ThreadedAdapter(self.connect(url, settings))
 
     def borrow(self, client: object, settings: Settings) -> Adapter:
-        """Never called: there is no client."""
+        """Raises ``InvalidInput``: there is no client."""
         raise InvalidInput("the memory store has no client to borrow")
 
     async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
-        """Never called: there is no client."""
+        """Raises ``InvalidInput``: there is no client."""
         raise InvalidInput("the memory store has no client to borrow")
 
 

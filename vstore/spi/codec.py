@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from vstore.errors import Mismatch
+from vstore.fields import field_from_dict, field_to_dict
 from vstore.indexing import Metric, index_from_dict, index_to_dict
 from vstore.info import CollectionInfo
 from vstore.metadata import micros
@@ -30,17 +31,17 @@ _encode_sorted: Final = json.JSONEncoder(default=_tagged, ensure_ascii=False, al
 
 
 def from_micros(value: int) -> datetime:
-    """The moment in UTC that is so many microseconds from the epoch; inverse of ``micros``."""
+    """Return the moment in UTC that is so many microseconds from the epoch; inverse of ``micros``."""
     return _EPOCH + timedelta(microseconds=value)
 
 
 def to_json(metadata: Mapping[str, Any]) -> str:
-    """Metadata as JSON with every type kept; a datetime becomes ``{"$datetime": microseconds}``."""
+    """Return metadata as JSON with every type kept; a datetime becomes ``{"$datetime": microseconds}``."""
     return _encode(metadata)
 
 
 def canonical_json(metadata: Mapping[str, Any]) -> str:
-    """``to_json`` with equal texts for equal metadata: keys in order, and -0.0 written as the equal 0.0 (META-2)."""
+    """Return ``to_json`` with equal texts for equal metadata: keys in order, -0.0 as the equal 0.0 (META-2)."""
     text = _encode_sorted(metadata)
     return _encode_sorted(_unsigned(metadata)) if "-0.0" in text else text
 
@@ -58,7 +59,7 @@ def _unsigned(value: Any) -> Any:
 
 
 def from_json(text: str, *, strict: bool = False) -> Metadata:
-    """The inverse of ``to_json``; raises ``ValueError`` for what it cannot have given.
+    """Inverts ``to_json``; raises ``ValueError`` for a text that it cannot have returned.
 
     With ``strict`` that is a key that stands twice in one object, too.
     """
@@ -88,7 +89,7 @@ _decode_strict: Final = json.JSONDecoder(object_pairs_hook=_once).decode
 
 
 def info_to_json(info: CollectionInfo) -> str:
-    """What a collection is, without its name, for the adapter's catalogue."""
+    """Return what a collection is, without its name, for the adapter's catalogue."""
     return to_json(
         {
             "format": FORMAT,
@@ -97,12 +98,14 @@ def info_to_json(info: CollectionInfo) -> str:
             "index": index_to_dict(info.index),
             "metadata": info.metadata,
             "embedder": info.embedder,
+            "fields": {name: field_to_dict(field) for name, field in info.fields.items()},
+            "partition_by": info.partition_by,
         }
     )
 
 
 def info_from_json(name: str, text: str) -> CollectionInfo:
-    """The inverse of ``info_to_json``.
+    """Inverts ``info_to_json``.
 
     Raises:
         Mismatch: It was written by a version of vstore with another format.
@@ -117,4 +120,6 @@ def info_from_json(name: str, text: str) -> CollectionInfo:
         index=index_from_dict(data["index"]),
         metadata=data["metadata"],
         embedder=data["embedder"],
+        fields={name: field_from_dict(field) for name, field in data.get("fields", {}).items()},
+        partition_by=data.get("partition_by"),
     )

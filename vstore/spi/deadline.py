@@ -46,7 +46,7 @@ class Deadline:
             raise self._over()
 
     def wait_for(self, work: Callable[[], T]) -> T:
-        """The result of one long computation that nothing can interrupt; raises ``Timeout`` when it takes too long.
+        """Return the result of a computation that nothing can interrupt; raises ``Timeout`` when it takes too long.
 
         It runs in a thread of its own, which is left behind then: it must let go of the interpreter's lock, hold no
         other, and change nothing.

@@ -124,7 +124,7 @@ class _Taken(Exception):
 
 
 def _take(file: Path) -> DirectoryLock | None:
-    """The lock; None where the process that had it removed the file between two steps."""
+    """Return the lock; None where the process that had it removed the file between two steps."""
     try:
         handle, made = open_regular(file, os.O_RDWR | os.O_CREAT | os.O_EXCL), True
     except FileExistsError:
@@ -173,7 +173,7 @@ def _is(file: Path, handle: int) -> bool:
 
 
 def _number(handle: int) -> str | None:
-    """The process that the lock file names, empty where it names none yet; None where it holds anything else."""
+    """Return the process that the lock file names, empty where it names none yet; None where it holds anything else."""
     os.lseek(handle, 0, os.SEEK_SET)
     text = os.read(handle, _MOST_DIGITS + 1)
     return text.decode() if len(text) <= _MOST_DIGITS and (not text or text.isdigit()) else None

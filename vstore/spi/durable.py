@@ -50,7 +50,7 @@ def flush(path: Path) -> None:
 
 
 def expanded(path: str) -> Path:
-    """The path, with the home directory of a user for ``~``; ``InvalidInput`` where nobody is called so."""
+    """Return the path, with the home directory of a user for ``~``; ``InvalidInput`` where nobody is called so."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
@@ -58,7 +58,7 @@ def expanded(path: str) -> Path:
 
 
 def located(path: str) -> Path:
-    """The absolute path of a database, links resolved.
+    """Return the absolute path of a database, links resolved.
 
     Raises:
         InvalidInput: A link on the way leads nowhere or to itself: the database would be made where nobody named it.
@@ -96,7 +96,7 @@ def _leads_out(link: str, folder: Path) -> bool:
 
 
 def open_regular(path: Path, flags: int, *, private: bool = False, links: bool = False) -> int:
-    """A descriptor of a regular file.
+    """Return a descriptor of a regular file.
 
     Args:
         path: Where it is.
@@ -136,18 +136,18 @@ def _refuse(path: Path, found: os.stat_result) -> None:
 
 
 def reading(path: Path) -> BinaryIO:
-    """A regular file for reading, also behind a link; a pipe or a device is ``InvalidInput`` and is not waited for."""
+    """Open a regular file for reading, also through a link; a pipe or a device is ``InvalidInput`` at once."""
     return os.fdopen(open_regular(path, os.O_RDONLY, links=True), "rb")
 
 
 def create(path: Path, *, private: bool = False) -> BinaryIO:
-    """A new file for writing; ``FileExistsError`` where anything is there, be it a link to nowhere."""
+    """Open a new file for writing; ``FileExistsError`` where anything is there, be it a link to nowhere."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS
     return os.fdopen(os.open(path, flags, 0o600 if private else 0o666), "wb")
 
 
 def appending(path: Path, *, private: bool = False) -> BinaryIO:
-    """A file for writing at its end, made if there is none; a link there is ``InvalidInput``."""
+    """Open a file for writing at its end, made if there is none; a link there is ``InvalidInput``."""
     return os.fdopen(open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, private=private), "ab")
 
 
@@ -165,7 +165,7 @@ def prepare(path: Path, *, private: bool = False) -> None:
 
 @contextmanager
 def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
-    """A file that takes the place of ``path`` when it was written whole, and is gone where writing fails.
+    """Opens a file that replaces ``path`` once it was written whole, and removes it where writing fails.
 
     A link at ``path`` is replaced itself: what it points to stays as it is.
     """

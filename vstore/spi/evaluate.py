@@ -65,13 +65,13 @@ def _kind(value: object) -> str:
 
 
 def _token(value: object) -> tuple[str, object] | None:
-    """Equal for equal scalars and for no others; None for what no scalar equals."""
+    """Return a key that is equal for equal scalars only; None for what no scalar equals."""
     kind = _kind(value)
     return None if kind == "other" else (kind, _plain(value))
 
 
 def bounded(node: Filter) -> Predicate:
-    """``predicate`` for the records of one request: it raises ``Timeout`` when they have taken as long as one may."""
+    """Return ``predicate`` for the records of one request; it raises ``Timeout`` after as long as one may take."""
     deadline = Deadline()
     test = predicate(node, deadline)
 
@@ -83,7 +83,7 @@ def bounded(node: Filter) -> Predicate:
 
 
 def predicate(node: Filter, deadline: Deadline | None = None) -> Predicate:
-    """The filter as a function of a record's metadata and document.
+    """Return the filter as a function of a record's metadata and document.
 
     Args:
         node: The filter.

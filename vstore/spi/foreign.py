@@ -67,12 +67,12 @@ class Rows:
             self.vectors += more.vectors or []
 
     def in_order_of(self, keys: Sequence[Any]) -> Rows:
-        """The rows in the order of ``keys``; those that are not there are left out."""
+        """Return the rows in the order of ``keys``; those that are not there are left out."""
         places = {key: place for place, key in enumerate(self.keys)}
         return self._take([places[key] for key in keys if key in places])
 
     def where(self, keep: Callable[[Any, dict[str, Any]], bool]) -> Rows:
-        """The rows of whose key and fields ``keep`` is true."""
+        """Return the rows of whose key and fields ``keep`` is true."""
         rows = enumerate(zip(self.keys, self.fields, strict=True))
         return self._take([place for place, (key, fields) in rows if keep(key, fields)])
 
@@ -85,7 +85,7 @@ class Rows:
 
 
 def record_id(key: object) -> str:
-    """The id of a record as vstore knows it."""
+    """Return the id of a record as vstore knows it."""
     match key:
         case str():
             return key
@@ -97,7 +97,7 @@ def record_id(key: object) -> str:
 
 
 def foreign_key(text: str, kind: IdType) -> Key | None:
-    """The inverse of ``record_id``; None for a text that is no id of this kind, as no record can have it."""
+    """Inverts ``record_id``; None for a text that no id of this kind has."""
     match kind:
         case IdType.TEXT:
             return text
@@ -126,7 +126,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def walk(path: Path, fields: object) -> object:
-    """What is at a path, walking into a text that holds JSON; ``NOTHING`` where there is none."""
+    """Return what is at a path, walking into a text that holds JSON; ``NOTHING`` where there is none."""
     value = fields
     for step in path:
         if isinstance(value, str):
@@ -138,7 +138,7 @@ def walk(path: Path, fields: object) -> object:
 
 
 def parsed(text: str) -> object:
-    """What a text holds as JSON; ``NOTHING`` where it is none."""
+    """Return what a text holds as JSON; ``NOTHING`` where it is none."""
     try:
         return json.loads(text)
     except ValueError:
@@ -146,7 +146,7 @@ def parsed(text: str) -> object:
 
 
 def fields_read(mapping: RecordMapping, include: Include) -> set[str] | None:
-    """The fields that reads of these columns need; None for all of them."""
+    """Return the fields that reads of these columns need; None for all of them."""
     names: set[str] = set(mapping.id[:1])
     if include.documents and mapping.document is not None:
         names.add(mapping.document[0])
@@ -158,7 +158,7 @@ def fields_read(mapping: RecordMapping, include: Include) -> set[str] | None:
 
 
 def carried_metadata(found: Mapping[str, Any]) -> tuple[Metadata, list[Omission]]:
-    """The collection's own metadata as far as the contract has it, and what is left of it."""
+    """Return the collection's own metadata as far as the contract has it, and what is left of it."""
     carried: Metadata = {}
     left: list[Omission] = []
     for key, value in found.items():
@@ -171,7 +171,7 @@ def carried_metadata(found: Mapping[str, Any]) -> tuple[Metadata, list[Omission]
 
 
 def hnsw(m: object, ef_construction: object, ef_search: object = None) -> HNSW:
-    """The settings of an index that the database calls HNSW; those beyond what vstore sets are left at its defaults."""
+    """Return the settings of an index that the database calls HNSW; ``HNSW()`` where they exceed vstore's bounds."""
     usual = HNSW()
     try:
         return HNSW(
@@ -184,7 +184,7 @@ def hnsw(m: object, ef_construction: object, ef_search: object = None) -> HNSW:
 
 
 def dimension_told(name: str, mapping: RecordMapping, told: int | None) -> int:
-    """The dimension of a collection.
+    """Return the dimension of a collection.
 
     Args:
         name: The collection.
@@ -203,7 +203,7 @@ def dimension_told(name: str, mapping: RecordMapping, told: int | None) -> int:
 
 
 def metric_told(name: str, mapping: RecordMapping, told: Metric | None) -> Metric:
-    """The metric of a collection; arguments and errors are those of ``dimension_told``."""
+    """Return the metric of a collection; arguments and errors are those of ``dimension_told``."""
     if mapping.metric is not None and told is not None and mapping.metric is not told:
         raise Mismatch(f"{name!r} is indexed for {told.value}; the mapping says {mapping.metric.value}")
     found = mapping.metric or told
@@ -216,7 +216,7 @@ def metric_told(name: str, mapping: RecordMapping, told: Metric | None) -> Metri
 
 
 def id_type_told(name: str, mapping: RecordMapping, told: IdType) -> IdType:
-    """The type of the ids; errors are those of ``dimension_told``."""
+    """Return the type of the ids; errors are those of ``dimension_told``."""
     if mapping.id_type not in (None, told):
         raise Mismatch(f"the ids of {name!r} are {told.value}; the mapping says {mapping.id_type}")
     return told

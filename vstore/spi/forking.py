@@ -59,7 +59,7 @@ class Home:
         self.number, self._forks = os.getpid(), _forks
 
     def is_here(self) -> bool:
-        """Whether it is this process."""
+        """Return whether it is this process."""
         return _forks == self._forks and os.getpid() == self.number  # C code may fork past Python's hooks
 
 
@@ -76,7 +76,7 @@ class PerProcess(Generic[T]):
         keep_in_children(self)
 
     def get(self) -> T:
-        """This process's own."""
+        """Return this process's own."""
         if not self._home.is_here():
             abandon(self._value)
             self._value = self._make()

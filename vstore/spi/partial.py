@@ -26,13 +26,13 @@ class PartialFilter:
     asked: Filter | None
 
     def read(self, include: Include) -> Include:
-        """The columns to read: those that are wanted, and those that the filter looks at."""
+        """Return the columns to read: those that are wanted, and those that the filter looks at."""
         documents = any(isinstance(leaf, DocumentContains) for leaf in leaves(self.where))
         metadatas = any(not isinstance(leaf, DocumentContains) for leaf in leaves(self.where))
         return replace(include, documents=include.documents or documents, metadatas=include.metadatas or metadatas)
 
     def places(self, records: Records) -> list[int]:
-        """The places of those that match among records with the columns of ``read``."""
+        """Return the places of those that match among records with the columns of ``read``."""
         test = bounded(self.where)
         documents = records.documents or [None] * len(records)
         metadatas = records.metadatas or [{}] * len(records)
@@ -40,7 +40,7 @@ class PartialFilter:
         return [place for place, (metadata, document) in rows if test(metadata, document)]
 
     def keep(self, records: Records, include: Include) -> Records:
-        """The records that match, with the columns that are wanted.
+        """Return the records that match, with the columns that are wanted.
 
         Args:
             records: As the database answered, with the columns of ``read(include)``.
@@ -50,7 +50,7 @@ class PartialFilter:
 
 
 def split_filter(where: Filter, unanswered: Callable[[Leaf], bool]) -> PartialFilter | None:
-    """How to answer a filter of which the database cannot answer some leaves; None where it can answer all.
+    """Return how to answer a filter of which the database cannot answer some leaves; None where it can answer all.
 
     Args:
         where: A filter in normal form.
@@ -60,7 +60,7 @@ def split_filter(where: Filter, unanswered: Callable[[Leaf], bool]) -> PartialFi
 
 
 def _relaxed(node: Filter, unanswered: Callable[[Leaf], bool]) -> Filter | None:
-    """The strongest filter without those leaves that follows from one in normal form; None if all records pass."""
+    """Return the strongest filter without those leaves that another one implies; None if all records pass."""
     match node:
         case And(items):
             return _joined(And, [part for item in items if (part := _relaxed(item, unanswered)) is not None])

@@ -63,6 +63,8 @@ class AdapterFactory(Protocol):
         spi_version: The ``SPI_VERSION`` of ``vstore.spi`` that it was written for, as a number.
         client_packages: Top-level packages whose objects ``borrow`` takes.
         options: The options that a URL or ``connect`` may carry.
+
+    A factory may have a ``system_name`` as well: what OpenTelemetry calls the database, where that is not ``name``.
     """
 
     name: str
@@ -71,11 +73,11 @@ class AdapterFactory(Protocol):
     options: Mapping[str, Option]
 
     def connect(self, url: StoreURL, settings: Settings) -> Adapter:
-        """A connection that was tried: raises ``Unavailable``, ``AuthenticationFailed``, ``Timeout``."""
+        """Return a connection that was tried: raises ``Unavailable``, ``AuthenticationFailed``, ``Timeout``."""
         ...
 
     async def connect_async(self, url: StoreURL, settings: Settings) -> AsyncAdapter:
-        """The same for async."""
+        """Return an async adapter over such a connection."""
         ...
 
     def borrow(self, client: object, settings: Settings) -> Adapter:
@@ -83,7 +85,7 @@ class AdapterFactory(Protocol):
         ...
 
     async def borrow_async(self, client: object, settings: Settings) -> AsyncAdapter:
-        """The same for async; takes the client's async form, or its sync form in threads."""
+        """Return an async adapter over the client's async form, or over its sync form in threads."""
         ...
 
 
@@ -95,5 +97,5 @@ class EmbeddedFactory(Protocol):
     """
 
     def holds(self, path: Path) -> bool:
-        """Whether this database has its data at ``path``. It reads names of files, and changes nothing."""
+        """Return whether this database has its data at ``path``. It reads names of files, and changes nothing."""
         ...

@@ -29,7 +29,7 @@ __all__ = ["normalize"]
 
 
 def normalize(node: Filter) -> Filter | bool:
-    """The normal form of a filter, or the bool it always is."""
+    """Return the normal form of a filter, or the bool it always is."""
     return _rewrite(node, negated=False)
 
 

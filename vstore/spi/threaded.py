@@ -6,26 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from vstore.capabilities import Capabilities
+from vstore.columns import Column, VectorArray
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Index, Search
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
-from vstore.records import Include, Records, VectorArray
+from vstore.records import Include, Records
 from vstore.spi._async._run import acquire
 from vstore.spi.foreign import Key, Rows
 from vstore.spi.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
 
-__all__ = ["ThreadedAdapter", "threaded"]
-
-
-async def threaded(connect: Callable[[], Adapter]) -> ThreadedAdapter:
-    """An async adapter over the sync one that ``connect`` returns, which is called in a worker thread.
-
-    Where the caller is cancelled before it has the adapter, the adapter is closed, and what it holds is free again.
-    """
-    return ThreadedAdapter(await acquire(connect, lambda adapter: adapter.close()))
+__all__ = ["ThreadedAdapter", "ThreadedCollection"]
 
 
 class ThreadedAdapter:
@@ -36,6 +29,14 @@ class ThreadedAdapter:
 
     def __init__(self, inner: Adapter) -> None:
         self._inner = inner
+
+    @classmethod
+    async def connect(cls, connect: Callable[[], Adapter]) -> ThreadedAdapter:
+        """Calls ``connect`` in a worker thread and wraps the sync adapter that it returns.
+
+        A caller that is cancelled meanwhile loses nothing: the adapter is closed when it is there.
+        """
+        return cls(await acquire(connect, lambda adapter: adapter.close()))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -60,11 +61,11 @@ class ThreadedAdapter:
     def default_index(self, dimension: int) -> Index:
         return self._inner.default_index(dimension)
 
-    async def create(self, info: CollectionInfo) -> _ThreadedCollection:
-        return _ThreadedCollection(await asyncio.to_thread(self._inner.create, info))
+    async def create(self, info: CollectionInfo) -> ThreadedCollection:
+        return ThreadedCollection(await asyncio.to_thread(self._inner.create, info))
 
-    async def open(self, name: str) -> _ThreadedCollection:
-        return _ThreadedCollection(await asyncio.to_thread(self._inner.open, name))
+    async def open(self, name: str) -> ThreadedCollection:
+        return ThreadedCollection(await asyncio.to_thread(self._inner.open, name))
 
     async def names(self) -> list[str]:
         return await asyncio.to_thread(self._inner.names)
@@ -79,7 +80,7 @@ class ThreadedAdapter:
         await asyncio.to_thread(self._inner.close)
 
 
-class _ThreadedCollection:
+class ThreadedCollection:
     """Implements ``AsyncCollectionAdapter`` likewise."""
 
     def __init__(self, inner: CollectionAdapter) -> None:
@@ -107,15 +108,18 @@ class _ThreadedCollection:
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
-        return await asyncio.to_thread(self._inner.query, vectors, k, where, include, exact=exact, search=search)
+        return await asyncio.to_thread(
+            self._inner.query, vectors, k, where, include, exact=exact, search=search, field=field
+        )
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

@@ -16,7 +16,7 @@ _NO_HTTP: Final = "illegal request line"
 
 
 def about_tls(said: str, shown: str, *, scheme: str, authorities: str) -> VStoreError | None:
-    """The contract's error for what a client says of a connection; None where that is not about TLS.
+    """Return the contract's error for what a client says of a connection; None where that is not about TLS.
 
     Args:
         said: Everything that it says; only of the connection, since a server may answer any text.

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from vstore.errors import InvalidInput, brief
 from vstore.keys import encodable
+from vstore.wording import a_type, did_you_mean, sentences
 
 __all__ = ["Option", "OptionValue", "StoreURL", "names_store", "read_options"]
 
@@ -116,7 +117,7 @@ class StoreURL:
 
 
 def _several(place: str) -> tuple[str, None, str]:
-    """Hosts with commas between, as libpq has them, and their ports where any has one: ``h1:5432,h2``."""
+    """Return hosts with commas between, as libpq has them, and their ports where any has one: ``h1:5432,h2``."""
     hosts, ports = [], []
     for one in place.split(","):
         host, _, port = one[1:].partition("]") if one.startswith("[") else one.partition(":")
@@ -126,7 +127,7 @@ def _several(place: str) -> tuple[str, None, str]:
 
 
 def names_store(text: str, *, files: Collection[str] = ()) -> bool:
-    """Whether a text is a store URL, or else a path: one decision for every command that takes both.
+    """Return whether a text is a store URL, or else a path: one decision for every command that takes both.
 
     Args:
         text: What the user gave.
@@ -188,17 +189,19 @@ class Option:
         default: Its value where it is not given; its type is the option's type.
         help: One line for error messages and ``--help``.
         secret: Whether its value must never be shown.
+        with_client: Whether it has a meaning with ``client=`` too. One that says how to connect has none.
     """
 
     default: OptionValue
     help: str
     secret: bool = False
+    with_client: bool = False
 
 
 def read_options(
     declared: Mapping[str, Option], params: Mapping[str, str], keywords: Mapping[str, object]
 ) -> dict[str, OptionValue]:
-    """Every declared option with its value: from the URL, from keywords, or its default.
+    """Return every declared option with its value: from the URL, from keywords, or its default.
 
     Raises:
         InvalidInput: An unknown option, one given twice, or a value of the wrong type.
@@ -206,7 +209,8 @@ def read_options(
     for name in (*params, *keywords):
         if name not in declared:
             known = "; ".join(f"{key}: {option.help}" for key, option in declared.items())
-            raise InvalidInput(f"unknown option {brief(name)}", hint=f"Known: {known or 'none'}.")
+            hint = sentences(did_you_mean(name, declared), f"Known: {known or 'none'}.")
+            raise InvalidInput(f"unknown option {brief(name)}", hint=hint)
         if name in params and name in keywords:
             raise InvalidInput(f"the option {name!r} is given both in the URL and as a keyword")
     values: dict[str, OptionValue] = {}
@@ -230,7 +234,7 @@ def _convert(name: str, text: str, option: Option) -> OptionValue:
             return _TRUE[text.lower()]
         return kind(text)
     except (ValueError, KeyError):
-        raise InvalidInput(f"the option {name!r} must be a {kind.__name__}") from None
+        raise InvalidInput(f"the option {name!r} must be {a_type(kind)}") from None
 
 
 def _checked(name: str, value: object, option: Option) -> OptionValue:
@@ -238,5 +242,5 @@ def _checked(name: str, value: object, option: Option) -> OptionValue:
     if kind is float and type(value) is int:
         return float(value)
     if not isinstance(value, str | int | float | bool) or type(value) is not kind:
-        raise InvalidInput(f"the option {name!r} must be a {kind.__name__}, not {type(value).__name__}")
+        raise InvalidInput(f"the option {name!r} must be {a_type(kind)}, not {a_type(type(value))}")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,8 +14,10 @@ from typing import Protocol, Self
 from vstore.core._sync.store import Store
 from vstore.core.connecting import DEFAULT_TIMEOUT, connect
 from vstore.core.registry import factory_for_scheme
+from vstore.core.settings import is_name, store_url
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
+from vstore.logs import WARNING, log
 from vstore.mapping import RecordMapping
 from vstore.regular import shown
 from vstore.spi.durable import expanded, located
@@ -129,7 +132,8 @@ def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several
     """Opens what a URL, or a path of files, names.
 
     Args:
-        url: As for ``connect``; or a path, see ``vstore.transfer.files``.
+        url: As for ``connect``, a name of ``vstore.toml`` too; or a path, which is no single word, see
+            ``vstore.transfer.files``.
         new: Whether it may be made if it is not there. Otherwise nothing is made: neither file nor directory.
         timeout: Seconds after which a call is given up.
         several: Whether several collections will be written; files are then in a directory for each.
@@ -138,12 +142,24 @@ def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several
         NotFound: It is not there, and ``new`` is False.
         VStoreError: As ``connect``.
     """
-    if names_files(url):
+    found = _store_url(url)
+    if found is None:
         return FilePlace(url, several=several)
     if not new:
-        check_there(url)
-    parsed = StoreURL.parse(url)
-    return StorePlace(connect(url, timeout=timeout), store_identity(parsed), url, timeout)
+        check_there(found)
+    parsed = StoreURL.parse(found)
+    return StorePlace(connect(found, timeout=timeout), store_identity(parsed), found, timeout)
+
+
+def _store_url(location: str) -> str | None:
+    """Return the URL of the store that a location names; None for a path of files."""
+    if not is_name(location):
+        return None if names_files(location) else location
+    found = store_url(location)
+    if os.path.lexists(location):
+        said = "%s is the store that vstore.toml names. For the file or folder here write ./%s."
+        log("settings", WARNING, said, location, location)
+    return found
 
 
 def _source_again(url: str, name: str, mapping: RecordMapping | str | None, timeout: float) -> CollectionSource:
@@ -159,17 +175,18 @@ def _target_again(url: str, name: str, timeout: float) -> CollectionTarget:
 @contextmanager
 def rehearsal(url: str, *, timeout: float, several: bool = False) -> Iterator[Place]:
     """What ``open_place`` would open, making nothing where it is not there: an empty one in a temporary place."""
-    if names_files(url):
+    found = _store_url(url)
+    if found is None:
         yield FilePlace(url, several=several)  # which makes nothing before it is written to
         return
-    parsed = StoreURL.parse(url)
+    parsed = StoreURL.parse(found)
     if is_there(parsed):
-        with open_place(url, new=False, timeout=timeout) as place:
+        with open_place(found, new=False, timeout=timeout) as place:
             yield place
         return
     assert parsed.path is not None
     with TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder:
-        query = url.partition("?")[2]
+        query = found.partition("?")[2]
         stand_in = f"{parsed.scheme}:{Path(folder) / f'new{Path(parsed.path).suffix}'}" + (f"?{query}" if query else "")
         with StorePlace(connect(stand_in, timeout=timeout), store_identity(parsed), stand_in=True) as place:
             yield place

@@ -41,7 +41,7 @@ class Pace:
         self.retried = 0
         self.retries = retries
         self.max_rps = max_rps
-        self._retry = Retry(retries, _LONGEST)
+        self._retry = Retry(retries, _LONGEST, "transfer")
         self._hurry = False
         self._interval = 0.0 if max_rps is None else 1.0 / max_rps
         self._next = 0.0

@@ -22,6 +22,7 @@ from vstore.info import CollectionInfo
 from vstore.records import IncludeName, Metadata, Page, Record, Records
 from vstore.spi.codec import to_json
 from vstore.transfer.endpoint import EVERYTHING, Source
+from vstore.wording import a_type
 
 __all__ = ["RecordMap", "Rewrite", "Rewritten", "fingerprint", "load_map", "mapping_each", "nested_as_json"]
 
@@ -60,7 +61,7 @@ def load_map(name: str) -> RecordMap:
             f"{name!r} cannot be loaded: {type(error).__name__}: {error!s:.200}", hint=_MAP_HINT
         ) from error
     if not callable(function):
-        raise InvalidInput(f"{name!r} is not a function, but a {type(function).__name__}")
+        raise InvalidInput(f"{name!r} is not a function, but {a_type(type(function))}")
     return function
 
 

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from chromadb.api import AsyncClientAPI
-from chromadb.api.collection_configuration import CreateCollectionConfiguration, CreateHNSWConfiguration
 from chromadb.api.models.AsyncCollection import AsyncCollection
-from chromadb.api.types import Space
 
 from vstore.capabilities import Capabilities
-from vstore.errors import Mismatch, VStoreError
-from vstore.indexing import HNSW, Index, Metric
+from vstore.errors import VStoreError
+from vstore.indexing import HNSW, Index
 from vstore.info import CollectionInfo
-from vstore.spi.codec import info_from_json, info_to_json
 from vstore_chroma._async._run import Closer, Lock
 from vstore_chroma._async.collection import AsyncChromaCollection
 from vstore_chroma._async.foreign import AsyncChromaForeign, names
-from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded, translate
+from vstore_chroma.schema import check_name, info_of, new_collection
 
 __all__ = ["AsyncChromaAdapter"]
-
-_SPACES: Final[dict[Metric, Space]] = {Metric.COSINE: "cosine", Metric.L2: "l2", Metric.DOT: "ip"}
 
 
 class AsyncChromaAdapter:
@@ -61,22 +55,8 @@ class AsyncChromaAdapter:
         return HNSW()
 
     async def create(self, info: CollectionInfo) -> AsyncChromaCollection:
-        index = info.index
-        assert isinstance(index, HNSW)
         with guarded():
-            native = await self._client.create_collection(
-                info.name,
-                metadata={INFO: info_to_json(info)},
-                embedding_function=None,
-                configuration=CreateCollectionConfiguration(
-                    hnsw=CreateHNSWConfiguration(
-                        space=_SPACES[info.metric],
-                        max_neighbors=index.m,
-                        ef_construction=index.ef_construction,
-                        ef_search=index.ef_search,
-                    )
-                ),
-            )
+            native = await self._client.create_collection(**new_collection(info))
         return self._bind(native)
 
     async def open(self, name: str) -> AsyncChromaCollection:
@@ -103,10 +83,5 @@ class AsyncChromaAdapter:
         await self._close()
 
     def _bind(self, native: AsyncCollection) -> AsyncChromaCollection:
-        text = (native.metadata or {}).get(INFO)
-        if text is None:
-            raise Mismatch(
-                f"{native.name!r} exists, but vstore did not create it",
-                hint="Work on it through store.native, or copy it into a new collection.",
-            )
-        return AsyncChromaCollection(native, info_from_json(native.name, text), self._capabilities, self._lock)
+        info = info_of(native.name, native.metadata)
+        return AsyncChromaCollection(native, info, self._capabilities, self._lock)

@@ -9,14 +9,18 @@ from typing import Any, TypeAlias
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, NotFound, partial_write_context
+from vstore.columns import Column, dense
+from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.records import Include, Metadata, Records
+from vstore.spi._async.batching import scan_by_ids, write_parts
+from vstore.spi.batching import batches
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
+from vstore_chroma._async.searching import AsyncSearcher
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
 from vstore_chroma.compile import question
 from vstore_chroma.errors import guarded
@@ -41,6 +45,7 @@ class AsyncChromaCollection:
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._read = AsyncReader(native, info, self._rows)
+        self._search = AsyncSearcher(native, info, self._read)
 
     @property
     def info(self) -> CollectionInfo:
@@ -92,30 +97,32 @@ class AsyncChromaCollection:
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         asked = question(where)
         if exact:
-            return await self._read.nearest(vectors, k, await self._read.ids(asked), include)
-        return await self._read.approximate(vectors, k, asked, include)
+            return await self._search.nearest(queries, k, await self._read.ids(asked), include)
+        return await self._search.approximate(queries, k, asked, include)
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
         asked = question(where)
-        ids = sorted(i for i in await self._read.ids(asked) if after is None or i > after)
-        for start in range(0, len(ids), batch_size):
-            wanted = ids[start : start + batch_size]
-            page = (await self._read.matching(wanted, include, asked)).ordered(wanted)
-            if page.ids:
-                yield page, wanted[-1]
+
+        async def read(ids: list[str]) -> Records:
+            return (await self._read.matching(ids, include, asked)).ordered(ids)
+
+        async for page, last in scan_by_ids(await self._read.ids(asked), batch_size, after, read):
+            yield page, last
 
     async def delete_ids(self, ids: Sequence[str]) -> None:
         async with self._lock:
@@ -144,14 +151,13 @@ class AsyncChromaCollection:
         rows = spread(columns)
         if rows.repeated:
             call = call_repeated
-        written: list[str] = []
-        for part in requests(rows, self._rows, self._bytes):
-            arguments = part.arguments()
-            if len(arguments) == 1:
-                continue
-            with partial_write_context(written), guarded():
+
+        async def send(arguments: dict[str, Any]) -> None:
+            with guarded():
                 await call(**arguments)
-            written += dict.fromkeys(part.ids)
+
+        parts = ((dict.fromkeys(p.ids), p.arguments()) for p in requests(rows, self._rows, self._bytes))
+        await write_parts(((ids, arguments) for ids, arguments in parts if len(arguments) > 1), send)
 
     # the collection's own methods refuse an id that stands on several rows; what they call does not
 
@@ -168,12 +174,11 @@ class AsyncChromaCollection:
         return {**columns, "collection_id": native.id, "tenant": native.tenant, "database": native.database}
 
     async def _delete(self, ids: list[str]) -> None:
-        deleted: list[str] = []
-        for start in range(0, len(ids), self._rows):
-            part = ids[start : start + self._rows]
-            with partial_write_context(deleted), guarded():
+        async def send(part: list[str]) -> None:
+            with guarded():
                 await self._native.delete(ids=part)
-            deleted += part
+
+        await write_parts(((part, part) for part in batches(ids, self._rows)), send)
 
 
 def _columns(records: Records) -> Columns:
@@ -187,7 +192,7 @@ def _columns(records: Records) -> Columns:
 
 
 def _replacing(columns: Columns, old: dict[str, Metadata | None]) -> Columns:
-    """The same columns, each row of which leaves nothing of the record it replaces."""
+    """Return the same columns, each row of which leaves nothing of the record it replaces."""
     ids = columns.ids
     documents = columns.documents or [None] * len(ids)
     metadatas = columns.metadatas or [{}] * len(ids)

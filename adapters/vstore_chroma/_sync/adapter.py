@@ -4,27 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from chromadb.api import ClientAPI
-from chromadb.api.collection_configuration import CreateCollectionConfiguration, CreateHNSWConfiguration
 from chromadb.api.models.Collection import Collection
-from chromadb.api.types import Space
 
 from vstore.capabilities import Capabilities
-from vstore.errors import Mismatch, VStoreError
-from vstore.indexing import HNSW, Index, Metric
+from vstore.errors import VStoreError
+from vstore.indexing import HNSW, Index
 from vstore.info import CollectionInfo
-from vstore.spi.codec import info_from_json, info_to_json
 from vstore_chroma._sync._run import Closer, Lock
 from vstore_chroma._sync.collection import ChromaCollection
 from vstore_chroma._sync.foreign import ChromaForeign, names
-from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded, translate
+from vstore_chroma.schema import check_name, info_of, new_collection
 
 __all__ = ["ChromaAdapter"]
-
-_SPACES: Final[dict[Metric, Space]] = {Metric.COSINE: "cosine", Metric.L2: "l2", Metric.DOT: "ip"}
 
 
 class ChromaAdapter:
@@ -62,22 +56,8 @@ class ChromaAdapter:
         return HNSW()
 
     def create(self, info: CollectionInfo) -> ChromaCollection:
-        index = info.index
-        assert isinstance(index, HNSW)
         with guarded():
-            native = self._client.create_collection(
-                info.name,
-                metadata={INFO: info_to_json(info)},
-                embedding_function=None,
-                configuration=CreateCollectionConfiguration(
-                    hnsw=CreateHNSWConfiguration(
-                        space=_SPACES[info.metric],
-                        max_neighbors=index.m,
-                        ef_construction=index.ef_construction,
-                        ef_search=index.ef_search,
-                    )
-                ),
-            )
+            native = self._client.create_collection(**new_collection(info))
         return self._bind(native)
 
     def open(self, name: str) -> ChromaCollection:
@@ -104,10 +84,5 @@ class ChromaAdapter:
         self._close()
 
     def _bind(self, native: Collection) -> ChromaCollection:
-        text = (native.metadata or {}).get(INFO)
-        if text is None:
-            raise Mismatch(
-                f"{native.name!r} exists, but vstore did not create it",
-                hint="Work on it through store.native, or copy it into a new collection.",
-            )
-        return ChromaCollection(native, info_from_json(native.name, text), self._capabilities, self._lock)
+        info = info_of(native.name, native.metadata)
+        return ChromaCollection(native, info, self._capabilities, self._lock)

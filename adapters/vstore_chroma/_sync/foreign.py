@@ -15,11 +15,13 @@ from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
+from vstore.spi._sync.batching import scan_by_ids
+from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows
-from vstore_chroma.codec import INFO, check_name
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
-from vstore_chroma.precision import blind
+from vstore_chroma.precision import indistinct
+from vstore_chroma.schema import check_name, created_here
 
 __all__ = ["ChromaForeign", "names"]
 
@@ -28,13 +30,13 @@ _IDS_AT_ONCE: Final = 5_000
 
 
 def names(client: ClientAPI, *, own: bool) -> list[str]:
-    """The collections that vstore created, or those that it did not, sorted."""
+    """Return the collections that vstore created, or those that it did not, sorted."""
     found: list[str] = []
     start = 0
     while True:
         with guarded():
             page = client.list_collections(limit=_PAGE, offset=start)
-        found += [native.name for native in page if (INFO in (native.metadata or {})) is own]
+        found += [native.name for native in page if created_here(native.metadata) is own]
         start += len(page)
         if len(page) < _PAGE:
             return sorted(found)
@@ -64,8 +66,8 @@ class ChromaForeign:
         check_name(name)
         with guarded():
             native = self._client.get_collection(name, embedding_function=None)
-        if INFO in (native.metadata or {}):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+        if created_here(native.metadata):
+            raise Mismatch.created_here(name)
         return native
 
 
@@ -75,7 +77,7 @@ def _first(native: Collection, include: list[Any]) -> Rows:
 
 
 def _metric(native: Collection, first: Rows) -> Metric | None:
-    """The metric that the engine follows, whatever the collection says of itself."""
+    """Return the metric that the engine follows, whatever the collection says of itself."""
     vector = next(iter(first.vectors or ()), None)
     if vector is None:
         return None
@@ -112,8 +114,7 @@ class ChromaForeignCollection:
     def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
         rows = Rows(vectors=[] if include.vectors else None)
         wanted: list[Any] = columns(self._mapping, include)
-        for start in range(0, len(keys), _IDS_AT_ONCE):
-            part = [str(key) for key in keys[start : start + _IDS_AT_ONCE]]
+        for part in batches([str(key) for key in keys], _IDS_AT_ONCE):
             with guarded():
                 rows.extend(to_rows(self._native.get(ids=part, include=wanted)))
         return rows
@@ -122,12 +123,12 @@ class ChromaForeignCollection:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
         with guarded():
             found = self._native.get(include=[])
-        ids = sorted(one for one in found["ids"] if after is None or one > after)
-        for start in range(0, len(ids), size):
-            part = ids[start : start + size]
-            rows = (self.fetch(part, include)).in_order_of(part)
-            if rows.keys:
-                yield rows, part[-1]
+
+        def read(ids: list[str]) -> Rows:
+            return (self.fetch(ids, include)).in_order_of(ids)
+
+        for rows, last in scan_by_ids(found["ids"], size, after, read):
+            yield rows, last
 
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         wanted: list[Any] = columns(self._mapping, include)
@@ -135,6 +136,6 @@ class ChromaForeignCollection:
             found: dict[str, Any] = dict(
                 self._native.query(query_embeddings=vector[None], n_results=k, include=[*wanted, "distances"])
             )
-        if blind(self._info.metric, vector, np.asarray(found["distances"][0], dtype=np.float64)):
+        if indistinct(self._info.metric, vector, np.asarray(found["distances"][0], dtype=np.float64)):
             return None
         return to_rows({name: found[name][0] for name in ("ids", *wanted)})

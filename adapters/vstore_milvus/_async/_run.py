@@ -31,7 +31,7 @@ calling = nothing  # gRPC's own thread is inside it as long as there is an async
 
 
 async def bounded(call: Awaitable[T], seconds: float) -> T:
-    """The result of a call that has this timeout of its own; ``TimeoutError`` a second after it.
+    """Return the result of a call that has this timeout of its own; ``TimeoutError`` a second after it.
 
     AsyncMilvusClient of pymilvus 2.6 waits for its connection without any.
     """
@@ -39,5 +39,5 @@ async def bounded(call: Awaitable[T], seconds: float) -> T:
 
 
 async def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of ``function``, without keeping the event loop from its other tasks."""
+    """Return the result of ``function``, without keeping the event loop from its other tasks."""
     return await asyncio.to_thread(function, *args, **kwargs)

@@ -37,7 +37,7 @@ class AsyncMilvusAdapter:
     def __init__(self, session: AsyncSession, close: Closer, secrets: Sequence[str]) -> None:
         self._session = session
         self._client = session.client
-        self._lock = session.turns.writing
+        self._lock = session.locks.writing
         self._close = close
         self._secrets = secrets
 
@@ -144,7 +144,7 @@ class AsyncMilvusAdapter:
         await self._close()
 
     async def _described(self, name: str) -> dict[str, Any] | None:
-        """What Milvus says of a name, which may be an alias; None where it has neither."""
+        """Return what Milvus says of a name, which may be an alias; None where it has neither."""
         try:
             check_plain(name)
             found: dict[str, Any] = await self._session.call(self._client.describe_collection, name)
@@ -153,13 +153,13 @@ class AsyncMilvusAdapter:
         return found
 
     async def _found(self, name: str) -> dict[str, Any]:
-        """What Milvus says of the collection of that name.
+        """Return what Milvus says of the collection of that name.
 
         Raises:
-            NotFound: There is none. An alias is none: it would be a second name, and Milvus Lite would delete what is
-                behind it.
+            NotFound: There is none. An alias is none: it would be a second name, and Milvus Lite would delete the
+                collection that has it.
         """
         described = await self._described(name)
         if described is None or described["collection_name"] != name:
-            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
+            raise NotFound.of_collection(name)
         return described

@@ -8,12 +8,15 @@ from typing import Any
 
 from pymilvus import AsyncMilvusClient
 
-from vstore.errors import AlreadyExists, NotFound, partial_write_context
+from vstore.columns import Column, dense
+from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.records import Include, Metadata, Records
+from vstore.spi._async.batching import write_parts
+from vstore.spi.batching import batches
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import AsyncReader
@@ -38,7 +41,7 @@ class AsyncMilvusCollection:
         self._client: AsyncMilvusClient = session.client
         self._info = info
         self._creation = creation
-        self._lock = session.turns.writing
+        self._lock = session.locks.writing
         self._lite = session.lite
         self._read = AsyncReader(session, info, creation)
         self._search = AsyncSearcher(session, self._read, creation)
@@ -71,8 +74,7 @@ class AsyncMilvusCollection:
             if missing := [i for i in records.ids if i not in present]:
                 raise NotFound.of_records(missing)
             merged: list[Records] = []
-            for start in range(0, len(records), self._rows):
-                part = records[start : start + self._rows]
+            for part in batches(records, self._rows):
                 old = (await self._read.by_ids(part.ids, _EVERYTHING)).ordered(part.ids)
                 merged.append(_merged(part, old, replace_metadata=replace_metadata))
                 if not (self._lite or records.metadatas is None or replace_metadata):
@@ -86,17 +88,19 @@ class AsyncMilvusCollection:
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         if exact:
-            return await self._search.exact(vectors, k, where, include)
-        return await self._search.approximate(vectors, k, where, include, search)
+            return await self._search.exact(queries, k, where, include)
+        return await self._search.approximate(queries, k, where, include, search)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
@@ -129,24 +133,18 @@ class AsyncMilvusCollection:
         Upsert for new records too: another process may have written the same id since it was looked for, and
         an insert would store the row twice.
         """
-        for start in range(0, len(records), self._rows):
-            rows = await compute(encode, records[start : start + self._rows])
-            for part in split(rows, self._rows, self._bytes, self._info.dimension):
-                with partial_write_context(done):
-                    await self._creation.upsert(part)
-                done += [row["id"] for row in part]
+        for batch in batches(records, self._rows):
+            rows = await compute(encode, batch)
+            parts = split(rows, self._rows, self._bytes, self._info.dimension)
+            await write_parts((([row["id"] for row in part], part) for part in parts), self._creation.upsert, done)
 
     async def _delete(self, ids: list[str]) -> None:
-        done: list[str] = []
-        for start in range(0, len(ids), self._rows):
-            part = ids[start : start + self._rows]
-            with partial_write_context(done):
-                await self._creation.delete(with_ids(part))
-            done += part
+        parts = ((part, with_ids(part)) for part in batches(ids, self._rows))
+        await write_parts(parts, self._creation.delete)
 
 
 def _merged(new: Records, old: Records, *, replace_metadata: bool) -> Records:
-    """The old records with the columns that are given."""
+    """Return the old records with the columns of the new ones."""
     metadatas: list[Metadata] | None = old.metadatas
     if new.metadatas is not None and old.metadatas is not None:
         metadatas = new.metadatas if replace_metadata else list(map(_updated, old.metadatas, new.metadatas))

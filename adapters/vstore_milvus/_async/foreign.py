@@ -11,9 +11,11 @@ from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
+from vstore.spi._async.batching import scan_by_ids
+from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows
 from vstore_milvus._async._run import compute
-from vstore_milvus._async.reading import ANSWER_BYTES
+from vstore_milvus._async.reading import ANSWER_BYTES, halving
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.errors import answered
@@ -64,7 +66,7 @@ class AsyncMilvusForeign:
         check_plain(name)
         described = await self._session.call(self._client.describe_collection, name)
         if token_of(described):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
         index: dict[str, Any] = {}
         for one in await self._session.call(self._client.list_indexes, name):
             found = await self._session.call(self._client.describe_index, name, one)
@@ -109,40 +111,34 @@ class AsyncMilvusForeignCollection:
         rows = Rows(vectors=[] if include.vectors else None)
         fields = self._schema.output(self._mapping, include)
         room = min(_IDS_AT_ONCE, self._room(include))
-        start = 0
-        while start < len(keys):
-            part = keys[start : start + room]
-            try:
-                found = await self._query(self._schema.with_keys(part), fields)
-            except LimitExceeded:
-                if len(part) == 1:
-                    raise
-                room = (len(part) + 1) // 2
-                continue
+
+        async def read(part: Sequence[Key]) -> list[dict[str, Any]]:
+            return await self._query(self._schema.with_keys(part), fields)
+
+        async for found in halving(keys, room, read):
             rows.extend(await self._rows(found, include))
-            start += room
         return rows
 
     async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
         last: Key | None = None if after is None else json.loads(after)
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the keys first, then by key
-            keys = sorted(row[self._schema.key] for row in await self._query("", [self._schema.key]))
-            keys = [key for key in keys if last is None or key > last]
-            for start in range(0, len(keys), size):
-                part = keys[start : start + size]
-                rows = (await self.fetch(part, include)).in_order_of(part)
-                if rows.keys:
-                    yield rows, token(part[-1])
+            keys = [row[self._schema.key] for row in await self._query("", [self._schema.key])]
+
+            async def read(part: list[Any]) -> Rows:
+                return (await self.fetch(part, include)).in_order_of(part)
+
+            async for rows, key in scan_by_ids(keys, size, last, read):
+                yield rows, token(key)
             return
         fields = self._schema.output(self._mapping, include)
         room = min(size, MAX_WINDOW, self._room(include))
         while True:
-            behind = self._schema.behind(last)
+            later = self._schema.later_than(last)
             try:
-                # reduce_stop_for_best: without it a key that insert stored twice could hide others behind it. With
+                # reduce_stop_for_best: without it a key that insert stored twice could hide those after it. With
                 # it the server answers more than ``limit``, where it has several segments.
-                found = await self._query(behind, fields, limit=room, reduce_stop_for_best=True)
+                found = await self._query(later, fields, limit=room, reduce_stop_for_best=True)
             except LimitExceeded:
                 if room == 1:
                     raise
@@ -151,8 +147,7 @@ class AsyncMilvusForeignCollection:
             if not found:
                 return
             found.sort(key=lambda row: row[self._schema.key])
-            for start in range(0, len(found), size):
-                part = found[start : start + size]
+            for part in batches(found, size):
                 last = part[-1][self._schema.key]
                 yield await self._rows(part, include), token(last)
 
@@ -179,7 +174,7 @@ class AsyncMilvusForeignCollection:
         return list(found)
 
     async def _asked(self, method: Callable[..., Awaitable[Any]], **kwargs: Any) -> Any:
-        """An answer of this collection, and of no later one of its name: it is looked at once more behind it."""
+        """Return an answer of this collection, and of no later one of its name: another request checks that."""
         try:
             found = await self._session.call(method, self._info.name, **_STRONG, **kwargs)
         except VStoreError as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from vstore.errors import LimitExceeded
 from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.records import Include, Records
+from vstore.spi._async.batching import scan_by_ids
+from vstore.spi.batching import batches
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
@@ -17,9 +19,9 @@ from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
 from vstore_milvus.compile import compile_filter, unanswered, with_ids
-from vstore_milvus.tokens import literal
+from vstore_milvus.filter_fields import literal
 
-__all__ = ["ANSWER_BYTES", "AsyncReader"]
+__all__ = ["ANSWER_BYTES", "AsyncReader", "halving"]
 
 _MAX_IDS: Final = 5_000
 _RANGE_FROM: Final = 500
@@ -27,6 +29,24 @@ _RANGE_FROM: Final = 500
 ANSWER_BYTES: Final = 24 << 20
 _TEXT_BYTES: Final = 2_000
 _IDS: Final = Include()
+K = TypeVar("K")
+T = TypeVar("T")
+
+
+async def halving(keys: Sequence[K], room: int, fetch: Callable[[Sequence[K]], Awaitable[T]]) -> AsyncIterator[T]:
+    """Yields what ``fetch`` returns of ``room`` keys at a time, of half as many from an answer on that is too large."""
+    start = 0
+    while start < len(keys):
+        part = keys[start : start + room]
+        try:
+            found = await fetch(part)
+        except LimitExceeded:
+            if len(part) == 1:
+                raise
+            room = (len(part) + 1) // 2
+            continue
+        yield found
+        start += len(part)
 
 
 class AsyncReader:
@@ -50,7 +70,7 @@ class AsyncReader:
         return found
 
     def width(self, include: Include) -> int:
-        """About the bytes of one record in an answer."""
+        """Return about how many bytes one record takes in an answer."""
         return (
             600
             + (4 * self.info.dimension if include.vectors else 0)
@@ -58,17 +78,17 @@ class AsyncReader:
         )
 
     def partial(self, where: Filter | None) -> PartialFilter | None:
-        """How to answer a filter of which a server is asked a part only; None where it is asked all, and on Lite."""
+        """Return how to answer a filter of which a server answers a part; None where it answers all, and on Lite."""
         return None if where is None or self._session.lite else split_filter(where, unanswered)
 
     async def condition(self, where: Filter | None) -> str | None:
-        """A filter as an expression of Milvus."""
+        """Return a filter as an expression of Milvus."""
         if where is None:
             return None
         return with_ids(await self._matching(where)) if self._session.lite else compile_filter(where)
 
     async def _matching(self, where: Filter) -> list[str]:
-        """The ids of the records that match, on Milvus Lite.
+        """Return the ids of the records that match, on Milvus Lite.
 
         It parses the JSON of every record once a comparison, has no ``in`` on its paths and no escapes in LIKE:
         its filters are answered here, from the metadata, which are read in parts if they are many.
@@ -89,12 +109,12 @@ class AsyncReader:
                 self._fitted = len(rows) <= room
                 return found
         ids = await self.ids(None)
-        for start in range(0, len(ids), room):
-            await compute(add, await self.by_ids(ids[start : start + room], columns))
+        for part in batches(ids, room):
+            await compute(add, await self.by_ids(part, columns))
         return found
 
     async def count(self, where: Filter | None) -> int:
-        """How many records match."""
+        """Return how many records match."""
         if self._session.lite and where is not None:
             return len(await self._matching(where))
         if self.partial(where) is not None:
@@ -103,15 +123,14 @@ class AsyncReader:
         return int(found[0]["count(*)"])
 
     async def present(self, ids: Sequence[str]) -> set[str]:
-        """Those of ``ids`` that exist."""
+        """Return those of ``ids`` that exist."""
         found: set[str] = set()
-        for start in range(0, len(ids), _MAX_IDS):
-            part = await self._query(with_ids(ids[start : start + _MAX_IDS]), ["id"])
-            found.update(row["id"] for row in part)
+        for part in batches(ids, _MAX_IDS):
+            found.update(row["id"] for row in await self._query(with_ids(part), ["id"]))
         return found
 
     async def taken(self, ids: Sequence[str]) -> set[str]:
-        """The same, where none is likely to exist.
+        """Return those of ``ids`` that exist, where that is likely to be none.
 
         Then there may be none between the first and the last of them either, which a server tells of 5,000 ids in 5 ms
         in place of 70: it reads a list of that length slowly.
@@ -123,7 +142,7 @@ class AsyncReader:
         return await self.present(ids)
 
     async def ids(self, where: Filter | None) -> list[str]:
-        """The ids of the records that match."""
+        """Return the ids of the records that match."""
         if self._session.lite:
             return (
                 [row["id"] for row in await self._query("", ["id"])] if where is None else await self._matching(where)
@@ -134,48 +153,41 @@ class AsyncReader:
         return found
 
     async def by_ids(self, ids: Sequence[str], include: Include) -> Records:
-        """The records with these ids, in Milvus's order."""
-        parts = [to_records([], include, self.info.dimension)]
+        """Return the records with these ids, in Milvus's order."""
         room = max(1, min(_MAX_IDS, ANSWER_BYTES // self.width(include)))
-        start = 0
-        while start < len(ids):
-            wanted = ids[start : start + room]
-            try:
-                rows = await self._query(with_ids(wanted), fields(include))
-            except LimitExceeded:
-                if len(wanted) == 1:
-                    raise
-                room = (len(wanted) + 1) // 2
-                continue
-            parts.append(await compute(to_records, rows, include, self.info.dimension))
-            start += room
-        return Records.concat(parts[1:] or parts)
+
+        async def fetch(wanted: Sequence[str]) -> list[dict[str, Any]]:
+            return await self._query(with_ids(wanted), fields(include))
+
+        dimension = self.info.dimension
+        parts = [await compute(to_records, rows, include, dimension) async for rows in halving(ids, room, fetch)]
+        return Records.concat(parts or [to_records([], include, dimension)])
 
     async def pages(
         self, where: Filter | None, size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
-        """All records that match, by id."""
+        """Yield all records that match, by id."""
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the ids first, then by id
-            ids = sorted(i for i in await self.ids(where) if after is None or i > after)
-            for start in range(0, len(ids), size):
-                wanted = ids[start : start + size]
-                page = Records(wanted)
-                if include != _IDS:  # which are read already
-                    page = (await self.by_ids(wanted, include)).ordered(wanted)
-                if page.ids:
-                    yield page, wanted[-1]
+
+            async def read(wanted: list[str]) -> Records:
+                if include == _IDS:  # which are read already
+                    return Records(wanted)
+                return (await self.by_ids(wanted, include)).ordered(wanted)
+
+            async for page, token in scan_by_ids(await self.ids(where), size, after, read):
+                yield page, token
             return
-        sifting = self.partial(where)
-        read = include if sifting is None else sifting.read(include)
-        condition = await self.condition(where if sifting is None else sifting.asked)
-        room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(read)))
+        partial = self.partial(where)
+        fetched = include if partial is None else partial.read(include)
+        condition = await self.condition(where if partial is None else partial.asked)
+        room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(fetched)))
         last = after or ""
         while True:
-            behind = f"(id > {literal(last)})"
-            chosen = behind if condition is None else f"({behind} and {condition})"
+            later = f"(id > {literal(last)})"
+            chosen = later if condition is None else f"({later} and {condition})"
             try:
-                rows = await self._query(chosen, fields(read), limit=room)
+                rows = await self._query(chosen, fields(fetched), limit=room)
             except LimitExceeded:
                 if room == 1:
                     raise
@@ -183,10 +195,10 @@ class AsyncReader:
                 continue
             if not rows:
                 return
-            page = await compute(to_records, rows, read, self.info.dimension)
+            page = await compute(to_records, rows, fetched, self.info.dimension)
             last = max(page.ids)
             page = page.ordered(sorted(page.ids))
-            if sifting is not None:
-                page = await compute(sifting.keep, page, include)
+            if partial is not None:
+                page = await compute(partial.keep, page, include)
             if page.ids:
                 yield page, last

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from vstore.errors import LimitExceeded, VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Flat, Metric, Search
 from vstore.records import Include, Records, VectorArray
-from vstore.spi.scores import TopK, distances, float32_error, ranked
+from vstore.spi._async.searching import scan_top_k, top_up
+from vstore.spi.batching import batches
+from vstore.spi.scores import distances, ranked
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import ANSWER_BYTES, AsyncReader
@@ -19,6 +19,7 @@ from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import fields, to_records
 from vstore_milvus.errors import vanished
+from vstore_milvus.precision import decided
 from vstore_milvus.schema import searching
 
 __all__ = ["AsyncSearcher"]
@@ -26,8 +27,6 @@ __all__ = ["AsyncSearcher"]
 _REQUEST_FLOATS: Final = 4_000_000
 _VECTORS: Final = Include(vectors=True)
 _IDS: Final = Include()
-# Below it a float32 may be zero: a product or square is off by as much, whatever its size.
-_SMALLEST: Final = float(np.finfo(np.float32).tiny)
 
 
 class AsyncSearcher:
@@ -39,16 +38,16 @@ class AsyncSearcher:
         self._read = reader
 
     async def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """The true nearest: reads the vectors that match in chunks, and keeps k for each query."""
-        best = TopK(self._read.info.metric, queries, k)
-        async for chunk, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS):
-            await compute(best.take, chunk)
-        wanted = best.ids
-        records = await self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
-        return best.hits(records)
+        """Return the true nearest, from the vectors of all records that match."""
+
+        async def get(wanted: list[str]) -> Records:
+            return await self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
+
+        pages = (page async for page, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS))
+        return await scan_top_k(self._read.info.metric, queries, k, pages, get)
 
     async def exact(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """The true nearest.
+        """Return the true nearest.
 
         Without an index Milvus finds them itself, but compares in float32 and breaks ties at random: some more
         than k are fetched and compared in float64, until the last of them is farther than the k-th by more
@@ -68,47 +67,38 @@ class AsyncSearcher:
             if found is None:
                 break
             hits |= zip(todo, found, strict=True)
-            todo = [p for p in todo if len(hits[p]) == wanted and not self._certain(queries[p], hits[p], k)]
+            todo = [
+                p for p in todo if len(hits[p]) == wanted and not decided(info.metric, queries[p], hits[p].distances, k)
+            ]
             wanted *= 4
         if todo:
             hits |= zip(todo, await self.nearest(queries[todo], k, where, fetched), strict=True)
         best = [hits[place][:k] for place in range(len(queries))]
         return best if include.vectors else [one.without_vectors() for one in best]
 
-    def _certain(self, query: VectorArray, hits: Hits, k: int) -> bool:
-        """Whether no record that did not come is as near as the k-th, under cosine or l2."""
-        near, far = float(hits.distances[k - 1]), float(hits.distances[-1])
-        relative = float32_error(len(query))
-        if self._read.info.metric is Metric.COSINE:
-            # of the last hit and of one that did not come: a product and two lengths each
-            return far - near > 6 * relative
-        # of the squares: Milvus may compute them as a difference of terms as large as both lengths together
-        length = float(np.linalg.norm(query.astype(np.float64)))
-        return far * far - near * near > 2 * relative * (2 * length + far) ** 2 + 2 * len(query) * _SMALLEST
-
     async def approximate(
         self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None
     ) -> list[Hits]:
-        """The k nearest as the index finds them, never fewer than match; the true ones if it cannot be asked all."""
+        """Return the k nearest as the index finds them, or the true ones; never fewer than match."""
         if self._read.partial(where) is not None:
             return await self.nearest(queries, k, where, include)
         condition = await self._read.condition(where)
         hits = await self._search(queries, k, condition, include, search)
         if hits is None:
             return await self.nearest(queries, k, where, include)
-        if short := [row for row, one in enumerate(hits) if len(one) < k]:
-            # few match, or the index lost some: one that is still being built, few probes, a selective filter
-            total = await self._read.count(where)
-            again = [row for row in short if len(hits[row]) < min(k, total)]
-            if again:
-                for row, one in zip(again, await self.nearest(queries[again], k, where, include), strict=True):
-                    hits[row] = one
-        return hits
+
+        async def count() -> int:
+            return await self._read.count(where)
+
+        async def exact(places: list[int]) -> list[Hits]:
+            return await self.nearest(queries[places], k, where, include)
+
+        return await top_up(hits, k, count, exact)
 
     async def _search(
         self, queries: VectorArray, k: int, condition: str | None, include: Include, search: Search | None
     ) -> list[Hits] | None:
-        """Milvus's own search; None where another client deletes hits, again and again, before they are read.
+        """Return what Milvus finds; None where another client keeps deleting hits before they are read.
 
         Its distances are float32 and, of product-quantized vectors, approximations: they are computed anew
         from the hits' vectors.
@@ -119,8 +109,8 @@ class AsyncSearcher:
             rows = max(1, min(room, _REQUEST_FLOATS // self._read.info.dimension, MAX_WINDOW))
             try:
                 hits: list[Hits] = []
-                for start in range(0, len(queries), rows):
-                    hits += await self._searched(queries[start : start + rows], k, condition, fetched, include, search)
+                for part in batches(queries, rows):
+                    hits += await self._searched(part, k, condition, fetched, include, search)
                 return hits
             except LimitExceeded:
                 pass

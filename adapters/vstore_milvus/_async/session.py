@@ -10,7 +10,7 @@ from pymilvus import AsyncMilvusClient
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
 from vstore_milvus._async._run import Guard, bounded, calling
-from vstore_milvus._async.turns import AsyncTurns
+from vstore_milvus._async.locks import AsyncDatabaseLocks
 from vstore_milvus.errors import guarded
 
 __all__ = ["AsyncSession"]
@@ -23,17 +23,22 @@ class AsyncSession:
         client: The client of pymilvus.
         capabilities: What this connection can do.
         lite: Whether it is Milvus Lite.
-        turns: Keeps reads from seeing a write half done.
+        locks: Keep reads from seeing a write half done.
         dropped: Tokens of the collections that this store has deleted.
         names: The last known name of each collection, by token: after a rename every handle has the new one.
         moves: How often this store has renamed a collection.
     """
 
     def __init__(
-        self, client: AsyncMilvusClient, capabilities: Capabilities, seconds: float, guard: Guard, turns: AsyncTurns
+        self,
+        client: AsyncMilvusClient,
+        capabilities: Capabilities,
+        seconds: float,
+        guard: Guard,
+        locks: AsyncDatabaseLocks,
     ) -> None:
         self.client = client
-        self.turns = turns
+        self.locks = locks
         self.capabilities = capabilities
         self.lite = capabilities.mode == "embedded"
         self.dropped: set[str] = set()
@@ -46,7 +51,7 @@ class AsyncSession:
         self._guard = guard
 
     async def call(self, method: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
-        """One call of the client, with the timeout and with errors of the contract."""
+        """Makes one call of the client, with the timeout and with errors of the contract."""
         try:
             with guarded():
                 return await self._guarded(method, *args, timeout=self._seconds, **kwargs)
@@ -60,7 +65,7 @@ class AsyncSession:
             return await bounded(method(*args, **kwargs), self._seconds)
 
     def level(self, token: str) -> tuple[str, int]:
-        """The consistency level of the next read of a collection, and what ``seen`` is to be told behind it.
+        """Return the consistency level of the next read of a collection, and what to pass to ``seen`` after it.
 
         With the level ``Session`` a read waits for the last write of this process whose time pymilvus knows, by
         the collection's name; usually it does not wait at all. ``Strong`` waits for everything that was written
@@ -72,22 +77,22 @@ class AsyncSession:
         return "Session" if self._seen.get(token) == missed else "Strong", missed
 
     def seen(self, token: str, missed: int) -> None:
-        """A read has seen what ``level`` told of."""
+        """Records that a read has seen what ``level`` announced."""
         self._seen[token] = max(missed, self._seen.get(token, 0))
 
     def begin(self, token: str) -> None:
-        """A collection is new and empty: there is nothing that its first read could miss."""
+        """Records that a collection is new and empty: its first read can miss nothing."""
         self._seen[token] = self._missed.setdefault(token, 0) + self._breaks
 
     def hidden(self, token: str) -> None:
-        """Something was written at a time that pymilvus does not know: the next read must be strong.
+        """Records a write whose time pymilvus does not know: the next read must be strong.
 
         Milvus 2.3.5 reports no time for a delete, and a renamed collection is unknown under its new name.
         """
         self._missed[token] = self._missed.get(token, 0) + 1
 
     def moved(self, token: str, name: str) -> None:
-        """A collection has a new name."""
+        """Records the new name of a collection."""
         self.names[token] = name
         self.moves += 1
         self.hidden(token)

@@ -20,10 +20,10 @@ Guard: TypeAlias = AbstractContextManager[Any]
 
 
 def bounded(result: T, seconds: float) -> T:  # noqa: ARG001  # its twin uses it
-    """The result of a call, which the sync client bounds itself."""
+    """Return the result of a call, which the sync client bounds itself."""
     return result
 
 
 def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of ``function``."""
+    """Return the result of ``function``."""
     return function(*args, **kwargs)

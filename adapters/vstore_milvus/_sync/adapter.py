@@ -38,7 +38,7 @@ class MilvusAdapter:
     def __init__(self, session: Session, close: Closer, secrets: Sequence[str]) -> None:
         self._session = session
         self._client = session.client
-        self._lock = session.turns.writing
+        self._lock = session.locks.writing
         self._close = close
         self._secrets = secrets
 
@@ -145,7 +145,7 @@ class MilvusAdapter:
         self._close()
 
     def _described(self, name: str) -> dict[str, Any] | None:
-        """What Milvus says of a name, which may be an alias; None where it has neither."""
+        """Return what Milvus says of a name, which may be an alias; None where it has neither."""
         try:
             check_plain(name)
             found: dict[str, Any] = self._session.call(self._client.describe_collection, name)
@@ -154,13 +154,13 @@ class MilvusAdapter:
         return found
 
     def _found(self, name: str) -> dict[str, Any]:
-        """What Milvus says of the collection of that name.
+        """Return what Milvus says of the collection of that name.
 
         Raises:
-            NotFound: There is none. An alias is none: it would be a second name, and Milvus Lite would delete what is
-                behind it.
+            NotFound: There is none. An alias is none: it would be a second name, and Milvus Lite would delete the
+                collection that has it.
         """
         described = self._described(name)
         if described is None or described["collection_name"] != name:
-            raise NotFound("there is no such collection", hint="list_collections() names those that are there.")
+            raise NotFound.of_collection(name)
         return described

@@ -9,12 +9,15 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
-from vstore.errors import AlreadyExists, NotFound, partial_write_context
+from vstore.columns import Column, dense
+from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.records import Include, Metadata, Records
+from vstore.spi._sync.batching import write_parts
+from vstore.spi.batching import batches
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.reading import Reader
@@ -39,7 +42,7 @@ class MilvusCollection:
         self._client: MilvusClient = session.client
         self._info = info
         self._creation = creation
-        self._lock = session.turns.writing
+        self._lock = session.locks.writing
         self._lite = session.lite
         self._read = Reader(session, info, creation)
         self._search = Searcher(session, self._read, creation)
@@ -72,8 +75,7 @@ class MilvusCollection:
             if missing := [i for i in records.ids if i not in present]:
                 raise NotFound.of_records(missing)
             merged: list[Records] = []
-            for start in range(0, len(records), self._rows):
-                part = records[start : start + self._rows]
+            for part in batches(records, self._rows):
                 old = (self._read.by_ids(part.ids, _EVERYTHING)).ordered(part.ids)
                 merged.append(_merged(part, old, replace_metadata=replace_metadata))
                 if not (self._lite or records.metadatas is None or replace_metadata):
@@ -87,17 +89,19 @@ class MilvusCollection:
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         if exact:
-            return self._search.exact(vectors, k, where, include)
-        return self._search.approximate(vectors, k, where, include, search)
+            return self._search.exact(queries, k, where, include)
+        return self._search.approximate(queries, k, where, include, search)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
@@ -130,24 +134,18 @@ class MilvusCollection:
         Upsert for new records too: another process may have written the same id since it was looked for, and
         an insert would store the row twice.
         """
-        for start in range(0, len(records), self._rows):
-            rows = compute(encode, records[start : start + self._rows])
-            for part in split(rows, self._rows, self._bytes, self._info.dimension):
-                with partial_write_context(done):
-                    self._creation.upsert(part)
-                done += [row["id"] for row in part]
+        for batch in batches(records, self._rows):
+            rows = compute(encode, batch)
+            parts = split(rows, self._rows, self._bytes, self._info.dimension)
+            write_parts((([row["id"] for row in part], part) for part in parts), self._creation.upsert, done)
 
     def _delete(self, ids: list[str]) -> None:
-        done: list[str] = []
-        for start in range(0, len(ids), self._rows):
-            part = ids[start : start + self._rows]
-            with partial_write_context(done):
-                self._creation.delete(with_ids(part))
-            done += part
+        parts = ((part, with_ids(part)) for part in batches(ids, self._rows))
+        write_parts(parts, self._creation.delete)
 
 
 def _merged(new: Records, old: Records, *, replace_metadata: bool) -> Records:
-    """The old records with the columns that are given."""
+    """Return the old records with the columns of the new ones."""
     metadatas: list[Metadata] | None = old.metadatas
     if new.metadatas is not None and old.metadatas is not None:
         metadatas = new.metadatas if replace_metadata else list(map(_updated, old.metadatas, new.metadatas))

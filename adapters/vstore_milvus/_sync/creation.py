@@ -26,7 +26,7 @@ class Creation:
     is not there, in the same step in which it would have carried it out.
 
     Milvus Lite refuses such writes, but answers such reads as if there were no records, and counts those of every
-    partition. So behind an answer without records the collection is looked at; and at every request where earlier
+    partition. So it is looked at after an answer without records; and at every request where earlier
     versions created it, without a partition.
 
     Attributes:
@@ -39,7 +39,7 @@ class Creation:
         self._client = session.client
         self._info = info
         self._partition = partition_of(described)
-        self._turn = session.turns[self.token]
+        self._requests = session.locks[self.token]
 
     @property
     def name(self) -> str:
@@ -47,10 +47,10 @@ class Creation:
         return self._session.names.get(self.token, self._info.name)
 
     def read(self, method: Callable[..., Any], **kwargs: Any) -> Any:
-        """One query or search, which sees what this store has written (``Session.level``)."""
+        """Makes one query or search, which sees what this store has written (``Session.level``)."""
         if self._partition:
             kwargs["partition_names"] = [self._partition]
-        with self._turn.read():
+        with self._requests.read():
             self._check()
             level, missed = self._session.level(self.token)
             for left in reversed(range(_ATTEMPTS)):
@@ -70,13 +70,13 @@ class Creation:
 
     def upsert(self, rows: list[dict[str, Any]]) -> None:
         """Writes rows, in one request."""
-        with self._turn.write():
+        with self._requests.write():
             self._writable()
             self._sent(self._client.upsert, rows, **self._written())
 
     def delete(self, condition: str) -> None:
         """Deletes rows, in one request."""
-        with self._turn.write():
+        with self._requests.write():
             self._writable()
             try:
                 answer = self._sent(self._client.delete, filter=condition, **self._written())
@@ -84,11 +84,11 @@ class Creation:
                 self._session.hidden(self.token)
         # MilvusClient 3.0.2 passes over what the server says of a delete that it refuses: nothing is counted
         if not deleted(answer) and self.read(self._client.query, filter=condition, output_fields=["id"], limit=1):
-            raise BackendError("Milvus has not deleted the records, and its client does not tell why")
+            raise BackendError("Milvus has not deleted the records, and its client reports no reason")
 
     def rename(self, name: str) -> None:
         """Gives it another name. Milvus renames whatever has the old one, so it is looked at before."""
-        with self._turn.write():
+        with self._requests.write():
             self._check()
             self._verify()
             if name != self.name:
@@ -97,13 +97,13 @@ class Creation:
 
     def drop(self) -> None:
         """Deletes it."""
-        with self._turn.write():
+        with self._requests.write():
             self._session.call(self._client.drop_collection, self.name)
             self._session.dropped.add(self.token)
 
     def known_as(self, name: str, moves: int) -> bool:
         """Takes in the name under which it was found; False where this store has renamed something since ``moves``."""
-        with self._turn.read():
+        with self._requests.read():
             if self._session.moves != moves:
                 return False
             self._session.names[self.token] = name
@@ -118,7 +118,7 @@ class Creation:
             self._verify()
 
     def _sent(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """One request; an error that the server answered may have come of a collection that is another one."""
+        """Makes one request. An error that the server sends may be about another collection of the same name."""
         try:
             return self._session.call(method, self.name, *args, **kwargs)
         except NotFound as error:

@@ -12,9 +12,11 @@ from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
+from vstore.spi._sync.batching import scan_by_ids
+from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows
 from vstore_milvus._sync._run import compute
-from vstore_milvus._sync.reading import ANSWER_BYTES
+from vstore_milvus._sync.reading import ANSWER_BYTES, halving
 from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.errors import answered
@@ -65,7 +67,7 @@ class MilvusForeign:
         check_plain(name)
         described = self._session.call(self._client.describe_collection, name)
         if token_of(described):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
         index: dict[str, Any] = {}
         for one in self._session.call(self._client.list_indexes, name):
             found = self._session.call(self._client.describe_index, name, one)
@@ -110,40 +112,34 @@ class MilvusForeignCollection:
         rows = Rows(vectors=[] if include.vectors else None)
         fields = self._schema.output(self._mapping, include)
         room = min(_IDS_AT_ONCE, self._room(include))
-        start = 0
-        while start < len(keys):
-            part = keys[start : start + room]
-            try:
-                found = self._query(self._schema.with_keys(part), fields)
-            except LimitExceeded:
-                if len(part) == 1:
-                    raise
-                room = (len(part) + 1) // 2
-                continue
+
+        def read(part: Sequence[Key]) -> list[dict[str, Any]]:
+            return self._query(self._schema.with_keys(part), fields)
+
+        for found in halving(keys, room, read):
             rows.extend(self._rows(found, include))
-            start += room
         return rows
 
     def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
         last: Key | None = None if after is None else json.loads(after)
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the keys first, then by key
-            keys = sorted(row[self._schema.key] for row in self._query("", [self._schema.key]))
-            keys = [key for key in keys if last is None or key > last]
-            for start in range(0, len(keys), size):
-                part = keys[start : start + size]
-                rows = (self.fetch(part, include)).in_order_of(part)
-                if rows.keys:
-                    yield rows, token(part[-1])
+            keys = [row[self._schema.key] for row in self._query("", [self._schema.key])]
+
+            def read(part: list[Any]) -> Rows:
+                return (self.fetch(part, include)).in_order_of(part)
+
+            for rows, key in scan_by_ids(keys, size, last, read):
+                yield rows, token(key)
             return
         fields = self._schema.output(self._mapping, include)
         room = min(size, MAX_WINDOW, self._room(include))
         while True:
-            behind = self._schema.behind(last)
+            later = self._schema.later_than(last)
             try:
-                # reduce_stop_for_best: without it a key that insert stored twice could hide others behind it. With
+                # reduce_stop_for_best: without it a key that insert stored twice could hide those after it. With
                 # it the server answers more than ``limit``, where it has several segments.
-                found = self._query(behind, fields, limit=room, reduce_stop_for_best=True)
+                found = self._query(later, fields, limit=room, reduce_stop_for_best=True)
             except LimitExceeded:
                 if room == 1:
                     raise
@@ -152,8 +148,7 @@ class MilvusForeignCollection:
             if not found:
                 return
             found.sort(key=lambda row: row[self._schema.key])
-            for start in range(0, len(found), size):
-                part = found[start : start + size]
+            for part in batches(found, size):
                 last = part[-1][self._schema.key]
                 yield self._rows(part, include), token(last)
 
@@ -180,7 +175,7 @@ class MilvusForeignCollection:
         return list(found)
 
     def _asked(self, method: Callable[..., Any], **kwargs: Any) -> Any:
-        """An answer of this collection, and of no later one of its name: it is looked at once more behind it."""
+        """Return an answer of this collection, and of no later one of its name: another request checks that."""
         try:
             found = self._session.call(method, self._info.name, **_STRONG, **kwargs)
         except VStoreError as error:

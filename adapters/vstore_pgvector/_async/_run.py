@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from vstore_pgvector.errors import ServerSilent
-from vstore_pgvector.waiting import bounded
+from vstore_pgvector.timeouts import bounded
 
 __all__ = ["AsyncBoundedConnection", "AsyncPool", "Lock", "compute", "finishing", "patient", "run_blocking", "sleep"]
 
@@ -27,7 +27,7 @@ _MANY_ROWS: Final = 300
 
 
 async def compute(rows: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of ``function`` over so many rows, without keeping the event loop from its other tasks."""
+    """Return the result of ``function`` over so many rows, without keeping the event loop from its other tasks."""
     if rows < _MANY_ROWS:
         return function(*args, **kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)

@@ -9,82 +9,43 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, VStoreError
 from vstore.indexing import HNSW, Flat, Index
 from vstore.info import CollectionInfo
-from vstore.spi._async._run import acquire
 from vstore.spi.codec import info_from_json, info_to_json
 from vstore_pgvector import embedded
 from vstore_pgvector._async._run import run_blocking
-from vstore_pgvector._async.borrowed import AsyncBorrowedSession
 from vstore_pgvector._async.collection import AsyncPGCollection
 from vstore_pgvector._async.foreign import AsyncPGForeign
-from vstore_pgvector._async.session import AsyncPoolSession, AsyncSession
+from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
 from vstore_pgvector.catalogue import EXISTS
-from vstore_pgvector.config import Config
 from vstore_pgvector.errors import no_extension, translate
-from vstore_pgvector.statements import CATALOGUE, Statements, bare, create_catalogue, create_table
+from vstore_pgvector.options import Target
+from vstore_pgvector.schema import CATALOGUE, create_catalogue, create_table, table_name
+from vstore_pgvector.statements import Statements, bare
 
-__all__ = ["AsyncPGAdapter", "borrow", "connect"]
+__all__ = ["AsyncPGAdapter"]
 
 # CREATE … IF NOT EXISTS races with itself: whoever changes what collections there are holds this lock.
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('vstore ' || %s::text, 0))"
 
 
-async def connect(config: Config) -> AsyncPGAdapter:
-    """Connects to a server, or starts the embedded one and connects to it."""
-    try:
-        conninfo = config.conninfo
-        if config.folder is not None:
-            folder = config.folder
-            conninfo = await acquire(lambda: embedded.start(folder), lambda _: embedded.release(folder))
-        try:
-            session = AsyncPoolSession(conninfo, config.pool_size, config.timeout, prepare=config.prepare)
-            await session.open()
-            return AsyncPGAdapter(session, config)
-        except BaseException:
-            if config.folder is not None:
-                await run_blocking(embedded.release, config.folder)
-            raise
-    except (psycopg.Error, OSError) as error:
-        kind = translate(error)
-        kind.__cause__ = error
-        kind.redact(config.secrets)
-        raise kind from kind.__cause__
-
-
-async def borrow(client: object, config: Config) -> AsyncPGAdapter:
-    """Works through a connection or pool that the application has."""
-    if not isinstance(client, AsyncConnection | AsyncConnectionPool):
-        raise InvalidInput(
-            f"{type(client).__qualname__} is no connection or pool of psycopg for this form of connect",
-            hint="vstore.connect takes Connection and ConnectionPool, vstore.aio.connect their async forms too.",
-        )
-    session = AsyncBorrowedSession(client, config.timeout, prepare=config.prepare)
-    try:
-        await session.probe()
-        return AsyncPGAdapter(session, config)
-    except (psycopg.Error, OSError) as error:
-        raise translate(error) from error
-
-
 class AsyncPGAdapter:
     """Implements ``AsyncAdapter``."""
 
-    def __init__(self, session: AsyncSession, config: Config) -> None:
+    def __init__(self, session: AsyncSession, target: Target) -> None:
         self._session = session
-        self._schema = config.schema
-        self._metadata_index = config.metadata_index
-        self._folder: Path | None = config.folder
-        self._secrets = config.secrets
-        self._catalogue = bare(config.schema, CATALOGUE)
+        self._schema = target.schema
+        self._metadata_index = target.metadata_index
+        self._folder: Path | None = target.folder
+        self._secrets = target.secrets
+        self._catalogue = bare(target.schema, CATALOGUE)
         server = session.server
         self._capabilities = capabilities(
-            mode="server" if config.folder is None else "embedded",
+            mode="server" if target.folder is None else "embedded",
             server_version=server.version,
             server_number=server.number,
             pgvector_version=server.pgvector,
@@ -132,7 +93,7 @@ class AsyncPGAdapter:
             if not rows:
                 raise AlreadyExists("the collection exists already")
             number: int = rows[0][0]
-            for statement in create_table(self._schema, _table(number), info, metadata_index=self._metadata_index):
+            for statement in create_table(self._schema, table_name(number), info, metadata_index=self._metadata_index):
                 await self._session.execute(connection, statement)
             return number
 
@@ -149,12 +110,9 @@ class AsyncPGAdapter:
 
         rows, exists = await self._session.read(work)
         if not rows and exists:
-            raise Mismatch(
-                f"there is a table {name!r} in the schema {self._schema!r}, but vstore did not create it",
-                hint="list_collections() names what vstore created.",
-            )
+            raise Mismatch.not_created_here(name)
         if not rows:
-            raise _no_collection()
+            raise NotFound.of_collection(name)
         number, text = rows[0]
         return await self._bind(number, info_from_json(name, text))
 
@@ -174,8 +132,8 @@ class AsyncPGAdapter:
                 statement = f"delete from {self._catalogue} where name = %s returning number"
                 rows = await self._session.fetch(connection, statement, (name,))
             if not rows:
-                raise _no_collection()
-            await self._session.execute(connection, f"drop table {bare(self._schema, _table(rows[0][0]))}")
+                raise NotFound.of_collection(name)
+            await self._session.execute(connection, f"drop table {bare(self._schema, table_name(rows[0][0]))}")
 
         await self._session.write(work)
 
@@ -207,7 +165,7 @@ class AsyncPGAdapter:
         if self._session.server.vector_oid is None:
             await self._session.probe()  # the extension was created after this store had connected
         return AsyncPGCollection(
-            self._session, self.rename, number, Statements(self._schema, _table(number), info.metric), info
+            self._session, self.rename, number, Statements(self._schema, table_name(number), info.metric), info
         )
 
     async def _exists(self, connection: AsyncConnection[Any], table: str) -> bool:
@@ -227,12 +185,3 @@ class AsyncPGAdapter:
             # A handle of a schema that was dropped must not meet the collections of one that is made anew.
             first = 1 + secrets.randbelow(2**31)
             await self._session.execute(connection, create_catalogue(self._schema, first))
-
-
-def _table(number: int) -> str:
-    """A table is named by number: it stays when the collection is renamed, and a deleted one never comes back."""
-    return f"collection_{number}"
-
-
-def _no_collection() -> NotFound:
-    return NotFound("there is no such collection", hint="list_collections() names those that are there.")

@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 from vstore_pgvector._async._run import Lock, patient
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.server import extended_path, local_settings, session_settings, set_config
-from vstore_pgvector.waiting import GRACE, register
+from vstore_pgvector.timeouts import GRACE, register
 
 __all__ = ["AsyncBorrowedSession"]
 

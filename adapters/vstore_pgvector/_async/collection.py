@@ -9,14 +9,17 @@ from typing import Any, Final, TypeAlias
 import psycopg
 from psycopg import AsyncConnection
 
+from vstore.columns import Column, dense
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import HNSW, Flat, IVFFlat, Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Records, VectorArray
+from vstore.logs import DEBUG, log
+from vstore.records import Include, Records
+from vstore.spi.batching import batches
 from vstore_pgvector._async._run import compute
-from vstore_pgvector._async.nearest import AsyncNearest
+from vstore_pgvector._async.searching import AsyncSearcher
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
 from vstore_pgvector.codec import (
@@ -30,11 +33,13 @@ from vstore_pgvector.codec import (
 )
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
+from vstore_pgvector.schema import INDEXES, create_index
 from vstore_pgvector.server import DEFAULT_SEARCH
-from vstore_pgvector.statements import INDEXES, Statements, create_index, doubled
+from vstore_pgvector.statements import Statements, doubled
 
 __all__ = ["AsyncPGCollection"]
 
+_SPLIT: Final = "a call takes several statements: %d records are sent, the next statement follows"
 Row: TypeAlias = tuple[Any, ...]
 
 _IDS_AT_ONCE: Final = 10_000
@@ -60,7 +65,7 @@ class AsyncPGCollection:
         self._number = number
         self._info = info
         self._sql = sql
-        self._nearest = AsyncNearest(session, self._sql, info)
+        self._search = AsyncSearcher(session, self._sql, info)
         self._rows = batch_rows(info)
 
     @property
@@ -92,9 +97,9 @@ class AsyncPGCollection:
 
         async def work(connection: AsyncConnection[Any]) -> None:
             found: set[str] = set()
-            for start in range(0, len(encoded.ids), _IDS_AT_ONCE):
-                ids = pack_texts(encoded.ids[start : start + _IDS_AT_ONCE])
-                found.update(row[0] for row in await self._session.fetch(connection, self._sql.lock, (ids,)))
+            for part in batches(encoded.ids, _IDS_AT_ONCE):
+                rows = await self._session.fetch(connection, self._sql.lock, (pack_texts(part),))
+                found.update(row[0] for row in rows)
             if missing := [i for i in records.ids if i not in found]:
                 raise NotFound.of_records(missing)
             await self._send(connection, self._sql.update(encoded.names), encoded)
@@ -106,9 +111,8 @@ class AsyncPGCollection:
 
         async def work(connection: AsyncConnection[Any]) -> list[Row]:
             rows: list[Row] = []
-            for start in range(0, len(ids), _IDS_AT_ONCE):
-                packed = pack_texts(ids[start : start + _IDS_AT_ONCE])
-                rows += await self._session.fetch(connection, statement, (packed,))
+            for part in batches(ids, _IDS_AT_ONCE):
+                rows += await self._session.fetch(connection, statement, (pack_texts(part),))
             return rows
 
         rows = await self._session.read(work)
@@ -116,23 +120,25 @@ class AsyncPGCollection:
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         condition = None if where is None else compiled(where)
         whole = exact or isinstance(self._info.index, Flat)
         settings = self._search_settings(search)
 
         async def work(connection: AsyncConnection[Any]) -> list[Hits]:
             if whole:
-                return await self._nearest.exact(connection, vectors, k, condition, include)
+                return await self._search.exact(connection, queries, k, condition, include)
             await self._session.search(connection, *settings)
-            return await self._nearest.approximate(connection, vectors, k, condition, include)
+            return await self._search.approximate(connection, queries, k, condition, include)
 
         return await self._session.read(work)
 
@@ -155,9 +161,8 @@ class AsyncPGCollection:
         ordered = sorted(ids)
 
         async def work(connection: AsyncConnection[Any]) -> None:
-            for start in range(0, len(ordered), _IDS_AT_ONCE):
-                packed = pack_texts(ordered[start : start + _IDS_AT_ONCE])
-                await self._session.execute(connection, self._sql.delete_ids, (packed,))
+            for part in batches(ordered, _IDS_AT_ONCE):
+                await self._session.execute(connection, self._sql.delete_ids, (pack_texts(part),))
 
         await self._session.write(work, single=len(ordered) <= _IDS_AT_ONCE)
 
@@ -224,25 +229,28 @@ class AsyncPGCollection:
         if oid is None:
             raise BackendError("the extension vector is gone from the database")
         for part in encoded.parts(self._rows, BATCH_BYTES):
+            if part.start:
+                log("splits", DEBUG, _SPLIT, part.start)
             arrays = await compute(part.stop - part.start, encoded.arrays, part, oid)
             await self._session.execute(connection, statement, arrays)
 
     async def _copy(self, connection: AsyncConnection[Any], records: Records) -> None:
-        """One stream of rows by ascending id: the server works on some while the next are encoded."""
+        """Sends one stream of rows by ascending id: the server works on some while the next are encoded."""
         order = sorted(range(len(records)), key=records.ids.__getitem__)
-        for start in range(0, len(order), _COPY_ROWS):
+        for number, rows in enumerate(batches(order, _COPY_ROWS)):
+            if number:
+                log("splits", DEBUG, _SPLIT, number * _COPY_ROWS)
             async with self._session.cursor(connection).copy(self._sql.copy.encode()) as copy:
                 await copy.write(COPY_START)
-                for at in range(start, min(start + _COPY_ROWS, len(order)), _COPY_PART):
-                    part = records.take(order[at : min(at + _COPY_PART, start + _COPY_ROWS)])
+                for places in batches(rows, _COPY_PART):
+                    part = records.take(places)
                     await copy.write(await compute(len(part), copy_rows, part))
                 await copy.write(COPY_END)
 
     async def _existing(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            packed = pack_texts(ids[start : start + _IDS_AT_ONCE])
-            found.update(row[0] for row in await self._fetch(self._sql.existing, (packed,)))
+        for part in batches(ids, _IDS_AT_ONCE):
+            found.update(row[0] for row in await self._fetch(self._sql.existing, (pack_texts(part),)))
         return found
 
     def _search_settings(self, search: Search | None) -> tuple[int, int]:

@@ -32,7 +32,7 @@ from vstore_pgvector.server import (
     session_settings,
     set_config,
 )
-from vstore_pgvector.waiting import GRACE, readable, register
+from vstore_pgvector.timeouts import GRACE, readable, register
 
 __all__ = ["AsyncPoolSession", "AsyncSession"]
 
@@ -59,11 +59,11 @@ class AsyncSession(ABC):
 
     @abstractmethod
     def connection(self, *, transaction: bool = False) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
-        """A connection for one piece of work, within one transaction if that is asked for."""
+        """Return a connection for one piece of work, within one transaction if that is asked for."""
 
     @abstractmethod
     def cursor(self, connection: AsyncConnection[Any]) -> AsyncCursor[tuple[Any, ...]]:
-        """A cursor that takes ``Packed`` and gives tuples."""
+        """Return a cursor that takes ``Packed`` and gives tuples."""
 
     @abstractmethod
     async def search(self, connection: AsyncConnection[Any], ef: int, probes: int) -> None:
@@ -90,7 +90,7 @@ class AsyncSession(ABC):
         *,
         prepare: bool | None = None,
     ) -> list[tuple[Any, ...]]:
-        """All rows of one statement, which travel in binary form."""
+        """Runs one statement; returns its rows, which travel in binary form."""
         cursor = self.cursor(connection)
         await cursor.execute(statement.encode(), params, prepare=prepare, binary=True)
         return await cursor.fetchall()
@@ -103,7 +103,7 @@ class AsyncSession(ABC):
         *,
         prepare: bool | None = None,
     ) -> int:
-        """One statement without rows; the number of rows it has touched."""
+        """Runs one statement without rows; returns the number of rows that it touched."""
         cursor = self.cursor(connection)
         await cursor.execute(statement.encode(), params, prepare=prepare)
         return cursor.rowcount
@@ -246,7 +246,7 @@ class AsyncPoolSession(AsyncSession):
 
     @asynccontextmanager
     async def _transaction(self, connection: AsyncBoundedConnection) -> AsyncIterator[None]:
-        """One transaction, which behind a pooler begins with every setting: in one message."""
+        """Runs one transaction. Behind a pooler its first message makes every setting."""
         await connection.execute(b"begin" if connection.steady else begin(self.server, self._timeout).encode())
         try:
             yield
@@ -258,7 +258,7 @@ class AsyncPoolSession(AsyncSession):
         await connection.commit()
 
     async def _take(self) -> tuple[AsyncBoundedConnection, bool]:
-        """A connection that is alive, and whether it goes back to the pool."""
+        """Return a connection that is alive, and whether it goes back to the pool."""
         while True:
             try:
                 connection = await self._pool.getconn(min(_POOL_PATIENCE, self._timeout))
@@ -283,7 +283,7 @@ class AsyncPoolSession(AsyncSession):
                     await finishing(self._pool.putconn, connection)  # which makes another instead
 
     async def _alive(self, connection: AsyncBoundedConnection) -> bool:
-        """Costs a round trip only where the server has sent something unasked, such as its farewell."""
+        """Return whether it is open. It costs a round trip only where the server has sent something unasked."""
         try:
             if readable(connection.fileno()):
                 await connection.execute("")

@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from vstore_pgvector.errors import ServerSilent
-from vstore_pgvector.waiting import bounded
+from vstore_pgvector.timeouts import bounded
 
 __all__ = ["BoundedConnection", "Lock", "Pool", "compute", "finishing", "patient", "run_blocking", "sleep"]
 
@@ -23,12 +23,12 @@ sleep = time.sleep
 
 
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of ``function``."""
+    """Return the result of ``function``."""
     return function(*args, **kwargs)
 
 
 def compute(rows: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: ARG001  # as its twin
-    """The result of ``function``."""
+    """Return the result of ``function``."""
     return function(*args, **kwargs)
 
 

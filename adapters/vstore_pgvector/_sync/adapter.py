@@ -10,82 +10,43 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
-from psycopg_pool import ConnectionPool
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, InvalidInput, LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, VStoreError
 from vstore.indexing import HNSW, Flat, Index
 from vstore.info import CollectionInfo
-from vstore.spi._sync._run import acquire
 from vstore.spi.codec import info_from_json, info_to_json
 from vstore_pgvector import embedded
 from vstore_pgvector._sync._run import run_blocking
-from vstore_pgvector._sync.borrowed import BorrowedSession
 from vstore_pgvector._sync.collection import PGCollection
 from vstore_pgvector._sync.foreign import PGForeign
-from vstore_pgvector._sync.session import PoolSession, Session
+from vstore_pgvector._sync.session import Session
 from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
 from vstore_pgvector.catalogue import EXISTS
-from vstore_pgvector.config import Config
 from vstore_pgvector.errors import no_extension, translate
-from vstore_pgvector.statements import CATALOGUE, Statements, bare, create_catalogue, create_table
+from vstore_pgvector.options import Target
+from vstore_pgvector.schema import CATALOGUE, create_catalogue, create_table, table_name
+from vstore_pgvector.statements import Statements, bare
 
-__all__ = ["PGAdapter", "borrow", "connect"]
+__all__ = ["PGAdapter"]
 
 # CREATE … IF NOT EXISTS races with itself: whoever changes what collections there are holds this lock.
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('vstore ' || %s::text, 0))"
 
 
-def connect(config: Config) -> PGAdapter:
-    """Connects to a server, or starts the embedded one and connects to it."""
-    try:
-        conninfo = config.conninfo
-        if config.folder is not None:
-            folder = config.folder
-            conninfo = acquire(lambda: embedded.start(folder), lambda _: embedded.release(folder))
-        try:
-            session = PoolSession(conninfo, config.pool_size, config.timeout, prepare=config.prepare)
-            session.open()
-            return PGAdapter(session, config)
-        except BaseException:
-            if config.folder is not None:
-                run_blocking(embedded.release, config.folder)
-            raise
-    except (psycopg.Error, OSError) as error:
-        kind = translate(error)
-        kind.__cause__ = error
-        kind.redact(config.secrets)
-        raise kind from kind.__cause__
-
-
-def borrow(client: object, config: Config) -> PGAdapter:
-    """Works through a connection or pool that the application has."""
-    if not isinstance(client, Connection | ConnectionPool):
-        raise InvalidInput(
-            f"{type(client).__qualname__} is no connection or pool of psycopg for this form of connect",
-            hint="vstore.connect takes Connection and ConnectionPool, vstore.aio.connect their async forms too.",
-        )
-    session = BorrowedSession(client, config.timeout, prepare=config.prepare)
-    try:
-        session.probe()
-        return PGAdapter(session, config)
-    except (psycopg.Error, OSError) as error:
-        raise translate(error) from error
-
-
 class PGAdapter:
     """Implements ``Adapter``."""
 
-    def __init__(self, session: Session, config: Config) -> None:
+    def __init__(self, session: Session, target: Target) -> None:
         self._session = session
-        self._schema = config.schema
-        self._metadata_index = config.metadata_index
-        self._folder: Path | None = config.folder
-        self._secrets = config.secrets
-        self._catalogue = bare(config.schema, CATALOGUE)
+        self._schema = target.schema
+        self._metadata_index = target.metadata_index
+        self._folder: Path | None = target.folder
+        self._secrets = target.secrets
+        self._catalogue = bare(target.schema, CATALOGUE)
         server = session.server
         self._capabilities = capabilities(
-            mode="server" if config.folder is None else "embedded",
+            mode="server" if target.folder is None else "embedded",
             server_version=server.version,
             server_number=server.number,
             pgvector_version=server.pgvector,
@@ -133,7 +94,7 @@ class PGAdapter:
             if not rows:
                 raise AlreadyExists("the collection exists already")
             number: int = rows[0][0]
-            for statement in create_table(self._schema, _table(number), info, metadata_index=self._metadata_index):
+            for statement in create_table(self._schema, table_name(number), info, metadata_index=self._metadata_index):
                 self._session.execute(connection, statement)
             return number
 
@@ -150,12 +111,9 @@ class PGAdapter:
 
         rows, exists = self._session.read(work)
         if not rows and exists:
-            raise Mismatch(
-                f"there is a table {name!r} in the schema {self._schema!r}, but vstore did not create it",
-                hint="list_collections() names what vstore created.",
-            )
+            raise Mismatch.not_created_here(name)
         if not rows:
-            raise _no_collection()
+            raise NotFound.of_collection(name)
         number, text = rows[0]
         return self._bind(number, info_from_json(name, text))
 
@@ -175,8 +133,8 @@ class PGAdapter:
                 statement = f"delete from {self._catalogue} where name = %s returning number"
                 rows = self._session.fetch(connection, statement, (name,))
             if not rows:
-                raise _no_collection()
-            self._session.execute(connection, f"drop table {bare(self._schema, _table(rows[0][0]))}")
+                raise NotFound.of_collection(name)
+            self._session.execute(connection, f"drop table {bare(self._schema, table_name(rows[0][0]))}")
 
         self._session.write(work)
 
@@ -208,7 +166,7 @@ class PGAdapter:
         if self._session.server.vector_oid is None:
             self._session.probe()  # the extension was created after this store had connected
         return PGCollection(
-            self._session, self.rename, number, Statements(self._schema, _table(number), info.metric), info
+            self._session, self.rename, number, Statements(self._schema, table_name(number), info.metric), info
         )
 
     def _exists(self, connection: Connection[Any], table: str) -> bool:
@@ -228,12 +186,3 @@ class PGAdapter:
             # A handle of a schema that was dropped must not meet the collections of one that is made anew.
             first = 1 + secrets.randbelow(2**31)
             self._session.execute(connection, create_catalogue(self._schema, first))
-
-
-def _table(number: int) -> str:
-    """A table is named by number: it stays when the collection is renamed, and a deleted one never comes back."""
-    return f"collection_{number}"
-
-
-def _no_collection() -> NotFound:
-    return NotFound("there is no such collection", hint="list_collections() names those that are there.")

@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool
 from vstore_pgvector._sync._run import Lock, patient
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.server import extended_path, local_settings, session_settings, set_config
-from vstore_pgvector.waiting import GRACE, register
+from vstore_pgvector.timeouts import GRACE, register
 
 __all__ = ["BorrowedSession"]
 

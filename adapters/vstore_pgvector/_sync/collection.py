@@ -10,14 +10,17 @@ from typing import Any, Final, TypeAlias
 import psycopg
 from psycopg import Connection
 
+from vstore.columns import Column, dense
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import HNSW, Flat, IVFFlat, Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Records, VectorArray
+from vstore.logs import DEBUG, log
+from vstore.records import Include, Records
+from vstore.spi.batching import batches
 from vstore_pgvector._sync._run import compute
-from vstore_pgvector._sync.nearest import Nearest
+from vstore_pgvector._sync.searching import Searcher
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
 from vstore_pgvector.codec import (
@@ -31,11 +34,13 @@ from vstore_pgvector.codec import (
 )
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
+from vstore_pgvector.schema import INDEXES, create_index
 from vstore_pgvector.server import DEFAULT_SEARCH
-from vstore_pgvector.statements import INDEXES, Statements, create_index, doubled
+from vstore_pgvector.statements import Statements, doubled
 
 __all__ = ["PGCollection"]
 
+_SPLIT: Final = "a call takes several statements: %d records are sent, the next statement follows"
 Row: TypeAlias = tuple[Any, ...]
 
 _IDS_AT_ONCE: Final = 10_000
@@ -61,7 +66,7 @@ class PGCollection:
         self._number = number
         self._info = info
         self._sql = sql
-        self._nearest = Nearest(session, self._sql, info)
+        self._search = Searcher(session, self._sql, info)
         self._rows = batch_rows(info)
 
     @property
@@ -93,9 +98,9 @@ class PGCollection:
 
         def work(connection: Connection[Any]) -> None:
             found: set[str] = set()
-            for start in range(0, len(encoded.ids), _IDS_AT_ONCE):
-                ids = pack_texts(encoded.ids[start : start + _IDS_AT_ONCE])
-                found.update(row[0] for row in self._session.fetch(connection, self._sql.lock, (ids,)))
+            for part in batches(encoded.ids, _IDS_AT_ONCE):
+                rows = self._session.fetch(connection, self._sql.lock, (pack_texts(part),))
+                found.update(row[0] for row in rows)
             if missing := [i for i in records.ids if i not in found]:
                 raise NotFound.of_records(missing)
             self._send(connection, self._sql.update(encoded.names), encoded)
@@ -107,9 +112,8 @@ class PGCollection:
 
         def work(connection: Connection[Any]) -> list[Row]:
             rows: list[Row] = []
-            for start in range(0, len(ids), _IDS_AT_ONCE):
-                packed = pack_texts(ids[start : start + _IDS_AT_ONCE])
-                rows += self._session.fetch(connection, statement, (packed,))
+            for part in batches(ids, _IDS_AT_ONCE):
+                rows += self._session.fetch(connection, statement, (pack_texts(part),))
             return rows
 
         rows = self._session.read(work)
@@ -117,23 +121,25 @@ class PGCollection:
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         condition = None if where is None else compiled(where)
         whole = exact or isinstance(self._info.index, Flat)
         settings = self._search_settings(search)
 
         def work(connection: Connection[Any]) -> list[Hits]:
             if whole:
-                return self._nearest.exact(connection, vectors, k, condition, include)
+                return self._search.exact(connection, queries, k, condition, include)
             self._session.search(connection, *settings)
-            return self._nearest.approximate(connection, vectors, k, condition, include)
+            return self._search.approximate(connection, queries, k, condition, include)
 
         return self._session.read(work)
 
@@ -156,9 +162,8 @@ class PGCollection:
         ordered = sorted(ids)
 
         def work(connection: Connection[Any]) -> None:
-            for start in range(0, len(ordered), _IDS_AT_ONCE):
-                packed = pack_texts(ordered[start : start + _IDS_AT_ONCE])
-                self._session.execute(connection, self._sql.delete_ids, (packed,))
+            for part in batches(ordered, _IDS_AT_ONCE):
+                self._session.execute(connection, self._sql.delete_ids, (pack_texts(part),))
 
         self._session.write(work, single=len(ordered) <= _IDS_AT_ONCE)
 
@@ -225,25 +230,28 @@ class PGCollection:
         if oid is None:
             raise BackendError("the extension vector is gone from the database")
         for part in encoded.parts(self._rows, BATCH_BYTES):
+            if part.start:
+                log("splits", DEBUG, _SPLIT, part.start)
             arrays = compute(part.stop - part.start, encoded.arrays, part, oid)
             self._session.execute(connection, statement, arrays)
 
     def _copy(self, connection: Connection[Any], records: Records) -> None:
-        """One stream of rows by ascending id: the server works on some while the next are encoded."""
+        """Sends one stream of rows by ascending id: the server works on some while the next are encoded."""
         order = sorted(range(len(records)), key=records.ids.__getitem__)
-        for start in range(0, len(order), _COPY_ROWS):
+        for number, rows in enumerate(batches(order, _COPY_ROWS)):
+            if number:
+                log("splits", DEBUG, _SPLIT, number * _COPY_ROWS)
             with self._session.cursor(connection).copy(self._sql.copy.encode()) as copy:
                 copy.write(COPY_START)
-                for at in range(start, min(start + _COPY_ROWS, len(order)), _COPY_PART):
-                    part = records.take(order[at : min(at + _COPY_PART, start + _COPY_ROWS)])
+                for places in batches(rows, _COPY_PART):
+                    part = records.take(places)
                     copy.write(compute(len(part), copy_rows, part))
                 copy.write(COPY_END)
 
     def _existing(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            packed = pack_texts(ids[start : start + _IDS_AT_ONCE])
-            found.update(row[0] for row in self._fetch(self._sql.existing, (packed,)))
+        for part in batches(ids, _IDS_AT_ONCE):
+            found.update(row[0] for row in self._fetch(self._sql.existing, (pack_texts(part),)))
         return found
 
     def _search_settings(self, search: Search | None) -> tuple[int, int]:

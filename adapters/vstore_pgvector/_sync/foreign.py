@@ -15,6 +15,7 @@ from vstore.errors import Mismatch, NotFound
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
+from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows, fields_read
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
@@ -34,7 +35,7 @@ from vstore_pgvector.catalogue import (
 from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
-from vstore_pgvector.statements import CATALOGUE
+from vstore_pgvector.schema import CATALOGUE
 
 __all__ = ["PGForeign"]
 
@@ -50,7 +51,7 @@ class PGForeign:
         self._schema = schema
 
     def _schemas(self) -> list[str]:
-        """Where tables are looked for: applications put theirs into ``public``, or on their search path."""
+        """Return the schemas to search: applications put tables into ``public``, or on their search path."""
         path = [row[0] for row in self._fetch(SEARCH_PATH, ())]
         path += (self._fetch("select current_schemas(false)::text[]", ()))[0][0]
         return list(dict.fromkeys([self._schema, "public", *path]))
@@ -99,7 +100,7 @@ class PGForeign:
         return PGForeignCollection(self._session, table, info)
 
     def _found(self, table: tuple[str, ...]) -> tuple[tuple[str, str], list[Column]]:
-        """The schema and name of a table, and its columns."""
+        """Return the schema and name of a table, and its columns."""
         schemas = [table[0]] if len(table) == 2 else self._schemas()
         for schema in schemas:
             if columns := self._columns((schema, table[-1])):
@@ -110,14 +111,14 @@ class PGForeign:
         )
 
     def _custom(self, place: tuple[str, str], columns: Sequence[Column], collection: str) -> bool:
-        """Whether each row of a collection of langchain_community's has an id of its own in ``custom_id``."""
+        """Return whether each row of a collection of langchain_community's has an id of its own in ``custom_id``."""
         if "custom_id" not in {column.name for column in columns}:
             return False
         statement = f"select count(*) = count(distinct custom_id) from {bare(*place)} where collection_id::text = %s"
         return bool((self._fetch(statement, (collection,)))[0][0])
 
     def _metadata(self, place: tuple[str, str], mapping: RecordMapping) -> dict[str, Any]:
-        """The collection's own metadata, which LangChain keeps in another table."""
+        """Return the collection's own metadata, which LangChain keeps in another table."""
         if place[1] != LANGCHAIN_RECORDS or set(mapping.only) != {"collection_id"}:
             return {}
         kept = {number: text for number, _, text in self._langchain(place[0])}
@@ -136,17 +137,17 @@ class PGForeign:
 
     def _refuse_own(self, name: str) -> None:
         if any(name == own for _, own in self._own()):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
 
     def _langchain(self, schema: str) -> list[tuple[Any, ...]]:
-        """Number, name and metadata of the collections that share LangChain's one table, where it may be read."""
+        """Return the number, name and metadata of the collections in LangChain's shared table, if it may be read."""
         columns = self._columns((schema, LANGCHAIN_COLLECTIONS))
         if not {"uuid", "name", "cmetadata"} <= {column.name for column in columns if column.readable}:
             return []
         return self._rows_of(schema, LANGCHAIN_COLLECTIONS, "uuid::text, name, cmetadata::text")
 
     def _rows_of(self, schema: str, table: str, columns: str) -> list[tuple[Any, ...]]:
-        """All rows of a table that may not be there."""
+        """Return all rows of a table that may not be there."""
         if not (self._fetch(EXISTS, (schema, table)))[0][0]:
             return []
         return self._fetch(f"select {columns} from {bare(schema, table)}", ())
@@ -183,9 +184,8 @@ class PGForeignCollection:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)
         statement, params = self._table.fetch(wanted)
         found: list[tuple[Any, ...]] = []
-        for start in range(0, len(keys), _IDS_AT_ONCE):
-            texts = pack_texts([str(key) for key in keys[start : start + _IDS_AT_ONCE]])
-            found += self._rows(statement, (*params, texts))
+        for part in batches([str(key) for key in keys], _IDS_AT_ONCE):
+            found += self._rows(statement, (*params, pack_texts(part)))
         return compute(len(found), self._table.read, found, wanted)
 
     def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:

@@ -33,7 +33,7 @@ from vstore_pgvector.server import (
     session_settings,
     set_config,
 )
-from vstore_pgvector.waiting import GRACE, readable, register
+from vstore_pgvector.timeouts import GRACE, readable, register
 
 __all__ = ["PoolSession", "Session"]
 
@@ -60,11 +60,11 @@ class Session(ABC):
 
     @abstractmethod
     def connection(self, *, transaction: bool = False) -> AbstractContextManager[Connection[Any]]:
-        """A connection for one piece of work, within one transaction if that is asked for."""
+        """Return a connection for one piece of work, within one transaction if that is asked for."""
 
     @abstractmethod
     def cursor(self, connection: Connection[Any]) -> Cursor[tuple[Any, ...]]:
-        """A cursor that takes ``Packed`` and gives tuples."""
+        """Return a cursor that takes ``Packed`` and gives tuples."""
 
     @abstractmethod
     def search(self, connection: Connection[Any], ef: int, probes: int) -> None:
@@ -91,7 +91,7 @@ class Session(ABC):
         *,
         prepare: bool | None = None,
     ) -> list[tuple[Any, ...]]:
-        """All rows of one statement, which travel in binary form."""
+        """Runs one statement; returns its rows, which travel in binary form."""
         cursor = self.cursor(connection)
         cursor.execute(statement.encode(), params, prepare=prepare, binary=True)
         return cursor.fetchall()
@@ -104,7 +104,7 @@ class Session(ABC):
         *,
         prepare: bool | None = None,
     ) -> int:
-        """One statement without rows; the number of rows it has touched."""
+        """Runs one statement without rows; returns the number of rows that it touched."""
         cursor = self.cursor(connection)
         cursor.execute(statement.encode(), params, prepare=prepare)
         return cursor.rowcount
@@ -247,7 +247,7 @@ class PoolSession(Session):
 
     @contextmanager
     def _transaction(self, connection: BoundedConnection) -> Iterator[None]:
-        """One transaction, which behind a pooler begins with every setting: in one message."""
+        """Runs one transaction. Behind a pooler its first message makes every setting."""
         connection.execute(b"begin" if connection.steady else begin(self.server, self._timeout).encode())
         try:
             yield
@@ -259,7 +259,7 @@ class PoolSession(Session):
         connection.commit()
 
     def _take(self) -> tuple[BoundedConnection, bool]:
-        """A connection that is alive, and whether it goes back to the pool."""
+        """Return a connection that is alive, and whether it goes back to the pool."""
         while True:
             try:
                 connection = self._pool.getconn(min(_POOL_PATIENCE, self._timeout))
@@ -284,7 +284,7 @@ class PoolSession(Session):
                     finishing(self._pool.putconn, connection)  # which makes another instead
 
     def _alive(self, connection: BoundedConnection) -> bool:
-        """Costs a round trip only where the server has sent something unasked, such as its farewell."""
+        """Return whether it is open. It costs a round trip only where the server has sent something unasked."""
         try:
             if readable(connection.fileno()):
                 connection.execute("")

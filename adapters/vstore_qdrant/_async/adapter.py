@@ -11,7 +11,7 @@ from vstore.info import CollectionInfo
 from vstore.spi.protocol import AsyncForeignStore
 from vstore_qdrant._async._run import Lock
 from vstore_qdrant._async.collection import AsyncQdrantCollection
-from vstore_qdrant._async.port import AsyncDatabase, AsyncTable
+from vstore_qdrant._async.database import AsyncDatabase, AsyncTable
 from vstore_qdrant.errors import translate
 
 __all__ = ["AsyncQdrantAdapter"]

@@ -1,4 +1,4 @@
-"""The port over a client of qdrant_client: a server, or the client's own local mode."""
+"""The database over a client of qdrant_client: a server, or the client's own local mode."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
-from uuid import uuid4
 
 from qdrant_client import AsyncQdrantClient, models
 
 from vstore.errors import AuthenticationFailed, BackendError, Mismatch, NotFound, Timeout, Unsupported
 from vstore.info import CollectionInfo
 from vstore.records import VectorArray
-from vstore.spi.codec import info_from_json, info_to_json
+from vstore.spi.codec import info_from_json
 from vstore_qdrant._async._run import Closer
+from vstore_qdrant._async.database import AsyncTable
 from vstore_qdrant._async.foreign import AsyncQdrantForeign
-from vstore_qdrant._async.port import AsyncTable
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
-from vstore_qdrant.codec import INFO, STAMP, Fields, Found, Points, stacked
+from vstore_qdrant.client_models import client_filter, search_params
+from vstore_qdrant.codec import Fields, Found, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.errors import guarded
-from vstore_qdrant.models import check_path, client_filter, collection_settings, search_params
+from vstore_qdrant.schema import check_name, identity_of, new_collection
 
 __all__ = ["AsyncClientDatabase", "AsyncClientTable"]
 
@@ -56,19 +56,14 @@ class AsyncClientDatabase:
 
     async def create(self, info: CollectionInfo) -> AsyncClientTable:
         with self.guard(), guarded():
-            await self.client.create_collection(
-                info.name, metadata={INFO: info_to_json(info), STAMP: uuid4().hex}, **collection_settings(info)
-            )
+            await self.client.create_collection(info.name, **new_collection(info))
         return await self.open(info.name)
 
     async def open(self, name: str) -> AsyncClientTable:
         found = await self._described(name)
-        identity = _identity(found)
+        identity = identity_of(found)
         if identity is None:
-            raise Mismatch(
-                f"{name!r} exists, but vstore did not create it",
-                hint="Work on it through store.native, or copy it into a new collection.",
-            )
+            raise Mismatch.not_created_here(name)
         if not self.local and "terms" not in found.payload_schema:  # also where whoever created it got no further
             with suppress(AuthenticationFailed), guarded():
                 await self.client.create_payload_index(
@@ -77,7 +72,7 @@ class AsyncClientDatabase:
         return AsyncClientTable(self.client, self.guard, info_from_json(name, identity[0]), identity, self.local)
 
     async def _described(self, name: str) -> models.CollectionInfo:
-        check_path(name)
+        check_name(name)
         with self.guard(), guarded():
             return await self.client.get_collection(name)
 
@@ -87,7 +82,7 @@ class AsyncClientDatabase:
         out: list[str] = []
         for one in found.collections:
             try:
-                if _identity(await self._described(one.name)) is not None:
+                if identity_of(await self._described(one.name)) is not None:
                     out.append(one.name)
             except NotFound:  # deleted since
                 continue
@@ -111,19 +106,12 @@ class AsyncClientDatabase:
             await self.closer()
 
 
-def _identity(found: models.CollectionInfo) -> tuple[str, str] | None:
-    """What a collection is, and the stamp of its creation; None where vstore did not create it."""
-    metadata = found.config.metadata or {}
-    text, stamp = metadata.get(INFO), metadata.get(STAMP, "")  # those of earlier versions have no stamp
-    return (text, stamp) if isinstance(text, str) and isinstance(stamp, str) else None
-
-
 @dataclass(frozen=True, slots=True)
 class AsyncClientTable:
     """Implements ``AsyncTable``. Every write waits until it is applied.
 
     Qdrant knows a collection by its name only. So each request comes with another, which reads the stamp of whatever
-    has the name: before a write, so that it does not go into the next collection of the name, and behind a read: what
+    has the name: before a write, so that it does not go into the next collection of the name, and after a read: what
     is still there then was there all along.
 
     Attributes:
@@ -149,7 +137,7 @@ class AsyncClientTable:
     async def _check(self) -> None:
         with guarded():
             found = await self.client.get_collection(self.info.name)
-        if _identity(found) != self.identity:
+        if identity_of(found) != self.identity:
             raise NotFound(
                 "the collection was deleted, and another one has its name", hint="get_collection() opens that one."
             )
@@ -173,7 +161,7 @@ class AsyncClientTable:
                 yield
 
     async def _chosen(self, condition: Condition) -> models.Filter:
-        """A condition as a filter, with an index on every number it compares.
+        """Return a condition as a filter, with an index on every number it compares.
 
         Without one the answer is right, and slow: where the server refuses one, or takes longer to build it than one
         request may last, the filter is asked for all the same.

@@ -12,7 +12,7 @@ from vstore.info import CollectionInfo
 from vstore.spi.protocol import ForeignStore
 from vstore_qdrant._sync._run import Lock
 from vstore_qdrant._sync.collection import QdrantCollection
-from vstore_qdrant._sync.port import Database, Table
+from vstore_qdrant._sync.database import Database, Table
 from vstore_qdrant.errors import translate
 
 __all__ = ["QdrantAdapter"]

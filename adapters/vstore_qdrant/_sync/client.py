@@ -1,5 +1,5 @@
 # Generated from adapters/vstore_qdrant/_async/client.py by tools/unasync.py: do not edit.
-"""The port over a client of qdrant_client: a server, or the client's own local mode."""
+"""The database over a client of qdrant_client: a server, or the client's own local mode."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
-from uuid import uuid4
 
 from qdrant_client import QdrantClient, models
 
 from vstore.errors import AuthenticationFailed, BackendError, Mismatch, NotFound, Timeout, Unsupported
 from vstore.info import CollectionInfo
 from vstore.records import VectorArray
-from vstore.spi.codec import info_from_json, info_to_json
+from vstore.spi.codec import info_from_json
 from vstore_qdrant._sync._run import Closer
+from vstore_qdrant._sync.database import Table
 from vstore_qdrant._sync.foreign import QdrantForeign
-from vstore_qdrant._sync.port import Table
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
-from vstore_qdrant.codec import INFO, STAMP, Fields, Found, Points, stacked
+from vstore_qdrant.client_models import client_filter, search_params
+from vstore_qdrant.codec import Fields, Found, Points, stacked
 from vstore_qdrant.conditions import Condition, number_fields
 from vstore_qdrant.errors import guarded
-from vstore_qdrant.models import check_path, client_filter, collection_settings, search_params
+from vstore_qdrant.schema import check_name, identity_of, new_collection
 
 __all__ = ["ClientDatabase", "ClientTable"]
 
@@ -57,19 +57,14 @@ class ClientDatabase:
 
     def create(self, info: CollectionInfo) -> ClientTable:
         with self.guard(), guarded():
-            self.client.create_collection(
-                info.name, metadata={INFO: info_to_json(info), STAMP: uuid4().hex}, **collection_settings(info)
-            )
+            self.client.create_collection(info.name, **new_collection(info))
         return self.open(info.name)
 
     def open(self, name: str) -> ClientTable:
         found = self._described(name)
-        identity = _identity(found)
+        identity = identity_of(found)
         if identity is None:
-            raise Mismatch(
-                f"{name!r} exists, but vstore did not create it",
-                hint="Work on it through store.native, or copy it into a new collection.",
-            )
+            raise Mismatch.not_created_here(name)
         if not self.local and "terms" not in found.payload_schema:  # also where whoever created it got no further
             with suppress(AuthenticationFailed), guarded():
                 self.client.create_payload_index(
@@ -78,7 +73,7 @@ class ClientDatabase:
         return ClientTable(self.client, self.guard, info_from_json(name, identity[0]), identity, self.local)
 
     def _described(self, name: str) -> models.CollectionInfo:
-        check_path(name)
+        check_name(name)
         with self.guard(), guarded():
             return self.client.get_collection(name)
 
@@ -88,7 +83,7 @@ class ClientDatabase:
         out: list[str] = []
         for one in found.collections:
             try:
-                if _identity(self._described(one.name)) is not None:
+                if identity_of(self._described(one.name)) is not None:
                     out.append(one.name)
             except NotFound:  # deleted since
                 continue
@@ -112,19 +107,12 @@ class ClientDatabase:
             self.closer()
 
 
-def _identity(found: models.CollectionInfo) -> tuple[str, str] | None:
-    """What a collection is, and the stamp of its creation; None where vstore did not create it."""
-    metadata = found.config.metadata or {}
-    text, stamp = metadata.get(INFO), metadata.get(STAMP, "")  # those of earlier versions have no stamp
-    return (text, stamp) if isinstance(text, str) and isinstance(stamp, str) else None
-
-
 @dataclass(frozen=True, slots=True)
 class ClientTable:
     """Implements ``Table``. Every write waits until it is applied.
 
     Qdrant knows a collection by its name only. So each request comes with another, which reads the stamp of whatever
-    has the name: before a write, so that it does not go into the next collection of the name, and behind a read: what
+    has the name: before a write, so that it does not go into the next collection of the name, and after a read: what
     is still there then was there all along.
 
     Attributes:
@@ -150,7 +138,7 @@ class ClientTable:
     def _check(self) -> None:
         with guarded():
             found = self.client.get_collection(self.info.name)
-        if _identity(found) != self.identity:
+        if identity_of(found) != self.identity:
             raise NotFound(
                 "the collection was deleted, and another one has its name", hint="get_collection() opens that one."
             )
@@ -174,7 +162,7 @@ class ClientTable:
                 yield
 
     def _chosen(self, condition: Condition) -> models.Filter:
-        """A condition as a filter, with an index on every number it compares.
+        """Return a condition as a filter, with an index on every number it compares.
 
         Without one the answer is right, and slow: where the server refuses one, or takes longer to build it than one
         request may last, the filter is asked for all the same.

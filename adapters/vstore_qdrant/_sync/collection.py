@@ -8,25 +8,28 @@ from dataclasses import replace
 from typing import Final
 
 from vstore.capabilities import Capabilities, Support
+from vstore.columns import Column, dense
 from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.filters.tree import DocumentContains, Filter
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
 from vstore.records import Include, Records, VectorArray
+from vstore.spi._sync.batching import write_parts
+from vstore.spi._sync.searching import scan_top_k
+from vstore.spi.batching import batches, slices
 from vstore.spi.partial import PartialFilter, split_filter
-from vstore.spi.scores import TopK
 from vstore_qdrant._sync._run import Lock
-from vstore_qdrant._sync.port import Database, Table
-from vstore_qdrant._sync.reading import Reader
+from vstore_qdrant._sync.database import Database, Table
+from vstore_qdrant._sync.searching import Searcher
 from vstore_qdrant.codec import (
     Fields,
     Payload,
     Points,
-    behind,
     changed,
     fields,
     kept,
+    next_point_id,
     point_id,
     split,
     to_points,
@@ -57,7 +60,7 @@ class QdrantCollection:
         self._lock = lock
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._substrings = capabilities.document_contains.support is Support.NATIVE
-        self._read = Reader(table)
+        self._search = Searcher(table)
 
     @property
     def info(self) -> CollectionInfo:
@@ -87,13 +90,14 @@ class QdrantCollection:
         with self._lock:
             if len(ids) > rows:
                 self._all_there(records.ids, ids, self._present(ids))
-            for part in _even(len(ids), rows):
-                with partial_write_context(records.ids[: part.start]):
+            done: list[str] = []
+            for part in slices(len(ids), rows):
+                with partial_write_context(done):
                     points = self._updated(records[part], ids[part], replace_metadata=replace_metadata)
-                self._upsert_part(records.ids, part.start, points)
+                self._upsert(records.ids[part], points, done)
 
     def _updated(self, records: Records, ids: list[str], *, replace_metadata: bool) -> Points:
-        """The points as they are to be."""
+        """Return the points as the update leaves them."""
         given = records.vectors is not None
         found = self._table.retrieve(ids, _ALL_BUT_SHADOWS if given else _WHOLE)
         places = {payload["id"]: place for place, payload in enumerate(found.payloads)}
@@ -117,41 +121,43 @@ class QdrantCollection:
             raise NotFound.of_records(missing)
 
     def get(self, ids: Sequence[str], include: Include) -> Records:
-        return self._read.by_ids(ids, include)
+        return self._search.by_ids(ids, include)
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
-        if self._sieve(where) is not None:
-            return self._sifted(vectors, k, where, include)
+        queries = dense(vectors)
+        if self._partial(where) is not None:
+            return self._filtered_here(queries, k, where, include)
         condition = None if where is None else compile_filter(where)
         if exact:
-            return self._read.exact(vectors, k, condition, include)
-        return self._read.approximate(vectors, k, condition, include, None if search is None else search.ef)
+            return self._search.exact(queries, k, condition, include)
+        return self._search.approximate(queries, k, condition, include, None if search is None else search.ef)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
         # Qdrant scrolls in the order of ids, from a given one on: what is written meanwhile moves nothing
-        sifting = self._sieve(where)
-        asked, read = (where, include) if sifting is None else (sifting.asked, sifting.read(include))
+        partial = self._partial(where)
+        asked, read = (where, include) if partial is None else (partial.asked, partial.read(include))
         condition = None if asked is None else compile_filter(asked)
         metric, wanted = self.info.metric, fields(read, self.info.metric)
         while True:
-            start = None if after is None else behind(after)
+            start = None if after is None else next_point_id(after)
             found, after = self._table.scroll(condition, batch_size, start, wanted)
             if not len(found):
                 return
             page = to_records(found, read, metric)
-            if sifting is not None:
-                page = sifting.keep(page, include)
+            if partial is not None:
+                page = partial.keep(page, include)
             if page.ids:
                 yield page, after
 
@@ -161,7 +167,7 @@ class QdrantCollection:
 
     def delete_where(self, where: Filter) -> None:
         with self._lock:
-            if self._sieve(where) is None:
+            if self._partial(where) is None:
                 self._table.delete_where(compile_filter(where))
                 return
             ids = [record_id for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS) for record_id in page.ids]
@@ -172,7 +178,7 @@ class QdrantCollection:
             self._table.clear()
 
     def count(self, where: Filter | None) -> int:
-        if self._sieve(where) is not None:
+        if self._partial(where) is not None:
             return sum([len(page) for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS)])
         return self._table.count(None if where is None else compile_filter(where))
 
@@ -180,47 +186,42 @@ class QdrantCollection:
         with self._lock:
             self._database.rename(self._table, name)
 
-    def _sieve(self, where: Filter | None) -> PartialFilter | None:
-        """How to answer a filter that looks into documents where Qdrant cannot; None where it answers all of it."""
+    def _partial(self, where: Filter | None) -> PartialFilter | None:
+        """Return how to answer a filter on documents where Qdrant cannot; None where it answers all of it."""
         if where is None or self._substrings:
             return None
         return split_filter(where, lambda leaf: isinstance(leaf, DocumentContains))
 
-    def _sifted(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """The true nearest: the vectors that match are read page by page, and k kept for each query."""
-        best = TopK(self.info.metric, queries, k)
-        for page, _ in self.scan(where, _IDS_AT_ONCE, None, _VECTORS):
-            best.take(page)
-        return best.hits(self.get(best.ids, include))
+    def _filtered_here(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+        """Return the true nearest, from the vectors of all records that match."""
+
+        def get(ids: list[str]) -> Records:
+            return self.get(ids, include)
+
+        pages = (page for page, _ in self.scan(where, _IDS_AT_ONCE, None, _VECTORS))
+        return scan_top_k(self.info.metric, queries, k, pages, get)
 
     def _delete(self, ids: Sequence[str]) -> None:
-        wanted = [point_id(i) for i in ids]
-        for rows in _even(len(ids), _IDS_AT_ONCE):
-            with partial_write_context(ids[: rows.start]):
-                self._table.delete(wanted[rows])
+        parts = ((part, [point_id(i) for i in part]) for part in batches(ids, _IDS_AT_ONCE))
+        write_parts(parts, self._table.delete)
 
     def _present(self, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()
-        for rows in _even(len(ids), _IDS_AT_ONCE):
-            found.update(self._table.present(ids[rows]))
+        for part in batches(ids, _IDS_AT_ONCE):
+            found.update(self._table.present(part))
         return found
 
     def _insert(self, records: Records, ids: list[str]) -> None:
-        for rows in _even(len(ids), self._table.rows):
-            points = to_points(records[rows], ids[rows], self.info.metric)
-            self._upsert_part(records.ids, rows.start, points)
+        done: list[str] = []
+        for rows in slices(len(ids), self._table.rows):
+            self._upsert(records.ids[rows], to_points(records[rows], ids[rows], self.info.metric), done)
 
-    def _upsert_part(self, ids: Sequence[str], start: int, points: Points) -> None:
-        """Writes points, the first of which is of ``ids[start]``; names what was done where a later request fails."""
-        for part in self._requests(points.payloads):
-            with partial_write_context(ids[: start + part.start]):
-                self._table.upsert(points[part])
+    def _upsert(self, ids: Sequence[str], points: Points, done: list[str]) -> None:
+        """Writes the points of some ids, which are appended to ``done`` request by request."""
+        parts = ((ids[part], points[part]) for part in self._requests(points.payloads))
+        write_parts(parts, self._table.upsert, done)
 
     def _requests(self, payloads: Sequence[Payload]) -> list[slice]:
         if self._bytes is None:
             return [slice(0, len(payloads))]
         return split(payloads, self.info.dimension, self._bytes)
-
-
-def _even(total: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, total)) for start in range(0, total, size)]

@@ -14,8 +14,8 @@ from vstore.errors import Mismatch, NotFound
 from vstore.info import CollectionInfo
 from vstore.mapping import MissingVector, RecordMapping
 from vstore.records import Include, VectorArray
+from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows, walk
-from vstore_qdrant.codec import INFO
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (
     Dense,
@@ -30,7 +30,7 @@ from vstore_qdrant.foreign import (
     token,
     untoken,
 )
-from vstore_qdrant.models import check_path
+from vstore_qdrant.schema import INFO, check_name
 
 __all__ = ["QdrantForeign"]
 
@@ -80,12 +80,12 @@ class QdrantForeign:
             return []
 
     def _described(self, name: str) -> Described:
-        check_path(name)
+        check_name(name)
         with self.guard(), guarded():
             told = self.client.get_collection(name)
         config = told.config
         if INFO in (config.metadata or {}):
-            raise Mismatch(f"vstore created {name!r}", hint="Open it without mapping=.")
+            raise Mismatch.created_here(name)
         found = config.params.vectors or {}
         named = found if isinstance(found, dict) else {"": found}
         smaller = config.quantization_config
@@ -146,8 +146,7 @@ class QdrantForeignCollection:
 
     def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
         rows = Rows(vectors=[] if include.vectors else None)
-        for start in range(0, len(keys), _PAGE):
-            part = keys[start : start + _PAGE]
+        for part in batches(keys, _PAGE):
             if self._mapping.id:
                 rows.extend(self._by_payload([str(key) for key in part], include))
                 continue
@@ -156,7 +155,7 @@ class QdrantForeignCollection:
         return rows
 
     def _by_payload(self, ids: list[str], include: Include) -> Rows:
-        """The points whose payload has one of these ids: Qdrant finds some more, where it is a list."""
+        """Return the points whose payload has one of these ids: Qdrant finds some more, where it is a list."""
         condition = models.FieldCondition(key=payload_key(self._mapping.id), match=models.MatchAny(any=ids))
         rows = Rows(vectors=[] if include.vectors else None)
         start = None

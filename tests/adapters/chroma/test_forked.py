@@ -20,7 +20,7 @@ from chromadb.config import Settings
 import vstore
 from tests.forked import in_child
 from vstore import aio
-from vstore_chroma import clients, forked
+from vstore_chroma import clients, forking
 
 
 async def _connect(client: object) -> None:
@@ -218,4 +218,4 @@ def test_an_engine_that_does_not_start_in_a_child_is_refused_in_time(tmp_path: P
 
     with vstore.connect("chroma::memory:"):
         assert "forked" in in_child(work)
-    assert not forked._doubtful
+    assert not forking._doubtful

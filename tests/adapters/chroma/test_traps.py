@@ -46,7 +46,7 @@ def test_upsert_leaves_nothing_of_the_old_record(new: New) -> None:
     assert got.metadatas == [{"n": 2}, {"m": 3}]
     for gone in ("k", "l", "f", "chroma:x"):
         assert matching(c, F(gone).exists()) == set()
-    assert matching(c, F("f") < 1) == matching(c, F("l").contains(1)) == set()
+    assert matching(c, F("f") < 1) == matching(c, F("l").has(1)) == set()
 
 
 def test_update_of_a_missing_id_raises_and_writes_nothing(new: New) -> None:
@@ -91,7 +91,7 @@ def test_no_double_is_changed(new: New) -> None:
         x = values[place]
         assert matching(c, F("f") == x) == {i for i, y in zip(ids, values, strict=True) if y == x}
         assert matching(c, F("f") < x) == {i for i, y in zip(ids, values, strict=True) if y < x}
-        assert matching(c, F("l").contains(x)) == {i for i, y in zip(ids, values, strict=True) if y == x}
+        assert matching(c, F("l").has(x)) == {i for i, y in zip(ids, values, strict=True) if y == x}
 
 
 def test_numbers_compare_exactly(new: New) -> None:
@@ -124,7 +124,7 @@ def test_lists_of_a_dropped_collection_do_not_appear_in_another(store: vstore.St
         ("k", "_vs.k"),
         ("_vs.k", "k"),
     }
-    assert matching(c, F("ghost").contains("boo")) == set()
+    assert matching(c, F("ghost").has("boo")) == set()
 
 
 def test_lists_of_a_collection_dropped_by_others_do_not_appear_either(store: vstore.Store, new: New) -> None:
@@ -135,8 +135,8 @@ def test_lists_of_a_collection_dropped_by_others_do_not_appear_either(store: vst
     c = new()
     c.add(ids, np.ones((50, 2), np.float32), None, [{"k": 1}] * 50)
     assert c.get(ids).metadatas == [{"k": 1}] * 50
-    assert matching(c, F("ghost").contains("boo")) == set()
-    assert matching(c, ~F("ghost").contains("boo")) == set(ids)
+    assert matching(c, F("ghost").has("boo")) == set()
+    assert matching(c, ~F("ghost").has("boo")) == set(ids)
 
 
 def test_a_record_at_the_limits_leaves_the_collection_healthy(new: New) -> None:
@@ -146,7 +146,7 @@ def test_a_record_at_the_limits_leaves_the_collection_healthy(new: New) -> None:
     c.add(["list"], [[1, 2]], None, [{"l": list(range(1000))}])
     c.add(["other"], [[1, 2]], ["text"], [{"l": [7]}])
     assert len(c.get(["keys"]).metadatas[0]) == 1000  # type: ignore[index]
-    assert matching(c, F("l").contains(7)) == {"list", "other"}
+    assert matching(c, F("l").has(7)) == {"list", "other"}
     assert set(c.query([1, 2], k=5).ids) == {"keys", "list", "other"}
 
 
@@ -164,8 +164,8 @@ def test_a_record_of_any_legal_size_is_kept_and_leaves_the_collection_healthy(ne
         assert c.get(["a", "b"]).metadatas == [large, {"k": 2}]
         assert c.get(["a"])[0].document == "x"
     c.upsert(["a"], [[1, 2]], None, [{f"other{n}": [n] * 1000 for n in range(12)}])
-    assert matching(c, F("ints").exists() | F("more3").contains(3)) == set()
-    assert matching(c, F("other11").contains(11)) == {"a"}
+    assert matching(c, F("ints").exists() | F("more3").has(3)) == set()
+    assert matching(c, F("other11").has(11)) == {"a"}
     got = c.get(["a"])[0]
     assert (got.document, len(got.metadata or {})) == (None, 12)
     assert set(c.query([1, 2], k=5).ids) == {"a", "b", "other"}
@@ -180,7 +180,7 @@ def test_what_merging_updates_add_up_to_leaves_the_collection_healthy(new: New) 
     for call in range(8):
         c.update(["a"], metadatas=[{f"l{call}": [call] * 1000}])
     assert len(c.get(["a"]).metadatas[0]) == 20_008  # type: ignore[index]
-    assert matching(c, F("l7").contains(7) & F("k19_999").exists()) == {"a"}
+    assert matching(c, F("l7").has(7) & F("k19_999").exists()) == {"a"}
     c.update(["a"], metadatas=[{"new": 1}], replace_metadata=True)
     assert c.get(["a"]).metadatas == [{"new": 1}]
     c.delete(["a"])

@@ -53,7 +53,7 @@ def test_values_and_keys_are_data(new: New) -> None:
     c.add([f"r{p}" for p in range(n)], vectors(n), None, [{"k": v, "l": [v]} for v in HOSTILE])
     c.add([f"k{p}" for p in range(len(keys))], vectors(len(keys)), None, [{key: "here"} for key in keys])
     for place, value in enumerate(HOSTILE):
-        for where in (F("k") == value, F("k").in_([value, "other"]), F("l").contains(value)):
+        for where in (F("k") == value, F("k").in_([value, "other"]), F("l").has(value)):
             assert [i for page in c.scan(where=where) for i in page.records.ids] == [f"r{place}"], (value, where)
         assert c.count((F("k") < value) | (F("k") == value) | (F("k") > value)) == n + 1
     assert [c.count(where) for where in (F("k") < "", F("k") <= "", F("k") > "", F("k") >= "")] == [0, 0, n + 1, n + 1]
@@ -163,7 +163,7 @@ def test_numbers_are_exact(new: New) -> None:
 
     for value in values:
         expected = {f"r{p}" for p, other in enumerate(values) if same(value, other)}
-        for where in (F("v") == value, F("v").in_([value, "x"]), F("l").contains(value)):
+        for where in (F("v") == value, F("v").in_([value, "x"]), F("l").has(value)):
             assert {i for page in c.scan(where=where) for i in page.records.ids} == expected, where
         assert c.count(F("v") != value) == len(values) - len(expected)
         if not isinstance(value, bool | str):
@@ -387,7 +387,7 @@ def test_records_at_the_limits(new: New) -> None:
     c.add(ids, [[n] for n in range(1, 5)], documents, metadatas)
     found = c.get(ids)
     assert (found.documents, found.metadatas) == (documents, metadatas)
-    assert c.count(F("k7").contains(999)) == 1
+    assert c.count(F("k7").has(999)) == 1
     assert c.count(F("000xxxxxxx") == 2**53 + 1) == 1
 
 

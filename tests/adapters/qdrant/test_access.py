@@ -210,7 +210,7 @@ NO_NAMES = [
 def test_no_name_is_another_one_or_an_error_of_the_backend(
     url: str, double: Double, quoted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vstore_qdrant.models._QUOTED", quoted)
+    monkeypatch.setattr("vstore_qdrant.schema._QUOTED", quoted)
     mapping = vstore.RecordMapping()
 
     async def run() -> None:

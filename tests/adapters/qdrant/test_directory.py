@@ -23,7 +23,7 @@ import vstore
 from tests.forked import in_child
 from vstore import HNSW, F, Flat, aio, errors
 from vstore.indexing import Quantization
-from vstore_qdrant import shard as tables
+from vstore_qdrant import engine_shard as tables
 
 OPEN = "import sys, vstore; vstore.connect('qdrant:' + sys.argv[1])"
 WRITE = """
@@ -142,7 +142,7 @@ def test_the_index_is_built_with_what_this_process_imports_and_nothing_else(tmp_
     script.write_text(
         f"import sys; sys.path[:0] = {sys.path!r}\n"
         "from pathlib import Path\n"
-        "from vstore_qdrant.building import build\n"
+        "from vstore_qdrant.engine_build import build\n"
         "import qdrant_edge as edge\n"
         "config = edge.EdgeConfig(vectors=edge.EdgeVectorParams(size=2, distance=edge.Distance.Dot))\n"
         "edge.EdgeShard.create('shard', config).close()\n"
@@ -157,7 +157,7 @@ def test_the_index_is_built_without_the_working_directory_that_an_empty_entry_st
     script = (
         "import os, sys; from pathlib import Path\n"
         "import qdrant_edge as edge\n"
-        "from vstore_qdrant.building import build\n"
+        "from vstore_qdrant.engine_build import build\n"
         f"os.chdir({str(tmp_path)!r}); sys.path[:0] = ['', '.']\n"
         "config = edge.EdgeConfig(vectors=edge.EdgeVectorParams(size=2, distance=edge.Distance.Dot))\n"
         "edge.EdgeShard.create('shard', config).close()\n"

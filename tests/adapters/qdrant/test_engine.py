@@ -25,11 +25,12 @@ from vstore.records import Records
 from vstore.spi.evaluate import predicate
 from vstore.spi.rewrite import normalize
 from vstore_qdrant.capabilities import capabilities
+from vstore_qdrant.client_models import client_filter
 from vstore_qdrant.codec import decode_metadata, point_id, to_points
 from vstore_qdrant.compile import compile_filter
 from vstore_qdrant.conditions import Condition
 from vstore_qdrant.engine_models import engine_config, engine_filter
-from vstore_qdrant.models import client_filter, collection_settings
+from vstore_qdrant.schema import collection_settings
 
 CAPABILITIES = capabilities(kind="engine", server_version="x", client_version="x", persistent=True, substring=True)
 INFO = CollectionInfo(name="corpus", dimension=DIMENSION, metric=Metric.L2, index=Flat())

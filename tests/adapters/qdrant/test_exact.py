@@ -14,7 +14,7 @@ import vstore
 from vstore.conformance.checks import names, true_order
 from vstore.indexing import Metric
 from vstore.records import Records, VectorArray
-from vstore_qdrant._sync import reading
+from vstore_qdrant._sync import searching
 
 QUERY = np.array([2**23, 1, -(2**23)], dtype=np.float32)
 
@@ -34,7 +34,7 @@ def c(tmp_path: Path) -> Iterator[vstore.Collection]:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, c: vstore.Collection) -> dict[str, int]:
     """How many requests of each kind are made."""
-    from vstore_qdrant.shard import EngineTable
+    from vstore_qdrant.engine_shard import EngineTable
 
     counts = {"nearest": 0, "count": 0, "scroll": 0}
 
@@ -73,7 +73,7 @@ def test_a_few_long_ones_are_read(c: vstore.Collection, asked: dict[str, int]) -
 
 
 def test_long_ones_beyond_what_is_asked_by_rank(c: vstore.Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_COMPARED_FLOATS", 90)
+    monkeypatch.setattr(searching, "_COMPARED_FLOATS", 90)
     vectors = mixed(200, 100)
     c.add(names(300), vectors)
     check(c, vectors, 2)

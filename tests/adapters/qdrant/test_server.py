@@ -23,7 +23,7 @@ from vstore.capabilities import Support
 from vstore.filters.tree import DocumentContains, Filter, leaves
 from vstore_qdrant.compile import compile_filter
 from vstore_qdrant.conditions import Condition
-from vstore_qdrant.models import _QUOTED
+from vstore_qdrant.schema import _QUOTED
 
 Connect = Callable[..., Any]
 
@@ -247,7 +247,7 @@ def test_a_name_reaches_no_other_collection(double: Double, monkeypatch: pytest.
     """qdrant_client 1.16 to 1.18 put a name into a URL as it is: ``delete_collection("docs?x")`` deleted ``docs``."""
     if quoted and not _QUOTED:
         pytest.skip("this qdrant_client does not quote names")
-    monkeypatch.setattr("vstore_qdrant.models._QUOTED", quoted)
+    monkeypatch.setattr("vstore_qdrant.schema._QUOTED", quoted)
     with vstore.connect(double.url) as store:
         store.create_collection("docs", dimension=2)
         for name in ("docs?x=1", "docs#x", "x/../docs", "../collections/docs", "%64ocs", ".", ".."):

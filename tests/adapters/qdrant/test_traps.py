@@ -30,7 +30,7 @@ def test_a_scalar_leaf_matches_no_element_of_a_list(new: New) -> None:
     for where, expected in (
         (F("k") == "a", ["scalar"]),
         (F("n") > 4, ["scalar"]),
-        (F("k").contains("a"), ["list"]),
+        (F("k").has("a"), ["list"]),
         (~(F("n") > 4), ["list"]),
     ):
         assert [i for page in c.scan(where=where) for i in page.records.ids] == expected
@@ -114,7 +114,7 @@ def test_a_filter_that_matches_nothing_deletes_nothing(new: New) -> None:
     c = new()
     c.add(["a", "b"], ones(2), metadatas=[{"n": 1}, {}])
     c.delete(where=F("m").exists())
-    c.delete(where=(F("n") == 2) | F("n").contains(1))
+    c.delete(where=(F("n") == 2) | F("n").has(1))
     assert c.count() == 2
     c.delete(where=~F("n").exists())
     assert c.get(["a", "b"]).ids == ["a"]

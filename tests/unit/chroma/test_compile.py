@@ -70,9 +70,9 @@ def compiled(node: Filter) -> dict[str, Any]:
         (F("k").in_(["a", 1]), {"$or": [{"k": {"$eq": "a"}}, {"k": {"$eq": 1}}]}),
         (F("k").exists(), {"_vs.k": {"$in": ["s", "b", "i", "t", "f", "z", "x", "l", "v", "u"]}}),
         (~F("k").exists(), {"_vs.k": {"$nin": ["s", "b", "i", "t", "f", "z", "x", "l", "v", "u"]}}),
-        (F("k").contains("a"), {"$and": [LISTS, {"k": {"$contains": "a"}}]}),
+        (F("k").has("a"), {"$and": [LISTS, {"k": {"$contains": "a"}}]}),
         (
-            F("k").contains(1),
+            F("k").has(1),
             {
                 "$and": [
                     LISTS,

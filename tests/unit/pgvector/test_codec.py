@@ -89,8 +89,8 @@ def test_vectors_are_bit_exact() -> None:
 def test_metadata_comes_back(metadata: dict[str, Any]) -> None:
     encoded = encode(Records(["a"], None, None, [metadata]))
     assert encoded.metadatas is not None
-    assert encoded.moments is not None
-    marks = encoded.moments[0]
+    assert encoded.datetime_keys is not None
+    marks = encoded.datetime_keys[0]
     back = decode_metadata(encoded.metadatas[0][1:].decode(), None if marks is None else marks[1:].decode())
     assert back == metadata
     assert (marks is None) == (not any(word in repr(metadata) for word in ("datetime",)))

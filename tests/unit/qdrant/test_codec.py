@@ -28,7 +28,7 @@ from vstore_qdrant.codec import (
     to_points,
     to_records,
 )
-from vstore_qdrant.terms import halves, scalar_term
+from vstore_qdrant.filter_fields import halves, scalar_term
 
 numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 

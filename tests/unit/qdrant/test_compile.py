@@ -10,10 +10,10 @@ from vstore import F
 from vstore.errors import Unsupported
 from vstore.filters.tree import Filter
 from vstore.spi.rewrite import normalize
+from vstore_qdrant.client_models import client_filter
 from vstore_qdrant.compile import compile_filter
 from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
-from vstore_qdrant.models import client_filter
-from vstore_qdrant.terms import halves
+from vstore_qdrant.filter_fields import halves
 
 K = ("k",)
 FIVE = halves(5)[0]
@@ -41,7 +41,7 @@ def compiled(node: Filter) -> Condition:
         (F("k") == float(2**63), Terms(('k"n9.223372036854776e+18',))),
         (F("k") == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), Terms(('k"n1000000',))),
         (F("k").in_([1, True, "1"]), Terms(('k"n1', 'k"b1', 'k"s1'))),
-        (F("k").contains("a"), Terms(('k"["sa',))),
+        (F("k").has("a"), Terms(('k"["sa',))),
         (F("k").contains_all(["a", 1]), All((Terms(('k"["sa',)), Terms(('k"["n1',))))),
         (F("k").exists(), THERE),
         (~F("k").exists(), NoneOf(THERE)),

@@ -15,7 +15,7 @@ from qdrant_client import models
 from tests.serde_json import load, read_float
 from vstore_qdrant.codec import _survives, decode_metadata, encode_payload, stacked
 from vstore_qdrant.conditions import Number
-from vstore_qdrant.terms import LEAST, halves
+from vstore_qdrant.filter_fields import LEAST, halves
 
 floats = st.floats(allow_nan=False, allow_infinity=False)
 

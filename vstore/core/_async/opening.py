@@ -15,10 +15,10 @@ async def open_store(plan: Plan) -> AsyncStore:
     """The store that ``connect`` returns."""
     with connecting(plan.factory.name, plan.settings.secrets, plan.extra):
         if not plan.retries:
-            return AsyncStore(await _open(plan), plan.settings.timeout)
-        again = AsyncRetry(plan.retries, plan.settings.timeout)
+            return AsyncStore(await _open(plan), plan.settings.timeout, plan.server)
+        again = AsyncRetry(plan.retries, plan.settings.timeout, plan.factory.name)
         adapter = await again.call(lambda: _open(plan))
-        return AsyncStore(AsyncRetryingAdapter(adapter, again), plan.settings.timeout)
+        return AsyncStore(AsyncRetryingAdapter(adapter, again), plan.settings.timeout, plan.server)
 
 
 async def _open(plan: Plan) -> AsyncAdapter:

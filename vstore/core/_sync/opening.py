@@ -16,10 +16,10 @@ def open_store(plan: Plan) -> Store:
     """The store that ``connect`` returns."""
     with connecting(plan.factory.name, plan.settings.secrets, plan.extra):
         if not plan.retries:
-            return Store(_open(plan), plan.settings.timeout)
-        again = Retry(plan.retries, plan.settings.timeout)
+            return Store(_open(plan), plan.settings.timeout, plan.server)
+        again = Retry(plan.retries, plan.settings.timeout, plan.factory.name)
         adapter = again.call(lambda: _open(plan))
-        return Store(RetryingAdapter(adapter, again), plan.settings.timeout)
+        return Store(RetryingAdapter(adapter, again), plan.settings.timeout, plan.server)
 
 
 def _open(plan: Plan) -> Adapter:

@@ -14,13 +14,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from vstore.capabilities import Capabilities
+from vstore.columns import Column, VectorArray
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Index, Search
 from vstore.info import CollectionInfo
+from vstore.logs import DEBUG, log
 from vstore.mapping import RecordMapping
-from vstore.records import Include, Records, VectorArray
+from vstore.records import Include, Records
 from vstore.spi._sync._run import sleep
 from vstore.spi._sync.protocol import (
     Adapter,
@@ -54,19 +56,25 @@ class Retry:
     Args:
         retries: How often a call is made again, at most.
         timeout: Seconds.
+        backend: The adapter's name, for what is logged.
         translate: What an exception of the client means.
     """
 
     def __init__(
-        self, retries: int, timeout: float, translate: Callable[[Exception], VStoreError] = _as_raised
+        self,
+        retries: int,
+        timeout: float,
+        backend: str = "",
+        translate: Callable[[Exception], VStoreError] = _as_raised,
     ) -> None:
         self._retries = retries
         self._timeout = timeout
+        self._backend = backend
         self._translate = translate
 
     def translating(self, translate: Callable[[Exception], VStoreError]) -> Retry:
         """The same, for an adapter's own exceptions."""
-        return Retry(self._retries, self._timeout, translate)
+        return Retry(self._retries, self._timeout, self._backend, translate)
 
     def call(self, work: Callable[[], T]) -> T:
         """The result of ``work``, or the last error; what earlier attempts have written stays in it."""
@@ -87,6 +95,8 @@ class Retry:
                             error.message, written=list(written), hint=error.hint, retryable=error.retryable
                         ) from raised
                     raise
+                said = "%s: %s; retry %d of %d in %.2f s"
+                log("retries", DEBUG, said, self._backend, type(error).__name__, attempt + 1, self._retries, pause)
                 sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
@@ -193,15 +203,18 @@ class _RetryingCollection:
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
-        return self._again.call(lambda: self._inner.query(vectors, k, where, include, exact=exact, search=search))
+        return self._again.call(
+            lambda: self._inner.query(vectors, k, where, include, exact=exact, search=search, field=field)
+        )
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
-from vstore.core._async.collection import AsyncCollection
-from vstore.core._async.store import AsyncStore
 from vstore.embed.bm25 import BM25
 from vstore.embed.statistics import TermStatistics
 from vstore.errors import InvalidInput, NotFound
@@ -21,8 +19,28 @@ _SUFFIX: Final = "_bm25"
 _PAGE: Final = 1000
 
 
+class AsyncScanned(Protocol):
+    """What is learned from: a collection."""
+
+    def scan(self, *, where: Any, batch_size: int, include: Iterable[str]) -> AsyncIterator[Any]:
+        """Yield pages of records."""
+        ...
+
+
+class AsyncKeeping(Protocol):
+    """Where statistics are kept: a store."""
+
+    async def create_collection(self, name: str, *, dimension: int, metric: str, exist_ok: bool) -> Any:
+        """Create a collection, or open it."""
+        ...
+
+    async def get_collection(self, name: str) -> Any:
+        """Open a collection."""
+        ...
+
+
 async def learn_async(
-    collection: AsyncCollection, embedder: BM25, *, where: Filter | Mapping[str, Any] | None = None
+    collection: AsyncScanned, embedder: BM25, *, where: Filter | Mapping[str, Any] | None = None
 ) -> TermStatistics:
     """Count in one scan how many documents have each term, and set ``embedder.statistics`` to it.
 
@@ -44,7 +62,7 @@ async def learn_async(
     return total
 
 
-async def keep_async(store: AsyncStore, name: str, statistics: TermStatistics) -> None:
+async def keep_async(store: AsyncKeeping, name: str, statistics: TermStatistics) -> None:
     """Keep statistics in the database, in the collection ``NAME_bm25``, in place of those that were there.
 
     Args:
@@ -64,7 +82,7 @@ async def keep_async(store: AsyncStore, name: str, statistics: TermStatistics) -
     await collection.delete(where=F("generation") != generation)
 
 
-async def kept_async(store: AsyncStore, name: str) -> TermStatistics:
+async def kept_async(store: AsyncKeeping, name: str) -> TermStatistics:
     """Return the statistics that ``keep`` wrote.
 
     Args:

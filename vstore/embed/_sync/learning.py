@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
-from vstore.core._sync.collection import Collection
-from vstore.core._sync.store import Store
 from vstore.embed.bm25 import BM25
 from vstore.embed.statistics import TermStatistics
 from vstore.errors import InvalidInput, NotFound
@@ -22,7 +20,27 @@ _SUFFIX: Final = "_bm25"
 _PAGE: Final = 1000
 
 
-def learn(collection: Collection, embedder: BM25, *, where: Filter | Mapping[str, Any] | None = None) -> TermStatistics:
+class Scanned(Protocol):
+    """What is learned from: a collection."""
+
+    def scan(self, *, where: Any, batch_size: int, include: Iterable[str]) -> Iterator[Any]:
+        """Yield pages of records."""
+        ...
+
+
+class Keeping(Protocol):
+    """Where statistics are kept: a store."""
+
+    def create_collection(self, name: str, *, dimension: int, metric: str, exist_ok: bool) -> Any:
+        """Create a collection, or open it."""
+        ...
+
+    def get_collection(self, name: str) -> Any:
+        """Open a collection."""
+        ...
+
+
+def learn(collection: Scanned, embedder: BM25, *, where: Filter | Mapping[str, Any] | None = None) -> TermStatistics:
     """Count in one scan how many documents have each term, and set ``embedder.statistics`` to it.
 
     Vectors of documents do not depend on it: nothing is written. Learn again after many records came or went.
@@ -43,7 +61,7 @@ def learn(collection: Collection, embedder: BM25, *, where: Filter | Mapping[str
     return total
 
 
-def keep(store: Store, name: str, statistics: TermStatistics) -> None:
+def keep(store: Keeping, name: str, statistics: TermStatistics) -> None:
     """Keep statistics in the database, in the collection ``NAME_bm25``, in place of those that were there.
 
     Args:
@@ -63,7 +81,7 @@ def keep(store: Store, name: str, statistics: TermStatistics) -> None:
     collection.delete(where=F("generation") != generation)
 
 
-def kept(store: Store, name: str) -> TermStatistics:
+def kept(store: Keeping, name: str) -> TermStatistics:
     """Return the statistics that ``keep`` wrote.
 
     Args:

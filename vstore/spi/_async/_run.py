@@ -9,17 +9,18 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
-from vstore.embedding import AsyncEmbedder, Embedder
+from vstore.embedding import AsyncEmbedder, AsyncSparseEmbedder, Embedder, SparseEmbedder
 from vstore.records import VectorArray
+from vstore.sparse import SparseArray
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["acquire", "current_loop", "embed", "is_over", "run_blocking", "sleep", "wait"]
+__all__ = ["acquire", "current_loop", "embed", "embed_sparse", "is_over", "run_blocking", "sleep", "wait"]
 
 
 def current_loop() -> object:
-    """The event loop that runs in this thread, or None."""
+    """Return the event loop that runs in this thread, or None."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -27,17 +28,17 @@ def current_loop() -> object:
 
 
 def is_over(loop: object) -> bool:
-    """Whether an event loop was closed: nothing can run in it any more."""
+    """Return whether an event loop was closed: nothing can run in it any more."""
     return isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()
 
 
 async def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of ``function``, without blocking the event loop."""
+    """Return the result of ``function``, without blocking the event loop."""
     return await asyncio.to_thread(function, *args, **kwargs)
 
 
 async def acquire(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
-    """What ``take`` returns, without blocking the event loop; given back if the caller is cancelled meanwhile.
+    """Return what ``take`` returns, without blocking the event loop; given back if the caller is cancelled meanwhile.
 
     The thread that takes it cannot be stopped, and would take it for nobody.
     """
@@ -63,12 +64,19 @@ async def acquire(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
 
 
 async def embed(embedder: Embedder, texts: Sequence[str]) -> VectorArray:
-    """What the embedder answers, without blocking the event loop."""
+    """Return what the embedder answers, without blocking the event loop."""
     if isinstance(embedder, AsyncEmbedder):
         return await embedder.embed_async(texts)
     return await run_blocking(embedder.embed, texts)
 
 
+async def embed_sparse(embedder: SparseEmbedder, texts: Sequence[str]) -> SparseArray:
+    """What the sparse embedder answers, without blocking the event loop."""
+    if isinstance(embedder, AsyncSparseEmbedder):
+        return await embedder.embed_sparse_async(texts)
+    return await run_blocking(embedder.embed_sparse, texts)
+
+
 async def wait(future: Future[T]) -> T:
-    """The result of work that another thread or task does; giving up waiting leaves the work alone."""
+    """Return the result of work that another thread or task does; giving up waiting leaves the work alone."""
     return await asyncio.shield(asyncio.wrap_future(future))

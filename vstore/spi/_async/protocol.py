@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vstore.capabilities import Capabilities
+from vstore.columns import Column, VectorArray
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Index, Search
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
-from vstore.records import Include, Records, VectorArray
+from vstore.records import Include, Records
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows
@@ -51,11 +52,11 @@ class AsyncAdapter(Protocol):
         ...
 
     def translate(self, error: Exception) -> VStoreError:
-        """The contract's error for one the client raised; ``BackendError`` where none fits."""
+        """Return the contract's error for one the client raised; ``BackendError`` where none fits."""
         ...
 
     def default_index(self, dimension: int) -> Index:
-        """The index for a collection whose creator names none."""
+        """Return the index of a collection whose creator names none."""
         ...
 
     async def create(self, info: CollectionInfo) -> AsyncCollectionAdapter:
@@ -67,7 +68,7 @@ class AsyncAdapter(Protocol):
         ...
 
     async def names(self) -> list[str]:
-        """Names of the collections that vstore created, sorted."""
+        """Return the names of the collections that vstore created, sorted."""
         ...
 
     async def drop(self, name: str) -> None:
@@ -75,7 +76,7 @@ class AsyncAdapter(Protocol):
         ...
 
     async def ping(self) -> None:
-        """One round trip to the database."""
+        """Makes one round trip to the database."""
         ...
 
     async def close(self) -> None:
@@ -97,35 +98,54 @@ class AsyncCollectionReader(Protocol):
         ...
 
     async def get(self, ids: Sequence[str], include: Include) -> Records:
-        """The records found, each once, in the order of ``ids`` (which are distinct)."""
+        """Return the records found, each once, in the order of ``ids`` (which are distinct)."""
         ...
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
-        """For each row of ``vectors`` (nq, d) the k nearest, by distance and then id."""
+        """Return the k nearest to each query, by distance and then id.
+
+        Args:
+            vectors: The queries: shape (nq, d), or sparse vectors, none of them empty.
+            k: Most hits of each.
+            where: Which records, or None for all.
+            include: The columns of the hits.
+            exact: Whether the true nearest are wanted. A query of a sparse field always gives them, with the scores of
+                ``vstore.spi.scores.sparse_distances``.
+            search: Settings of this search, never with ``exact`` and never for a sparse field.
+            field: The field to compare; empty for the one without a name. Records whose field is absent, or shares no
+                index with a sparse query, match nothing.
+        """
         ...
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
-        """Every record once, in pages of at most ``batch_size``, each with the token to go on behind it."""
+        """Yield every record once, in pages of at most ``batch_size``, each with the token to go on behind it."""
         ...
 
     async def count(self, where: Filter | None) -> int:
-        """Exact number of records, or of those that match."""
+        """Return the exact number of records, or of those that match."""
         ...
 
 
 class AsyncCollectionAdapter(AsyncCollectionReader, Protocol):
-    """One collection that vstore created."""
+    """One collection that vstore created.
+
+    Records carry the named fields in ``Records.fields``: in ``add`` and ``upsert`` a field that is not there is absent
+    in all of them, in ``update`` it stays as it is. A row of NaN, or an empty sparse one, is absent; in ``update`` it
+    removes the record's vector. Sparse columns are in order (SPV-1), and are not the caller's own. Where the collection
+    has no field without a name (``info.dimension`` is 0), ``records.vectors`` is None and ``include.vectors`` False.
+    """
 
     async def add(self, records: Records) -> None:
         """Inserts; ``AlreadyExists`` with the ids if any is there, and then nothing is written."""
@@ -179,11 +199,11 @@ class AsyncForeignStore(Protocol):
     """The collections of one database that vstore did not create."""
 
     async def names(self) -> list[str]:
-        """Their names, sorted; in PostgreSQL tables with a vector column."""
+        """Return the names, sorted; in PostgreSQL tables with a vector column."""
         ...
 
     async def propose(self, name: str, layout: str | None) -> RecordMapping:
-        """How to read a collection, as complete as the database tells it.
+        """Return how to read a collection, as complete as the database tells it.
 
         Args:
             name: The collection.
@@ -219,17 +239,17 @@ class AsyncForeignCollection(Protocol):
         ...
 
     async def count(self) -> int:
-        """Exact number of rows, without those the mapping skips."""
+        """Return the exact number of rows, without those that the mapping skips."""
         ...
 
     async def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
-        """The rows with these ids, in any order."""
+        """Return the rows with these ids, in any order."""
         ...
 
     def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
-        """Every row once, in an order of the database's keys, each page with the token to go on behind it."""
+        """Yield every row once, in an order of the database's keys, each page with the token to go on behind it."""
         ...
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
-        """About the k nearest to one vector of shape (d,), by the database's index; None where it has no such query."""
+        """Return about the k nearest to one vector of shape (d,), by the index; None where there is no such query."""
         ...

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from time import sleep
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from vstore.embedding import Embedder
+from vstore.embedding import Embedder, SparseEmbedder
 from vstore.records import VectorArray
+from vstore.sparse import SparseArray
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["acquire", "current_loop", "embed", "is_over", "run_blocking", "sleep", "wait"]
+__all__ = ["acquire", "current_loop", "embed", "embed_sparse", "is_over", "run_blocking", "sleep", "wait"]
 
 
 def current_loop() -> object:
@@ -29,20 +30,25 @@ def is_over(loop: object) -> bool:  # noqa: ARG001  # as its twin
 
 
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of ``function``."""
+    """Return the result of ``function``."""
     return function(*args, **kwargs)
 
 
 def acquire(take: Callable[[], T], give_back: Callable[[T], object]) -> T:  # noqa: ARG001  # as its twin
-    """What ``take`` returns."""
+    """Return what ``take`` returns."""
     return take()
 
 
 def embed(embedder: Embedder, texts: Sequence[str]) -> VectorArray:
-    """What the embedder answers."""
+    """Return what the embedder answers."""
     return embedder.embed(texts)
 
 
+def embed_sparse(embedder: SparseEmbedder, texts: Sequence[str]) -> SparseArray:
+    """What the sparse embedder answers."""
+    return embedder.embed_sparse(texts)
+
+
 def wait(future: Future[T]) -> T:
-    """The result of work that another thread does."""
+    """Return the result of work that another thread does."""
     return future.result()

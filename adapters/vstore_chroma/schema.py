@@ -1,0 +1,64 @@
+"""What a collection is in Chroma: its settings, and what vstore keeps in its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chromadb.api.collection_configuration import CreateCollectionConfiguration, CreateHNSWConfiguration
+from chromadb.api.types import Space
+
+from vstore.errors import Mismatch, NotFound
+from vstore.indexing import HNSW, Metric
+from vstore.info import CollectionInfo
+from vstore.keys import check_plain
+from vstore.spi.codec import info_from_json, info_to_json
+
+__all__ = ["check_name", "created_here", "info_of", "new_collection"]
+
+# the key of a collection's own metadata under which vstore keeps what it is
+_INFO: Final = "_vs_info"
+_MAX_NAME: Final = 512
+_SPACES: Final[dict[Metric, Space]] = {Metric.COSINE: "cosine", Metric.L2: "l2", Metric.DOT: "ip"}
+
+
+def check_name(name: str) -> None:
+    """Raises ``NotFound`` for a name that no collection of Chroma has, and that its client does not bring in a URL."""
+    check_plain(name)
+    if len(name) > _MAX_NAME:
+        raise NotFound(f"no collection of Chroma has a name of more than {_MAX_NAME} characters")
+
+
+def new_collection(info: CollectionInfo) -> dict[str, Any]:
+    """Return arguments of ``create_collection``."""
+    index = info.index
+    assert isinstance(index, HNSW)
+    graph = CreateHNSWConfiguration(
+        space=_SPACES[info.metric],
+        max_neighbors=index.m,
+        ef_construction=index.ef_construction,
+        ef_search=index.ef_search,
+    )
+    return {
+        "name": info.name,
+        "metadata": {_INFO: info_to_json(info)},
+        "embedding_function": None,
+        "configuration": CreateCollectionConfiguration(hnsw=graph),
+    }
+
+
+def created_here(metadata: Mapping[str, Any] | None) -> bool:
+    """Return whether vstore created the collection with this metadata."""
+    return _INFO in (metadata or {})
+
+
+def info_of(name: str, metadata: Mapping[str, Any] | None) -> CollectionInfo:
+    """Return what the collection with this metadata is.
+
+    Raises:
+        Mismatch: vstore did not create it.
+    """
+    text = (metadata or {}).get(_INFO)
+    if text is None:
+        raise Mismatch.not_created_here(name)
+    return info_from_json(name, text)

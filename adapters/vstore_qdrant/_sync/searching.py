@@ -1,0 +1,149 @@
+# Generated from adapters/vstore_qdrant/_async/searching.py by tools/unasync.py: do not edit.
+"""The nearest records to a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.records import Include, Records, VectorArray
+from vstore.spi._sync.searching import scan_top_k, top_up
+from vstore.spi.batching import batches, slices
+from vstore.spi.scores import distances, ranked
+from vstore_qdrant._sync.database import Table
+from vstore_qdrant.codec import fields, next_point_id, point_id, to_records
+from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
+from vstore_qdrant.precision import converted, indistinct, longest_without_error, rest_is_farther, scaled
+
+__all__ = ["Searcher"]
+
+_REQUEST_FLOATS: Final = 400_000
+_RESPONSE_HITS: Final = 20_000
+_IDS_AT_ONCE: Final = 1000
+# of vectors that one exact query asks for by rank; beyond, all that match are read
+_COMPARED_FLOATS: Final = 4_000_000
+_SPARE: Final = 8
+
+
+class Searcher:
+    """Queries of one collection. They take no lock."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._metric = table.info.metric
+        self._dimension = table.info.dimension
+
+    def approximate(
+        self, queries: VectorArray, k: int, condition: Condition | None, include: Include, ef: int | None
+    ) -> list[Hits]:
+        """Return the k nearest as the index finds them, never fewer than match."""
+        metric = self._metric
+        asked, scales = scaled(metric, queries)
+        read = fields(include, metric)
+        rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
+        hits: list[Hits | None] = []
+        for part in slices(len(queries), rows):
+            answers = self._table.nearest(
+                asked[part], k, condition, read, exact=False, ef=None if ef is None else max(k, ef)
+            )
+            for query, scale, found in zip(queries[part], scales[part], answers, strict=True):
+                records = to_records(found, include, metric)
+                true = indistinct(metric, query)
+                hits.append(None if true else ranked(metric, records, converted(metric, found.scores, scale), k))
+
+        def count() -> int:
+            return self._table.count(condition)
+
+        def again(places: list[int]) -> list[Hits]:
+            return self.exact(queries[places], k, condition, include)
+
+        return top_up(hits, k, count, again)
+
+    def exact(self, queries: VectorArray, k: int, condition: Condition | None, include: Include) -> list[Hits]:
+        """Return the true nearest: Qdrant's exact search finds more than k, which are compared in float64."""
+        return [self._exact(query, k, condition, include) for query in queries]
+
+    def by_ids(self, ids: Sequence[str], include: Include) -> Records:
+        """Return the records with these ids, in their order."""
+        parts = [Records([])]
+        for part in batches(ids, _IDS_AT_ONCE):
+            found = self._table.retrieve([point_id(i) for i in part], fields(include, self._metric))
+            parts.append(to_records(found, include, self._metric))
+        return Records.concat(parts[1:]).ordered(ids)
+
+    def _exact(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
+        read = Include(True, include.documents, include.metadatas)
+        wanted = fields(read, self._metric)
+        asked, scales = scaled(self._metric, query[None])
+        scale = float(scales[0])
+        limit = k + _SPARE
+        while limit == k + _SPARE or limit * self._dimension <= _COMPARED_FLOATS:
+            found = (self._table.nearest(asked, limit, condition, wanted, exact=True, ef=None))[0]
+            records = to_records(found, read, self._metric)
+            hits = self._ranked(query, records, k)
+            if len(found) == limit:
+                # of what did not come, Qdrant has nothing nearer than this
+                last = float(converted(self._metric, found.scores, scale)[-1])
+                known = self._others(query, last, scale, float(hits.distances[-1]), condition, read, limit)
+                if known is None:
+                    limit *= 2  # as many as float32 cannot tell from the last place, for the nearer among them
+                    continue
+                if len(known):
+                    there = set(records.ids)
+                    rest = known.take([place for place, i in enumerate(known.ids) if i not in there])
+                    hits = self._ranked(query, Records.concat([records, rest]), k)
+            return hits if include.vectors else hits.without_vectors()
+        return self._compared(query, k, condition, include)
+
+    def _ranked(self, query: VectorArray, records: Records, k: int) -> Hits:
+        assert records.vectors is not None
+        return ranked(self._metric, records, distances(self._metric, query, records.vectors), k)
+
+    def _others(
+        self,
+        query: VectorArray,
+        last: float,
+        scale: float,
+        farthest: float,
+        condition: Condition | None,
+        read: Include,
+        most: int,
+    ) -> Records | None:
+        """Return all records that Qdrant has at ``last`` or beyond and that may yet be no farther than ``farthest``.
+
+        None where they are too many to be read one by one.
+        """
+        if self._metric is not Metric.DOT:
+            return Records([]) if rest_is_farther(self._metric, self._dimension, last, farthest) else None
+        bound = longest_without_error(query, last, scale, farthest)
+        if bound is None:
+            return None
+        longer = NoneOf(Shorter(bound))
+        matching = longer if condition is None else All((condition, longer))
+        if not (number := self._table.count(matching)):
+            return Records([])
+        if number > most:
+            return None
+        parts = [page for page in self._pages(matching, read)]
+        return Records.concat(parts) if parts else Records([])
+
+    def _compared(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
+        """Return the true nearest, from the vectors of all records that match."""
+
+        def get(ids: list[str]) -> Records:
+            return self.by_ids(ids, include)
+
+        pages = self._pages(condition, Include(vectors=True))
+        return (scan_top_k(self._metric, query[None], k, pages, get))[0]
+
+    def _pages(self, condition: Condition | None, read: Include) -> Iterator[Records]:
+        wanted, rows = fields(read, self._metric), max(1, min(_IDS_AT_ONCE, _REQUEST_FLOATS // self._dimension))
+        start: str | None = None
+        while True:
+            found, after = self._table.scroll(condition, rows, start, wanted)
+            if not len(found):
+                return
+            yield to_records(found, read, self._metric)
+            start = next_point_id(after)

@@ -1,0 +1,223 @@
+"""One collection of the engine: a shard, in the words of the port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from threading import RLock
+from typing import Any, Final
+
+import qdrant_edge as edge
+
+from vstore.errors import NotFound
+from vstore.info import CollectionInfo
+from vstore.records import VectorArray
+from vstore_qdrant.capabilities import MAX_BATCH_ROWS
+from vstore_qdrant.codec import Fields, Found, Points, stacked
+from vstore_qdrant.conditions import Condition, number_fields
+from vstore_qdrant.engine_build import build
+from vstore_qdrant.engine_folder import Folder
+from vstore_qdrant.engine_models import engine_filter, engine_params
+from vstore_qdrant.errors import guarded
+
+__all__ = ["EngineTable"]
+
+# The engine holds the interpreter's lock during a call, and an event loop stands still for as long: about 15 ms
+_FLOATS_AT_ONCE: Final = 200_000
+# Acknowledged writes are in the engine's log, which outlives the process; a power cut may take the last of them.
+# Flushing after so many points bounds both that and the time to replay the log on opening.
+_POINTS_TO_FLUSH: Final = 10_000
+# Bytes of vectors written since the index was built: fewer are quickly compared one by one
+_BYTES_TO_BUILD: Final = 16 << 20
+_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+
+
+class EngineTable:
+    """Implements ``Table``. One call at a time: the engine lets no two run at once anyway."""
+
+    def __init__(self, folder: Folder, info: CollectionInfo) -> None:
+        self._folder = folder
+        self._info = info
+        self._lock = RLock()
+        self._shard: edge.EdgeShard | None = None
+        self._closed = False
+        self._rows = min(MAX_BATCH_ROWS, max(1, _FLOATS_AT_ONCE // info.dimension))
+        self._unflushed = 0
+        self._unbuilt = 0
+        self._indexed: set[str] = set()
+        with self._using():
+            pass
+
+    def _open(self) -> edge.EdgeShard:
+        shard = edge.EdgeShard.load(str(self._folder.shard(self._info.name)))
+        counts = shard.info()
+        self._unbuilt = (counts.points_count - counts.indexed_vectors_count) * 4 * self._info.dimension
+        return shard
+
+    @property
+    def info(self) -> CollectionInfo:
+        return self._info
+
+    @property
+    def native(self) -> edge.EdgeShard | None:
+        return self._shard
+
+    @contextmanager
+    def _using(self) -> Iterator[edge.EdgeShard]:
+        with self._lock:
+            if self._closed:
+                raise NotFound("the collection was deleted, or the store was closed")
+            with guarded():
+                if self._shard is None:
+                    self._shard = self._open()
+                yield self._shard
+
+    @contextmanager
+    def _away(self, shard: edge.EdgeShard) -> Iterator[None]:
+        """Closes the shard meanwhile; where it does not open again, the next call tries once more."""
+        shard.flush()
+        self._shard = None
+        shard.close()
+        try:
+            yield
+        finally:
+            self._shard = self._open()
+
+    @property
+    def rows(self) -> int:
+        return self._rows
+
+    def upsert(self, points: Points) -> None:
+        # the numbers of one vector at a time, which stay in the processor's cache
+        made = [
+            edge.Point(id=i, vector=vector.tolist(), payload=payload)
+            for i, vector, payload in zip(points.ids, points.vectors, points.payloads, strict=True)
+        ]
+        self._update(edge.UpdateOperation.upsert_points(made))
+        self._written(len(points))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        self._update(edge.UpdateOperation.delete_points(list(ids)))
+        self._written(len(ids))
+
+    def delete_where(self, condition: Condition) -> None:
+        self._delete_by(self._chosen(condition))
+
+    def clear(self) -> None:
+        # an empty filter would select everything too; this one says so
+        self._delete_by(edge.Filter(must_not=[edge.HasIdCondition({_NOBODY})]))
+
+    def _delete_by(self, chosen: edge.Filter) -> None:
+        with self._using() as shard:
+            before = shard.info().points_count
+            shard.update(edge.UpdateOperation.delete_points_by_filter(chosen))
+            self._written(before - shard.info().points_count)
+
+    def _update(self, operation: edge.UpdateOperation) -> None:
+        with self._using() as shard:
+            shard.update(operation)
+
+    def _written(self, points: int) -> None:
+        """Flushes and builds when enough was written."""
+        with self._using() as shard:
+            self._unflushed += points
+            self._unbuilt += 4 * self._info.dimension * points
+            if self._unflushed >= _POINTS_TO_FLUSH:
+                shard.flush()
+                self._unflushed = 0
+            if self._unbuilt >= _BYTES_TO_BUILD:
+                built = shard.info().indexed_vectors_count * 4 * self._info.dimension
+                if self._unbuilt >= built // 2:
+                    self._build(shard)
+
+    def _build(self, shard: edge.EdgeShard) -> None:
+        """Builds the index and takes back the room of deleted points; other calls on this collection wait."""
+        try:
+            with self._away(shard):
+                build(self._folder.shard(self._info.name))
+        finally:
+            self._unbuilt = 0
+
+    def _chosen(self, condition: Condition) -> edge.Filter:
+        """Return a condition as a filter, and index every number it compares: 20 times faster at 10,000 records."""
+        for name in sorted(number_fields(condition) - self._indexed):
+            self._update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Float))
+            self._indexed.add(name)
+        return engine_filter(condition)
+
+    def present(self, ids: Sequence[str]) -> list[str]:
+        with self._using() as shard:
+            return [str(point.id) for point in shard.retrieve(list(ids), False, False)]
+
+    def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
+        with self._using() as shard:
+            return self._columns(shard.retrieve(list(ids), _selected(fields), fields.vectors), fields)
+
+    def nearest(
+        self, vectors: VectorArray, k: int, condition: Condition | None, fields: Fields, *, exact: bool, ef: int | None
+    ) -> list[Found]:
+        params = engine_params(self._info.index, exact=exact, ef=ef)
+        chosen = None if condition is None else self._chosen(condition)
+        selected = _selected(fields)
+        out: list[Found] = []
+        for vector in vectors.tolist():
+            # the same as query, without its planning: 20 µs less
+            request = edge.SearchRequest(
+                query=edge.Query.Nearest(vector),
+                limit=k,
+                filter=chosen,
+                params=params,
+                with_vector=fields.vectors,
+                with_payload=selected,
+            )
+            with self._using() as shard:
+                found: Sequence[Any] = shard.search(request)
+            out.append(self._columns(found, fields, [point.score for point in found]))
+        return out
+
+    def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> tuple[Found, str]:
+        request = edge.ScrollRequest(
+            offset=start,
+            limit=limit,
+            filter=None if condition is None else self._chosen(condition),
+            with_payload=_selected(fields),
+            with_vector=fields.vectors,
+        )
+        with self._using() as shard:
+            found: Sequence[Any] = shard.scroll(request)[0]
+        return self._columns(found, fields), str(found[-1].id) if found else ""
+
+    def count(self, condition: Condition | None) -> int:
+        chosen = None if condition is None else self._chosen(condition)
+        with self._using() as shard:
+            return shard.count(edge.CountRequest(exact=True, filter=chosen))
+
+    def move(self, name: str) -> None:
+        """Renames the folder, for which the shard must be closed."""
+        with self._using() as shard:
+            if name == self._info.name:
+                return
+            with self._away(shard):
+                self._folder.rename(self._info.name, name)
+                self._info = replace(self._info, name=name)
+
+    def close(self) -> None:
+        """Flushes and closes; every later call is ``NotFound``."""
+        with self._lock, guarded():
+            shard, self._shard, self._closed = self._shard, None, True
+            if shard is not None:
+                shard.flush()
+                shard.close()
+
+    def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
+        vectors = None
+        if fields.vectors:
+            vectors = stacked((point.vector for point in points), len(points), self._info.dimension)
+        return Found([point.payload for point in points], vectors, scores)
+
+
+@cache
+def _selected(fields: Fields) -> edge.PayloadSelector:
+    return edge.PayloadSelector.Include(list(fields.payload))

@@ -1,0 +1,74 @@
+"""LangChain's own suite, whole, on every embedded database."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import pytest
+from langchain_tests.integration_tests import VectorStoreIntegrationTests
+
+import vstore
+from vstore.integrations.langchain import VStoreVectorStore
+
+for function in vars(VectorStoreIntegrationTests).values():
+    if inspect.iscoroutinefunction(function):
+        pytest.mark.asyncio(function)  # the suite leaves it to the plugin's automatic mode
+
+
+class Suite(VectorStoreIntegrationTests):
+    """The suite over one URL, in which ``{}`` is a new directory."""
+
+    url: str
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def database(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+        """The URL of a database that stays open for the whole class."""
+        url = cls.url.format(tmp_path_factory.mktemp("database"))
+        with vstore.connect(url):
+            yield url
+
+    @pytest.fixture
+    def vectorstore(self, database: str) -> Iterator[VStoreVectorStore]:  # type: ignore[override]
+        with VStoreVectorStore(database, self.get_embeddings()) as store:
+            yield store
+            store.delete_collection()
+
+
+class TestMemory(Suite):
+    url = "memory:"
+
+
+class TestChroma(Suite):
+    url = "chroma:{}"
+
+
+class TestChromaInMemory(Suite):
+    url = "chroma::memory:"
+
+
+class TestQdrant(Suite):
+    url = "qdrant:{}"
+
+
+class TestQdrantInMemory(Suite):
+    url = "qdrant::memory:"
+
+
+class TestMilvus(Suite):
+    url = "milvus:{}/data.db"
+
+
+class TestPgvector(Suite):
+    url = "pgvector:{}"
+
+
+def test_no_test_of_the_suite_is_left_out() -> None:
+    suite = [name for name in dir(VectorStoreIntegrationTests) if name.startswith("test_")]
+    assert len(suite) >= 25
+    store = TestMemory()
+    assert store.has_sync
+    assert store.has_async
+    assert store.has_get_by_ids
+    assert not [name for name in suite if getattr(TestMemory, name) is not getattr(VectorStoreIntegrationTests, name)]

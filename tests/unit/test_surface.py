@@ -1,0 +1,53 @@
+"""The names that users and authors of adapters import: a change of these lists is a line in CHANGELOG.md."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import vstore
+from vstore import aio, spi
+
+VSTORE = """
+HNSW IVFPQ AlreadyExists AuthenticationFailed BackendError Capabilities Closed Collection CollectionInfo DiskANN
+Embedder F Feature Filter Flat Hit Hits IVFFlat InvalidInput LimitExceeded Limits Metric Mismatch NotFound Omission Page
+PartialWrite Quantization Record RecordMapping Records Search Store Support Timeout Unavailable Unsupported VStoreError
+aio connect embed instrument transfer uninstrument
+"""
+AIO = "AsyncCollection AsyncStore Connecting connect"
+SPI = """
+Adapter AdapterFactory And AsyncAdapter AsyncCollectionAdapter AsyncForeignCollection AsyncForeignStore AsyncIndexing
+CollectionAdapter ContainsAny Deadline DirectoryLock DocumentContains EmbeddedFactory Eq Exists ForeignCollection
+ForeignStore In Include Index Indexing Key LazyFactory Leaf Matches Metadata Not Option OptionValue Or Order
+PartialFilter Rows SPI_VERSION Settings StoreURL ThreadedAdapter TopK VectorArray abandon bounded canonical_json
+distances emulated flush from_json from_micros in_children info_from_json info_to_json leaves located lock_directory
+native no predicate ranked redacting split_filter to_json translating
+"""
+
+
+@pytest.mark.parametrize(("module", "names"), [(vstore, VSTORE), (aio, AIO), (spi, SPI)])
+def test_the_surface_is_what_is_listed_here(module, names: str) -> None:  # type: ignore[no-untyped-def]
+    assert set(module.__all__) == set(names.split())
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    assert set(module.__all__) <= set(dir(module))
+
+
+def test_embedders_and_copies_load_on_first_use() -> None:
+    code = (
+        "import sys, vstore\n"
+        "assert not {'vstore.embed', 'vstore.transfer', 'vstore.aio'} & set(sys.modules)\n"
+        "print(vstore.embed.lexical.__name__, vstore.transfer.verify.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["lexical", "verify"]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "said"), [(vstore, "conect", "connect"), (vstore, "HNWS", "HNSW"), (spi, "TopN", "TopK")]
+)
+def test_an_attribute_that_is_missing_gets_a_suggestion(module, name: str, said: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(AttributeError, match=f"Did you mean {said}"):
+        getattr(module, name)

@@ -1,0 +1,74 @@
+"""What a door opens: a URL, a store or a collection, and how the collection is made where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from vstore.aio import AsyncCollection, AsyncStore
+from vstore.core._sync.collection import Collection
+from vstore.core._sync.store import Store
+from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
+from vstore.embedding import Embedder
+from vstore.errors import InvalidInput, Mismatch
+from vstore.indexing import Index, Metric
+from vstore.info import CollectionInfo
+from vstore.spi.urls import OptionValue
+
+__all__ = ["Given", "Target"]
+
+Given: TypeAlias = str | Store | Collection | AsyncStore | AsyncCollection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One collection of one database.
+
+    Attributes:
+        given: A URL, a store or a collection, sync or async. What is no URL is borrowed, and never closed.
+        given_async: Beside a sync store or collection, the async one for the async calls.
+        name: The collection's name, where no collection is given.
+        metric: Its metric; None for cosine where it is made, and any where it is there.
+        dimension: Components of a vector; None for those of the first vectors written.
+        index: Its index; None for the store's own.
+        embedder: vstore's own kind of embedder, whose name is stored with the collection; or None.
+        metadata: The collection's own metadata, where it is made.
+        timeout: As in ``vstore.connect``, for a URL.
+        retries: As in ``vstore.connect``, for a URL.
+        options: The adapter's options, for a URL.
+    """
+
+    given: Given
+    given_async: AsyncStore | AsyncCollection | None = None
+    name: str
+    metric: Metric | str | None = None
+    dimension: int | None = None
+    index: Index | None = None
+    embedder: Embedder | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float = DEFAULT_TIMEOUT
+    retries: int = DEFAULT_RETRIES
+    options: Mapping[str, OptionValue] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.given, Given):
+            raise InvalidInput(
+                f"a door takes a URL, a store or a collection of vstore, not {type(self.given).__name__}",
+                hint="Pass 'chroma:./data', vstore.connect(…) or store.get_collection(…).",
+            )
+        if self.given_async is not None and not (
+            isinstance(self.given, Store | Collection) and isinstance(self.given_async, AsyncStore | AsyncCollection)
+        ):
+            raise InvalidInput("an async store or collection is given beside a sync one; a URL serves both")
+        if self.options and not isinstance(self.given, str):
+            raise InvalidInput("options are for a URL; a store that is given is connected already")
+
+    def check(self, info: CollectionInfo) -> None:
+        """Raises ``Mismatch`` where the collection that is there has another metric or dimension."""
+        for what, asked, found in (
+            ("metric", self.metric, info.metric),
+            ("dimension", self.dimension, info.dimension),
+        ):
+            if asked is not None and asked != found:
+                raise Mismatch(f"the collection {info.name!r} has the {what} {found}, not {asked}")

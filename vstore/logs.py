@@ -1,0 +1,24 @@
+"""What vstore logs, under ``vstore.*``: no text, vector, id or secret."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["DEBUG", "WARNING", "log"]
+
+DEBUG: Final = 10
+WARNING: Final = 30
+
+
+def log(part: str, level: int, message: str, *values: object) -> None:
+    """Log a message to the logger ``vstore.PART``, at the place of the caller.
+
+    Args:
+        part: ``retries``, ``splits``, ``emulations`` or ``settings``.
+        level: ``DEBUG`` or ``WARNING``.
+        message: With ``%s`` for each of ``values``.
+        values: What is formatted only where somebody listens.
+    """
+    from logging import getLogger  # 3 ms, which importing vstore does not need
+
+    getLogger(f"vstore.{part}").log(level, message, *values, stacklevel=2)

@@ -1,0 +1,62 @@
+# Generated from vstore/spi/_async/searching.py by tools/unasync.py: do not edit.
+"""What queries of several databases share: the exact scan, and the true hits where an index found too few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.records import Records, VectorArray
+from vstore.spi._sync._run import run_blocking
+from vstore.spi.scores import TopK
+
+__all__ = ["scan_top_k", "top_up"]
+
+
+def scan_top_k(
+    metric: Metric,
+    queries: VectorArray,
+    k: int,
+    pages: Iterable[Records],
+    get: Callable[[list[str]], Records],
+) -> list[Hits]:
+    """Return the true k nearest to each query, in float64, whatever the number of records.
+
+    Args:
+        metric: The collection's metric.
+        queries: Shape (nq, d).
+        k: Most hits wanted for each.
+        pages: Every candidate once, with its vector.
+        get: Returns records by id with the columns wanted; one that was deleted meanwhile may be missing.
+    """
+    best = TopK(metric, queries, k)
+    for page in pages:
+        run_blocking(best.take, page)
+    return best.hits(get(best.ids))
+
+
+def top_up(
+    hits: Sequence[Hits | None],
+    k: int,
+    count: Callable[[], int] | None,
+    exact: Callable[[list[int]], list[Hits]],
+) -> list[Hits]:
+    """Return the hits of an approximate search, with the true ones in place of those that are too few.
+
+    An index finds too few where few records match, where it cannot reach some, or where it is still being built.
+
+    Args:
+        hits: What the index found for each query; None where the true hits are needed whatever it found.
+        k: Most hits wanted.
+        count: Returns how many records match, so that a query that has them all is not repeated. It is called at most
+            once, and not where every query has k hits. None repeats each query with fewer than k.
+        exact: Returns the true hits of the queries at some places.
+    """
+    short = [place for place, one in enumerate(hits) if one is not None and len(one) < k]
+    if short and count is not None:
+        wanted = min(k, count())
+        short = [place for place in short if len(hits[place] or ()) < wanted]
+    again = sorted([*short, *(place for place, one in enumerate(hits) if one is None)])
+    found = dict(zip(again, exact(again), strict=True)) if again else {}
+    return [one for place, before in enumerate(hits) if (one := found.get(place, before)) is not None]
