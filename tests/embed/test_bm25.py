@@ -197,3 +197,39 @@ def test_what_is_no_list_of_texts_is_refused(texts: object) -> None:
         embed.bm25().embed_sparse(texts)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         embed.bm25().learn(texts)  # type: ignore[arg-type]
+
+
+def test_a_text_names_it() -> None:
+    with vstore.connect("memory:") as store:
+        docs = store.create_collection(
+            "docs", fields={"terms": vstore.Sparse()}, embedder={"terms": "bm25:?avgdl=5&stemmer=none"}
+        )
+        docs.add(["a", "b"], documents=["Rain in Beijing", "bread"])
+        name = docs.info.fields["terms"].embedder
+        assert name == "bm25:?stemmer=none&cjk=bigrams&k1=1.2&b=0.75&avgdl=5"
+        again = store.get_collection("docs", embedder={"terms": name})
+        with pytest.raises(InvalidInput, match="no statistics yet"):
+            again.query(text="rain")
+    for spec, message in [
+        ("bm25", "makes sparse vectors"),
+        ("bm25:model", "no models"),
+        ("bm25:?query_prefix=x", "no prefixes"),
+        ("bm25:?avgdl=x", "avgdl"),
+        ("bm25:?ngrams=1", "ngrams"),
+    ]:
+        with pytest.raises(InvalidInput, match=message):
+            embed.from_spec(spec)
+
+
+@pytest.mark.parametrize("text", ["rain", "要带伞吗"])
+def test_a_hybrid_query_asks_in_words(text: str) -> None:
+    bm25, lexical = embed.bm25(avgdl=5), embed.lexical(64)
+    with vstore.connect("memory:") as store:
+        docs = store.create_collection(
+            "docs", fields={"terms": vstore.Sparse()}, embedder={"vector": lexical, "terms": bm25}
+        )
+        docs.add(["a", "b", "c"], documents=["Rain in Beijing", "bread and salt", "今天要带伞"])
+        embed.learn(docs, bm25)
+        hits = docs.query(text=text, k=2, fuse=vstore.RRF())
+        assert hits.ids[0] == ("a" if text == "rain" else "c")
+        assert hits[0].legs["terms"].rank == 1
