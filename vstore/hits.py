@@ -28,8 +28,12 @@ class Hit:
     Two hits are equal if all their columns are, vectors component by component.
 
     Attributes:
+        id: The id of the record.
         distance: Lower is nearer: ``1 - cos``, ``‖q - x‖`` or ``-q·x``.
         score: Higher is nearer: ``cos``, ``-‖q - x‖`` or ``q·x``.
+        vector: float32 array of shape (dimension,), or None.
+        document: The text, or None.
+        metadata: A dict, or None.
     """
 
     id: str
@@ -61,6 +65,10 @@ class Hits(Sequence[Hit]):
         records: The columns of the hits.
         distances: float64 array of shape (n,).
         scores: float64 array of shape (n,).
+
+    Example:
+        >>> hits = docs.query([1.0, 0.1, 0.0], k=5)
+        >>> [(hit.id, hit.score) for hit in hits], hits.ids, hits[0].document, hits[:3].to_pandas()
     """
 
     records: Records
@@ -127,7 +135,7 @@ class Hits(Sequence[Hit]):
         )
 
     def without_vectors(self) -> Hits:
-        """The same hits, the column of vectors left out."""
+        """Return the same hits without the column of vectors."""
         return Hits(self.records.without_vectors(), self.distances, self.scores)
 
     def __len__(self) -> int:

@@ -24,8 +24,8 @@ class CollectionInfo:
         index: Index settings.
         metadata: The user's own metadata of the collection.
         embedder: Name of the embedder it was created with, or None.
-        omitted: What its mapping does not bring, where vstore did not create it, as far as its schema and its first
-            records tell. ``Collection.omissions`` tells it of all records.
+        omitted: What its mapping leaves out, where vstore did not create it, as far as its schema and its first
+            records show. ``Collection.omissions`` looks at all records.
     """
 
     name: str

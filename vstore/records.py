@@ -48,7 +48,7 @@ IncludeName: TypeAlias = Literal["vectors", "documents", "metadatas"]
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """Which columns a read brings besides the ids."""
+    """The columns that a read fetches besides the ids."""
 
     vectors: bool = False
     documents: bool = False
@@ -56,7 +56,7 @@ class Include:
 
     @classmethod
     def parse(cls, names: Iterable[IncludeName]) -> Include:
-        """Builds it from names; raises ``InvalidInput`` on any other."""
+        """Return it for names of columns; raise ``InvalidInput`` for any other name."""
         if not isinstance(names, Iterable):
             raise InvalidInput(f"include= takes a list of names of columns, not {brief(names)}")
         with reading("include"):
@@ -75,7 +75,7 @@ class Include:
 
 
 def same_vectors(one: VectorArray | None, other: VectorArray | None) -> bool:
-    """Whether two columns of vectors, or two vectors, are equal component by component."""
+    """Return whether two columns of vectors, or two vectors, are equal component by component."""
     return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
@@ -84,6 +84,15 @@ class Record:
     """One record; a column that was not fetched is None.
 
     Two records are equal if all their columns are, vectors component by component.
+
+    Attributes:
+        id: The id.
+        vector: float32 array of shape (dimension,), or None.
+        document: The text, or None.
+        metadata: A dict, or None.
+
+    Example:
+        >>> docs.upsert([Record("a", [1.0, 0.0, 0.2], "on rain", {"year": 2024})])
     """
 
     id: str
@@ -115,6 +124,10 @@ class Records:
         vectors: float32 array of shape (n, d), or None.
         documents: One str or None a record, or None.
         metadatas: One dict a record, or None.
+
+    Example:
+        >>> records = docs.get(["a", "b"])
+        >>> records.ids, records.vectors.shape, records[0].document, records[:1].to_pandas()
     """
 
     ids: list[str]
@@ -168,7 +181,7 @@ class Records:
         )
 
     def take(self, positions: Sequence[int]) -> Records:
-        """The records at ``positions``, in that order."""
+        """Return the records at ``positions``, in that order."""
         return Records(
             [self.ids[p] for p in positions],
             None if self.vectors is None else self.vectors[np.asarray(positions, dtype=np.intp)],
@@ -177,7 +190,7 @@ class Records:
         )
 
     def only(self, include: Include) -> Records:
-        """The same records with these columns, of those that there are."""
+        """Return the same records with these columns, of those that there are."""
         return Records(
             self.ids,
             self.vectors if include.vectors else None,
@@ -186,12 +199,12 @@ class Records:
         )
 
     def without_vectors(self) -> Records:
-        """The same records, the column of vectors left out."""
+        """Return the same records without the column of vectors."""
         return Records(self.ids, None, self.documents, self.metadatas)
 
     @staticmethod
     def concat(parts: Sequence[Records]) -> Records:
-        """One after the other; the first part says which columns there are."""
+        """Return the records of all parts, in order; the columns are those of the first part."""
         if len(parts) == 1:
             return parts[0]
         first = parts[0] if parts else Records([])
@@ -203,19 +216,19 @@ class Records:
         )
 
     def ordered(self, ids: Sequence[str]) -> Records:
-        """The records in the order of ``ids``; ids that are not here are left out."""
+        """Return the records in the order of ``ids``; missing ids are left out."""
         place = {record_id: position for position, record_id in enumerate(self.ids)}
         return self.take([place[record_id] for record_id in ids if record_id in place])
 
     def to_arrow(self) -> pyarrow.Table:
-        """An Arrow table; needs the extra ``arrow``. See ``vstore.interchange``."""
+        """Return an Arrow table; needs the extra ``arrow``. ``vstore.interchange`` describes its columns."""
         from vstore.interchange import to_arrow
 
         return to_arrow(self)
 
     @staticmethod
     def from_arrow(table: pyarrow.Table) -> Records:
-        """The inverse of ``to_arrow``."""
+        """Return the records of an Arrow table: the inverse of ``to_arrow``."""
         from vstore.interchange import from_arrow
 
         return from_arrow(table)
@@ -228,7 +241,7 @@ class Records:
 
     @staticmethod
     def from_polars(frame: polars.DataFrame) -> Records:
-        """The inverse of ``to_polars``."""
+        """Return the records of a Polars DataFrame: the inverse of ``to_polars``."""
         from vstore.interchange import from_polars
 
         return from_polars(frame)
@@ -241,33 +254,33 @@ class Records:
 
     @staticmethod
     def from_datasets(dataset: datasets.Dataset) -> Records:
-        """The inverse of ``to_datasets``."""
+        """Return the records of a Hugging Face Dataset: the inverse of ``to_datasets``."""
         from vstore.interchange import from_datasets
 
         return from_datasets(dataset)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """A DataFrame with the columns ``id``, ``vector``, ``document``, ``metadata``; needs pandas."""
+        """Return a DataFrame with the columns ``id``, ``vector``, ``document``, ``metadata``; needs pandas."""
         from vstore.interchange import to_pandas
 
         return to_pandas(self)
 
     @staticmethod
     def from_pandas(frame: pandas.DataFrame) -> Records:
-        """The inverse of ``to_pandas``."""
+        """Return the records of a DataFrame: the inverse of ``to_pandas``."""
         from vstore.interchange import from_pandas
 
         return from_pandas(frame)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Writes one Parquet file; needs the extra ``arrow``."""
+        """Write one Parquet file; needs the extra ``arrow``."""
         from vstore.interchange import to_parquet
 
         to_parquet(self, path)
 
     @staticmethod
     def from_parquet(path: str | os.PathLike[str]) -> Records:
-        """The inverse of ``to_parquet``."""
+        """Return the records of a Parquet file: the inverse of ``to_parquet``."""
         from vstore.interchange import from_parquet
 
         return from_parquet(path)
@@ -279,7 +292,7 @@ class Page:
 
     Attributes:
         records: The records of this page.
-        cursor: ``scan(after=cursor)`` goes on behind this page, in any process.
+        cursor: ``scan(after=cursor)`` goes on after this page, in any process.
     """
 
     records: Records

@@ -21,9 +21,10 @@ SPI = """
 Adapter AdapterFactory And AsyncAdapter AsyncCollectionAdapter AsyncForeignCollection AsyncForeignStore AsyncIndexing
 CollectionAdapter ContainsAny Deadline DirectoryLock DocumentContains EmbeddedFactory Eq Exists ForeignCollection
 ForeignStore In Include Index Indexing Key LazyFactory Leaf Matches Metadata Not Option OptionValue Or Order
-PartialFilter Rows SPI_VERSION Settings StoreURL ThreadedAdapter TopK VectorArray abandon bounded canonical_json
-distances emulated flush from_json from_micros in_children info_from_json info_to_json leaves located lock_directory
-native no predicate ranked redacting split_filter to_json translating
+PartialFilter Rows SPI_VERSION Settings StoreURL ThreadedAdapter TopK VectorArray abandon batches bounded
+canonical_json distances emulated flush from_json from_micros in_children info_from_json info_to_json leaves located
+lock_directory native no predicate ranked redacting scan_by_ids scan_top_k slices split_filter to_json top_up
+translating write_parts
 """
 
 
