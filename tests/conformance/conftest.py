@@ -129,9 +129,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-# Tests of many filters take minutes in local mode of Qdrant, ten times as long as anything else, and run on it every night. The engine
-# has the same conditions every time. On a double, behind which local mode decides, they say nothing more; that all
-# filters arrive there whole is tested in tests/adapters/qdrant/test_wire.py. To a pooler all filters are one.
+# Tests of many filters take minutes in local mode of Qdrant, ten times as long as anything else, and run on it every
+# night. The engine has the same conditions every time. On a double, behind which local mode decides, they say nothing
+# more; that all filters arrive there whole is tested in tests/adapters/qdrant/test_wire.py. To a pooler all filters are
+# one.
 MANY_FILTERS = "many_filters"
 
 
