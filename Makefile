@@ -83,6 +83,7 @@ check: $(VENV)/.installed ## lint, types, layers, generated code and pages, the 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/unasync.py --check
+	$(BIN)/python tools/options.py --check
 	$(BIN)/python tools/picture.py --check
 	$(BIN)/python tools/compatibility.py --check
 	$(BIN)/python tools/clauses.py --check

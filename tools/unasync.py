@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-HAND_WRITTEN = {"_run.py"}
+HAND_WRITTEN = {"_run.py", "_lookup.py"}
 BANNER = "# Generated from {source} by tools/unasync.py: do not edit.\n"
 
 RULES: list[tuple[str, str]] = [

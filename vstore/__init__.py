@@ -22,7 +22,7 @@ from vstore.capabilities import Capabilities, Feature, Limits, Support
 from vstore.core._sync.collection import Collection
 from vstore.core._sync.store import Store
 from vstore.core.connecting import connect
-from vstore.embedding import Embedder
+from vstore.embedding import Embedder, SparseEmbedder
 from vstore.errors import (
     AlreadyExists,
     AuthenticationFailed,
@@ -38,13 +38,16 @@ from vstore.errors import (
     Unsupported,
     VStoreError,
 )
+from vstore.fields import Dense, Sparse
 from vstore.filters import F, Filter
+from vstore.fusion import RRF, Weighted
 from vstore.hits import Hit, Hits
 from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, IVFFlat, Metric, Quantization, Search
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.omission import Omission
 from vstore.records import Page, Record, Records
+from vstore.sparse import SparseArray, SparseVector
 from vstore.wording import no_attribute
 
 if TYPE_CHECKING:
@@ -53,13 +56,13 @@ if TYPE_CHECKING:
     from vstore import transfer as transfer
     from vstore.telemetry import instrument as instrument
     from vstore.telemetry import uninstrument as uninstrument
-    from vstore.transfer import copy as copy
 
 __version__ = "0.1.0"
 
 __all__ = [
     "HNSW",
     "IVFPQ",
+    "RRF",
     "AlreadyExists",
     "AuthenticationFailed",
     "BackendError",
@@ -67,6 +70,7 @@ __all__ = [
     "Closed",
     "Collection",
     "CollectionInfo",
+    "Dense",
     "DiskANN",
     "Embedder",
     "F",
@@ -90,15 +94,19 @@ __all__ = [
     "RecordMapping",
     "Records",
     "Search",
+    "Sparse",
+    "SparseArray",
+    "SparseEmbedder",
+    "SparseVector",
     "Store",
     "Support",
     "Timeout",
     "Unavailable",
     "Unsupported",
     "VStoreError",
+    "Weighted",
     "aio",
     "connect",
-    "copy",
     "embed",
     "instrument",
     "transfer",
@@ -109,7 +117,6 @@ __all__ = [
 # Loaded when they are asked for: they bring asyncio, threads, SQLite and more, and not every program wants them.
 _LATER: Final = {
     "aio": ("vstore.aio", None),
-    "copy": ("vstore.transfer", "copy"),
     "embed": ("vstore.embed", None),
     "instrument": ("vstore.telemetry", "instrument"),
     "transfer": ("vstore.transfer", None),

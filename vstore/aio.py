@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack, overload
 
 from vstore.core._async.collection import AsyncCollection
 from vstore.core._async.opening import open_store
@@ -13,12 +13,58 @@ from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from vstore.core.registry import Plan, plan
 from vstore.core.settings import chosen, is_name, store_url
 from vstore.errors import Unsupported
+from vstore.options import ChromaOptions, MilvusOptions, PgvectorOptions, QdrantOptions
 from vstore.spi._async._run import current_loop, run_blocking
 from vstore.spi.urls import OptionValue
 
 __all__ = ["AsyncCollection", "AsyncStore", "Connecting", "connect"]
 
 
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[MilvusOptions],
+) -> Connecting: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[ChromaOptions],
+) -> Connecting: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[PgvectorOptions],
+) -> Connecting: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[QdrantOptions],
+) -> Connecting: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: OptionValue,
+) -> Connecting: ...
 def connect(
     url: str | None = None,
     *,
@@ -27,9 +73,13 @@ def connect(
     retries: int = DEFAULT_RETRIES,
     **options: OptionValue,
 ) -> Connecting:
-    """Connects to a database; await the result, or use it in an ``async with``.
+    """Connect to a database; await the result, or use it in an ``async with``.
 
     Arguments and errors are those of ``vstore.connect``.
+
+    Example:
+        >>> async with vstore.aio.connect("chroma:./data") as store:
+        ...     print(await store.list_collections())
     """
     given = chosen(url, client)
     if is_name(given):  # files and a keyring are read, which takes its time

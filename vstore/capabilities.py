@@ -69,6 +69,8 @@ class Limits:
         max_batch_rows: Most rows the adapter sends at once; larger calls are split.
         max_batch_bytes: Most bytes the adapter sends at once; larger calls are split.
         max_document_bytes: Longest document in UTF-8 bytes; at least 65,535.
+        max_fields: Most named fields of a collection; 0 where there are none, else at least 3.
+        max_sparse_values: Most values of a sparse vector; 0 where there are no sparse vectors, else at least 4,096.
     """
 
     max_dimension: int
@@ -76,6 +78,8 @@ class Limits:
     max_batch_rows: int
     max_batch_bytes: int
     max_document_bytes: int
+    max_fields: int = 0
+    max_sparse_values: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,8 @@ class Capabilities:
         atomic_writes: A write call that fails has written nothing.
         rename: ``collection.rename``.
         mapping: ``get_collection(mapping=…)`` opens a collection vstore did not create.
+        named_vectors: Named fields of dense vectors: ``create_collection(fields={"image": Dense(512)})``.
+        sparse_vectors: Named fields of sparse vectors: ``create_collection(fields={"terms": Sparse()})``.
     """
 
     backend: str
@@ -137,6 +143,8 @@ class Capabilities:
     atomic_writes: Feature
     rename: Feature
     mapping: Feature
+    named_vectors: Feature
+    sparse_vectors: Feature
 
     def features(self) -> Iterator[tuple[str, Feature]]:
         """Yields ``(name, feature)`` for every feature, in the order of declaration."""

@@ -11,10 +11,25 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from vstore.columns import VectorArray
 from vstore.errors import BackendError, InvalidInput, VStoreError, brief, reading
-from vstore.records import VectorArray
+from vstore.sparse import SparseArray
 
-__all__ = ["AsyncEmbedder", "Embedder", "TwoSidedEmbedder", "asking", "check_answer", "check_embedder", "for_queries"]
+__all__ = [
+    "AsyncEmbedder",
+    "AsyncSparseEmbedder",
+    "Embedder",
+    "SparseEmbedder",
+    "TwoSidedEmbedder",
+    "TwoSidedSparseEmbedder",
+    "asking",
+    "check_answer",
+    "check_embedder",
+    "check_sparse_answer",
+    "check_sparse_embedder",
+    "for_queries",
+    "for_sparse_queries",
+]
 
 BACKEND = "embedder"
 
@@ -59,6 +74,78 @@ class TwoSidedEmbedder(Embedder, Protocol):
     queries: Embedder
 
 
+@runtime_checkable
+class SparseEmbedder(Protocol):
+    """Turns texts into sparse vectors, for a ``Sparse`` field; its name is stored with the field.
+
+    It may be called from many threads at once. Under async its ``embed_sparse`` runs in a worker thread, unless it is
+    an ``AsyncSparseEmbedder``. One object may be an ``Embedder`` too.
+
+    Attributes:
+        name: Names the model and whatever changes its vectors.
+    """
+
+    name: str
+
+    def embed_sparse(self, texts: Sequence[str]) -> SparseArray:
+        """Return one sparse vector a text; an empty one makes the field absent, or a query without hits."""
+        ...
+
+
+@runtime_checkable
+class AsyncSparseEmbedder(SparseEmbedder, Protocol):
+    """A sparse embedder with an async form, which an async store awaits instead of starting a thread."""
+
+    async def embed_sparse_async(self, texts: Sequence[str]) -> SparseArray:
+        """Return the same as ``embed_sparse``."""
+        ...
+
+
+@runtime_checkable
+class TwoSidedSparseEmbedder(SparseEmbedder, Protocol):
+    """A sparse embedder that embeds a question in another way than a document, such as BM25.
+
+    Attributes:
+        queries: Embeds the texts of ``query`` and ``query_many``; ``embed_sparse`` those of documents.
+    """
+
+    queries: SparseEmbedder
+
+
+def for_sparse_queries(embedder: SparseEmbedder) -> SparseEmbedder:
+    """Return the sparse embedder for texts that ask: its other side, or itself."""
+    return embedder.queries if isinstance(embedder, TwoSidedSparseEmbedder) else embedder
+
+
+def check_sparse_embedder(embedder: object) -> None:
+    """Raises ``InvalidInput`` unless it is None or a sparse embedder with a name."""
+    if embedder is None:
+        return
+    with reading("embedder"):
+        fits, name = isinstance(embedder, SparseEmbedder), getattr(embedder, "name", None)
+    if not fits:
+        raise InvalidInput(
+            f"the embedder of a sparse field needs name and embed_sparse(texts); {type(embedder).__name__} lacks some"
+        )
+    if type(name) is not str or not name:
+        raise InvalidInput(f"the name of an embedder must be a str that is not empty, not {brief(name)}")
+
+
+def check_sparse_answer(embedder: SparseEmbedder, answer: object, n: int) -> SparseArray:
+    """Return what a sparse embedder answered to ``n`` texts as a column in order.
+
+    Raises:
+        BackendError: Too few or too many vectors, or one that breaks SPV-1.
+    """
+    try:
+        column = SparseArray.of(answer)
+    except InvalidInput as error:
+        raise _wrong(BACKEND, embedder, f"no sparse vectors: {error.message}") from error
+    if len(column) != n:
+        raise _wrong(BACKEND, embedder, f"{len(column)} sparse vectors to {n} texts")
+    return column
+
+
 def for_queries(embedder: Embedder) -> Embedder:
     """The embedder for texts that ask: its other side, or itself."""
     return embedder.queries if isinstance(embedder, TwoSidedEmbedder) else embedder
@@ -83,7 +170,7 @@ def check_embedder(embedder: object) -> None:
 
 
 @contextmanager
-def asking(embedder: Embedder) -> Iterator[None]:
+def asking(embedder: Embedder | SparseEmbedder) -> Iterator[None]:
     """Around a call of an embedder: whatever it raises that is no error of this library is ``BackendError``.
 
     Without this the store would take an embedder's error for one of its database.
@@ -129,5 +216,5 @@ def check_answer(embedder: Embedder, answer: object, n: int, *, backend: str = B
     return array
 
 
-def _wrong(backend: str, embedder: Embedder, what: str) -> BackendError:
+def _wrong(backend: str, embedder: Embedder | SparseEmbedder, what: str) -> BackendError:
     return BackendError(f"the embedder {embedder.name!r} answered {what}; nothing was written", backend=backend)

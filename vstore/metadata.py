@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sized
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ def micros(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def check_length(name: str, column: Sequence[Any], n: int) -> None:
+def check_length(name: str, column: Sized, n: int) -> None:
     """Raises ``InvalidInput`` unless a column has as many rows as there are ids."""
     if len(column) != n:
         raise InvalidInput(f"{name} has {len(column)} rows for {n} ids", hint="All columns have equal length.")

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vstore import display
+from vstore.columns import (
+    Column,
+    VectorArray,
+    concat_columns,
+    same_fields,
+    same_vectors,
+    take_rows,
+    vector_at,
+)
 from vstore.errors import InvalidInput, brief, plain, reading
+from vstore.fields import Field, only_sparse
+from vstore.sparse import SparseArray, SparseVector
+from vstore.wording import did_you_mean, sentences
 
 if TYPE_CHECKING:
     import os
@@ -39,40 +50,67 @@ Scalar: TypeAlias = str | bool | int | float | datetime
 Metadata: TypeAlias = dict[str, Any]
 
 
-VectorArray: TypeAlias = NDArray[np.float32]
+IncludeName: TypeAlias = Literal["vectors", "documents", "metadatas", "fields", "sparse"]
 
-
-IncludeName: TypeAlias = Literal["vectors", "documents", "metadatas"]
+_INCLUDES: tuple[str, ...] = ("vectors", "documents", "metadatas", "fields", "sparse")
 
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """Which columns a read brings besides the ids."""
+    """Which columns a read brings besides the ids.
+
+    Attributes:
+        vectors: The vectors of the field without a name.
+        documents: The documents.
+        metadatas: The metadata.
+        fields: The named fields, in the order of the collection's.
+    """
 
     vectors: bool = False
     documents: bool = False
     metadatas: bool = False
+    fields: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, names: Iterable[IncludeName]) -> Include:
-        """Builds it from names; raises ``InvalidInput`` on any other."""
+    def parse(cls, names: Iterable[str], fields: Mapping[str, Field] | None = None, *, unnamed: bool = True) -> Include:
+        """Build it from names.
+
+        Args:
+            names: ``"vectors"``, ``"documents"``, ``"metadatas"``, ``"fields"`` for all named fields, ``"sparse"`` for
+                the only sparse one, or the name of a field.
+            fields: The collection's named fields.
+            unnamed: Whether it has the field without a name, which ``"vectors"`` brings.
+
+        Raises:
+            InvalidInput: Any other name.
+        """
         if not isinstance(names, Iterable):
             raise InvalidInput(f"include= takes a list of names of columns, not {brief(names)}")
+        named = fields or {}
         with reading("include"):
             wanted = [plain(names)] if isinstance(names, str) else list(names)
-        known = ("vectors", "documents", "metadatas")
+        known = {*_INCLUDES, *named}
         unknown = [name for name in wanted if not isinstance(name, str) or plain(name) not in known]
         if unknown:
+            own = "".join(f", {name!r}" for name in named)
             raise InvalidInput(
                 f"include= does not know {brief(unknown[0])}",
-                hint="Its names are 'vectors', 'documents' and 'metadatas'; ids always come.",
+                hint=sentences(
+                    did_you_mean(unknown[0], known),
+                    f"Its names are 'vectors', 'documents' and 'metadatas'{own}; ids always come.",
+                ),
             )
-        return cls("vectors" in wanted, "documents" in wanted, "metadatas" in wanted)
-
-
-def same_vectors(one: VectorArray | None, other: VectorArray | None) -> bool:
-    """Whether two columns of vectors, or two vectors, are equal component by component."""
-    return one is other or (one is not None and other is not None and np.array_equal(one, other))
+        chosen = set(map(plain, wanted))
+        if "fields" in chosen:
+            chosen.update(named)
+        elif "sparse" in chosen:
+            chosen.add(only_sparse(named))
+        return cls(
+            "vectors" in chosen and unnamed,
+            "documents" in chosen,
+            "metadatas" in chosen,
+            tuple(name for name in named if name in chosen),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -80,23 +118,32 @@ class Record:
     """One record; a column that was not fetched is None.
 
     Two records are equal if all their columns are, vectors component by component.
+
+    Attributes:
+        id: The id.
+        vector: Shape (d,), of the field without a name.
+        document: The document.
+        metadata: The metadata.
+        fields: The vector of each named field that was fetched: shape (d,), sparse, or None where it is absent.
     """
 
     id: str
     vector: VectorArray | None = None
     document: str | None = None
     metadata: Metadata | None = None
+    fields: dict[str, VectorArray | SparseVector | None] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
             return NotImplemented
         mine, theirs = (self.id, self.document, self.metadata), (other.id, other.document, other.metadata)
-        return mine == theirs and same_vectors(self.vector, other.vector)
+        return mine == theirs and same_vectors(self.vector, other.vector) and same_fields(self.fields, other.fields)
 
     __hash__ = None  # type: ignore[assignment]  # it holds a dict
 
     def __repr__(self) -> str:
-        shown = display.columns({"vector": self.vector, "document": self.document, "metadata": self.metadata})
+        columns = {"vector": self.vector, "document": self.document, "metadata": self.metadata}
+        shown = display.columns({**columns, **self.fields})
         return f"Record({display.field(self.id)}{shown})"
 
 
@@ -111,31 +158,45 @@ class Records:
         vectors: float32 array of shape (n, d), or None.
         documents: One str or None a record, or None.
         metadatas: One dict a record, or None.
+        fields: A column for each named field that was given or fetched: float32 of shape (n, d), where a row of NaN is
+            an absent vector, or a ``SparseArray``, where an empty row is.
     """
 
     ids: list[str]
     vectors: VectorArray | None = None
     documents: list[str | None] | None = None
     metadatas: list[Metadata] | None = None
+    fields: dict[str, Column] = field(default_factory=dict)
+
+    @property
+    def sparse(self) -> SparseArray | None:
+        """The column of the only sparse field; None where there is none, or more than one."""
+        found = [column for column in self.fields.values() if isinstance(column, SparseArray)]
+        return found[0] if len(found) == 1 else None
+
+    def column(self, name: str = "") -> Column:
+        """Return the vectors of a field that is there; an empty name is the field without one."""
+        if name:
+            return self.fields[name]
+        assert self.vectors is not None
+        return self.vectors
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Records):
             return NotImplemented
         mine, theirs = (self.ids, self.documents, self.metadatas), (other.ids, other.documents, other.metadatas)
-        return mine == theirs and same_vectors(self.vectors, other.vectors)
+        return mine == theirs and same_vectors(self.vectors, other.vectors) and same_fields(self.fields, other.fields)
 
     __hash__ = None  # type: ignore[assignment]  # it holds lists
 
     def __repr__(self) -> str:
         told = (("vectors", self.vectors), ("documents", self.documents), ("metadatas", self.metadatas))
-        columns = ", ".join(name for name, column in told if column is not None) or "ids only"
-        return f"<Records, {display.listing(self.ids)}; {columns}>"
+        there = [name for name, column in told if column is not None] + list(self.fields)
+        return f"<Records, {display.listing(self.ids)}; {', '.join(there) or 'ids only'}>"
 
     def _repr_html_(self) -> str:
-        return display.html_table(
-            {"id": self.ids, "document": self.documents, "metadata": self.metadatas, "vector": self.vectors},
-            len(self),
-        )
+        columns = {"id": self.ids, "document": self.documents, "metadata": self.metadatas, "vector": self.vectors}
+        return display.html_table({**columns, **self.fields}, len(self))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -155,21 +216,25 @@ class Records:
                 None if self.vectors is None else self.vectors[key],
                 None if self.documents is None else self.documents[key],
                 None if self.metadatas is None else self.metadatas[key],
+                {name: column[key] for name, column in self.fields.items()},
             )
         return Record(
             self.ids[key],
             None if self.vectors is None else self.vectors[key],
             None if self.documents is None else self.documents[key],
             None if self.metadatas is None else self.metadatas[key],
+            {name: vector_at(column, range(len(self))[key]) for name, column in self.fields.items()},
         )
 
     def take(self, positions: Sequence[int]) -> Records:
         """The records at ``positions``, in that order."""
+        places = np.asarray(positions, dtype=np.intp)
         return Records(
             [self.ids[p] for p in positions],
-            None if self.vectors is None else self.vectors[np.asarray(positions, dtype=np.intp)],
+            None if self.vectors is None else self.vectors[places],
             None if self.documents is None else [self.documents[p] for p in positions],
             None if self.metadatas is None else [self.metadatas[p] for p in positions],
+            {name: take_rows(column, places) for name, column in self.fields.items()},
         )
 
     def only(self, include: Include) -> Records:
@@ -179,10 +244,11 @@ class Records:
             self.vectors if include.vectors else None,
             self.documents if include.documents else None,
             self.metadatas if include.metadatas else None,
+            {name: self.fields[name] for name in include.fields if name in self.fields},
         )
 
     def without_vectors(self) -> Records:
-        """The same records, the column of vectors left out."""
+        """The same records, all vectors left out."""
         return Records(self.ids, None, self.documents, self.metadatas)
 
     @staticmethod
@@ -196,6 +262,7 @@ class Records:
             None if first.vectors is None else np.concatenate([p.vectors for p in parts if p.vectors is not None]),
             None if first.documents is None else [d for part in parts for d in part.documents or ()],
             None if first.metadatas is None else [m for part in parts for m in part.metadatas or ()],
+            {name: concat_columns([part.fields[name] for part in parts]) for name in first.fields},
         )
 
     def ordered(self, ids: Sequence[str]) -> Records:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["a_type", "did_you_mean", "no_attribute"]
+__all__ = ["a_type", "did_you_mean", "no_attribute", "sentences"]
 
 _LONGEST: Final = 40  # of a name that may be another one, mistyped
 
@@ -35,7 +35,11 @@ def did_you_mean(name: object, known: Iterable[str], *, most: int = 1, likeness:
     return f"Did you mean {' or '.join(spelled[one] for one in near)}?" if near else ""
 
 
+def sentences(*parts: str) -> str:
+    """Return those that are not empty, as one text."""
+    return " ".join(filter(None, parts))
+
+
 def no_attribute(module: str, name: str, known: Iterable[str]) -> AttributeError:
     """Return the error for a name that a module does not have."""
-    hint = did_you_mean(name, known)
-    return AttributeError(f"module {module!r} has no attribute {name!r}{'. ' if hint else ''}{hint}")
+    return AttributeError(sentences(f"module {module!r} has no attribute {name!r}.", did_you_mean(name, known)))

@@ -71,4 +71,6 @@ def capabilities(
             "reading only; a filter, a count with one and an exact query read every record, an approximate query asks "
             "the index"
         ),
+        named_vectors=no("Chroma keeps one dense vector a record"),
+        sparse_vectors=no("Chroma keeps one dense vector a record"),
     )

@@ -13,7 +13,7 @@ from chromadb.api import AsyncClientAPI, ClientAPI
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
-from vstore.spi.threaded import threaded
+from vstore.spi.threaded import ThreadedAdapter
 from vstore.spi.translation import redacting
 from vstore.spi.urls import StoreURL
 from vstore_chroma._async.adapter import AsyncChromaAdapter
@@ -68,7 +68,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     """Return an async adapter for a URL: chromadb has async clients for servers only."""
     target = read_target(url, settings)
     if target.kind != "server":
-        return await threaded(partial(connect, url, settings, _ROWS_BESIDE_A_LOOP))
+        return await ThreadedAdapter.connect(partial(connect, url, settings, _ROWS_BESIDE_A_LOOP))
     with redacting(target.secrets), guarded():
         client = await open_client_async(target, settings.timeout)
         try:
@@ -102,7 +102,7 @@ def borrow(
 async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
     """Return an async adapter over a client that stays open."""
     if not isinstance(client, AsyncClientAPI):
-        return await threaded(partial(borrow, client, settings, _ROWS_BESIDE_A_LOOP))
+        return await ThreadedAdapter.connect(partial(borrow, client, settings, _ROWS_BESIDE_A_LOOP))
     check_own(client)
     with guarded():
         record = _record(client, await client.get_version(), await client.get_max_batch_size())

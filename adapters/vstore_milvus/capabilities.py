@@ -90,4 +90,6 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
             "reading only; a filter, a count with one and an exact query read every entity, an approximate query asks "
             "the index. Opening a collection loads it"
         ),
+        named_vectors=no("this adapter keeps one dense vector a record, whose field has an index"),
+        sparse_vectors=no("this adapter keeps one dense vector a record, whose field has an index"),
     )

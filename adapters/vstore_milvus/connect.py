@@ -16,7 +16,7 @@ from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, Unsupported
 from vstore.spi.forking import in_children
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
-from vstore.spi.threaded import threaded
+from vstore.spi.threaded import ThreadedAdapter
 from vstore.spi.translation import redacting
 from vstore.spi.urls import StoreURL
 from vstore_milvus._async._run import bounded, nothing
@@ -67,7 +67,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     """Return an async adapter for a URL; Milvus Lite computes in this process, and so runs in worker threads."""
     target = read_target(url, settings)
     if target.path:
-        return await threaded(partial(connect, url, settings))
+        return await ThreadedAdapter.connect(partial(connect, url, settings))
     secrets = _secrets(target.token)
     client = open_client_async(target, target.uri, settings.timeout)
     with redacting(secrets), guarded():
@@ -95,7 +95,7 @@ def borrow(client: object, settings: Settings) -> Adapter:
 async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
     """Return an async adapter over a client that stays open."""
     if not isinstance(client, AsyncMilvusClient):
-        return await threaded(partial(borrow, client, settings))
+        return await ThreadedAdapter.connect(partial(borrow, client, settings))
     with guarded():
         record = _record(await bounded(client.get_server_version(timeout=settings.timeout), settings.timeout))
 

@@ -106,4 +106,6 @@ def capabilities(
             "reading only; a filter, a count with one and an exact query read every row, an approximate query asks "
             "the index"
         ),
+        named_vectors=no("this adapter keeps one vector column a table"),
+        sparse_vectors=no("this adapter keeps one vector column a table"),
     )

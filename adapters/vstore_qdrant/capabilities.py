@@ -87,4 +87,6 @@ def capabilities(
             "reading only; a filter, a count with one and an exact query read every point, an approximate query asks "
             "the index"
         ),
+        named_vectors=no("this adapter keeps one unnamed vector a point"),
+        sparse_vectors=no("this adapter keeps one unnamed vector a point"),
     )

@@ -18,7 +18,7 @@ from qdrant_client.local.qdrant_local import QdrantLocal
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, Unsupported
 from vstore.spi.protocol import Adapter, AsyncAdapter, Settings
-from vstore.spi.threaded import threaded
+from vstore.spi.threaded import ThreadedAdapter
 from vstore.spi.urls import StoreURL
 from vstore.wording import a_type
 from vstore_qdrant._async.adapter import AsyncQdrantAdapter
@@ -64,7 +64,7 @@ async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:
     """Return an async adapter for a URL: what runs in this process does so in worker threads."""
     target = read_target(url, settings)
     if target.kind != "server":
-        return await threaded(partial(connect, url, settings))
+        return await ThreadedAdapter.connect(partial(connect, url, settings))
     with guarded():
         client = open_client_async(target, settings.timeout)
         try:
@@ -99,7 +99,7 @@ def borrow(client: object, settings: Settings) -> Adapter:  # noqa: ARG001  # th
 async def borrow_async(client: object, settings: Settings) -> AsyncAdapter:
     """Return an async adapter over a client that stays open."""
     if not isinstance(client, AsyncQdrantClient):
-        return await threaded(partial(borrow, client, settings))
+        return await ThreadedAdapter.connect(partial(borrow, client, settings))
     inner = client._client
     local = isinstance(inner, AsyncQdrantLocal)
     if isinstance(inner, AsyncQdrantLocal):

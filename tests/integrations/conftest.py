@@ -1,4 +1,4 @@
-"""The tests of one database share a worker of pytest-xdist, so that it is started once; no framework reports home."""
+"""Tests of one database stay on one worker of pytest-xdist, which starts it once; no framework reports home."""
 
 from __future__ import annotations
 

@@ -39,5 +39,7 @@ def on_each(suite: type) -> dict[str, type]:
     made = {}
     for database, url in URLS.items():
         name = f"Test{suite.__name__}On{database}"
-        made[name] = type(name, (suite,), {"url": url, "__module__": suite.__module__})
+        # in memory the adapters are those of the directories, and Qdrant's local mode takes minutes
+        marks = [pytest.mark.nightly] if database.endswith("InMemory") else []
+        made[name] = type(name, (suite,), {"url": url, "__module__": suite.__module__, "pytestmark": marks})
     return made

@@ -14,15 +14,19 @@ import vstore
 from vstore import (
     HNSW,
     IVFPQ,
+    RRF,
     BackendError,
+    Dense,
     DiskANN,
     F,
     Flat,
     InvalidInput,
     IVFFlat,
     Search,
+    Sparse,
     Store,
     VStoreError,
+    Weighted,
     connect,
 )
 from vstore.filters import parse, to_dict
@@ -50,6 +54,25 @@ OBJECTS = np.empty(1, dtype=object)
 OBJECTS[0] = Anything()
 RECURSIVE: list[Any] = []
 RECURSIVE.append(RECURSIVE)
+
+
+class OneKey(Mapping[Any, Any]):
+    """Holds any key, hashable or not."""
+
+    def __init__(self, key: Any, value: Any) -> None:
+        self.pair = (key, value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.pair[:1])
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.pair[1]
+
+    def items(self) -> Any:
+        return [self.pair]
 
 
 def raising() -> Iterator[str]:
@@ -83,7 +106,7 @@ def doors(store: Store) -> dict[str, Callable[[Any], Any]]:
     c = store.get_collection("docs")
     columns = {"ids": ["a"], "vectors": [[1, 2]], "documents": ["x"], "metadatas": [{"a": 1}]}
     found: dict[str, Callable[[Any], Any]] = {}
-    creating = ["name", "dimension", "metric", "index", "embedder", "metadata", "exist_ok"]
+    creating = ["name", "dimension", "metric", "index", "embedder", "metadata", "fields", "exist_ok"]
     found |= keyed(store.create_collection, creating, name="docs", dimension=2)
     found |= keyed(store.get_collection, ["name", "embedder", "mapping"], name="docs")
     found |= keyed(store.delete_collection, ["name", "missing_ok"], name="absent")
@@ -96,6 +119,28 @@ def doors(store: Store) -> dict[str, Callable[[Any], Any]]:
             found[f"{write.__name__}({name}=[…])"] = one
         found[f"{write.__name__} metadata"] = partial(lambda w, v: w(["a"], [[1, 2]], None, [{"k": v}]), write)
         found[f"{write.__name__} component"] = partial(lambda w, v: w(["a"], [[1, v]]), write)
+    hybrid = store.create_collection("hybrid", dimension=2, fields={"image": Dense(2), "terms": Sparse()})
+    hybrid.add(["a"], [[1, 2]], sparse=[{1: 1}])
+    for write in (hybrid.upsert, hybrid.update):
+        found |= keyed(write, ["fields", "sparse"], ids=["a"], vectors=[[1, 2]])
+        for name, wrap in {"": lambda v: [v], " index": lambda v: [([v], [1])], " value": lambda v: [{1: v}]}.items():
+            sent = partial(lambda w, wrap, v: w(["a"], [[1, 2]], sparse=wrap(v)), write, wrap)
+            found[f"hybrid {write.__name__} sparse{name}"] = sent
+        found[f"hybrid {write.__name__} image"] = partial(lambda w, v: w(["a"], [[1, 2]], fields={"image": [v]}), write)
+        found[f"hybrid {write.__name__} field"] = partial(
+            lambda w, v: w(["a"], [[1, 2]], fields=OneKey(v, [None])), write
+        )
+    found |= keyed(hybrid.query, ["vector", "text", "sparse", "fuse", "include"], vector=[1, 2], fuse=RRF())
+    found |= keyed(hybrid.query_many, ["vectors", "texts", "sparse", "fuse"], vectors=[[1, 2]], fuse=RRF())
+    found["hybrid query image"] = lambda value: hybrid.query({"image": value})
+    found["hybrid query terms"] = lambda value: hybrid.query({"terms": value})
+    found["hybrid query field"] = lambda value: hybrid.query(OneKey(value, [1, 2]))
+    found["embedder of a field"] = lambda value: store.get_collection("hybrid", embedder={"terms": value})
+    found |= keyed(Dense, ["dimension", "metric", "index", "embedder"], dimension=2)
+    found |= keyed(Sparse, ["embedder"]) | keyed(RRF, ["k", "depth", "weights"])
+    found |= keyed(Weighted, ["weights", "normalize", "depth"], weights={"vector": 1.0})
+    found["a weight"] = lambda value: Weighted({"vector": value})
+    found |= {"SparseArray.of": vstore.SparseArray.of, "SparseVector.of": vstore.SparseVector.of}
     found |= keyed(c.get, ["ids", "include"], ids=["a"])
     asking = ["k", "where", "include", "exact", "search"]
     found |= keyed(c.query, ["vector", *asking], vector=[1, 2]) | {"query(text=)": lambda value: c.query(text=value)}

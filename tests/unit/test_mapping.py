@@ -220,7 +220,7 @@ def test_a_key_outside_the_contract_cannot_become_a_text(key: str) -> None:
 
 def test_a_document_that_is_no_text() -> None:
     mapping = RecordMapping(document=("d",))
-    with pytest.raises(Mismatch, match="a int, not a text"):
+    with pytest.raises(Mismatch, match="an int, not a text"):
         read(mapping, {"d": 5})
     assert read(replace(mapping, outside=Outside.TEXT), {"d": 5}).document == "5"
     assert read(replace(mapping, outside=Outside.DROP), {"d": 5}).document is None

@@ -71,6 +71,18 @@ with vstore.connect("memory:") as store:
     docs.add(["a", "b"], [[1.0], [2.0]], metadatas=[{"k": "abc"}, {"k": "abcd"}])
     print(docs.count(F("k").matches("^a.c$")))
 """
+LLAMAINDEX = """
+from llama_index.core.schema import TextNode
+from vstore.integrations.llamaindex import VStoreVectorStore
+with VStoreVectorStore("memory:") as store:
+    print(store.add([TextNode(id_="a", text="x", embedding=[1.0])]), store.get_nodes()[0].text)
+"""
+HAYSTACK = """
+from haystack import Document
+from vstore.integrations.haystack import VStoreDocumentStore
+with VStoreDocumentStore("memory:") as store:
+    print(store.write_documents([Document(id="a", content="x", embedding=[1.0])]), store.filter_documents()[0].content)
+"""
 LANGCHAIN = """
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from vstore.integrations.langchain import VStoreVectorStore
@@ -123,6 +135,8 @@ ALONE = {
     "lexical": (LEXICAL, "(1, 64)"),
     "openai": (OPENAI, "1536"),
     "regex": (REGEX, "1"),
+    "llamaindex": (LLAMAINDEX, "['a'] x"),
+    "haystack": (HAYSTACK, "1 x"),
     "conformance": (SUITE, "True"),
 }
 LACKING = {

@@ -90,6 +90,7 @@ ELSEWHERE = {
     "--ignore=tests/faults --ignore=tests/wheel tests": "the gate runs it, and a test here compares the two",
     "python -m vstore.conformance.table": "test_conform.py, on the report of each store",
     "python tools/unasync.py": "`make check`",
+    "python tools/clauses.py": "`make check`",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
     "uvicorn --app-dir examples --workers 3 fastapi_app:app": "tests/examples/test_fastapi.py",
@@ -255,6 +256,13 @@ def test_every_make_target_of_a_page_is_there(name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_link_of_a_page_leads_to_a_file(name: str) -> None:
     assert [link for link in links(name) if not (ROOT / name).parent.joinpath(link).exists()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_file_that_a_page_names_is_there(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:vstore|adapters|tests|tools|docs|docker|examples)/[\w/.-]+\.\w+)`", text))
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
 
 
 def test_the_test_command_without_make_is_that_of_the_gate() -> None:

@@ -12,8 +12,8 @@ import typer
 from rich.table import Table
 
 from vstore import VStoreError, connect
+from vstore.bounds import check_timeout
 from vstore.cli.output import EXIT_FAILED, console, plain
-from vstore.core.registry import check_timeout
 from vstore.core.settings import FILE, NamedStore, named_stores
 from vstore.regular import shown
 from vstore.spi.urls import StoreURL

@@ -18,6 +18,7 @@ from vstore.filters import F, Filter, to_dict
 from vstore.hits import Hits
 from vstore.indexing import Flat, Index, Metric
 from vstore.records import Records, VectorArray
+from vstore.sparse import SparseVector
 from vstore.spi.evaluate import predicate
 
 __all__ = [
@@ -62,9 +63,10 @@ def typed(value: Any) -> Any:
 class Row:
     """One record in a form that compares with its types."""
 
-    vector: tuple[float, ...]
+    vector: Any
     document: str | None
     metadata: Any
+    fields: tuple[tuple[str, Any], ...] = ()
 
 
 def contents(collection: vstore.Collection) -> dict[str, Row]:
@@ -73,9 +75,16 @@ def contents(collection: vstore.Collection) -> dict[str, Row]:
     for page in collection.scan():
         for record in page.records:
             assert record.id not in found, f"{record.id!r} came twice"
-            assert record.vector is not None
-            found[record.id] = Row(tuple(record.vector.tolist()), record.document, typed(record.metadata))
+            assert (record.vector is None) == (collection.info.dimension == 0)
+            fields = tuple((name, _plain(vector)) for name, vector in record.fields.items())
+            found[record.id] = Row(_plain(record.vector), record.document, typed(record.metadata), fields)
     return found
+
+
+def _plain(vector: VectorArray | SparseVector | None) -> Any:
+    if isinstance(vector, SparseVector):
+        return vector.to_dict()
+    return None if vector is None else tuple(vector.tolist())
 
 
 def assert_same(found: Mapping[str, Row], expected: Mapping[str, Row], metric: Metric) -> None:

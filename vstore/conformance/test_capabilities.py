@@ -40,6 +40,8 @@ EXERCISED = {
     "atomic_writes": "test_capabilities.test_a_failed_write_has_written_nothing",
     "rename": "test_collections.test_rename_keeps_everything",
     "mapping": "test_collections.test_mapping_is_for_what_vstore_did_not_create",
+    "named_vectors": "test_fields.test_named_fields_are_kept_or_refused",
+    "sparse_vectors": "test_sparse.test_sparse_vectors_are_kept_or_refused",
 }
 
 
@@ -65,13 +67,18 @@ def test_the_record_is_complete_and_frozen(store: Store) -> None:
 
 @clause("CAP-1")
 def test_limits_are_positive_numbers(store: Store) -> None:
+    features = store.capabilities
+    without = {"max_fields": not (features.named_vectors or features.sparse_vectors)}
+    without["max_sparse_values"] = not features.sparse_vectors
     for name, value in dataclasses.asdict(store.capabilities.limits).items():
         assert type(value) is int, name
-        assert value > 0, name
+        assert value > 0 or without.get(name), name
     limits = store.capabilities.limits
     assert limits.max_dimension >= 2000
     assert limits.max_k >= 1000
     assert limits.max_document_bytes >= 65_535
+    assert without["max_fields"] or limits.max_fields >= 3
+    assert without["max_sparse_values"] or limits.max_sparse_values >= 4096
 
 
 @clause("CAP-1")

@@ -1,9 +1,10 @@
-"""The four columns of a writing call, whichever way they are given."""
+"""The columns of a writing call, whichever way they are given."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -11,10 +12,19 @@ from vstore.errors import InvalidInput, reading
 from vstore.records import Metadata, Page, Record, Records
 from vstore.wording import a_type
 
-__all__ = ["Columns", "columns_of"]
+__all__ = ["Given", "columns_of"]
 
-Columns: TypeAlias = tuple[Any, ArrayLike | None, Iterable[str | None] | None, Iterable[Metadata | None] | None]
-"""Ids, vectors, documents and metadatas, to be checked; a column that is not given is None."""
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The columns of one writing call, to be checked; a column that is not given is None."""
+
+    ids: Any
+    vectors: ArrayLike | None = None
+    documents: Iterable[str | None] | None = None
+    metadatas: Iterable[Metadata | None] | None = None
+    fields: Mapping[str, Any] | None = None
+    sparse: Any = None
 
 
 def columns_of(
@@ -22,7 +32,9 @@ def columns_of(
     vectors: ArrayLike | None,
     documents: Iterable[str | None] | None,
     metadatas: Iterable[Metadata | None] | None,
-) -> Columns:
+    fields: Mapping[str, Any] | None,
+    sparse: Any,
+) -> Given:
     """Takes the columns out of records, if the first argument is ``Records``, a ``Page`` or holds ``Record``.
 
     Raises:
@@ -31,23 +43,23 @@ def columns_of(
     if isinstance(given, Page):
         given = given.records
     if isinstance(given, Records):
-        columns: Columns = (given.ids, given.vectors, given.documents, given.metadatas)
+        columns = Given(given.ids, given.vectors, given.documents, given.metadatas, given.fields or None)
     else:
         if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-            return given, vectors, documents, metadatas
+            return Given(given, vectors, documents, metadatas, fields, sparse)
         with reading("ids"):
             items = list(given)
         if not items or not isinstance(items[0], Record):
-            return items, vectors, documents, metadatas
+            return Given(items, vectors, documents, metadatas, fields, sparse)
         columns = _of_records(items)
-    if not (vectors is documents is metadatas is None):
+    if any(column is not None for column in (vectors, documents, metadatas, fields, sparse)):
         raise InvalidInput(
             "records have columns of their own", hint="Pass records alone, or ids, vectors, documents and metadatas."
         )
     return columns
 
 
-def _of_records(records: list[Any]) -> Columns:
+def _of_records(records: list[Any]) -> Given:
     for place, record in enumerate(records):
         if not isinstance(record, Record):
             raise InvalidInput(f"records[{place}] is {a_type(type(record))}, not a Record")
@@ -59,9 +71,11 @@ def _of_records(records: list[Any]) -> Columns:
         )
     documents = [record.document for record in records]
     metadatas = [record.metadata for record in records]
-    return (
+    names = dict.fromkeys(name for record in records for name in record.fields)
+    return Given(
         [record.id for record in records],
         None if bare else [record.vector for record in records],
         documents if any(document is not None for document in documents) else None,
         metadatas if any(metadata is not None for metadata in metadatas) else None,
+        {name: [record.fields.get(name) for record in records] for name in names} or None,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Unpack, overload
 
 from vstore.core._sync.opening import open_store
 from vstore.core._sync.store import Store
 from vstore.core.registry import plan
 from vstore.core.settings import chosen, store_url
+from vstore.options import ChromaOptions, MilvusOptions, PgvectorOptions, QdrantOptions
 from vstore.spi.urls import OptionValue
 
 __all__ = ["DEFAULT_RETRIES", "DEFAULT_TIMEOUT", "connect"]
@@ -16,6 +17,51 @@ DEFAULT_TIMEOUT: Final = 30.0
 DEFAULT_RETRIES: Final = 0
 
 
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[MilvusOptions],
+) -> Store: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[ChromaOptions],
+) -> Store: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[PgvectorOptions],
+) -> Store: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: Unpack[QdrantOptions],
+) -> Store: ...
+@overload
+def connect(
+    url: str | None = None,
+    *,
+    client: object | None = None,
+    timeout: float = 30.0,
+    retries: int = 0,
+    **options: OptionValue,
+) -> Store: ...
 def connect(
     url: str | None = None,
     *,
@@ -24,7 +70,7 @@ def connect(
     retries: int = DEFAULT_RETRIES,
     **options: OptionValue,
 ) -> Store:
-    """Connects to a database.
+    """Connect to a database.
 
     Args:
         url: ``memory:``, ``chroma:PATH``, ``chroma::memory:``, ``chroma://host:port``, ``qdrant:PATH``,
@@ -38,7 +84,7 @@ def connect(
         retries: How often a call that failed with a retryable error is made again, after growing pauses, if it is
             safe to repeat: connecting, reads, upsert, update, delete and clear. No attempt begins later than
             ``timeout`` after the first. 0 to 100.
-        **options: The adapter's options; an unknown one is refused with the list of those known.
+        **options: Options of the database, as ``vstore.options`` lists them; an unknown one is refused.
 
     Returns:
         A ``Store``; close it, or use it in a ``with``.
@@ -49,5 +95,9 @@ def connect(
         Unavailable: The server cannot be reached.
         AuthenticationFailed: The server refused the credentials.
         Timeout: It did not answer in time.
+
+    Example:
+        >>> with vstore.connect("chroma://localhost:8000", token="...", retries=3) as store:
+        ...     print(list(store))
     """
     return open_store(plan(store_url(chosen(url, client)), client, timeout, retries, options))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vstore.capabilities import Capabilities
+from vstore.core.fusing import check_weights, public_name
+from vstore.core.legs import Leg
+from vstore.core.reranking import Reranker, check_reranker
 from vstore.core.validate import check_filter, check_k
 from vstore.errors import InvalidInput, check_flag
+from vstore.fields import Dense
 from vstore.filters.tree import Filter
-from vstore.indexing import HNSW, IVFPQ, DiskANN, IVFFlat, Search
+from vstore.fusion import RRF, Fusion, Weighted
+from vstore.indexing import HNSW, IVFPQ, DiskANN, Index, IVFFlat, Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, IncludeName
+from vstore.records import Include
+from vstore.wording import a_type
 
-__all__ = ["Question", "check_question"]
+__all__ = ["Question", "check_question", "heeds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Question:
         include: The columns to fetch.
         exact: Whether to compare with every record.
         search: Settings of this search, or None.
+        fusion: How the legs become one list, or None where there is one leg.
+        rerank: What orders the hits anew, or None.
     """
 
     k: int
@@ -34,16 +42,21 @@ class Question:
     include: Include
     exact: bool
     search: Search | None
+    fusion: Fusion | None
+    rerank: Reranker | None
 
 
 def check_question(
     info: CollectionInfo,
     capabilities: Capabilities,
+    legs: Sequence[Leg],
     k: int,
     where: Filter | Mapping[str, Any] | None,
-    include: Iterable[IncludeName],
+    include: Iterable[str],
     exact: bool,
     search: Search | None,
+    fusion: Fusion | None,
+    rerank: Reranker | None,
 ) -> Question:
     """Checks everything of a query but its vectors.
 
@@ -52,17 +65,37 @@ def check_question(
         Unsupported: The connection cannot do what it asks for.
     """
     number = check_k(k, capabilities.limits.max_k)
-    columns = Include.parse(include)
-    _check_search(info, capabilities, exact, search)
+    columns = info.include(include)
+    indexes = [field.index for leg in legs if isinstance(field := info.field(leg.field), Dense)]
+    _check_search(indexes, capabilities, exact, search)
     condition = None if where is None else check_filter(where, capabilities)
-    if isinstance(condition, Filter) and not exact:
+    if isinstance(condition, Filter) and indexes and not exact:
         capabilities.require("filtered_query", "an approximate query with a filter")
-    return Question(number, condition, columns, exact, search)
+    _check_fusion(fusion, legs, capabilities)
+    return Question(number, condition, columns, exact, search, fusion, check_reranker(rerank))
 
 
-def _check_search(info: CollectionInfo, capabilities: Capabilities, exact: bool, search: Search | None) -> None:
+def _check_fusion(fusion: object, legs: Sequence[Leg], capabilities: Capabilities) -> None:
+    if fusion is None:
+        if len(legs) > 1:
+            names = " and ".join(repr(public_name(leg.field)) for leg in legs)
+            raise InvalidInput(
+                f"the query asks {names}, and does not say how they become one list",
+                hint="Pass fuse=RRF(), or ask one field.",
+            )
+        return
+    if not isinstance(fusion, RRF | Weighted):
+        raise InvalidInput(f"fuse= takes RRF(…) or Weighted(…), not {a_type(type(fusion))}")
+    check_weights(fusion, [leg.field for leg in legs])
+    if fusion.depth is not None:
+        check_k(fusion.depth, capabilities.limits.max_k)
+
+
+def _check_search(
+    indexes: Sequence[Index | None], capabilities: Capabilities, exact: bool, search: Search | None
+) -> None:
     check_flag("exact", exact)
-    if exact:
+    if exact and indexes:
         capabilities.require("exact_query", "exact=True")
     if search is None:
         return
@@ -70,9 +103,19 @@ def _check_search(info: CollectionInfo, capabilities: Capabilities, exact: bool,
         raise InvalidInput(f"search must be a Search(…), not {type(search).__name__}")
     if exact:
         raise InvalidInput("search= tunes an approximate query; with exact=True it has no meaning")
-    for name, value, kinds in (("ef", search.ef, (HNSW, DiskANN)), ("probes", search.probes, (IVFFlat, IVFPQ))):
+    for name, value, kinds in _settings(search):
         if value is not None:
             capabilities.require(f"search_{name}", f"Search({name}=…)")
-            if not isinstance(info.index, kinds):
+            if not any(isinstance(index, kinds) for index in indexes):
                 fitting = " and ".join(kind.__name__ for kind in kinds)
-                raise InvalidInput(f"Search({name}=…) is for {fitting}; this index is {info.index}")
+                there = ", ".join(map(str, indexes)) or "none: a sparse field has no settings"
+                raise InvalidInput(f"Search({name}=…) is for {fitting}; this index is {there}")
+
+
+def _settings(search: Search) -> list[tuple[str, int | None, tuple[type, ...]]]:
+    return [("ef", search.ef, (HNSW, DiskANN)), ("probes", search.probes, (IVFFlat, IVFPQ))]
+
+
+def heeds(index: Index | None, search: Search) -> bool:
+    """Return whether an index has all the settings of a search."""
+    return all(value is None or isinstance(index, kinds) for _, value, kinds in _settings(search))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from vstore.bounds import check_retries, check_timeout
 from vstore.core.observing import ServerAddress
 from vstore.core.operation import connecting
 from vstore.errors import InvalidInput, Unsupported, brief
@@ -21,8 +22,6 @@ __all__ = ["Plan", "factory_for_client", "factory_for_scheme", "plan", "schemes"
 
 DISTRIBUTION: Final = "vstore-db"
 GROUP: Final = "vstore.adapters"
-MAX_TIMEOUT: Final = 86_400.0
-MAX_RETRIES: Final = 100
 
 
 def _entry_points() -> EntryPoints:
@@ -163,22 +162,8 @@ def _number(text: str) -> float:
         raise InvalidInput("the option 'timeout' must be a number of seconds") from None
 
 
-def check_timeout(timeout: object) -> float:
-    """The seconds as a float; raises ``InvalidInput`` unless they are above 0 and at most a day."""
-    if type(timeout) not in (int, float) or not 0 < timeout <= MAX_TIMEOUT:  # type: ignore[operator]
-        raise InvalidInput(f"timeout must be seconds above 0 and up to {MAX_TIMEOUT:,.0f}, not {brief(timeout)}")
-    return float(timeout)  # type: ignore[arg-type]
-
-
 def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
         raise InvalidInput("the option 'retries' must be a whole number") from None
-
-
-def check_retries(retries: object) -> int:
-    """The number itself; raises ``InvalidInput`` unless it is an int from 0 to 100."""
-    if type(retries) is not int or not 0 <= retries <= MAX_RETRIES:
-        raise InvalidInput(f"retries must be an int from 0 to {MAX_RETRIES}, not {brief(retries)}")
-    return retries

@@ -6,7 +6,7 @@ record found that broke it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -80,7 +80,9 @@ def check_ids(ids: object, *, distinct: bool = True) -> list[str]:
     return out
 
 
-def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str = "vectors") -> VectorArray:
+def check_vectors(
+    vectors: object, dimension: int, metric: Metric, *, name: str = "vectors", places: Sequence[int] | None = None
+) -> VectorArray:
     """The vectors as a C-contiguous float32 array of shape (n, dimension) (VEC-1, VEC-2).
 
     The caller's own array comes back if it has that form already; it must not be changed.
@@ -90,13 +92,14 @@ def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str 
         dimension: The collection's dimension.
         metric: Its metric.
         name: What to call them in an error.
+        places: What to call each row in an error, where it is not its own number.
 
     Raises:
         InvalidInput: A wrong shape, a value that is not a finite number, a norm above 1e15, or under
             cosine a zero vector or a norm below 1e-15 (whose square underflows in float32).
     """
     with reading(name):
-        array = _as_array(vectors, dimension, name)
+        array = _as_array(vectors, dimension, name, places)
     low, high = (MIN_COSINE_NORM**2 if metric is Metric.COSINE else 0.0), MAX_NORM**2
     with np.errstate(over="ignore"):
         out: VectorArray = np.ascontiguousarray(array, dtype=np.float32)
@@ -106,7 +109,7 @@ def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str 
     fine = (squares >= low) & (squares <= high)  # NaN compares false
     if not fine.all():
         row = int(np.argmin(fine))
-        label = name if name == "vector" else f"{name}[{row}]"
+        label = _label(name, row, places)
         if not np.isfinite(out[row]).all():
             raise InvalidInput(f"{label} contains NaN, inf or a number beyond float32")
         if squares[row] > high:
@@ -117,23 +120,29 @@ def check_vectors(vectors: object, dimension: int, metric: Metric, *, name: str 
     return out
 
 
-def _as_array(vectors: object, dimension: int, name: str) -> NDArray[Any]:
+def _label(name: str, row: int, places: Sequence[int] | None) -> str:
+    if name == "vector":  # of a query, which is one
+        return name
+    return f"{name}[{row if places is None else places[row]}]"
+
+
+def _as_array(vectors: object, dimension: int, name: str, places: Sequence[int] | None) -> NDArray[Any]:
     try:
         array = np.asarray(vectors)
     except (ValueError, TypeError, OverflowError) as error:
-        raise _ragged(vectors, dimension, name) from error
+        raise _ragged(vectors, dimension, name, places) from error
     if array.dtype.kind not in "fiu" or array.ndim != 2 or array.shape[1] != dimension:
         if array.ndim == 2 and array.dtype.kind in "fiu":
             raise InvalidInput(f"{name}: {array.shape[1]} dimensions; the collection has {dimension}")
-        raise _ragged(vectors, dimension, name)
+        raise _ragged(vectors, dimension, name, places)
     return array
 
 
-def _ragged(vectors: object, dimension: int, name: str) -> InvalidInput:
+def _ragged(vectors: object, dimension: int, name: str, places: Sequence[int] | None) -> InvalidInput:
     """Says which row is to blame."""
     if isinstance(vectors, Iterable) and not isinstance(vectors, str | bytes):
         for row, vector in enumerate(vectors):
-            label = name if name == "vector" else f"{name}[{row}]"
+            label = _label(name, row, places)
             try:
                 one = np.asarray(vector)
             except (ValueError, TypeError, OverflowError):

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from vstore.core.registry import check_retries, check_timeout
+from vstore.bounds import check_retries, check_timeout
 from vstore.embed.batching import OnProgress, batches, check_positive, check_text
 from vstore.embed.endpoint_errors import BACKEND, mask, translate
 from vstore.embedding import check_answer, check_embedder

@@ -16,6 +16,7 @@ from vstore.embed.prefixes import prefixed
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, brief
 from vstore.spi.urls import Option, OptionValue, read_options
+from vstore.wording import did_you_mean, sentences
 
 __all__ = ["from_spec", "opens_by_name"]
 
@@ -126,7 +127,9 @@ def from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder:
     if kind not in _KINDS or not (colon or kind == "lexical"):
         raise InvalidInput(
             f"{brief(spec)} names no embedder",
-            hint=f"Write KIND:MODEL, e.g. lexical:512. Kinds: {', '.join(_KINDS)}.",
+            hint=sentences(
+                did_you_mean(kind, _KINDS), f"Write KIND:MODEL, e.g. lexical:512. Kinds: {', '.join(_KINDS)}."
+            ),
         )
     model, _, query = rest.partition("?")
     if not model and kind != "lexical":

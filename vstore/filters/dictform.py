@@ -30,7 +30,7 @@ from vstore.filters.tree import (
     Path,
     depth,
 )
-from vstore.wording import did_you_mean
+from vstore.wording import did_you_mean, sentences
 
 __all__ = ["parse", "to_dict"]
 
@@ -179,7 +179,7 @@ def _field(path: Path, value: object, *, literal: bool = False) -> list[Filter]:
             parts.append(_LEAVES[name](path, operand))
         elif isinstance(name, str) and name.startswith("$"):
             known = [*_LEAVES, *_ORDER]
-            hint = " ".join(filter(None, (did_you_mean(name, known), f"Known: {', '.join(known)}.")))
+            hint = sentences(did_you_mean(name, known), f"Known: {', '.join(known)}.")
             raise InvalidInput(f"unknown operator {brief(name)}", hint=hint)
         elif not literal and (meant := _meant(name)):
             raise _no_operator(name, meant)

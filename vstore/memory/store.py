@@ -5,25 +5,23 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from threading import RLock
-from typing import Any
-
-import numpy as np
 
 from vstore.capabilities import Capabilities, Limits, emulated, native, no
+from vstore.columns import Column
 from vstore.errors import AlreadyExists, BackendError, NotFound, VStoreError
+from vstore.fields import MAX_FIELDS
 from vstore.filters.regex import where_installed
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Flat, Index, Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.memory.rows import Row, column_of, columns, kept, vectors_of
+from vstore.records import Include, Records
 from vstore.spi.deadline import Deadline
 from vstore.spi.evaluate import bounded
-from vstore.spi.scores import distances, ranked
+from vstore.spi.scores import column_distances, ranked
 
 __all__ = ["MemoryAdapter", "MemoryCollection"]
 
@@ -41,6 +39,8 @@ CAPABILITIES = Capabilities(
         max_batch_rows=10_000_000,
         max_batch_bytes=1 << 40,
         max_document_bytes=64 << 20,
+        max_fields=MAX_FIELDS,
+        max_sparse_values=1_000_000,
     ),
     index_hnsw=emulated(_UNUSED_INDEX),
     index_flat=native(),
@@ -62,27 +62,9 @@ CAPABILITIES = Capabilities(
     atomic_writes=native(),
     rename=native(),
     mapping=no("every collection here was made by vstore"),
+    named_vectors=native(),
+    sparse_vectors=native(),
 )
-
-
-@dataclass(slots=True)
-class _Row:
-    vector: VectorArray
-    document: str | None
-    metadata: Metadata
-
-
-def _kept(value: Any) -> Any:
-    """Return a copy of a metadata value as it comes back: moments in UTC, nothing shared with the caller."""
-    match value:
-        case datetime():
-            return value.astimezone(UTC)
-        case list():
-            return [_kept(element) for element in value]
-        case dict():
-            return {key: _kept(element) for key, element in value.items()}
-        case _:
-            return value
 
 
 class MemoryCollection:
@@ -92,7 +74,7 @@ class MemoryCollection:
         self._info = info
         self._store = store
         self._lock = store.lock
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, Row] = {}
         self._sorted: list[str] | None = None
         self._dropped = False
 
@@ -101,7 +83,7 @@ class MemoryCollection:
         return self._info
 
     @property
-    def native(self) -> dict[str, _Row]:
+    def native(self) -> dict[str, Row]:
         return self._rows
 
     def add(self, records: Records) -> None:
@@ -111,30 +93,30 @@ class MemoryCollection:
             self.upsert(records)
 
     def upsert(self, records: Records) -> None:
-        assert records.vectors is not None
-        vectors = records.vectors.copy()
+        vectors = vectors_of(records)
         with self._open():
             self._sorted = None
             for place, record_id in enumerate(records.ids):
-                self._rows[record_id] = _Row(
-                    vectors[place],
+                self._rows[record_id] = Row(
+                    {name: vector for name, vector in vectors[place].items() if vector is not None},
                     None if records.documents is None else records.documents[place],
-                    {} if records.metadatas is None else _kept(records.metadatas[place]),
+                    {} if records.metadatas is None else kept(records.metadatas[place]),
                 )
 
     def update(self, records: Records, *, replace_metadata: bool) -> None:
         with self._open():
             if missing := [i for i in records.ids if i not in self._rows]:
                 raise NotFound.of_records(missing)
+            vectors = vectors_of(records)
             for place, record_id in enumerate(records.ids):
                 row = self._rows[record_id]
-                if records.vectors is not None:
-                    row.vector = records.vectors[place].copy()
+                changed = row.vectors | vectors[place]
+                row.vectors = {name: vector for name, vector in changed.items() if vector is not None}
                 if records.documents is not None:
                     row.document = records.documents[place]
                 if records.metadatas is not None:
                     merged = {} if replace_metadata else row.metadata
-                    merged = merged | _kept(records.metadatas[place])
+                    merged = merged | kept(records.metadatas[place])
                     row.metadata = {key: value for key, value in merged.items() if value is not None}
 
     def get(self, ids: Sequence[str], include: Include) -> Records:
@@ -143,22 +125,23 @@ class MemoryCollection:
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
         with self._open():
-            ids = self._matching(where)
-            candidates = Records(ids)
-            array = self._vectors(ids)
+            ids, metric = self._matching(where), self._info.field(field).metric
+            column = column_of([self._rows[i] for i in ids], field, self._info)
             deadline, found = Deadline(), list[Hits]()
             for one in vectors:
                 deadline.check()
-                found.append(ranked(self._info.metric, candidates, distances(self._info.metric, one, array), k))
+                positions, distance = column_distances(metric, one, column)
+                found.append(ranked(metric, Records([ids[p] for p in positions]), distance, k))
             return [replace(hits, records=self._columns(hits.ids, include)) for hits in found]
 
     def scan(
@@ -233,18 +216,8 @@ class MemoryCollection:
     def _matching(self, where: Filter | None) -> list[str]:
         return list(filter(self._test(where), self._rows))
 
-    def _vectors(self, ids: list[str]) -> VectorArray:
-        if not ids:
-            return np.empty((0, self._info.dimension), dtype=np.float32)
-        return np.stack([self._rows[i].vector for i in ids])
-
     def _columns(self, ids: list[str], include: Include) -> Records:
-        return Records(
-            ids,
-            self._vectors(ids) if include.vectors else None,
-            [self._rows[i].document for i in ids] if include.documents else None,
-            [deepcopy(self._rows[i].metadata) for i in ids] if include.metadatas else None,
-        )
+        return columns(ids, [self._rows[i] for i in ids], self._info, include)
 
 
 class MemoryAdapter:
@@ -280,7 +253,7 @@ class MemoryAdapter:
         with self.lock:
             if info.name in self._collections:
                 raise AlreadyExists("the collection exists already")
-            made = MemoryCollection(replace(info, metadata=_kept(info.metadata)), self)
+            made = MemoryCollection(replace(info, metadata=kept(info.metadata)), self)
             self._collections[info.name] = made
             return made
 

@@ -17,6 +17,7 @@ module                       what it is for
 ``batching``                 calls in parts that a database takes, pages by id, writes that name what is done
 ``scan_top_k``, ``top_up``   the exact scan, and the true hits where an index found too few
 ``rewrite``, ``evaluate``    the normal form of a filter, and its meaning as a Python function
+``packing``                  one vector, dense or sparse, as bytes or as text
 ``partial``                  a filter of which the database answers a part
 ``foreign``                  rows of collections that vstore did not create
 ``threaded``                 an async adapter over a sync one
@@ -31,6 +32,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from vstore.capabilities import emulated, native, no
+from vstore.columns import Column, VectorArray, absent, dense, present, vector_at
 from vstore.filters.tree import (
     And,
     ContainsAny,
@@ -46,7 +48,7 @@ from vstore.filters.tree import (
     leaves,
 )
 from vstore.indexing import Index
-from vstore.records import Include, Metadata, VectorArray
+from vstore.records import Include, Metadata
 from vstore.wording import no_attribute
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from vstore.spi.factory import LazyFactory
     from vstore.spi.foreign import Key, Rows
     from vstore.spi.forking import abandon, in_children
+    from vstore.spi.packing import from_text, pack_dense, pack_sparse, to_text, unpack_dense, unpack_sparse
     from vstore.spi.partial import PartialFilter, split_filter
     from vstore.spi.protocol import (
         Adapter,
@@ -77,7 +80,7 @@ if TYPE_CHECKING:
         Indexing,
         Settings,
     )
-    from vstore.spi.scores import TopK, distances, ranked
+    from vstore.spi.scores import TopK, column_distances, distances, float32_error, is_settled, ranked, sparse_distances
     from vstore.spi.threaded import ThreadedAdapter
     from vstore.spi.translation import redacting, translating
     from vstore.spi.urls import Option, OptionValue, StoreURL
@@ -96,6 +99,7 @@ __all__ = [
     "AsyncForeignStore",
     "AsyncIndexing",
     "CollectionAdapter",
+    "Column",
     "ContainsAny",
     "Deadline",
     "DirectoryLock",
@@ -127,32 +131,46 @@ __all__ = [
     "TopK",
     "VectorArray",
     "abandon",
+    "absent",
     "batches",
     "bounded",
     "canonical_json",
+    "column_distances",
+    "dense",
     "distances",
     "emulated",
+    "float32_error",
     "flush",
     "from_json",
     "from_micros",
+    "from_text",
     "in_children",
     "info_from_json",
     "info_to_json",
+    "is_settled",
     "leaves",
     "located",
     "lock_directory",
     "native",
     "no",
+    "pack_dense",
+    "pack_sparse",
     "predicate",
+    "present",
     "ranked",
     "redacting",
     "scan_by_ids",
     "scan_top_k",
     "slices",
+    "sparse_distances",
     "split_filter",
     "to_json",
+    "to_text",
     "top_up",
     "translating",
+    "unpack_dense",
+    "unpack_sparse",
+    "vector_at",
     "write_parts",
 ]
 
@@ -166,6 +184,7 @@ _MODULES: Final = (
     "batching",
     "evaluate",
     "deadline",
+    "packing",
     "partial",
     "foreign",
     "forking",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from vstore.errors import Mismatch
+from vstore.fields import field_from_dict, field_to_dict
 from vstore.indexing import Metric, index_from_dict, index_to_dict
 from vstore.info import CollectionInfo
 from vstore.metadata import micros
@@ -97,6 +98,8 @@ def info_to_json(info: CollectionInfo) -> str:
             "index": index_to_dict(info.index),
             "metadata": info.metadata,
             "embedder": info.embedder,
+            "fields": {name: field_to_dict(field) for name, field in info.fields.items()},
+            "partition_by": info.partition_by,
         }
     )
 
@@ -117,4 +120,6 @@ def info_from_json(name: str, text: str) -> CollectionInfo:
         index=index_from_dict(data["index"]),
         metadata=data["metadata"],
         embedder=data["embedder"],
+        fields={name: field_from_dict(field) for name, field in data.get("fields", {}).items()},
+        partition_by=data.get("partition_by"),
     )

@@ -8,7 +8,8 @@ metric      distance (lower is nearer)      score (higher is nearer)
 ``dot``     ``-q·x``                        ``-distance``
 ==========  ==============================  =====================
 
-Nothing is clamped or normalised.
+Nothing is clamped or normalised. A sparse field has the metric ``dot``; its terms are added by ascending index, so that
+all stores give the same bits, and a record matches where it shares an index with the query.
 """
 
 from __future__ import annotations
@@ -21,8 +22,19 @@ from numpy.typing import NDArray
 from vstore.hits import Hits
 from vstore.indexing import Metric
 from vstore.records import Records, VectorArray
+from vstore.sparse import SparseArray, SparseVector
 
-__all__ = ["TopK", "distances", "float32_error", "nearest", "ranked", "scores"]
+__all__ = [
+    "TopK",
+    "column_distances",
+    "distances",
+    "float32_error",
+    "is_settled",
+    "nearest",
+    "ranked",
+    "scores",
+    "sparse_distances",
+]
 
 _BLOCK_BYTES = 8 << 20
 _FLOAT32_UNIT = 2.0**-24
@@ -70,6 +82,63 @@ def distances(metric: Metric, query: VectorArray, vectors: VectorArray) -> NDArr
     return out
 
 
+def sparse_distances(query: SparseVector, rows: SparseArray) -> NDArray[np.float64]:
+    """Return the distances ``-q·x`` of one sparse query to many sparse vectors.
+
+    Each product of two float32 is exact in float64; they are added one by one, by ascending index.
+
+    Returns:
+        float64 array of shape (n,); 0.0 where no index is shared, and below 0 everywhere else.
+    """
+    if not len(query):
+        return np.zeros(len(rows))
+    place = np.searchsorted(query.indices, rows.indices)
+    place[place == len(query)] = 0
+    shared = np.flatnonzero(query.indices[place] == rows.indices)
+    products = query.values.astype(np.float64)[place[shared]] * rows.values[shared]
+    row = np.searchsorted(rows.indptr, shared, side="right") - 1
+    # bincount adds in the order of its input; a sum by NumPy would add in pairs
+    return 0.0 - np.bincount(row, weights=products, minlength=len(rows)).astype(np.float64, copy=False)
+
+
+def column_distances(
+    metric: Metric, query: VectorArray | SparseVector, column: VectorArray | SparseArray
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the rows of a column that can match a query, and their distances.
+
+    Args:
+        metric: The field's metric.
+        query: Shape (d,), or a sparse vector.
+        column: Shape (n, d), where a row of NaN is an absent vector, or sparse vectors.
+
+    Returns:
+        The positions, ascending, of the rows that are there, or share an index with a sparse query; and one distance
+        each.
+    """
+    if isinstance(column, SparseArray):
+        assert isinstance(query, SparseVector)
+        distance = sparse_distances(query, column)
+        positions = np.flatnonzero(distance)
+        return positions, distance[positions]
+    assert not isinstance(query, SparseVector)
+    positions = np.flatnonzero(~np.isnan(column[:, 0]))
+    present = column if len(positions) == len(column) else column[positions]
+    return positions, distances(metric, query, present)
+
+
+def is_settled(distance: NDArray[np.float64], k: int, last: float, relative: float) -> bool:
+    """Return whether the first k are certain of candidates that a database ranked with less precision.
+
+    Args:
+        distance: Distances of all candidates in float64, ascending.
+        k: Number of hits wanted.
+        last: The distance, by the database, of the last candidate: those that it left out are no nearer by its count.
+        relative: How far a distance by the database may be off, in parts of itself; for a sparse query
+            ``float32_error`` of its number of values.
+    """
+    return len(distance) >= k and bool(distance[k - 1] < last - relative * abs(last))
+
+
 def scores(metric: Metric, distance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the scores that belong to distances."""
     return 1.0 - distance if metric is Metric.COSINE else -distance
@@ -106,26 +175,29 @@ class TopK:
     It holds k ids and distances a query, whatever the number of records.
     """
 
-    def __init__(self, metric: Metric, queries: VectorArray, k: int) -> None:
+    def __init__(self, metric: Metric, queries: VectorArray | SparseArray, k: int, field: str = "") -> None:
         """Begins with nothing seen.
 
         Args:
-            metric: The collection's metric.
-            queries: Shape (nq, d).
+            metric: The field's metric.
+            queries: Shape (nq, d), or sparse vectors.
             k: Most hits wanted for each.
+            field: Which field of the records is compared; empty for their vectors.
         """
         self._metric = metric
         self._queries = queries
         self._k = k
-        self._kept: list[tuple[list[str], NDArray[np.float64]]] = [([], np.empty(0)) for _ in queries]
+        self._field = field
+        self._kept: list[tuple[list[str], NDArray[np.float64]]] = [([], np.empty(0)) for _ in range(len(queries))]
 
     def take(self, part: Records) -> None:
         """Compares with some more records, which have their vectors."""
-        assert part.vectors is not None
+        column = part.column(self._field)
         for place, query in enumerate(self._queries):
             ids, known = self._kept[place]
-            candidates = ids + part.ids
-            distance = np.concatenate([known, distances(self._metric, query, part.vectors)])
+            positions, distance = column_distances(self._metric, query, column)
+            candidates = ids + [part.ids[position] for position in positions]
+            distance = np.concatenate([known, distance])
             order = nearest(distance, candidates, self._k)
             self._kept[place] = ([candidates[p] for p in order], distance[order])
 

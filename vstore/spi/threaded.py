@@ -6,23 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from vstore.capabilities import Capabilities
+from vstore.columns import Column, VectorArray
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Index, Search
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
-from vstore.records import Include, Records, VectorArray
+from vstore.records import Include, Records
 from vstore.spi._async._run import acquire
 from vstore.spi.foreign import Key, Rows
 from vstore.spi.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
 
-__all__ = ["ThreadedAdapter", "ThreadedCollection", "threaded"]
-
-
-async def threaded(connect: Callable[[], Adapter]) -> ThreadedAdapter:
-    """Return an async adapter over the sync one that ``connect`` returns; see ``ThreadedAdapter.connect``."""
-    return await ThreadedAdapter.connect(connect)
+__all__ = ["ThreadedAdapter", "ThreadedCollection"]
 
 
 class ThreadedAdapter:
@@ -112,15 +108,18 @@ class ThreadedCollection:
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
-        return await asyncio.to_thread(self._inner.query, vectors, k, where, include, exact=exact, search=search)
+        return await asyncio.to_thread(
+            self._inner.query, vectors, k, where, include, exact=exact, search=search, field=field
+        )
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

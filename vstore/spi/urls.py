@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from vstore.errors import InvalidInput, brief
 from vstore.keys import encodable
-from vstore.wording import a_type, did_you_mean
+from vstore.wording import a_type, did_you_mean, sentences
 
 __all__ = ["Option", "OptionValue", "StoreURL", "names_store", "read_options"]
 
@@ -209,7 +209,7 @@ def read_options(
     for name in (*params, *keywords):
         if name not in declared:
             known = "; ".join(f"{key}: {option.help}" for key, option in declared.items())
-            hint = " ".join(filter(None, (did_you_mean(name, declared), f"Known: {known or 'none'}.")))
+            hint = sentences(did_you_mean(name, declared), f"Known: {known or 'none'}.")
             raise InvalidInput(f"unknown option {brief(name)}", hint=hint)
         if name in params and name in keywords:
             raise InvalidInput(f"the option {name!r} is given both in the URL and as a keyword")

@@ -9,12 +9,13 @@ from typing import Any, TypeAlias
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
+from vstore.columns import Column, dense
 from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.records import Include, Metadata, Records
 from vstore.spi._async.batching import scan_by_ids, write_parts
 from vstore.spi.batching import batches
 from vstore_chroma._async._run import Lock
@@ -96,18 +97,20 @@ class AsyncChromaCollection:
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         asked = question(where)
         if exact:
-            return await self._search.nearest(vectors, k, await self._read.ids(asked), include)
-        return await self._search.approximate(vectors, k, asked, include)
+            return await self._search.nearest(queries, k, await self._read.ids(asked), include)
+        return await self._search.approximate(queries, k, asked, include)
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

@@ -10,12 +10,13 @@ from typing import Any, TypeAlias
 from chromadb.api.models.Collection import Collection
 
 from vstore.capabilities import Capabilities
+from vstore.columns import Column, dense
 from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.records import Include, Metadata, Records
 from vstore.spi._sync.batching import scan_by_ids, write_parts
 from vstore.spi.batching import batches
 from vstore_chroma._sync._run import Lock
@@ -97,18 +98,20 @@ class ChromaCollection:
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         asked = question(where)
         if exact:
-            return self._search.nearest(vectors, k, self._read.ids(asked), include)
-        return self._search.approximate(vectors, k, asked, include)
+            return self._search.nearest(queries, k, self._read.ids(asked), include)
+        return self._search.approximate(queries, k, asked, include)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

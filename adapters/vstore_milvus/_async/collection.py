@@ -8,12 +8,13 @@ from typing import Any
 
 from pymilvus import AsyncMilvusClient
 
+from vstore.columns import Column, dense
 from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.records import Include, Metadata, Records
 from vstore.spi._async.batching import write_parts
 from vstore.spi.batching import batches
 from vstore_milvus._async._run import compute
@@ -87,17 +88,19 @@ class AsyncMilvusCollection:
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         if exact:
-            return await self._search.exact(vectors, k, where, include)
-        return await self._search.approximate(vectors, k, where, include, search)
+            return await self._search.exact(queries, k, where, include)
+        return await self._search.approximate(queries, k, where, include, search)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

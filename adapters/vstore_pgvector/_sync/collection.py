@@ -10,13 +10,14 @@ from typing import Any, Final, TypeAlias
 import psycopg
 from psycopg import Connection
 
+from vstore.columns import Column, dense
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import HNSW, Flat, IVFFlat, Search
 from vstore.info import CollectionInfo
 from vstore.logs import DEBUG, log
-from vstore.records import Include, Records, VectorArray
+from vstore.records import Include, Records
 from vstore.spi.batching import batches
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.searching import Searcher
@@ -120,23 +121,25 @@ class PGCollection:
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         condition = None if where is None else compiled(where)
         whole = exact or isinstance(self._info.index, Flat)
         settings = self._search_settings(search)
 
         def work(connection: Connection[Any]) -> list[Hits]:
             if whole:
-                return self._search.exact(connection, vectors, k, condition, include)
+                return self._search.exact(connection, queries, k, condition, include)
             self._session.search(connection, *settings)
-            return self._search.approximate(connection, vectors, k, condition, include)
+            return self._search.approximate(connection, queries, k, condition, include)
 
         return self._session.read(work)
 

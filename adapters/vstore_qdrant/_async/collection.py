@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from vstore.capabilities import Capabilities, Support
+from vstore.columns import Column, dense
 from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.filters.tree import DocumentContains, Filter
 from vstore.hits import Hits
@@ -123,20 +124,22 @@ class AsyncQdrantCollection:
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         if self._partial(where) is not None:
-            return await self._filtered_here(vectors, k, where, include)
+            return await self._filtered_here(queries, k, where, include)
         condition = None if where is None else compile_filter(where)
         if exact:
-            return await self._search.exact(vectors, k, condition, include)
-        return await self._search.approximate(vectors, k, condition, include, None if search is None else search.ef)
+            return await self._search.exact(queries, k, condition, include)
+        return await self._search.approximate(queries, k, condition, include, None if search is None else search.ef)
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

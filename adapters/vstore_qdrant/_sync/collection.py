@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from vstore.capabilities import Capabilities, Support
+from vstore.columns import Column, dense
 from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.filters.tree import DocumentContains, Filter
 from vstore.hits import Hits
@@ -124,20 +125,22 @@ class QdrantCollection:
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
+        queries = dense(vectors)
         if self._partial(where) is not None:
-            return self._filtered_here(vectors, k, where, include)
+            return self._filtered_here(queries, k, where, include)
         condition = None if where is None else compile_filter(where)
         if exact:
-            return self._search.exact(vectors, k, condition, include)
-        return self._search.approximate(vectors, k, condition, include, None if search is None else search.ef)
+            return self._search.exact(queries, k, condition, include)
+        return self._search.approximate(queries, k, condition, include, None if search is None else search.ef)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

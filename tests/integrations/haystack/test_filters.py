@@ -18,7 +18,7 @@ from vstore.conformance.fixtures import unique_name
 from vstore.integrations.haystack import VStoreDocumentStore
 
 DOCUMENTS = 60
-FILTERS = 150
+FILTERS = 120
 
 
 def comparison(field: str, operator: str, value: Any) -> dict[str, Any]:

@@ -211,12 +211,13 @@ def test_a_pipeline_goes_to_yaml_and_back_with_its_secrets_by_name(monkeypatch: 
         ("postgresql://me:secret@127.0.0.1:9/db", {}),
         ("chroma://127.0.0.1:9?token=secret", {}),
         ("chroma://127.0.0.1:9", {"token": "secret"}),
+        (Secret.from_env_var("VSTORE_URL"), {"token": "secret"}),
         (Secret.from_token("memory:"), {}),
     ],
 )
 def test_a_secret_that_is_not_named_is_not_serialised(given: Any, options: dict[str, Any]) -> None:
     store = VStoreDocumentStore(given, options=options)
-    with pytest.raises(ValueError if isinstance(given, Secret) else InvalidInput) as caught:
+    with pytest.raises((ValueError, InvalidInput)) as caught:  # Haystack's own refusal of a token, or ours
         store.to_dict()
     assert "secret@" not in str(caught.value)
 

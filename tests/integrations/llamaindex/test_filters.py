@@ -23,7 +23,7 @@ from vstore.errors import InvalidInput, Unavailable, Unsupported
 from vstore.integrations.llamaindex import VStoreVectorStore
 
 NODES = 60
-FILTERS = 150
+FILTERS = 120
 
 
 def one(key: str, operator: str, value: Any) -> MetadataFilters:

@@ -20,6 +20,7 @@ from llama_index.core.schema import (
     ImageNode,
     IndexNode,
     MediaResource,
+    MetadataMode,
     Node,
     NodeRelationship,
     ObjectType,
@@ -28,6 +29,7 @@ from llama_index.core.schema import (
 )
 from llama_index.core.vector_stores import SimpleVectorStore
 from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters, VectorStoreQuery, VectorStoreQueryMode
+from llama_index.core.vector_stores.utils import node_to_metadata_dict
 
 import vstore
 from tests.integrations.databases import OnDatabase, on_each
@@ -277,6 +279,25 @@ def test_records_of_other_programs_are_text_nodes() -> None:
         docs.update(["c"], metadatas=[{"_node_content": "{"}])
         with pytest.raises(Mismatch, match="_node_content"):
             store.get_nodes()
+
+
+def test_what_llamaindex_wrote_and_was_copied_opens_as_it_is() -> None:
+    with vstore.connect("memory:") as database:
+        docs = database.create_collection("docs", dimension=3, metric="l2")
+        for node in EVERY_KIND[:5]:
+            plain = node.model_copy(update={"metadata": {"year": 2020}})
+            row = node_to_metadata_dict(plain, remove_text=True)
+            docs.upsert([node.node_id], [node.embedding], [node.get_content(MetadataMode.NONE)], [row])
+        store = VStoreVectorStore(docs)
+        for node in EVERY_KIND[:5]:
+            (found,) = store.get_nodes(
+                [node.node_id], MetadataFilters(filters=[MetadataFilter(key="year", value=2020)])
+            )
+            assert type(found) is type(node)
+            assert found.get_content(MetadataMode.NONE) == node.get_content(MetadataMode.NONE)
+            assert found.relationships == node.relationships
+        store.delete("doc")
+        assert docs.count() == 0
 
 
 def test_a_store_is_not_pickled_and_its_url_is_not_shown() -> None:

@@ -6,22 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
-from vstore.core._async.reading import AsyncReading, is_empty
-from vstore.core._async.texts import embed_documents
-from vstore.core.columns import columns_of
+from vstore.core._async.composing import AsyncComposer
+from vstore.core._async.reading import AsyncReading
+from vstore.core.columns import Given, columns_of
+from vstore.core.embedders import Embedders
 from vstore.core.observing import Observed
 from vstore.core.operation import CallContext
-from vstore.core.validate import check_documents, check_filter, check_ids, check_vectors
-from vstore.embedding import Embedder
+from vstore.core.validate import check_filter, check_ids
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, check_flag
 from vstore.filters.tree import Filter
 from vstore.keys import check_name
-from vstore.metadata import check_metadatas
-from vstore.records import Metadata, Record, Records, VectorArray
+from vstore.records import Metadata, Record, Records
+from vstore.sparse import SparseInput
 from vstore.spi._async.protocol import AsyncCollectionAdapter, AsyncCollectionReader, AsyncIndexing
 
 if TYPE_CHECKING:
@@ -46,12 +45,12 @@ class AsyncCollection(AsyncReading):
         adapter: AsyncCollectionReader,
         capabilities: Capabilities,
         calls: CallContext,
-        embedder: Embedder | None,
+        embedders: Embedders,
         *,
         writer: AsyncCollectionAdapter | None,
         mapped: AsyncMappedCollection | None = None,
     ) -> None:
-        super().__init__(adapter, capabilities, calls, embedder, mapped)
+        super().__init__(adapter, capabilities, calls, embedders, mapped)
         self._writer = writer
 
     @overload
@@ -63,6 +62,9 @@ class AsyncCollection(AsyncReading):
         vectors: ArrayLike | None = None,
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
     ) -> None: ...
     async def add(
         self,
@@ -70,6 +72,9 @@ class AsyncCollection(AsyncReading):
         vectors: ArrayLike | None = None,
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
     ) -> None:
         """Insert new records, given as columns of equal length or as records.
 
@@ -80,6 +85,10 @@ class AsyncCollection(AsyncReading):
                 documents.
             documents: One str or None a record.
             metadatas: One dict or None a record, of str, bool, int, float, datetime and lists of one of these.
+            fields: A column for each named field that is given. Of a dense one an array of shape (n, dimension), where
+                a row of NaN is absent, or a list of vectors and None; of a sparse one what ``SparseArray.of`` takes. An
+                embedder of a field that is not given embeds the documents.
+            sparse: The column of the only sparse field.
 
         Raises:
             AlreadyExists: Any id exists; ``error.ids`` names them and nothing was written.
@@ -91,7 +100,7 @@ class AsyncCollection(AsyncReading):
             >>> await docs.add([Record("c", [0.0, 1.0, 1.0], "on snow")])
         """
         with self._writing("add") as (writer, observed):
-            records = await self._records(ids, vectors, documents, metadatas)
+            records = await self._composer.whole(columns_of(ids, vectors, documents, metadatas, fields, sparse))
             if observed is not None:
                 observed.batch = len(records.ids)
             if records.ids:
@@ -110,6 +119,9 @@ class AsyncCollection(AsyncReading):
         vectors: ArrayLike | None = None,
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
     ) -> None: ...
     async def upsert(
         self,
@@ -117,6 +129,9 @@ class AsyncCollection(AsyncReading):
         vectors: ArrayLike | None = None,
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
     ) -> None:
         """Insert records, or replace them whole: nothing of an old record stays.
 
@@ -125,6 +140,8 @@ class AsyncCollection(AsyncReading):
             vectors: Numbers of shape (n, dimension).
             documents: One str or None a record.
             metadatas: One dict or None a record.
+            fields: A column for each named field that is given.
+            sparse: The column of the only sparse field.
 
         Raises:
             InvalidInput: A record breaks the contract; nothing was sent.
@@ -135,7 +152,7 @@ class AsyncCollection(AsyncReading):
             ...     await target.upsert(page)
         """
         with self._writing("upsert") as (writer, observed):
-            records = await self._records(ids, vectors, documents, metadatas)
+            records = await self._composer.whole(columns_of(ids, vectors, documents, metadatas, fields, sparse))
             if observed is not None:
                 observed.batch = len(records.ids)
             if records.ids:
@@ -148,6 +165,8 @@ class AsyncCollection(AsyncReading):
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
         *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
         replace_metadata: bool = False,
     ) -> None:
         """Change the columns given, of records that exist.
@@ -158,6 +177,8 @@ class AsyncCollection(AsyncReading):
                 so that a vector never stays behind its text; then no document may be None.
             documents: New documents; None removes a record's document.
             metadatas: Merged key by key into what is there; a value of None removes its key.
+            fields: New vectors of named fields, as in ``add``; an absent one removes the record's.
+            sparse: New vectors of the only sparse field.
             replace_metadata: Whether the metadata replaces what is there.
 
         Raises:
@@ -170,27 +191,11 @@ class AsyncCollection(AsyncReading):
         """
         with self._writing("update") as (writer, observed):
             check_flag("replace_metadata", replace_metadata)
-            checked = check_ids(ids)
+            given = Given(ids, vectors, documents, metadatas, fields, sparse)
+            records = await self._composer.changes(given, replace_metadata=replace_metadata)
             if observed is not None:
-                observed.batch = len(checked)
-            texts = None if documents is None else check_documents(documents, len(checked), self._max_bytes)
-            if vectors is None and texts is None and metadatas is None:
-                raise InvalidInput("update needs vectors, documents or metadatas")
-            dicts = (
-                None
-                if metadatas is None
-                else check_metadatas(
-                    metadatas,
-                    len(checked),
-                    nested=bool(self._capabilities.nested_metadata),
-                    keep_none=not replace_metadata,
-                )
-            )
-            array = None if vectors is None else self._vectors(vectors, len(checked))
-            if checked and array is None and texts is not None and self._embeds(texts):
-                array = await self._embedded(texts)
-            if checked:
-                records = Records(checked, array, texts, dicts)
+                observed.batch = len(records.ids)
+            if records.ids:
                 await writer.update(records, replace_metadata=replace_metadata)
 
     async def delete(
@@ -274,41 +279,6 @@ class AsyncCollection(AsyncReading):
                 )
             yield self._writer, observed
 
-    async def _records(
-        self,
-        ids: object,
-        vectors: ArrayLike | None,
-        documents: Iterable[str | None] | None,
-        metadatas: Iterable[Metadata | None] | None,
-    ) -> Records:
-        given, vectors, documents, metadatas = columns_of(ids, vectors, documents, metadatas)
-        checked = check_ids(given)
-        n = len(checked)
-        texts = None if documents is None else check_documents(documents, n, self._max_bytes)
-        dicts = (
-            None
-            if metadatas is None
-            else check_metadatas(metadatas, n, nested=bool(self._capabilities.nested_metadata))
-        )
-        array = None if vectors is None else self._vectors(vectors, n)
-        if array is None and n:
-            if texts is None:
-                raise InvalidInput("vectors are missing", hint="Pass vectors=, or documents= with an embedder.")
-            array = await self._embedded(texts)
-        return Records(checked, array, texts, dicts)
-
-    def _vectors(self, vectors: ArrayLike, n: int) -> VectorArray:
-        if n == 0 and is_empty(vectors):
-            return np.empty((0, self.info.dimension), dtype=np.float32)
-        array = check_vectors(vectors, self.info.dimension, self.info.metric)
-        if len(array) != n:
-            raise InvalidInput(f"vectors has {len(array)} rows for {n} ids", hint="All columns have equal length.")
-        return array
-
-    def _embeds(self, documents: list[str | None]) -> bool:
-        """Whether new documents need new vectors; a document that is only removed does not, without an embedder."""
-        return self._embedder is not None or (self.info.embedder is not None and any(t is not None for t in documents))
-
-    async def _embedded(self, documents: list[str | None]) -> VectorArray:
-        vectors = await embed_documents(self._embedder, self.info, documents)
-        return check_vectors(vectors, self.info.dimension, self.info.metric, name="the embedder's vectors")
+    @property
+    def _composer(self) -> AsyncComposer:
+        return AsyncComposer(self.info, self._capabilities, self._embedders)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from vstore.columns import Column, VectorArray, dense
 from vstore.core.foreign_records import to_records
 from vstore.core.foreign_rest import Rest, brings_all, widest
 from vstore.errors import Mismatch
@@ -21,7 +22,7 @@ from vstore.indexing import Search
 from vstore.info import CollectionInfo
 from vstore.mapping import IdType, MissingVector, RecordMapping
 from vstore.omission import Omission, OmissionKind
-from vstore.records import Include, Records, VectorArray
+from vstore.records import Include, Records
 from vstore.spi._async._run import run_blocking
 from vstore.spi._async.protocol import AsyncForeignCollection
 from vstore.spi.foreign import Rows, foreign_key
@@ -110,22 +111,24 @@ class AsyncMappedCollection:
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
         """For each row of ``vectors`` the k nearest; by the index unless ``exact`` or a filter is asked for."""
+        queries = dense(vectors)
         if exact or where is not None:
-            return await self._compared(vectors, k, where, include)
-        found: list[Hits | None] = [await self._approximate(vector, k, include) for vector in vectors]
+            return await self._compared(queries, k, where, include)
+        found: list[Hits | None] = [await self._approximate(vector, k, include) for vector in queries]
         total = await self._table.count() if any(hits is None or len(hits) < k for hits in found) else k
         short = [place for place, hits in enumerate(found) if hits is None or len(hits) < min(k, total)]
         if short:
-            for place, hits in zip(short, await self._compared(vectors[short], k, None, include), strict=True):
+            for place, hits in zip(short, await self._compared(queries[short], k, None, include), strict=True):
                 found[place] = hits
         return [hits for hits in found if hits is not None]
 

@@ -11,30 +11,30 @@ from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
 from vstore.capabilities import Capabilities, emulated, no
+from vstore.core._async._lookup import AsyncLookup
 from vstore.core._async.collection import AsyncCollection
+from vstore.core.embedders import Embedders, check_fit, read_embedders
 from vstore.core.observing import ServerAddress
 from vstore.core.operation import CallContext, refuse_copy
-from vstore.core.validate import check_count
-from vstore.embedding import Embedder, check_embedder
+from vstore.core.planning import Plan, check_same, read_fields
+from vstore.embedding import Embedder, SparseEmbedder
 from vstore.errors import (
     AlreadyExists,
     InvalidInput,
-    LimitExceeded,
-    Mismatch,
     NotFound,
     brief,
     check_flag,
     plain,
     reading,
 )
+from vstore.fields import Field
 from vstore.filters.regex import where_installed
-from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, Index, IVFFlat, Metric, index_features
-from vstore.info import CollectionInfo
-from vstore.keys import check_name, encodable
+from vstore.indexing import Index, Metric
+from vstore.keys import encodable
 from vstore.mapping import LAYOUTS, RecordMapping
-from vstore.metadata import check_metadata
-from vstore.spi._async._run import current_loop, is_over, sleep
+from vstore.spi._async._run import current_loop, is_over, run_blocking, sleep
 from vstore.spi._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncForeignStore
+from vstore.wording import did_you_mean
 
 __all__ = ["AsyncStore"]
 
@@ -61,7 +61,7 @@ _READING: Final[dict[str, Any]] = {
 _LEAVE: Final = 5.0
 
 
-class AsyncStore:
+class AsyncStore(AsyncLookup):
     """The collections of one database, over one live connection. Made by ``connect``; close it after use.
 
     It may be used from many threads, or tasks, at once.
@@ -113,32 +113,39 @@ class AsyncStore:
         *,
         dimension: int | None = None,
         metric: Metric | str = Metric.COSINE,
-        index: Index | None = None,
-        embedder: Embedder | None = None,
+        index: Index | str | None = None,
+        embedder: Embedder | str | Mapping[str, Embedder | SparseEmbedder | str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Field] | None = None,
         exist_ok: bool = False,
     ) -> AsyncCollection:
         """Creates a collection.
 
         Args:
             name: 3 to 48 of ``A-Z a-z 0-9 _``, beginning with a letter, ending in a letter or digit.
-            dimension: Components of a vector; may come from ``embedder``.
+            dimension: Components of a vector of the field without a name; may come from ``embedder``. Without either
+                the collection has the named ``fields`` only.
             metric: ``"cosine"``, ``"l2"`` or ``"dot"``.
             index: ``HNSW(…)``, ``Flat()``, ``IVFFlat(…)``, ``IVFPQ(…)`` or ``DiskANN(…)``; by default ``HNSW()``,
                 or ``Flat()`` where the database has no HNSW for this dimension. ``collection.info.index`` tells.
-            embedder: Turns texts into vectors; its name is stored.
+            embedder: Turns texts into vectors; its name is stored. A dict has one for each field, where ``"vector"`` is
+                the field without a name.
             metadata: The user's own metadata of the collection, kept as it is.
-            exist_ok: Opens the collection if there is one with the same dimension and metric.
+            fields: Named fields: a dict from name to ``Dense(…)`` or ``Sparse()``. A record may lack any of them.
+            exist_ok: Opens the collection if there is one with the same dimension, metric and fields.
 
         Raises:
             AlreadyExists: It exists, and ``exist_ok`` is False.
-            Mismatch: It exists with another dimension, metric or embedder.
+            Mismatch: It exists with another dimension, metric, fields or embedder.
             InvalidInput: A name, dimension, metric, index or metadata that is not legal.
             Unsupported: The database has no such index.
         """
         with self._calls.operation("create_collection", _label(name)):
             check_flag("exist_ok", exist_ok)
-            info = self._plan(name, dimension, metric, index, embedder, metadata)
+            named = read_fields(fields)
+            embedders = read_embedders(await _embedders(embedder), named)
+            plan = Plan(self._capabilities, self._adapter.default_index)
+            info = plan.info(name, dimension, metric, index, named, embedders, metadata)
             try:
                 opened = await self._adapter.create(info)
             except AlreadyExists as error:
@@ -146,22 +153,21 @@ class AsyncStore:
                     error.hint = error.hint or "Open it with get_collection, or pass exist_ok=True."
                     raise
                 opened = await self._adapter.open(name)
-                for what, asked, found in (
-                    ("dimension", info.dimension, opened.info.dimension),
-                    ("metric", info.metric, opened.info.metric),
-                ):
-                    if asked != found:
-                        raise Mismatch(f"it exists with {what} {found}, not {asked}") from None
-            return self._bind(opened, embedder)
+                check_same(info, opened.info)
+            return self._bind(opened, embedders)
 
     async def get_collection(
-        self, name: str, *, embedder: Embedder | None = None, mapping: RecordMapping | str | None = None
+        self,
+        name: str,
+        *,
+        embedder: Embedder | str | Mapping[str, Embedder | SparseEmbedder | str] | None = None,
+        mapping: RecordMapping | str | None = None,
     ) -> AsyncCollection:
         """Opens a collection.
 
         Args:
             name: Its name.
-            embedder: What turns texts into vectors; must be the one it was created with.
+            embedder: What turns texts into vectors; must be the one it was created with. A dict has one for each field.
             mapping: How to read a collection that vstore did not create: a ``Mapping``; the package that wrote it
                 (``"langchain"``, ``"llamaindex"``, ``"haystack"``, ``"mem0"``); or ``"auto"``, to find out from what
                 is there (``propose_mapping``). Such a collection is read only.
@@ -173,18 +179,21 @@ class AsyncStore:
         """
         with self._calls.operation("get_collection", _label(name)):
             name = _text(name)
+            chosen = await _embedders(embedder)
             if mapping is None:
-                return self._bind(await self._adapter.open(name), embedder)
+                opened = await self._adapter.open(name)
+                return self._bind(opened, read_embedders(chosen, opened.info.fields))
             from vstore.core._async.mapped import AsyncMappedCollection  # a tenth of the time of importing vstore
 
             foreign = self._foreign("mapping=")
             if not isinstance(mapping, RecordMapping):
                 mapping = await foreign.propose(name, _layout(mapping))
-            opened = AsyncMappedCollection(await foreign.open(name, mapping), partial(foreign.open, name))
-            _check_fit(opened.info, embedder)
-            await opened.look()
+            mapped = AsyncMappedCollection(await foreign.open(name, mapping), partial(foreign.open, name))
+            embedders = read_embedders(chosen, mapped.info.fields)
+            check_fit(mapped.info, embedders)
+            await mapped.look()
             capabilities = replace(self._capabilities, matches=where_installed(_ONE_BY_ONE), **_READING)
-            return AsyncCollection(opened, capabilities, self._calls, embedder, writer=None, mapped=opened)
+            return AsyncCollection(mapped, capabilities, self._calls, embedders, writer=None, mapped=mapped)
 
     async def propose_mapping(self, name: str, layout: str | None = None) -> RecordMapping:
         """How to read a collection that vstore did not create, to be looked at, changed and saved as JSON.
@@ -260,63 +269,28 @@ class AsyncStore:
                     await sleep(0.01)
                 await self._adapter.close()
 
-    def _plan(
-        self,
-        name: str,
-        dimension: int | None,
-        metric: Metric | str,
-        index: Index | None,
-        embedder: Embedder | None,
-        metadata: Mapping[str, Any] | None,
-    ) -> CollectionInfo:
-        name = check_name(name)
-        check_embedder(embedder)
-        if dimension is None:
-            if embedder is None:
-                raise InvalidInput("a collection needs dimension=, or an embedder= that has one")
-            dimension = embedder.dimension
-        elif embedder is not None and embedder.dimension != dimension:
-            raise Mismatch(f"dimension={dimension}, but the embedder makes vectors of {embedder.dimension}")
-        dimension = check_count("dimension", dimension)
-        limits = self._capabilities.limits
-        if dimension > limits.max_dimension:
-            raise LimitExceeded(f"dimension is {brief(dimension)}; at most {limits.max_dimension:,} is possible here")
-        if not isinstance(metric, str) or plain(metric) not in [m.value for m in Metric]:
-            raise InvalidInput(f"metric must be 'cosine', 'l2' or 'dot', not {brief(metric)}")
-        match index:
-            case None:
-                index = self._adapter.default_index(dimension)
-            case HNSW() | Flat() | IVFFlat() | IVFPQ() | DiskANN():
-                for feature, asked in index_features(index):
-                    self._capabilities.require(feature, asked)
-                if isinstance(index, IVFPQ) and dimension % index.segments:
-                    raise InvalidInput(f"IVFPQ(segments={index.segments}) must divide the dimension, {dimension}")
-            case _:
-                raise InvalidInput(
-                    f"index must be HNSW(…), Flat(), IVFFlat(…), IVFPQ(…) or DiskANN(…), not {brief(index)}"
-                )
-        if metadata is not None and not isinstance(metadata, Mapping):
-            raise InvalidInput(f"metadata must be a dict, not {type(metadata).__name__}")
-        with reading("metadata"):
-            own = {} if metadata is None else dict(metadata)
-        return CollectionInfo(
-            name=name,
-            dimension=dimension,
-            metric=Metric(plain(metric)),
-            index=index,
-            metadata=check_metadata(own),
-            embedder=None if embedder is None else embedder.name,
-        )
-
     def _foreign(self, asked: str) -> AsyncForeignStore:
         self._capabilities.require("mapping", asked)
         foreign = self._adapter.foreign
         assert foreign is not None
         return foreign
 
-    def _bind(self, opened: AsyncCollectionAdapter, embedder: Embedder | None) -> AsyncCollection:
-        _check_fit(opened.info, embedder)
-        return AsyncCollection(opened, self._capabilities, self._calls, embedder, writer=opened)
+    def _bind(self, opened: AsyncCollectionAdapter, embedders: Embedders) -> AsyncCollection:
+        check_fit(opened.info, embedders)
+        return AsyncCollection(opened, self._capabilities, self._calls, embedders, writer=opened)
+
+
+async def _embedders(given: object) -> object:
+    """What was given, with the embedder in place of each text that names one, such as ``"lexical:512"``."""
+    if isinstance(given, str):
+        from vstore.embed.specs import from_spec  # importing vstore does not need it
+
+        return await run_blocking(from_spec, plain(given))  # which may load a model
+    if not isinstance(given, Mapping):
+        return given
+    with reading("embedder"):
+        pairs = list(given.items())
+    return {name: await _embedders(one) if isinstance(one, str) else one for name, one in pairs}
 
 
 def _layout(name: object) -> str | None:
@@ -324,19 +298,11 @@ def _layout(name: object) -> str | None:
         return None
     if name not in LAYOUTS:
         raise InvalidInput(
-            f"mapping= takes a Mapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
-            hint="store.propose_mapping(name) makes one; Mapping.from_json reads a saved one.",
+            f"mapping= takes a RecordMapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
+            hint=did_you_mean(name, LAYOUTS)
+            or "store.propose_mapping(name) makes one; RecordMapping.from_json reads a saved one.",
         )
     return str(name)
-
-
-def _check_fit(info: CollectionInfo, embedder: Embedder | None) -> None:
-    check_embedder(embedder)
-    if embedder is not None:
-        if embedder.dimension != info.dimension:
-            raise Mismatch(f"the embedder makes vectors of {embedder.dimension}; the collection has {info.dimension}")
-        if info.embedder is not None and info.embedder != embedder.name:
-            raise Mismatch(f"it was created with the embedder {info.embedder!r}, not {embedder.name!r}")
 
 
 def _label(name: object) -> str:

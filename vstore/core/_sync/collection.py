@@ -7,22 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
-from vstore.core._sync.reading import Reading, is_empty
-from vstore.core._sync.texts import embed_documents
-from vstore.core.columns import columns_of
+from vstore.core._sync.composing import Composer
+from vstore.core._sync.reading import Reading
+from vstore.core.columns import Given, columns_of
+from vstore.core.embedders import Embedders
 from vstore.core.observing import Observed
 from vstore.core.operation import CallContext
-from vstore.core.validate import check_documents, check_filter, check_ids, check_vectors
-from vstore.embedding import Embedder
+from vstore.core.validate import check_filter, check_ids
 from vstore.errors import InvalidInput, PartialWrite, Unsupported, check_flag
 from vstore.filters.tree import Filter
 from vstore.keys import check_name
-from vstore.metadata import check_metadatas
-from vstore.records import Metadata, Record, Records, VectorArray
+from vstore.records import Metadata, Record, Records
+from vstore.sparse import SparseInput
 from vstore.spi._sync.protocol import CollectionAdapter, CollectionReader, Indexing
 
 if TYPE_CHECKING:
@@ -47,12 +46,12 @@ class Collection(Reading):
         adapter: CollectionReader,
         capabilities: Capabilities,
         calls: CallContext,
-        embedder: Embedder | None,
+        embedders: Embedders,
         *,
         writer: CollectionAdapter | None,
         mapped: MappedCollection | None = None,
     ) -> None:
-        super().__init__(adapter, capabilities, calls, embedder, mapped)
+        super().__init__(adapter, capabilities, calls, embedders, mapped)
         self._writer = writer
 
     @overload
@@ -64,6 +63,9 @@ class Collection(Reading):
         vectors: ArrayLike | None = None,
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
     ) -> None: ...
     def add(
         self,
@@ -71,6 +73,9 @@ class Collection(Reading):
         vectors: ArrayLike | None = None,
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
     ) -> None:
         """Insert new records, given as columns of equal length or as records.
 
@@ -81,6 +86,10 @@ class Collection(Reading):
                 documents.
             documents: One str or None a record.
             metadatas: One dict or None a record, of str, bool, int, float, datetime and lists of one of these.
+            fields: A column for each named field that is given. Of a dense one an array of shape (n, dimension), where
+                a row of NaN is absent, or a list of vectors and None; of a sparse one what ``SparseArray.of`` takes. An
+                embedder of a field that is not given embeds the documents.
+            sparse: The column of the only sparse field.
 
         Raises:
             AlreadyExists: Any id exists; ``error.ids`` names them and nothing was written.
@@ -92,7 +101,7 @@ class Collection(Reading):
             >>> docs.add([Record("c", [0.0, 1.0, 1.0], "on snow")])
         """
         with self._writing("add") as (writer, observed):
-            records = self._records(ids, vectors, documents, metadatas)
+            records = self._composer.whole(columns_of(ids, vectors, documents, metadatas, fields, sparse))
             if observed is not None:
                 observed.batch = len(records.ids)
             if records.ids:
@@ -111,6 +120,9 @@ class Collection(Reading):
         vectors: ArrayLike | None = None,
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
     ) -> None: ...
     def upsert(
         self,
@@ -118,6 +130,9 @@ class Collection(Reading):
         vectors: ArrayLike | None = None,
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
     ) -> None:
         """Insert records, or replace them whole: nothing of an old record stays.
 
@@ -126,6 +141,8 @@ class Collection(Reading):
             vectors: Numbers of shape (n, dimension).
             documents: One str or None a record.
             metadatas: One dict or None a record.
+            fields: A column for each named field that is given.
+            sparse: The column of the only sparse field.
 
         Raises:
             InvalidInput: A record breaks the contract; nothing was sent.
@@ -136,7 +153,7 @@ class Collection(Reading):
             ...     target.upsert(page)
         """
         with self._writing("upsert") as (writer, observed):
-            records = self._records(ids, vectors, documents, metadatas)
+            records = self._composer.whole(columns_of(ids, vectors, documents, metadatas, fields, sparse))
             if observed is not None:
                 observed.batch = len(records.ids)
             if records.ids:
@@ -149,6 +166,8 @@ class Collection(Reading):
         documents: Iterable[str | None] | None = None,
         metadatas: Iterable[Metadata | None] | None = None,
         *,
+        fields: Mapping[str, Any] | None = None,
+        sparse: SparseInput | None = None,
         replace_metadata: bool = False,
     ) -> None:
         """Change the columns given, of records that exist.
@@ -159,6 +178,8 @@ class Collection(Reading):
                 so that a vector never stays behind its text; then no document may be None.
             documents: New documents; None removes a record's document.
             metadatas: Merged key by key into what is there; a value of None removes its key.
+            fields: New vectors of named fields, as in ``add``; an absent one removes the record's.
+            sparse: New vectors of the only sparse field.
             replace_metadata: Whether the metadata replaces what is there.
 
         Raises:
@@ -171,27 +192,11 @@ class Collection(Reading):
         """
         with self._writing("update") as (writer, observed):
             check_flag("replace_metadata", replace_metadata)
-            checked = check_ids(ids)
+            given = Given(ids, vectors, documents, metadatas, fields, sparse)
+            records = self._composer.changes(given, replace_metadata=replace_metadata)
             if observed is not None:
-                observed.batch = len(checked)
-            texts = None if documents is None else check_documents(documents, len(checked), self._max_bytes)
-            if vectors is None and texts is None and metadatas is None:
-                raise InvalidInput("update needs vectors, documents or metadatas")
-            dicts = (
-                None
-                if metadatas is None
-                else check_metadatas(
-                    metadatas,
-                    len(checked),
-                    nested=bool(self._capabilities.nested_metadata),
-                    keep_none=not replace_metadata,
-                )
-            )
-            array = None if vectors is None else self._vectors(vectors, len(checked))
-            if checked and array is None and texts is not None and self._embeds(texts):
-                array = self._embedded(texts)
-            if checked:
-                records = Records(checked, array, texts, dicts)
+                observed.batch = len(records.ids)
+            if records.ids:
                 writer.update(records, replace_metadata=replace_metadata)
 
     def delete(self, ids: Iterable[str] | None = None, *, where: Filter | Mapping[str, Any] | None = None) -> None:
@@ -273,41 +278,6 @@ class Collection(Reading):
                 )
             yield self._writer, observed
 
-    def _records(
-        self,
-        ids: object,
-        vectors: ArrayLike | None,
-        documents: Iterable[str | None] | None,
-        metadatas: Iterable[Metadata | None] | None,
-    ) -> Records:
-        given, vectors, documents, metadatas = columns_of(ids, vectors, documents, metadatas)
-        checked = check_ids(given)
-        n = len(checked)
-        texts = None if documents is None else check_documents(documents, n, self._max_bytes)
-        dicts = (
-            None
-            if metadatas is None
-            else check_metadatas(metadatas, n, nested=bool(self._capabilities.nested_metadata))
-        )
-        array = None if vectors is None else self._vectors(vectors, n)
-        if array is None and n:
-            if texts is None:
-                raise InvalidInput("vectors are missing", hint="Pass vectors=, or documents= with an embedder.")
-            array = self._embedded(texts)
-        return Records(checked, array, texts, dicts)
-
-    def _vectors(self, vectors: ArrayLike, n: int) -> VectorArray:
-        if n == 0 and is_empty(vectors):
-            return np.empty((0, self.info.dimension), dtype=np.float32)
-        array = check_vectors(vectors, self.info.dimension, self.info.metric)
-        if len(array) != n:
-            raise InvalidInput(f"vectors has {len(array)} rows for {n} ids", hint="All columns have equal length.")
-        return array
-
-    def _embeds(self, documents: list[str | None]) -> bool:
-        """Whether new documents need new vectors; a document that is only removed does not, without an embedder."""
-        return self._embedder is not None or (self.info.embedder is not None and any(t is not None for t in documents))
-
-    def _embedded(self, documents: list[str | None]) -> VectorArray:
-        vectors = embed_documents(self._embedder, self.info, documents)
-        return check_vectors(vectors, self.info.dimension, self.info.metric, name="the embedder's vectors")
+    @property
+    def _composer(self) -> Composer:
+        return Composer(self.info, self._capabilities, self._embedders)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from vstore.columns import Column, VectorArray, dense
 from vstore.core.foreign_records import to_records
 from vstore.core.foreign_rest import Rest, brings_all, widest
 from vstore.errors import Mismatch
@@ -22,7 +23,7 @@ from vstore.indexing import Search
 from vstore.info import CollectionInfo
 from vstore.mapping import IdType, MissingVector, RecordMapping
 from vstore.omission import Omission, OmissionKind
-from vstore.records import Include, Records, VectorArray
+from vstore.records import Include, Records
 from vstore.spi._sync._run import run_blocking
 from vstore.spi._sync.protocol import ForeignCollection
 from vstore.spi.foreign import Rows, foreign_key
@@ -111,22 +112,24 @@ class MappedCollection:
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
         """For each row of ``vectors`` the k nearest; by the index unless ``exact`` or a filter is asked for."""
+        queries = dense(vectors)
         if exact or where is not None:
-            return self._compared(vectors, k, where, include)
-        found: list[Hits | None] = [self._approximate(vector, k, include) for vector in vectors]
+            return self._compared(queries, k, where, include)
+        found: list[Hits | None] = [self._approximate(vector, k, include) for vector in queries]
         total = self._table.count() if any(hits is None or len(hits) < k for hits in found) else k
         short = [place for place, hits in enumerate(found) if hits is None or len(hits) < min(k, total)]
         if short:
-            for place, hits in zip(short, self._compared(vectors[short], k, None, include), strict=True):
+            for place, hits in zip(short, self._compared(queries[short], k, None, include), strict=True):
                 found[place] = hits
         return [hits for hits in found if hits is not None]
 

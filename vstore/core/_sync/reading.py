@@ -6,34 +6,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
 from vstore.core._sync.positions import one_by_position
-from vstore.core._sync.texts import embed_questions
+from vstore.core._sync.searching import Searcher, no_records
+from vstore.core.embedders import Embedders
+from vstore.core.fusing import public_name
+from vstore.core.legs import Leg, read_legs
 from vstore.core.operation import CallContext, refuse_copy
 from vstore.core.question import Question, check_question
-from vstore.core.validate import check_count, check_filter, check_ids, check_vectors
-from vstore.embedding import Embedder
-from vstore.errors import InvalidInput, brief, reading
+from vstore.core.reranking import Reranker
+from vstore.core.validate import check_count, check_filter, check_ids
+from vstore.embedding import Embedder, SparseEmbedder
+from vstore.errors import InvalidInput, brief
 from vstore.filters.tree import Filter
+from vstore.fusion import Fusion
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
 from vstore.keys import encodable
 from vstore.mapping import RecordMapping
 from vstore.omission import Omission
-from vstore.records import Include, IncludeName, Page, Record, Records, VectorArray
+from vstore.records import Include, IncludeName, Page, Record, Records
+from vstore.sparse import SparseInput, SparseRowInput
 from vstore.spi._sync.protocol import CollectionReader
-from vstore.spi.scores import ranked
 
 if TYPE_CHECKING:
     from vstore.core._sync.mapped import MappedCollection
 
-__all__ = ["Reading", "is_empty"]
+__all__ = ["Reading"]
 
-_EVERYTHING: Final[tuple[IncludeName, ...]] = ("vectors", "documents", "metadatas")
+_EVERYTHING: Final[tuple[IncludeName, ...]] = ("vectors", "documents", "metadatas", "fields")
 _TEXTUAL: Final[tuple[IncludeName, ...]] = ("documents", "metadatas")
 # of a page, whatever batch_size is: what every database has a number for, and more than a process holds
 _MOST_ROWS: Final = 10_000_000
@@ -47,14 +51,15 @@ class Reading:
         adapter: CollectionReader,
         capabilities: Capabilities,
         calls: CallContext,
-        embedder: Embedder | None,
+        embedders: Embedders,
         mapped: MappedCollection | None,
     ) -> None:
         self._adapter = adapter
         self._mapped = mapped
         self._capabilities = capabilities
         self._calls = calls
-        self._embedder = embedder
+        self._embedders = embedders
+        self._searcher = Searcher(adapter, capabilities, embedders)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self)
@@ -77,7 +82,14 @@ class Reading:
     @property
     def embedder(self) -> Embedder | None:
         """What turns texts into vectors on this handle, or None; ``info.embedder`` is the name stored with it."""
-        return self._embedder
+        one = self._embedders.get("")
+        assert one is None or isinstance(one, Embedder)
+        return one
+
+    @property
+    def embedders(self) -> dict[str, Embedder | SparseEmbedder]:
+        """What turns texts into vectors on this handle, by field; ``"vector"`` is the field without a name."""
+        return {public_name(name): one for name, one in self._embedders.items()}
 
     @property
     def mapping(self) -> RecordMapping | None:
@@ -94,12 +106,13 @@ class Reading:
         """The client's own handle of this collection, for what vstore does not do."""
         return self._adapter.native
 
-    def get(self, ids: Iterable[str], *, include: Iterable[IncludeName] = _EVERYTHING) -> Records:
+    def get(self, ids: Iterable[str], *, include: Iterable[IncludeName | str] = _EVERYTHING) -> Records:
         """Return the records with these ids.
 
         Args:
             ids: Which records.
-            include: The columns to fetch, of ``"vectors"``, ``"documents"`` and ``"metadatas"``; the others are None.
+            include: The columns to fetch: ``"vectors"``, ``"documents"``, ``"metadatas"``, ``"fields"`` for all named
+                fields, or the name of one. The others are None.
 
         Returns:
             The records in the order of ``ids``. Missing ids are left out, repeated ones come once.
@@ -113,9 +126,9 @@ class Reading:
         """
         with self._calls.operation("get", self.name) as observed:
             wanted = list(dict.fromkeys(check_ids(ids, distinct=False)))
-            columns = Include.parse(include)
+            columns = self.info.include(include)
             if not wanted:
-                return _no_records(self.info, columns)
+                return no_records(self.info, columns)
             records = self._adapter.get(wanted, columns)
             if observed is not None:
                 observed.rows = len(records.ids)
@@ -124,25 +137,34 @@ class Reading:
     @one_by_position
     def query(
         self,
-        vector: ArrayLike | None = None,
+        vector: ArrayLike | Mapping[str, Any] | None = None,
         *,
         text: str | None = None,
+        sparse: SparseRowInput | None = None,
+        fuse: Fusion | None = None,
         k: int = 10,
         where: Filter | Mapping[str, Any] | None = None,
-        include: Iterable[IncludeName] = _TEXTUAL,
+        include: Iterable[IncludeName | str] = _TEXTUAL,
         exact: bool = False,
         search: Search | None = None,
+        rerank: Reranker | None = None,
     ) -> Hits:
-        """Return the k records nearest to a vector, or to a text if the collection has an embedder.
+        """Return the k records nearest to a vector, to a text if there is an embedder, or to several of them, fused.
 
         Args:
-            vector: Numbers of shape (dimension,), taken as float32. Pass this or ``text``.
-            text: A text to embed.
+            vector: Numbers of shape (dimension,), taken as float32, for the field without a name. Or a dict from field
+                to a vector or a text, where ``"vector"`` is the field without a name.
+            text: A text, embedded for each field that has an embedder and is given no vector.
+            sparse: A vector for the only sparse field: a dict from index to value, or indices and values.
+            fuse: How the lists of several fields become one: ``RRF()`` or ``Weighted({…})``.
             k: Number of hits, 1 to ``capabilities.limits.max_k``. Fewer come if fewer records match.
             where: A filter built with ``F``, or its dict form.
-            include: The columns to fetch, of ``"vectors"``, ``"documents"`` and ``"metadatas"``.
-            exact: Whether to compare with every record. False asks the index, which is approximate.
+            include: The columns to fetch, as in ``get``.
+            exact: Whether to compare with every record. False asks the index, which is approximate. Sparse vectors are
+                always compared exactly.
             search: Settings of this search; by default those of the index.
+            rerank: Called with the text, or None, and the documents of the k hits. It returns one score a document, by
+                which hits come then, highest first; those without a document come last.
 
         Returns:
             Hits by distance, then id. A lower ``distance`` is nearer, a higher ``score`` is nearer.
@@ -155,19 +177,14 @@ class Reading:
             >>> hits = docs.query([1.0, 0.1, 0.0], k=5, where=F("year") >= 2020)
             >>> for hit in hits:
             ...     print(hit.id, hit.score, hit.document)
+            >>> hits = docs.query([1.0, 0.1, 0.0], sparse={17: 0.5, 4711: 1.25}, fuse=RRF())
         """
         with self._calls.operation("query", self.name) as observed:
-            if (vector is None) == (text is None):
-                raise InvalidInput("query takes exactly one of vector= and text=")
             if isinstance(vector, str):
                 raise InvalidInput("a vector is numbers, not a str", hint="Pass text=… to ask with a text.")
-            asked = check_question(self.info, self._capabilities, k, where, include, exact, search)
-            if text is not None:
-                queries = self._asked([text])
-            else:
-                one = vector[None] if isinstance(vector, np.ndarray) else [vector]
-                queries = check_vectors(one, self.info.dimension, self.info.metric, name="vector")
-            hits = (self._query(queries, asked))[0]
+            legs = read_legs(vector, text, sparse, self.info, self._embedders, many=False)
+            asked = self._question(legs, k, where, include, exact, search, fuse, rerank)
+            hits = (self._searcher.answer(legs, asked, many=False))[0]
             if observed is not None:
                 observed.rows = len(hits)
             return hits
@@ -175,46 +192,45 @@ class Reading:
     @one_by_position
     def query_many(
         self,
-        vectors: ArrayLike | None = None,
+        vectors: ArrayLike | Mapping[str, Any] | None = None,
         *,
         texts: Sequence[str] | None = None,
+        sparse: SparseInput | None = None,
+        fuse: Fusion | None = None,
         k: int = 10,
         where: Filter | Mapping[str, Any] | None = None,
-        include: Iterable[IncludeName] = _TEXTUAL,
+        include: Iterable[IncludeName | str] = _TEXTUAL,
         exact: bool = False,
         search: Search | None = None,
+        rerank: Reranker | None = None,
     ) -> list[Hits]:
         """Return what ``query`` returns for each of several vectors, or texts.
 
         Args:
-            vectors: Numbers of shape (n, dimension), taken as float32. Pass these or ``texts``.
+            vectors: Numbers of shape (n, dimension), taken as float32. Or a dict from field to vectors or texts.
             texts: Texts to embed.
+            sparse: One sparse vector a query, as ``SparseArray.of`` takes them.
+            fuse: As in ``query``.
             k: As in ``query``, and so are the others.
             where: A filter for all of them.
             include: The columns to fetch.
             exact: Whether to compare with every record.
             search: Settings of these searches.
+            rerank: Called once a query.
 
         Returns:
-            One ``Hits`` a vector or text, in their order.
+            One ``Hits`` a query, in their order.
 
         Raises:
             InvalidInput: An argument breaks the contract; nothing was sent.
             Unsupported: The filter, ``exact`` or ``search`` asks for what this database cannot do.
         """
         with self._calls.operation("query_many", self.name) as observed:
-            if (vectors is None) == (texts is None):
-                raise InvalidInput("query_many takes exactly one of vectors= and texts=")
-            asked = check_question(self.info, self._capabilities, k, where, include, exact, search)
-            if texts is not None:
-                queries = self._asked(texts)
-            elif is_empty(vectors):
-                return []
-            else:
-                queries = check_vectors(vectors, self.info.dimension, self.info.metric)
-            found = self._query(queries, asked) if len(queries) else []
+            legs = read_legs(vectors, texts, sparse, self.info, self._embedders, many=True)
+            asked = self._question(legs, k, where, include, exact, search, fuse, rerank)
+            found = self._searcher.answer(legs, asked, many=True)
             if observed is not None:
-                observed.batch, observed.rows = len(queries), sum(map(len, found))
+                observed.batch, observed.rows = len(found), sum(map(len, found))
             return found
 
     def scan(
@@ -223,7 +239,7 @@ class Reading:
         where: Filter | Mapping[str, Any] | None = None,
         batch_size: int = 1000,
         after: str | None = None,
-        include: Iterable[IncludeName] = _EVERYTHING,
+        include: Iterable[IncludeName | str] = _EVERYTHING,
     ) -> Iterator[Page]:
         """Iterate over all records in pages: each comes exactly once, whatever is written meanwhile.
 
@@ -249,7 +265,7 @@ class Reading:
         self,
         *,
         where: Filter | Mapping[str, Any] | None = None,
-        include: Iterable[IncludeName] = _EVERYTHING,
+        include: Iterable[IncludeName | str] = _EVERYTHING,
         batch_size: int = 1000,
     ) -> Iterator[Record]:
         """Iterate over all records, one by one: each comes exactly once, whatever is written meanwhile.
@@ -283,12 +299,12 @@ class Reading:
         """Return any n records, with all columns, or all records if there are fewer."""
         with self._calls.operation("peek", self.name) as observed:
             rows = min(check_count("n", n), _MOST_ROWS)
-            everything = Include.parse(_EVERYTHING)
+            everything = self.info.include(_EVERYTHING)
             for records, _ in self._adapter.scan(None, rows, None, everything):
                 if observed is not None:
                     observed.rows = len(records.ids)
                 return records
-            return _no_records(self.info, everything)
+            return no_records(self.info, everything)
 
     def omissions(self, where: Filter | Mapping[str, Any] | None = None) -> list[Omission]:
         """Return what the mapping leaves out: further vectors, fields, keys, rows and settings, counted.
@@ -311,31 +327,18 @@ class Reading:
         where: Filter | Mapping[str, Any] | None,
         batch_size: int,
         after: str | None,
-        include: Iterable[IncludeName],
+        include: Iterable[IncludeName | str],
     ) -> Iterator[Page]:
         """Checks everything at once, and returns pages that are fetched as they are asked for."""
         with self._calls.operation(operation, self.name):
             rows = min(check_count("batch_size", batch_size), _MOST_ROWS)
             token = None if after is None else self._token(after)
-            columns = Include.parse(include)
+            columns = self.info.include(include)
             condition = None if where is None else check_filter(where, self._capabilities)
         return self._pages(operation, condition, rows, token, columns)
 
-    @property
-    def _max_bytes(self) -> int:
-        return self._capabilities.limits.max_document_bytes
-
-    def _asked(self, texts: object) -> VectorArray:
-        vectors = embed_questions(self._embedder, self.info, texts, self._max_bytes)
-        return check_vectors(vectors, self.info.dimension, self.info.metric, name="the embedder's vectors")
-
-    def _query(self, queries: VectorArray, asked: Question) -> list[Hits]:
-        k, where, include = asked.k, asked.where, asked.include
-        if where is False:
-            empty = _no_records(self.info, include)
-            return [ranked(self.info.metric, empty, np.empty(0), k) for _ in queries]
-        chosen = None if isinstance(where, bool) else where
-        return self._adapter.query(queries, k, chosen, include, exact=asked.exact, search=asked.search)
+    def _question(self, legs: Sequence[Leg], *arguments: Any) -> Question:
+        return check_question(self.info, self._capabilities, legs, *arguments)
 
     def _token(self, cursor: str) -> str:
         backend, colon, token = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")
@@ -369,20 +372,3 @@ def _each(pages: Iterator[Page]) -> Iterator[Record]:
     for page in pages:
         for record in page:
             yield record
-
-
-def is_empty(vectors: object) -> bool:
-    """Whether vectors are a sequence, or an array, of no rows."""
-    with reading("vectors"):
-        if isinstance(vectors, np.ndarray):
-            return bool(vectors.shape[:1] == (0,))
-        return isinstance(vectors, Sequence) and len(vectors) == 0
-
-
-def _no_records(info: CollectionInfo, include: Include) -> Records:
-    return Records(
-        [],
-        np.empty((0, info.dimension), dtype=np.float32) if include.vectors else None,
-        [] if include.documents else None,
-        [] if include.metadatas else None,
-    )

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from vstore.capabilities import Capabilities
+from vstore.columns import Column, VectorArray
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
@@ -21,7 +22,7 @@ from vstore.indexing import Index, Search
 from vstore.info import CollectionInfo
 from vstore.logs import DEBUG, log
 from vstore.mapping import RecordMapping
-from vstore.records import Include, Records, VectorArray
+from vstore.records import Include, Records
 from vstore.spi._sync._run import sleep
 from vstore.spi._sync.protocol import (
     Adapter,
@@ -202,15 +203,18 @@ class _RetryingCollection:
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
-        return self._again.call(lambda: self._inner.query(vectors, k, where, include, exact=exact, search=search))
+        return self._again.call(
+            lambda: self._inner.query(vectors, k, where, include, exact=exact, search=search, field=field)
+        )
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include

@@ -7,69 +7,138 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from vstore.core.validate import check_documents
-from vstore.embedding import Embedder, asking, check_answer, for_queries
+from vstore.capabilities import Limits
+from vstore.columns import Column, VectorArray, absent, dense
+from vstore.core.embedders import Embedders
+from vstore.core.field_input import check_sizes
+from vstore.core.validate import check_documents, check_vectors
+from vstore.embedding import (
+    Embedder,
+    SparseEmbedder,
+    asking,
+    check_answer,
+    check_sparse_answer,
+    for_queries,
+    for_sparse_queries,
+)
 from vstore.errors import InvalidInput, reading
+from vstore.fields import Dense
 from vstore.info import CollectionInfo
-from vstore.records import VectorArray
-from vstore.spi._sync._run import embed
+from vstore.sparse import SparseArray
+from vstore.spi._sync._run import embed, embed_sparse
 
-__all__ = ["embed_documents", "embed_questions"]
+__all__ = ["check_texts", "embed_documents", "embed_questions"]
 
 
-def embed_documents(embedder: Embedder | None, info: CollectionInfo, documents: list[str | None]) -> VectorArray:
-    """One vector a document, shape (n, dimension).
+def embed_documents(
+    embedders: Embedders, info: CollectionInfo, documents: list[str | None], limits: Limits, name: str = ""
+) -> Column:
+    """Return one vector a document, for one field.
 
     Args:
-        embedder: The collection's embedder, or None where it was opened without one.
+        embedders: Those that the collection was opened with.
         info: The collection.
         documents: What ``check_documents`` returned.
+        limits: ``max_sparse_values`` is the most of one sparse vector.
+        name: The field, whose vector is absent where a document is None; empty for the one without a name, which has
+            a vector always.
 
     Raises:
         InvalidInput: There is no embedder, or a document is None.
         VStoreError: What the embedder raises.
     """
-    given = _given(embedder, info)
-    return _embed(given, _strings(documents, "documents"))
+    given = _given(embedders, info, name)
+    if not name:
+        return _embed(given, info, strings(documents, "documents"), limits, name)
+    places = [place for place, text in enumerate(documents) if text is not None]
+    found = _embed(given, info, [text for text in documents if text is not None], limits, name)
+    if len(places) == len(documents):
+        return found
+    if isinstance(found, SparseArray):
+        rows = dict(zip(places, found, strict=True))
+        return SparseArray.stack([rows.get(place) for place in range(len(documents))])
+    column = dense(absent(len(documents), found.shape[1]))
+    column[places] = found
+    return column
 
 
-def embed_questions(embedder: Embedder | None, info: CollectionInfo, texts: object, max_bytes: int) -> VectorArray:
-    """One vector a text that asks, shape (n, dimension); errors are those of ``embed_documents``.
+def embed_questions(
+    embedders: Embedders, info: CollectionInfo, texts: list[str], limits: Limits, name: str = ""
+) -> Column:
+    """Return one vector a text that asks, for one field; errors are those of ``embed_documents``.
 
     Args:
-        embedder: The collection's embedder, or None where it was opened without one.
+        embedders: Those that the collection was opened with.
         info: The collection.
-        texts: What the caller gave; at most ``max_bytes`` UTF-8 bytes each.
-        max_bytes: ``limits.max_document_bytes``.
+        texts: What ``check_texts`` returned.
+        limits: As in ``embed_documents``.
+        name: The field.
     """
-    given = _given(embedder, info)
+    given = _given(embedders, info, name)
+    if isinstance(info.field(name), Dense):
+        assert isinstance(given, Embedder)
+        return _embed(for_queries(given), info, texts, limits, name)
+    assert isinstance(given, SparseEmbedder)
+    return _embed(for_sparse_queries(given), info, texts, limits, name)
+
+
+def check_texts(texts: object, max_bytes: int, name: str = "texts") -> list[str]:
+    """Return texts that ask as a list.
+
+    Args:
+        texts: What the caller gave.
+        max_bytes: Most UTF-8 bytes of one.
+        name: What errors call them.
+
+    Raises:
+        InvalidInput: No list of str, or a text that no document may be.
+    """
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise InvalidInput(f"texts must be a list of str, not {type(texts).__name__}")
-    with reading("texts"):
+        raise InvalidInput(f"{name} must be a list of str, not {type(texts).__name__}")
+    with reading(name):
         listed = list(texts)
-    checked = _strings(check_documents(listed, len(listed), max_bytes, name="texts"), "texts")
-    return _embed(for_queries(given), checked)
+    return strings(check_documents(listed, len(listed), max_bytes, name=name), name)
 
 
-def _given(embedder: Embedder | None, info: CollectionInfo) -> Embedder:
-    if embedder is None:
-        raise InvalidInput(
-            "a text needs an embedder, and the collection was opened without one",
-            hint=f"Open it with the embedder {info.embedder!r}, or pass vectors."
-            if info.embedder
-            else "Pass vectors, or open it with embedder=.",
-        )
-    return embedder
-
-
-def _strings(texts: list[str | None], name: str) -> list[str]:
-    strings = [text for text in texts if text is not None]
-    if len(strings) != len(texts):
+def strings(texts: list[str | None], name: str) -> list[str]:
+    """Return texts none of which is None; raises ``InvalidInput`` where one is."""
+    found = [text for text in texts if text is not None]
+    if len(found) != len(texts):
         raise InvalidInput(f"{name}[{texts.index(None)}] is None: there is nothing to embed", hint="Pass vectors=.")
-    return strings
+    return found
 
 
-def _embed(embedder: Embedder, texts: list[str]) -> VectorArray:
+def _given(embedders: Embedders, info: CollectionInfo, name: str) -> Embedder | SparseEmbedder:
+    if name in embedders:
+        return embedders[name]
+    stored = info.fields[name].embedder if name else info.embedder
+    which = f" for the field {name!r}" if name else ""
+    raise InvalidInput(
+        f"a text needs an embedder{which}, and the collection was opened without one",
+        hint=f"Open it with the embedder {stored!r}, or pass vectors."
+        if stored
+        else "Pass vectors, or open it with embedder=.",
+    )
+
+
+def _embed(
+    embedder: Embedder | SparseEmbedder, info: CollectionInfo, texts: list[str], limits: Limits, name: str
+) -> Column:
+    field, label = info.field(name), f"the embedder's vectors{f' for {name!r}' if name else ''}"
+    if isinstance(field, Dense):
+        assert isinstance(embedder, Embedder)
+        return check_vectors(_dense(embedder, texts), field.dimension, field.metric, name=label)
+    assert isinstance(embedder, SparseEmbedder)
+    if not texts:
+        return SparseArray.empty()
+    with asking(embedder):
+        answer = embed_sparse(embedder, texts)
+    column = check_sparse_answer(embedder, answer, len(texts))
+    check_sizes(column, limits, label)
+    return column
+
+
+def _dense(embedder: Embedder, texts: list[str]) -> VectorArray:
     if not texts:
         return np.empty((0, embedder.dimension), dtype=np.float32)
     with asking(embedder):

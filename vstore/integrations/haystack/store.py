@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
 
 from haystack import Document, default_from_dict, default_to_dict
 from haystack.document_stores.types import DuplicatePolicy
@@ -12,7 +13,7 @@ from haystack.utils import Secret
 
 from vstore.aio import AsyncCollection, AsyncStore
 from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
-from vstore.core.registry import plan
+from vstore.core.registry import factory_for_scheme, plan, schemes
 from vstore.errors import InvalidInput
 from vstore.indexing import Index, Metric, index_from_dict, index_to_dict
 from vstore.integrations.door import AsyncDoor, Door
@@ -122,12 +123,12 @@ class VStoreDocumentStore:
         """
         if not isinstance(self.store, str | Secret) or self.async_store is not None:
             raise InvalidInput("a store that was given cannot be serialised", hint="Pass its URL.")
-        plain = {name: value for name, value in self.options.items() if not isinstance(value, Secret)}
-        url = self.store if isinstance(self.store, str) else "memory:"
-        if plan(url, None, self.timeout, self.retries, plain if url is self.store else {}).settings.secrets:
+        plain = {name for name, value in self.options.items() if not isinstance(value, Secret)}
+        shown = isinstance(self.store, str) and plan(self.store, None, self.timeout, self.retries, {}).settings.secrets
+        if shown or plain & _secret_options():
             raise InvalidInput(
                 "the URL or an option holds a secret, which is not serialised",
-                hint='Pass the URL as Secret.from_env_var("VSTORE_URL").',
+                hint='Pass it as Secret.from_env_var("VSTORE_URL").',
             )
         return default_to_dict(
             self,
@@ -152,6 +153,22 @@ class VStoreDocumentStore:
             for name, value in (parameters.get("options") or {}).items()
         }
         return default_from_dict(cls, {**data, "init_parameters": parameters})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close_async()
 
     def close(self) -> None:
         """Closes what a URL connected; what was given stays open."""
@@ -338,6 +355,12 @@ class VStoreDocumentStore:
         """Does what ``embedding_retrieval`` does."""
         calls = self._async_calls
         return await calls.nearest(query_embedding, filters, top_k, embeddings=return_embedding, exact=exact)
+
+
+def _secret_options() -> set[str]:
+    """The options of any adapter that must not be shown; which adapter a ``Secret`` names is not known before use."""
+    factories = map(factory_for_scheme, schemes())
+    return {name for factory in factories for name, option in factory.options.items() if option.secret}
 
 
 def _resolved(value: Any) -> Any:

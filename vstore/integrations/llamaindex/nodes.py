@@ -19,6 +19,7 @@ from llama_index.core.schema import (
     ImageDocument,
     ImageNode,
     IndexNode,
+    MetadataMode,
     Node,
     TextNode,
 )
@@ -88,6 +89,8 @@ def node_from_record(
         content = json.loads(metadata[CONTENT])
         _put_text(content, document)
         node = _CLASSES.get(metadata.get(_TYPE, ""), TextNode).from_dict(content)
+        if document is not None and node.get_content(MetadataMode.NONE) != document:
+            node.set_content(document)  # LlamaIndex's own stores leave no place for it
     except (TypeError, ValueError) as error:
         raise Mismatch(
             f"the metadata {CONTENT!r} of {record_id!r} is no node: {brief(metadata[CONTENT])}",

@@ -9,13 +9,14 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
-from vstore.embedding import AsyncEmbedder, Embedder
+from vstore.embedding import AsyncEmbedder, AsyncSparseEmbedder, Embedder, SparseEmbedder
 from vstore.records import VectorArray
+from vstore.sparse import SparseArray
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["acquire", "current_loop", "embed", "is_over", "run_blocking", "sleep", "wait"]
+__all__ = ["acquire", "current_loop", "embed", "embed_sparse", "is_over", "run_blocking", "sleep", "wait"]
 
 
 def current_loop() -> object:
@@ -67,6 +68,13 @@ async def embed(embedder: Embedder, texts: Sequence[str]) -> VectorArray:
     if isinstance(embedder, AsyncEmbedder):
         return await embedder.embed_async(texts)
     return await run_blocking(embedder.embed, texts)
+
+
+async def embed_sparse(embedder: SparseEmbedder, texts: Sequence[str]) -> SparseArray:
+    """What the sparse embedder answers, without blocking the event loop."""
+    if isinstance(embedder, AsyncSparseEmbedder):
+        return await embedder.embed_sparse_async(texts)
+    return await run_blocking(embedder.embed_sparse, texts)
 
 
 async def wait(future: Future[T]) -> T:

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vstore.capabilities import Capabilities
+from vstore.columns import Column, VectorArray
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
 from vstore.indexing import Index, Search
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
-from vstore.records import Include, Records, VectorArray
+from vstore.records import Include, Records
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows
@@ -102,15 +103,28 @@ class AsyncCollectionReader(Protocol):
 
     async def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
-        """Return the k nearest to each row of ``vectors`` (nq, d), by distance and then id."""
+        """Return the k nearest to each query, by distance and then id.
+
+        Args:
+            vectors: The queries: shape (nq, d), or sparse vectors, none of them empty.
+            k: Most hits of each.
+            where: Which records, or None for all.
+            include: The columns of the hits.
+            exact: Whether the true nearest are wanted. A query of a sparse field always gives them, with the scores of
+                ``vstore.spi.scores.sparse_distances``.
+            search: Settings of this search, never with ``exact`` and never for a sparse field.
+            field: The field to compare; empty for the one without a name. Records whose field is absent, or shares no
+                index with a sparse query, match nothing.
+        """
         ...
 
     def scan(
@@ -125,7 +139,13 @@ class AsyncCollectionReader(Protocol):
 
 
 class AsyncCollectionAdapter(AsyncCollectionReader, Protocol):
-    """One collection that vstore created."""
+    """One collection that vstore created.
+
+    Records carry the named fields in ``Records.fields``: in ``add`` and ``upsert`` a field that is not there is absent
+    in all of them, in ``update`` it stays as it is. A row of NaN, or an empty sparse one, is absent; in ``update`` it
+    removes the record's vector. Sparse columns are in order (SPV-1), and are not the caller's own. Where the collection
+    has no field without a name (``info.dimension`` is 0), ``records.vectors`` is None and ``include.vectors`` False.
+    """
 
     async def add(self, records: Records) -> None:
         """Inserts; ``AlreadyExists`` with the ids if any is there, and then nothing is written."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from time import sleep
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from vstore.embedding import Embedder
+from vstore.embedding import Embedder, SparseEmbedder
 from vstore.records import VectorArray
+from vstore.sparse import SparseArray
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["acquire", "current_loop", "embed", "is_over", "run_blocking", "sleep", "wait"]
+__all__ = ["acquire", "current_loop", "embed", "embed_sparse", "is_over", "run_blocking", "sleep", "wait"]
 
 
 def current_loop() -> object:
@@ -41,6 +42,11 @@ def acquire(take: Callable[[], T], give_back: Callable[[T], object]) -> T:  # no
 def embed(embedder: Embedder, texts: Sequence[str]) -> VectorArray:
     """Return what the embedder answers."""
     return embedder.embed(texts)
+
+
+def embed_sparse(embedder: SparseEmbedder, texts: Sequence[str]) -> SparseArray:
+    """What the sparse embedder answers."""
+    return embedder.embed_sparse(texts)
 
 
 def wait(future: Future[T]) -> T:

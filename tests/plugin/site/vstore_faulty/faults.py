@@ -30,6 +30,7 @@ from vstore import (
 )
 from vstore.spi import (
     And,
+    Column,
     DocumentContains,
     Eq,
     Exists,
@@ -153,23 +154,24 @@ class TiesUnordered(SqliteCollection):
 
 
 class OneTooFew(SqliteCollection):
-    def query(self, vectors: VectorArray, k: int, *args: Any, **kwargs: Any) -> list[Hits]:
+    def query(self, vectors: Column, k: int, *args: Any, **kwargs: Any) -> list[Hits]:
         return [hits[: k - 1] if k > 1 else hits for hits in super().query(vectors, k, *args, **kwargs)]
 
 
 class FiltersAfterwards(SqliteCollection):
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
         if exact or where is None:
-            return super().query(vectors, k, where, include, exact=exact, search=search)
+            return super().query(vectors, k, where, include, exact=exact, search=search, field=field)
         matching = {name for page, _ in self.scan(where, 1000, None, Include()) for name in page.ids}
         out = []
         for hits in super().query(vectors, k, None, include, exact=exact, search=search):

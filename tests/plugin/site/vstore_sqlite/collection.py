@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vstore import AlreadyExists, CollectionInfo, Filter, Hits, NotFound, Records, Search
-from vstore.spi import Include, Metadata, TopK, VectorArray, from_json, split_filter, to_json
+from vstore.spi import Column, Include, Metadata, TopK, from_json, split_filter, to_json
 from vstore_sqlite.filters import compiled, unanswered
 
 if TYPE_CHECKING:
@@ -175,13 +175,14 @@ class SqliteCollection:
 
     def query(
         self,
-        vectors: VectorArray,
+        vectors: Column,
         k: int,
         where: Filter | None,
         include: Include,
         *,
         exact: bool,
         search: Search | None,
+        field: str = "",
     ) -> list[Hits]:
         best = TopK(self.info.metric, vectors, k)
         for page, _ in self.scan(where, PAGE, None, Include(vectors=True)):

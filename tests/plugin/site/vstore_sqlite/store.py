@@ -70,6 +70,8 @@ CAPABILITIES = Capabilities(
     atomic_writes=native(),
     rename=native(),
     mapping=no("this adapter reads tables of its own only"),
+    named_vectors=no("this adapter keeps one vector a record"),
+    sparse_vectors=no("this adapter keeps one vector a record"),
 )
 
 

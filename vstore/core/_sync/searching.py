@@ -1,0 +1,187 @@
+# Generated from vstore/core/_async/searching.py by tools/unasync.py: do not edit.
+"""Queries: one leg or several, each answered by the adapter, fused here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vstore.capabilities import Capabilities
+from vstore.columns import Column, VectorArray, absent, dense, present, take_rows
+from vstore.core._sync.texts import check_texts, embed_questions
+from vstore.core.embedders import Embedders
+from vstore.core.fusing import Found, fuse, public_name
+from vstore.core.legs import Leg, leg_vectors
+from vstore.core.question import Question, heeds
+from vstore.core.reranking import reranked
+from vstore.errors import InvalidInput
+from vstore.fields import Dense
+from vstore.filters.tree import Filter
+from vstore.fusion import Fusion
+from vstore.hits import Hits
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records
+from vstore.spi._sync._run import run_blocking
+from vstore.spi._sync.protocol import CollectionReader
+from vstore.spi.scores import distances, nearest, ranked
+
+__all__ = ["Searcher", "no_records"]
+
+_SPARE: Final = 16  # records asked beyond the depth of an exact leg, to see whether its last one has its equal
+
+
+class Searcher:
+    """Answers queries of one collection."""
+
+    def __init__(self, adapter: CollectionReader, capabilities: Capabilities, embedders: Embedders) -> None:
+        self._adapter = adapter
+        self._capabilities = capabilities
+        self._embedders = embedders
+
+    @property
+    def _info(self) -> CollectionInfo:
+        return self._adapter.info
+
+    def answer(self, legs: Sequence[Leg], asked: Question, *, many: bool) -> list[Hits]:
+        """Return the hits of each query; each leg has a vector or a text for each."""
+        limits = self._capabilities.limits
+        ready: dict[str, Column | list[str]] = {}
+        for leg in legs:  # all are checked before any is embedded
+            if leg.is_text:
+                name = "texts" if many else "text"
+                ready[leg.field] = check_texts(leg.given if many else [leg.given], limits.max_document_bytes, name)
+            else:
+                ready[leg.field] = leg_vectors(leg, self._info, limits, many=many)
+        number = len(ready[legs[0].field])
+        for name, given in ready.items():
+            if len(given) != number:
+                raise InvalidInput(
+                    f"{public_name(name)!r} has {len(given)} queries and {public_name(legs[0].field)!r} {number}"
+                )
+        if not number:
+            return []
+        vectors = {
+            name: embed_questions(self._embedders, self._info, given, limits, name)
+            if isinstance(given, list)
+            else given
+            for name, given in ready.items()
+        }
+        include, rerank = asked.include, asked.rerank
+        if rerank is not None:
+            asked = replace(asked, include=replace(include, documents=True))
+        found = self._found(vectors, asked)
+        if rerank is None:
+            return found
+        texts = next((ready[leg.field] for leg in legs if leg.is_text), [None] * number)
+        pairs = zip(texts, found, strict=True)
+        return [
+            replace(hits, records=hits.records.only(include))
+            for hits in [run_blocking(reranked, rerank, text, hits) for text, hits in pairs]
+        ]
+
+    def _found(self, vectors: dict[str, Column], asked: Question) -> list[Hits]:
+        if asked.fusion is None:
+            ((name, column),) = vectors.items()
+            return self._leg(name, column, asked, asked.k, asked.include)
+        return self._fused(vectors, asked, asked.fusion)
+
+    def _leg(self, name: str, queries: Column, asked: Question, k: int, include: Include) -> list[Hits]:
+        """The hits of one field; an empty sparse query has none, and asks nothing."""
+        field = self._info.field(name)
+        search = asked.search
+        if search is not None and not (isinstance(field, Dense) and heeds(field.index, search)):
+            search = None
+        empty = ranked(field.metric, no_records(self._info, include), np.empty(0), k)
+        found = [empty for _ in range(len(queries))]
+        places = np.flatnonzero(present(queries))
+        if asked.where is not False and len(places):
+            answered = self._adapter.query(
+                queries if len(places) == len(queries) else take_rows(queries, places),
+                k,
+                asked.where if isinstance(asked.where, Filter) else None,
+                include,
+                exact=asked.exact,
+                search=search,
+                field=name,
+            )
+            for place, hits in zip(places.tolist(), answered, strict=True):
+                found[place] = hits
+        return found
+
+    def _fused(self, vectors: dict[str, Column], asked: Question, fusion: Fusion) -> list[Hits]:
+        depth = fusion.depth or min(max(100, asked.k), self._capabilities.limits.max_k)
+        legs: list[list[Found]] = []
+        for name, queries in vectors.items():
+            field = self._info.field(name)
+            if isinstance(field, Dense) and asked.exact:
+                legs.append(self._exact_leg(name, dense(queries), asked, depth))
+            else:
+                found = self._leg(name, queries, asked, depth, Include())
+                legs.append([Found(name, field.metric, hits.ids, hits.distances) for hits in found])
+        fused = [fuse(one, fusion, asked.k) for one in zip(*legs, strict=True)]
+        return self._fetched(fused, asked.include)
+
+    def _exact_leg(self, name: str, queries: VectorArray, asked: Question, depth: int) -> list[Found]:
+        """The first ``depth`` by distances computed here, so that all stores rank alike.
+
+        Some more are asked for, and twice as many as long as the last of them may be as near as the last that counts.
+        """
+        metric, most = self._info.field(name).metric, self._capabilities.limits.max_k
+        include = Include(fields=(name,)) if name else Include(vectors=True)
+        found: dict[int, Found] = {}
+        todo, size = list(range(len(queries))), min(depth + _SPARE, most)
+        while todo:
+            for place, hits in zip(todo, self._leg(name, queries[todo], asked, size, include), strict=True):
+                column = dense(hits.records.column(name))
+                distance = distances(metric, queries[place], column)
+                if len(hits) < size or size == most or _is_settled(metric, queries[place], column, distance, depth):
+                    order = nearest(distance, hits.ids, depth)
+                    found[place] = Found(name, metric, [hits.ids[p] for p in order], distance[order])
+            todo, size = [place for place in todo if place not in found], min(2 * size, most)
+        return [found[place] for place in range(len(queries))]
+
+    def _fetched(self, fused: Sequence[Hits], include: Include) -> list[Hits]:
+        """The hits with their columns; a record that was deleted meanwhile is left out."""
+        if include == Include():
+            return list(fused)
+        wanted = list(dict.fromkeys(record_id for hits in fused for record_id in hits.ids))
+        records = self._adapter.get(wanted, include) if wanted else no_records(self._info, include)
+        there = set(records.ids)
+        out = []
+        for hits in fused:
+            kept = hits.take([place for place, record_id in enumerate(hits.ids) if record_id in there])
+            out.append(replace(kept, records=records.ordered(kept.ids)))
+        return out
+
+
+def _is_settled(
+    metric: Metric, query: VectorArray, column: VectorArray, distance: NDArray[np.float64], depth: int
+) -> bool:
+    """Whether no record beyond these can be among the first ``depth``, as far as MET-3 lets distances differ."""
+    if len(distance) <= depth:
+        return False
+    cut = float(np.partition(distance, depth - 1)[depth - 1])
+    scale = 1.0 if metric is Metric.COSINE else float(np.linalg.norm(query.astype(np.float64)))
+    if metric is Metric.DOT:
+        scale *= float(np.sqrt(np.max(np.einsum("ij,ij->i", column, column, dtype=np.float64))))
+    return float(distance.max()) - cut > 2.0 * max(1e-5 * abs(cut), 1e-6 * scale)
+
+
+def no_records(info: CollectionInfo, include: Include) -> Records:
+    """Return no records, with the columns that are wanted."""
+    return Records(
+        [],
+        dense(absent(0, info.dimension)) if include.vectors else None,
+        [] if include.documents else None,
+        [] if include.metadatas else None,
+        {
+            name: absent(0, field.dimension if isinstance(field, Dense) else None)
+            for name, field in info.fields.items()
+            if name in include.fields
+        },
+    )
