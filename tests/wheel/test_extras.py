@@ -259,6 +259,15 @@ def test_the_command_of_opentelemetry_switches_it_on(
         assert f'"name": "{name}"' in done.stdout
 
 
+@pytest.mark.xdist_group("bare")
+@pytest.mark.parametrize("framework", ["haystack", "langchain", "llamaindex"])
+def test_an_integration_without_its_framework_names_the_extra(
+    framework: str, new_environment: Callable[[], Environment], tmp_path: Path
+) -> None:
+    done = new_environment().python_code(f"import vstore.integrations.{framework}", tmp_path)
+    assert done.stderr.splitlines()[-1].endswith(f"Install it with pip install 'vstore-db[{framework}]'.")
+
+
 @pytest.mark.xdist_group("langchain")
 def test_langchain_and_a_database_are_enough(new_environment: Callable[[], Environment], tmp_path: Path) -> None:
     environment = new_environment()
