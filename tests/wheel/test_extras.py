@@ -83,6 +83,15 @@ from vstore.integrations.haystack import VStoreDocumentStore
 with VStoreDocumentStore("memory:") as store:
     print(store.write_documents([Document(id="a", content="x", embedding=[1.0])]), store.filter_documents()[0].content)
 """
+LANGCHAIN = """
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from vstore.integrations.langchain import VStoreVectorStore
+store = VStoreVectorStore.from_texts(
+    ["rain", "bread"], DeterministicFakeEmbedding(size=8), [{{"a": None}}, {{"a": "bread"}}], store="{url}"
+)
+found = store.similarity_search("x", filter={{"a": {{"$eq": "bread"}}}})
+print(store.similarity_search("rain", k=1)[0].metadata, found)
+"""
 SUITE = """
 from vstore.conformance.run import run
 print(run("memory:", filters=2, sequences=1, clauses=["ID-1"]).passed)
@@ -236,6 +245,21 @@ def test_the_command_of_opentelemetry_switches_it_on(
     assert done.returncode == 0, done.stderr
     for name in ("create_collection docs", "add docs", "peek docs"):
         assert f'"name": "{name}"' in done.stdout
+
+
+@pytest.mark.xdist_group("langchain")
+def test_langchain_and_a_database_are_enough(new_environment: Callable[[], Environment], tmp_path: Path) -> None:
+    environment = new_environment()
+    done = environment.python_code("import vstore.integrations.langchain", tmp_path)
+    assert done.stderr.splitlines()[-1].endswith("Install it with pip install 'vstore-db[langchain]'.")
+    environment.install("langchain")
+    done = environment.python_code(LANGCHAIN.format(url="memory:"), tmp_path)
+    assert done.stdout.startswith("{'a': None} [Document("), done.stderr
+    done = environment.python_code(LANGCHAIN.format(url="chroma:./data"), tmp_path)
+    assert done.stderr.splitlines()[-1].endswith("Install it with pip install 'vstore-db[chroma]'.")
+    environment.install("chroma")
+    done = environment.python_code(LANGCHAIN.format(url="chroma:./data"), tmp_path)
+    assert done.stdout.startswith("{'a': None} [Document("), done.stderr
 
 
 # a client, a server that is not there, and a database that it does not bring

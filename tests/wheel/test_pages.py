@@ -84,6 +84,7 @@ ELSEWHERE = {
     "vstore conform URL": "test_conform.py, on each embedded store",
     "pip install -e .": "test_adapters: the environments here have no pip of their own",
     "python examples/tour.py URL": "test_programs.py",
+    "python examples/langchain_rag.py URL": "tests/integrations/langchain/test_rag.py",
     "pip install '.[chroma]'": "every environment of this folder, from the wheel",
     "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/python -m pytest -n 3 --dist loadgroup "
     "--ignore=tests/faults --ignore=tests/wheel tests": "the gate runs it, and a test here compares the two",
@@ -284,7 +285,17 @@ def test_readme(page: Page) -> None:
         if command in COMMANDS:
             page.command(command)
     # chromadb needs typer and rich itself: the command asks for no "cli"
-    extras = ["chroma", "pgvector", "conformance", "qdrant", "arrow", "pgvector-embedded", "lexical", "demo"]
+    extras = [
+        "chroma",
+        "pgvector",
+        "langchain",
+        "lexical",
+        "conformance",
+        "qdrant",
+        "arrow",
+        "pgvector-embedded",
+        "demo",
+    ]
     assert page.advised == extras
 
 
@@ -318,6 +329,12 @@ def test_embedding(page: Page) -> None:
     page.program("import os; os.environ['DASHSCOPE_API_KEY'] = 'key'\nmade = " + second.text + "\nprint(made.name)")
     page.program("store = vstore.connect('chroma:./data'); store.delete_collection('docs'); store.close()")
     page.items(commands)
+
+
+def test_integrations(page: Page) -> None:
+    page.reader.install("chroma", "langchain", "lexical")
+    for item in items("docs/integrations.md"):
+        assert "rain" in page.program(item.text)
 
 
 def test_files(page: Page) -> None:

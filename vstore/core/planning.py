@@ -78,10 +78,11 @@ class Plan:
             raise Mismatch(f"dimension={dimension}, but the embedder makes vectors of {embedder.dimension}")
         else:
             dimension = check_count("dimension", dimension)
-        chosen: Index = Flat()
+        checked = check_metric(metric)
+        planned: Index = Flat()
         if dimension:
             self._check_dimension(dimension, "dimension")
-            chosen = self._index(index, dimension)
+            planned = self._index(index, dimension)
         elif index is not None:
             raise InvalidInput(
                 "index= is that of the field without a name, and the collection has named fields only",
@@ -94,8 +95,8 @@ class Plan:
         return CollectionInfo(
             name=name,
             dimension=dimension,
-            metric=check_metric(metric),
-            index=chosen,
+            metric=checked,
+            index=planned,
             metadata=check_metadata(own),
             embedder=None if embedder is None else embedder.name,
             fields=self._fields(fields, embedders),

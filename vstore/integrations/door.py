@@ -72,7 +72,7 @@ class Door:
     def close(self) -> None:
         """Closes what a URL connected; what was given stays open. Every later call is ``Closed``."""
         with self._lock:
-            if isinstance(self.target.given, str):
+            if self.target.connects:
                 self._closed = True
                 self._collection = None
             if self._owned is not None:
@@ -84,7 +84,7 @@ class Door:
             raise Closed("the store is closed", hint="Make another one.")
         if isinstance(given, Store):
             return given
-        if not isinstance(given, str):
+        if isinstance(given, Collection | AsyncStore | AsyncCollection):
             raise Unsupported(
                 "it was given an async store only, and this is a sync call",
                 hint="Await the async method, or pass a URL, which serves both.",
@@ -149,7 +149,7 @@ class AsyncDoor:
         Raises:
             InvalidInput: Another event loop runs in which it is open; it stays open there.
         """
-        self._closed = isinstance(self.target.given, str)
+        self._closed = self.target.connects
         here = asyncio.get_running_loop()
         for loop, slot in list(self._slots.items()):
             if loop is here or loop.is_closed():
@@ -167,7 +167,7 @@ class AsyncDoor:
             InvalidInput: An event loop runs here, in which async calls were made.
         """
         if not self._slots:
-            self._closed = isinstance(self.target.given, str)
+            self._closed = self.target.connects
             self._door.close()
             return
         try:
@@ -211,7 +211,7 @@ class AsyncDoor:
         given = target.given_async or target.given
         if isinstance(given, AsyncStore):
             return given
-        if not isinstance(given, str) or slot.threads:
+        if isinstance(given, Store | Collection | AsyncCollection) or slot.threads:
             return self._door
         if self._closed:
             raise Closed("the store is closed", hint="Make another one.")
@@ -233,5 +233,5 @@ class AsyncDoor:
 
 
 def _check_droppable(target: Target) -> None:
-    if not isinstance(target.given_async or target.given, str | Store | AsyncStore):
+    if isinstance(target.given_async or target.given, Collection | AsyncCollection):
         raise InvalidInput("a collection that was given is not deleted here", hint="Delete it with its store.")

@@ -18,7 +18,7 @@ from vstore.spi.urls import OptionValue
 
 __all__ = ["Given", "Target"]
 
-Given: TypeAlias = str | Store | Collection | AsyncStore | AsyncCollection
+Given: TypeAlias = str | Store | Collection | AsyncStore | AsyncCollection | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class Target:
     """One collection of one database.
 
     Attributes:
-        given: A URL, a store or a collection, sync or async. What is no URL is borrowed, and never closed.
+        given: A URL, the name of a store in ``vstore.toml``, or None for ``VSTORE_URL``; or a store or a collection,
+            sync or async, which is borrowed and never closed.
         given_async: Beside a sync store or collection, the async one for the async calls.
         name: The collection's name, where no collection is given.
         metric: Its metric; None for cosine where it is made, and any where it is there.
@@ -61,8 +62,13 @@ class Target:
             isinstance(self.given, Store | Collection) and isinstance(self.given_async, AsyncStore | AsyncCollection)
         ):
             raise InvalidInput("an async store or collection is given beside a sync one; a URL serves both")
-        if self.options and not isinstance(self.given, str):
+        if self.options and not self.connects:
             raise InvalidInput("options are for a URL; a store that is given is connected already")
+
+    @property
+    def connects(self) -> bool:
+        """Whether a URL is given, or what stands for one."""
+        return self.given is None or isinstance(self.given, str)
 
     def check(self, info: CollectionInfo) -> None:
         """Raises ``Mismatch`` where the collection that is there has another metric or dimension."""

@@ -258,7 +258,7 @@ def test_every_database_agrees(stores: dict[str, VStoreVectorStore]) -> None:
 
 
 def test_the_filters_of_vstore_are_taken_as_they_are() -> None:
-    where = (F("year") >= 2020) & F("tags").contains("rag")
+    where = (F("year") >= 2020) & F("tags").has("rag")
     assert as_filter(where) is where
     assert as_filter(None) is None
     assert as_filter({"$document": {"$contains": "x"}}) == F.document.contains("x")

@@ -373,9 +373,25 @@ def test_closing_and_what_is_given() -> None:
         with pytest.raises(Closed):
             call()
     with pytest.raises(InvalidInput, match="a URL, a store or a collection"):
-        VStoreVectorStore(None, Axes())  # type: ignore[arg-type]
+        VStoreVectorStore(5, Axes())  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        VStoreVectorStore.from_texts(["1 0"], Axes())
+        VStoreVectorStore.from_texts(["1 0"], Axes(), url="memory:")
+
+
+def test_names_and_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vstore.toml").write_text(f'[stores.staging]\nurl = "chroma:{tmp_path}/c"\n')
+    with VStoreVectorStore.from_texts(["1 0"], Axes(), ids=["a"], store="staging") as store:
+        assert ids(store.similarity_search("1 0")) == ["a"]
+    monkeypatch.setenv("VSTORE_URL", f"chroma:{tmp_path}/c")
+    with VStoreVectorStore(embedding=Axes()) as store:
+        assert ids(store.similarity_search("1 0")) == ["a"]
+
+        async def main() -> None:
+            assert ids(await store.asimilarity_search("1 0")) == ["a"]
+            await store.aclose()
+
+        asyncio.run(main())
 
 
 def cast_calls(store: VStoreVectorStore) -> list[Callable[[], object]]:

@@ -124,6 +124,7 @@ _OPERATORS: Final[dict[str, Callable[[tuple[str, ...], Any], Filter]]] = {
     "$between": _between,
     "$like": lambda path, pattern: Matches(path, like("$like", pattern)),
     "$ilike": lambda path, pattern: Matches(path, f"(?i){like('$ilike', pattern)}"),
+    "$contains": lambda path, value: ContainsAny(path, (value,)),  # of a list, as Chroma has it
     "$not_contains": lambda path, value: Not(ContainsAny(path, (value,))),
 }
 

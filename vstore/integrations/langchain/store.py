@@ -43,7 +43,7 @@ class VStoreVectorStore(Searching):
 
     def __init__(
         self,
-        store: Given,
+        store: Given = None,
         embedding: Embeddings | Embedder | None = None,
         *,
         async_store: AsyncStore | AsyncCollection | None = None,
@@ -59,7 +59,8 @@ class VStoreVectorStore(Searching):
         """Connects to nothing yet.
 
         Args:
-            store: A URL, or a store or a collection of vstore, sync or async. What is no URL stays open.
+            store: A URL, the name of a store in ``vstore.toml``, or None for the URL in ``VSTORE_URL``; or a store or a
+                collection of vstore, sync or async, which stays open.
             embedding: An ``Embeddings`` of LangChain or an embedder of vstore; None for the embedder that the given
                 collection was opened with.
             async_store: Beside a sync store or collection, the async one for the async methods. Without it they call
@@ -192,7 +193,7 @@ class VStoreVectorStore(Searching):
             embedding: As in the constructor.
             metadatas: As in ``add_texts``.
             ids: As in ``add_texts``.
-            **settings: The constructor's other arguments; ``store=`` is needed.
+            **settings: The constructor's other arguments, such as ``store=``.
         """
         made = cls(embedding=embedding, **settings)
         try:
