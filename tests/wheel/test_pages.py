@@ -92,7 +92,6 @@ ELSEWHERE = {
     "python tools/unasync.py": "`make check`",
     "python tools/clauses.py": "`make check`",
     "python tools/options.py": "`make check`",
-    "python examples/langchain_rag.py URL": "tests/integrations/langchain, on embedded stores",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
     "uvicorn --app-dir examples --workers 3 fastapi_app:app": "tests/examples/test_fastapi.py",
