@@ -319,12 +319,14 @@ with vstore.connect("pgvector:./pg") as store:
 
 def test_embedding(page: Page) -> None:
     model = 'embed.openai("text-embedding-3-small", dimensions=512)'
-    first, second, _, *commands = items("docs/embedding.md")
+    first, second, _, words, *commands = items("docs/embedding.md")
     assert model in first.text
     assert "or embed.lexical(512): no key, no network" in first.text
     assert "北京今天下大雨" in page.program(first.text.replace(model, "embed.lexical(512)"))
     page.reader.install("openai")
     page.program("import os; os.environ['DASHSCOPE_API_KEY'] = 'key'\nmade = " + second.text + "\nprint(made.name)")
+    page.reader.install("bm25", "lexical")
+    assert "a " in page.program("from vstore import embed\n" + words.text)
     page.program("store = vstore.connect('chroma:./data'); store.delete_collection('docs'); store.close()")
     page.items(commands)
 

@@ -303,7 +303,9 @@ async def _embedders(given: object) -> object:
         return given
     with reading("embedder"):
         pairs = list(given.items())
-    return {name: await _embedders(one) if isinstance(one, str) else one for name, one in pairs}
+    from vstore.embed.specs import any_from_spec
+
+    return {name: await run_blocking(any_from_spec, plain(one)) if isinstance(one, str) else one for name, one in pairs}
 
 
 def _layout(name: object) -> str | None:

@@ -304,7 +304,9 @@ def _embedders(given: object) -> object:
         return given
     with reading("embedder"):
         pairs = list(given.items())
-    return {name: _embedders(one) if isinstance(one, str) else one for name, one in pairs}
+    from vstore.embed.specs import any_from_spec
+
+    return {name: run_blocking(any_from_spec, plain(one)) if isinstance(one, str) else one for name, one in pairs}
 
 
 def _layout(name: object) -> str | None:
