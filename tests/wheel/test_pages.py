@@ -91,6 +91,7 @@ ELSEWHERE = {
     "python -m vstore.conformance.table": "test_conform.py, on the report of each store",
     "python tools/unasync.py": "`make check`",
     "python tools/clauses.py": "`make check`",
+    "python tools/options.py": "`make check`",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "python benchmarks/llamaindex_peers.py": "by hand: it needs the frameworks' own stores",
     "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
