@@ -13,7 +13,7 @@ from enum import StrEnum
 from vstore.errors import Unsupported
 from vstore.logs import DEBUG, log
 
-__all__ = ["Capabilities", "Feature", "Limits", "Support", "emulated", "native", "no"]
+__all__ = ["Capabilities", "Exactness", "Feature", "Limits", "Support", "emulated", "native", "no"]
 
 
 class Support(StrEnum):
@@ -22,6 +22,14 @@ class Support(StrEnum):
     NATIVE = "native"
     EMULATED = "emulated"
     NO = "no"
+
+
+class Exactness(StrEnum):
+    """How exactly a vector comes back, from the strictest class; VEC-3 promises the last."""
+
+    BITS = "bit for bit"
+    ULP = "within 2 units in the last place"
+    RELATIVE = "within 1e-6 of the vector's length"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,8 @@ class Limits:
         max_batch_rows: Most rows the adapter sends at once; larger calls are split.
         max_batch_bytes: Most bytes the adapter sends at once; larger calls are split.
         max_document_bytes: Longest document in UTF-8 bytes; at least 65,535.
+        max_index_dimension: Largest number of components that an index other than ``Flat`` takes; by default
+            ``max_dimension``.
     """
 
     max_dimension: int
@@ -76,6 +86,11 @@ class Limits:
     max_batch_rows: int
     max_batch_bytes: int
     max_document_bytes: int
+    max_index_dimension: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.max_index_dimension:
+            object.__setattr__(self, "max_index_dimension", self.max_dimension)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +124,8 @@ class Capabilities:
         atomic_writes: A write call that fails has written nothing.
         rename: ``collection.rename``.
         mapping: ``get_collection(mapping=…)`` opens a collection vstore did not create.
+        cosine_exactness: How exactly a vector comes back under cosine. Under l2 and dot it is always bit for bit. What
+            an adapter does not declare is taken for what the contract promises.
     """
 
     backend: str
@@ -137,6 +154,7 @@ class Capabilities:
     atomic_writes: Feature
     rename: Feature
     mapping: Feature
+    cosine_exactness: Exactness = Exactness.RELATIVE
 
     def features(self) -> Iterator[tuple[str, Feature]]:
         """Yields ``(name, feature)`` for every feature, in the order of declaration."""

@@ -15,8 +15,11 @@ from typer.testing import CliRunner
 
 import vstore
 from vstore.cli.app import app
+from vstore.conformance.fixtures import clause
 from vstore.data import load_digits
 from vstore.transfer.files import read_manifest
+
+pytestmark = clause("MIG-23")
 
 runner = CliRunner()
 Run: TypeAlias = Callable[..., tuple[int, list[dict[str, Any]], str]]

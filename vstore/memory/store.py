@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vstore.capabilities import Capabilities, Limits, emulated, native, no
+from vstore.capabilities import Capabilities, Exactness, Limits, emulated, native, no
 from vstore.errors import AlreadyExists, BackendError, NotFound, VStoreError
 from vstore.filters.regex import where_installed
 from vstore.filters.tree import Filter
@@ -35,6 +35,7 @@ CAPABILITIES = Capabilities(
     server_version="",
     client_version="",
     persistent=False,
+    cosine_exactness=Exactness.BITS,
     limits=Limits(
         max_dimension=65_536,
         max_k=1_000_000,

@@ -50,9 +50,16 @@ class AsyncCollection(AsyncReading):
         *,
         writer: AsyncCollectionAdapter | None,
         mapped: AsyncMappedCollection | None = None,
+        store: object = None,
     ) -> None:
         super().__init__(adapter, capabilities, calls, embedder, mapped)
         self._writer = writer
+        self._store = store
+
+    @property
+    def store(self) -> object:
+        """The store that it belongs to."""
+        return self._store
 
     @overload
     async def add(self, records: Records | Iterable[Record], /) -> None: ...

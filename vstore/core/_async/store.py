@@ -184,7 +184,7 @@ class AsyncStore:
             _check_fit(opened.info, embedder)
             await opened.look()
             capabilities = replace(self._capabilities, matches=where_installed(_ONE_BY_ONE), **_READING)
-            return AsyncCollection(opened, capabilities, self._calls, embedder, writer=None, mapped=opened)
+            return AsyncCollection(opened, capabilities, self._calls, embedder, writer=None, mapped=opened, store=self)
 
     async def propose_mapping(self, name: str, layout: str | None = None) -> RecordMapping:
         """How to read a collection that vstore did not create, to be looked at, changed and saved as JSON.
@@ -316,7 +316,7 @@ class AsyncStore:
 
     def _bind(self, opened: AsyncCollectionAdapter, embedder: Embedder | None) -> AsyncCollection:
         _check_fit(opened.info, embedder)
-        return AsyncCollection(opened, self._capabilities, self._calls, embedder, writer=opened)
+        return AsyncCollection(opened, self._capabilities, self._calls, embedder, writer=opened, store=self)
 
 
 def _layout(name: object) -> str | None:

@@ -51,9 +51,16 @@ class Collection(Reading):
         *,
         writer: CollectionAdapter | None,
         mapped: MappedCollection | None = None,
+        store: object = None,
     ) -> None:
         super().__init__(adapter, capabilities, calls, embedder, mapped)
         self._writer = writer
+        self._store = store
+
+    @property
+    def store(self) -> object:
+        """The store that it belongs to."""
+        return self._store
 
     @overload
     def add(self, records: Records | Iterable[Record], /) -> None: ...

@@ -185,7 +185,7 @@ class Store:
             _check_fit(opened.info, embedder)
             opened.look()
             capabilities = replace(self._capabilities, matches=where_installed(_ONE_BY_ONE), **_READING)
-            return Collection(opened, capabilities, self._calls, embedder, writer=None, mapped=opened)
+            return Collection(opened, capabilities, self._calls, embedder, writer=None, mapped=opened, store=self)
 
     def propose_mapping(self, name: str, layout: str | None = None) -> RecordMapping:
         """How to read a collection that vstore did not create, to be looked at, changed and saved as JSON.
@@ -317,7 +317,7 @@ class Store:
 
     def _bind(self, opened: CollectionAdapter, embedder: Embedder | None) -> Collection:
         _check_fit(opened.info, embedder)
-        return Collection(opened, self._capabilities, self._calls, embedder, writer=opened)
+        return Collection(opened, self._capabilities, self._calls, embedder, writer=opened, store=self)
 
 
 def _layout(name: object) -> str | None:
