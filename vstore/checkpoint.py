@@ -145,5 +145,5 @@ def write_rejected(path: Path, rejected: Iterable[Mapping[str, Any]]) -> None:
     except OSError as error:
         raise BackendError(
             f"the rejected records cannot be written to {path}: {error.strerror or error}",
-            hint="Run the same command with another --rejected-file.",
+            hint="Run the same command with another --rejected.",
         ) from error

@@ -58,7 +58,7 @@ def test_out_and_in(run: Run, tmp_path: Path) -> None:
     assert (code, lines[-1]["equal"]) == (0, True)
     code, _, err = run("import", "dump", "chroma:data")
     assert code == 1
-    assert "--mode" in err
+    assert "--if-exists" in err
 
 
 def test_all_collections_out_and_in(run: Run, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def commands(url: str) -> list[list[str]]:
         ["copy", url, "./new", "--collection", "docs"],
         [*made, "--state", url],
         [*made, "--report", url],
-        [*made, "--rejected-file", url],
+        [*made, "--rejected", url],
         [*made, "--map", url],
         [*made, "--mapping", url],
         ["verify", "../dump", url, "--collection", "docs"],
@@ -81,7 +81,7 @@ def commands(url: str) -> list[list[str]]:
         [*load[:2], url, *load[3:]],
         ["load", url, *load[2:]],
         [*load, "--state", url],
-        [*load, "--rejected-file", url],
+        [*load, "--rejected", url],
         ["demo", "--directory", url],
     ]
 
@@ -169,7 +169,7 @@ PLANTED = [
     (".x.jsonl.tmp", ["copy", "../dump", "x.jsonl", "--collection", "docs"]),
     ("x.jsonl.parts/manifest.json", ["copy", "../dump", "x.jsonl", "--collection", "docs"]),
     ("report.json", ["copy", "../dump", "./new", "--collection", "docs", "--report", "report.json"]),
-    ("letters", ["copy", "../dump", "chroma:db", "--collection", "docs", "--rejected-file", "letters"]),
+    ("letters", ["copy", "../dump", "chroma:db", "--collection", "docs", "--rejected", "letters"]),
 ]
 
 
@@ -300,7 +300,7 @@ def test_names_that_are_no_text_are_told(run: Run, tmp_path: Path) -> None:
     odd = os.fsdecode(b"d\xff\x1b")
     code, said = run("copy", "../dump", f"chroma:{odd}", "--collection", "docs")
     assert (code, "Traceback" in said) == (2, False), said
-    options = ("--collection", "docs", "--report", f"{odd}.json", "--state", odd, "--rejected-file", f"{odd}.letters")
+    options = ("--collection", "docs", "--report", f"{odd}.json", "--state", odd, "--rejected", f"{odd}.letters")
     assert run("copy", "../dump", "new", *options)[0] == 0
     assert json.loads(Path(f"{odd}.json").read_text())["collections"][0]["status"] == "verified"
     rows = Path(f"{odd}.jsonl")

@@ -248,7 +248,7 @@ def test_on_a_terminal_it_says_to_run_the_same_command_again(
     from vstore.cli import copy as command
     from vstore.transfer import Report, Status
 
-    command._tell(Report("a", "b", "docs", Status.INCOMPLETE, error="interrupted"), as_json=False)
+    command._print_report(Report("a", "b", "docs", Status.INCOMPLETE, error="interrupted"), as_json=False)
     assert "Run the same command again" in capsys.readouterr().err
 
 
@@ -312,7 +312,7 @@ def test_an_illegal_name_is_refused_before_reading(ends: Ends) -> None:
     for more in ([], ["--dry-run"]):
         code, _, err = run("copy", ends.source, ends.target, "--collection", "docs", "--name", "my-docs", *more)
         assert code == 2
-        assert "--name gives another" in err
+        assert "Pass --name to give another" in err
 
 
 @clause("MIG-2")
@@ -326,9 +326,9 @@ def test_a_dry_run_heeds_function_and_chunk_rows(ends: Ends) -> None:
 @clause("MIG-12")
 def test_each_collection_has_its_own_rejected_file(ends: Ends) -> None:
     file = ends.folder / "dead.jsonl"
-    code, _, err = run("copy", ends.source, ends.target, "--all", "--rejected-file", str(file))
+    code, _, err = run("copy", ends.source, ends.target, "--all", "--dead-letters", str(file))
     assert code == 2
-    assert "--rejected-file is for one collection" in err
+    assert "--rejected is for one collection" in err
 
 
 @clause("MIG-25")

@@ -23,6 +23,7 @@ from vstore.cli.options import (
     PrintJsonOption,
     QueriesOption,
     RejectedFileOption,
+    RenamedOptions,
     ReportOption,
     RestartOption,
     RetriesOption,
@@ -148,7 +149,7 @@ def stores(
         run(as_json=as_json, timeout=timeout)
 
 
-@app.command()
+@app.command(cls=RenamedOptions)
 def copy(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"Where from. {URL_HELP} Or files: a path.")],
     target: Annotated[str, typer.Argument(metavar="TARGET", help="Where to.")],
@@ -158,9 +159,7 @@ def copy(
     where: WhereOption = None,
     transform: Annotated[
         str | None,
-        typer.Option(
-            "--transform", "--map", metavar="MODULE:FUNCTION", help="Rewrites each record; None leaves it out."
-        ),
+        typer.Option("--transform", metavar="MODULE:FUNCTION", help="Rewrites each record; None leaves it out."),
     ] = None,
     mapping: MappingOption = None,
     if_exists: IfExistsOption = None,
@@ -275,7 +274,7 @@ def verify(
 
 
 app.command()(export)
-app.command("import")(import_)
+app.command("import", cls=RenamedOptions)(import_)
 
 
 @app.command()
@@ -302,7 +301,7 @@ def query(
         run(url, name, text, where=where, k=k, exact=exact, spec=embed, as_json=as_json, timeout=timeout)
 
 
-@app.command()
+@app.command(cls=RenamedOptions)
 def load(
     file: Annotated[Path, typer.Argument(metavar="FILE", parser=path, help="Rows: .jsonl, .csv or .parquet.")],
     url: StoreArgument,

@@ -123,7 +123,7 @@ def _chosen(
             "the source has no collection that vstore created, so there is nothing to copy",
             hint="Run vstore inspect URL to list foreign ones; pass --collection NAME --mapping FILE to read one.",
         )
-    for option, value in (("--name", name), ("--rejected-file", rejected_file)):
+    for option, value in (("--name", name), ("--rejected", rejected_file)):
         if value is not None and len(chosen) != 1:
             raise InvalidInput(f"{option} is for one collection, not {len(chosen)}")
     return chosen

@@ -56,7 +56,7 @@ def run(
         raise InvalidInput(f"there is no file {shown(path)}")
     check_regular(path)
     if rejected_file is not None and rejected_file.resolve() == path.resolve():
-        raise InvalidInput("--rejected-file names the file that is loaded", hint="Name another.")
+        raise InvalidInput("--rejected names the file that is loaded", hint="Name another.")
     check_name(name)
     check_file(path, fields.columns)
     url = store_url(url)

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from vstore.spi.urls import names_store
 from vstore.transfer.options import IfExists
 from vstore.transfer.report import VerifyMode
+
+_EARLIER: Final = {"--dead-letters": "--rejected", "--map": "--transform", "--mode": "--if-exists"}
+
+
+class RenamedOptions(TyperCommand):
+    """Takes options by their earlier names too, which the help does not show."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See ``click.Command``."""
+        return super().parse_args(ctx, [_renamed(one) for one in args])
+
+
+def _renamed(argument: str) -> str:
+    name, sign, value = argument.partition("=")
+    return f"{_EARLIER.get(name, name)}{sign}{value}"
 
 
 class Embedded(StrEnum):
@@ -56,8 +72,7 @@ ReportOption = Annotated[
 RejectedFileOption = Annotated[
     Path | None,
     typer.Option(
-        "--rejected-file",
-        "--dead-letters",
+        "--rejected",
         metavar="FILE",
         parser=path,
         help="File of rejected records, as JSON lines.",
@@ -69,7 +84,7 @@ CollectionsOption = Annotated[list[str], typer.Option(help="Which collection; ma
 AllOption = Annotated[bool, typer.Option("--all", help="All collections that vstore created.")]
 NameOption = Annotated[str | None, typer.Option(help="Another name in the target.")]
 IfExistsOption = Annotated[
-    IfExists | None, typer.Option("--if-exists", "--mode", help="What to do with a target that holds records.")
+    IfExists | None, typer.Option("--if-exists", help="What to do with a target that holds records.")
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Read the source and report what would be done; write nothing.")

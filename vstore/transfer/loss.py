@@ -124,7 +124,7 @@ def _lacking(info: CollectionInfo, target: Capabilities) -> list[str]:
     lacking = [f"the target has no {words}: {no.note}" for words, no in answers if not no]
     if not lacking and not isinstance(info.index, Flat) and info.dimension > most:
         kind = type(info.index).__name__
-        lacking = [f"{kind} takes up to {most:,} dimensions in the target, and the source has {info.dimension:,}"]
+        lacking = [f"the source has {info.dimension:,} dimensions, and {kind} takes up to {most:,} in the target"]
     return lacking
 
 
