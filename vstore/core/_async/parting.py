@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Support
 from vstore.core._async.partition import AsyncPartitionAdapter
 from vstore.core._async.reading import AsyncReading
 from vstore.core.embedders import Embedders
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vstore.core._async.mapped import AsyncMappedCollection
 
 __all__ = ["AsyncParting"]
+
+_EXACT_UP_TO: Final = 10_000  # records of a partition, of which a query compares all (TEN-3)
 
 
 class AsyncParting(AsyncReading):
@@ -73,7 +75,9 @@ class AsyncParting(AsyncReading):
             value = check_partition(partition)
             inner = self._parted()
             lock = self._calls.partition_lock(new_lock)
-            adapter = AsyncPartitionAdapter(inner, value, lock, self._capabilities.partitions.support)
+            can = self._capabilities
+            is_exact = can.partitions.support is Support.NATIVE or not can.exact_query
+            adapter = AsyncPartitionAdapter(inner, value, lock, 0 if is_exact else _EXACT_UP_TO)
             return type(self)(
                 adapter,
                 self._capabilities,

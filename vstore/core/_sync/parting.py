@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Support
 from vstore.core._sync.partition import PartitionAdapter
 from vstore.core._sync.reading import Reading
 from vstore.core.embedders import Embedders
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from vstore.core._sync.mapped import MappedCollection
 
 __all__ = ["Parting"]
+
+_EXACT_UP_TO: Final = 10_000  # records of a partition, of which a query compares all (TEN-3)
 
 
 class Parting(Reading):
@@ -74,7 +76,9 @@ class Parting(Reading):
             value = check_partition(partition)
             inner = self._parted()
             lock = self._calls.partition_lock(new_lock)
-            adapter = PartitionAdapter(inner, value, lock, self._capabilities.partitions.support)
+            can = self._capabilities
+            is_exact = can.partitions.support is Support.NATIVE or not can.exact_query
+            adapter = PartitionAdapter(inner, value, lock, 0 if is_exact else _EXACT_UP_TO)
             return type(self)(
                 adapter,
                 self._capabilities,
