@@ -203,11 +203,17 @@ def main() -> None:
         if wanted.only in (None, name):
             with tempfile.TemporaryDirectory() as folder, backend(Path(folder), embedding) as cases:
                 for case in cases:
-                    for kind, (ours, theirs) in measure(case, documents, asked, wanted.rounds).items():
-                        scale, unit = (1, "s") if kind == "ingest" else (1000, "ms")
-                        shown = [f"{one * scale:.3g} {unit}" for one in (theirs, ours)]
-                        table.add_row(case.name, kind, *shown, f"{theirs / ours:.2f}")
+                    for row in measured(case, documents, asked, wanted.rounds):
+                        print(*row, sep="; ", flush=True)  # what is there, where a later database fails
+                        table.add_row(*row)
     Console(width=120).print(table)
+
+
+def measured(case: Case, documents: list[Document], asked: list[str], rounds: int) -> Iterator[list[str]]:
+    """Yields the rows of the table."""
+    for kind, (ours, theirs) in measure(case, documents, asked, rounds).items():
+        scale, unit = (1, "s") if kind == "ingest" else (1000, "ms")
+        yield [case.name, kind, *(f"{one * scale:.3g} {unit}" for one in (theirs, ours)), f"{theirs / ours:.2f}"]
 
 
 if __name__ == "__main__":
