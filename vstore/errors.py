@@ -40,7 +40,7 @@ _BRIEF: Final = 80
 
 
 def brief(value: object) -> str:
-    """A value of the caller's for the text of an error, whatever it is: its repr, cut to 80 characters.
+    """Return a value of the caller's for the text of an error, whatever it is: its repr, cut to 80 characters.
 
     Python refuses the repr of an int of more than 4,300 digits, and a class may have one that fails.
     """
@@ -62,18 +62,18 @@ def reading(name: str) -> Iterator[None]:
 
 
 def check_flag(name: str, value: object) -> None:
-    """Raises ``InvalidInput`` unless a value is True or False itself: an array has no one truth value."""
+    """Raise ``InvalidInput`` unless a value is True or False itself: an array has no one truth value."""
     if type(value) is not bool:
         raise InvalidInput(f"{name} must be a bool, not {brief(value)}")
 
 
 def plain(text: str) -> str:
-    """The text itself, of a str or of a class made from it."""
+    """Return the text itself, of a str or of a class made from it."""
     return str.__str__(text)
 
 
 class VStoreError(Exception):
-    """Base of every error this library raises.
+    """Base of every error that vstore raises.
 
     Attributes:
         message: What was wrong.
@@ -83,6 +83,12 @@ class VStoreError(Exception):
         collection: Name of the collection, or empty for calls on the store.
         retryable: True where repeating the same call may succeed.
         ids: The record ids the error is about, if any.
+
+    Example:
+        >>> try:
+        ...     docs.add(["a"], [[1.0, 0.0, 0.2]])
+        ... except vstore.AlreadyExists as error:
+        ...     print(error.ids, error.hint, error.retryable)
     """
 
     default_retryable: ClassVar[bool] = False
@@ -109,13 +115,13 @@ class VStoreError(Exception):
         self._masked: set[int] = set()  # hashes: an error is kept, pickled and sent about with its attributes
 
     def add_context(self, *, backend: str, operation: str, collection: str) -> None:
-        """Fills in what the place that raised the error could not know; never overwrites."""
+        """Fill in what the place that raised the error could not know; never overwrite."""
         self.backend = self.backend or backend
         self.operation = self.operation or operation
         self.collection = self.collection or collection
 
     def redact(self, secrets: Sequence[str]) -> None:
-        """Replaces the secrets in the texts of this error, and of those that it chains, by ``***``.
+        """Replace the secrets in the texts of this error, and of those that it chains, by ``***``.
 
         Call it when the errors that it comes from are chained: what they say is where a secret can come from.
         """
@@ -166,14 +172,14 @@ class NotFound(VStoreError, LookupError):
 
     @classmethod
     def of_collection(cls, name: str) -> Self:
-        """Of a collection that is missing."""
+        """Return the error for a missing collection."""
         return cls(
             "there is no such collection", hint="list_collections() names those that are there.", collection=name
         )
 
     @classmethod
     def of_records(cls, ids: Sequence[str]) -> Self:
-        """Of an update of records that are missing."""
+        """Return the error for an update of missing records."""
         return cls("records do not exist; nothing was written", ids=ids, hint="Use upsert.")
 
 
@@ -182,7 +188,7 @@ class AlreadyExists(VStoreError):
 
     @classmethod
     def of_records(cls, ids: Sequence[str]) -> Self:
-        """Of an add of records that are there."""
+        """Return the error for an add of existing records."""
         return cls("records exist already; nothing was written", ids=ids, hint="Use upsert.")
 
 

@@ -69,8 +69,12 @@ class Hit:
     Two hits are equal if all their columns are, vectors component by component.
 
     Attributes:
+        id: The id of the record.
         distance: Lower is nearer: ``1 - cos``, ``‖q - x‖`` or ``-q·x``; of a hybrid query the score negated.
         score: Higher is nearer: ``cos``, ``-‖q - x‖`` or ``q·x``; of a hybrid query the fused score.
+        vector: float32 array of shape (dimension,), or None.
+        document: The text, or None.
+        metadata: A dict, or None.
         fields: The vector of each named field that was fetched; None where it is absent.
         legs: The legs of a hybrid query that found it, by field; ``"vector"`` is the one without a name.
         rank: Its place from 1 before ``rerank=``, or None.
@@ -115,6 +119,10 @@ class Hits(Sequence[Hit]):
         ranks: Places from 1 before ``rerank=``, int64 of shape (n,), or None.
         rerank_scores: What ``rerank=`` gave, float64 of shape (n,) with NaN where a hit has no document, or None. Where
             it is there, hits come by it, highest first.
+
+    Example:
+        >>> hits = docs.query([1.0, 0.1, 0.0], k=5)
+        >>> [(hit.id, hit.score) for hit in hits], hits.ids, hits[0].document, hits[:3].to_pandas()
     """
 
     records: Records
@@ -193,7 +201,7 @@ class Hits(Sequence[Hit]):
         )
 
     def without_vectors(self) -> Hits:
-        """The same hits, the column of vectors left out."""
+        """Return the same hits without the column of vectors."""
         return replace(self, records=self.records.without_vectors())
 
     def take(self, positions: Sequence[int]) -> Hits:

@@ -29,8 +29,8 @@ class CollectionInfo:
         embedder: Name of the embedder it was created with, or None.
         fields: The named fields, in the order in which their legs are fused.
         partition_by: The metadata key that every record has and that parts them, or None.
-        omitted: What its mapping does not bring, where vstore did not create it, as far as its schema and its first
-            records tell. ``Collection.omissions`` tells it of all records.
+        omitted: What its mapping leaves out, where vstore did not create it, as far as its schema and its first
+            records show. ``Collection.omissions`` looks at all records.
     """
 
     name: str

@@ -54,7 +54,7 @@ class PgvectorOptions(TypedDict, total=False):
     password: str
     """The password, if not before the host."""
     dbname: str
-    """The database, if not behind the host."""
+    """The database, if not after the host."""
     passfile: str
     """File with passwords, in place of ~/.pgpass."""
     service: str

@@ -57,7 +57,7 @@ _INCLUDES: tuple[str, ...] = ("vectors", "documents", "metadatas", "fields", "sp
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """Which columns a read brings besides the ids.
+    """The columns that a read fetches besides the ids.
 
     Attributes:
         vectors: The vectors of the field without a name.
@@ -73,7 +73,7 @@ class Include:
 
     @classmethod
     def parse(cls, names: Iterable[str], fields: Mapping[str, Field] | None = None, *, unnamed: bool = True) -> Include:
-        """Build it from names.
+        """Return it for names of columns.
 
         Args:
             names: ``"vectors"``, ``"documents"``, ``"metadatas"``, ``"fields"`` for all named fields, ``"sparse"`` for
@@ -121,10 +121,13 @@ class Record:
 
     Attributes:
         id: The id.
-        vector: Shape (d,), of the field without a name.
-        document: The document.
-        metadata: The metadata.
+        vector: float32 array of shape (dimension,), of the field without a name, or None.
+        document: The text, or None.
+        metadata: A dict, or None.
         fields: The vector of each named field that was fetched: shape (d,), sparse, or None where it is absent.
+
+    Example:
+        >>> docs.upsert([Record("a", [1.0, 0.0, 0.2], "on rain", {"year": 2024})])
     """
 
     id: str
@@ -160,6 +163,10 @@ class Records:
         metadatas: One dict a record, or None.
         fields: A column for each named field that was given or fetched: float32 of shape (n, d), where a row of NaN is
             an absent vector, or a ``SparseArray``, where an empty row is.
+
+    Example:
+        >>> records = docs.get(["a", "b"])
+        >>> records.ids, records.vectors.shape, records[0].document, records[:1].to_pandas()
     """
 
     ids: list[str]
@@ -227,7 +234,7 @@ class Records:
         )
 
     def take(self, positions: Sequence[int]) -> Records:
-        """The records at ``positions``, in that order."""
+        """Return the records at ``positions``, in that order."""
         places = np.asarray(positions, dtype=np.intp)
         return Records(
             [self.ids[p] for p in positions],
@@ -238,7 +245,7 @@ class Records:
         )
 
     def only(self, include: Include) -> Records:
-        """The same records with these columns, of those that there are."""
+        """Return the same records with these columns, of those that there are."""
         return Records(
             self.ids,
             self.vectors if include.vectors else None,
@@ -248,12 +255,12 @@ class Records:
         )
 
     def without_vectors(self) -> Records:
-        """The same records, all vectors left out."""
+        """Return the same records without any vectors."""
         return Records(self.ids, None, self.documents, self.metadatas)
 
     @staticmethod
     def concat(parts: Sequence[Records]) -> Records:
-        """One after the other; the first part says which columns there are."""
+        """Return the records of all parts, in order; the columns are those of the first part."""
         if len(parts) == 1:
             return parts[0]
         first = parts[0] if parts else Records([])
@@ -266,19 +273,19 @@ class Records:
         )
 
     def ordered(self, ids: Sequence[str]) -> Records:
-        """The records in the order of ``ids``; ids that are not here are left out."""
+        """Return the records in the order of ``ids``; missing ids are left out."""
         place = {record_id: position for position, record_id in enumerate(self.ids)}
         return self.take([place[record_id] for record_id in ids if record_id in place])
 
     def to_arrow(self) -> pyarrow.Table:
-        """An Arrow table; needs the extra ``arrow``. See ``vstore.interchange``."""
+        """Return an Arrow table; needs the extra ``arrow``. ``vstore.interchange`` describes its columns."""
         from vstore.interchange import to_arrow
 
         return to_arrow(self)
 
     @staticmethod
     def from_arrow(table: pyarrow.Table) -> Records:
-        """The inverse of ``to_arrow``."""
+        """Return the records of an Arrow table: the inverse of ``to_arrow``."""
         from vstore.interchange import from_arrow
 
         return from_arrow(table)
@@ -291,7 +298,7 @@ class Records:
 
     @staticmethod
     def from_polars(frame: polars.DataFrame) -> Records:
-        """The inverse of ``to_polars``."""
+        """Return the records of a Polars DataFrame: the inverse of ``to_polars``."""
         from vstore.interchange import from_polars
 
         return from_polars(frame)
@@ -304,33 +311,33 @@ class Records:
 
     @staticmethod
     def from_datasets(dataset: datasets.Dataset) -> Records:
-        """The inverse of ``to_datasets``."""
+        """Return the records of a Hugging Face Dataset: the inverse of ``to_datasets``."""
         from vstore.interchange import from_datasets
 
         return from_datasets(dataset)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """A DataFrame with the columns ``id``, ``vector``, ``document``, ``metadata``; needs pandas."""
+        """Return a DataFrame with the columns ``id``, ``vector``, ``document``, ``metadata``; needs pandas."""
         from vstore.interchange import to_pandas
 
         return to_pandas(self)
 
     @staticmethod
     def from_pandas(frame: pandas.DataFrame) -> Records:
-        """The inverse of ``to_pandas``."""
+        """Return the records of a DataFrame: the inverse of ``to_pandas``."""
         from vstore.interchange import from_pandas
 
         return from_pandas(frame)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Writes one Parquet file; needs the extra ``arrow``."""
+        """Write one Parquet file; needs the extra ``arrow``."""
         from vstore.interchange import to_parquet
 
         to_parquet(self, path)
 
     @staticmethod
     def from_parquet(path: str | os.PathLike[str]) -> Records:
-        """The inverse of ``to_parquet``."""
+        """Return the records of a Parquet file: the inverse of ``to_parquet``."""
         from vstore.interchange import from_parquet
 
         return from_parquet(path)
@@ -342,7 +349,7 @@ class Page:
 
     Attributes:
         records: The records of this page.
-        cursor: ``scan(after=cursor)`` goes on behind this page, in any process.
+        cursor: ``scan(after=cursor)`` goes on after this page, in any process.
     """
 
     records: Records

@@ -129,14 +129,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-# These take minutes in local mode of Qdrant, ten times as long as anything else, and run on it every night. The engine
-# has the same conditions every time. On a double, behind which local mode decides, they say nothing more; that all
-# filters arrive there whole is tested in tests/adapters/qdrant/test_wire.py. To a pooler all filters are one.
-FILTERING = ("test_filters", "test_filter_forms", "test_generated")
-
-
-def _filters(module: str) -> bool:
-    return module.rpartition(".")[2] in FILTERING
+# Tests of many filters take minutes in local mode of Qdrant, ten times as long as anything else, and run on it every
+# night. The engine has the same conditions every time. On a double, behind which local mode decides, they say nothing
+# more; that all filters arrive there whole is tested in tests/adapters/qdrant/test_wire.py. To a pooler all filters are
+# one.
+MANY_FILTERS = "many_filters"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -147,7 +144,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "both": [*EMBEDDED, *STARTED],
         "docker": [name for name in DOCKER if name != "qdrant-docker" or not local_images()],
     }[chosen]
-    if _filters(metafunc.module.__name__):
+    if metafunc.definition.get_closest_marker(MANY_FILTERS):
         names = [name for name in names if "double" not in name]
     only = metafunc.config.getoption("--target")
     spread(metafunc, [Target(name, "") for name in names if not only or name in only], indirect=True)
@@ -161,7 +158,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         of = item.callspec.params
         if "target" in of and (
             (of["target"].name, of.get("mode")) in NIGHTLY
-            or (of["target"].name in ("qdrant-memory", "pgvector-pooled") and _filters(item.module.__name__))
+            or (of["target"].name in ("qdrant-memory", "pgvector-pooled") and item.get_closest_marker(MANY_FILTERS))
         ):
             item.add_marker(pytest.mark.nightly)
 

@@ -56,7 +56,8 @@ def test_a_text_in_place_of_a_vector_gets_its_name(docs: Collection) -> None:
 def test_an_editor_sees_the_parameters() -> None:
     for kind in (vstore.Collection, vstore.aio.AsyncCollection):
         parameters = inspect.signature(kind.query).parameters  # type: ignore[attr-defined]
-        assert list(parameters)[:4] == ["self", "vector", "text", "k"]
+        assert list(parameters)[:3] == ["self", "vector", "text"]
+        assert {"k", "where", "include", "exact", "search"} <= set(parameters)
         assert {p.kind for p in list(parameters.values())[2:]} == {inspect.Parameter.KEYWORD_ONLY}
     assert inspect.iscoroutinefunction(vstore.aio.AsyncCollection.query)
 

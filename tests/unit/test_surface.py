@@ -11,19 +11,21 @@ import vstore
 from vstore import aio, spi
 
 VSTORE = """
-HNSW IVFPQ AlreadyExists AuthenticationFailed BackendError Capabilities Closed Collection CollectionInfo DiskANN
-Embedder F Feature Filter Flat Hit Hits IVFFlat InvalidInput LimitExceeded Limits Metric Mismatch NotFound Omission Page
-PartialWrite Quantization Record RecordMapping Records Search Store Support Timeout Unavailable Unsupported VStoreError
-aio connect embed instrument transfer uninstrument
+AlreadyExists AuthenticationFailed BackendError Capabilities Closed Collection CollectionInfo Dense DiskANN Embedder F
+Feature Filter Flat HNSW Hit Hits IVFFlat IVFPQ InvalidInput LimitExceeded Limits Metric Mismatch NotFound Omission
+Page PartialWrite Quantization RRF Record RecordMapping Records Search Sparse SparseArray SparseEmbedder SparseVector
+Store Support Timeout Unavailable Unsupported VStoreError Weighted aio connect embed instrument transfer uninstrument
 """
 AIO = "AsyncCollection AsyncStore Connecting connect"
 SPI = """
 Adapter AdapterFactory And AsyncAdapter AsyncCollectionAdapter AsyncForeignCollection AsyncForeignStore AsyncIndexing
-CollectionAdapter ContainsAny Deadline DirectoryLock DocumentContains EmbeddedFactory Eq Exists ForeignCollection
-ForeignStore In Include Index Indexing Key LazyFactory Leaf Matches Metadata Not Option OptionValue Or Order
-PartialFilter Rows SPI_VERSION Settings StoreURL ThreadedAdapter TopK VectorArray abandon bounded canonical_json
-distances emulated flush from_json from_micros in_children info_from_json info_to_json leaves located lock_directory
-native no predicate ranked redacting split_filter to_json translating
+CollectionAdapter Column ContainsAny Deadline DirectoryLock DocumentContains EmbeddedFactory Eq Exists
+ForeignCollection ForeignStore In Include Index Indexing Key LazyFactory Leaf Matches Metadata Not Option OptionValue
+Or Order PARTITIONS PartialFilter Rows SPI_VERSION Settings StoreURL ThreadedAdapter TopK VectorArray abandon absent
+batches bounded canonical_json column_distances dense distances emulated float32_error flush from_json from_micros
+from_text in_children info_from_json info_to_json is_settled leaves located lock_directory native no pack_dense
+pack_sparse predicate present ranked redacting scan_by_ids scan_top_k slices sparse_distances split_filter to_json
+to_text top_up translating unpack_dense unpack_sparse vector_at write_parts
 """
 
 

@@ -59,6 +59,16 @@ LEXICAL = """
 from vstore import embed
 print(embed.lexical(64).embed(["x"]).shape)
 """
+BM25 = """
+from vstore import embed
+made = embed.bm25(avgdl=5)
+print(made.learn(["rains", "rain"]))
+"""
+JIEBA = """
+from vstore import embed
+made = embed.bm25(avgdl=5, stemmer=None, cjk="jieba")
+print(made.learn(["我来到北京清华大学"]))
+"""
 OPENAI = """
 from vstore import embed
 print(embed.openai("text-embedding-3-small", api_key="k").dimension)
@@ -133,6 +143,8 @@ ALONE = {
     "keyring": (KEYRING, "memory"),
     "otel": (OTEL, "['a']"),
     "lexical": (LEXICAL, "(1, 64)"),
+    "bm25": (BM25, "<TermStatistics of 2 documents, 1 terms, stemmer=english&cjk=bigrams>"),
+    "jieba": (JIEBA, "<TermStatistics of 1 documents, 7 terms, stemmer=none&cjk=jieba>"),
     "openai": (OPENAI, "1536"),
     "regex": (REGEX, "1"),
     "llamaindex": (LLAMAINDEX, "['a'] x"),
@@ -245,6 +257,15 @@ def test_the_command_of_opentelemetry_switches_it_on(
     assert done.returncode == 0, done.stderr
     for name in ("create_collection docs", "add docs", "peek docs"):
         assert f'"name": "{name}"' in done.stdout
+
+
+@pytest.mark.xdist_group("bare")
+@pytest.mark.parametrize("framework", ["haystack", "langchain", "llamaindex"])
+def test_an_integration_without_its_framework_names_the_extra(
+    framework: str, new_environment: Callable[[], Environment], tmp_path: Path
+) -> None:
+    done = new_environment().python_code(f"import vstore.integrations.{framework}", tmp_path)
+    assert done.stderr.splitlines()[-1].endswith(f"Install it with pip install 'vstore-db[{framework}]'.")
 
 
 @pytest.mark.xdist_group("langchain")

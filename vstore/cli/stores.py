@@ -91,7 +91,11 @@ def _ask(row: _Row, store: NamedStore, timeout: float) -> None:
 def _place(url: StoreURL) -> str:
     if url.path is not None:
         return shown(url.path)
-    return url.host + (f":{url.port}" if url.port else "") + (f"/{url.database}" if url.database else "")
+    return (
+        (url.host or url.params.get("host", ""))
+        + (f":{url.port}" if url.port else "")
+        + (f"/{url.database}" if url.database else "")
+    )
 
 
 def _table(rows: list[_Row]) -> Table:

@@ -57,6 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declares the marker that names a test's clauses; counts outcomes where a report is wanted."""
     config.addinivalue_line("markers", "clause(*ids): the clauses of the vstore contract that a test checks")
+    config.addinivalue_line("markers", "many_filters: asks hundreds of filters, which takes long where none is indexed")
     if config.getoption("--vstore-report"):
         config.pluginmanager.register(Reporter(Path(config.getoption("--vstore-report"))))
 

@@ -16,11 +16,11 @@ from vstore import (
     F,
     InvalidInput,
     LimitExceeded,
-    Mapping,
     Metric,
     Mismatch,
     NotFound,
     Page,
+    RecordMapping,
     Store,
     Unsupported,
 )
@@ -120,7 +120,8 @@ def test_what_cannot_be_created_is_refused(store: Store) -> None:
     name = unique_name()
     for wrong in (
         {}, {"dimension": 0}, {"dimension": -1}, {"dimension": 4.0}, {"dimension": "4"}, {"dimension": True},
-        {"dimension": 4, "metric": "hamming"}, {"dimension": 4, "metric": None}, {"dimension": 4, "index": "hnsw"},
+        {"dimension": 4, "metric": "hamming"}, {"dimension": 4, "metric": None}, {"dimension": 4, "index": "hnws"},
+        {"dimension": 4, "index": 7},
         {"dimension": 4, "metadata": {"x": object()}}, {"dimension": 4,
         "metadata": {"x": {"nested": 1}}}, {"dimension": 4, "embedder": 7},
         {"dimension": 4, "metadata": 7}, {"dimension": 4, "metadata": [("x", 1)]}, {"dimension": -(10**5000)},
@@ -436,7 +437,7 @@ def test_mapping_is_for_what_vstore_did_not_create(store: Store, new: New, suppo
     mapped = supports("mapping")
     for call in (
         lambda: store.get_collection(c.name, mapping="auto"),
-        lambda: store.get_collection(c.name, mapping=Mapping(vector="embedding", id=("id",), metric=Metric.L2)),
+        lambda: store.get_collection(c.name, mapping=RecordMapping(vector="embedding", id=("id",), metric=Metric.L2)),
         lambda: store.propose_mapping(c.name),
     ):
         with raises(Mismatch if mapped else Unsupported):

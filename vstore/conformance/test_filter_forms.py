@@ -13,6 +13,8 @@ from vstore.conformance.generate import FAMILIES, table
 from vstore.conformance.session import Session
 from vstore.filters import parse, to_dict
 
+pytestmark = pytest.mark.many_filters
+
 
 @clause("FLT-7")
 def test_filters_may_reach_their_limits_and_not_exceed_them(session: Session) -> None:

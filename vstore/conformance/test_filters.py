@@ -16,6 +16,8 @@ from vstore.filters import to_dict
 from vstore.filters.tree import Order
 from vstore.records import Records
 
+pytestmark = pytest.mark.many_filters
+
 OPTIONAL = {
     "string order": "string_ordering",
     "document": "document_contains",

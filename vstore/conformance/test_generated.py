@@ -33,7 +33,7 @@ def _least(session: Session, where: Filter) -> Filter:
 
 
 # how long they take is the number asked for times what the store needs: Milvus loads a new collection in 2 s
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [pytest.mark.many_filters, pytest.mark.timeout(3600)]
 
 
 @clause("FLT-1", "FLT-2", "FLT-3", "FLT-4", "FLT-5", "FLT-6")

@@ -89,7 +89,7 @@ def store_url(text: str | None) -> str | None:
             known = f" Named are: {', '.join(stores)}." if stores else ""
             raise InvalidInput(
                 f"{text!r} is not a store URL, and no {FILE} names a store so",
-                hint=f"{_near(text, stores)}Before a path of files write ./, as in ./{text}.{known}",
+                hint=f"{_near(text, stores)}A URL is written as chroma:./data, a path of files as ./{text}.{known}",
             )
         return stores[text].url()
 
@@ -151,11 +151,12 @@ class NamedStore:
 
     def _literal(self, template: str, secrets: Iterable[str]) -> bool:
         """Return whether a password is written out."""
-        from urllib.parse import parse_qsl, urlsplit
+        from urllib.parse import parse_qsl
 
-        parts = urlsplit(template.partition(":")[2])
-        given = {**dict(parse_qsl(parts.query)), **self.table}
-        texts = [parts.password or "", *(str(given[name]) for name in secrets if name in given)]
+        address, _, query = template.partition("?")
+        user, at, _ = address.partition("://")[2].partition("/")[0].rpartition("@")
+        given = {**dict(parse_qsl(query)), **self.table}
+        texts = [user.partition(":")[2] if at else "", *(str(given[name]) for name in secrets if name in given)]
         return any(map(without_placeholders, texts))
 
     def _warn(self) -> None:

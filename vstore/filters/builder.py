@@ -37,7 +37,11 @@ class DocumentField:
     __slots__ = ()
 
     def contains(self, text: str) -> Filter:
-        """True where the document has ``text`` as a case-sensitive substring."""
+        """Match records whose document contains ``text``, a case-sensitive substring of at least one character.
+
+        Example:
+            >>> docs.count(F.document.contains("rain"))
+        """
         return DocumentContains(text)
 
 
@@ -49,6 +53,10 @@ class F:
     value ``b`` inside ``a``. ``F.document`` is the document.
 
     A filter is true or false of every record. On a record without the key it is false, and its complement true.
+
+    Example:
+        >>> recent = (F("year") >= 2020) & ~(F("draft") == True)
+        >>> docs.query(vector, where=recent | F("tags").has("rag"))
     """
 
     __slots__ = ("_path",)
@@ -82,19 +90,23 @@ class F:
         return Order(self._path, ">=", value)
 
     def in_(self, values: Iterable[Scalar]) -> Filter:
-        """True where the value equals one of ``values``; of none if they are empty."""
+        """Match records whose value equals one of ``values``; an empty list matches none."""
         return In(self._path, _values("in_", values))
 
     def not_in(self, values: Iterable[Scalar]) -> Filter:
-        """The complement of ``in_``: true of records without the key, too."""
+        """Match records that ``in_`` does not: those without the key too."""
         return Not(In(self._path, _values("not_in", values)))
 
     def has(self, value: Scalar) -> Filter:
-        """True where the value is a list with an element equal to ``value``."""
+        """Match records whose value is a list with an element equal to ``value``.
+
+        Example:
+            >>> docs.query(vector, where=F("tags").has("rag"))
+        """
         return ContainsAny(self._path, (value,))
 
     def contains(self, value: bool | int | float | datetime) -> Filter:
-        """The same as ``has``, of anything but a text.
+        """Match what ``has`` matches, for a number, a bool or a datetime.
 
         Raises:
             InvalidInput: ``value`` is a text, which may be meant as an element of a list or as a part of a text.
@@ -108,19 +120,27 @@ class F:
         return ContainsAny(self._path, (value,))
 
     def contains_any(self, values: Iterable[Scalar]) -> Filter:
-        """True where the value is a list with an element equal to one of ``values``."""
+        """Match records whose value is a list with an element equal to one of ``values``."""
         return ContainsAny(self._path, _values("contains_any", values))
 
     def contains_all(self, values: Iterable[Scalar]) -> Filter:
-        """True where the value is a list with an element equal to each of ``values``."""
+        """Match records whose value is a list with an element equal to each of ``values``; there must be one."""
         return ContainsAll(self._path, _values("contains_all", values))
 
     def exists(self) -> Filter:
-        """True where there is a value."""
+        """Match records that have a value at this key."""
         return Exists(self._path)
 
     def matches(self, pattern: str) -> Filter:
-        """True where the value is a str in which the regular expression, of RE2's syntax, is found (optional)."""
+        """Match records whose value is a str in which a regular expression of RE2's syntax is found.
+
+        Raises:
+            InvalidInput: RE2 refuses the pattern.
+            Unsupported: The capability ``matches`` is NO; raised by the call that takes the filter.
+
+        Example:
+            >>> docs.count(F("title").matches("(?i)rain"))
+        """
         return Matches(self._path, pattern)
 
     def __bool__(self) -> bool:

@@ -62,9 +62,13 @@ _LEAVE: Final = 5.0
 
 
 class AsyncStore(AsyncLookup):
-    """The collections of one database, over one live connection. Made by ``connect``; close it after use.
+    """The collections of one database, over one live connection. ``connect`` makes it; close it after use.
 
     It may be used from many threads, or tasks, at once.
+
+    Example:
+        >>> docs = await store.create_collection("docs", dimension=3, metric="cosine", exist_ok=True)
+        >>> await store.list_collections()
     """
 
     def __init__(self, adapter: AsyncAdapter, timeout: float = math.inf, server: ServerAddress | None = None) -> None:
@@ -99,12 +103,12 @@ class AsyncStore(AsyncLookup):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this live connection can do."""
+        """What this live connection can do, feature by feature, and its limits."""
         return self._capabilities
 
     @property
     def native(self) -> Any:
-        """The database client underneath, for what this library does not do."""
+        """The database client underneath, for what vstore does not do."""
         return self._adapter.native
 
     async def create_collection(
@@ -117,35 +121,43 @@ class AsyncStore(AsyncLookup):
         embedder: Embedder | str | Mapping[str, Embedder | SparseEmbedder | str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         fields: Mapping[str, Field] | None = None,
+        partition_by: str | None = None,
         exist_ok: bool = False,
     ) -> AsyncCollection:
-        """Creates a collection.
+        """Create a collection.
 
         Args:
             name: 3 to 48 of ``A-Z a-z 0-9 _``, beginning with a letter, ending in a letter or digit.
             dimension: Components of a vector of the field without a name; may come from ``embedder``. Without either
                 the collection has the named ``fields`` only.
             metric: ``"cosine"``, ``"l2"`` or ``"dot"``.
-            index: ``HNSW(…)``, ``Flat()``, ``IVFFlat(…)``, ``IVFPQ(…)`` or ``DiskANN(…)``; by default ``HNSW()``,
-                or ``Flat()`` where the database has no HNSW for this dimension. ``collection.info.index`` tells.
-            embedder: Turns texts into vectors; its name is stored. A dict has one for each field, where ``"vector"`` is
-                the field without a name.
+            index: ``HNSW(…)``, ``Flat()``, ``IVFFlat(…)``, ``IVFPQ(…)`` or ``DiskANN(…)``, or a text such as
+                ``"hnsw"`` for its defaults. By default ``HNSW()``, or ``Flat()`` where the database has no HNSW for
+                this dimension; ``collection.info.index`` holds it.
+            embedder: Turns texts into vectors; its name is stored. A text such as ``"lexical:512"`` names one, see
+                ``vstore.embed.from_spec``. A dict has one for each field; ``"vector"`` is the field without a name.
             metadata: The user's own metadata of the collection, kept as it is.
             fields: Named fields: a dict from name to ``Dense(…)`` or ``Sparse()``. A record may lack any of them.
-            exist_ok: Opens the collection if there is one with the same dimension, metric and fields.
+            partition_by: A metadata key that every record has, a str, which parts the collection:
+                ``collection.partition(x)`` reads and writes one part.
+            exist_ok: Opens the collection if there is one with the same dimension, metric, fields and ``partition_by``.
 
         Raises:
             AlreadyExists: It exists, and ``exist_ok`` is False.
             Mismatch: It exists with another dimension, metric, fields or embedder.
             InvalidInput: A name, dimension, metric, index or metadata that is not legal.
             Unsupported: The database has no such index.
+
+        Example:
+            >>> docs = await store.create_collection("docs", dimension=384, index=HNSW(m=32, quantization="int8"))
+            >>> texts = await store.create_collection("texts", embedder="lexical:512")
         """
         with self._calls.operation("create_collection", _label(name)):
             check_flag("exist_ok", exist_ok)
             named = read_fields(fields)
             embedders = read_embedders(await _embedders(embedder), named)
             plan = Plan(self._capabilities, self._adapter.default_index)
-            info = plan.info(name, dimension, metric, index, named, embedders, metadata)
+            info = plan.info(name, dimension, metric, index, named, embedders, metadata, partition_by)
             try:
                 opened = await self._adapter.create(info)
             except AlreadyExists as error:
@@ -163,12 +175,13 @@ class AsyncStore(AsyncLookup):
         embedder: Embedder | str | Mapping[str, Embedder | SparseEmbedder | str] | None = None,
         mapping: RecordMapping | str | None = None,
     ) -> AsyncCollection:
-        """Opens a collection.
+        """Open a collection.
 
         Args:
             name: Its name.
-            embedder: What turns texts into vectors; must be the one it was created with. A dict has one for each field.
-            mapping: How to read a collection that vstore did not create: a ``Mapping``; the package that wrote it
+            embedder: What turns texts into vectors, or a text that names it; it must be the one that the collection was
+                created with. A dict has one for each field.
+            mapping: How to read a collection that vstore did not create: a ``RecordMapping``; the package that wrote it
                 (``"langchain"``, ``"llamaindex"``, ``"haystack"``, ``"mem0"``); or ``"auto"``, to find out from what
                 is there (``propose_mapping``). Such a collection is read only.
 
@@ -196,7 +209,7 @@ class AsyncStore(AsyncLookup):
             return AsyncCollection(mapped, capabilities, self._calls, embedders, writer=None, mapped=mapped)
 
     async def propose_mapping(self, name: str, layout: str | None = None) -> RecordMapping:
-        """How to read a collection that vstore did not create, to be looked at, changed and saved as JSON.
+        """Return a mapping for a collection that vstore did not create, to look at, change and save as JSON.
 
         Args:
             name: The collection; in PostgreSQL a table of the store's schema.
@@ -213,23 +226,23 @@ class AsyncStore(AsyncLookup):
             return await foreign.propose(name, None if layout is None else _layout(layout))
 
     async def list_foreign_collections(self) -> list[str]:
-        """Names of the collections that vstore did not create, sorted; in PostgreSQL of the store's schema."""
+        """Return the names of collections that vstore did not create, sorted; in PostgreSQL of the store's schema."""
         with self._calls.operation("list_foreign_collections"):
             return await self._foreign("list_foreign_collections").names()
 
     async def has_collection(self, name: str) -> bool:
-        """Whether vstore has created a collection of this name."""
+        """Return whether vstore has created a collection of this name."""
         with self._calls.operation("has_collection", _label(name)):
             name = _text(name)
             return name in await self._adapter.names()
 
     async def list_collections(self) -> list[str]:
-        """Names of the collections that vstore created, sorted."""
+        """Return the names of the collections that vstore created, sorted."""
         with self._calls.operation("list_collections"):
             return await self._adapter.names()
 
     async def delete_collection(self, name: str, *, missing_ok: bool = False) -> None:
-        """Deletes a collection with all its records.
+        """Delete a collection with all its records.
 
         Raises:
             NotFound: There is none, and ``missing_ok`` is False.
@@ -244,12 +257,12 @@ class AsyncStore(AsyncLookup):
                     raise
 
     async def ping(self) -> None:
-        """One round trip to the database; raises ``Unavailable`` or ``Timeout`` if it does not answer."""
+        """Make one round trip to the database; raise ``Unavailable`` or ``Timeout`` if it does not answer."""
         with self._calls.operation("ping"):
             await self._adapter.ping()
 
     async def close(self) -> None:
-        """Closes the connection; a borrowed client stays open. A second call does nothing.
+        """Close the connection; a borrowed client stays open. A second call does nothing.
 
         Calls that run in other threads or tasks have five seconds to end; those that do not end with ``Closed``. In a
         process that was forked from the store's own it does nothing: the connection is not this one's to close.
@@ -290,7 +303,9 @@ async def _embedders(given: object) -> object:
         return given
     with reading("embedder"):
         pairs = list(given.items())
-    return {name: await _embedders(one) if isinstance(one, str) else one for name, one in pairs}
+    from vstore.embed.specs import any_from_spec
+
+    return {name: await run_blocking(any_from_spec, plain(one)) if isinstance(one, str) else one for name, one in pairs}
 
 
 def _layout(name: object) -> str | None:
