@@ -39,14 +39,21 @@ class AsyncParting(AsyncReading):
         writer: AsyncCollectionAdapter | None,
         mapped: AsyncMappedCollection | None = None,
         partition: str | None = None,
+        store: object = None,
     ) -> None:
         super().__init__(adapter, capabilities, calls, embedders, mapped)
         self._writer = writer
         self._partition = partition
+        self._store = store
 
     def __repr__(self) -> str:
         shown = super().__repr__()
         return shown if self._partition is None else f"{shown[:-1]}, partition {self._partition!r}>"
+
+    @property
+    def store(self) -> object:
+        """The store that it belongs to."""
+        return self._store
 
     def partition(self, partition: str) -> Self:
         """Return a handle of one partition, of a collection that was created with ``partition_by=``.
@@ -72,7 +79,13 @@ class AsyncParting(AsyncReading):
             is_exact = can.partitions.support is Support.NATIVE or not can.exact_query
             adapter = AsyncPartitionAdapter(inner, value, lock, 0 if is_exact else _EXACT_UP_TO)
             return type(self)(
-                adapter, self._capabilities, self._calls, self._embedders, writer=adapter, partition=value
+                adapter,
+                self._capabilities,
+                self._calls,
+                self._embedders,
+                writer=adapter,
+                partition=value,
+                store=self._store,
             )
 
     async def partitions(self) -> list[str]:
