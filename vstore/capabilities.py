@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Final
 
 from vstore.errors import Unsupported
 from vstore.logs import DEBUG, log
 
-__all__ = ["Capabilities", "Feature", "Limits", "Support", "emulated", "native", "no"]
+__all__ = ["PARTITIONS", "Capabilities", "Feature", "Limits", "Support", "emulated", "native", "no"]
 
 
 class Support(StrEnum):
@@ -52,6 +53,14 @@ def native(note: str = "") -> Feature:
 def emulated(cost: str) -> Feature:
     """A feature the adapter provides exactly, at ``cost``."""
     return Feature(Support.EMULATED, cost)
+
+
+PARTITIONS: Final = emulated(
+    "a condition on the key beside every filter. A query counts its partition first, and is exact up to 10,000 "
+    "records. Writes and reads by id read the metadata of these ids first: one step against other such writes of the "
+    "same store, not against those of other stores and processes. partitions() reads all metadata"
+)
+"""Partitions by the core alone, which need nothing of an adapter."""
 
 
 def no(reason: str) -> Feature:
@@ -115,6 +124,7 @@ class Capabilities:
         mapping: ``get_collection(mapping=…)`` opens a collection vstore did not create.
         named_vectors: Named fields of dense vectors: ``create_collection(fields={"image": Dense(512)})``.
         sparse_vectors: Named fields of sparse vectors: ``create_collection(fields={"terms": Sparse()})``.
+        partitions: ``create_collection(partition_by=…)`` and ``collection.partition(x)``.
     """
 
     backend: str
@@ -145,6 +155,7 @@ class Capabilities:
     mapping: Feature
     named_vectors: Feature
     sparse_vectors: Feature
+    partitions: Feature
 
     def features(self) -> Iterator[tuple[str, Feature]]:
         """Yields ``(name, feature)`` for every feature, in the order of declaration."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vstore import optional
-from vstore.errors import InvalidInput, brief, reading
+from vstore.errors import InvalidInput, Unsupported, brief, reading
 from vstore.records import Metadata, Records, VectorArray
 from vstore.regular import refuse_url, shown
 from vstore.spi import durable
@@ -57,8 +57,17 @@ def _check_columns(names: list[str]) -> None:
         )
 
 
+def _check_no_fields(records: Records) -> None:
+    if records.fields:
+        raise Unsupported(
+            f"a table has no columns for the named fields {', '.join(map(repr, records.fields))}",
+            hint="Fetch records without them: include=['vectors', 'documents', 'metadatas'].",
+        )
+
+
 def to_arrow(records: Records) -> pyarrow.Table:
     """An Arrow table with one row a record."""
+    _check_no_fields(records)
     pa = load("pyarrow")
     columns: dict[str, Any] = {"id": pa.array(records.ids, pa.string())}
     if records.vectors is not None:
@@ -221,6 +230,7 @@ def from_datasets(dataset: datasets.Dataset) -> Records:
 
 def to_pandas(records: Records) -> pandas.DataFrame:
     """A DataFrame with one row a record; vectors are float32 arrays, metadata are dicts."""
+    _check_no_fields(records)
     pd = load("pandas")
     columns: dict[str, Any] = {"id": records.ids}
     if records.vectors is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vstore.capabilities import Capabilities, Limits, emulated, native, no
+from vstore.capabilities import PARTITIONS, Capabilities, Limits, emulated, native, no
 
 __all__ = ["MAX_REQUEST_BYTES", "capabilities"]
 
@@ -73,4 +73,5 @@ def capabilities(
         ),
         named_vectors=no("Chroma keeps one dense vector a record"),
         sparse_vectors=no("Chroma keeps one dense vector a record"),
+        partitions=PARTITIONS,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vstore.capabilities import Capabilities, Feature, Limits, emulated, native, no
+from vstore.capabilities import PARTITIONS, Capabilities, Feature, Limits, emulated, native, no
 from vstore.filters.regex import where_installed
 
 __all__ = ["LITE_PREFIX", "MAX_ROWS", "MAX_WINDOW", "capabilities"]
@@ -92,4 +92,5 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
         ),
         named_vectors=no("this adapter keeps one dense vector a record, whose field has an index"),
         sparse_vectors=no("this adapter keeps one dense vector a record, whose field has an index"),
+        partitions=PARTITIONS,
     )

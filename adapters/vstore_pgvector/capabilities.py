@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vstore.capabilities import Capabilities, Limits, emulated, native, no
+from vstore.capabilities import PARTITIONS, Capabilities, Limits, emulated, native, no
 from vstore.errors import Unsupported
 from vstore.indexing import HNSW
 from vstore.info import CollectionInfo
@@ -108,4 +108,5 @@ def capabilities(
         ),
         named_vectors=no("this adapter keeps one vector column a table"),
         sparse_vectors=no("this adapter keeps one vector column a table"),
+        partitions=PARTITIONS,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from vstore.capabilities import Capabilities, Feature, Limits, emulated, native, no
+from vstore.capabilities import PARTITIONS, Capabilities, Feature, Limits, emulated, native, no
 
 __all__ = ["MAX_BATCH_BYTES", "MAX_BATCH_ROWS", "capabilities"]
 
@@ -89,4 +89,5 @@ def capabilities(
         ),
         named_vectors=no("this adapter keeps one unnamed vector a point"),
         sparse_vectors=no("this adapter keeps one unnamed vector a point"),
+        partitions=PARTITIONS,
     )

@@ -41,6 +41,7 @@ EXERCISED = {
     "rename": "test_collections.test_rename_keeps_everything",
     "mapping": "test_collections.test_mapping_is_for_what_vstore_did_not_create",
     "named_vectors": "test_fields.test_named_fields_are_kept_or_refused",
+    "partitions": "test_partitions.test_partitions_are_made_or_refused",
     "sparse_vectors": "test_sparse.test_sparse_vectors_are_kept_or_refused",
 }
 

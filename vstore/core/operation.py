@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from vstore.core import observing
 from vstore.core.observing import Observed, ServerAddress
@@ -18,6 +18,8 @@ from vstore.spi.forking import Home, keep_in_children
 from vstore.wording import a_type
 
 __all__ = ["CallContext", "connecting", "refuse_copy"]
+
+T = TypeVar("T")
 
 # what a client may say of a call below which its connection was closed
 _CUT_OFF = (BackendError, NotFound, Timeout, Unavailable)
@@ -59,6 +61,7 @@ class CallContext:
     home: Home = field(default_factory=Home)
     loop: object = field(init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
+    _partition_lock: Any = field(default=None, repr=False)
     _scans: dict[int, object] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +86,14 @@ class CallContext:
         here = self.current_loop()
         if here is not None and self.loop is not None and here is not self.loop:
             raise Closed("the store belongs to another event loop", hint="Connect again in this one.")
+
+    def partition_lock(self, make: Callable[[], T]) -> T:
+        """Return the lock of writes through partitions, which ``make`` makes when it is first asked for."""
+        with self._lock:
+            if self._partition_lock is None:
+                self._partition_lock = make()
+            lock: T = self._partition_lock
+            return lock
 
     def shut(self) -> bool:
         """Closes it; says whether it was open, which one caller alone hears."""

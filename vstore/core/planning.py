@@ -14,7 +14,7 @@ from vstore.errors import InvalidInput, LimitExceeded, Mismatch, brief, reading
 from vstore.fields import MAX_FIELDS, Dense, Field, Sparse, check_field_name
 from vstore.indexing import IVFPQ, Flat, Index, Metric, check_index, check_metric, index_features
 from vstore.info import CollectionInfo
-from vstore.keys import check_name
+from vstore.keys import check_key, check_name
 from vstore.metadata import check_metadata
 from vstore.scalars import as_text
 
@@ -65,6 +65,7 @@ class Plan:
         fields: Mapping[str, Field],
         embedders: Embedders,
         metadata: Mapping[str, Any] | None,
+        partition_by: str | None,
     ) -> CollectionInfo:
         """Return what the collection will be. Args are those of ``create_collection``."""
         name = check_name(name)
@@ -100,7 +101,16 @@ class Plan:
             metadata=check_metadata(own),
             embedder=None if embedder is None else embedder.name,
             fields=self._fields(fields, embedders),
+            partition_by=self._partition_key(partition_by),
         )
+
+    def _partition_key(self, key: object) -> str | None:
+        if key is None:
+            return None
+        text = as_text(key)
+        check_key(text)
+        self.capabilities.require("partitions", "partition_by=")
+        return str(text)
 
     def _fields(self, fields: Mapping[str, Field], embedders: Embedders) -> dict[str, Field]:
         """The fields with the index and the embedder's name that they will have."""
@@ -148,6 +158,7 @@ def check_same(asked: CollectionInfo, found: CollectionInfo) -> None:
         ("dimension", asked.dimension, found.dimension),
         ("metric", asked.metric, found.metric),
         ("fields", _shape(asked), _shape(found)),
+        ("partition_by", asked.partition_by, found.partition_by),
     ):
         if one != other:
             raise Mismatch(f"it exists with {what} {other or 'none'}, not {one or 'none'}") from None

@@ -64,6 +64,7 @@ CAPABILITIES = Capabilities(
     mapping=no("every collection here was made by vstore"),
     named_vectors=native(),
     sparse_vectors=native(),
+    partitions=native(),
 )
 
 

@@ -31,7 +31,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from vstore.capabilities import emulated, native, no
+from vstore.capabilities import PARTITIONS, emulated, native, no
 from vstore.columns import Column, VectorArray, absent, dense, present, vector_at
 from vstore.filters.tree import (
     And,
@@ -89,6 +89,7 @@ SPI_VERSION: Final = 1
 """The number of this surface."""
 
 __all__ = [
+    "PARTITIONS",
     "SPI_VERSION",
     "Adapter",
     "AdapterFactory",

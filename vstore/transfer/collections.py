@@ -53,6 +53,12 @@ class CollectionSource:
                 f"it takes a Store and one of its collections, not {brief(store)} and {brief(collection)}",
                 hint="vstore.transfer.open_place opens an end by URL.",
             )
+        if collection.info.fields:
+            names = ", ".join(map(repr, collection.info.fields))
+            raise Unsupported(
+                f"{collection.name!r} has the named fields {names}, which a transfer does not carry",
+                hint="Read it with scan() and write it with upsert(): a page brings its fields.",
+            )
         self.capabilities: Capabilities = store.capabilities
         self.store = store
         self.collection = collection

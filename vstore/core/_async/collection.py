@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Iterable, Mapping
+from typing import Any, overload
 
 from numpy.typing import ArrayLike
 
-from vstore.capabilities import Capabilities
 from vstore.core._async.composing import AsyncComposer
-from vstore.core._async.reading import AsyncReading
+from vstore.core._async.parting import AsyncParting
 from vstore.core.columns import Given, columns_of
-from vstore.core.embedders import Embedders
-from vstore.core.observing import Observed
-from vstore.core.operation import CallContext
 from vstore.core.validate import check_filter, check_ids
-from vstore.errors import InvalidInput, PartialWrite, Unsupported, check_flag
+from vstore.errors import InvalidInput, PartialWrite, check_flag
 from vstore.filters.tree import Filter
 from vstore.keys import check_name
 from vstore.records import Metadata, Record, Records
 from vstore.sparse import SparseInput
-from vstore.spi._async.protocol import AsyncCollectionAdapter, AsyncCollectionReader, AsyncIndexing
-
-if TYPE_CHECKING:
-    from vstore.core._async.mapped import AsyncMappedCollection
+from vstore.spi._async.protocol import AsyncIndexing
 
 __all__ = ["AsyncCollection"]
 
 
-class AsyncCollection(AsyncReading):
+class AsyncCollection(AsyncParting):
     """One collection of records, each with an id, a vector, a document and metadata. A store makes it.
 
     It may be used from many threads, or tasks, at once.
@@ -39,19 +31,6 @@ class AsyncCollection(AsyncReading):
         >>> await docs.upsert(["a"], [[1.0, 0.0, 0.2]], ["on rain"], [{"year": 2024}])
         >>> hits = await docs.query([1.0, 0.1, 0.0], k=5, where=F("year") >= 2020)
     """
-
-    def __init__(
-        self,
-        adapter: AsyncCollectionReader,
-        capabilities: Capabilities,
-        calls: CallContext,
-        embedders: Embedders,
-        *,
-        writer: AsyncCollectionAdapter | None,
-        mapped: AsyncMappedCollection | None = None,
-    ) -> None:
-        super().__init__(adapter, capabilities, calls, embedders, mapped)
-        self._writer = writer
 
     @overload
     async def add(self, records: Records | Iterable[Record], /) -> None: ...
@@ -241,7 +220,7 @@ class AsyncCollection(AsyncReading):
         Meanwhile every query compares with all records. The state outlives the process: a collection whose load was
         given up needs ``build_index`` too.
         """
-        with self._calls.operation("defer_index", self.name):
+        with self._whole("defer_index"):
             if isinstance(self._adapter, AsyncIndexing):
                 await self._adapter.defer_index()
 
@@ -250,7 +229,7 @@ class AsyncCollection(AsyncReading):
 
         It is one call to the database, without a timeout. Where the database indexes in its own way it does nothing.
         """
-        with self._calls.operation("build_index", self.name):
+        with self._whole("build_index"):
             if isinstance(self._adapter, AsyncIndexing):
                 await self._adapter.build_index()
 
@@ -264,21 +243,11 @@ class AsyncCollection(AsyncReading):
             AlreadyExists: Another collection has the name.
             Unsupported: The capability ``rename`` is NO.
         """
-        with self._writing("rename") as (writer, _):
+        with self._writing("rename", whole=True) as (writer, _):
             self._capabilities.require("rename", "rename")
             new = check_name(name)
             await writer.rename(new)  # to its own name too, which another store may have changed or deleted
 
-    @contextmanager
-    def _writing(self, operation: str) -> Iterator[tuple[AsyncCollectionAdapter, Observed | None]]:
-        with self._calls.operation(operation, self.name) as observed:
-            if self._writer is None:
-                raise Unsupported(
-                    f"{operation} writes, and a collection opened with mapping= is read only",
-                    hint="Copy it into a collection of vstore's own, or write through store.native.",
-                )
-            yield self._writer, observed
-
     @property
     def _composer(self) -> AsyncComposer:
-        return AsyncComposer(self.info, self._capabilities, self._embedders)
+        return AsyncComposer(self.info, self._capabilities, self._embedders, self._partition)

@@ -13,6 +13,7 @@ from vstore.core.columns import Given
 from vstore.core.embedders import Embedders
 from vstore.core.field_input import check_fields
 from vstore.core.legs import is_empty
+from vstore.core.partitions import changed_in, placed_in
 from vstore.core.validate import check_documents, check_ids, check_vectors
 from vstore.errors import InvalidInput
 from vstore.fields import Dense
@@ -31,11 +32,13 @@ class AsyncComposer:
         info: The collection.
         capabilities: What the connection can do.
         embedders: Those that the collection was opened with.
+        partition: The partition that is written through, or None.
     """
 
     info: CollectionInfo
     capabilities: Capabilities
     embedders: Embedders
+    partition: str | None = None
 
     async def whole(self, given: Given) -> Records:
         """Return records to be added or upserted."""
@@ -45,6 +48,8 @@ class AsyncComposer:
         dicts = None
         if given.metadatas is not None:
             dicts = check_metadatas(given.metadatas, n, nested=bool(self.capabilities.nested_metadata))
+        if self.info.partition_by is not None:
+            dicts = placed_in(dicts, n, self.info.partition_by, self.partition)
         array, columns = self._vectors(given, n), self._fields(given, n)
         if array is None and n and self.info.dimension:
             if texts is None:
@@ -67,6 +72,8 @@ class AsyncComposer:
         if given.metadatas is not None:
             nested = bool(self.capabilities.nested_metadata)
             dicts = check_metadatas(given.metadatas, n, nested=nested, keep_none=not replace_metadata)
+            if self.info.partition_by is not None:
+                dicts = changed_in(dicts, self.info.partition_by, self.partition, replace=replace_metadata)
         array, columns = self._vectors(given, n), self._fields(given, n)
         if n and texts is not None:
             if array is None and self.info.dimension and self._embeds(texts):

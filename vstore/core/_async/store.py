@@ -121,6 +121,7 @@ class AsyncStore(AsyncLookup):
         embedder: Embedder | str | Mapping[str, Embedder | SparseEmbedder | str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         fields: Mapping[str, Field] | None = None,
+        partition_by: str | None = None,
         exist_ok: bool = False,
     ) -> AsyncCollection:
         """Create a collection.
@@ -137,7 +138,9 @@ class AsyncStore(AsyncLookup):
                 ``vstore.embed.from_spec``. A dict has one for each field; ``"vector"`` is the field without a name.
             metadata: The user's own metadata of the collection, kept as it is.
             fields: Named fields: a dict from name to ``Dense(…)`` or ``Sparse()``. A record may lack any of them.
-            exist_ok: Opens the collection if there is one with the same dimension, metric and fields.
+            partition_by: A metadata key that every record has, a str, which parts the collection:
+                ``collection.partition(x)`` reads and writes one part.
+            exist_ok: Opens the collection if there is one with the same dimension, metric, fields and ``partition_by``.
 
         Raises:
             AlreadyExists: It exists, and ``exist_ok`` is False.
@@ -154,7 +157,7 @@ class AsyncStore(AsyncLookup):
             named = read_fields(fields)
             embedders = read_embedders(await _embedders(embedder), named)
             plan = Plan(self._capabilities, self._adapter.default_index)
-            info = plan.info(name, dimension, metric, index, named, embedders, metadata)
+            info = plan.info(name, dimension, metric, index, named, embedders, metadata, partition_by)
             try:
                 opened = await self._adapter.create(info)
             except AlreadyExists as error:

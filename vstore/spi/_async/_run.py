@@ -16,7 +16,7 @@ from vstore.sparse import SparseArray
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["acquire", "current_loop", "embed", "embed_sparse", "is_over", "run_blocking", "sleep", "wait"]
+__all__ = ["acquire", "current_loop", "embed", "embed_sparse", "is_over", "new_lock", "run_blocking", "sleep", "wait"]
 
 
 def current_loop() -> object:
@@ -30,6 +30,11 @@ def current_loop() -> object:
 def is_over(loop: object) -> bool:
     """Return whether an event loop was closed: nothing can run in it any more."""
     return isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()
+
+
+def new_lock() -> asyncio.Lock:
+    """Return a lock for what is one step among tasks."""
+    return asyncio.Lock()
 
 
 async def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 from time import sleep
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["acquire", "current_loop", "embed", "embed_sparse", "is_over", "run_blocking", "sleep", "wait"]
+__all__ = ["acquire", "current_loop", "embed", "embed_sparse", "is_over", "new_lock", "run_blocking", "sleep", "wait"]
 
 
 def current_loop() -> object:
@@ -27,6 +28,11 @@ def current_loop() -> object:
 def is_over(loop: object) -> bool:  # noqa: ARG001  # as its twin
     """Never: there is none."""
     return False
+
+
+def new_lock() -> Lock:
+    """Return a lock for what is one step among threads."""
+    return Lock()
 
 
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

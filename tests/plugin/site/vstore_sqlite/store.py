@@ -19,7 +19,7 @@ from vstore import (
     Unavailable,
     VStoreError,
 )
-from vstore.spi import Index, emulated, info_from_json, info_to_json, native, no
+from vstore.spi import PARTITIONS, Index, emulated, info_from_json, info_to_json, native, no
 from vstore_sqlite.collection import SqliteCollection
 
 __all__ = ["CAPABILITIES", "SqliteAdapter", "translate"]
@@ -72,6 +72,7 @@ CAPABILITIES = Capabilities(
     mapping=no("this adapter reads tables of its own only"),
     named_vectors=no("this adapter keeps one vector a record"),
     sparse_vectors=no("this adapter keeps one vector a record"),
+    partitions=PARTITIONS,
 )
 
 
