@@ -11,7 +11,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
 from vstore.indexing import HNSW, Flat, Index
 from vstore.info import CollectionInfo
 from vstore.spi.codec import info_from_json, info_to_json
@@ -20,12 +20,13 @@ from vstore_pgvector._async._run import run_blocking
 from vstore_pgvector._async.collection import AsyncPGCollection
 from vstore_pgvector._async.foreign import AsyncPGForeign
 from vstore_pgvector._async.session import AsyncSession
-from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
+from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities, check_index
 from vstore_pgvector.catalogue import EXISTS
 from vstore_pgvector.errors import no_extension, translate
 from vstore_pgvector.options import Target
 from vstore_pgvector.schema import CATALOGUE, create_catalogue, create_table, table_name
 from vstore_pgvector.statements import Statements, bare
+from vstore_pgvector.vectors import dense_fields
 
 __all__ = ["AsyncPGAdapter"]
 
@@ -75,11 +76,8 @@ class AsyncPGAdapter:
         return HNSW() if dimension <= MAX_HNSW_DIMENSION else Flat()
 
     async def create(self, info: CollectionInfo) -> AsyncPGCollection:
-        if not isinstance(info.index, Flat) and info.dimension > MAX_HNSW_DIMENSION:
-            raise LimitExceeded(
-                f"{type(info.index).__name__} takes up to {MAX_HNSW_DIMENSION:,} dimensions, not {info.dimension:,}",
-                hint="Use Flat().",
-            )
+        for field in dense_fields(info).values():
+            check_index(field)
 
         async def work(connection: AsyncConnection[Any]) -> int:
             await self._session.fetch(connection, _LOCK, (self._schema,))
@@ -162,10 +160,10 @@ class AsyncPGAdapter:
                 await run_blocking(embedded.release, self._folder)
 
     async def _bind(self, number: int, info: CollectionInfo) -> AsyncPGCollection:
-        if self._session.server.vector_oid is None:
+        if self._session.server.types is None:
             await self._session.probe()  # the extension was created after this store had connected
         return AsyncPGCollection(
-            self._session, self.rename, number, Statements(self._schema, table_name(number), info.metric), info
+            self._session, self.rename, number, Statements(self._schema, table_name(number), info), info
         )
 
     async def _exists(self, connection: AsyncConnection[Any], table: str) -> bool:
@@ -173,7 +171,7 @@ class AsyncPGAdapter:
 
     async def _prepare(self, connection: AsyncConnection[Any]) -> None:
         """Creates extension, schema and catalogue where they are missing; what is there needs no permission."""
-        if self._session.server.vector_oid is None:
+        if self._session.server.types is None:
             try:
                 await self._session.execute(connection, "create extension if not exists vector")
             except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
