@@ -118,7 +118,10 @@ def capabilities(
         search_probes=native(),
         exact_query=native(),
         filtered_query=(
-            native("an iterative index scan; if it gives up after 20,000 records, the query is repeated exactly")
+            native(
+                "where the planner expects few records to match, they are compared exactly; else an iterative index "
+                "scan, and if it gives up after 20,000 records, the query is repeated exactly"
+            )
             if has_iterative_scan(pgvector_version)
             else emulated("where the index gives too few hits the query is repeated without it; pgvector 0.8 scans on")
         ),

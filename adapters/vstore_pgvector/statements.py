@@ -176,6 +176,10 @@ class Statements:
         found = f"select from {self.table} where partition = %s::text limit {rows + 1:d}"
         return f"select count(*) <= {rows:d} from ({found}) as found"
 
+    def explain(self, condition: str | None) -> str:
+        """Return SQL for what the planner expects of reading the records that match: the first row has the whole."""
+        return f"explain select from {self.table}{on_condition(condition)}"
+
     def delete_where(self, condition: str) -> str:
         """Deletes by condition."""
         return f"delete from {self.table}{on_condition(condition)}"

@@ -21,6 +21,7 @@ from vstore.records import Include, Records
 from vstore.sparse import SparseArray
 from vstore.spi.batching import batches
 from vstore_pgvector._async._run import compute
+from vstore_pgvector._async.choosing import AsyncChooser
 from vstore_pgvector._async.searching import AsyncSearcher
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector._async.sparse import AsyncSparseSearcher
@@ -40,7 +41,6 @@ _SPLIT: Final = "a call takes several statements: %d records are sent, the next 
 Row: TypeAlias = tuple[Any, ...]
 
 _IDS_AT_ONCE: Final = 10_000
-_EXACT_IN_PARTITION: Final = 10_000
 # From some hundred rows on COPY takes two thirds of the time of arrays, except where an HNSW graph takes it all.
 _COPY_FROM: Final = 500
 _COPY_PART: Final = 500
@@ -63,6 +63,7 @@ class AsyncPGCollection:
         self._number = number
         self._info = info
         self._sql = sql
+        self._chooser = AsyncChooser(session, sql)
         self._fields = dense_fields(info)
         self._dense = {name: AsyncSearcher(session, sql, name, field) for name, field in self._fields.items()}
         self._sparse = {
@@ -141,9 +142,14 @@ class AsyncPGCollection:
         settings = _search_settings(index, search)
 
         async def work(connection: AsyncConnection[Any]) -> list[Hits]:
-            if exact or isinstance(index, Flat) or await self._is_small(connection, condition):
+            ef: int | None = settings[0]
+            if exact or isinstance(index, Flat):
+                ef = None
+            elif condition is not None:
+                ef = await self._chooser.ef(connection, condition, settings[0])
+            if ef is None:
                 return await searcher.exact(connection, vectors, k, condition, include)
-            await self._session.search(connection, *settings)
+            await self._session.search(connection, ef, settings[1])
             return await searcher.approximate(connection, vectors, k, condition, include)
 
         return await self._session.read(work)
@@ -258,13 +264,6 @@ class AsyncPGCollection:
         for part in batches(ids, _IDS_AT_ONCE):
             found.update(row[0] for row in await self._fetch(self._sql.existing, (pack_texts(part),)))
         return found
-
-    async def _is_small(self, connection: AsyncConnection[Any], condition: Condition | None) -> bool:
-        """Return whether a query is of one partition that is small enough to compare with all of it (TEN-3)."""
-        if condition is None or condition.partition is None:
-            return False
-        statement = self._sql.is_small(_EXACT_IN_PARTITION)
-        return bool((await self._session.fetch(connection, statement, (condition.partition,)))[0][0])
 
     def _compiled(self, where: Filter) -> Condition:
         return compiled(where, self._info.partition_by)

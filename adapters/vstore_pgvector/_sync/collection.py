@@ -22,6 +22,7 @@ from vstore.records import Include, Records
 from vstore.sparse import SparseArray
 from vstore.spi.batching import batches
 from vstore_pgvector._sync._run import compute
+from vstore_pgvector._sync.choosing import Chooser
 from vstore_pgvector._sync.searching import Searcher
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector._sync.sparse import SparseSearcher
@@ -41,7 +42,6 @@ _SPLIT: Final = "a call takes several statements: %d records are sent, the next 
 Row: TypeAlias = tuple[Any, ...]
 
 _IDS_AT_ONCE: Final = 10_000
-_EXACT_IN_PARTITION: Final = 10_000
 # From some hundred rows on COPY takes two thirds of the time of arrays, except where an HNSW graph takes it all.
 _COPY_FROM: Final = 500
 _COPY_PART: Final = 500
@@ -64,6 +64,7 @@ class PGCollection:
         self._number = number
         self._info = info
         self._sql = sql
+        self._chooser = Chooser(session, sql)
         self._fields = dense_fields(info)
         self._dense = {name: Searcher(session, sql, name, field) for name, field in self._fields.items()}
         self._sparse = {
@@ -142,9 +143,14 @@ class PGCollection:
         settings = _search_settings(index, search)
 
         def work(connection: Connection[Any]) -> list[Hits]:
-            if exact or isinstance(index, Flat) or self._is_small(connection, condition):
+            ef: int | None = settings[0]
+            if exact or isinstance(index, Flat):
+                ef = None
+            elif condition is not None:
+                ef = self._chooser.ef(connection, condition, settings[0])
+            if ef is None:
                 return searcher.exact(connection, vectors, k, condition, include)
-            self._session.search(connection, *settings)
+            self._session.search(connection, ef, settings[1])
             return searcher.approximate(connection, vectors, k, condition, include)
 
         return self._session.read(work)
@@ -259,13 +265,6 @@ class PGCollection:
         for part in batches(ids, _IDS_AT_ONCE):
             found.update(row[0] for row in self._fetch(self._sql.existing, (pack_texts(part),)))
         return found
-
-    def _is_small(self, connection: Connection[Any], condition: Condition | None) -> bool:
-        """Return whether a query is of one partition that is small enough to compare with all of it (TEN-3)."""
-        if condition is None or condition.partition is None:
-            return False
-        statement = self._sql.is_small(_EXACT_IN_PARTITION)
-        return bool((self._session.fetch(connection, statement, (condition.partition,)))[0][0])
 
     def _compiled(self, where: Filter) -> Condition:
         return compiled(where, self._info.partition_by)
