@@ -26,7 +26,7 @@ RULES: list[tuple[str, str]] = [
     (r"\basynccontextmanager\b", "contextmanager"),
     (r"\bAbstractAsyncContextManager\b", "AbstractContextManager"),
     (r"\bawait ", ""),
-    (r"\b(borrow|connect)_async\b", r"\1"),
+    (r"\b(borrow|connect|keep|kept|learn)_async\b", r"\1"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\banext\b", "next"),
     (r"\b__aenter__\b", "__enter__"),

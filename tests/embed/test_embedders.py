@@ -255,7 +255,7 @@ def test_a_text_names_an_embedder(spec: str, name: str, dimension: int, monkeypa
     [
         ("", "names no embedder"),
         ("512", "names no embedder"),
-        ("nosuch:x", "Kinds: lexical, openai"),
+        ("nosuch:x", "Kinds: lexical, bm25, openai"),
         ("openai:", "names no model"),
         ("openai:m", "dimension of 'm' is not known"),
         ("openai:m?api_key=geheim", "unknown option 'api_key'"),

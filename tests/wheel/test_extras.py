@@ -43,11 +43,11 @@ with vstore.connect("memory:") as store:
 """
 SET = """
 from vstore.transfer import CollectionSource, copy
-from vstore.transfer.files import FileTarget, place
+from vstore.transfer.files import FileTarget, data_set_path
 with vstore.connect("memory:") as store:
     docs = store.create_collection("docs", dimension=2, metric="l2")
     docs.add(["a"], [[1.0, 2.0]], ["x"], [{"n": 1}])
-    copy(CollectionSource(store, docs), FileTarget(place("set.jsonl"))).check()
+    copy(CollectionSource(store, docs), FileTarget(data_set_path("set.jsonl"))).check()
 """
 FILES = f"""{RECORDS}
 records.to_parquet("x.parquet")
@@ -58,6 +58,16 @@ print(again.metadatas == records.metadatas, vstore.Records.from_pandas(frame).id
 LEXICAL = """
 from vstore import embed
 print(embed.lexical(64).embed(["x"]).shape)
+"""
+BM25 = """
+from vstore import embed
+made = embed.bm25(avgdl=5)
+print(made.learn(["rains", "rain"]))
+"""
+JIEBA = """
+from vstore import embed
+made = embed.bm25(avgdl=5, stemmer=None, cjk="jieba")
+print(made.learn(["我来到北京清华大学"]))
 """
 OPENAI = """
 from vstore import embed
@@ -133,6 +143,8 @@ ALONE = {
     "keyring": (KEYRING, "memory"),
     "otel": (OTEL, "['a']"),
     "lexical": (LEXICAL, "(1, 64)"),
+    "bm25": (BM25, "<TermStatistics of 2 documents, 1 terms, stemmer=english&cjk=bigrams>"),
+    "jieba": (JIEBA, "<TermStatistics of 1 documents, 7 terms, stemmer=none&cjk=jieba>"),
     "openai": (OPENAI, "1536"),
     "regex": (REGEX, "1"),
     "llamaindex": (LLAMAINDEX, "['a'] x"),
@@ -245,6 +257,15 @@ def test_the_command_of_opentelemetry_switches_it_on(
     assert done.returncode == 0, done.stderr
     for name in ("create_collection docs", "add docs", "peek docs"):
         assert f'"name": "{name}"' in done.stdout
+
+
+@pytest.mark.xdist_group("bare")
+@pytest.mark.parametrize("framework", ["haystack", "langchain", "llamaindex"])
+def test_an_integration_without_its_framework_names_the_extra(
+    framework: str, new_environment: Callable[[], Environment], tmp_path: Path
+) -> None:
+    done = new_environment().python_code(f"import vstore.integrations.{framework}", tmp_path)
+    assert done.stderr.splitlines()[-1].endswith(f"Install it with pip install 'vstore-db[{framework}]'.")
 
 
 @pytest.mark.xdist_group("langchain")

@@ -91,7 +91,9 @@ ELSEWHERE = {
     "python -m vstore.conformance.table": "test_conform.py, on the report of each store",
     "python tools/unasync.py": "`make check`",
     "python tools/clauses.py": "`make check`",
+    "python tools/options.py": "`make check`",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
+    "python benchmarks/llamaindex_peers.py": "by hand: it needs the frameworks' own stores",
     "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
     "uvicorn --app-dir examples --workers 3 fastapi_app:app": "tests/examples/test_fastapi.py",
     "gunicorn --workers 1 --threads 16": "options to think of",
@@ -319,12 +321,14 @@ with vstore.connect("pgvector:./pg") as store:
 
 def test_embedding(page: Page) -> None:
     model = 'embed.openai("text-embedding-3-small", dimensions=512)'
-    first, second, _, *commands = items("docs/embedding.md")
+    first, second, _, words, *commands = items("docs/embedding.md")
     assert model in first.text
     assert "or embed.lexical(512): no key, no network" in first.text
     assert "北京今天下大雨" in page.program(first.text.replace(model, "embed.lexical(512)"))
     page.reader.install("openai")
     page.program("import os; os.environ['DASHSCOPE_API_KEY'] = 'key'\nmade = " + second.text + "\nprint(made.name)")
+    page.reader.install("bm25", "lexical")
+    assert "a " in page.program("from vstore import embed\n" + words.text)
     page.program("store = vstore.connect('chroma:./data'); store.delete_collection('docs'); store.close()")
     page.items(commands)
 

@@ -6,6 +6,9 @@ stands in ``vstore.embedding``. See docs/embedding.md.
 
 from __future__ import annotations
 
+from vstore.embed._async.learning import keep_async, kept_async, learn_async
+from vstore.embed._sync.learning import keep, kept, learn
+from vstore.embed.bm25 import BM25, bm25
 from vstore.embed.caching import cached
 from vstore.embed.chroma_functions import chroma
 from vstore.embed.endpoint import openai
@@ -14,13 +17,23 @@ from vstore.embed.hashing import lexical
 from vstore.embed.local import fastembed, sentence_transformers
 from vstore.embed.prefixes import prefixed
 from vstore.embed.specs import from_spec
+from vstore.embed.statistics import TermStatistics
 
 __all__ = [
+    "BM25",
+    "TermStatistics",
+    "bm25",
     "cached",
     "chroma",
     "fastembed",
     "from_spec",
     "function",
+    "keep",
+    "keep_async",
+    "kept",
+    "kept_async",
+    "learn",
+    "learn_async",
     "lexical",
     "openai",
     "prefixed",

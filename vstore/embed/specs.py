@@ -8,22 +8,24 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from vstore.embed.batching import OnProgress
+from vstore.embed.bm25 import bm25
 from vstore.embed.chroma_functions import chroma_by_name
 from vstore.embed.endpoint import KEY_NAME, MAX_BATCH_BYTES, openai
 from vstore.embed.hashing import NGRAMS, lexical
 from vstore.embed.local import fastembed, sentence_transformers
 from vstore.embed.prefixes import prefixed
-from vstore.embedding import Embedder
+from vstore.embedding import Embedder, SparseEmbedder
 from vstore.errors import InvalidInput, brief
 from vstore.spi.urls import Option, OptionValue, read_options
 from vstore.wording import did_you_mean, sentences
 
-__all__ = ["from_spec", "opens_by_name"]
+__all__ = ["any_from_spec", "from_spec", "opens_by_name"]
 
 Options = Mapping[str, OptionValue]
 
 _NAME: Final = {"name": Option("", "what to store with a collection in place of the model's name")}
 _NGRAMS: Final = "-".join(map(str, NGRAMS))
+_WITHOUT_MODEL: Final = ("lexical", "bm25")
 _BATCH: Final = {"batch_size": Option(0, "most texts at once; 0 for the default")}
 _PREFIXES: Final = {
     "document_prefix": Option("", "a text before every document"),
@@ -36,7 +38,7 @@ class _Kind:
     """One kind of embedder: its options, or None where all are passed on, and how it is made of those given."""
 
     options: Mapping[str, Option] | None
-    make: Callable[[str, Any, OnProgress | None], Embedder]
+    make: Callable[[str, Any, OnProgress | None], Embedder | SparseEmbedder]
 
 
 def _lexical(model: str, options: Options, on_progress: OnProgress | None) -> Embedder:
@@ -46,6 +48,15 @@ def _lexical(model: str, options: Options, on_progress: OnProgress | None) -> Em
     if not (dash and shortest.isdecimal() and longest.isdecimal()):
         raise InvalidInput("the option 'ngrams' must be two numbers, such as 1-3")
     return lexical(int(model or 512), ngrams=(int(shortest), int(longest)), on_progress=on_progress)
+
+
+def _bm25(model: str, options: Options, on_progress: OnProgress | None) -> SparseEmbedder:
+    if model:
+        raise InvalidInput(f"bm25 has no models, such as {model!r:.80}", hint="Write bm25:?avgdl=256.")
+    given: dict[str, Any] = dict(options)
+    if given.get("stemmer") == "none":
+        given["stemmer"] = None
+    return bm25(on_progress=on_progress, **given)
 
 
 def _openai(model: str, options: Options, on_progress: OnProgress | None) -> Embedder:
@@ -71,6 +82,16 @@ def _chroma(model: str, params: Mapping[str, str], on_progress: OnProgress | Non
 
 _KINDS: Final[dict[str, _Kind]] = {
     "lexical": _Kind({"ngrams": Option(_NGRAMS, "shortest and longest n-gram, e.g. 1-3")}, _lexical),
+    "bm25": _Kind(
+        {
+            "stemmer": Option("english", "a language of the Snowball stemmers, or none"),
+            "cjk": Option("bigrams", "bigrams or jieba"),
+            "k1": Option(1.2, "how much repeated terms count"),
+            "b": Option(0.75, "how much the length of a document counts"),
+            "avgdl": Option(256.0, "terms of an average document"),
+        },
+        _bm25,
+    ),
     "openai": _Kind(
         {
             "dimensions": Option(0, "asks the model for this dimension"),
@@ -103,7 +124,7 @@ _KINDS: Final[dict[str, _Kind]] = {
 
 
 def from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder:
-    """The embedder that a text names.
+    """Return the embedder that a text names.
 
     ``lexical:512``, ``openai:text-embedding-3-small?dimensions=512``, ``sentence-transformers:BAAI/bge-m3``,
     ``fastembed:BAAI/bge-small-zh-v1.5``, ``chroma:default``. Options follow as query parameters and are those of the
@@ -112,19 +133,30 @@ def from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder:
 
     Args:
         spec: The text.
-        on_progress: Called with the number of texts behind each request or batch.
+        on_progress: Called with the number of texts after each request or batch.
 
     Raises:
-        InvalidInput: It cannot be read, or an option is unknown or not legal.
+        InvalidInput: It cannot be read, names a sparse embedder, or an option is unknown or not legal.
         Unsupported: The package that it needs is not installed.
         VStoreError: What the function of this kind raises.
     """
+    made = any_from_spec(spec, on_progress=on_progress)
+    if not isinstance(made, Embedder):
+        raise InvalidInput(
+            f"{brief(spec)} makes sparse vectors, and this takes an embedder of dense ones",
+            hint="Give it to a sparse field: embedder={'terms': …}.",
+        )
+    return made
+
+
+def any_from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder | SparseEmbedder:
+    """Return the embedder, dense or sparse, that a text names: ``bm25:?avgdl=256``, and what ``from_spec`` takes."""
     kind, colon, rest = spec.partition(":") if isinstance(spec, str) else ("", "", "")
     if "://" in f"{kind}{colon}{rest.partition('?')[0]}":  # not repeated: it may hold a password
         raise InvalidInput(
             "a URL names no embedder", hint="Write KIND:MODEL; an endpoint is an option: openai:MODEL?base_url=URL."
         )
-    if kind not in _KINDS or not (colon or kind == "lexical"):
+    if kind not in _KINDS or not (colon or kind in _WITHOUT_MODEL):
         raise InvalidInput(
             f"{brief(spec)} names no embedder",
             hint=sentences(
@@ -132,7 +164,7 @@ def from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder:
             ),
         )
     model, _, query = rest.partition("?")
-    if not model and kind != "lexical":
+    if not model and kind not in _WITHOUT_MODEL:
         raise InvalidInput(f"{brief(spec)} names no model", hint=f"Write {kind}:MODEL.")
     params = _params(query)
     prefixes = {key: params.pop(key) for key in _PREFIXES if key in params}
@@ -144,6 +176,8 @@ def from_spec(spec: str, *, on_progress: OnProgress | None = None) -> Embedder:
         made = _KINDS[kind].make(model, {key: value for key, value in read.items() if key in params}, on_progress)
     if not any(prefixes.values()):
         return made
+    if not isinstance(made, Embedder):
+        raise InvalidInput(f"{kind} has no prefixes: it embeds a question in its own way")
     return prefixed(made, documents=prefixes.get("document_prefix", ""), queries=prefixes.get("query_prefix", ""))
 
 
@@ -154,7 +188,7 @@ def opens_by_name(name: str | None) -> bool:
     """
     kind, _, rest = (name or "").partition(":")
     query = rest.partition("?")[2]
-    return kind == "lexical" or (
+    return kind in _WITHOUT_MODEL or (
         kind == "openai" and {key for key, _ in parse_qsl(query)} <= {"dimensions", *_PREFIXES}
     )
 
