@@ -15,6 +15,7 @@ from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
 from vstore.indexing import HNSW, Flat, Index
 from vstore.info import CollectionInfo
+from vstore.logs import WARNING, log
 from vstore.spi.codec import info_from_json, info_to_json
 from vstore_pgvector import embedded
 from vstore_pgvector._sync._run import run_blocking
@@ -33,6 +34,11 @@ __all__ = ["PGAdapter"]
 
 # CREATE … IF NOT EXISTS races with itself: whoever changes what collections there are holds this lock.
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('vstore ' || %s::text, 0))"
+
+_NO_INDEX = (
+    "vectors of %s dimensions get no index, since pgvector's take up to %s: every query compares with all records. "
+    "Pass index=Flat() to choose that, or take an embedding of fewer dimensions."
+)
 
 
 class PGAdapter:
@@ -74,7 +80,10 @@ class PGAdapter:
         return translate(error)
 
     def default_index(self, dimension: int) -> Index:
-        return HNSW() if dimension <= MAX_HNSW_DIMENSION else Flat()
+        if dimension <= MAX_HNSW_DIMENSION:
+            return HNSW()
+        log("indexes", WARNING, _NO_INDEX, dimension, MAX_HNSW_DIMENSION)
+        return Flat()
 
     def create(self, info: CollectionInfo) -> PGCollection:
         for field in dense_fields(info).values():

@@ -105,6 +105,22 @@ def test_the_index_of_each_field_is_put_off_and_built(store: vstore.Store, sql: 
     assert indexes() == every
 
 
+def test_a_default_without_an_index_is_told(store: vstore.Store, caplog: pytest.LogCaptureFixture) -> None:
+    chosen = store.create_collection("chosen", dimension=3_072, index=Flat(), fields={"image": Dense(2_000)})
+    assert isinstance(chosen.info.fields["image"].index, HNSW)  # type: ignore[union-attr]
+    assert caplog.messages == []
+    assert store.create_collection("docs", dimension=3_072).info.index == Flat()
+    store.create_collection("named", fields={"image": Dense(2_001)})
+    found = [(record.name, record.levelname, record.args) for record in caplog.records]
+    assert found == [("vstore.indexes", "WARNING", (3_072, 2_000)), ("vstore.indexes", "WARNING", (2_001, 2_000))]
+
+
+def test_an_index_that_pgvector_lacks_is_refused(store: vstore.Store) -> None:
+    with pytest.raises(vstore.errors.LimitExceeded, match="2,000 dimensions, not 2,001"):
+        store.create_collection("docs", fields={"image": Dense(2_001, index=HNSW())})
+    assert store.list_collections() == []
+
+
 def test_a_partition_is_found_by_its_index(
     store: vstore.Store, sql: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
