@@ -14,7 +14,7 @@ def log(part: str, level: int, message: str, *values: object) -> None:
     """Log a message to the logger ``vstore.PART``, at the place of the caller.
 
     Args:
-        part: ``retries``, ``splits``, ``emulations`` or ``settings``.
+        part: ``retries``, ``splits``, ``emulations``, ``indexes`` or ``settings``.
         level: ``DEBUG`` or ``WARNING``.
         message: With ``%s`` for each of ``values``.
         values: What is formatted only where somebody listens.

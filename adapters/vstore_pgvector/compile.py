@@ -6,7 +6,8 @@ strict in type, compares numbers as exact decimals and is false between a scalar
 =================  ==================================================================
 leaf               SQL, with ``x`` for the value at the path
 =================  ==================================================================
-``Eq``             ``metadata @> {key: value}``: what a GIN index answers
+``Eq``             ``metadata @> {key: value}``: what a GIN index answers; ``partition = value`` of the key that
+                   parts the collection
 ``In``             ``x = any(values)``, which PostgreSQL hashes
 ``ContainsAny``    ``metadata @> {key: [value]}``; many values: any element ``= any(values)``
 ``Order``          ``jsonb_typeof(x) = …`` and an ordering of jsonb numbers, or of texts in collation C
@@ -37,13 +38,15 @@ from vstore.filters.tree import (
     Order,
     Path,
 )
-from vstore_pgvector.codec import json_array, json_text
+from vstore_pgvector.jsonb import json_array, json_text
 
-__all__ = ["Condition", "where"]
+__all__ = ["PARTITION", "Condition", "where"]
 
 # Each @> is a lookup in the GIN index, joined by OR: at 20,000 records 1 to 20 ms for 1 to 64 values, where one
 # pass over all elements takes 70 to 160 ms whatever their number.
 _FEW: Final = 64
+# The column that holds the value of the key which parts the collection.
+PARTITION: Final = "partition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +56,44 @@ class Condition:
     Attributes:
         sql: A Boolean expression with ``%s`` placeholders.
         params: What they stand for.
+        partition: The one partition that all records it holds for are in, or None.
     """
 
     sql: str
     params: tuple[Any, ...] = ()
+    partition: str | None = None
 
 
-def where(node: Filter) -> Condition:
-    """Return the condition that a filter in normal form means."""
+def where(node: Filter, key: str | None = None) -> Condition:
+    """Return the condition that a filter in normal form means.
+
+    Args:
+        node: The filter.
+        key: The metadata key that parts the collection, of which every record has a text, or None.
+    """
     params: list[Any] = []
-    return Condition(_compile(node, params), tuple(params))
+    return Condition(_compile(node, params, key), tuple(params), _partition(node, key))
 
 
-def _compile(node: Filter, params: list[Any]) -> str:
+def _partition(node: Filter, key: str | None) -> str | None:
+    for item in node.items if isinstance(node, And) else (node,):
+        match item:
+            case Eq((name,), str(value)) if name == key:
+                return value
+    return None
+
+
+def _compile(node: Filter, params: list[Any], key: str | None) -> str:
     match node:
         case And(items):
-            return "(" + " and ".join([_compile(item, params) for item in items]) + ")"
+            return "(" + " and ".join([_compile(item, params, key) for item in items]) + ")"
         case Or(items):
-            return "(" + " or ".join([_compile(item, params) for item in items]) + ")"
+            return "(" + " or ".join([_compile(item, params, key) for item in items]) + ")"
         case Not(item):
-            return f"(not {_compile(item, params)})"
+            return f"(not {_compile(item, params, key)})"
+        case Eq((name,), str(value)) if name == key:
+            params.append(value)
+            return f"{PARTITION} = %s::text"
         case Eq(path, value):
             params.append(_object(path, value))
             return "metadata @> %s::jsonb"

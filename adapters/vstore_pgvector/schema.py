@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
+from vstore.fields import Dense, Sparse
 from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, IVFFlat, Metric
 from vstore.info import CollectionInfo
-from vstore_pgvector.statements import bare
+from vstore_pgvector.compile import PARTITION
+from vstore_pgvector.statements import bare, doubled, field_columns, literal
+from vstore_pgvector.vectors import BAND, dense_fields
 
-__all__ = ["CATALOGUE", "INDEXES", "create_catalogue", "create_index", "create_table", "table_name"]
+__all__ = ["CATALOGUE", "INDEXES", "create_catalogue", "create_indexes", "create_table", "table_name"]
 
 # A name that no collection has: portable names begin with a letter.
 CATALOGUE: Final = "_vstore_collections"
@@ -25,8 +28,10 @@ _OPERATOR_CLASS: Final = {
     Metric.L2: "vector_l2_ops",
     Metric.DOT: "vector_ip_ops",
 }
-# Up to here a row with everything else moved out of line fits a page of 8 kB.
-_MAX_PLAIN_DIMENSION: Final = 1_700
+# Bytes of vectors that a row takes, with everything else out of line, such that it fits a page of 8 kB; of which each
+# further column may need the size of a pointer.
+_ROOM: Final = 6_800
+_POINTER: Final = 18
 
 
 def table_name(number: int) -> str:
@@ -47,38 +52,70 @@ def create_catalogue(schema: str, first: int) -> str:
 def create_table(schema: str, table: str, info: CollectionInfo, *, metadata_index: bool) -> list[str]:
     """Return the table of one collection and its indexes."""
     name = bare(schema, table)
-    # Out of line, where PostgreSQL puts a vector as soon as a row passes 2 kB, exact queries are 3 times slower.
-    storage = "plain" if info.dimension <= _MAX_PLAIN_DIMENSION else "external"
+    columns = (
+        'id text collate "C" primary key, '
+        f"{_vector_columns(info)}"
+        'document text collate "C", '
+        "metadata jsonb not null, "
+        f"moments jsonb{_partition_column(info)}"
+    )
     made = [
-        (
-            f"create table {name} ("
-            'id text collate "C" primary key, '
-            f"embedding vector({info.dimension}) not null, "
-            'document text collate "C", '
-            "metadata jsonb not null, "
-            "moments jsonb)"
-        ),
-        f"alter table {name} alter column embedding set storage {storage}",
+        f"create table {name} ({columns})",
+        *_storage(name, info),
+        *create_indexes(name, info),
     ]
-    if (index := create_index(name, info)) is not None:
-        made.append(index)
+    if info.partition_by is not None:
+        made.append(f"create index on {name} ({PARTITION}, id)")
     if metadata_index:
         made.append(f"create index on {name} using gin (metadata jsonb_path_ops)")
     return made
 
 
-def create_index(name: str, info: CollectionInfo) -> str | None:
-    """Return the index on the vectors of the table ``name``; None for a collection without one."""
-    kind = _OPERATOR_CLASS[info.metric]
-    match info.index:
-        case HNSW(m, ef_construction):
-            return (
-                f"create index on {name} using hnsw (embedding {kind}) "
-                f"with (m = {m:d}, ef_construction = {ef_construction:d})"
-            )
-        case IVFFlat(lists):
-            return f"create index on {name} using ivfflat (embedding {kind}) with (lists = {lists:d})"
-        case Flat() | IVFPQ() | DiskANN():  # the last two are NO in the capability record
-            return None
-        case _:
-            assert_never(info.index)
+def _vector_columns(info: CollectionInfo) -> str:
+    columns = [f"embedding vector({info.dimension:d}) not null, "] if info.dimension else []
+    for name, field in info.fields.items():
+        kind = f"vector({field.dimension:d})" if isinstance(field, Dense) else f"sparsevec({BAND:d})"
+        columns += [f"{column} {kind}, " for column in field_columns(name, field)]
+    return "".join(columns)
+
+
+def _partition_column(info: CollectionInfo) -> str:
+    if info.partition_by is None:
+        return ""
+    value = f"metadata ->> {doubled(literal(info.partition_by))}"
+    return f', {PARTITION} text collate "C" not null generated always as ({value}) stored'
+
+
+def _storage(name: str, info: CollectionInfo) -> list[str]:
+    """Return what keeps vectors in their rows as long as there is room.
+
+    Out of line, where PostgreSQL puts a vector as soon as a row passes 2 kB, exact queries are 3 times slower.
+    """
+    further = [(column, field) for key, field in info.fields.items() for column in field_columns(key, field)]
+    made, room = [], _ROOM - _POINTER * len(further)
+    for key, dense in dense_fields(info).items():
+        (column,) = field_columns(key, dense)
+        fits = 4 * dense.dimension <= room
+        room -= 4 * dense.dimension if fits else 0
+        made.append((column, "plain" if fits else "external"))
+    made += [(column, "main") for column, field in further if isinstance(field, Sparse)]
+    return [f"alter table {name} alter column {column} set storage {storage}" for column, storage in made]
+
+
+def create_indexes(name: str, info: CollectionInfo) -> list[str]:
+    """Return the indexes on the vectors of the table ``name``."""
+    made = []
+    for key, field in dense_fields(info).items():
+        (column,) = field_columns(key, field)
+        kind = _OPERATOR_CLASS[field.metric]
+        match field.index:
+            case HNSW(m, ef_construction):
+                settings = f"m = {m:d}, ef_construction = {ef_construction:d}"
+                made.append(f"create index on {name} using hnsw ({column} {kind}) with ({settings})")
+            case IVFFlat(lists):
+                made.append(f"create index on {name} using ivfflat ({column} {kind}) with (lists = {lists:d})")
+            case Flat() | IVFPQ() | DiskANN() | None:  # two are NO in the capability record; None is not stored
+                pass
+            case _:
+                assert_never(field.index)
+    return made

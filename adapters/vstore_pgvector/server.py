@@ -9,6 +9,7 @@ from typing import Any, Final
 from vstore.errors import AuthenticationFailed, Mismatch, Unsupported
 from vstore_pgvector.capabilities import has_iterative_scan
 from vstore_pgvector.statements import literal, quoted
+from vstore_pgvector.vectors import TypeIds
 
 __all__ = [
     "DEFAULT_SEARCH",
@@ -24,12 +25,14 @@ __all__ = [
     "set_config",
 ]
 
-# One row: versions, encoding, and the extension with its schema and the id of its type.
+# One row: versions, encoding, and the extension with its schema and the ids of its types.
 PROBE: Final = """
 select current_setting('server_version'), current_setting('server_version_num')::int,
        current_setting('server_encoding'), installed.extversion, installed.nspname,
        (select t.oid::bigint from pg_catalog.pg_type as t
          where t.typname = 'vector' and t.typnamespace = installed.extnamespace),
+       (select t.oid::bigint from pg_catalog.pg_type as t
+         where t.typname = 'sparsevec' and t.typnamespace = installed.extnamespace),
        (select default_version from pg_catalog.pg_available_extensions where name = 'vector'),
        pg_catalog.has_schema_privilege(installed.extnamespace, 'usage')
   from (values (1)) as one(row)
@@ -56,14 +59,14 @@ class Server:
         number: The same as a number, e.g. 180004.
         pgvector: The extension's version; where it is not installed yet, the version that would be.
         vector_schema: The schema it is in, or None where it is not installed.
-        vector_oid: The id of its type, or None.
+        types: The ids of its types, or None.
     """
 
     version: str
     number: int
     pgvector: str
     vector_schema: str | None
-    vector_oid: int | None
+    types: TypeIds | None
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Server:
@@ -74,7 +77,7 @@ class Server:
             AuthenticationFailed: The user may not use the schema that pgvector is in.
             Mismatch: Its encoding is not UTF-8.
         """
-        version, number, encoding, installed, schema, oid, available, usable = row
+        version, number, encoding, installed, schema, vector, sparsevec, available, usable = row
         if encoding != "UTF8":
             raise Mismatch(
                 f"the database has the encoding {encoding}, which does not hold every text",
@@ -87,7 +90,9 @@ class Server:
                 f"pgvector is in the schema {schema!r}, which this user may not use",
                 hint=f"Let its owner run GRANT USAGE ON SCHEMA {quoted(schema)} TO this user.",
             )
-        return cls(version.split()[0], number, installed or available, schema, oid)
+        # before 0.7, which is too old, there is no sparsevec
+        types = None if vector is None else TypeIds(vector, sparsevec or 0)
+        return cls(version.split()[0], number, installed or available, schema, types)
 
 
 def set_config(settings: Mapping[str, str | None], *, local: bool) -> tuple[str, list[str | None]]:

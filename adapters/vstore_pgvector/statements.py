@@ -8,22 +8,24 @@ from typing import Final
 
 from psycopg import sql
 
-from vstore.indexing import Metric
+from vstore.fields import Dense, Field
+from vstore.info import CollectionInfo
 from vstore.records import Include
+from vstore_pgvector.vectors import column_names, dense_fields
 
 __all__ = [
     "Statements",
     "bare",
-    "columns",
     "doubled",
+    "field_columns",
     "literal",
+    "on_condition",
     "quoted",
+    "sent",
 ]
 
-_OPERATOR: Final = {Metric.COSINE: "<=>", Metric.L2: "<->", Metric.DOT: "<#>"}
 _TYPES: Final = {
     "id": "text",
-    "embedding": "vector",
     "document": "text",
     "metadata": "jsonb",
     "moments": "jsonb",
@@ -36,6 +38,7 @@ def quoted(*parts: str) -> str:
     return sql.Identifier(*parts).as_string(None)
 
 
+@lru_cache(maxsize=1024)
 def bare(*parts: str) -> str:
     """Return a qualified name for the text of a statement, in which psycopg takes a lone ``%`` for a parameter."""
     return doubled(quoted(*parts))
@@ -51,60 +54,85 @@ def literal(text: str) -> str:
     return sql.Literal(text).as_string(None)
 
 
-def columns(include: Include) -> str:
-    """Return the columns after the id, each in a form that does not depend on what the client has registered."""
-    chosen: list[str] = []
-    if include.vectors:
-        chosen.append("vector_send(embedding)")
-    if include.documents:
-        chosen.append("document")
-    if include.metadatas:
-        chosen += ["metadata::text", "moments::text"]
-    return "".join(f", {column}" for column in chosen)
+def field_columns(name: str, field: Field) -> list[str]:
+    """Return the columns of a field as SQL."""
+    return [bare(column) for column in column_names(name, field)]
 
 
-def _and(condition: str | None) -> str:
-    return "" if condition is None else f" where {condition}"
+def sent(name: str, field: Field) -> str:
+    """Return SQL for a field's vector in binary form: a bytea, or a bytea[] with one for each band."""
+    columns = field_columns(name, field)
+    if isinstance(field, Dense):
+        return f"vector_send({columns[0]})"
+    return f"array[{', '.join(f'sparsevec_send({column})' for column in columns)}]"
+
+
+def on_condition(*conditions: str | None) -> str:
+    """Return the WHERE clause of some conditions, or nothing."""
+    given = [condition for condition in conditions if condition is not None]
+    return f" where {' and '.join(given)}" if given else ""
 
 
 class Statements:
     """The statements on one table; they differ only by the columns and conditions asked for."""
 
-    def __init__(self, schema: str, table: str, metric: Metric) -> None:
+    def __init__(self, schema: str, table: str, info: CollectionInfo) -> None:
         self.name = quoted(schema, table)
         self.table = bare(schema, table)
-        self._operator = _OPERATOR[metric]
-        self._dot = metric is Metric.DOT
-        self._norm = "0::float8" if metric is Metric.COSINE else "vector_norm(embedding)"
-        self.nearest = lru_cache(maxsize=256)(self._nearest)
+        self.info = info
+        fields: dict[str, Field] = {**dense_fields(info), **info.fields}
+        self._vectors = [column for name, field in fields.items() for column in field_columns(name, field)]
+        self._types = _TYPES | {
+            column: "vector" if isinstance(field, Dense) else "sparsevec"
+            for name, field in fields.items()
+            for column in column_names(name, field)
+        }
+
+    def columns(self, include: Include) -> str:
+        """Return the columns after the id, each in a form that does not depend on what the client has registered."""
+        chosen = [sent("", self.info.field())] if include.vectors else []
+        chosen += ["document"] if include.documents else []
+        chosen += ["metadata::text", "moments::text"] if include.metadatas else []
+        chosen += [sent(name, self.info.fields[name]) for name in include.fields]
+        return "".join(f", {column}" for column in chosen)
+
+    def raw_columns(self, include: Include, field: str) -> str:
+        """Return the columns that ``columns`` and a query of ``field`` are made of."""
+        chosen = ["document"] if include.documents else []
+        chosen += ["metadata", "moments"] if include.metadatas else []
+        names = [field, *([""] if include.vectors else []), *include.fields]
+        for name in dict.fromkeys(names):
+            chosen += field_columns(name, self.info.field(name))
+        return "".join(f", {column}" for column in chosen)
 
     def _given(self, names: Iterable[str]) -> str:
         names = list(names)
-        arrays = ", ".join(f"%s::{_TYPES[name]}[]" for name in names)
-        return f"unnest({arrays}) as g({', '.join(names)})"
+        arrays = ", ".join(f"%s::{self._types[name]}[]" for name in names)
+        return f"unnest({arrays}) as g({_listed(names)})"
 
     def insert(self, names: Iterable[str]) -> str:
         """Inserts arrays of columns."""
         names = list(names)
         if "metadata" in names:
-            return f"insert into {self.table} ({', '.join(names)}) select * from {self._given(names)}"
-        head = f"insert into {self.table} ({', '.join(names)}, metadata)"
+            return f"insert into {self.table} ({_listed(names)}) select * from {self._given(names)}"
+        head = f"insert into {self.table} ({_listed(names)}, metadata)"
         return f"{head} select g.*, '{{}}'::jsonb from {self._given(names)}"
 
-    @property
-    def copy(self) -> str:
+    def copy(self, names: Iterable[str]) -> str:
         """Takes in rows of ``codec.copy_rows``."""
-        return f"copy {self.table} (id, embedding, document, metadata, moments) from stdin (format binary)"
+        return f"copy {self.table} ({_listed(names)}) from stdin (format binary)"
 
     def upsert(self, names: Iterable[str]) -> str:
         """Inserts arrays of columns or replaces whole rows."""
-        replaced = ", ".join(f"{c} = excluded.{c}" for c in ("embedding", "document", "metadata", "moments"))
+        columns = [*self._vectors, "document", "metadata", "moments"]
+        replaced = ", ".join(f"{column} = excluded.{column}" for column in columns)
         return f"{self.insert(names)} on conflict (id) do update set {replaced}"
 
     def update(self, names: Iterable[str]) -> str:
         """Changes the columns given; with ``touched`` metadata is merged, without it replaced."""
         names = list(names)
-        changes = [f"{name} = g.{name}" for name in names if name in ("embedding", "document")]
+        columns = [bare(name) for name in names if name == "document" or bare(name) in self._vectors]
+        changes = [f"{column} = g.{column}" for column in columns]
         if "touched" in names:
             keys = "array(select jsonb_array_elements_text(g.touched))"
             changes.append(f"metadata = (t.metadata - {keys}) || g.metadata")
@@ -132,74 +160,35 @@ class Statements:
 
     def get(self, include: Include) -> str:
         """Reads by id."""
-        return f"select id{columns(include)} from {self.table} where id = any(%s::text[])"
-
-    def _raw(self, include: Include) -> str:
-        chosen = ["document"] if include.documents else []
-        chosen += ["metadata", "moments"] if include.metadatas else []
-        return "".join(f", {name}" for name in chosen)
-
-    def _nearest(self, k: int, include: Include, exact: bool, condition: str | None, many: bool) -> str:
-        """Return SQL for the k nearest of each vector: id, distance, vector's number from 1, norm or 0, columns.
-
-        Parameters: the vector, or the array of ``many``; for an exact query under dot its slack, or theirs; the
-        condition's. The inner query picks rows, the outer one converts their columns, which else happens before the
-        sort, for every row. ``k`` stands in the text so that a prepared plan knows it. ``+ 0`` keeps an exact
-        query from the index: planner settings do not reach plans that psycopg has prepared.
-        """
-        given = ["%s::vector"] + (["%s::float8"] if exact and self._dot else [])
-        names = "query, slack, number" if len(given) > 1 else "query, number"
-        if many:
-            source = f"unnest({', '.join(f'{one}[]' for one in given)}) with ordinality as q({names})"
-        else:
-            source = f"(select {', '.join(given)}, 1) as q({names})"
-        order = f"{self._measure('q.query', 'q.slack')} + 0, id" if exact else self._distance("q.query")
-        return (
-            f"select id, {self._distance('query')}, number, {self._norm}{columns(include)} from {source} "
-            f"cross join lateral (select id, embedding{self._raw(include)} "
-            f"from {self.table}{_and(condition)} order by {order} limit {k:d}) as near"
-        )
-
-    def _distance(self, query: str) -> str:
-        return f"(embedding {self._operator} {query})"
-
-    def _measure(self, query: str, slack: str) -> str:
-        """Return a bound below each true distance, less what ``ErrorBounds.limit`` adds; long products are coarse."""
-        return f"({self._distance(query)} - {slack} * vector_norm(embedding))" if self._dot else self._distance(query)
-
-    def within(self, rows: int, after: bool, condition: str | None) -> str:
-        """Return ids and vectors of records that may be near enough, by ascending id.
-
-        Parameters: the vector, its slack under dot, the limit, the last id, the condition's.
-        """
-        parts = [f"{self._measure('%s::vector', '%s::float8')} <= %s::float8"]
-        parts += (["id > %s::text"] if after else []) + ([condition] if condition is not None else [])
-        return (
-            f"select id, vector_send(embedding) from {self.table}{_and(' and '.join(parts))} order by id limit {rows:d}"
-        )
+        return f"select id{self.columns(include)} from {self.table} where id = any(%s::text[])"
 
     def scan(self, rows: int, include: Include, after: bool, condition: str | None) -> str:
         """Return SQL for one page by ascending id. Parameters: the last id, the condition's."""
         parts = (["id > %s::text"] if after else []) + ([condition] if condition is not None else [])
-        return (
-            f"select id{columns(include)} from {self.table}{_and(' and '.join(parts) or None)} "
-            f"order by id limit {rows:d}"
-        )
+        return f"select id{self.columns(include)} from {self.table}{on_condition(*parts)} order by id limit {rows:d}"
 
     def count(self, condition: str | None) -> str:
         """Counts."""
-        return f"select count(*) from {self.table}{_and(condition)}"
+        return f"select count(*) from {self.table}{on_condition(condition)}"
+
+    def is_small(self, rows: int) -> str:
+        """Return SQL for whether a partition has at most so many records."""
+        found = f"select from {self.table} where partition = %s::text limit {rows + 1:d}"
+        return f"select count(*) <= {rows:d} from ({found}) as found"
+
+    def explain(self, condition: str | None) -> str:
+        """Return SQL for what the planner expects of reading the records that match: the first row has the whole."""
+        return f"explain select from {self.table}{on_condition(condition)}"
 
     def delete_where(self, condition: str) -> str:
         """Deletes by condition."""
-        return f"delete from {self.table}{_and(condition)}"
-
-    @property
-    def vectors(self) -> str:
-        """The vectors of these ids."""
-        return f"select id, vector_send(embedding) from {self.table} where id = any(%s::text[])"
+        return f"delete from {self.table}{on_condition(condition)}"
 
     @property
     def clear(self) -> str:
         """Empties the table and its indexes at once; deleted rows would stay in an HNSW graph until a vacuum."""
         return f"truncate {self.table}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(bare, names))

@@ -11,7 +11,7 @@ from psycopg.abc import AdaptContext
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from vstore_pgvector.codec import Packed
+from vstore_pgvector.binary import Packed
 from vstore_pgvector.errors import ServerSilent
 
 __all__ = ["GRACE", "PackedDumper", "bounded", "readable", "register"]

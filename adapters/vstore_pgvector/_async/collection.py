@@ -9,33 +9,31 @@ from typing import Any, Final, TypeAlias
 import psycopg
 from psycopg import AsyncConnection
 
-from vstore.columns import Column, dense
-from vstore.errors import AlreadyExists, BackendError, NotFound
+from vstore.columns import Column
+from vstore.errors import AlreadyExists, NotFound
+from vstore.fields import Sparse
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
-from vstore.indexing import HNSW, Flat, IVFFlat, Search
+from vstore.indexing import HNSW, Flat, Index, IVFFlat, Search
 from vstore.info import CollectionInfo
 from vstore.logs import DEBUG, log
 from vstore.records import Include, Records
+from vstore.sparse import SparseArray
 from vstore.spi.batching import batches
 from vstore_pgvector._async._run import compute
+from vstore_pgvector._async.choosing import AsyncChooser
 from vstore_pgvector._async.searching import AsyncSearcher
 from vstore_pgvector._async.session import AsyncSession
-from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
-from vstore_pgvector.codec import (
-    COPY_END,
-    COPY_START,
-    Encoded,
-    copy_rows,
-    decode,
-    encode,
-    pack_texts,
-)
+from vstore_pgvector._async.sparse import AsyncSparseSearcher
+from vstore_pgvector.binary import pack_texts
+from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows, has_graph
+from vstore_pgvector.codec import COPY_END, COPY_START, Encoded, copied_columns, copy_rows, decode, encode
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
-from vstore_pgvector.schema import INDEXES, create_index
+from vstore_pgvector.schema import INDEXES, create_indexes
 from vstore_pgvector.server import DEFAULT_SEARCH
 from vstore_pgvector.statements import Statements, doubled
+from vstore_pgvector.vectors import dense_fields
 
 __all__ = ["AsyncPGCollection"]
 
@@ -65,7 +63,14 @@ class AsyncPGCollection:
         self._number = number
         self._info = info
         self._sql = sql
-        self._search = AsyncSearcher(session, self._sql, info)
+        self._chooser = AsyncChooser(session, sql)
+        self._fields = dense_fields(info)
+        self._dense = {name: AsyncSearcher(session, sql, name, field) for name, field in self._fields.items()}
+        self._sparse = {
+            name: AsyncSparseSearcher(session, sql, name, field)
+            for name, field in info.fields.items()
+            if isinstance(field, Sparse)
+        }
         self._rows = batch_rows(info)
 
     @property
@@ -79,8 +84,8 @@ class AsyncPGCollection:
 
     async def add(self, records: Records) -> None:
         try:
-            if len(records) < _COPY_FROM or isinstance(self._info.index, HNSW):
-                encoded = await compute(len(records), encode, records)
+            if len(records) < _COPY_FROM or has_graph(self._info):
+                encoded = await compute(len(records), encode, records, self._info)
                 await self._write(self._sql.insert(encoded.names), encoded)
             else:
                 await self._session.write(lambda connection: self._copy(connection, records))
@@ -89,11 +94,11 @@ class AsyncPGCollection:
             raise AlreadyExists.of_records([i for i in records.ids if i in taken]) from error
 
     async def upsert(self, records: Records) -> None:
-        encoded = await compute(len(records), encode, records)
+        encoded = await compute(len(records), encode, records, self._info)
         await self._write(self._sql.upsert(encoded.names), encoded)
 
     async def update(self, records: Records, *, replace_metadata: bool) -> None:
-        encoded = await compute(len(records), encode, records, merge=not replace_metadata)
+        encoded = await compute(len(records), encode, records, self._info, merge=not replace_metadata)
 
         async def work(connection: AsyncConnection[Any]) -> None:
             found: set[str] = set()
@@ -116,7 +121,7 @@ class AsyncPGCollection:
             return rows
 
         rows = await self._session.read(work)
-        return (await compute(len(rows), decode, rows, include, self._info.dimension)).ordered(ids)
+        return (await compute(len(rows), decode, rows, include, self._info)).ordered(ids)
 
     async def query(
         self,
@@ -129,23 +134,30 @@ class AsyncPGCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        queries = dense(vectors)
-        condition = None if where is None else compiled(where)
-        whole = exact or isinstance(self._info.index, Flat)
-        settings = self._search_settings(search)
+        condition = None if where is None else self._compiled(where)
+        if isinstance(vectors, SparseArray):
+            sparse = self._sparse[field]
+            return await self._session.read(lambda connection: sparse.exact(connection, vectors, k, condition, include))
+        searcher, index = self._dense[field], self._fields[field].index
+        settings = _search_settings(index, search)
 
         async def work(connection: AsyncConnection[Any]) -> list[Hits]:
-            if whole:
-                return await self._search.exact(connection, queries, k, condition, include)
-            await self._session.search(connection, *settings)
-            return await self._search.approximate(connection, queries, k, condition, include)
+            ef: int | None = settings[0]
+            if exact or isinstance(index, Flat):
+                ef = None
+            elif condition is not None:
+                ef = await self._chooser.ef(connection, condition, settings[0])
+            if ef is None:
+                return await searcher.exact(connection, vectors, k, condition, include)
+            await self._session.search(connection, ef, settings[1])
+            return await searcher.approximate(connection, vectors, k, condition, include)
 
         return await self._session.read(work)
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
-        condition = Condition("true") if where is None else compiled(where)
+        condition = Condition("true") if where is None else self._compiled(where)
         text = None if where is None else condition.sql
         while True:
             statement = self._sql.scan(batch_size, include, after is not None, text)
@@ -153,7 +165,7 @@ class AsyncPGCollection:
             rows = await self._fetch(statement, params, prepare=None if where is None else False)
             if rows:
                 after = rows[-1][0]
-                yield await compute(len(rows), decode, rows, include, self._info.dimension), after
+                yield await compute(len(rows), decode, rows, include, self._info), after
             if len(rows) < batch_size:
                 return
 
@@ -167,7 +179,7 @@ class AsyncPGCollection:
         await self._session.write(work, single=len(ordered) <= _IDS_AT_ONCE)
 
     async def delete_where(self, where: Filter) -> None:
-        condition = compiled(where)
+        condition = self._compiled(where)
         statement = self._sql.delete_where(condition.sql)
         await self._session.write(
             lambda connection: self._session.execute(connection, statement, condition.params, prepare=False),
@@ -181,7 +193,7 @@ class AsyncPGCollection:
         if where is None:
             rows = await self._fetch(self._sql.count(None), ())
         else:
-            condition = compiled(where)
+            condition = self._compiled(where)
             rows = await self._fetch(self._sql.count(condition.sql), condition.params, prepare=False)
         return int(rows[0][0])
 
@@ -194,8 +206,8 @@ class AsyncPGCollection:
         self._rows = BATCH_ROWS  # no graph makes a statement long now
 
     async def build_index(self) -> None:
-        statement = create_index(self._sql.table, self._info)
-        if statement is None:
+        statements = create_indexes(self._sql.table, self._info)
+        if not statements:
             return
 
         async def work(connection: AsyncConnection[Any]) -> None:
@@ -203,7 +215,8 @@ class AsyncPGCollection:
             await self._session.execute(connection, f"lock table {self._sql.table} in share row exclusive mode")
             if not await self._session.fetch(connection, INDEXES, (self._sql.name,)):
                 async with self._session.unhurried(connection):
-                    await self._session.execute(connection, statement)
+                    for statement in statements:
+                        await self._session.execute(connection, statement)
 
         await self._session.write(work)
         self._rows = batch_rows(self._info)
@@ -225,22 +238,21 @@ class AsyncPGCollection:
         )
 
     async def _send(self, connection: AsyncConnection[Any], statement: str, encoded: Encoded) -> None:
-        oid = self._session.server.vector_oid
-        if oid is None:
-            raise BackendError("the extension vector is gone from the database")
+        oids = self._session.type_ids
         for part in encoded.parts(self._rows, BATCH_BYTES):
             if part.start:
                 log("splits", DEBUG, _SPLIT, part.start)
-            arrays = await compute(part.stop - part.start, encoded.arrays, part, oid)
+            arrays = await compute(part.stop - part.start, encoded.arrays, part, oids)
             await self._session.execute(connection, statement, arrays)
 
     async def _copy(self, connection: AsyncConnection[Any], records: Records) -> None:
         """Sends one stream of rows by ascending id: the server works on some while the next are encoded."""
         order = sorted(range(len(records)), key=records.ids.__getitem__)
+        statement = self._sql.copy(copied_columns(records, self._info))
         for number, rows in enumerate(batches(order, _COPY_ROWS)):
             if number:
                 log("splits", DEBUG, _SPLIT, number * _COPY_ROWS)
-            async with self._session.cursor(connection).copy(self._sql.copy.encode()) as copy:
+            async with self._session.cursor(connection).copy(statement.encode()) as copy:
                 await copy.write(COPY_START)
                 for places in batches(rows, _COPY_PART):
                     part = records.take(places)
@@ -253,13 +265,15 @@ class AsyncPGCollection:
             found.update(row[0] for row in await self._fetch(self._sql.existing, (pack_texts(part),)))
         return found
 
-    def _search_settings(self, search: Search | None) -> tuple[int, int]:
-        ef, probes = DEFAULT_SEARCH
-        match self._info.index:
-            case HNSW(_, _, ef_search):
-                ef = ef_search if search is None or search.ef is None else search.ef
-            case IVFFlat(_, of_index):
-                probes = of_index if search is None or search.probes is None else search.probes
-            case Flat():
-                pass
-        return ef, probes
+    def _compiled(self, where: Filter) -> Condition:
+        return compiled(where, self._info.partition_by)
+
+
+def _search_settings(index: Index | None, search: Search | None) -> tuple[int, int]:
+    ef, probes = DEFAULT_SEARCH
+    match index:
+        case HNSW(_, _, ef_search):
+            ef = ef_search if search is None or search.ef is None else search.ef
+        case IVFFlat(_, of_index):
+            probes = of_index if search is None or search.probes is None else search.probes
+    return ef, probes

@@ -18,6 +18,7 @@ from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows, fields_read
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.session import AsyncSession
+from vstore_pgvector.binary import pack_texts
 from vstore_pgvector.catalogue import (
     COLUMNS,
     EXISTS,
@@ -31,10 +32,10 @@ from vstore_pgvector.catalogue import (
     Column,
     bare,
 )
-from vstore_pgvector.codec import pack_texts, pack_vector
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.layouts import proposal
 from vstore_pgvector.schema import CATALOGUE
+from vstore_pgvector.vectors import pack_vector
 
 __all__ = ["AsyncPGForeign"]
 

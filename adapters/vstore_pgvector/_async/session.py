@@ -16,6 +16,7 @@ import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg_pool import PoolTimeout
 
+from vstore.errors import BackendError
 from vstore.spi._async._run import current_loop, is_over
 from vstore.spi.forking import abandon
 from vstore_pgvector._async._run import AsyncBoundedConnection, AsyncPool, finishing, sleep
@@ -33,6 +34,7 @@ from vstore_pgvector.server import (
     set_config,
 )
 from vstore_pgvector.timeouts import GRACE, readable, register
+from vstore_pgvector.vectors import TypeIds
 
 __all__ = ["AsyncPoolSession", "AsyncSession"]
 
@@ -76,6 +78,13 @@ class AsyncSession(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Closes what was opened."""
+
+    @property
+    def type_ids(self) -> TypeIds:
+        """The ids of pgvector's types."""
+        if self.server.types is None:
+            raise BackendError("the extension vector is gone from the database")
+        return self.server.types
 
     async def probe(self) -> None:
         """Asks the server what it is; again after its extension was created."""

@@ -12,26 +12,33 @@ import psycopg
 from psycopg import Connection
 
 from vstore.capabilities import Capabilities
-from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
 from vstore.indexing import HNSW, Flat, Index
 from vstore.info import CollectionInfo
+from vstore.logs import WARNING, log
 from vstore.spi.codec import info_from_json, info_to_json
 from vstore_pgvector import embedded
 from vstore_pgvector._sync._run import run_blocking
 from vstore_pgvector._sync.collection import PGCollection
 from vstore_pgvector._sync.foreign import PGForeign
 from vstore_pgvector._sync.session import Session
-from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities
+from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities, check_index
 from vstore_pgvector.catalogue import EXISTS
 from vstore_pgvector.errors import no_extension, translate
 from vstore_pgvector.options import Target
 from vstore_pgvector.schema import CATALOGUE, create_catalogue, create_table, table_name
 from vstore_pgvector.statements import Statements, bare
+from vstore_pgvector.vectors import dense_fields
 
 __all__ = ["PGAdapter"]
 
 # CREATE … IF NOT EXISTS races with itself: whoever changes what collections there are holds this lock.
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('vstore ' || %s::text, 0))"
+
+_NO_INDEX = (
+    "vectors of %s dimensions get no index, since pgvector's take up to %s: every query compares with all records. "
+    "Pass index=Flat() to choose that, or take an embedding of fewer dimensions."
+)
 
 
 class PGAdapter:
@@ -73,14 +80,14 @@ class PGAdapter:
         return translate(error)
 
     def default_index(self, dimension: int) -> Index:
-        return HNSW() if dimension <= MAX_HNSW_DIMENSION else Flat()
+        if dimension <= MAX_HNSW_DIMENSION:
+            return HNSW()
+        log("indexes", WARNING, _NO_INDEX, dimension, MAX_HNSW_DIMENSION)
+        return Flat()
 
     def create(self, info: CollectionInfo) -> PGCollection:
-        if not isinstance(info.index, Flat) and info.dimension > MAX_HNSW_DIMENSION:
-            raise LimitExceeded(
-                f"{type(info.index).__name__} takes up to {MAX_HNSW_DIMENSION:,} dimensions, not {info.dimension:,}",
-                hint="Use Flat().",
-            )
+        for field in dense_fields(info).values():
+            check_index(field)
 
         def work(connection: Connection[Any]) -> int:
             self._session.fetch(connection, _LOCK, (self._schema,))
@@ -163,10 +170,10 @@ class PGAdapter:
                 run_blocking(embedded.release, self._folder)
 
     def _bind(self, number: int, info: CollectionInfo) -> PGCollection:
-        if self._session.server.vector_oid is None:
+        if self._session.server.types is None:
             self._session.probe()  # the extension was created after this store had connected
         return PGCollection(
-            self._session, self.rename, number, Statements(self._schema, table_name(number), info.metric), info
+            self._session, self.rename, number, Statements(self._schema, table_name(number), info), info
         )
 
     def _exists(self, connection: Connection[Any], table: str) -> bool:
@@ -174,7 +181,7 @@ class PGAdapter:
 
     def _prepare(self, connection: Connection[Any]) -> None:
         """Creates extension, schema and catalogue where they are missing; what is there needs no permission."""
-        if self._session.server.vector_oid is None:
+        if self._session.server.types is None:
             try:
                 self._session.execute(connection, "create extension if not exists vector")
             except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:

@@ -10,33 +10,31 @@ from typing import Any, Final, TypeAlias
 import psycopg
 from psycopg import Connection
 
-from vstore.columns import Column, dense
-from vstore.errors import AlreadyExists, BackendError, NotFound
+from vstore.columns import Column
+from vstore.errors import AlreadyExists, NotFound
+from vstore.fields import Sparse
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
-from vstore.indexing import HNSW, Flat, IVFFlat, Search
+from vstore.indexing import HNSW, Flat, Index, IVFFlat, Search
 from vstore.info import CollectionInfo
 from vstore.logs import DEBUG, log
 from vstore.records import Include, Records
+from vstore.sparse import SparseArray
 from vstore.spi.batching import batches
 from vstore_pgvector._sync._run import compute
+from vstore_pgvector._sync.choosing import Chooser
 from vstore_pgvector._sync.searching import Searcher
 from vstore_pgvector._sync.session import Session
-from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows
-from vstore_pgvector.codec import (
-    COPY_END,
-    COPY_START,
-    Encoded,
-    copy_rows,
-    decode,
-    encode,
-    pack_texts,
-)
+from vstore_pgvector._sync.sparse import SparseSearcher
+from vstore_pgvector.binary import pack_texts
+from vstore_pgvector.capabilities import BATCH_BYTES, BATCH_ROWS, batch_rows, has_graph
+from vstore_pgvector.codec import COPY_END, COPY_START, Encoded, copied_columns, copy_rows, decode, encode
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
-from vstore_pgvector.schema import INDEXES, create_index
+from vstore_pgvector.schema import INDEXES, create_indexes
 from vstore_pgvector.server import DEFAULT_SEARCH
 from vstore_pgvector.statements import Statements, doubled
+from vstore_pgvector.vectors import dense_fields
 
 __all__ = ["PGCollection"]
 
@@ -66,7 +64,14 @@ class PGCollection:
         self._number = number
         self._info = info
         self._sql = sql
-        self._search = Searcher(session, self._sql, info)
+        self._chooser = Chooser(session, sql)
+        self._fields = dense_fields(info)
+        self._dense = {name: Searcher(session, sql, name, field) for name, field in self._fields.items()}
+        self._sparse = {
+            name: SparseSearcher(session, sql, name, field)
+            for name, field in info.fields.items()
+            if isinstance(field, Sparse)
+        }
         self._rows = batch_rows(info)
 
     @property
@@ -80,8 +85,8 @@ class PGCollection:
 
     def add(self, records: Records) -> None:
         try:
-            if len(records) < _COPY_FROM or isinstance(self._info.index, HNSW):
-                encoded = compute(len(records), encode, records)
+            if len(records) < _COPY_FROM or has_graph(self._info):
+                encoded = compute(len(records), encode, records, self._info)
                 self._write(self._sql.insert(encoded.names), encoded)
             else:
                 self._session.write(lambda connection: self._copy(connection, records))
@@ -90,11 +95,11 @@ class PGCollection:
             raise AlreadyExists.of_records([i for i in records.ids if i in taken]) from error
 
     def upsert(self, records: Records) -> None:
-        encoded = compute(len(records), encode, records)
+        encoded = compute(len(records), encode, records, self._info)
         self._write(self._sql.upsert(encoded.names), encoded)
 
     def update(self, records: Records, *, replace_metadata: bool) -> None:
-        encoded = compute(len(records), encode, records, merge=not replace_metadata)
+        encoded = compute(len(records), encode, records, self._info, merge=not replace_metadata)
 
         def work(connection: Connection[Any]) -> None:
             found: set[str] = set()
@@ -117,7 +122,7 @@ class PGCollection:
             return rows
 
         rows = self._session.read(work)
-        return (compute(len(rows), decode, rows, include, self._info.dimension)).ordered(ids)
+        return (compute(len(rows), decode, rows, include, self._info)).ordered(ids)
 
     def query(
         self,
@@ -130,23 +135,30 @@ class PGCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        queries = dense(vectors)
-        condition = None if where is None else compiled(where)
-        whole = exact or isinstance(self._info.index, Flat)
-        settings = self._search_settings(search)
+        condition = None if where is None else self._compiled(where)
+        if isinstance(vectors, SparseArray):
+            sparse = self._sparse[field]
+            return self._session.read(lambda connection: sparse.exact(connection, vectors, k, condition, include))
+        searcher, index = self._dense[field], self._fields[field].index
+        settings = _search_settings(index, search)
 
         def work(connection: Connection[Any]) -> list[Hits]:
-            if whole:
-                return self._search.exact(connection, queries, k, condition, include)
-            self._session.search(connection, *settings)
-            return self._search.approximate(connection, queries, k, condition, include)
+            ef: int | None = settings[0]
+            if exact or isinstance(index, Flat):
+                ef = None
+            elif condition is not None:
+                ef = self._chooser.ef(connection, condition, settings[0])
+            if ef is None:
+                return searcher.exact(connection, vectors, k, condition, include)
+            self._session.search(connection, ef, settings[1])
+            return searcher.approximate(connection, vectors, k, condition, include)
 
         return self._session.read(work)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
-        condition = Condition("true") if where is None else compiled(where)
+        condition = Condition("true") if where is None else self._compiled(where)
         text = None if where is None else condition.sql
         while True:
             statement = self._sql.scan(batch_size, include, after is not None, text)
@@ -154,7 +166,7 @@ class PGCollection:
             rows = self._fetch(statement, params, prepare=None if where is None else False)
             if rows:
                 after = rows[-1][0]
-                yield compute(len(rows), decode, rows, include, self._info.dimension), after
+                yield compute(len(rows), decode, rows, include, self._info), after
             if len(rows) < batch_size:
                 return
 
@@ -168,7 +180,7 @@ class PGCollection:
         self._session.write(work, single=len(ordered) <= _IDS_AT_ONCE)
 
     def delete_where(self, where: Filter) -> None:
-        condition = compiled(where)
+        condition = self._compiled(where)
         statement = self._sql.delete_where(condition.sql)
         self._session.write(
             lambda connection: self._session.execute(connection, statement, condition.params, prepare=False),
@@ -182,7 +194,7 @@ class PGCollection:
         if where is None:
             rows = self._fetch(self._sql.count(None), ())
         else:
-            condition = compiled(where)
+            condition = self._compiled(where)
             rows = self._fetch(self._sql.count(condition.sql), condition.params, prepare=False)
         return int(rows[0][0])
 
@@ -195,8 +207,8 @@ class PGCollection:
         self._rows = BATCH_ROWS  # no graph makes a statement long now
 
     def build_index(self) -> None:
-        statement = create_index(self._sql.table, self._info)
-        if statement is None:
+        statements = create_indexes(self._sql.table, self._info)
+        if not statements:
             return
 
         def work(connection: Connection[Any]) -> None:
@@ -204,7 +216,8 @@ class PGCollection:
             self._session.execute(connection, f"lock table {self._sql.table} in share row exclusive mode")
             if not self._session.fetch(connection, INDEXES, (self._sql.name,)):
                 with self._session.unhurried(connection):
-                    self._session.execute(connection, statement)
+                    for statement in statements:
+                        self._session.execute(connection, statement)
 
         self._session.write(work)
         self._rows = batch_rows(self._info)
@@ -226,22 +239,21 @@ class PGCollection:
         )
 
     def _send(self, connection: Connection[Any], statement: str, encoded: Encoded) -> None:
-        oid = self._session.server.vector_oid
-        if oid is None:
-            raise BackendError("the extension vector is gone from the database")
+        oids = self._session.type_ids
         for part in encoded.parts(self._rows, BATCH_BYTES):
             if part.start:
                 log("splits", DEBUG, _SPLIT, part.start)
-            arrays = compute(part.stop - part.start, encoded.arrays, part, oid)
+            arrays = compute(part.stop - part.start, encoded.arrays, part, oids)
             self._session.execute(connection, statement, arrays)
 
     def _copy(self, connection: Connection[Any], records: Records) -> None:
         """Sends one stream of rows by ascending id: the server works on some while the next are encoded."""
         order = sorted(range(len(records)), key=records.ids.__getitem__)
+        statement = self._sql.copy(copied_columns(records, self._info))
         for number, rows in enumerate(batches(order, _COPY_ROWS)):
             if number:
                 log("splits", DEBUG, _SPLIT, number * _COPY_ROWS)
-            with self._session.cursor(connection).copy(self._sql.copy.encode()) as copy:
+            with self._session.cursor(connection).copy(statement.encode()) as copy:
                 copy.write(COPY_START)
                 for places in batches(rows, _COPY_PART):
                     part = records.take(places)
@@ -254,13 +266,15 @@ class PGCollection:
             found.update(row[0] for row in self._fetch(self._sql.existing, (pack_texts(part),)))
         return found
 
-    def _search_settings(self, search: Search | None) -> tuple[int, int]:
-        ef, probes = DEFAULT_SEARCH
-        match self._info.index:
-            case HNSW(_, _, ef_search):
-                ef = ef_search if search is None or search.ef is None else search.ef
-            case IVFFlat(_, of_index):
-                probes = of_index if search is None or search.probes is None else search.probes
-            case Flat():
-                pass
-        return ef, probes
+    def _compiled(self, where: Filter) -> Condition:
+        return compiled(where, self._info.partition_by)
+
+
+def _search_settings(index: Index | None, search: Search | None) -> tuple[int, int]:
+    ef, probes = DEFAULT_SEARCH
+    match index:
+        case HNSW(_, _, ef_search):
+            ef = ef_search if search is None or search.ef is None else search.ef
+        case IVFFlat(_, of_index):
+            probes = of_index if search is None or search.probes is None else search.probes
+    return ef, probes

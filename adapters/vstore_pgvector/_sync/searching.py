@@ -1,5 +1,5 @@
 # Generated from adapters/vstore_pgvector/_async/searching.py by tools/unasync.py: do not edit.
-"""The nearest records of a collection: pgvector picks by float32, and what that leaves open float64 decides."""
+"""The nearest records by a dense field: pgvector picks by float32, and what that leaves open float64 decides."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
+from vstore.fields import Dense
 from vstore.hits import Hits
 from vstore.indexing import Metric
-from vstore.info import CollectionInfo
 from vstore.records import Include, Records, VectorArray
 from vstore.spi._sync.searching import scan_top_k, top_up
 from vstore.spi.batching import batches, slices
 from vstore.spi.scores import distances, scores
 from vstore_pgvector._sync.session import Session
-from vstore_pgvector.codec import decode, decode_vectors, pack_texts, pack_vector, pack_vectors
+from vstore_pgvector.binary import pack_texts
+from vstore_pgvector.codec import decode, place_of
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.precision import ErrorBounds, overlapping, slack
+from vstore_pgvector.queries import DenseQueries
 from vstore_pgvector.statements import Statements
+from vstore_pgvector.vectors import decode_vectors, pack_vector, pack_vectors
 
 __all__ = ["Searcher"]
 
@@ -33,14 +36,16 @@ _IDS_AT_ONCE: Final = 10_000
 
 
 class Searcher:
-    """Answers the queries of one collection."""
+    """Answers the queries of one dense field of a collection."""
 
-    def __init__(self, session: Session, sql: Statements, info: CollectionInfo) -> None:
+    def __init__(self, session: Session, sql: Statements, name: str, field: Dense) -> None:
         self._session = session
         self._sql = sql
-        self._metric = info.metric
-        self._dimension = info.dimension
-        self._vectors_at_once = max(1, min(_IDS_AT_ONCE, _BYTES_AT_ONCE // (4 * info.dimension)))
+        self._queries = DenseQueries(sql, name, field)
+        self._name = name
+        self._metric = field.metric
+        self._dimension = field.dimension
+        self._vectors_at_once = max(1, min(_IDS_AT_ONCE, _BYTES_AT_ONCE // (4 * field.dimension)))
 
     def exact(
         self,
@@ -114,16 +119,15 @@ class Searcher:
         *,
         exact: bool,
     ) -> list[list[Row]]:
-        """Return the rows of ``Statements.nearest`` for each vector."""
+        """Return the rows of ``DenseQueries.nearest`` for each vector."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
         many = len(vectors) > 1
-        statement = self._sql.nearest(k, include, exact, text, many)
+        statement = self._queries.nearest(k, include, exact, text, many)
         sloped = exact and self._metric is Metric.DOT
-        oid = self._session.server.vector_oid or 0
         found: list[list[Row]] = [[] for _ in vectors]
         for chosen in slices(len(vectors), _QUERIES_AT_ONCE):
             part = vectors[chosen]
-            given: list[Any] = [pack_vectors(part, oid) if many else pack_vector(part[0])]
+            given: list[Any] = [pack_vectors(part, self._session.type_ids.vector) if many else pack_vector(part[0])]
             if sloped:
                 slacks = [self._slack(vector) for vector in part]
                 given.append(slacks if many else slacks[0])
@@ -150,12 +154,12 @@ class Searcher:
         if not rows:
             return known
         unsure = np.flatnonzero(overlapping(*error.bounds(distance, norms)) | error.imprecise(distance, norms))
-        if include.vectors:
-            known[unsure] = self._true(vector, [rows[place][4] for place in unsure.tolist()])
+        if (column := place_of(self._name, include)) is not None:
+            known[unsure] = self._true(vector, [rows[place][4 + column] for place in unsure.tolist()])
             return known
         for part in batches(unsure, self._vectors_at_once):
             places = {rows[place][0]: place for place in part.tolist()}
-            fetched = self._session.fetch(connection, self._sql.vectors, (pack_texts(list(places)),))
+            fetched = self._session.fetch(connection, self._queries.vectors, (pack_texts(list(places)),))
             there = [places[row[0]] for row in fetched]  # all but those deleted a moment ago
             known[there] = self._true(vector, [row[1] for row in fetched])
         return known
@@ -167,7 +171,7 @@ class Searcher:
         distance = np.where(np.isnan(known), _distances(rows), known)
         order = sorted(range(len(rows)), key=lambda place: (distance[place], rows[place][0]))[:k]
         chosen = distance[np.asarray(order, dtype=np.intp)]
-        records = decode([rows[place] for place in order], include, self._dimension, start=3)
+        records = decode([rows[place] for place in order], include, self._sql.info, start=3)
         return Hits(records, chosen, scores(self._metric, chosen))
 
     def _compared(
@@ -185,7 +189,7 @@ class Searcher:
             chosen: list[Row] = []
             for part in batches(ids, _IDS_AT_ONCE):
                 chosen += self._session.fetch(connection, self._sql.get(include), (pack_texts(part),))
-            return decode(chosen, include, self._dimension)
+            return decode(chosen, include, self._sql.info)
 
         pages = self._within(connection, vector, condition, limit)
         return (scan_top_k(self._metric, vector[None], k, pages, get))[0]
@@ -198,7 +202,7 @@ class Searcher:
         sloped = [self._slack(vector)] if self._metric is Metric.DOT else []
         after: list[str] = []
         while True:
-            statement = self._sql.within(self._vectors_at_once, bool(after), text)
+            statement = self._queries.within(self._vectors_at_once, bool(after), text)
             given = (pack_vector(vector), *sloped, limit, *after, *params)
             rows = self._session.fetch(connection, statement, given, prepare=False)
             if rows:

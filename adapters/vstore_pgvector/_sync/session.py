@@ -17,6 +17,7 @@ import psycopg
 from psycopg import Connection, Cursor
 from psycopg_pool import PoolTimeout
 
+from vstore.errors import BackendError
 from vstore.spi._sync._run import current_loop, is_over
 from vstore.spi.forking import abandon
 from vstore_pgvector._sync._run import BoundedConnection, Pool, finishing, sleep
@@ -34,6 +35,7 @@ from vstore_pgvector.server import (
     set_config,
 )
 from vstore_pgvector.timeouts import GRACE, readable, register
+from vstore_pgvector.vectors import TypeIds
 
 __all__ = ["PoolSession", "Session"]
 
@@ -77,6 +79,13 @@ class Session(ABC):
     @abstractmethod
     def close(self) -> None:
         """Closes what was opened."""
+
+    @property
+    def type_ids(self) -> TypeIds:
+        """The ids of pgvector's types."""
+        if self.server.types is None:
+            raise BackendError("the extension vector is gone from the database")
+        return self.server.types
 
     def probe(self) -> None:
         """Asks the server what it is; again after its extension was created."""

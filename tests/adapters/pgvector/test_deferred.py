@@ -50,7 +50,7 @@ def test_building_takes_as_long_as_it_takes(url: str, monkeypatch: pytest.Monkey
     with vstore.connect(url, timeout=1) as store:
         made = store.create_collection("docs", dimension=8, metric="l2", index=HNSW())
         made.defer_index()
-        monkeypatch.setattr("vstore_pgvector._sync.collection.create_index", lambda *_: "select pg_sleep(3)")
+        monkeypatch.setattr("vstore_pgvector._sync.collection.create_indexes", lambda *_: ["select pg_sleep(3)"])
         made.build_index()
         with pytest.raises(psycopg.errors.QueryCanceled):  # the timeout is back
             made._adapter._session.write(lambda c: c.execute("select pg_sleep(3)"))  # type: ignore[attr-defined]

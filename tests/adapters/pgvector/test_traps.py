@@ -16,6 +16,8 @@ import vstore
 from vstore import HNSW, F, Flat, IVFFlat, Search, errors
 from vstore.spi.scores import distances
 
+CHOOSING = "vstore_pgvector._sync.choosing."
+
 
 def _together(calls: list[Callable[[], object]]) -> list[object]:
     """The result, or the error, of each call; all begin at once."""
@@ -37,8 +39,9 @@ def _together(calls: list[Callable[[], object]]) -> list[object]:
     return results
 
 
-def test_hnsw_does_not_starve(far_matches: tuple[Any, np.ndarray], sql: psycopg.Connection[Any]) -> None:
+def test_hnsw_does_not_starve(far_matches: tuple[Any, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     """hnsw.ef_search candidates, of which the filter leaves none: without iterative scans 0 hits come (QRY-4)."""
+    monkeypatch.setattr(CHOOSING + "_EXACT_ROWS", 0)
     collection, query = far_matches
     assert len(collection.query(query, k=10, where=F("rare") == True)) == 10  # noqa: E712
     assert len(collection.query(query, k=200, where=F("rare") == True)) == 50  # noqa: E712
@@ -49,8 +52,11 @@ def test_hnsw_does_not_starve(far_matches: tuple[Any, np.ndarray], sql: psycopg.
     assert len(set(collection.query(query, k=10, where=F("n") >= 19_000).ids) & set(truth)) >= 9
 
 
-def test_a_scan_that_gives_up_is_finished_exactly(far_matches: tuple[Any, np.ndarray], far_url: str) -> None:
+def test_a_scan_that_gives_up_is_finished_exactly(
+    far_matches: tuple[Any, np.ndarray], far_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """hnsw.max_scan_tuples ends an iterative scan: the index alone answers with too few (QRY-4)."""
+    monkeypatch.setattr(CHOOSING + "_EXACT_ROWS", 0)
     _, query = far_matches
     with vstore.connect(far_url, pool_size=1) as store:
         with store.native.connection() as connection:

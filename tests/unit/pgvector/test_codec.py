@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vstore.indexing import Flat, Metric
+from vstore.info import CollectionInfo
 from vstore.records import Include, Records
-from vstore_pgvector.codec import (
-    decode,
-    decode_metadata,
-    decode_vectors,
-    encode,
-    json_text,
-    pack_texts,
-    pack_vector,
-    pack_vectors,
-)
+from vstore_pgvector.binary import pack_texts
+from vstore_pgvector.codec import decode, encode
+from vstore_pgvector.jsonb import decode_metadata, json_text
+from vstore_pgvector.vectors import TypeIds, decode_vectors, pack_vector, pack_vectors
 
+PLAIN = CollectionInfo(name="plain", dimension=2, metric=Metric.COSINE, index=Flat())
 MOMENT = datetime(2024, 5, 17, 12, 30, 15, 123456, tzinfo=UTC)
 MICROS = 1715949015123456
 
@@ -87,7 +84,7 @@ def test_vectors_are_bit_exact() -> None:
     ],
 )
 def test_metadata_comes_back(metadata: dict[str, Any]) -> None:
-    encoded = encode(Records(["a"], None, None, [metadata]))
+    encoded = encode(Records(["a"], None, None, [metadata]), PLAIN)
     assert encoded.metadatas is not None
     assert encoded.datetime_keys is not None
     marks = encoded.datetime_keys[0]
@@ -98,23 +95,23 @@ def test_metadata_comes_back(metadata: dict[str, Any]) -> None:
 
 def test_rows_are_written_by_ascending_id() -> None:
     records = Records(["b", "a"], np.array([[1], [2]], dtype=np.float32), ["two", None], [{"n": 1}, {}])
-    encoded = encode(records)
+    encoded = encode(records, PLAIN)
     assert encoded.ids == ["a", "b"]
     assert encoded.documents == [None, b"two"]
     assert encoded.metadatas == [b"\x01{}", b'\x01{"n":1}']
     assert encoded.names == ["id", "embedding", "document", "metadata", "moments"]
-    assert encoded.arrays(slice(0, 2), 9)[1] == pack_vectors(np.array([[2], [1]], dtype=np.float32), 9)
+    assert encoded.arrays(slice(0, 2), TypeIds(9, 10))[1] == pack_vectors(np.array([[2], [1]], dtype=np.float32), 9)
 
 
 def test_a_merge_names_the_keys_it_touches() -> None:
-    encoded = encode(Records(["a"], None, None, [{"gone": None, "n": 1}]), merge=True)
+    encoded = encode(Records(["a"], None, None, [{"gone": None, "n": 1}]), PLAIN, merge=True)
     assert encoded.touched == [b'\x01["gone", "n"]']
     assert encoded.metadatas == [b'\x01{"n":1}']
 
 
 def test_parts_keep_to_rows_and_bytes() -> None:
     documents: list[str | None] = ["x" * 1000, None, "x" * 1000, "x" * 5000, "y"]
-    encoded = encode(Records(list("abcde"), None, documents))
+    encoded = encode(Records(list("abcde"), None, documents), PLAIN)
     assert list(encoded.parts(2, 10_000)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
     assert list(encoded.parts(100, 2_000)) == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 5)]
     assert list(encoded.parts(100, 100_000)) == [slice(0, 5)]
@@ -123,11 +120,11 @@ def test_parts_keep_to_rows_and_bytes() -> None:
 def test_rows_become_columns() -> None:
     vector = pack_vector(np.array([1, 2], dtype=np.float32)).data
     rows = [("a", 0.5, 1, 0.0, vector, "doc", '{"t":0}', '{"t":true}')]
-    records = decode(rows, Include(vectors=True, documents=True, metadatas=True), 2, start=3)
+    records = decode(rows, Include(vectors=True, documents=True, metadatas=True), PLAIN, start=3)
     assert records.ids == ["a"]
     assert records.documents == ["doc"]
     assert records.metadatas == [{"t": datetime(1970, 1, 1, tzinfo=UTC)}]
-    empty = decode([], Include(vectors=True, documents=True, metadatas=True), 2, start=3)
+    empty = decode([], Include(vectors=True, documents=True, metadatas=True), PLAIN, start=3)
     assert empty.vectors is not None
     assert (empty.ids, empty.vectors.shape, empty.documents, empty.metadatas) == ([], (0, 2), [], [])
-    assert decode([("a",)], Include(), 2).vectors is None
+    assert decode([("a",)], Include(), PLAIN).vectors is None

@@ -8,8 +8,9 @@ from vstore import F, Filter
 from vstore.errors import BackendError
 from vstore.filters.tree import ContainsAll
 from vstore.spi.rewrite import normalize
-from vstore_pgvector.codec import Packed, json_array
+from vstore_pgvector.binary import Packed
 from vstore_pgvector.compile import where
+from vstore_pgvector.jsonb import json_array
 
 X = "(metadata -> %s::text)"
 XY = "(metadata -> %s::text -> %s::text)"
@@ -79,3 +80,16 @@ def test_keys_and_values_never_stand_in_the_text(text: str) -> None:
 def test_what_is_not_in_normal_form_is_refused() -> None:
     with pytest.raises(BackendError):
         where(ContainsAll(("k",), (1, 2)))
+
+
+def test_the_key_that_parts_a_collection_is_a_column() -> None:
+    own = F("tenant") == "a"
+    alone = where(own, "tenant")
+    assert (alone.sql, alone.params, alone.partition) == ("partition = %s::text", ("a",), "a")
+    joined = where(own & (F("n") == 1), "tenant")
+    assert (joined.sql, joined.partition) == ("(partition = %s::text and metadata @> %s::jsonb)", "a")
+    either = where(own | (F("n") == 1), "tenant")
+    assert (either.sql, either.partition) == ("(partition = %s::text or metadata @> %s::jsonb)", None)
+    for other in (F("tenant") == 1, F("tenant", "deep") == "a", F("n") == "a"):
+        assert "partition" not in where(other, "tenant").sql
+    assert where(own).sql == "metadata @> %s::jsonb"

@@ -1,0 +1,127 @@
+"""The SQL of queries of one field. Pure.
+
+In each statement the inner query picks rows. The outer one converts their columns, which else happens before the sort,
+for every row. Numbers stand in the text so that a prepared plan knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from vstore.fields import Dense, Sparse
+from vstore.indexing import Metric
+from vstore.records import Include
+from vstore_pgvector.statements import Statements, field_columns, on_condition, sent
+
+__all__ = ["DenseQueries", "SparseQueries"]
+
+_OPERATOR: Final = {Metric.COSINE: "<=>", Metric.L2: "<->", Metric.DOT: "<#>"}
+
+
+def _source(types: Sequence[str], names: Sequence[str], many: bool) -> str:
+    """Return SQL for the parameters of one query, or of ``many``, and the number of each query from 1."""
+    listed = ", ".join([*names, "number"])
+    if many:
+        return f"unnest({', '.join(f'%s::{kind}[]' for kind in types)}) with ordinality as q({listed})"
+    return f"(select {', '.join(f'%s::{kind}' for kind in types)}, 1) as q({listed})"
+
+
+class DenseQueries:
+    """The statements that compare the vectors of a dense field."""
+
+    def __init__(self, sql: Statements, name: str, field: Dense) -> None:
+        self._sql = sql
+        self._name = name
+        (self._column,) = field_columns(name, field)
+        self._sent = sent(name, field)
+        self._operator = _OPERATOR[field.metric]
+        self._dot = field.metric is Metric.DOT
+        self._norm = "0::float8" if field.metric is Metric.COSINE else f"vector_norm({self._column})"
+        self._there = f"{self._column} is not null" if name else None
+        self.nearest = lru_cache(maxsize=256)(self._nearest)
+
+    def _nearest(self, k: int, include: Include, exact: bool, condition: str | None, many: bool) -> str:
+        """Return SQL for the k nearest of each vector: id, distance, vector's number from 1, norm or 0, columns.
+
+        Parameters: the vector, or the array of ``many``; for an exact query under dot its slack, or theirs; the
+        condition's. ``+ 0`` keeps an exact query from the index: planner settings do not reach plans that psycopg has
+        prepared.
+        """
+        sloped = exact and self._dot
+        source = _source(
+            ["vector", "float8"] if sloped else ["vector"], ["query", "slack"] if sloped else ["query"], many
+        )
+        order = f"{self._measure('q.query', 'q.slack')} + 0, id" if exact else self._distance("q.query")
+        return (
+            f"select id, {self._distance('query')}, number, {self._norm}{self._sql.columns(include)} from {source} "
+            f"cross join lateral (select id{self._sql.raw_columns(include, self._name)} "
+            f"from {self._sql.table}{on_condition(self._there, condition)} order by {order} limit {k:d}) as near"
+        )
+
+    def _distance(self, query: str) -> str:
+        return f"({self._column} {self._operator} {query})"
+
+    def _measure(self, query: str, slack: str) -> str:
+        """Return a bound below each true distance, less what ``ErrorBounds.limit`` adds; long products are coarse."""
+        distance = self._distance(query)
+        return f"({distance} - {slack} * vector_norm({self._column}))" if self._dot else distance
+
+    def within(self, rows: int, after: bool, condition: str | None) -> str:
+        """Return ids and vectors of records that may be near enough, by ascending id.
+
+        Parameters: the vector, its slack under dot, the limit, the last id, the condition's.
+        """
+        near = f"{self._measure('%s::vector', '%s::float8')} <= %s::float8"
+        conditions = on_condition(near, "id > %s::text" if after else None, condition)
+        return f"select id, {self._sent} from {self._sql.table}{conditions} order by id limit {rows:d}"
+
+    @property
+    def vectors(self) -> str:
+        """The vectors of these ids."""
+        return f"select id, {self._sent} from {self._sql.table} where id = any(%s::text[])"
+
+
+class SparseQueries:
+    """The statements that compare the vectors of a sparse field, in the bands of indices that a query has."""
+
+    def __init__(self, sql: Statements, name: str, field: Sparse) -> None:
+        self._sql = sql
+        self._name = name
+        self._columns = field_columns(name, field)
+        self._sent = sent(name, field)
+        self.nearest = lru_cache(maxsize=256)(self._nearest)
+
+    def _distance(self, bands: Sequence[int], queries: Sequence[str]) -> str:
+        """Return SQL for the distance: NULL or 0 where no index is shared."""
+        products = [f"{self._columns[band]} <#> {query}" for band, query in zip(bands, queries, strict=True)]
+        if len(products) == 1:
+            return f"({products[0]})"
+        return "(" + " + ".join(f"coalesce({product}, 0)" for product in products) + ")"
+
+    def _nearest(self, k: int, include: Include, bands: tuple[int, ...], condition: str | None) -> str:
+        """Return SQL for the k nearest of each query that share an index: id, distance, query's number, columns.
+
+        Parameters: an array a band, NULL where a query has no value there; the condition's. ``offset 0`` has each
+        distance computed once.
+        """
+        names = [f"band{band}" for band in bands]
+        distance = self._distance(bands, [f"q.{name}" for name in names])
+        raw = self._sql.raw_columns(include, self._name)
+        return (
+            f"select id, distance, number{self._sql.columns(include)} "
+            f"from {_source(['sparsevec'] * len(bands), names, True)} "
+            f"cross join lateral (select * from (select id{raw}, {distance} as distance "
+            f"from {self._sql.table}{on_condition(condition)} offset 0) as every_one "
+            f"where distance < 0 order by distance, id limit {k:d}) as near"
+        )
+
+    def within(self, rows: int, bands: Sequence[int], after: bool, condition: str | None) -> str:
+        """Return ids and vectors of records that may be near enough, by ascending id.
+
+        Parameters: the query's vector in each band, the limit, the last id, the condition's.
+        """
+        near = f"{self._distance(bands, ['%s::sparsevec'] * len(bands))} <= %s::float8"
+        conditions = on_condition(near, "id > %s::text" if after else None, condition)
+        return f"select id, {self._sent} from {self._sql.table}{conditions} order by id limit {rows:d}"
