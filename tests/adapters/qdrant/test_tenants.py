@@ -59,7 +59,7 @@ def test_partitions_that_look_alike_are_told_apart(new: New) -> None:
         assert c.count(~(F("a.b") == value)) == len(values) - 1
 
 
-@pytest.mark.parametrize("quantization", [None, Quantization.INT8, Quantization.BINARY])
+@pytest.mark.parametrize("quantization", [None, Quantization.BINARY])
 def test_ten_thousand_records_of_a_partition_have_a_recall_of_1(
     tmp_path: Path, quantization: Quantization | None
 ) -> None:
