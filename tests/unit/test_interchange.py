@@ -221,7 +221,7 @@ def test_other_frames_and_datasets_are_refused(read: Callable[[Any], Records], g
         read(given)
 
 
-@pytest.mark.parametrize("write", [Records.to_arrow, Records.to_pandas])
+@pytest.mark.parametrize("write", [Records.to_arrow, Records.to_polars, Records.to_datasets, Records.to_pandas])
 def test_named_fields_are_not_left_out_in_silence(write: Callable[[Records], Any]) -> None:
     with pytest.raises(Unsupported, match="'terms'"):
         write(Records(["a"], fields={"terms": SparseArray.of([{1: 1.0}])}))

@@ -43,11 +43,11 @@ with vstore.connect("memory:") as store:
 """
 SET = """
 from vstore.transfer import CollectionSource, copy
-from vstore.transfer.files import FileTarget, place
+from vstore.transfer.files import FileTarget, data_set_path
 with vstore.connect("memory:") as store:
     docs = store.create_collection("docs", dimension=2, metric="l2")
     docs.add(["a"], [[1.0, 2.0]], ["x"], [{"n": 1}])
-    copy(CollectionSource(store, docs), FileTarget(place("set.jsonl"))).check()
+    copy(CollectionSource(store, docs), FileTarget(data_set_path("set.jsonl"))).check()
 """
 FILES = f"""{RECORDS}
 records.to_parquet("x.parquet")
@@ -257,6 +257,15 @@ def test_the_command_of_opentelemetry_switches_it_on(
     assert done.returncode == 0, done.stderr
     for name in ("create_collection docs", "add docs", "peek docs"):
         assert f'"name": "{name}"' in done.stdout
+
+
+@pytest.mark.xdist_group("bare")
+@pytest.mark.parametrize("framework", ["haystack", "langchain", "llamaindex"])
+def test_an_integration_without_its_framework_names_the_extra(
+    framework: str, new_environment: Callable[[], Environment], tmp_path: Path
+) -> None:
+    done = new_environment().python_code(f"import vstore.integrations.{framework}", tmp_path)
+    assert done.stderr.splitlines()[-1].endswith(f"Install it with pip install 'vstore-db[{framework}]'.")
 
 
 @pytest.mark.xdist_group("langchain")

@@ -16,11 +16,11 @@ from vstore import (
     F,
     InvalidInput,
     LimitExceeded,
-    Mapping,
     Metric,
     Mismatch,
     NotFound,
     Page,
+    RecordMapping,
     Store,
     Unsupported,
 )
@@ -437,7 +437,7 @@ def test_mapping_is_for_what_vstore_did_not_create(store: Store, new: New, suppo
     mapped = supports("mapping")
     for call in (
         lambda: store.get_collection(c.name, mapping="auto"),
-        lambda: store.get_collection(c.name, mapping=Mapping(vector="embedding", id=("id",), metric=Metric.L2)),
+        lambda: store.get_collection(c.name, mapping=RecordMapping(vector="embedding", id=("id",), metric=Metric.L2)),
         lambda: store.propose_mapping(c.name),
     ):
         with raises(Mismatch if mapped else Unsupported):

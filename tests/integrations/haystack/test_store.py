@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ import vstore
 from tests.integrations.databases import OnDatabase, on_each
 from vstore import HNSW, F
 from vstore.conformance.fixtures import unique_name
-from vstore.errors import InvalidInput, Mismatch
+from vstore.errors import InvalidInput, Mismatch, Unsupported
 from vstore.integrations.haystack import VStoreDocumentStore, VStoreEmbeddingRetriever
 
 META: dict[str, Any] = {
@@ -182,6 +183,8 @@ def test_a_pipeline_goes_to_yaml_and_back_with_its_secrets_by_name(monkeypatch: 
             timeout=5.0,
             retries=2,
         ),
+        VStoreDocumentStore("prod", "docs"),
+        VStoreDocumentStore(None),
         VStoreDocumentStore("chroma://127.0.0.1:9", options={"token": Secret.from_env_var("MY_TOKEN"), "tenant": "t"}),
     ]
     for store in stores:
@@ -240,6 +243,27 @@ def test_a_store_that_was_given_is_borrowed_and_not_serialised() -> None:
         docs.update(["a"], metadatas=[{"vstore_document": "{"}])
         with pytest.raises(Mismatch, match="vstore_document"):
             store.filter_documents()
+
+
+def test_a_collection_in_haystacks_own_layout_is_read_and_not_written(tmp_path: Path) -> None:
+    import chromadb
+
+    client = chromadb.PersistentClient(str(tmp_path))
+    theirs = client.create_collection("theirs", metadata={"hnsw:space": "cosine"})
+    theirs.add(["a", "b"], [[1.0, 0.0], [1.0, 1.0]], [{"n": 1}, {"n": 2}], ["one", "two"])
+    with vstore.connect(client=client) as database:
+        store = VStoreDocumentStore(database.get_collection("theirs", mapping="haystack"))
+        same(
+            store.filter_documents(),
+            [
+                Document(id="a", content="one", meta={"n": 1}, embedding=[1.0, 0.0]),
+                Document(id="b", content="two", meta={"n": 2}, embedding=[1.0, 1.0]),
+            ],
+        )
+        asked = {"field": "meta.n", "operator": ">", "value": 1}
+        assert [document.content for document in store.embedding_retrieval([1.0, 0.0], filters=asked)] == ["two"]
+        with pytest.raises(Unsupported, match="read only"):
+            store.write_documents([Document(embedding=[1.0, 0.0])])
 
 
 def test_what_cannot_be_kept_is_refused_whole() -> None:

@@ -140,6 +140,12 @@ def test_an_operator_that_the_database_cannot_answer_is_refused_by_name(url: str
     store.close()
 
 
+def test_what_is_no_filter_is_refused() -> None:
+    for filters in ([MetadataFilter(key="a", value=1)], {"a": 1}, MetadataFilter(key="a", value=1)):
+        with pytest.raises(InvalidInput, match="MetadataFilters"):
+            VStoreVectorStore("qdrant://127.0.0.1:9").get_nodes(filters=filters)
+
+
 def test_a_filter_of_every_node_deletes_none() -> None:
     store = VStoreVectorStore("memory:")
     store.add([TextNode(text="a", embedding=[1.0])])

@@ -300,6 +300,27 @@ def test_what_llamaindex_wrote_and_was_copied_opens_as_it_is() -> None:
         assert docs.count() == 0
 
 
+def test_a_collection_in_llamaindex_own_layout_is_read_and_not_written(tmp_path: Path) -> None:
+    import chromadb
+
+    client = chromadb.PersistentClient(str(tmp_path))
+    theirs = client.create_collection("theirs", metadata={"hnsw:space": "cosine"})
+    nodes = [TextNode(id_=f"n{i}", text=f"t{i}", embedding=[1.0, i], metadata={"i": i}) for i in range(5)]
+    rows = [node_to_metadata_dict(node, remove_text=True, flat_metadata=True) for node in nodes]
+    theirs.add([n.node_id for n in nodes], [n.embedding for n in nodes], rows, [n.text for n in nodes])
+    with vstore.connect(client=client) as database:
+        store = VStoreVectorStore(database.get_collection("theirs", mapping="llamaindex"))
+        late = MetadataFilters(filters=[MetadataFilter(key="i", operator=">=", value=2)])
+        found = store.query(VectorStoreQuery(query_embedding=[1.0, 0.0], similarity_top_k=2, filters=late))
+        assert [(node.node_id, node.get_content(), node.metadata) for node in found.nodes or []] == [
+            ("n2", "t2", {"i": 2}),
+            ("n3", "t3", {"i": 3}),
+        ]
+        assert sorted(node.node_id for node in store.get_nodes(filters=late)) == ["n2", "n3", "n4"]
+        with pytest.raises(Unsupported, match="read only"):
+            store.add(nodes)
+
+
 def test_a_store_is_not_pickled_and_its_url_is_not_shown() -> None:
     store = VStoreVectorStore("postgresql://me:secret@127.0.0.1:9/db")
     assert "secret" not in repr(store) + str(store.to_dict())

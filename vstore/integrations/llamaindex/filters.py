@@ -71,7 +71,11 @@ def translate(filters: MetadataFilters | None) -> Condition:
     Raises:
         InvalidInput: An operator with a value that it has no meaning for, named with its key.
     """
-    if filters is None or not filters.filters:
+    if filters is None:
+        return Condition(None)
+    if not isinstance(filters, MetadataFilters):
+        raise InvalidInput(f"filters must be MetadataFilters, not {type(filters).__name__}")
+    if not filters.filters:
         return Condition(None)
     needs: list[tuple[str, str]] = []
     return Condition(_group(filters, needs), tuple(needs))

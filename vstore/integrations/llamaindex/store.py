@@ -36,7 +36,8 @@ class VStoreVectorStore(BasePydanticVectorStore):
     cosine under cosine, ``-‖q - x‖`` under l2, ``q·x`` under dot. docs/integrations.md says what each filter means.
 
     Args:
-        store: A URL, or a store or collection of vstore, sync or async. What is no URL is borrowed, and never closed.
+        store: A URL, the name of a store in ``vstore.toml``, or None for the URL in ``VSTORE_URL``; or a store or
+            collection of vstore, sync or async, which is borrowed, and never closed.
         collection_name: The collection's name, where no collection is given.
         async_store: Beside a sync store or collection, the async one for the async calls; without it they run in worker
             threads.
@@ -62,7 +63,7 @@ class VStoreVectorStore(BasePydanticVectorStore):
 
     def __init__(
         self,
-        store: Given,
+        store: Given = None,
         collection_name: str = "llama_index",
         *,
         async_store: AsyncStore | AsyncCollection | None = None,
