@@ -1,8 +1,8 @@
 """A double of a Qdrant server for tests: REST and gRPC as the client speaks them, answered by Qdrant's engine.
 
 No package brings a Qdrant server. What a client sends to one is real here (requests over sockets, bodies, statuses,
-credentials, TLS), and so is what answers, but for the list of collections, and the points of those with named, sparse
-or multiple vectors: these are in the client's local mode, see tests/qdrant_engine.py.
+credentials, TLS), and so is what answers, but for the list of collections, and the points of those with multivectors:
+these are in the client's local mode, see tests/qdrant_engine.py.
 "Seen" in a comment is what a server 1.18.3 was seen to answer to qdrant-client 1.16 and 1.20.
 """
 
@@ -120,7 +120,9 @@ def _upsert(client: QdrantClient, collection: str, body: Any) -> Any:
 
 
 def _create(client: QdrantClient, collection: str, body: models.CreateCollection) -> bool:
-    return client.create_collection(collection, body.vectors, metadata=body.metadata)
+    return client.create_collection(
+        collection, body.vectors, sparse_vectors_config=body.sparse_vectors, metadata=body.metadata
+    )
 
 
 def _delete(client: QdrantClient, collection: str, _: Any) -> bool:
@@ -201,10 +203,20 @@ def _written(result: Any) -> Any:
         changes: dict[str, Any] = {}
         if isinstance(result, models.ScoredPoint):
             changes["score"] = _short(result.score)
-        if isinstance(result.vector, list) and result.vector and isinstance(result.vector[0], float):
-            changes["vector"] = [_short(number) for number in result.vector]
+        changes["vector"] = _written_vector(result.vector)
         return result.model_copy(update=changes)
     return result
+
+
+def _written_vector(vector: Any) -> Any:
+    """A vector, or vectors by name, as the server writes them in JSON."""
+    if isinstance(vector, dict):
+        return {name: _written_vector(one) for name, one in vector.items()}
+    if isinstance(vector, models.SparseVector):
+        return models.SparseVector(indices=vector.indices, values=_written_vector(vector.values))
+    if isinstance(vector, list) and vector and isinstance(vector[0], float):
+        return [_short(number) for number in vector]
+    return vector
 
 
 class Rest(BaseHTTPRequestHandler):
@@ -317,6 +329,11 @@ class Collections(_Rpc, messages.CollectionsServicer):
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         body = models.CreateCollection(
             vectors=GrpcToRest.convert_vectors_config(request.vectors_config),
+            sparse_vectors=(
+                GrpcToRest.convert_sparse_vector_config(request.sparse_vectors_config)
+                if request.HasField("sparse_vectors_config")
+                else None
+            ),
             metadata=GrpcToRest.convert_payload(request.metadata),
         )
         done = self._call(context, _create, request.collection_name, body)
@@ -350,7 +367,9 @@ class Points(_Rpc, messages.PointsServicer):
         return messages.PointsOperationResponse(result=done)
 
     def CreateFieldIndex(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        kind = {0: models.PayloadSchemaType.KEYWORD, 2: models.PayloadSchemaType.FLOAT}[request.field_type]
+        kind: Any = {0: models.PayloadSchemaType.KEYWORD, 2: models.PayloadSchemaType.FLOAT}[request.field_type]
+        if request.HasField("field_index_params"):
+            kind = GrpcToRest.convert_payload_schema_params(request.field_index_params)
         body = models.CreateFieldIndex(field_name=request.field_name, field_schema=kind)
         done = self._write(context, _index, request, body)
         return messages.PointsOperationResponse(result=done)

@@ -41,10 +41,10 @@ class Backed(QdrantClient):
 
     def create_collection(self, collection_name: str, vectors_config: Any = None, **settings: Any) -> bool:
         done = super().create_collection(collection_name, vectors_config, **settings)
-        plain = isinstance(vectors_config, models.VectorParams) and vectors_config.multivector_config is None
-        if plain and not settings.get("sparse_vectors_config"):
+        dense = vectors_config if isinstance(vectors_config, dict) else {"": vectors_config}
+        if all(one is not None and one.multivector_config is None for one in dense.values()):
             path = Path(self._folder.name) / str(next(self._made))
-            self._engines[collection_name] = Engine(path, vectors_config)
+            self._engines[collection_name] = Engine(path, dense, settings.get("sparse_vectors_config") or {})
         return done
 
     def delete_collection(self, collection_name: str, **_: Any) -> bool:
@@ -55,7 +55,8 @@ class Backed(QdrantClient):
 
     def create_payload_index(self, collection_name: str, field_name: str, field_schema: Any = None, **_: Any) -> Any:
         self.get_collection(collection_name)
-        made = models.PayloadIndexInfo(data_type=models.PayloadSchemaType.KEYWORD, points=0)
+        params = None if isinstance(field_schema, models.PayloadSchemaType) else field_schema
+        made = models.PayloadIndexInfo(data_type=models.PayloadSchemaType.KEYWORD, params=params, points=0)
         self.indexes.setdefault(collection_name, {})[field_name] = made
         if engine := self._engine(collection_name):
             engine.index(field_name, field_schema)
@@ -112,20 +113,29 @@ class Backed(QdrantClient):
 
 
 class Engine:
-    """The points of one collection of one unnamed dense vector: a shard."""
+    """The points of one collection without multivectors: a shard."""
 
-    def __init__(self, path: Path, vectors: models.VectorParams) -> None:
-        params = edge.EdgeVectorParams(size=vectors.size, distance=DISTANCES[vectors.distance])
+    def __init__(
+        self, path: Path, dense: dict[str, models.VectorParams], sparse: dict[str, models.SparseVectorParams]
+    ) -> None:
+        params = {
+            name: edge.EdgeVectorParams(size=one.size, distance=DISTANCES[one.distance]) for name, one in dense.items()
+        }
         path.mkdir()
-        self._shard = edge.EdgeShard.create(str(path), edge.EdgeConfig(vectors=params))
+        config = edge.EdgeConfig(
+            vectors=params or None, sparse_vectors={name: edge.EdgeSparseVectorParams() for name in sparse} or None
+        )
+        self._shard = edge.EdgeShard.create(str(path), config)
 
     def close(self) -> None:
         self._shard.close()
 
-    def index(self, name: str, kind: models.PayloadSchemaType) -> None:
-        made = (
-            edge.PayloadSchemaType.Float if kind == models.PayloadSchemaType.FLOAT else edge.PayloadSchemaType.Keyword
-        )
+    def index(self, name: str, kind: models.PayloadSchemaType | models.KeywordIndexParams) -> None:
+        made: Any = edge.PayloadSchemaType.Keyword
+        if isinstance(kind, models.KeywordIndexParams):
+            made = edge.KeywordIndexParams(is_tenant=kind.is_tenant)
+        elif kind == models.PayloadSchemaType.FLOAT:
+            made = edge.PayloadSchemaType.Float
         self._shard.update(edge.UpdateOperation.create_field_index(name, made))
 
     def upsert(self, points: models.Batch | list[models.PointStruct]) -> models.UpdateResult:
@@ -134,7 +144,7 @@ class Engine:
             rows = list(zip(points.ids, points.vectors, payloads, strict=True))
         else:
             rows = [(point.id, point.vector, point.payload) for point in points]
-        made = [edge.Point(id=i, vector=vector, payload=payload or {}) for i, vector, payload in rows]
+        made = [edge.Point(id=i, vector=asked(vector), payload=payload or {}) for i, vector, payload in rows]
         self._shard.update(edge.UpdateOperation.upsert_points(made))
         return DONE
 
@@ -146,18 +156,18 @@ class Engine:
         return DONE
 
     def retrieve(self, ids: list[Any], with_payload: Any, with_vectors: Any) -> list[models.Record]:
-        found = self._shard.retrieve(list(ids), selected(with_payload), bool(with_vectors))
+        found = self._shard.retrieve(list(ids), selected(with_payload), with_vectors)
         return [record(one) for one in found]
 
     def search(self, body: models.QueryRequest) -> models.QueryResponse:
         vector = body.query.nearest if isinstance(body.query, models.NearestQuery) else body.query
         params = body.params or models.SearchParams()
         request = edge.SearchRequest(
-            query=edge.Query.Nearest(vector),
+            query=edge.Query.Nearest(asked(vector), body.using),
             limit=body.limit,
             filter=None if body.filter is None else filter_of(body.filter),
             params=edge.SearchParams(hnsw_ef=params.hnsw_ef, exact=bool(params.exact)),
-            with_vector=bool(body.with_vector),
+            with_vector=body.with_vector or False,
             with_payload=selected(body.with_payload),
         )
         found = [
@@ -176,7 +186,7 @@ class Engine:
             limit=limit,
             filter=None if chosen is None else filter_of(chosen),
             with_payload=selected(with_payload),
-            with_vector=bool(with_vectors),
+            with_vector=with_vectors,
         )
         found, after = self._shard.scroll(request)
         return [record(one) for one in found], identity(after)
@@ -191,7 +201,23 @@ def identity(value: Any) -> Any:
 
 
 def record(found: Any) -> models.Record:
-    return models.Record(id=identity(found.id), payload=found.payload, vector=found.vector)
+    return models.Record(id=identity(found.id), payload=found.payload, vector=told(found.vector))
+
+
+def asked(vector: Any) -> Any:
+    """A vector, or vectors by name, in the words of the engine."""
+    if isinstance(vector, dict):
+        return {name: asked(one) for name, one in vector.items()}
+    return edge.SparseVector(vector.indices, vector.values) if isinstance(vector, models.SparseVector) else vector
+
+
+def told(vector: Any) -> Any:
+    """The same in the words of the client."""
+    if isinstance(vector, dict):
+        return {name: told(one) for name, one in vector.items()}
+    if isinstance(vector, edge.SparseVector):
+        return models.SparseVector(indices=vector.indices, values=vector.values)
+    return vector
 
 
 def selected(wanted: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from vstore.capabilities import PARTITIONS, Capabilities, Feature, Limits, emulated, native, no
+from vstore.fields import MAX_FIELDS
 
 __all__ = ["MAX_BATCH_BYTES", "MAX_BATCH_ROWS", "capabilities"]
 
@@ -12,6 +13,10 @@ __all__ = ["MAX_BATCH_BYTES", "MAX_BATCH_ROWS", "capabilities"]
 MAX_BATCH_BYTES: Final = 8_000_000
 MAX_BATCH_ROWS: Final = 1000
 
+_TENANTS: Final = (
+    "a tenant index on the key. Writes and reads by id read the metadata of these ids first: one step against other "
+    "such writes of the same store, not against those of other stores and processes. partitions() reads all metadata"
+)
 _UNUSED: Final = "local mode keeps the setting and compares with every record: time grows with the collection"
 
 
@@ -46,6 +51,8 @@ def capabilities(
             max_batch_rows=MAX_BATCH_ROWS,
             max_batch_bytes=MAX_BATCH_BYTES,
             max_document_bytes=2 << 20,
+            max_fields=MAX_FIELDS,
+            max_sparse_values=65_536,
         ),
         index_hnsw=graph,
         index_flat=native(),
@@ -87,7 +94,7 @@ def capabilities(
             "reading only; a filter, a count with one and an exact query read every point, an approximate query asks "
             "the index"
         ),
-        named_vectors=no("this adapter keeps one unnamed vector a point"),
-        sparse_vectors=no("this adapter keeps one unnamed vector a point"),
-        partitions=PARTITIONS,
+        named_vectors=native(),
+        sparse_vectors=native("Qdrant's float32 scores order the candidates, which are compared again in float64"),
+        partitions=PARTITIONS if local else native(_TENANTS),
     )

@@ -7,7 +7,7 @@ from typing import assert_never
 from qdrant_client import models
 
 from vstore.indexing import HNSW, Index
-from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Shorter, Terms, Text
+from vstore_qdrant.conditions import All, AnyOf, Condition, Has, NoneOf, Number, Shorter, Tenant, Terms, Text
 
 __all__ = ["client_filter", "search_params"]
 
@@ -34,7 +34,11 @@ def _inner(condition: Condition) -> models.Condition:
         case Number():
             return models.FieldCondition(key=condition.field, range=models.Range(**condition.limits))
         case Shorter(bound):
-            return models.FieldCondition(key="norm", range=models.Range(lt=bound))
+            return models.FieldCondition(key=condition.field, range=models.Range(lt=bound))
+        case Has(name):
+            return models.HasVectorCondition(has_vector=name)
+        case Tenant():
+            return models.FieldCondition(key=condition.field, match=models.MatchValue(value=condition.value))
         case Text(text):
             return models.FieldCondition(key="document", match=models.MatchSubstring(substring=text))
         case All() | AnyOf() | NoneOf():
@@ -43,9 +47,17 @@ def _inner(condition: Condition) -> models.Condition:
             assert_never(condition)
 
 
-def search_params(index: Index, *, exact: bool, ef: int | None) -> models.SearchParams:
-    """Return the settings of one search; hits of quantized vectors are scored again with the full ones."""
+def search_params(index: Index | None, *, exact: bool, ef: int | None, tenant: bool) -> models.SearchParams:
+    """Return the settings of one search; hits of quantized vectors are scored again with the full ones.
+
+    Args:
+        index: That of the field; None for a sparse one.
+        exact: Whether to compare with every record.
+        ef: The ``hnsw_ef`` of this search.
+        tenant: Whether it is one of a single partition, which compares full vectors only.
+    """
     if exact or not isinstance(index, HNSW):
         return models.SearchParams(exact=True)
-    rescored = models.QuantizationSearchParams(rescore=True) if index.quantization is not None else None
+    quantized = index.quantization is not None
+    rescored = models.QuantizationSearchParams(ignore=tenant, rescore=not tenant) if quantized else None
     return models.SearchParams(hnsw_ef=ef or index.ef_search, quantization=rescored)

@@ -10,6 +10,7 @@ A point's payload has names of our own only, and the user's metadata in one of t
                 floats that Qdrant's JSON parser rounds wrong
 ``norm``        under cosine and dot, the vector's length: Qdrant keeps the unit vector only, and is the less sure of a
                 product the longer the vector
+``norms``       the same of the named fields, by name
 ``terms``       what equality, ``in_`` and ``contains`` ask for, as keywords; for ``exists``, what is no number
 ``high``        the upper bits of every number, in the same order; ``exists`` asks for it too
 ``low``         the lower bits, where they are not 0
@@ -24,23 +25,23 @@ float64 after a parser (serde_json's) that is off by one in the last place for o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha1
-from itertools import chain
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
-
+from vstore.columns import dense
 from vstore.errors import InvalidInput, brief
+from vstore.fields import Dense
 from vstore.indexing import Metric
+from vstore.info import CollectionInfo
 from vstore.metadata import micros
-from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_json, to_json
 from vstore_qdrant.filter_fields import halves, value_text
+from vstore_qdrant.vectors import Columns, columns_of, included, kept, restored, value_counts
 
 __all__ = [
     "Fields",
@@ -51,15 +52,14 @@ __all__ = [
     "decode_metadata",
     "encode_payload",
     "fields",
-    "kept",
+    "lengths_of",
     "merged",
     "next_point_id",
     "point_id",
     "split",
-    "stacked",
     "to_points",
     "to_records",
-    "units",
+    "weights",
 ]
 
 Payload: TypeAlias = dict[str, Any]
@@ -69,9 +69,6 @@ Payload: TypeAlias = dict[str, Any]
 _NAMESPACE: Final = bytes.fromhex("5c1f3c0e8a6b5b0f9d4e7a21c36f80d2")
 # a float32 as Python writes it, widened to float64, with its comma
 _JSON_FLOAT_BYTES: Final = 24
-# Servers write a float32 in its shortest form. Read as float64 and rounded, one alone of all of them comes out wrong:
-# its text is nearer to it than to the next, and its float64 half-way between them
-_HALFWAY: Final = 7.038531e-26
 
 
 def point_id(record_id: str) -> str:
@@ -151,8 +148,10 @@ class _Encoder:
         return value
 
 
-def encode_payload(record_id: str, document: str | None, metadata: Mapping[str, Any], norm: float | None) -> Payload:
-    """Return one point's payload."""
+def encode_payload(
+    record_id: str, document: str | None, metadata: Mapping[str, Any], lengths: Mapping[str, float]
+) -> Payload:
+    """Return one point's payload; ``lengths`` are those of its vectors, by field."""
     encoder = _Encoder()
     high: Payload = {}
     low: Payload = {}
@@ -162,8 +161,10 @@ def encode_payload(record_id: str, document: str | None, metadata: Mapping[str, 
         payload["document"] = document
     if exact:
         payload["exact"] = to_json(exact)
-    if norm is not None:
-        payload["norm"] = norm
+    if "" in lengths:
+        payload["norm"] = lengths[""]
+    if norms := {name: length for name, length in lengths.items() if name}:
+        payload["norms"] = norms
     if high:
         payload["high"] = high
     if low:
@@ -179,28 +180,15 @@ def decode_metadata(payload: Payload) -> Metadata:
     return metadata
 
 
+def lengths_of(payload: Payload) -> dict[str, float]:
+    """Return the lengths of a point's vectors by field, as far as they are kept."""
+    unnamed: dict[str, float] = {"": payload["norm"]} if "norm" in payload else {}
+    return {**unnamed, **payload.get("norms", {})}
+
+
 def merged(old: Metadata, changes: Mapping[str, Any]) -> Metadata:
     """Return metadata after an update: key by key, a value of None removes its key."""
     return {key: value for key, value in {**old, **changes}.items() if value is not None}
-
-
-def units(vectors: VectorArray) -> VectorArray:
-    """Return unit vectors, by way of float64: Qdrant's float32 loses very small and very large vectors."""
-    wide = vectors.astype(np.float64)
-    return (wide / _lengths(wide)[:, None]).astype(np.float32)
-
-
-def _lengths(wide: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    return norms
-
-
-def kept(vectors: VectorArray, metric: Metric) -> tuple[VectorArray, Sequence[float | None]]:
-    """Return vectors as Qdrant is to keep them, and the ``norm`` of each."""
-    if metric is Metric.L2:
-        return vectors, [None] * len(vectors)
-    norms = _lengths(vectors.astype(np.float64)).tolist()
-    return (units(vectors) if metric is Metric.COSINE else vectors), norms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,33 +197,39 @@ class Points:
 
     Attributes:
         ids: UUIDs.
-        vectors: float32 of shape (n, d), as Qdrant is to keep them.
+        vectors: As Qdrant is to keep them; a field that is not there is absent in all points.
         payloads: One a point.
     """
 
     ids: list[str]
-    vectors: VectorArray
+    vectors: Columns
     payloads: list[Payload]
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, rows: slice) -> Points:
-        return Points(self.ids[rows], self.vectors[rows], self.payloads[rows])
+        vectors = {name: column[rows] for name, column in self.vectors.items()}
+        return Points(self.ids[rows], vectors, self.payloads[rows])
+
+    @property
+    def numbers(self) -> list[int]:
+        """How many numbers the vectors of each point have."""
+        counts: list[int] = value_counts(self.vectors, len(self)).tolist()
+        return counts
 
 
-def to_points(records: Records, ids: list[str], metric: Metric) -> Points:
-    """Return whole records, which have vectors, as points of these ids."""
-    assert records.vectors is not None
-    vectors, norms = kept(records.vectors, metric)
+def to_points(records: Records, ids: list[str], info: CollectionInfo) -> Points:
+    """Return whole records as points of these ids."""
+    vectors, lengths = kept(info, columns_of(records), len(records))
     documents = records.documents or [None] * len(records)
     metadatas = records.metadatas or [{}] * len(records)
     return Points(
         ids,
         vectors,
         [
-            encode_payload(i, document, metadata, norm)
-            for i, document, metadata, norm in zip(records.ids, documents, metadatas, norms, strict=True)
+            encode_payload(i, document, metadata, known)
+            for i, document, metadata, known in zip(records.ids, documents, metadatas, lengths, strict=True)
         ],
     )
 
@@ -246,23 +240,31 @@ class Fields:
 
     Attributes:
         payload: Names in the payload.
-        vectors: Whether the vectors.
+        vectors: Fields whose vectors, the empty name for the one without.
     """
 
     payload: tuple[str, ...]
-    vectors: bool
+    vectors: tuple[str, ...]
 
 
-def fields(include: Include, metric: Metric) -> Fields:
+def fields(include: Include, info: CollectionInfo) -> Fields:
     """Return what to read for the columns of ``include``."""
     names = ["id"]
     if include.documents:
         names.append("document")
     if include.metadatas:
         names += ("metadata", "exact")
-    if include.vectors and metric is Metric.COSINE:
+    if include.vectors and info.metric is Metric.COSINE:
         names.append("norm")
-    return Fields(tuple(names), include.vectors)
+    if any(_is_unit(info, name) for name in include.fields):
+        names.append("norms")
+    return Fields(tuple(names), included(include))
+
+
+def _is_unit(info: CollectionInfo, name: str) -> bool:
+    """Return whether Qdrant keeps unit vectors of a field."""
+    field = info.field(name)
+    return isinstance(field, Dense) and field.metric is Metric.COSINE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -271,46 +273,39 @@ class Found:
 
     Attributes:
         payloads: One a point.
-        vectors: Shape (n, d), or None where none were read.
+        vectors: Those that were read, by field.
         scores: Qdrant's scores of a query, or None.
     """
 
     payloads: list[Payload]
-    vectors: VectorArray | None = None
+    vectors: Columns
     scores: list[float] | None = None
 
     def __len__(self) -> int:
         return len(self.payloads)
 
 
-def stacked(vectors: Iterable[Sequence[float]], count: int, dimension: int) -> VectorArray:
-    """Return vectors under each other. They come one by one, so that not all of them are Python's numbers at once."""
-    wide = np.fromiter(chain.from_iterable(vectors), dtype=np.float64, count=count * dimension)
-    numbers = wide.astype(np.float32)
-    if len(odd := np.flatnonzero(np.abs(wide) == _HALFWAY)):
-        numbers[odd] = np.copysign(np.nextafter(np.float32(_HALFWAY), np.float32(0)), wide[odd])
-    return numbers.reshape(count, dimension)
-
-
-def to_records(found: Found, include: Include, metric: Metric) -> Records:
+def to_records(found: Found, include: Include, info: CollectionInfo) -> Records:
     """Return points as records with exactly the columns of ``include``; their vectors were read if it has them."""
     payloads = found.payloads
-    vectors: VectorArray | None = None
-    if include.vectors:
-        assert found.vectors is not None
-        vectors = found.vectors
-        if metric is Metric.COSINE:
-            norms = np.array([payload["norm"] for payload in payloads], dtype=np.float64).reshape(-1, 1)
-            vectors = (vectors.astype(np.float64) * norms).astype(np.float32)
+    columns = {name: found.vectors[name] for name in included(include)}
+    for name in columns:
+        if _is_unit(info, name):
+            lengths = [lengths_of(payload).get(name, 1.0) for payload in payloads]
+            columns[name] = restored(dense(columns[name]), lengths)
+    vectors = columns.pop("", None)
     return Records(
         [payload["id"] for payload in payloads],
-        vectors,
+        None if vectors is None else dense(vectors),
         [payload.get("document") for payload in payloads] if include.documents else None,
         [decode_metadata(payload) for payload in payloads] if include.metadatas else None,
+        columns,
     )
 
 
-def changed(old: Payload, changes: Records, place: int, *, replace_metadata: bool, norm: float | None) -> Payload:
+def changed(
+    old: Payload, changes: Records, place: int, *, replace_metadata: bool, lengths: Mapping[str, float]
+) -> Payload:
     """Return the payload of one point after an update.
 
     Args:
@@ -318,25 +313,33 @@ def changed(old: Payload, changes: Records, place: int, *, replace_metadata: boo
         changes: The columns of the update.
         place: Which row of them.
         replace_metadata: Whether metadata replaces instead of merging.
-        norm: That of a new vector; None where the old one stays.
+        lengths: Those of the new vectors, by field; where there is no new one, the old one stays.
     """
     metadata = decode_metadata(old)
     if changes.metadatas is not None:
         metadata = merged({} if replace_metadata else metadata, changes.metadatas[place])
     document = old.get("document") if changes.documents is None else changes.documents[place]
-    return encode_payload(old["id"], document, metadata, old.get("norm") if norm is None else norm)
+    given = columns_of(changes)
+    stay = {name: length for name, length in lengths_of(old).items() if name not in given}
+    return encode_payload(old["id"], document, metadata, stay | dict(lengths))
 
 
-def split(payloads: Sequence[Payload], dimension: int, max_bytes: int) -> list[slice]:
-    """Return parts of at most ``max_bytes`` bytes as JSON, each of one row at least."""
+def weights(points: Points) -> list[int]:
+    """Return about how many bytes each point has as JSON."""
+    return [
+        64 + _JSON_FLOAT_BYTES * numbers + len(json.dumps(payload))
+        for numbers, payload in zip(points.numbers, points.payloads, strict=True)
+    ]
+
+
+def split(sizes: Sequence[int], most: int) -> list[slice]:
+    """Return parts whose sizes add up to at most ``most``, each of one row at least."""
     parts: list[slice] = []
-    start = weight = 0
-    fixed = 64 + _JSON_FLOAT_BYTES * dimension
-    for place, payload in enumerate(payloads):
-        size = fixed + len(json.dumps(payload))
-        if place > start and weight + size > max_bytes:
+    start = total = 0
+    for place, size in enumerate(sizes):
+        if place > start and total + size > most:
             parts.append(slice(start, place))
-            start, weight = place, 0
-        weight += size
-    parts.append(slice(start, len(payloads)))
+            start, total = place, 0
+        total += size
+    parts.append(slice(start, len(sizes)))
     return parts

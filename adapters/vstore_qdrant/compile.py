@@ -25,7 +25,7 @@ from vstore.filters.tree import (
     Path,
 )
 from vstore.metadata import micros
-from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
+from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Tenant, Terms, Text
 from vstore_qdrant.filter_fields import LEAST, element_term, halves, key_term, scalar_term
 
 __all__ = ["compile_filter"]
@@ -34,15 +34,22 @@ __all__ = ["compile_filter"]
 _EXACT: int = 1 << 52
 
 
-def compile_filter(node: Filter) -> Condition:
-    """Return the condition that is true of the same records."""
+def compile_filter(node: Filter, partition_by: str | None = None) -> Condition:
+    """Return the condition that is true of the same records.
+
+    Args:
+        node: The filter.
+        partition_by: The key that parts the collection, whose texts have an index of their own.
+    """
     match node:
         case And(items):
-            return All(tuple(compile_filter(item) for item in items))
+            return All(tuple(compile_filter(item, partition_by) for item in items))
         case Or(items):
-            return AnyOf(tuple(compile_filter(item) for item in items))
+            return AnyOf(tuple(compile_filter(item, partition_by) for item in items))
         case Not(item):
-            return NoneOf(compile_filter(item))
+            return NoneOf(compile_filter(item, partition_by))
+        case Eq((key,), str() as value) if key == partition_by:
+            return Tenant(key, value)
         case Eq(path, value):
             return Terms((scalar_term(path, value),))
         case In(path, values):

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["All", "AnyOf", "Condition", "Half", "NoneOf", "Number", "Shorter", "Terms", "Text", "number_fields"]
+__all__ = [
+    "All",
+    "AnyOf",
+    "Condition",
+    "Half",
+    "Has",
+    "NoneOf",
+    "Number",
+    "Shorter",
+    "Tenant",
+    "Terms",
+    "Text",
+    "is_of_one_tenant",
+    "number_fields",
+    "tenant_field",
+]
 
 Half: TypeAlias = Literal["high", "low"]
+_BARE: Final = re.compile("[A-Za-z0-9_-]+")
 
 
 # the ends of an interval with an even bound, and what the same interval has beside an odd one
@@ -77,9 +94,40 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Shorter:
-    """The record's vector is known to be shorter than this."""
+    """A record's vector is known to be shorter than this.
+
+    Attributes:
+        bound: The length.
+        name: Whose vector: a named field, or empty for the one without a name.
+    """
 
     bound: float
+    name: str = ""
+
+    @property
+    def field(self) -> str:
+        """Where the length stands in the payload."""
+        return f"norms.{self.name}" if self.name else "norm"
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """The record has a vector of this name, which is not empty."""
+
+    vector: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """The record is in this partition of a collection that ``key`` parts; every record has a text there."""
+
+    key: str
+    value: str
+
+    @property
+    def field(self) -> str:
+        """Where the partition stands in the payload."""
+        return tenant_field(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +151,20 @@ class NoneOf:
     item: Condition
 
 
-Condition: TypeAlias = Terms | Number | Text | Shorter | All | AnyOf | NoneOf
+Condition: TypeAlias = Terms | Number | Text | Shorter | Has | Tenant | All | AnyOf | NoneOf
+
+
+def tenant_field(key: str) -> str:
+    """Return where the key that parts a collection stands in the payload, in Qdrant's syntax."""
+    # as Qdrant names it where it lists the indexes: quoted only where it must be
+    return f"metadata.{key if _BARE.fullmatch(key) else _path_text((key,))}"
+
+
+def is_of_one_tenant(condition: Condition | None) -> bool:
+    """Return whether a condition is true in one partition only, by form."""
+    return isinstance(condition, Tenant) or (
+        isinstance(condition, All) and any(isinstance(item, Tenant) for item in condition.items)
+    )
 
 
 def _path_text(names: Sequence[str]) -> str:
@@ -121,6 +182,6 @@ def number_fields(condition: Condition | None) -> set[str]:
         case Number():
             return {condition.field}
         case Shorter():
-            return {"norm"}
+            return {condition.field}
         case _:
             return set()

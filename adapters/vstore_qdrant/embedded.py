@@ -16,6 +16,7 @@ import qdrant_edge as edge
 from vstore.info import CollectionInfo
 from vstore.spi.forking import abandon, in_children
 from vstore_qdrant._sync.database import Table
+from vstore_qdrant.conditions import tenant_field
 from vstore_qdrant.engine_folder import Folder
 from vstore_qdrant.engine_models import engine_config
 from vstore_qdrant.engine_shard import EngineTable
@@ -90,6 +91,10 @@ class EngineDatabase:
                 with guarded():
                     shard = edge.EdgeShard.create(str(made / "shard"), engine_config(info))
                     shard.update(edge.UpdateOperation.create_field_index("terms", edge.PayloadSchemaType.Keyword))
+                    if info.partition_by is not None:
+                        tenant = edge.KeywordIndexParams(is_tenant=True)
+                        path = tenant_field(info.partition_by)
+                        shard.update(edge.UpdateOperation.create_field_index(path, tenant))
                     shard.flush()
                     shard.close()
                 folder.publish(made, info)

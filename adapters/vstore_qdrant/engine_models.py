@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import qdrant_edge as edge
 
+from vstore.fields import Dense, Field
 from vstore.indexing import HNSW, Flat, Index, Metric, Quantization
 from vstore.info import CollectionInfo
-from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Shorter, Terms, Text
+from vstore_qdrant.conditions import All, AnyOf, Condition, Has, NoneOf, Number, Shorter, Tenant, Terms, Text
+from vstore_qdrant.vectors import all_fields, full_scan_kb, vector_name
 
 __all__ = ["engine_config", "engine_filter", "engine_params"]
 
@@ -17,8 +19,6 @@ _DISTANCES: Final = {
     Metric.L2: edge.Distance.Euclid,
     Metric.DOT: edge.Distance.Dot,
 }
-# kilobytes of vectors below which Qdrant compares with every record, its own default
-_FULL_SCAN_KB: Final = 10_000
 
 
 def engine_filter(condition: Condition) -> edge.Filter:
@@ -34,7 +34,7 @@ def engine_filter(condition: Condition) -> edge.Filter:
             return edge.Filter(must=[_inner(condition)])
 
 
-def _inner(condition: Condition) -> edge.FieldCondition | edge.Filter:
+def _inner(condition: Condition) -> edge.FieldCondition | edge.HasVectorCondition | edge.Filter:
     match condition:
         case Terms((term,)):
             return edge.FieldCondition(key="terms", match=edge.MatchValue(term))
@@ -43,7 +43,11 @@ def _inner(condition: Condition) -> edge.FieldCondition | edge.Filter:
         case Number():
             return edge.FieldCondition(key=condition.field, range=edge.RangeFloat(**condition.limits))
         case Shorter(bound):
-            return edge.FieldCondition(key="norm", range=edge.RangeFloat(lt=bound))
+            return edge.FieldCondition(key=condition.field, range=edge.RangeFloat(lt=bound))
+        case Has(name):
+            return edge.HasVectorCondition(name)
+        case Tenant():
+            return edge.FieldCondition(key=condition.field, match=edge.MatchValue(condition.value))
         case Text(text):
             return edge.FieldCondition(key="document", match=edge.MatchSubstring(text))
         case All() | AnyOf() | NoneOf():
@@ -54,23 +58,46 @@ def _inner(condition: Condition) -> edge.FieldCondition | edge.Filter:
 
 def engine_config(info: CollectionInfo) -> edge.EdgeConfig:
     """Return what a new shard is made with."""
-    index = info.index
-    assert isinstance(index, HNSW | Flat)
-    graph = index if isinstance(index, HNSW) else None
-    return edge.EdgeConfig(
-        vectors=edge.EdgeVectorParams(size=info.dimension, distance=_DISTANCES[info.metric], on_disk=index.on_disk),
-        hnsw_config=edge.HnswIndexConfig(
-            m=graph.m if graph else 0,
-            ef_construct=graph.ef_construction if graph else 100,
-            full_scan_threshold=_FULL_SCAN_KB,
-            on_disk=index.on_disk,
-        ),
-        quantization_config=_quantization(graph.quantization if graph else None),
+    if not info.fields:
+        graph = _graph(info, info.index, info.dimension)
+        return edge.EdgeConfig(
+            vectors=_vector(info.field()), hnsw_config=graph, quantization_config=_quantization(info.index)
+        )
+    vectors: dict[str, edge.EdgeVectorParams] = {}
+    sparse: dict[str, edge.EdgeSparseVectorParams] = {}
+    for name, field in all_fields(info).items():
+        if isinstance(field, Dense):
+            vectors[vector_name(info, name)] = _vector(
+                field,
+                hnsw_config=_graph(info, field.index, field.dimension),
+                quantization_config=_quantization(field.index),
+            )
+        else:
+            sparse[vector_name(info, name)] = edge.EdgeSparseVectorParams()
+    return edge.EdgeConfig(vectors=vectors or None, sparse_vectors=sparse or None)
+
+
+def _vector(field: Field, **settings: Any) -> edge.EdgeVectorParams:
+    assert isinstance(field, Dense)
+    assert isinstance(field.index, HNSW | Flat)
+    return edge.EdgeVectorParams(
+        size=field.dimension, distance=_DISTANCES[field.metric], on_disk=field.index.on_disk, **settings
     )
 
 
-def _quantization(kind: Quantization | None) -> edge.QuantizationConfigType | None:
-    match kind:
+def _graph(info: CollectionInfo, index: Index | None, dimension: int) -> edge.HnswIndexConfig:
+    assert isinstance(index, HNSW | Flat)
+    graph = index if isinstance(index, HNSW) else None
+    return edge.HnswIndexConfig(
+        m=graph.m if graph else 0,
+        ef_construct=graph.ef_construction if graph else 100,
+        full_scan_threshold=full_scan_kb(info, dimension),
+        on_disk=index.on_disk,
+    )
+
+
+def _quantization(index: Index | None) -> edge.QuantizationConfigType | None:
+    match index.quantization if isinstance(index, HNSW) else None:
         case None:
             return None
         case Quantization.INT8:
@@ -79,13 +106,21 @@ def _quantization(kind: Quantization | None) -> edge.QuantizationConfigType | No
             return edge.ProductQuantizationConfig(compression=edge.CompressionRatio.X16, always_ram=True)
         case Quantization.BINARY:
             return edge.BinaryQuantizationConfig(always_ram=True)
-        case _:
-            assert_never(kind)
+        case other:
+            assert_never(other)
 
 
-def engine_params(index: Index, *, exact: bool, ef: int | None) -> edge.SearchParams:
-    """Return the settings of one search; hits of quantized vectors are scored again with the full ones."""
+def engine_params(index: Index | None, *, exact: bool, ef: int | None, tenant: bool) -> edge.SearchParams:
+    """Return the settings of one search; hits of quantized vectors are scored again with the full ones.
+
+    Args:
+        index: That of the field; None for a sparse one.
+        exact: Whether to compare with every record.
+        ef: The ``hnsw_ef`` of this search.
+        tenant: Whether it is one of a single partition, which compares full vectors only.
+    """
     if exact or not isinstance(index, HNSW):
         return edge.SearchParams(exact=True)
-    rescored = edge.QuantizationSearchParams(rescore=True) if index.quantization is not None else None
+    quantized = index.quantization is not None
+    rescored = edge.QuantizationSearchParams(ignore=tenant, rescore=not tenant) if quantized else None
     return edge.SearchParams(hnsw_ef=ef or index.ef_search, quantization=rescored)

@@ -11,16 +11,20 @@ from typing import Any, Final
 
 import qdrant_edge as edge
 
+from vstore.columns import Column
 from vstore.errors import NotFound
+from vstore.fields import Dense
 from vstore.info import CollectionInfo
 from vstore.records import VectorArray
+from vstore.sparse import SparseVector
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
-from vstore_qdrant.codec import Fields, Found, Points, stacked
-from vstore_qdrant.conditions import Condition, number_fields
+from vstore_qdrant.codec import Fields, Found, Points
+from vstore_qdrant.conditions import Condition, is_of_one_tenant, number_fields
 from vstore_qdrant.engine_build import build
 from vstore_qdrant.engine_folder import Folder
 from vstore_qdrant.engine_models import engine_filter, engine_params
 from vstore_qdrant.errors import guarded
+from vstore_qdrant.vectors import all_fields, dimensions, point_vectors, read_columns, vector_name
 
 __all__ = ["EngineTable"]
 
@@ -31,6 +35,8 @@ _FLOATS_AT_ONCE: Final = 200_000
 _POINTS_TO_FLUSH: Final = 10_000
 # Bytes of vectors written since the index was built: fewer are quickly compared one by one
 _BYTES_TO_BUILD: Final = 16 << 20
+# what a sparse vector is taken for there, whose index the engine keeps up and gives its final form when it builds
+_SPARSE_BYTES: Final = 1024
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -43,7 +49,10 @@ class EngineTable:
         self._lock = RLock()
         self._shard: edge.EdgeShard | None = None
         self._closed = False
-        self._rows = min(MAX_BATCH_ROWS, max(1, _FLOATS_AT_ONCE // info.dimension))
+        self._rows = min(MAX_BATCH_ROWS, max(1, _FLOATS_AT_ONCE // max(1, dimensions(info))))
+        self._width = sum(
+            4 * one.dimension if isinstance(one, Dense) else _SPARSE_BYTES for one in all_fields(info).values()
+        )
         self._unflushed = 0
         self._unbuilt = 0
         self._indexed: set[str] = set()
@@ -53,7 +62,7 @@ class EngineTable:
     def _open(self) -> edge.EdgeShard:
         shard = edge.EdgeShard.load(str(self._folder.shard(self._info.name)))
         counts = shard.info()
-        self._unbuilt = (counts.points_count - counts.indexed_vectors_count) * 4 * self._info.dimension
+        self._unbuilt = counts.points_count * self._width - self._built(counts)
         return shard
 
     @property
@@ -90,10 +99,10 @@ class EngineTable:
         return self._rows
 
     def upsert(self, points: Points) -> None:
-        # the numbers of one vector at a time, which stay in the processor's cache
+        vectors = point_vectors(self._info, points.vectors, len(points), edge.SparseVector)
         made = [
-            edge.Point(id=i, vector=vector.tolist(), payload=payload)
-            for i, vector, payload in zip(points.ids, points.vectors, points.payloads, strict=True)
+            edge.Point(id=i, vector=vector, payload=payload)
+            for i, vector, payload in zip(points.ids, vectors, points.payloads, strict=True)
         ]
         self._update(edge.UpdateOperation.upsert_points(made))
         self._written(len(points))
@@ -123,14 +132,16 @@ class EngineTable:
         """Flushes and builds when enough was written."""
         with self._using() as shard:
             self._unflushed += points
-            self._unbuilt += 4 * self._info.dimension * points
+            self._unbuilt += self._width * points
             if self._unflushed >= _POINTS_TO_FLUSH:
                 shard.flush()
                 self._unflushed = 0
-            if self._unbuilt >= _BYTES_TO_BUILD:
-                built = shard.info().indexed_vectors_count * 4 * self._info.dimension
-                if self._unbuilt >= built // 2:
-                    self._build(shard)
+            if self._unbuilt >= _BYTES_TO_BUILD and self._unbuilt >= self._built(shard.info()) // 2:
+                self._build(shard)
+
+    def _built(self, counts: edge.ShardInfo) -> int:
+        """Return about how many bytes of vectors are indexed, of which the engine counts those of all fields."""
+        return counts.indexed_vectors_count * self._width // len(all_fields(self._info))
 
     def _build(self, shard: edge.EdgeShard) -> None:
         """Builds the index and takes back the room of deleted points; other calls on this collection wait."""
@@ -153,23 +164,34 @@ class EngineTable:
 
     def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
         with self._using() as shard:
-            return self._columns(shard.retrieve(list(ids), _selected(fields), fields.vectors), fields)
+            return self._columns(shard.retrieve(list(ids), _selected(fields), self._vectors(fields)), fields)
 
     def nearest(
-        self, vectors: VectorArray, k: int, condition: Condition | None, fields: Fields, *, exact: bool, ef: int | None
+        self,
+        vectors: Column,
+        k: int,
+        condition: Condition | None,
+        fields: Fields,
+        *,
+        field: str,
+        exact: bool,
+        ef: int | None,
     ) -> list[Found]:
-        params = engine_params(self._info.index, exact=exact, ef=ef)
+        own, using = self._info.field(field), vector_name(self._info, field) or None
+        index = own.index if isinstance(own, Dense) else None
+        params = engine_params(index, exact=exact, ef=ef, tenant=is_of_one_tenant(condition))
         chosen = None if condition is None else self._chosen(condition)
+        read = self._vectors(fields)
         selected = _selected(fields)
         out: list[Found] = []
-        for vector in vectors.tolist():
+        for vector in vectors:
             # the same as query, without its planning: 20 µs less
             request = edge.SearchRequest(
-                query=edge.Query.Nearest(vector),
+                query=edge.Query.Nearest(_query(vector), using),
                 limit=k,
                 filter=chosen,
                 params=params,
-                with_vector=fields.vectors,
+                with_vector=read,
                 with_payload=selected,
             )
             with self._using() as shard:
@@ -183,7 +205,7 @@ class EngineTable:
             limit=limit,
             filter=None if condition is None else self._chosen(condition),
             with_payload=_selected(fields),
-            with_vector=fields.vectors,
+            with_vector=self._vectors(fields),
         )
         with self._using() as shard:
             found: Sequence[Any] = shard.scroll(request)[0]
@@ -211,11 +233,21 @@ class EngineTable:
                 shard.flush()
                 shard.close()
 
+    def _vectors(self, fields: Fields) -> bool | list[str]:
+        if not self._info.fields or not fields.vectors:
+            return bool(fields.vectors)
+        return [vector_name(self._info, name) for name in fields.vectors]
+
     def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
-        vectors = None
-        if fields.vectors:
-            vectors = stacked((point.vector for point in points), len(points), self._info.dimension)
+        vectors = read_columns(self._info, fields.vectors, [point.vector for point in points])
         return Found([point.payload for point in points], vectors, scores)
+
+
+def _query(vector: VectorArray | SparseVector) -> list[float] | edge.SparseVector:
+    if isinstance(vector, SparseVector):
+        return edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
+    numbers: list[float] = vector.tolist()
+    return numbers
 
 
 @cache

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vstore.indexing import Metric
 from vstore.records import VectorArray
 from vstore.spi.scores import float32_error
-from vstore_qdrant.codec import units
+from vstore_qdrant.vectors import units
 
 __all__ = ["converted", "indistinct", "longest_without_error", "rest_is_farther", "scaled"]
 

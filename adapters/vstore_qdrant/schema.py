@@ -9,11 +9,14 @@ from qdrant_client import models
 from qdrant_client.http import api_client
 
 from vstore.errors import NotFound
-from vstore.indexing import HNSW, Flat, Metric, Quantization
+from vstore.fields import Dense
+from vstore.indexing import HNSW, Flat, Index, Metric, Quantization
 from vstore.info import CollectionInfo
 from vstore.spi.codec import info_to_json
+from vstore_qdrant.conditions import tenant_field
+from vstore_qdrant.vectors import all_fields, full_scan_kb, vector_name
 
-__all__ = ["INFO", "check_name", "collection_settings", "identity_of", "new_collection"]
+__all__ = ["INFO", "check_name", "collection_settings", "identity_of", "new_collection", "payload_indexes"]
 
 # The key of a collection's metadata under which vstore keeps what it is.
 INFO: Final = "vstore"
@@ -50,30 +53,59 @@ def new_collection(info: CollectionInfo) -> dict[str, Any]:
     return {"metadata": {INFO: info_to_json(info), _STAMP: uuid4().hex}, **collection_settings(info)}
 
 
+def payload_indexes(info: CollectionInfo) -> dict[str, models.PayloadSchemaType | models.KeywordIndexParams]:
+    """Return the indexes on payloads that a collection is to have, by where they are."""
+    own: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {"terms": models.PayloadSchemaType.KEYWORD}
+    if info.partition_by is not None:
+        own[tenant_field(info.partition_by)] = models.KeywordIndexParams(
+            type=models.KeywordIndexType.KEYWORD, is_tenant=True
+        )
+    return own
+
+
 def collection_settings(info: CollectionInfo) -> dict[str, Any]:
-    """Return arguments of ``create_collection`` for the dimension, metric and index of a collection."""
-    index = info.index
+    """Return arguments of ``create_collection`` for the fields of a collection: their metrics and indexes."""
+    if not info.fields:
+        return {
+            "vectors_config": _vector(info.dimension, info.metric, info.index),
+            "hnsw_config": _graph(info, info.index, info.dimension),
+            "quantization_config": _quantization(info.index),
+        }
+    vectors: dict[str, models.VectorParams] = {}
+    sparse: dict[str, models.SparseVectorParams] = {}
+    for name, field in all_fields(info).items():
+        if isinstance(field, Dense):
+            made = _vector(field.dimension, field.metric, field.index)
+            made.hnsw_config = _graph(info, field.index, field.dimension)
+            made.quantization_config = _quantization(field.index)
+            vectors[vector_name(info, name)] = made
+        else:
+            sparse[vector_name(info, name)] = models.SparseVectorParams()
+    return {"vectors_config": vectors, "sparse_vectors_config": sparse or None}
+
+
+def _vector(dimension: int, metric: Metric, index: Index | None) -> models.VectorParams:
     assert isinstance(index, HNSW | Flat)
-    return {
-        "vectors_config": models.VectorParams(
-            size=info.dimension, distance=_DISTANCES[info.metric], on_disk=index.on_disk
-        ),
-        "hnsw_config": _graph(index),
-        "quantization_config": _quantization(index),
-    }
+    return models.VectorParams(size=dimension, distance=_DISTANCES[metric], on_disk=index.on_disk)
 
 
-def _graph(index: HNSW | Flat) -> models.HnswConfigDiff:
+def _graph(info: CollectionInfo, index: Index | None, dimension: int) -> models.HnswConfigDiff:
+    assert isinstance(index, HNSW | Flat)
     match index:
         case HNSW():
-            return models.HnswConfigDiff(m=index.m, ef_construct=index.ef_construction, on_disk=index.on_disk)
+            return models.HnswConfigDiff(
+                m=index.m,
+                ef_construct=index.ef_construction,
+                on_disk=index.on_disk,
+                full_scan_threshold=full_scan_kb(info, dimension),
+            )
         case Flat():
             return models.HnswConfigDiff(m=0)
         case _:
             assert_never(index)
 
 
-def _quantization(index: HNSW | Flat) -> models.QuantizationConfig | None:
+def _quantization(index: Index | None) -> models.QuantizationConfig | None:
     match index.quantization if isinstance(index, HNSW) else None:
         case Quantization.INT8:
             return models.ScalarQuantization(

@@ -9,19 +9,23 @@ from typing import Any, Final
 
 from qdrant_client import AsyncQdrantClient, models
 
+from vstore.columns import Column, dense
 from vstore.errors import AuthenticationFailed, BackendError, Mismatch, NotFound, Timeout, Unsupported
+from vstore.fields import Dense
 from vstore.info import CollectionInfo
 from vstore.records import VectorArray
+from vstore.sparse import SparseVector
 from vstore.spi.codec import info_from_json
 from vstore_qdrant._async._run import Closer
 from vstore_qdrant._async.database import AsyncTable
 from vstore_qdrant._async.foreign import AsyncQdrantForeign
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.client_models import client_filter, search_params
-from vstore_qdrant.codec import Fields, Found, Points, stacked
-from vstore_qdrant.conditions import Condition, number_fields
+from vstore_qdrant.codec import Fields, Found, Points
+from vstore_qdrant.conditions import Condition, is_of_one_tenant, number_fields
 from vstore_qdrant.errors import guarded
-from vstore_qdrant.schema import check_name, identity_of, new_collection
+from vstore_qdrant.schema import check_name, identity_of, new_collection, payload_indexes
+from vstore_qdrant.vectors import point_vectors, read_columns, vector_name
 
 __all__ = ["AsyncClientDatabase", "AsyncClientTable"]
 
@@ -64,12 +68,13 @@ class AsyncClientDatabase:
         identity = identity_of(found)
         if identity is None:
             raise Mismatch.not_created_here(name)
-        if not self.local and "terms" not in found.payload_schema:  # also where whoever created it got no further
-            with suppress(AuthenticationFailed), guarded():
-                await self.client.create_payload_index(
-                    name, "terms", field_schema=models.PayloadSchemaType.KEYWORD, wait=True
-                )
-        return AsyncClientTable(self.client, self.guard, info_from_json(name, identity[0]), identity, self.local)
+        info = info_from_json(name, identity[0])
+        if not self.local:
+            for path, kind in payload_indexes(info).items():
+                if path not in found.payload_schema:  # also where whoever created it got no further
+                    with suppress(AuthenticationFailed), guarded():
+                        await self.client.create_payload_index(name, path, field_schema=kind, wait=True)
+        return AsyncClientTable(self.client, self.guard, info, identity, self.local)
 
     async def _described(self, name: str) -> models.CollectionInfo:
         check_name(name)
@@ -184,7 +189,16 @@ class AsyncClientTable:
 
     async def upsert(self, points: Points) -> None:
         # not validated, as every number of every vector would be
-        batch = models.Batch.model_construct(ids=points.ids, vectors=points.vectors.tolist(), payloads=points.payloads)
+        batch: models.Batch | list[models.PointStruct]
+        if not self.info.fields:
+            vectors = dense(points.vectors[""]).tolist()
+            batch = models.Batch.model_construct(ids=points.ids, vectors=vectors, payloads=points.payloads)
+        else:  # columns of a batch have no place for an absent vector
+            named = point_vectors(self.info, points.vectors, len(points), _sparse)
+            batch = [
+                models.PointStruct.model_construct(id=i, vector=vector, payload=payload)
+                for i, vector, payload in zip(points.ids, named, points.payloads, strict=True)
+            ]
         async with self._writing():
             await self.client.upsert(self.info.name, batch, wait=True, ordering=_ORDERING)
 
@@ -211,43 +225,59 @@ class AsyncClientTable:
     async def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
         async with self._reading():
             found = await self.client.retrieve(
-                self.info.name, list(ids), with_payload=list(fields.payload), with_vectors=fields.vectors
+                self.info.name, list(ids), with_payload=list(fields.payload), with_vectors=self._vectors(fields)
             )
         return self._columns(found, fields)
 
     async def nearest(
-        self, vectors: VectorArray, k: int, condition: Condition | None, fields: Fields, *, exact: bool, ef: int | None
+        self,
+        vectors: Column,
+        k: int,
+        condition: Condition | None,
+        fields: Fields,
+        *,
+        field: str,
+        exact: bool,
+        ef: int | None,
     ) -> list[Found]:
         chosen = None if condition is None else await self._chosen(condition)
-        wanted = list(fields.payload)
+        wanted, read, using = list(fields.payload), self._vectors(fields), vector_name(self.info, field) or None
+        asked = [_query(vector) for vector in vectors]
         async with self._reading():
             if self.local:  # which makes several copies of each request of a batch
                 answers = [
                     await self.client.query_points(
                         self.info.name,
-                        vector,
+                        query,
+                        using=using,
                         query_filter=chosen,
                         limit=k,
                         with_payload=wanted,
-                        with_vectors=fields.vectors,
+                        with_vectors=read,
                     )
-                    for vector in vectors
+                    for query in asked
                 ]
             else:
-                settings = search_params(self.info.index, exact=exact, ef=ef)
+                settings = self._settings(field, condition, exact=exact, ef=ef)
                 requests = [
                     models.QueryRequest(
-                        query=vector,
+                        query=query,
+                        using=using,
                         limit=k,
                         filter=chosen,
                         params=settings,
                         with_payload=wanted,
-                        with_vector=fields.vectors,
+                        with_vector=read,
                     )
-                    for vector in vectors.tolist()
+                    for query in asked
                 ]
                 answers = await self.client.query_batch_points(self.info.name, requests)
         return [self._columns(answer.points, fields, [point.score for point in answer.points]) for answer in answers]
+
+    def _settings(self, name: str, condition: Condition | None, *, exact: bool, ef: int | None) -> models.SearchParams:
+        own = self.info.field(name)
+        index = own.index if isinstance(own, Dense) else None
+        return search_params(index, exact=exact, ef=ef, tenant=is_of_one_tenant(condition))
 
     async def scroll(
         self, condition: Condition | None, limit: int, start: str | None, fields: Fields
@@ -260,7 +290,7 @@ class AsyncClientTable:
                 limit=limit,
                 offset=start,
                 with_payload=list(fields.payload),
-                with_vectors=fields.vectors,
+                with_vectors=self._vectors(fields),
             )
         return self._columns(found, fields), str(found[-1].id) if found else ""
 
@@ -269,8 +299,22 @@ class AsyncClientTable:
         async with self._reading():
             return (await self.client.count(self.info.name, count_filter=chosen, exact=True)).count
 
+    def _vectors(self, fields: Fields) -> bool | list[str]:
+        if not self.info.fields or not fields.vectors:
+            return bool(fields.vectors)
+        return [vector_name(self.info, name) for name in fields.vectors]
+
     def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
-        vectors = None
-        if fields.vectors:
-            vectors = stacked((point.vector for point in points), len(points), self.info.dimension)
+        vectors = read_columns(self.info, fields.vectors, [point.vector for point in points])
         return Found([point.payload for point in points], vectors, scores)
+
+
+def _sparse(indices: list[int], values: list[float]) -> models.SparseVector:
+    return models.SparseVector.model_construct(indices=indices, values=values)
+
+
+def _query(vector: VectorArray | SparseVector) -> list[float] | models.SparseVector:
+    if isinstance(vector, SparseVector):
+        return models.SparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
+    numbers: list[float] = vector.tolist()
+    return numbers

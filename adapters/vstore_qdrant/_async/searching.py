@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Final
 
+from vstore.columns import Column, dense
+from vstore.fields import Dense
 from vstore.hits import Hits
 from vstore.indexing import Metric
 from vstore.records import Include, Records, VectorArray
@@ -15,8 +18,9 @@ from vstore_qdrant._async.database import AsyncTable
 from vstore_qdrant.codec import fields, next_point_id, point_id, to_records
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
 from vstore_qdrant.precision import converted, indistinct, longest_without_error, rest_is_farther, scaled
+from vstore_qdrant.vectors import dimensions, having, with_field
 
-__all__ = ["AsyncSearcher"]
+__all__ = ["AsyncSearcher", "compared", "pages_of", "records_of"]
 
 _REQUEST_FLOATS: Final = 400_000
 _RESPONSE_HITS: Final = 20_000
@@ -26,13 +30,51 @@ _COMPARED_FLOATS: Final = 4_000_000
 _SPARE: Final = 8
 
 
-class AsyncSearcher:
-    """Queries of one collection. They take no lock."""
+async def records_of(table: AsyncTable, ids: Sequence[str], include: Include) -> Records:
+    """Return the records with these ids, in their order."""
+    parts: list[Records] = []
+    for part in batches(ids, _IDS_AT_ONCE):
+        found = await table.retrieve([point_id(i) for i in part], fields(include, table.info))
+        parts.append(to_records(found, include, table.info))
+    return Records.concat(parts).ordered(ids)
 
-    def __init__(self, table: AsyncTable) -> None:
+
+async def pages_of(
+    table: AsyncTable, condition: Condition | None, include: Include, rows: int
+) -> AsyncIterator[Records]:
+    """Yield all records that match, ``rows`` at a time."""
+    wanted, start = fields(include, table.info), None
+    while True:
+        found, after = await table.scroll(condition, rows, start, wanted)
+        if not len(found):
+            return
+        yield to_records(found, include, table.info)
+        start = next_point_id(after)
+
+
+async def compared(
+    table: AsyncTable, field: str, queries: Column, k: int, condition: Condition | None, include: Include
+) -> list[Hits]:
+    """Return the true nearest, from the vectors of all records that match."""
+
+    async def get(ids: list[str]) -> Records:
+        return await records_of(table, ids, include)
+
+    rows = max(1, min(_IDS_AT_ONCE, _REQUEST_FLOATS // max(1, dimensions(table.info))))
+    pages = pages_of(table, condition, with_field(Include(), field), rows)
+    return await scan_top_k(table.info.field(field).metric, queries, k, pages, get, field)
+
+
+class AsyncSearcher:
+    """Queries of one dense field of a collection. They take no lock."""
+
+    def __init__(self, table: AsyncTable, field: str) -> None:
+        own = table.info.field(field)
+        assert isinstance(own, Dense)
         self._table = table
-        self._metric = table.info.metric
-        self._dimension = table.info.dimension
+        self._field = field
+        self._metric = own.metric
+        self._dimension = own.dimension
 
     async def approximate(
         self, queries: VectorArray, k: int, condition: Condition | None, include: Include, ef: int | None
@@ -40,20 +82,26 @@ class AsyncSearcher:
         """Return the k nearest as the index finds them, never fewer than match."""
         metric = self._metric
         asked, scales = scaled(metric, queries)
-        read = fields(include, metric)
+        read = fields(include, self._table.info)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         hits: list[Hits | None] = []
         for part in slices(len(queries), rows):
             answers = await self._table.nearest(
-                asked[part], k, condition, read, exact=False, ef=None if ef is None else max(k, ef)
+                asked[part],
+                k,
+                condition,
+                read,
+                field=self._field,
+                exact=False,
+                ef=None if ef is None else max(k, ef),
             )
             for query, scale, found in zip(queries[part], scales[part], answers, strict=True):
-                records = to_records(found, include, metric)
+                records = to_records(found, include, self._table.info)
                 true = indistinct(metric, query)
                 hits.append(None if true else ranked(metric, records, converted(metric, found.scores, scale), k))
 
         async def count() -> int:
-            return await self._table.count(condition)
+            return await self._table.count(having(self._table.info, self._field, condition))
 
         async def again(places: list[int]) -> list[Hits]:
             return await self.exact(queries[places], k, condition, include)
@@ -64,23 +112,16 @@ class AsyncSearcher:
         """Return the true nearest: Qdrant's exact search finds more than k, which are compared in float64."""
         return [await self._exact(query, k, condition, include) for query in queries]
 
-    async def by_ids(self, ids: Sequence[str], include: Include) -> Records:
-        """Return the records with these ids, in their order."""
-        parts = [Records([])]
-        for part in batches(ids, _IDS_AT_ONCE):
-            found = await self._table.retrieve([point_id(i) for i in part], fields(include, self._metric))
-            parts.append(to_records(found, include, self._metric))
-        return Records.concat(parts[1:]).ordered(ids)
-
     async def _exact(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
-        read = Include(True, include.documents, include.metadatas)
-        wanted = fields(read, self._metric)
+        read = with_field(include, self._field)
+        wanted = fields(read, self._table.info)
         asked, scales = scaled(self._metric, query[None])
         scale = float(scales[0])
         limit = k + _SPARE
         while limit == k + _SPARE or limit * self._dimension <= _COMPARED_FLOATS:
-            found = (await self._table.nearest(asked, limit, condition, wanted, exact=True, ef=None))[0]
-            records = to_records(found, read, self._metric)
+            answers = await self._table.nearest(asked, limit, condition, wanted, field=self._field, exact=True, ef=None)
+            found = answers[0]
+            records = to_records(found, read, self._table.info)
             hits = self._ranked(query, records, k)
             if len(found) == limit:
                 # of what did not come, Qdrant has nothing nearer than this
@@ -93,12 +134,12 @@ class AsyncSearcher:
                     there = set(records.ids)
                     rest = known.take([place for place, i in enumerate(known.ids) if i not in there])
                     hits = self._ranked(query, Records.concat([records, rest]), k)
-            return hits if include.vectors else hits.without_vectors()
-        return await self._compared(query, k, condition, include)
+            return replace(hits, records=hits.records.only(include))
+        own = having(self._table.info, self._field, condition)
+        return (await compared(self._table, self._field, query[None], k, own, include))[0]
 
     def _ranked(self, query: VectorArray, records: Records, k: int) -> Hits:
-        assert records.vectors is not None
-        return ranked(self._metric, records, distances(self._metric, query, records.vectors), k)
+        return ranked(self._metric, records, distances(self._metric, query, dense(records.column(self._field))), k)
 
     async def _others(
         self,
@@ -119,30 +160,12 @@ class AsyncSearcher:
         bound = longest_without_error(query, last, scale, farthest)
         if bound is None:
             return None
-        longer = NoneOf(Shorter(bound))
-        matching = longer if condition is None else All((condition, longer))
+        longer = NoneOf(Shorter(bound, self._field))
+        present = having(self._table.info, self._field, condition)
+        matching = longer if present is None else All((present, longer))
         if not (number := await self._table.count(matching)):
             return Records([])
         if number > most:
             return None
-        parts = [page async for page in self._pages(matching, read)]
+        parts = [page async for page in pages_of(self._table, matching, read, _IDS_AT_ONCE)]
         return Records.concat(parts) if parts else Records([])
-
-    async def _compared(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
-        """Return the true nearest, from the vectors of all records that match."""
-
-        async def get(ids: list[str]) -> Records:
-            return await self.by_ids(ids, include)
-
-        pages = self._pages(condition, Include(vectors=True))
-        return (await scan_top_k(self._metric, query[None], k, pages, get))[0]
-
-    async def _pages(self, condition: Condition | None, read: Include) -> AsyncIterator[Records]:
-        wanted, rows = fields(read, self._metric), max(1, min(_IDS_AT_ONCE, _REQUEST_FLOATS // self._dimension))
-        start: str | None = None
-        while True:
-            found, after = await self._table.scroll(condition, rows, start, wanted)
-            if not len(found):
-                return
-            yield to_records(found, read, self._metric)
-            start = next_point_id(after)

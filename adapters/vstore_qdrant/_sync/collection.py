@@ -4,47 +4,52 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from vstore.capabilities import Capabilities, Support
-from vstore.columns import Column, dense
+from vstore.columns import Column, take_rows
 from vstore.errors import AlreadyExists, NotFound, partial_write_context
+from vstore.fields import Dense
 from vstore.filters.tree import DocumentContains, Filter
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
-from vstore.records import Include, Records, VectorArray
+from vstore.records import Include, Records
+from vstore.sparse import SparseArray
 from vstore.spi._sync.batching import write_parts
 from vstore.spi._sync.searching import scan_top_k
 from vstore.spi.batching import batches, slices
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore_qdrant._sync._run import Lock
 from vstore_qdrant._sync.database import Database, Table
-from vstore_qdrant._sync.searching import Searcher
+from vstore_qdrant._sync.searching import Searcher, records_of
+from vstore_qdrant._sync.sparse_searching import SparseSearcher
 from vstore_qdrant.codec import (
     Fields,
-    Payload,
     Points,
     changed,
     fields,
-    kept,
     next_point_id,
     point_id,
     split,
     to_points,
     to_records,
+    weights,
 )
 from vstore_qdrant.compile import compile_filter
+from vstore_qdrant.conditions import Condition
+from vstore_qdrant.vectors import all_fields, columns_of, dimensions, kept, with_field
 
 __all__ = ["QdrantCollection"]
 
 _IDS_AT_ONCE: Final = 1000
 _IDS: Final = Include()
-_VECTORS: Final = Include(vectors=True)
 _READ_FLOATS: Final = 400_000
-_ALL_BUT_SHADOWS: Final = Fields(("id", "document", "metadata", "exact", "norm"), vectors=False)
-_WHOLE: Final = replace(_ALL_BUT_SHADOWS, vectors=True)
+# of one write of an engine: beyond what its tables take of dense vectors, so that long sparse ones alone are split
+_ENGINE_NUMBERS: Final = 400_000
+_ALL_BUT_SHADOWS: Final = ("id", "document", "metadata", "exact", "norm", "norms")
 
 
 class QdrantCollection:
@@ -60,7 +65,13 @@ class QdrantCollection:
         self._lock = lock
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._substrings = capabilities.document_contains.support is Support.NATIVE
-        self._search = Searcher(table)
+        self._dense: dict[str, Searcher] = {}
+        self._sparse: dict[str, SparseSearcher] = {}
+        for name, field in all_fields(table.info).items():
+            if isinstance(field, Dense):
+                self._dense[name] = Searcher(table, name)
+            else:
+                self._sparse[name] = SparseSearcher(table, name)
 
     @property
     def info(self) -> CollectionInfo:
@@ -86,7 +97,7 @@ class QdrantCollection:
         # Whole points are written. Qdrant would take payloads alone, as one operation a point: eight times slower on a
         # server, and beside an upsert of another process it would leave the vector of the one with the other's text
         ids = [point_id(i) for i in records.ids]
-        rows = min(self._table.rows, max(1, _READ_FLOATS // self.info.dimension))
+        rows = min(self._table.rows, max(1, _READ_FLOATS // max(1, dimensions(self.info))))
         with self._lock:
             if len(ids) > rows:
                 self._all_there(records.ids, ids, self._present(ids))
@@ -98,22 +109,18 @@ class QdrantCollection:
 
     def _updated(self, records: Records, ids: list[str], *, replace_metadata: bool) -> Points:
         """Return the points as the update leaves them."""
-        given = records.vectors is not None
-        found = self._table.retrieve(ids, _ALL_BUT_SHADOWS if given else _WHOLE)
+        columns, lengths = kept(self.info, columns_of(records), len(records))
+        rest = tuple(name for name in all_fields(self.info) if name not in columns)
+        found = self._table.retrieve(ids, Fields(_ALL_BUT_SHADOWS, rest))
         places = {payload["id"]: place for place, payload in enumerate(found.payloads)}
         self._all_there(records.ids, records.ids, places)
-        order = [places[i] for i in records.ids]
-        norms: Sequence[float | None] = [None] * len(records)
-        if records.vectors is not None:
-            vectors, norms = kept(records.vectors, self.info.metric)
-        else:
-            assert found.vectors is not None
-            vectors = found.vectors[order]
+        order = np.array([places[i] for i in records.ids], dtype=np.intp)
+        columns |= {name: take_rows(found.vectors[name], order) for name in rest}
         payloads = [
-            changed(found.payloads[old], records, place, replace_metadata=replace_metadata, norm=norms[place])
-            for place, old in enumerate(order)
+            changed(found.payloads[old], records, place, replace_metadata=replace_metadata, lengths=lengths[place])
+            for place, old in enumerate(order.tolist())
         ]
-        return Points(ids, vectors, payloads)
+        return Points(ids, columns, payloads)
 
     @staticmethod
     def _all_there(names: Sequence[str], ids: Sequence[str], there: Container[str]) -> None:
@@ -121,7 +128,7 @@ class QdrantCollection:
             raise NotFound.of_records(missing)
 
     def get(self, ids: Sequence[str], include: Include) -> Records:
-        return self._search.by_ids(ids, include)
+        return records_of(self._table, ids, include)
 
     def query(
         self,
@@ -134,13 +141,15 @@ class QdrantCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        queries = dense(vectors)
         if self._partial(where) is not None:
-            return self._filtered_here(queries, k, where, include)
-        condition = None if where is None else compile_filter(where)
+            return self._filtered_here(field, vectors, k, where, include)
+        condition = self._condition(where)
+        if isinstance(vectors, SparseArray):
+            return self._sparse[field].nearest(vectors, k, condition, include)
         if exact:
-            return self._search.exact(queries, k, condition, include)
-        return self._search.approximate(queries, k, condition, include, None if search is None else search.ef)
+            return self._dense[field].exact(vectors, k, condition, include)
+        ef = None if search is None else search.ef
+        return self._dense[field].approximate(vectors, k, condition, include, ef)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
@@ -148,14 +157,13 @@ class QdrantCollection:
         # Qdrant scrolls in the order of ids, from a given one on: what is written meanwhile moves nothing
         partial = self._partial(where)
         asked, read = (where, include) if partial is None else (partial.asked, partial.read(include))
-        condition = None if asked is None else compile_filter(asked)
-        metric, wanted = self.info.metric, fields(read, self.info.metric)
+        condition, wanted = self._condition(asked), fields(read, self.info)
         while True:
             start = None if after is None else next_point_id(after)
             found, after = self._table.scroll(condition, batch_size, start, wanted)
             if not len(found):
                 return
-            page = to_records(found, read, metric)
+            page = to_records(found, read, self.info)
             if partial is not None:
                 page = partial.keep(page, include)
             if page.ids:
@@ -168,7 +176,7 @@ class QdrantCollection:
     def delete_where(self, where: Filter) -> None:
         with self._lock:
             if self._partial(where) is None:
-                self._table.delete_where(compile_filter(where))
+                self._table.delete_where(compile_filter(where, self.info.partition_by))
                 return
             ids = [record_id for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS) for record_id in page.ids]
             self._delete(ids)
@@ -180,11 +188,14 @@ class QdrantCollection:
     def count(self, where: Filter | None) -> int:
         if self._partial(where) is not None:
             return sum([len(page) for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS)])
-        return self._table.count(None if where is None else compile_filter(where))
+        return self._table.count(self._condition(where))
 
     def rename(self, name: str) -> None:
         with self._lock:
             self._database.rename(self._table, name)
+
+    def _condition(self, where: Filter | None) -> Condition | None:
+        return None if where is None else compile_filter(where, self.info.partition_by)
 
     def _partial(self, where: Filter | None) -> PartialFilter | None:
         """Return how to answer a filter on documents where Qdrant cannot; None where it answers all of it."""
@@ -192,14 +203,14 @@ class QdrantCollection:
             return None
         return split_filter(where, lambda leaf: isinstance(leaf, DocumentContains))
 
-    def _filtered_here(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+    def _filtered_here(self, field: str, queries: Column, k: int, where: Filter | None, include: Include) -> list[Hits]:
         """Return the true nearest, from the vectors of all records that match."""
 
         def get(ids: list[str]) -> Records:
             return self.get(ids, include)
 
-        pages = (page for page, _ in self.scan(where, _IDS_AT_ONCE, None, _VECTORS))
-        return scan_top_k(self.info.metric, queries, k, pages, get)
+        pages = (page for page, _ in self.scan(where, _IDS_AT_ONCE, None, with_field(_IDS, field)))
+        return scan_top_k(self.info.field(field).metric, queries, k, pages, get, field)
 
     def _delete(self, ids: Sequence[str]) -> None:
         parts = ((part, [point_id(i) for i in part]) for part in batches(ids, _IDS_AT_ONCE))
@@ -214,14 +225,14 @@ class QdrantCollection:
     def _insert(self, records: Records, ids: list[str]) -> None:
         done: list[str] = []
         for rows in slices(len(ids), self._table.rows):
-            self._upsert(records.ids[rows], to_points(records[rows], ids[rows], self.info.metric), done)
+            self._upsert(records.ids[rows], to_points(records[rows], ids[rows], self.info), done)
 
     def _upsert(self, ids: Sequence[str], points: Points, done: list[str]) -> None:
         """Writes the points of some ids, which are appended to ``done`` request by request."""
-        parts = ((ids[part], points[part]) for part in self._requests(points.payloads))
+        parts = ((ids[part], points[part]) for part in self._requests(points))
         write_parts(parts, self._table.upsert, done)
 
-    def _requests(self, payloads: Sequence[Payload]) -> list[slice]:
+    def _requests(self, points: Points) -> list[slice]:
         if self._bytes is None:
-            return [slice(0, len(payloads))]
-        return split(payloads, self.info.dimension, self._bytes)
+            return split(points.numbers, _ENGINE_NUMBERS)
+        return split(weights(points), self._bytes)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from vstore.columns import Column
 from vstore.info import CollectionInfo
-from vstore.records import VectorArray
 from vstore.spi.protocol import ForeignStore
 from vstore_qdrant.codec import Fields, Found, Points
 from vstore_qdrant.conditions import Condition
@@ -58,9 +58,17 @@ class Table(Protocol):
         ...
 
     def nearest(
-        self, vectors: VectorArray, k: int, condition: Condition | None, fields: Fields, *, exact: bool, ef: int | None
+        self,
+        vectors: Column,
+        k: int,
+        condition: Condition | None,
+        fields: Fields,
+        *,
+        field: str,
+        exact: bool,
+        ef: int | None,
     ) -> list[Found]:
-        """Return the k points of the best scores for each row, best first."""
+        """Return the k points of the best scores of one field for each row, best first."""
         ...
 
     def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> tuple[Found, str]:

@@ -15,6 +15,7 @@ from qdrant_client import QdrantClient, grpc, models
 from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 
 import vstore
+from vstore.columns import dense
 from vstore.conformance.corpus import DIMENSION, records
 from vstore.conformance.generate import FAMILIES, random_filter, table
 from vstore.filters import to_dict
@@ -35,7 +36,8 @@ from vstore_qdrant.schema import collection_settings
 CAPABILITIES = capabilities(kind="engine", server_version="x", client_version="x", persistent=True, substring=True)
 INFO = CollectionInfo(name="corpus", dimension=DIMENSION, metric=Metric.L2, index=Flat())
 ROWS = records(CAPABILITIES)
-POINTS = to_points(ROWS, [point_id(i) for i in ROWS.ids], Metric.L2)
+POINTS = to_points(ROWS, [point_id(i) for i in ROWS.ids], INFO)
+VECTORS = dense(POINTS.vectors[""]).tolist()
 NAMES = dict(zip(POINTS.ids, ROWS.ids, strict=True))
 Ask = Callable[[Condition], set[str]]
 
@@ -45,7 +47,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     shard = edge.EdgeShard.create(str(tmp_path_factory.mktemp("shard")), engine_config(INFO))
     made = [
         edge.Point(id=i, vector=vector, payload=payload)
-        for i, vector, payload in zip(POINTS.ids, POINTS.vectors.tolist(), POINTS.payloads, strict=True)
+        for i, vector, payload in zip(POINTS.ids, VECTORS, POINTS.payloads, strict=True)
     ]
     shard.update(edge.UpdateOperation.upsert_points(made))
 
@@ -76,7 +78,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 def local() -> Iterator[Ask]:
     client = QdrantClient(":memory:")
     client.create_collection("corpus", **collection_settings(INFO))
-    client.upsert("corpus", models.Batch(ids=POINTS.ids, vectors=POINTS.vectors.tolist(), payloads=POINTS.payloads))
+    client.upsert("corpus", models.Batch(ids=POINTS.ids, vectors=VECTORS, payloads=POINTS.payloads))
 
     def ask(condition: Condition) -> set[str]:
         found, _ = client.scroll("corpus", client_filter(condition), limit=10_000, with_payload=False)

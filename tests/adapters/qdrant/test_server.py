@@ -123,9 +123,9 @@ def test_a_server_that_is_too_old_is_refused(connect: Connect, double: Double) -
 def test_a_server_without_substrings_is_asked_the_rest(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Filter] = []
 
-    def watched(where: Filter) -> Condition:
+    def watched(where: Filter, partition_by: str | None) -> Condition:
         asked.append(where)
-        return compile_filter(where)
+        return compile_filter(where, partition_by)
 
     monkeypatch.setattr("vstore_qdrant._sync.collection.compile_filter", watched)
     double.version = "1.19.2"

@@ -12,23 +12,29 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vstore.columns import dense
 from vstore.conformance.corpus import LISTS, SCALARS
-from vstore.indexing import Metric
+from vstore.indexing import HNSW, Metric
+from vstore.info import CollectionInfo
 from vstore.metadata import micros
 from vstore.records import Include, Records
+from vstore.sparse import SparseArray, SparseVector
 from vstore_qdrant.codec import (
     Found,
+    Payload,
+    Points,
     changed,
     decode_metadata,
     encode_payload,
     merged,
     point_id,
     split,
-    stacked,
     to_points,
     to_records,
+    weights,
 )
 from vstore_qdrant.filter_fields import halves, scalar_term
+from vstore_qdrant.vectors import read_columns
 
 numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 
@@ -71,7 +77,7 @@ def test_no_key_or_value_can_be_taken_for_another() -> None:
             {"a": "b"}, {"a": ["b"]}, {"a": {"b": "c"}}, {"a.b": "c"}, {"a": '["sb'}, {"a": "x" * 65},
             {"a": ["x" * 65]}, {"a": "S" + "x" * 32},
         )
-        for term in encode_payload("i", None, metadata, None)["terms"]
+        for term in encode_payload("i", None, metadata, {})["terms"]
         if '"' in term
     ]  # fmt: skip
     assert len(set(terms)) == len(terms)
@@ -100,7 +106,7 @@ def test_metadata_comes_back_through_an_inexact_parser() -> None:
         {},
     ]:
         metadata = {"k": value, "other": 1}
-        back = decode_metadata(_through_json(encode_payload("i", None, metadata, None)))
+        back = decode_metadata(_through_json(encode_payload("i", None, metadata, {})))
         assert back == metadata
         assert list(back) == ["k", "other"]
         if not isinstance(value, datetime | list):
@@ -109,18 +115,19 @@ def test_metadata_comes_back_through_an_inexact_parser() -> None:
 
 def test_other_clients_read_plain_json() -> None:
     metadata = {"n": 1, "t": datetime(2024, 2, 29, tzinfo=UTC), "l": ["a"]}
-    payload = encode_payload("i", "text", metadata, None)
+    payload = encode_payload("i", "text", metadata, {})
     assert payload["metadata"] == {"n": 1, "t": "2024-02-29T00:00:00Z", "l": ["a"]}
     assert (payload["id"], payload["document"]) == ("i", "text")
 
 
 def test_an_update_changes_what_it_names_and_makes_the_terms_anew() -> None:
-    old = encode_payload("i", "text", {"a": 1, "b": 2}, 2.0)
-    new = changed(old, Records(["i"], None, None, [{"a": None, "c": 3}]), 0, replace_metadata=False, norm=None)
+    old = encode_payload("i", "text", {"a": 1, "b": 2}, {"": 2.0, "image": 4.0})
+    new = changed(old, Records(["i"], None, None, [{"a": None, "c": 3}]), 0, replace_metadata=False, lengths={})
     assert (new["metadata"], new["document"], new["norm"]) == ({"b": 2, "c": 3}, "text", 2.0)
+    assert new["norms"] == {"image": 4.0}
     assert set(new["terms"]) == {'b"n2', 'c"n3'}
     assert set(new["high"]) == {"b", "c"}
-    gone = changed(old, Records(["i"], None, [None], None), 0, replace_metadata=False, norm=5.0)
+    gone = changed(old, Records(["i"], None, [None], None), 0, replace_metadata=False, lengths={"": 5.0})
     assert "document" not in gone
     assert gone["norm"] == 5.0
     assert merged({"a": 1}, {"a": None}) == {}
@@ -128,17 +135,27 @@ def test_an_update_changes_what_it_names_and_makes_the_terms_anew() -> None:
 
 def test_cosine_vectors_come_back_with_their_length() -> None:
     vectors = np.array([[3e-14, 4e-14], [3e14, -4e14]], dtype=np.float32)
-    points = to_points(Records(["a", "b"], vectors), ["1", "2"], Metric.COSINE)
-    np.testing.assert_allclose(np.linalg.norm(points.vectors, axis=1), 1, rtol=1e-6)
-    found = Found(points.payloads, stacked(points.vectors.tolist(), 2, 2))
-    back = to_records(found, Include(vectors=True), Metric.COSINE)
+    info = CollectionInfo(name="c", dimension=2, metric=Metric.COSINE, index=HNSW())
+    points = to_points(Records(["a", "b"], vectors), ["1", "2"], info)
+    np.testing.assert_allclose(np.linalg.norm(dense(points.vectors[""]), axis=1), 1, rtol=1e-6)
+    found = Found(points.payloads, read_columns(info, [""], dense(points.vectors[""]).tolist()))
+    back = to_records(found, Include(vectors=True), info)
     assert back.ids == ["a", "b"]
     assert back.vectors is not None
     np.testing.assert_allclose(back.vectors, vectors, rtol=1e-6)
 
 
 def test_parts_are_bounded_by_bytes() -> None:
-    payloads = [{"d": "x" * size} for size in (10, 10, 5000, 10, 10)]
-    assert split(payloads, 0, 4000) == [slice(0, 2), slice(2, 3), slice(3, 5)]
-    assert split(payloads, 0, 10**9) == [slice(0, 5)]
-    assert split(payloads, 0, 1) == [slice(n, n + 1) for n in range(5)]
+    payloads: list[Payload] = [{"d": "x" * size} for size in (10, 10, 5000, 10, 10)]
+    sizes = weights(Points(list("abcde"), {}, payloads))
+    assert split(sizes, 4000) == [slice(0, 2), slice(2, 3), slice(3, 5)]
+    assert split(sizes, 10**9) == [slice(0, 5)]
+    assert split(sizes, 1) == [slice(n, n + 1) for n in range(5)]
+
+
+def test_a_long_sparse_vector_weighs_as_much_as_its_json() -> None:
+    column = SparseArray.stack([SparseVector(np.arange(1000, dtype=np.uint32), np.ones(1000, np.float32) / 3), None])
+    long, absent = weights(Points(["a", "b"], {"terms": column}, [{}, {}]))
+    text = json.dumps({"indices": column[0].indices.tolist(), "values": column[0].values.tolist()})
+    assert absent < 100
+    assert len(text) < long < 3 * len(text)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from qdrant_client import models
 
 from tests.serde_json import load, read_float
-from vstore_qdrant.codec import _survives, decode_metadata, encode_payload, stacked
+from vstore_qdrant.codec import _survives, decode_metadata, encode_payload
 from vstore_qdrant.conditions import Number
 from vstore_qdrant.filter_fields import LEAST, halves
+from vstore_qdrant.vectors import stacked
 
 floats = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -85,7 +86,7 @@ def test_what_is_kept_as_a_plain_number_is_read_right(value: float) -> None:
 
 @given(floats)
 def test_metadata_survives_the_server_s_reader(value: float) -> None:
-    payload = load(json.dumps(encode_payload("i", None, {"k": value, "l": [value], "d": {"k": value}}, None)))
+    payload = load(json.dumps(encode_payload("i", None, {"k": value, "l": [value], "d": {"k": value}}, {})))
     assert decode_metadata(payload) == {"k": value, "l": [value], "d": {"k": value}}
     assert (payload["high"]["k"], payload.get("low", {}).get("k", 0)) == halves(value)
 

@@ -1,0 +1,206 @@
+"""Vectors of records to and from those of Qdrant's points: pure.
+
+A collection without named fields has Qdrant's unnamed vector. One with named fields has named vectors only: those of
+the fields, and ``vector`` for the field without a name. A vector that is absent is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vstore.columns import Column, absent, dense, vector_at
+from vstore.fields import UNNAMED, Dense, Field
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
+from vstore.records import Include, Records, VectorArray
+from vstore.sparse import SparseArray, SparseVector
+from vstore_qdrant.conditions import All, Condition, Has
+
+__all__ = [
+    "Columns",
+    "all_fields",
+    "columns_of",
+    "dimensions",
+    "full_scan_kb",
+    "having",
+    "included",
+    "kept",
+    "point_vectors",
+    "read_columns",
+    "restored",
+    "stacked",
+    "units",
+    "value_counts",
+    "vector_name",
+    "with_field",
+]
+
+Columns: TypeAlias = dict[str, Column]
+"""Columns by field; the key of the field without a name is empty."""
+Lengths: TypeAlias = Mapping[str, float]
+"""The lengths of one record's vectors, by field."""
+
+# Servers write a float32 in its shortest form. Read as float64 and rounded, one alone of all of them comes out wrong:
+# its text is nearer to it than to the next, and its float64 half-way between them
+_HALFWAY: Final = 7.038531e-26
+# kilobytes of vectors below which Qdrant compares with every record, its own default
+_FULL_SCAN_KB: Final = 10_000
+# records of a partition up to which a query of it is exact (TEN-3), and some to spare
+_TENANT_RECORDS: Final = 10_240
+
+
+def vector_name(info: CollectionInfo, field: str) -> str:
+    """Return what Qdrant calls the vector of a field; an empty name is its unnamed one."""
+    return (field or UNNAMED) if info.fields else ""
+
+
+def all_fields(info: CollectionInfo) -> dict[str, Field]:
+    """Return the fields by name, the one without a name first, where there is one."""
+    return ({"": info.field()} if info.dimension else {}) | info.fields
+
+
+def dimensions(info: CollectionInfo) -> int:
+    """Return the number of components of a record's dense vectors."""
+    return sum(field.dimension for field in all_fields(info).values() if isinstance(field, Dense))
+
+
+def full_scan_kb(info: CollectionInfo, dimension: int) -> int:
+    """Return below how many kilobytes of vectors Qdrant compares with every record.
+
+    In a collection of partitions that is the size of one whose queries are to be exact.
+    """
+    return _FULL_SCAN_KB if info.partition_by is None else max(_FULL_SCAN_KB, dimension * _TENANT_RECORDS // 256)
+
+
+def columns_of(records: Records) -> Columns:
+    """Return the columns of vectors that records have."""
+    own: Columns = {} if records.vectors is None else {"": records.vectors}
+    return own | records.fields
+
+
+def included(include: Include) -> tuple[str, ...]:
+    """Return the fields that a read brings."""
+    return (("",) if include.vectors else ()) + include.fields
+
+
+def with_field(include: Include, field: str) -> Include:
+    """Return the same columns and that of one field more."""
+    if not field:
+        return replace(include, vectors=True)
+    return include if field in include.fields else replace(include, fields=(*include.fields, field))
+
+
+def having(info: CollectionInfo, field: str, condition: Condition | None) -> Condition | None:
+    """Return the condition of those records, of the ones that match another, that have a vector of a field."""
+    if not field:
+        return condition
+    there = Has(vector_name(info, field))
+    return there if condition is None else All((condition, there))
+
+
+def units(vectors: VectorArray) -> VectorArray:
+    """Return unit vectors, by way of float64: Qdrant's float32 loses very small and very large vectors."""
+    wide = vectors.astype(np.float64)
+    return (wide / _lengths(wide)[:, None]).astype(np.float32)
+
+
+def _lengths(wide: NDArray[np.float64]) -> NDArray[np.float64]:
+    norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    return norms
+
+
+def kept(info: CollectionInfo, given: Columns, rows: int) -> tuple[Columns, list[dict[str, float]]]:
+    """Return vectors as Qdrant is to keep them, and the lengths of each record's that are under cosine or dot."""
+    columns, lengths = dict(given), [dict[str, float]() for _ in range(rows)]
+    for name, column in given.items():
+        field = info.field(name)
+        if not isinstance(field, Dense) or field.metric is Metric.L2:
+            continue
+        vectors = dense(column)
+        if field.metric is Metric.COSINE:
+            columns[name] = units(vectors)
+        for place, length in enumerate(_lengths(vectors.astype(np.float64)).tolist()):
+            if length == length:  # that of an absent vector is NaN
+                lengths[place][name] = length
+    return columns, lengths
+
+
+def restored(column: VectorArray, lengths: Sequence[float]) -> VectorArray:
+    """Return vectors of the lengths that unit vectors had; those of absent ones may be anything."""
+    return (column.astype(np.float64) * np.array(lengths, dtype=np.float64).reshape(-1, 1)).astype(np.float32)
+
+
+def value_counts(columns: Columns, rows: int) -> NDArray[np.int64]:
+    """Return how many numbers the vectors of each record have, int64 of shape (n,); an index is a number too."""
+    total = np.zeros(rows, dtype=np.int64)
+    for column in columns.values():
+        total += 2 * column.lengths if isinstance(column, SparseArray) else column.shape[1]
+    return total
+
+
+def point_vectors(
+    info: CollectionInfo, columns: Columns, rows: int, sparse: Callable[[list[int], list[float]], Any]
+) -> Iterator[Any]:
+    """Yield what Qdrant takes as the vectors of each point: a list, or a dict by name.
+
+    Args:
+        info: What the collection is.
+        columns: All of its fields that some record has.
+        rows: Number of records.
+        sparse: Makes a sparse vector of indices and values.
+    """
+    if not info.fields:
+        # the numbers of one vector at a time, which stay in the processor's cache
+        yield from (vector.tolist() for vector in dense(columns[""]))
+        return
+    named = {vector_name(info, name): column for name, column in columns.items()}
+    for place in range(rows):
+        point: dict[str, Any] = {}
+        for name, column in named.items():
+            vector = vector_at(column, place)
+            if isinstance(vector, SparseVector):
+                point[name] = sparse(vector.indices.tolist(), vector.values.tolist())
+            elif vector is not None:
+                point[name] = vector.tolist()
+        yield point
+
+
+def read_columns(info: CollectionInfo, names: Iterable[str], found: Sequence[Any]) -> Columns:
+    """Return columns of the fields ``names``, from what Qdrant has as the vectors of each point."""
+    return {name: _column(info, name, found) for name in names}
+
+
+def _column(info: CollectionInfo, name: str, found: Sequence[Any]) -> Column:
+    field = info.field(name)
+    if not info.fields:
+        return stacked(found, len(found), info.dimension)
+    key = vector_name(info, name)
+    vectors = [(point or {}).get(key) for point in found]
+    if not isinstance(field, Dense):
+        return SparseArray.stack(
+            [
+                None
+                if one is None
+                else SparseVector(np.array(one.indices, dtype=np.uint32), np.array(one.values, dtype=np.float32))
+                for one in vectors
+            ]
+        )
+    there = {place: one for place, one in enumerate(vectors) if one is not None}
+    column = dense(absent(len(found), field.dimension))
+    column[list(there)] = stacked(there.values(), len(there), field.dimension)
+    return column
+
+
+def stacked(vectors: Iterable[Sequence[float]], count: int, dimension: int) -> VectorArray:
+    """Return vectors under each other. They come one by one, so that not all of them are Python's numbers at once."""
+    wide = np.fromiter(chain.from_iterable(vectors), dtype=np.float64, count=count * dimension)
+    numbers = wide.astype(np.float32)
+    if len(odd := np.flatnonzero(np.abs(wide) == _HALFWAY)):
+        numbers[odd] = np.copysign(np.nextafter(np.float32(_HALFWAY), np.float32(0)), wide[odd])
+    return numbers.reshape(count, dimension)
