@@ -79,7 +79,7 @@ class AsyncReader:
 
         Args:
             where: The filter.
-            field: The field that records must have besides.
+            field: The field that records must have besides; not of a sparse one, which a search sees to.
         """
         asked, rest = self._asked(where, field)
         if rest is not None:
@@ -128,7 +128,7 @@ class AsyncReader:
         if self._session.lite and rest is not None:
             return len(await self._matching(rest, asked))
         if self.partial(where) is not None:
-            return len(await self.ids(where))
+            return len(await self.ids(where, field))
         return await self.counted(await self.condition(where, field))
 
     async def counted(self, condition: str | None) -> int:
@@ -154,15 +154,15 @@ class AsyncReader:
                 return set()
         return await self.present(ids)
 
-    async def ids(self, where: Filter | None) -> list[str]:
-        """Return the ids of the records that match."""
+    async def ids(self, where: Filter | None, field: str | None = None) -> list[str]:
+        """Return the ids of the records that match, and have the field."""
         if self._session.lite:
-            asked, rest = self._asked(where, None)
+            asked, rest = self._asked(where, field)
             if rest is not None:
                 return await self._matching(rest, asked)
             return [row["id"] for row in await self._query(both(*asked), ["id"])]
         found: list[str] = []
-        async for page, _ in self.pages(where, MAX_WINDOW, None, _IDS):
+        async for page, _ in self.pages(where, MAX_WINDOW, None, _IDS, field):
             found += page.ids
         return found
 
@@ -177,9 +177,9 @@ class AsyncReader:
         return Records.concat(parts or [to_records([], include, self.layout)])
 
     async def pages(
-        self, where: Filter | None, size: int, after: str | None, include: Include
+        self, where: Filter | None, size: int, after: str | None, include: Include, field: str | None = None
     ) -> AsyncIterator[tuple[Records, str]]:
-        """Yield all records that match, by id."""
+        """Yield all records that match, and have the field, by id. A sparse field is not asked for."""
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the ids first, then by id
 
@@ -188,12 +188,12 @@ class AsyncReader:
                     return Records(wanted)
                 return (await self.by_ids(wanted, include)).ordered(wanted)
 
-            async for page, token in scan_by_ids(await self.ids(where), size, after, read):
+            async for page, token in scan_by_ids(await self.ids(where, field), size, after, read):
                 yield page, token
             return
         partial = self.partial(where)
         fetched = include if partial is None else partial.read(include)
-        condition = await self.condition(where if partial is None else partial.asked)
+        condition = await self.condition(where if partial is None else partial.asked, field)
         room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.layout.width(fetched)))
         last = after or ""
         while True:

@@ -80,7 +80,7 @@ class Reader:
 
         Args:
             where: The filter.
-            field: The field that records must have besides.
+            field: The field that records must have besides; not of a sparse one, which a search sees to.
         """
         asked, rest = self._asked(where, field)
         if rest is not None:
@@ -129,7 +129,7 @@ class Reader:
         if self._session.lite and rest is not None:
             return len(self._matching(rest, asked))
         if self.partial(where) is not None:
-            return len(self.ids(where))
+            return len(self.ids(where, field))
         return self.counted(self.condition(where, field))
 
     def counted(self, condition: str | None) -> int:
@@ -155,15 +155,15 @@ class Reader:
                 return set()
         return self.present(ids)
 
-    def ids(self, where: Filter | None) -> list[str]:
-        """Return the ids of the records that match."""
+    def ids(self, where: Filter | None, field: str | None = None) -> list[str]:
+        """Return the ids of the records that match, and have the field."""
         if self._session.lite:
-            asked, rest = self._asked(where, None)
+            asked, rest = self._asked(where, field)
             if rest is not None:
                 return self._matching(rest, asked)
             return [row["id"] for row in self._query(both(*asked), ["id"])]
         found: list[str] = []
-        for page, _ in self.pages(where, MAX_WINDOW, None, _IDS):
+        for page, _ in self.pages(where, MAX_WINDOW, None, _IDS, field):
             found += page.ids
         return found
 
@@ -178,9 +178,9 @@ class Reader:
         return Records.concat(parts or [to_records([], include, self.layout)])
 
     def pages(
-        self, where: Filter | None, size: int, after: str | None, include: Include
+        self, where: Filter | None, size: int, after: str | None, include: Include, field: str | None = None
     ) -> Iterator[tuple[Records, str]]:
-        """Yield all records that match, by id."""
+        """Yield all records that match, and have the field, by id. A sparse field is not asked for."""
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the ids first, then by id
 
@@ -189,12 +189,12 @@ class Reader:
                     return Records(wanted)
                 return (self.by_ids(wanted, include)).ordered(wanted)
 
-            for page, token in scan_by_ids(self.ids(where), size, after, read):
+            for page, token in scan_by_ids(self.ids(where, field), size, after, read):
                 yield page, token
             return
         partial = self.partial(where)
         fetched = include if partial is None else partial.read(include)
-        condition = self.condition(where if partial is None else partial.asked)
+        condition = self.condition(where if partial is None else partial.asked, field)
         room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.layout.width(fetched)))
         last = after or ""
         while True:

@@ -72,7 +72,7 @@ class Searcher:
     def _nearest(self, queries: Column, k: int, asked: Question) -> list[Hits]:
         """Return the true nearest, from the vectors of all records that match."""
         best = TopK(self._field(asked).metric, queries, k, asked.field)
-        for page, _ in self._read.pages(asked.where, MAX_WINDOW, None, asked.compared):
+        for page, _ in self._read.pages(asked.where, MAX_WINDOW, None, asked.compared, asked.field):
             compute(best.take, page)
         wanted = Records(best.ids) if asked.include == _IDS else self._read.by_ids(best.ids, asked.include)
         return best.hits(wanted)

@@ -95,7 +95,7 @@ def test_one_request_a_query(new: New, store: vstore.Store, monkeypatch: pytest.
     for one in (c, mine):
         made.clear()
         assert one.query(sparse={1: 1.0}, k=1).ids == ["r19"]
-        assert one.query({"image": [1, 0]}, k=2).ids == ["r00", "r01"] or len(made) > 1
+        assert one.query({"image": [1, 0]}, k=1).ids == ["r00"]
         if store.capabilities.named_vectors.support == "native":
             assert made == ["search", "search"]
 
