@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from vstore.capabilities import Capabilities, Feature, Limits, emulated, native, no
+from vstore.capabilities import Capabilities, Exactness, Feature, Limits, emulated, native, no
 from vstore.fields import MAX_FIELDS
 from vstore.filters.regex import where_installed
 from vstore_milvus.vectors import MAX_PACKED_VALUES
@@ -68,6 +68,7 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
         server_version=reported.removeprefix(LITE_PREFIX),
         client_version=client_version,
         persistent=True,
+        cosine_exactness=Exactness.BITS,
         limits=Limits(
             max_dimension=32_768,
             max_k=MAX_WINDOW,
