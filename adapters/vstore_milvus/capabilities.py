@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from vstore.capabilities import PARTITIONS, Capabilities, Exactness, Feature, Limits, emulated, native, no
+from vstore.capabilities import Capabilities, Exactness, Feature, Limits, emulated, native, no
+from vstore.fields import MAX_FIELDS
 from vstore.filters.regex import where_installed
+from vstore_milvus.vectors import MAX_PACKED_VALUES
 
 __all__ = ["LITE_PREFIX", "MAX_ROWS", "MAX_WINDOW", "capabilities"]
 
@@ -15,11 +18,30 @@ MAX_WINDOW: Final = 16_384
 # what the server's proxy takes in one message is 64 MB, and larger batches are no faster
 MAX_ROWS: Final = 5_000
 _MAX_BYTES: Final = 32_000_000
+_SEVERAL_VECTORS: Final = (2, 4)
+_MAX_FIELDS: Final = 3  # a server has four fields of vectors, unless its proxy.maxVectorFieldNum says otherwise
+_MAX_SPARSE_VALUES: Final = 100_000
+_PACKED: Final = (
+    "text in a column; Milvus has named and sparse vectors from 2.4 on. A query reads this column of all records that "
+    "match and compares them here: time grows with their number"
+)
+_UNTESTED: Final = "as the documentation and the client have it: the adapter is not tested on servers from 2.4 on"
+_PARTITIONS: Final = (
+    "a column of its own, which every filter on the partition asks. Where the field has an index, a query counts its "
+    "partition first, and reads and compares up to 10,000 records here. Writes and reads by id read the metadata of "
+    "these ids first: one step against other such writes of the same store, not against those of other stores and "
+    "processes. partitions() reads all metadata"
+)
 _INTERIM: Final = (
     "until their segment is sealed and indexed, which takes minutes or native.flush(), records are searched through "
     "the server's interim index: recall .5 of random vectors on 2.3.5, exact with the server's setting "
     "queryNode.segcore.interimIndex.enableIndex=false"
 )
+
+
+def _version(reported: str) -> tuple[int, ...]:
+    """Return major and minor of a version such as ``v2.3.5`` or ``2.6.0-rc1``."""
+    return tuple(int(part) for part in re.findall(r"\d+", reported)[:2])
 
 
 def _filtered_here(column: str) -> Feature:
@@ -37,6 +59,7 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
         client_version: The version of the package pymilvus.
     """
     lite = reported.startswith(LITE_PREFIX)
+    packs = not lite and _version(reported) < _SEVERAL_VECTORS
     indexed = native("FAISS, in this process" if lite else _INTERIM)
     local = emulated("filters are answered from the metadata of all records, read for each") if lite else None
     return Capabilities(
@@ -52,6 +75,8 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
             max_batch_rows=MAX_ROWS,
             max_batch_bytes=_MAX_BYTES,
             max_document_bytes=65_535,
+            max_fields=MAX_FIELDS if lite or packs else _MAX_FIELDS,
+            max_sparse_values=MAX_PACKED_VALUES if packs else _MAX_SPARSE_VALUES,
         ),
         index_hnsw=indexed,
         index_flat=native(),
@@ -91,7 +116,7 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
             "reading only; a filter, a count with one and an exact query read every entity, an approximate query asks "
             "the index. Opening a collection loads it"
         ),
-        named_vectors=no("this adapter keeps one dense vector a record, whose field has an index"),
-        sparse_vectors=no("this adapter keeps one dense vector a record, whose field has an index"),
-        partitions=PARTITIONS,
+        named_vectors=emulated(_PACKED) if packs else native("" if lite else _UNTESTED),
+        sparse_vectors=emulated(_PACKED) if packs else native("" if lite else _UNTESTED),
+        partitions=native(_PARTITIONS),
     )

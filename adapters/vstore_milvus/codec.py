@@ -1,7 +1,8 @@
 """Records to and from the rows that Milvus stores.
 
-A row has the fields ``id``, ``vector``, ``document``, ``metadata`` and ``facts``. ``metadata`` is what the user gave,
-as JSON; ``facts`` is what filters ask (``vstore_milvus.compile``).
+A row has the fields ``id``, ``document``, ``metadata`` and ``facts``, and those of its vectors
+(``vstore_milvus.layout``). ``metadata`` is what the user gave, as JSON; ``facts`` is what filters ask
+(``vstore_milvus.compile``).
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-import numpy as np
-
+from vstore.columns import Column, absent, dense
 from vstore.errors import LimitExceeded
+from vstore.fields import Dense
 from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_json, to_json
 from vstore_milvus.filter_fields import LISTS, SCALARS, element, scalar
+from vstore_milvus.layout import Layout
+from vstore_milvus.vectors import Row
 
-__all__ = ["check_sizes", "deleted", "encode", "fields", "shows_records", "split", "to_records"]
-
-Row = dict[str, Any]
+__all__ = ["check_sizes", "deleted", "encode", "shows_records", "split", "to_records"]
 
 # Milvus can store no absence that all its versions agree on; no document holds NUL (DOC-1). Absent is the
 # empty string, which is what another client would expect, and an empty document is one NUL.
@@ -41,24 +42,33 @@ def check_sizes(records: Records) -> None:
             )
 
 
-def encode(records: Records) -> list[Row]:
+def encode(records: Records, layout: Layout) -> list[Row]:
     """Return one row a record. JSON fields are text, which pymilvus stores as it is, and faster than dicts."""
-    assert records.vectors is not None
     n = len(records)
     documents = records.documents if records.documents is not None else [None] * n
     metadatas = records.metadatas if records.metadatas is not None else [{}] * n
+    columns = {name: _column(records, name, layout) for name in layout.vectors}
     rows: list[Row] = []
-    for record_id, vector, document, metadata in zip(records.ids, records.vectors, documents, metadatas, strict=True):
-        rows.append(
-            {
-                "id": record_id,
-                "vector": vector,
-                "document": "" if document is None else document or _EMPTY,
-                "metadata": to_json(metadata),
-                "facts": _filter_fields(metadata),
-            }
-        )
+    for place, (record_id, document, metadata) in enumerate(zip(records.ids, documents, metadatas, strict=True)):
+        row: Row = {
+            "id": record_id,
+            "document": "" if document is None else document or _EMPTY,
+            "metadata": to_json(metadata),
+            "facts": _filter_fields(metadata),
+            **layout.rest(metadata),
+        }
+        for name, vectors in layout.vectors.items():
+            row |= vectors.cells(columns[name], place)
+        rows.append(row)
     return rows
+
+
+def _column(records: Records, name: str, layout: Layout) -> Column:
+    """Return the vectors of one field, all absent where they were not given."""
+    if not name or name in records.fields:
+        return records.column(name)
+    field = layout.info.fields[name]
+    return absent(len(records), field.dimension if isinstance(field, Dense) else None)
 
 
 def _filter_fields(metadata: Metadata) -> str:
@@ -73,22 +83,14 @@ def _filter_fields(metadata: Metadata) -> str:
     return _dumps(facts)
 
 
-def fields(include: Include) -> list[str]:
-    """Return the fields to ask for."""
-    names = ["id"]
-    names += ["vector"] if include.vectors else []
-    names += ["document"] if include.documents else []
-    names += ["metadata"] if include.metadatas else []
-    return names
-
-
-def to_records(rows: Sequence[Row], include: Include, dimension: int) -> Records:
+def to_records(rows: Sequence[Row], include: Include, layout: Layout) -> Records:
     """Return the records in rows as Milvus answers them, in that order."""
     return Records(
         [row["id"] for row in rows],
-        np.array([row["vector"] for row in rows], dtype=np.float32).reshape(-1, dimension) if include.vectors else None,
+        dense(layout.vectors[""].column(rows)) if include.vectors else None,
         [_document(row["document"]) for row in rows] if include.documents else None,
         [_metadata(row["metadata"]) for row in rows] if include.metadatas else None,
+        {name: layout.vectors[name].column(rows) for name in include.fields},
     )
 
 
@@ -118,14 +120,14 @@ def _tagged(values: Iterable[Any]) -> bool:
     )
 
 
-def split(rows: Sequence[Row], most_rows: int, most_bytes: int, dimension: int) -> Iterator[list[Row]]:
+def split(rows: Sequence[Row], most_rows: int, most_bytes: int, layout: Layout) -> Iterator[list[Row]]:
     """Yield the rows in parts of at most so many, and so many bytes (but at least one row)."""
     part: list[Row] = []
     size = 0
     for row in rows:
         # a character has at most four bytes; the sum need not be exact, it keeps far from the server's limit
         texts = len(row["document"]) + len(row["metadata"]) + len(row["facts"])
-        width = 4 * dimension + 4 * texts + 600
+        width = layout.size(row) + 4 * texts + 600
         if part and (len(part) == most_rows or size + width > most_bytes):
             yield part
             part, size = [], 0

@@ -42,7 +42,7 @@ from vstore_milvus.filter_fields import (
     scalar,
 )
 
-__all__ = ["MAX_EXPRESSION_BYTES", "compile_filter", "unanswered", "with_ids"]
+__all__ = ["MAX_EXPRESSION_BYTES", "both", "compile_filter", "unanswered", "with_ids"]
 
 MAX_EXPRESSION_BYTES: Final = 8 << 20
 _INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -83,6 +83,12 @@ def with_ids(ids: Sequence[str]) -> str:
     """
     # no id is empty; what an empty list means is the version's own affair
     return f"(id in [{','.join(map(literal, ids))}])" if ids else '(id == "")'
+
+
+def both(*conditions: str | None) -> str | None:
+    """Return one condition for all of these; None where none of them asks anything."""
+    asked = [condition for condition in conditions if condition]
+    return _join("and", asked) if asked else None
 
 
 def _compile(node: Filter) -> str:

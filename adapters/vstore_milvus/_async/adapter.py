@@ -18,10 +18,10 @@ from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.foreign import AsyncMilvusForeign
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.errors import translate, without_index
+from vstore_milvus.layout import Kind, Layout
 from vstore_milvus.schema import (
-    fields_of,
-    index_of,
     info_of,
+    layout_of,
     new_properties,
     partition_of,
     token_of,
@@ -64,8 +64,10 @@ class AsyncMilvusAdapter:
         return Flat() if self._session.lite else HNSW()
 
     async def create(self, info: CollectionInfo) -> AsyncMilvusCollection:
-        name, properties = info.name, new_properties(info)
-        schema = fields_of(info)
+        layout = Layout(info, Kind.PACKED if self._session.packs else Kind.COLUMNS)
+        layout.check()
+        name, properties = info.name, new_properties(layout)
+        schema = layout.schema()
         async with self._lock:
             # The server takes a second creation with the same fields in silence and keeps the first one's
             # properties: look before, and look after whose properties are there.
@@ -82,7 +84,7 @@ class AsyncMilvusAdapter:
             if described is None or token_of(described) != token_of({"properties": properties}):
                 raise AlreadyExists("another client has created the collection at this moment")
             try:
-                await self._finish(info, described)
+                await self._finish(name, described)
             except BaseException:
                 await self._session.call(self._client.drop_collection, name)
                 raise
@@ -106,19 +108,19 @@ class AsyncMilvusAdapter:
                 unfinished = True
             if unfinished:  # whoever created it was stopped midway, or is there at this moment
                 async with self._lock:
-                    await self._finish(info, await self._found(name))
+                    await self._finish(name, await self._found(name))
                 continue
             creation = AsyncCreation(self._session, info, described)
             if await creation.known_as(name, moves):
                 return AsyncMilvusCollection(self._session, info, creation)
 
-    async def _finish(self, info: CollectionInfo, described: dict[str, Any]) -> None:
-        """Makes the partition and the index of a new collection, and loads it."""
-        call, name = self._session.call, info.name
+    async def _finish(self, name: str, described: dict[str, Any]) -> None:
+        """Makes the partition and the indexes of a new collection, and loads it."""
+        call = self._session.call
         if without_partition(described):
             await call(self._client.create_partition, name, partition_of(described))
         # sync=False: pymilvus would sleep for half a second to look at an index without rows
-        await call(self._client.create_index, name, index_of(info), sync=False)
+        await call(self._client.create_index, name, layout_of(name, described).indexes(), sync=False)
         await call(self._client.load_collection, name)
 
     async def names(self) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymilvus import AsyncMilvusClient
 
-from vstore.columns import Column, dense
+from vstore.columns import Column
 from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
@@ -24,10 +24,9 @@ from vstore_milvus._async.searching import AsyncSearcher
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.codec import check_sizes, encode, split
 from vstore_milvus.compile import with_ids
+from vstore_milvus.question import Question
 
 __all__ = ["AsyncMilvusCollection"]
-
-_EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
 
 
 class AsyncMilvusCollection:
@@ -73,9 +72,10 @@ class AsyncMilvusCollection:
             present = await self._read.present(records.ids)
             if missing := [i for i in records.ids if i not in present]:
                 raise NotFound.of_records(missing)
+            everything = Include(self._info.dimension > 0, True, True, tuple(self._info.fields))
             merged: list[Records] = []
             for part in batches(records, self._rows):
-                old = (await self._read.by_ids(part.ids, _EVERYTHING)).ordered(part.ids)
+                old = (await self._read.by_ids(part.ids, everything)).ordered(part.ids)
                 merged.append(_merged(part, old, replace_metadata=replace_metadata))
                 if not (self._lite or records.metadatas is None or replace_metadata):
                     await compute(check_sizes, merged[-1])
@@ -97,10 +97,7 @@ class AsyncMilvusCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        queries = dense(vectors)
-        if exact:
-            return await self._search.exact(queries, k, where, include)
-        return await self._search.approximate(queries, k, where, include, search)
+        return await self._search.query(vectors, k, Question(field, where, include, search), exact=exact)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
@@ -134,8 +131,8 @@ class AsyncMilvusCollection:
         an insert would store the row twice.
         """
         for batch in batches(records, self._rows):
-            rows = await compute(encode, batch)
-            parts = split(rows, self._rows, self._bytes, self._info.dimension)
+            rows = await compute(encode, batch, self._creation.layout)
+            parts = split(rows, self._rows, self._bytes, self._creation.layout)
             await write_parts((([row["id"] for row in part], part) for part in parts), self._creation.upsert, done)
 
     async def _delete(self, ids: list[str]) -> None:
@@ -153,6 +150,7 @@ def _merged(new: Records, old: Records, *, replace_metadata: bool) -> Records:
         old.vectors if new.vectors is None else new.vectors,
         old.documents if new.documents is None else new.documents,
         metadatas,
+        old.fields | new.fields,
     )
 
 

@@ -10,11 +10,12 @@ from vstore.info import CollectionInfo
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.codec import deleted, shows_records
 from vstore_milvus.errors import answered, not_loaded, vanished
-from vstore_milvus.schema import partition_of, token_of
+from vstore_milvus.schema import layout_of, partition_of, token_of
 
 __all__ = ["AsyncCreation"]
 
 _ATTEMPTS: Final = 5
+_MOST_UNFLUSHED: Final = 500
 
 
 class AsyncCreation:
@@ -30,10 +31,12 @@ class AsyncCreation:
 
     Attributes:
         token: Which creation it is.
+        layout: Where everything stands in it.
     """
 
     def __init__(self, session: AsyncSession, info: CollectionInfo, described: dict[str, Any]) -> None:
         self.token = token_of(described)
+        self.layout = layout_of(info.name, described)
         self._session = session
         self._client = session.client
         self._info = info
@@ -72,6 +75,20 @@ class AsyncCreation:
         async with self._requests.write():
             await self._writable()
             await self._sent(self._client.upsert, rows, **self._written())
+            if self._session.lite and self.layout.is_sparse:
+                await self._flush(len(rows))
+
+    async def _flush(self, written: int) -> None:
+        """Has Milvus Lite put away what is written, once it is much.
+
+        It makes postings of a file once, and of what it holds in memory anew for every search: with 20,000 records of
+        100 values each a search takes 6 s, and 0.2 s once they are flushed.
+        """
+        unflushed = self._session.unflushed
+        unflushed[self.token] = unflushed.get(self.token, 0) + written
+        if unflushed[self.token] > _MOST_UNFLUSHED:
+            await self._sent(self._client.flush)
+            unflushed[self.token] = 0
 
     async def delete(self, condition: str) -> None:
         """Deletes rows, in one request."""

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
+import numpy as np
+
+from vstore.columns import Column, take_rows
 from vstore.errors import LimitExceeded, VStoreError
-from vstore.filters.tree import Filter
+from vstore.fields import Dense, Field
 from vstore.hits import Hits
-from vstore.indexing import Flat, Metric, Search
+from vstore.indexing import Flat, Metric
 from vstore.records import Include, Records, VectorArray
-from vstore.spi._async.searching import scan_top_k, top_up
+from vstore.sparse import SparseArray, SparseVector
+from vstore.spi._async.searching import top_up
 from vstore.spi.batching import batches
-from vstore.spi.scores import distances, ranked
+from vstore.spi.scores import TopK, column_distances, ranked
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import ANSWER_BYTES, AsyncReader
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
-from vstore_milvus.codec import fields, to_records
+from vstore_milvus.codec import to_records
 from vstore_milvus.errors import vanished
 from vstore_milvus.precision import decided
-from vstore_milvus.schema import searching
+from vstore_milvus.question import Question
+from vstore_milvus.vectors import PackedVectors, searching
 
 __all__ = ["AsyncSearcher"]
 
-_REQUEST_FLOATS: Final = 4_000_000
-_VECTORS: Final = Include(vectors=True)
+_REQUEST_BYTES: Final = 16_000_000
+_EXACT_UP_TO: Final = 10_000
 _IDS: Final = Include()
 
 
@@ -36,81 +42,94 @@ class AsyncSearcher:
         self._client = session.client
         self._creation = creation
         self._read = reader
+        self._layout = creation.layout
 
-    async def nearest(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+    async def query(self, queries: Column, k: int, asked: Question, *, exact: bool) -> list[Hits]:
+        """Return the nearest to each query, the true ones where they are asked for and for a sparse field."""
+        if isinstance(self._layout.vectors[asked.field], PackedVectors) or self._read.partial(asked.where) is not None:
+            return await self._nearest(queries, k, asked)
+        if isinstance(queries, SparseArray):
+            return await self._exact(queries, k, asked)
+        field = self._field(asked)
+        if exact or await self._is_small_part(asked):
+            # An index, and the lengths that float32 hides under dot (``decided``), leave nothing but to read them all
+            by_milvus = isinstance(field, Dense) and isinstance(field.index, Flat) and field.metric is not Metric.DOT
+            return await (self._exact if by_milvus else self._nearest)(queries, k, replace(asked, search=None))
+        return await self._approximate(queries, k, asked)
+
+    def _field(self, asked: Question) -> Field:
+        return self._layout.info.field(asked.field)
+
+    async def _is_small_part(self, asked: Question) -> bool:
+        """Return whether records of one partition are asked for that are so few that the true nearest come (TEN-3)."""
+        partition, _ = self._layout.split(asked.where)
+        field = self._field(asked)
+        if not partition or (isinstance(field, Dense) and isinstance(field.index, Flat)):
+            return False
+        return await self._read.counted(partition) <= _EXACT_UP_TO
+
+    async def _nearest(self, queries: Column, k: int, asked: Question) -> list[Hits]:
         """Return the true nearest, from the vectors of all records that match."""
+        best = TopK(self._field(asked).metric, queries, k, asked.field)
+        async for page, _ in self._read.pages(asked.where, MAX_WINDOW, None, asked.compared, asked.field):
+            await compute(best.take, page)
+        wanted = Records(best.ids) if asked.include == _IDS else await self._read.by_ids(best.ids, asked.include)
+        return best.hits(wanted)
 
-        async def get(wanted: list[str]) -> Records:
-            return await self._read.by_ids(wanted, include) if fields(include) != ["id"] else Records(wanted)
+    async def _exact(self, queries: Column, k: int, asked: Question) -> list[Hits]:
+        """Return the true nearest, as Milvus finds them.
 
-        pages = (page async for page, _ in self._read.pages(where, MAX_WINDOW, None, _VECTORS))
-        return await scan_top_k(self._read.info.metric, queries, k, pages, get)
-
-    async def exact(self, queries: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
-        """Return the true nearest.
-
-        Without an index Milvus finds them itself, but compares in float32 and breaks ties at random: some more
-        than k are fetched and compared in float64, until the last of them is farther than the k-th by more
-        than what float32 can be off. A product may be off by the more the longer the vector, and none of those that
-        did not come tells its length: under dot all are read.
+        Without an index, and of sparse vectors, Milvus compares with every record, but in float32, and breaks ties at
+        random: some more than k are fetched and compared in float64, until the last of them is farther than the k-th by
+        more than what float32 can be off. A product of dense vectors may be off by the more the longer the vector, and
+        none of those that did not come tells its length: under dot all are read.
         """
-        info = self._read.info
-        if not isinstance(info.index, Flat) or info.metric is Metric.DOT or self._read.partial(where) is not None:
-            return await self.nearest(queries, k, where, include)
-        condition = await self._read.condition(where)
-        fetched = Include(vectors=True, documents=include.documents, metadatas=include.metadatas)
+        metric = self._field(asked).metric
+        condition = await self._read.condition(asked.where, asked.field)
         hits: dict[int, Hits] = {}
         todo = list(range(len(queries)))
         wanted = k + max(10, k // 8)
         while todo and wanted <= MAX_WINDOW:
-            found = await self._search(queries[todo], wanted, condition, fetched, None)
+            found = await self._search(_rows(queries, todo), wanted, condition, asked)
             if found is None:
                 break
             hits |= zip(todo, found, strict=True)
-            todo = [
-                p for p in todo if len(hits[p]) == wanted and not decided(info.metric, queries[p], hits[p].distances, k)
-            ]
+            todo = [p for p in todo if len(hits[p]) == wanted and not decided(metric, queries[p], hits[p].distances, k)]
             wanted *= 4
         if todo:
-            hits |= zip(todo, await self.nearest(queries[todo], k, where, fetched), strict=True)
-        best = [hits[place][:k] for place in range(len(queries))]
-        return best if include.vectors else [one.without_vectors() for one in best]
+            hits |= zip(todo, await self._nearest(_rows(queries, todo), k, asked), strict=True)
+        return [_only(hits[place][:k], asked.include) for place in range(len(queries))]
 
-    async def approximate(
-        self, queries: VectorArray, k: int, where: Filter | None, include: Include, search: Search | None
-    ) -> list[Hits]:
+    async def _approximate(self, queries: VectorArray, k: int, asked: Question) -> list[Hits]:
         """Return the k nearest as the index finds them, or the true ones; never fewer than match."""
-        if self._read.partial(where) is not None:
-            return await self.nearest(queries, k, where, include)
-        condition = await self._read.condition(where)
-        hits = await self._search(queries, k, condition, include, search)
+        condition = await self._read.condition(asked.where, asked.field)
+        hits = await self._search(queries, k, condition, asked)
         if hits is None:
-            return await self.nearest(queries, k, where, include)
+            return await self._nearest(queries, k, asked)
 
         async def count() -> int:
-            return await self._read.count(where)
+            return await self._read.count(asked.where, asked.field)
 
         async def exact(places: list[int]) -> list[Hits]:
-            return await self.nearest(queries[places], k, where, include)
+            return await self._nearest(queries[places], k, asked)
 
-        return await top_up(hits, k, count, exact)
+        return await top_up([_only(one, asked.include) for one in hits], k, count, exact)
 
-    async def _search(
-        self, queries: VectorArray, k: int, condition: str | None, include: Include, search: Search | None
-    ) -> list[Hits] | None:
-        """Return what Milvus finds; None where another client keeps deleting hits before they are read.
+    async def _search(self, queries: Column, k: int, condition: str | None, asked: Question) -> list[Hits] | None:
+        """Return what Milvus finds, with the field; None where another client deletes hits before they are read.
 
         Its distances are float32 and, of product-quantized vectors, approximations: they are computed anew
         from the hits' vectors.
         """
-        fetched = Include(vectors=True, documents=include.documents, metadatas=include.metadatas)
-        room = ANSWER_BYTES // (k * self._read.width(fetched))
+        fetched = asked.fetched
+        room = ANSWER_BYTES // (k * self._layout.width(fetched))
         if room:
-            rows = max(1, min(room, _REQUEST_FLOATS // self._read.info.dimension, MAX_WINDOW))
+            rows = max(1, min(room, _REQUEST_BYTES // self._layout.vectors[asked.field].width, MAX_WINDOW))
             try:
                 hits: list[Hits] = []
                 for part in batches(queries, rows):
-                    hits += await self._searched(part, k, condition, fetched, include, search)
+                    found = await self._found(part, k, condition, fetched, asked)
+                    hits += await compute(self._all_compared, part, found, asked)
                 return hits
             except LimitExceeded:
                 pass
@@ -120,50 +139,43 @@ class AsyncSearcher:
                 return None
         # too much for one answer: the ids alone, then the records
         hits = []
-        for query in queries:
-            found = await self._found(query[None], k, condition, _IDS, search)
+        for place in range(len(queries)):
+            query = _rows(queries, [place])
+            found = await self._found(query, k, condition, _IDS, asked)
             records = await self._read.by_ids([hit["id"] for hit in found[0]], fetched)
-            hits.append(await compute(self._compared, query, records, include))
+            hits.append(await compute(self._compared, query[0], records, asked))
         return hits
 
-    async def _searched(
-        self,
-        queries: VectorArray,
-        k: int,
-        condition: str | None,
-        fetched: Include,
-        include: Include,
-        search: Search | None,
-    ) -> list[Hits]:
-        found = await self._found(queries, k, condition, fetched, search)
-
-        def compared() -> list[Hits]:
-            return [
-                self._compared(
-                    query, to_records([_row(hit) for hit in one], fetched, self._read.info.dimension), include
-                )
-                for query, one in zip(queries, found, strict=True)
-            ]
-
-        return await compute(compared)
-
-    async def _found(
-        self, queries: VectorArray, k: int, condition: str | None, fetched: Include, search: Search | None
-    ) -> Any:
+    async def _found(self, queries: Column, k: int, condition: str | None, fetched: Include, asked: Question) -> Any:
+        sent = [query.to_dict() if isinstance(query, SparseVector) else query for query in queries]
         return await self._creation.read(
             self._client.search,
-            data=list(queries),
+            data=sent,
             filter=condition or "",
             limit=k,
-            output_fields=fields(fetched),
-            search_params=searching(self._read.info, search, k),
-            anns_field="vector",
+            output_fields=self._layout.columns(fetched),
+            search_params=searching(self._field(asked), asked.search, k),
+            anns_field=self._layout.vectors[asked.field].columns[0],
         )
 
-    def _compared(self, query: VectorArray, records: Records, include: Include) -> Hits:
-        assert records.vectors is not None
-        distance = distances(self._read.info.metric, query, records.vectors)
-        return ranked(self._read.info.metric, records.only(include), distance, max(1, len(records)))
+    def _all_compared(self, queries: Column, found: Any, asked: Question) -> list[Hits]:
+        return [
+            self._compared(query, to_records([_row(hit) for hit in one], asked.fetched, self._layout), asked)
+            for query, one in zip(queries, found, strict=True)
+        ]
+
+    def _compared(self, query: VectorArray | SparseVector, records: Records, asked: Question) -> Hits:
+        metric = self._field(asked).metric
+        places, distance = column_distances(metric, query, records.column(asked.field))
+        return ranked(metric, records.take(places.tolist()), distance, max(1, len(places)))
+
+
+def _rows(queries: Column, places: list[int]) -> Column:
+    return take_rows(queries, np.array(places, dtype=np.intp))
+
+
+def _only(hits: Hits, include: Include) -> Hits:
+    return replace(hits, records=hits.records.only(include))
 
 
 def _row(hit: Any) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.foreign import MilvusForeign
 from vstore_milvus._sync.session import Session
 from vstore_milvus.errors import translate, without_index
+from vstore_milvus.layout import Kind, Layout
 from vstore_milvus.schema import (
-    fields_of,
-    index_of,
     info_of,
+    layout_of,
     new_properties,
     partition_of,
     token_of,
@@ -65,8 +65,10 @@ class MilvusAdapter:
         return Flat() if self._session.lite else HNSW()
 
     def create(self, info: CollectionInfo) -> MilvusCollection:
-        name, properties = info.name, new_properties(info)
-        schema = fields_of(info)
+        layout = Layout(info, Kind.PACKED if self._session.packs else Kind.COLUMNS)
+        layout.check()
+        name, properties = info.name, new_properties(layout)
+        schema = layout.schema()
         with self._lock:
             # The server takes a second creation with the same fields in silence and keeps the first one's
             # properties: look before, and look after whose properties are there.
@@ -83,7 +85,7 @@ class MilvusAdapter:
             if described is None or token_of(described) != token_of({"properties": properties}):
                 raise AlreadyExists("another client has created the collection at this moment")
             try:
-                self._finish(info, described)
+                self._finish(name, described)
             except BaseException:
                 self._session.call(self._client.drop_collection, name)
                 raise
@@ -107,19 +109,19 @@ class MilvusAdapter:
                 unfinished = True
             if unfinished:  # whoever created it was stopped midway, or is there at this moment
                 with self._lock:
-                    self._finish(info, self._found(name))
+                    self._finish(name, self._found(name))
                 continue
             creation = Creation(self._session, info, described)
             if creation.known_as(name, moves):
                 return MilvusCollection(self._session, info, creation)
 
-    def _finish(self, info: CollectionInfo, described: dict[str, Any]) -> None:
-        """Makes the partition and the index of a new collection, and loads it."""
-        call, name = self._session.call, info.name
+    def _finish(self, name: str, described: dict[str, Any]) -> None:
+        """Makes the partition and the indexes of a new collection, and loads it."""
+        call = self._session.call
         if without_partition(described):
             call(self._client.create_partition, name, partition_of(described))
         # sync=False: pymilvus would sleep for half a second to look at an index without rows
-        call(self._client.create_index, name, index_of(info), sync=False)
+        call(self._client.create_index, name, layout_of(name, described).indexes(), sync=False)
         call(self._client.load_collection, name)
 
     def names(self) -> list[str]:

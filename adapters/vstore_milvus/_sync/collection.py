@@ -9,7 +9,7 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
-from vstore.columns import Column, dense
+from vstore.columns import Column
 from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
@@ -25,10 +25,9 @@ from vstore_milvus._sync.searching import Searcher
 from vstore_milvus._sync.session import Session
 from vstore_milvus.codec import check_sizes, encode, split
 from vstore_milvus.compile import with_ids
+from vstore_milvus.question import Question
 
 __all__ = ["MilvusCollection"]
-
-_EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
 
 
 class MilvusCollection:
@@ -74,9 +73,10 @@ class MilvusCollection:
             present = self._read.present(records.ids)
             if missing := [i for i in records.ids if i not in present]:
                 raise NotFound.of_records(missing)
+            everything = Include(self._info.dimension > 0, True, True, tuple(self._info.fields))
             merged: list[Records] = []
             for part in batches(records, self._rows):
-                old = (self._read.by_ids(part.ids, _EVERYTHING)).ordered(part.ids)
+                old = (self._read.by_ids(part.ids, everything)).ordered(part.ids)
                 merged.append(_merged(part, old, replace_metadata=replace_metadata))
                 if not (self._lite or records.metadatas is None or replace_metadata):
                     compute(check_sizes, merged[-1])
@@ -98,10 +98,7 @@ class MilvusCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        queries = dense(vectors)
-        if exact:
-            return self._search.exact(queries, k, where, include)
-        return self._search.approximate(queries, k, where, include, search)
+        return self._search.query(vectors, k, Question(field, where, include, search), exact=exact)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
@@ -135,8 +132,8 @@ class MilvusCollection:
         an insert would store the row twice.
         """
         for batch in batches(records, self._rows):
-            rows = compute(encode, batch)
-            parts = split(rows, self._rows, self._bytes, self._info.dimension)
+            rows = compute(encode, batch, self._creation.layout)
+            parts = split(rows, self._rows, self._bytes, self._creation.layout)
             write_parts((([row["id"] for row in part], part) for part in parts), self._creation.upsert, done)
 
     def _delete(self, ids: list[str]) -> None:
@@ -154,6 +151,7 @@ def _merged(new: Records, old: Records, *, replace_metadata: bool) -> Records:
         old.vectors if new.vectors is None else new.vectors,
         old.documents if new.documents is None else new.documents,
         metadatas,
+        old.fields | new.fields,
     )
 
 

@@ -11,11 +11,12 @@ from vstore.info import CollectionInfo
 from vstore_milvus._sync.session import Session
 from vstore_milvus.codec import deleted, shows_records
 from vstore_milvus.errors import answered, not_loaded, vanished
-from vstore_milvus.schema import partition_of, token_of
+from vstore_milvus.schema import layout_of, partition_of, token_of
 
 __all__ = ["Creation"]
 
 _ATTEMPTS: Final = 5
+_MOST_UNFLUSHED: Final = 500
 
 
 class Creation:
@@ -31,10 +32,12 @@ class Creation:
 
     Attributes:
         token: Which creation it is.
+        layout: Where everything stands in it.
     """
 
     def __init__(self, session: Session, info: CollectionInfo, described: dict[str, Any]) -> None:
         self.token = token_of(described)
+        self.layout = layout_of(info.name, described)
         self._session = session
         self._client = session.client
         self._info = info
@@ -73,6 +76,20 @@ class Creation:
         with self._requests.write():
             self._writable()
             self._sent(self._client.upsert, rows, **self._written())
+            if self._session.lite and self.layout.is_sparse:
+                self._flush(len(rows))
+
+    def _flush(self, written: int) -> None:
+        """Has Milvus Lite put away what is written, once it is much.
+
+        It makes postings of a file once, and of what it holds in memory anew for every search: with 20,000 records of
+        100 values each a search takes 6 s, and 0.2 s once they are flushed.
+        """
+        unflushed = self._session.unflushed
+        unflushed[self.token] = unflushed.get(self.token, 0) + written
+        if unflushed[self.token] > _MOST_UNFLUSHED:
+            self._sent(self._client.flush)
+            unflushed[self.token] = 0
 
     def delete(self, condition: str) -> None:
         """Deletes rows, in one request."""

@@ -21,7 +21,8 @@ from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.errors import answered
 from vstore_milvus.foreign import Schema, identity, known_by, token
-from vstore_milvus.schema import searching, token_of
+from vstore_milvus.schema import token_of
+from vstore_milvus.vectors import searching
 
 __all__ = ["MilvusForeign"]
 
@@ -159,7 +160,7 @@ class MilvusForeignCollection:
             anns_field=self._mapping.vector,
             limit=k,
             output_fields=self._schema.output(self._mapping, include),
-            search_params=searching(self._info, None, k),
+            search_params=searching(self._info.field(), None, k),
         )
         return self._rows([hit["entity"] for hit in found[0]], include)
 

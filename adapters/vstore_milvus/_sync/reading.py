@@ -18,17 +18,16 @@ from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW
-from vstore_milvus.codec import fields, to_records
-from vstore_milvus.compile import compile_filter, unanswered, with_ids
+from vstore_milvus.codec import to_records
+from vstore_milvus.compile import both, compile_filter, unanswered, with_ids
 from vstore_milvus.filter_fields import literal
 
 __all__ = ["ANSWER_BYTES", "Reader", "halving"]
 
 _MAX_IDS: Final = 5_000
 _RANGE_FROM: Final = 500
-# An answer holds 64 MB at most; what a record's texts take is a guess, and one that fails is halved.
+# An answer holds 64 MB at most; what a record takes is a guess (``Layout.width``), and one that fails is halved.
 ANSWER_BYTES: Final = 24 << 20
-_TEXT_BYTES: Final = 2_000
 _IDS: Final = Include()
 K = TypeVar("K")
 T = TypeVar("T")
@@ -55,6 +54,7 @@ class Reader:
 
     Attributes:
         info: What the collection is.
+        layout: Where everything stands in it.
     """
 
     def __init__(self, session: Session, info: CollectionInfo, creation: Creation) -> None:
@@ -63,65 +63,78 @@ class Reader:
         self._creation = creation
         self._fitted = False
         self.info = info
+        self.layout = creation.layout
 
-    def _query(self, condition: str, names: list[str], **more: Any) -> list[dict[str, Any]]:
+    def _query(self, condition: str | None, names: list[str], **more: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._creation.read(
-            self._client.query, filter=condition, output_fields=names, **more
+            self._client.query, filter=condition or "", output_fields=names, **more
         )
         return found
-
-    def width(self, include: Include) -> int:
-        """Return about how many bytes one record takes in an answer."""
-        return (
-            600
-            + (4 * self.info.dimension if include.vectors else 0)
-            + (_TEXT_BYTES if include.documents or include.metadatas else 0)
-        )
 
     def partial(self, where: Filter | None) -> PartialFilter | None:
         """Return how to answer a filter of which a server answers a part; None where it answers all, and on Lite."""
         return None if where is None or self._session.lite else split_filter(where, unanswered)
 
-    def condition(self, where: Filter | None) -> str | None:
-        """Return a filter as an expression of Milvus."""
-        if where is None:
-            return None
-        return with_ids(self._matching(where)) if self._session.lite else compile_filter(where)
+    def condition(self, where: Filter | None, field: str | None = None) -> str | None:
+        """Return a filter as an expression of Milvus.
 
-    def _matching(self, where: Filter) -> list[str]:
-        """Return the ids of the records that match, on Milvus Lite.
+        Args:
+            where: The filter.
+            field: The field that records must have besides; not of a sparse one, which a search sees to.
+        """
+        asked, rest = self._asked(where, field)
+        if rest is not None:
+            asked = [
+                *asked,
+                with_ids(self._matching(rest, asked)) if self._session.lite else compile_filter(rest),
+            ]
+        return both(*asked)
+
+    def _asked(self, where: Filter | None, field: str | None) -> tuple[list[str], Filter | None]:
+        """Return the conditions on columns of their own, and what else the filter asks."""
+        partition, rest = self.layout.split(where)
+        present = "" if field is None else self.layout.vectors[field].present
+        return list(filter(None, (partition, present))), rest
+
+    def _matching(self, where: Filter, asked: Sequence[str] = ()) -> list[str]:
+        """Return the ids of the records that match, on Milvus Lite, of those that meet the conditions ``asked``.
 
         It parses the JSON of every record once a comparison, has no ``in`` on its paths and no escapes in LIKE:
         its filters are answered here, from the metadata, which are read in parts if they are many.
         """
         whole, found = PartialFilter(where, None), list[str]()
-        columns = whole.read(_IDS)
+        columns, among = whole.read(_IDS), both(*asked)
 
         def add(records: Records) -> None:
             found.extend(whole.keep(records, _IDS).ids)
 
-        room = ANSWER_BYTES // self.width(columns)
+        room = ANSWER_BYTES // self.layout.width(columns)
         # Counting or reading 20,000 records takes a second, however few are asked for: what fitted is not counted again
-        if self._fitted or self.count(None) <= room:
-            self._fitted = False
+        if self._fitted or self.counted(among) <= room:
             with suppress(LimitExceeded):
-                rows = self._query("", fields(columns))
-                compute(add, to_records(rows, columns, self.info.dimension))
-                self._fitted = len(rows) <= room
+                rows = self._query(among, self.layout.columns(columns))
+                compute(add, to_records(rows, columns, self.layout))
+                if among is None:
+                    self._fitted = len(rows) <= room
                 return found
-        ids = self.ids(None)
+            self._fitted = False
+        ids = [row["id"] for row in self._query(among, ["id"])]
         for part in batches(ids, room):
             compute(add, self.by_ids(part, columns))
         return found
 
-    def count(self, where: Filter | None) -> int:
-        """Return how many records match."""
-        if self._session.lite and where is not None:
-            return len(self._matching(where))
+    def count(self, where: Filter | None, field: str | None = None) -> int:
+        """Return how many records match, and have the field."""
+        asked, rest = self._asked(where, field)
+        if self._session.lite and rest is not None:
+            return len(self._matching(rest, asked))
         if self.partial(where) is not None:
-            return len(self.ids(where))
-        found = self._query(self.condition(where) or "", ["count(*)"])
-        return int(found[0]["count(*)"])
+            return len(self.ids(where, field))
+        return self.counted(self.condition(where, field))
+
+    def counted(self, condition: str | None) -> int:
+        """Return how many records meet an expression of Milvus."""
+        return int((self._query(condition, ["count(*)"]))[0]["count(*)"])
 
     def present(self, ids: Sequence[str]) -> set[str]:
         """Return those of ``ids`` that exist."""
@@ -142,30 +155,32 @@ class Reader:
                 return set()
         return self.present(ids)
 
-    def ids(self, where: Filter | None) -> list[str]:
-        """Return the ids of the records that match."""
+    def ids(self, where: Filter | None, field: str | None = None) -> list[str]:
+        """Return the ids of the records that match, and have the field."""
         if self._session.lite:
-            return [row["id"] for row in self._query("", ["id"])] if where is None else self._matching(where)
+            asked, rest = self._asked(where, field)
+            if rest is not None:
+                return self._matching(rest, asked)
+            return [row["id"] for row in self._query(both(*asked), ["id"])]
         found: list[str] = []
-        for page, _ in self.pages(where, MAX_WINDOW, None, _IDS):
+        for page, _ in self.pages(where, MAX_WINDOW, None, _IDS, field):
             found += page.ids
         return found
 
     def by_ids(self, ids: Sequence[str], include: Include) -> Records:
         """Return the records with these ids, in Milvus's order."""
-        room = max(1, min(_MAX_IDS, ANSWER_BYTES // self.width(include)))
+        room = max(1, min(_MAX_IDS, ANSWER_BYTES // self.layout.width(include)))
 
         def fetch(wanted: Sequence[str]) -> list[dict[str, Any]]:
-            return self._query(with_ids(wanted), fields(include))
+            return self._query(with_ids(wanted), self.layout.columns(include))
 
-        dimension = self.info.dimension
-        parts = [compute(to_records, rows, include, dimension) for rows in halving(ids, room, fetch)]
-        return Records.concat(parts or [to_records([], include, dimension)])
+        parts = [compute(to_records, rows, include, self.layout) for rows in halving(ids, room, fetch)]
+        return Records.concat(parts or [to_records([], include, self.layout)])
 
     def pages(
-        self, where: Filter | None, size: int, after: str | None, include: Include
+        self, where: Filter | None, size: int, after: str | None, include: Include, field: str | None = None
     ) -> Iterator[tuple[Records, str]]:
-        """Yield all records that match, by id."""
+        """Yield all records that match, and have the field, by id. A sparse field is not asked for."""
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the ids first, then by id
 
@@ -174,19 +189,18 @@ class Reader:
                     return Records(wanted)
                 return (self.by_ids(wanted, include)).ordered(wanted)
 
-            for page, token in scan_by_ids(self.ids(where), size, after, read):
+            for page, token in scan_by_ids(self.ids(where, field), size, after, read):
                 yield page, token
             return
         partial = self.partial(where)
         fetched = include if partial is None else partial.read(include)
-        condition = self.condition(where if partial is None else partial.asked)
-        room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.width(fetched)))
+        condition = self.condition(where if partial is None else partial.asked, field)
+        room = max(1, min(size, MAX_WINDOW, ANSWER_BYTES // self.layout.width(fetched)))
         last = after or ""
         while True:
             later = f"(id > {literal(last)})"
-            chosen = later if condition is None else f"({later} and {condition})"
             try:
-                rows = self._query(chosen, fields(fetched), limit=room)
+                rows = self._query(both(later, condition), self.layout.columns(fetched), limit=room)
             except LimitExceeded:
                 if room == 1:
                     raise
@@ -194,7 +208,7 @@ class Reader:
                 continue
             if not rows:
                 return
-            page = compute(to_records, rows, fetched, self.info.dimension)
+            page = compute(to_records, rows, fetched, self.layout)
             last = max(page.ids)
             page = page.ordered(sorted(page.ids))
             if partial is not None:

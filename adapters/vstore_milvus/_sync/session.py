@@ -8,7 +8,7 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Support
 from vstore.errors import VStoreError
 from vstore_milvus._sync._run import Guard, bounded, calling
 from vstore_milvus._sync.locks import DatabaseLocks
@@ -24,10 +24,12 @@ class Session:
         client: The client of pymilvus.
         capabilities: What this connection can do.
         lite: Whether it is Milvus Lite.
+        packs: Whether named fields of a new collection are text, since the server has one vector a record.
         locks: Keep reads from seeing a write half done.
         dropped: Tokens of the collections that this store has deleted.
         names: The last known name of each collection, by token: after a rename every handle has the new one.
         moves: How often this store has renamed a collection.
+        unflushed: How many records this store has written to each collection since it was flushed, by token.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class Session:
         self.locks = locks
         self.capabilities = capabilities
         self.lite = capabilities.mode == "embedded"
+        self.packs = capabilities.named_vectors.support is Support.EMULATED
         self.dropped: set[str] = set()
         self.names: dict[str, str] = {}
         self.moves = 0
+        self.unflushed: dict[str, int] = {}
         self._missed: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._breaks = 0

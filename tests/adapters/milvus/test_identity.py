@@ -20,7 +20,8 @@ from vstore import F, Flat, aio
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
-from vstore_milvus.schema import fields_of, index_of, new_properties
+from vstore_milvus.layout import Layout
+from vstore_milvus.schema import new_properties
 
 New = Callable[..., vstore.Collection]
 
@@ -50,11 +51,13 @@ def calls(c: vstore.Collection) -> dict[str, Callable[[], Any]]:
 
 def earlier(store: vstore.Store, name: str, dimension: int = 2) -> vstore.Collection:
     """A collection as earlier versions created it, without a partition of its own."""
-    info = CollectionInfo(name=name, dimension=dimension, metric=Metric.L2, index=Flat())
-    properties = {key: value for key, value in new_properties(info).items() if key != "vstore.partition"}
+    layout = Layout(CollectionInfo(name=name, dimension=dimension, metric=Metric.L2, index=Flat()))
+    properties = {
+        key: value for key, value in new_properties(layout).items() if key not in ("vstore.partition", "vstore.layout")
+    }
     client = store.native
-    client.create_collection(name, schema=fields_of(info), properties=properties, consistency_level="Session")
-    client.create_index(name, index_of(info), sync=False)
+    client.create_collection(name, schema=layout.schema(), properties=properties, consistency_level="Session")
+    client.create_index(name, layout.indexes(), sync=False)
     client.load_collection(name)
     return store.get_collection(name)
 

@@ -19,7 +19,8 @@ from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound
 from vstore.indexing import IVFPQ, Metric
 from vstore.info import CollectionInfo
 from vstore.spi.scores import distances
-from vstore_milvus.schema import fields_of, new_properties
+from vstore_milvus.layout import Layout
+from vstore_milvus.schema import new_properties
 
 New = Callable[..., vstore.Collection]
 
@@ -317,8 +318,8 @@ def test_every_handle_follows_a_rename(new: New, store: vstore.Store) -> None:
 @pytest.mark.parametrize("how", ["get", "exist_ok"])
 def test_a_collection_whose_creation_was_cut_short_is_finished(new: New, store: vstore.Store, how: str) -> None:
     """It takes three requests: a process that dies behind the first leaves one that a server cannot load."""
-    info = CollectionInfo(name="cut_short", dimension=2, metric=Metric.L2, index=HNSW())
-    store.native.create_collection("cut_short", schema=fields_of(info), properties=new_properties(info))
+    layout = Layout(CollectionInfo(name="cut_short", dimension=2, metric=Metric.L2, index=HNSW()))
+    store.native.create_collection("cut_short", schema=layout.schema(), properties=new_properties(layout))
     if how == "get":
         c = store.get_collection("cut_short")
     else:

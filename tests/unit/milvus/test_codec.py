@@ -10,20 +10,25 @@ import numpy as np
 import pytest
 
 from vstore.errors import LimitExceeded
+from vstore.indexing import Flat, Metric
+from vstore.info import CollectionInfo
 from vstore.metadata import MAX_METADATA_BYTES, check_metadata
 from vstore.records import Include, Records
-from vstore_milvus.codec import check_sizes, deleted, encode, fields, shows_records, split, to_records
+from vstore_milvus.codec import check_sizes, deleted, encode, shows_records, split, to_records
+from vstore_milvus.layout import Layout
 
 EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
+LAYOUT = Layout(CollectionInfo(name="any", dimension=2, metric=Metric.L2, index=Flat()))
 JSON_BYTES = 65_536  # of one field of Milvus 2.3
 
 
 def back(records: Records) -> Records:
     """As pymilvus hands rows out: JSON parsed, vectors as lists."""
     rows = [
-        {**row, "vector": row["vector"].tolist(), "metadata": json.loads(row["metadata"])} for row in encode(records)
+        {**row, "vector": row["vector"].tolist(), "metadata": json.loads(row["metadata"])}
+        for row in encode(records, LAYOUT)
     ]
-    return to_records(rows, EVERYTHING, 2)
+    return to_records(rows, EVERYTHING, LAYOUT)
 
 
 def test_records_come_back() -> None:
@@ -44,7 +49,7 @@ def test_records_come_back() -> None:
 @pytest.mark.parametrize(("document", "stored"), [(None, ""), ("", "\x00"), ("a", "a"), (" ", " ")])
 def test_no_document_and_an_empty_one_are_apart(document: str | None, stored: str) -> None:
     records = Records(["a"], np.zeros((1, 2), dtype=np.float32), [document], [{}])
-    assert encode(records)[0]["document"] == stored
+    assert encode(records, LAYOUT)[0]["document"] == stored
     assert back(records).documents == [document]
 
 
@@ -52,7 +57,7 @@ def test_filters_are_asked_of_strings_beside_the_metadata() -> None:
     records = Records(
         ["a"], np.zeros((1, 2), dtype=np.float32), None, [{"n": 5, "s": "x", "l": [1, 1.0, 2], "d": {"a": 1}}]
     )
-    row = encode(records)[0]
+    row = encode(records, LAYOUT)[0]
     assert json.loads(row["facts"]) == {"sn": "nc014", "ss": "sx", "ll": ["1", "2"]}
 
 
@@ -73,27 +78,28 @@ WORST: list[dict[str, Any]] = [
 def test_what_the_contract_allows_fits_into_a_field(metadata: dict[str, Any]) -> None:
     check_metadata(metadata)
     assert len(str(metadata)) > MAX_METADATA_BYTES // 4
-    row = encode(Records(["a"], np.zeros((1, 2), dtype=np.float32), None, [metadata]))[0]
+    row = encode(Records(["a"], np.zeros((1, 2), dtype=np.float32), None, [metadata]), LAYOUT)[0]
     for name in ("metadata", "facts"):
         assert len(row[name].encode()) <= JSON_BYTES, name
 
 
 def test_only_what_is_included_is_asked_for() -> None:
-    assert fields(Include()) == ["id"]
-    assert fields(EVERYTHING) == ["id", "vector", "document", "metadata"]
-    nothing = to_records([{"id": "a"}], Include(), 2)
+    assert LAYOUT.columns(Include()) == ["id"]
+    assert LAYOUT.columns(EVERYTHING) == ["id", "vector", "document", "metadata"]
+    nothing = to_records([{"id": "a"}], Include(), LAYOUT)
     assert (nothing.vectors, nothing.documents, nothing.metadatas) == (None, None, None)
-    empty = to_records([], EVERYTHING, 2)
+    empty = to_records([], EVERYTHING, LAYOUT)
     assert empty.vectors is not None
     assert empty.vectors.shape == (0, 2)
 
 
 def test_parts_keep_the_limits() -> None:
-    rows = encode(Records([str(n) for n in range(10)], np.zeros((10, 2), dtype=np.float32), ["x" * 1000] * 10, None))
-    assert [len(part) for part in split(rows, 4, 1 << 30, 2)] == [4, 4, 2]
-    assert [len(part) for part in split(rows, 100, 10_000, 2)] == [2] * 5
-    assert [len(part) for part in split(rows, 100, 1, 2)] == [1] * 10
-    assert [row["id"] for part in split(rows, 3, 10_000, 2) for row in part] == [str(n) for n in range(10)]
+    records = Records([str(n) for n in range(10)], np.zeros((10, 2), dtype=np.float32), ["x" * 1000] * 10, None)
+    rows = encode(records, LAYOUT)
+    assert [len(part) for part in split(rows, 4, 1 << 30, LAYOUT)] == [4, 4, 2]
+    assert [len(part) for part in split(rows, 100, 10_000, LAYOUT)] == [2] * 5
+    assert [len(part) for part in split(rows, 100, 1, LAYOUT)] == [1] * 10
+    assert [row["id"] for part in split(rows, 3, 10_000, LAYOUT) for row in part] == [str(n) for n in range(10)]
 
 
 def test_what_a_field_does_not_take_is_named() -> None:
