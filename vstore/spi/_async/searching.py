@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 
+from vstore.columns import Column
 from vstore.hits import Hits
 from vstore.indexing import Metric
-from vstore.records import Records, VectorArray
+from vstore.records import Records
 from vstore.spi._async._run import run_blocking
 from vstore.spi.scores import TopK
 
@@ -15,21 +16,23 @@ __all__ = ["scan_top_k", "top_up"]
 
 async def scan_top_k(
     metric: Metric,
-    queries: VectorArray,
+    queries: Column,
     k: int,
     pages: AsyncIterable[Records],
     get: Callable[[list[str]], Awaitable[Records]],
+    field: str = "",
 ) -> list[Hits]:
     """Return the true k nearest to each query, in float64, whatever the number of records.
 
     Args:
-        metric: The collection's metric.
-        queries: Shape (nq, d).
+        metric: The field's metric.
+        queries: Shape (nq, d), or sparse vectors.
         k: Most hits wanted for each.
         pages: Every candidate once, with its vector.
         get: Returns records by id with the columns wanted; one that was deleted meanwhile may be missing.
+        field: The field to compare; empty for the one without a name.
     """
-    best = TopK(metric, queries, k)
+    best = TopK(metric, queries, k, field)
     async for page in pages:
         await run_blocking(best.take, page)
     return best.hits(await get(best.ids))
