@@ -60,7 +60,8 @@ def capabilities(
         search_probes=no("Chroma has HNSW only"),
         exact_query=emulated("reads the vectors of all matching records, in chunks: time grows with their number"),
         filtered_query=emulated(
-            "where the index gives fewer than k hits the matches are counted and, if there are more, read and "
+            "up to 256 matches are read and compared one by one, after a request for their ids. Of more the index is "
+            "asked; where it gives fewer than k hits the matches are counted and, if there are more, read and "
             "compared one by one"
         ),
         document_contains=native(),
