@@ -11,7 +11,7 @@ COMPOSE = $(shell docker compose version > /dev/null 2>&1 && echo docker compose
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,check]'
 	touch $@
 
 $(VENV)/.demo: pyproject.toml
@@ -20,7 +20,7 @@ $(VENV)/.demo: pyproject.toml
 	touch $@
 
 $(VENV)/.nightly: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,models,ray]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,check,models,ray]'
 	touch $@
 
 demo: $(VENV)/.demo ## install and run the demo

@@ -14,7 +14,7 @@ from typing import Final
 from vstore.errors import Unsupported
 from vstore.logs import DEBUG, log
 
-__all__ = ["PARTITIONS", "Capabilities", "Feature", "Limits", "Support", "emulated", "native", "no"]
+__all__ = ["PARTITIONS", "Capabilities", "Exactness", "Feature", "Limits", "Support", "emulated", "native", "no"]
 
 
 class Support(StrEnum):
@@ -23,6 +23,14 @@ class Support(StrEnum):
     NATIVE = "native"
     EMULATED = "emulated"
     NO = "no"
+
+
+class Exactness(StrEnum):
+    """How exactly a vector comes back, from the strictest class; VEC-3 promises the last."""
+
+    BITS = "bit for bit"
+    ULP = "within 2 units in the last place"
+    RELATIVE = "within 1e-6 of the vector's length"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,8 @@ class Limits:
         max_document_bytes: Longest document in UTF-8 bytes; at least 65,535.
         max_fields: Most named fields of a collection; 0 where there are none, else at least 3.
         max_sparse_values: Most values of a sparse vector; 0 where there are no sparse vectors, else at least 4,096.
+        max_index_dimension: Largest number of components that an index other than ``Flat`` takes; by default
+            ``max_dimension``.
     """
 
     max_dimension: int
@@ -89,6 +99,11 @@ class Limits:
     max_document_bytes: int
     max_fields: int = 0
     max_sparse_values: int = 0
+    max_index_dimension: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.max_index_dimension:
+            object.__setattr__(self, "max_index_dimension", self.max_dimension)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +140,8 @@ class Capabilities:
         named_vectors: Named fields of dense vectors: ``create_collection(fields={"image": Dense(512)})``.
         sparse_vectors: Named fields of sparse vectors: ``create_collection(fields={"terms": Sparse()})``.
         partitions: ``create_collection(partition_by=…)`` and ``collection.partition(x)``.
+        cosine_exactness: How exactly a vector comes back under cosine. Under l2 and dot it is always bit for bit. What
+            an adapter does not declare is taken for what the contract promises.
     """
 
     backend: str
@@ -156,6 +173,7 @@ class Capabilities:
     named_vectors: Feature
     sparse_vectors: Feature
     partitions: Feature
+    cosine_exactness: Exactness = Exactness.RELATIVE
 
     def features(self) -> Iterator[tuple[str, Feature]]:
         """Yields ``(name, feature)`` for every feature, in the order of declaration."""

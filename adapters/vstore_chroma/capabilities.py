@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vstore.capabilities import PARTITIONS, Capabilities, Limits, emulated, native, no
+from vstore.capabilities import PARTITIONS, Capabilities, Exactness, Limits, emulated, native, no
 from vstore.fields import MAX_FIELDS
 
 __all__ = ["MAX_REQUEST_BYTES", "capabilities"]
@@ -37,6 +37,7 @@ def capabilities(
         server_version=server_version,
         client_version=client_version,
         persistent=persistent,
+        cosine_exactness=Exactness.ULP,
         limits=Limits(
             max_dimension=16_384,
             max_k=MAX_K,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vstore.capabilities import PARTITIONS, Capabilities, Feature, Limits, emulated, native, no
+from vstore.capabilities import PARTITIONS, Capabilities, Exactness, Feature, Limits, emulated, native, no
 from vstore.filters.regex import where_installed
 
 __all__ = ["LITE_PREFIX", "MAX_ROWS", "MAX_WINDOW", "capabilities"]
@@ -45,6 +45,7 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
         server_version=reported.removeprefix(LITE_PREFIX),
         client_version=client_version,
         persistent=True,
+        cosine_exactness=Exactness.BITS,
         limits=Limits(
             max_dimension=32_768,
             max_k=MAX_WINDOW,

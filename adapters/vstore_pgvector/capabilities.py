@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vstore.capabilities import PARTITIONS, Capabilities, Limits, emulated, native, no
+from vstore.capabilities import PARTITIONS, Capabilities, Exactness, Limits, emulated, native, no
 from vstore.errors import Unsupported
 from vstore.indexing import HNSW
 from vstore.info import CollectionInfo
@@ -69,12 +69,14 @@ def capabilities(
         server_version=f"PostgreSQL {server_version}, pgvector {pgvector_version}",
         client_version=f"psycopg {client_version}",
         persistent=True,
+        cosine_exactness=Exactness.BITS,
         limits=Limits(
             max_dimension=MAX_DIMENSION,
             max_k=100_000,
             max_batch_rows=BATCH_ROWS,
             max_batch_bytes=BATCH_BYTES,
             max_document_bytes=64 << 20,
+            max_index_dimension=MAX_HNSW_DIMENSION,
         ),
         index_hnsw=native(f"up to {MAX_HNSW_DIMENSION:,} dimensions; Flat is the default above"),
         index_flat=native(),

@@ -15,8 +15,11 @@ from typer.testing import CliRunner
 
 import vstore
 from vstore.cli.app import app
+from vstore.conformance.fixtures import clause
 from vstore.data import load_digits
 from vstore.transfer.files import read_manifest
+
+pytestmark = clause("MIG-23")
 
 runner = CliRunner()
 Run: TypeAlias = Callable[..., tuple[int, list[dict[str, Any]], str]]
@@ -55,7 +58,7 @@ def test_out_and_in(run: Run, tmp_path: Path) -> None:
     assert (code, lines[-1]["equal"]) == (0, True)
     code, _, err = run("import", "dump", "chroma:data")
     assert code == 1
-    assert "--mode" in err
+    assert "--if-exists" in err
 
 
 def test_all_collections_out_and_in(run: Run, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from vstore.cli.app import app
 from vstore.data import load_digits
 from vstore.embed import cached, from_spec
 from vstore.transfer import CollectionSource, CollectionTarget, copy
-from vstore.transfer.files import FilePlace, FileTarget, open_data_set, place
+from vstore.transfer.files import FileLocation, FileTarget, data_set_path, open_data_set
 
 SECRET = "s3cr3t"
 URLS = [
@@ -45,7 +45,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     with vstore.connect("memory:") as store:
         made = store.create_collection("docs", dimension=64, metric="l2", index=vstore.HNSW())
         made.add(DIGITS.ids, DIGITS.vectors, DIGITS.documents, DIGITS.metadatas)
-        copy(CollectionSource(store, made), FileTarget(place(str(tmp_path / "dump")))).check()
+        copy(CollectionSource(store, made), FileTarget(data_set_path(str(tmp_path / "dump")))).check()
     (tmp_path / "rows.jsonl").write_text('{"id": "a", "text": "b"}\n')
 
     def call(*arguments: str) -> tuple[int, str]:
@@ -65,7 +65,7 @@ def commands(url: str) -> list[list[str]]:
         ["copy", url, "./new", "--collection", "docs"],
         [*made, "--state", url],
         [*made, "--report", url],
-        [*made, "--dead-letters", url],
+        [*made, "--rejected", url],
         [*made, "--map", url],
         [*made, "--mapping", url],
         ["verify", "../dump", url, "--collection", "docs"],
@@ -81,7 +81,7 @@ def commands(url: str) -> list[list[str]]:
         [*load[:2], url, *load[3:]],
         ["load", url, *load[2:]],
         [*load, "--state", url],
-        [*load, "--dead-letters", url],
+        [*load, "--rejected", url],
         ["demo", "--directory", url],
     ]
 
@@ -100,10 +100,10 @@ def test_a_url_is_no_path_and_is_not_repeated(run: Run, url: str) -> None:
 @pytest.mark.parametrize("url", [f"mysql://u:{SECRET}@h/db", f"parquet:mysql://u:{SECRET}@h/db"])
 def test_a_url_is_no_path_in_python(run: Run, url: str, tmp_path: Path) -> None:
     calls: list[Callable[[], object]] = [
-        lambda: place(url),
+        lambda: data_set_path(url),
         lambda: open_data_set(url),
-        lambda: FilePlace(url).names(),
-        lambda: FilePlace(url).target("docs"),
+        lambda: FileLocation(url).names(),
+        lambda: FileLocation(url).target("docs"),
         lambda: cached(from_spec("lexical:16"), url),
     ]
     with vstore.connect("memory:") as store:
@@ -111,7 +111,7 @@ def test_a_url_is_no_path_in_python(run: Run, url: str, tmp_path: Path) -> None:
         target = CollectionTarget(store, "docs", "memory:x")
         calls += [
             lambda: copy(source, target, state=Path(url)),
-            lambda: copy(source, target, dead_letters=Path(url)),
+            lambda: copy(source, target, rejected_file=Path(url)),
         ]
         for call in calls:
             with pytest.raises(InvalidInput) as caught:
@@ -169,7 +169,7 @@ PLANTED = [
     (".x.jsonl.tmp", ["copy", "../dump", "x.jsonl", "--collection", "docs"]),
     ("x.jsonl.parts/manifest.json", ["copy", "../dump", "x.jsonl", "--collection", "docs"]),
     ("report.json", ["copy", "../dump", "./new", "--collection", "docs", "--report", "report.json"]),
-    ("letters", ["copy", "../dump", "chroma:db", "--collection", "docs", "--dead-letters", "letters"]),
+    ("letters", ["copy", "../dump", "chroma:db", "--collection", "docs", "--rejected", "letters"]),
 ]
 
 
@@ -187,7 +187,7 @@ def test_a_planted_link_is_not_written_through(run: Run, planted: str, arguments
 
 
 @pytest.mark.parametrize("end", ["", "-journal", "-wal"])
-def test_a_ledger_follows_no_planted_link(run: Run, end: str, tmp_path: Path) -> None:
+def test_a_checkpoint_follows_no_planted_link(run: Run, end: str, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     arguments = ["copy", "../dump", "chroma:db", "--collection", "docs", "--state", "state"]
     assert run(*arguments)[0] == 0
@@ -300,8 +300,8 @@ def test_names_that_are_no_text_are_told(run: Run, tmp_path: Path) -> None:
     odd = os.fsdecode(b"d\xff\x1b")
     code, said = run("copy", "../dump", f"chroma:{odd}", "--collection", "docs")
     assert (code, "Traceback" in said) == (2, False), said
-    options = ("--collection", "docs", "--report", f"{odd}.json", "--state", odd, "--dead-letters", f"{odd}.letters")
-    assert run("copy", "../dump", "./new", *options)[0] == 0
+    options = ("--collection", "docs", "--report", f"{odd}.json", "--state", odd, "--rejected", f"{odd}.letters")
+    assert run("copy", "../dump", "new", *options)[0] == 0
     assert json.loads(Path(f"{odd}.json").read_text())["collections"][0]["status"] == "verified"
     rows = Path(f"{odd}.jsonl")
     rows.write_text('{"id": "a", "text": "b"}\n{"id": 1}\n')

@@ -75,7 +75,7 @@ def test_collections_move_between_named_stores(run: Run, tmp_path: Path, monkeyp
         (("copy", "prod/docs", "staging", "--collection", "docs"), "Leave out --collection"),
         (("copy", "prod/docs", "staging", "--all"), "Leave out --all"),
         (("copy", "prod/docs", "staging/docs", "--name", "x"), "Leave out --name"),
-        (("verify", "prod", "staging"), "say which collection"),
+        (("verify", "prod", "staging"), "no collection is chosen"),
         (("inspect", "prod/docs", "docs"), "names a collection already"),
         (("query", "prod/docs", "docs", "x"), "a store is wanted"),
     ],

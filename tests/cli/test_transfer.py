@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from tests.transfer.faulty import filled, many
 from vstore import HNSW, Record, Records, connect
 from vstore.cli.app import app
+from vstore.conformance.fixtures import clause
 from vstore.transfer.collections import CollectionSink
 
 runner = CliRunner()
@@ -53,7 +54,8 @@ def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ends:
     return Ends(tmp_path, monkeypatch)
 
 
-def test_p25_copied_and_verified_is_0_and_the_report_has_the_whole_story(ends: Ends) -> None:
+@clause("MIG-25")
+def test_copied_and_verified_is_0_and_all_is_in_the_report(ends: Ends) -> None:
     report = ends.folder / "report.json"
     code, lines, err = run("copy", ends.source, ends.target, "--collection", "docs", "--report", str(report))
     assert (code, err) == (0, "")
@@ -63,13 +65,14 @@ def test_p25_copied_and_verified_is_0_and_the_report_has_the_whole_story(ends: E
     [found] = story["collections"]
     assert (found["copied"], found["verification"]["compared"], found["exit_code"]) == (60, 60, 0)
     assert found["source"] == f"{ends.source}#docs"
-    assert found["ledger"].startswith(str(ends.folder / "state" / "vstore"))
+    assert found["checkpoint"].startswith(str(ends.folder / "state" / "vstore"))
     code, lines, _ = run("verify", ends.source, ends.target, "--collection", "docs")
     assert code == 0
     assert lines[-1]["equal"]
 
 
-def test_p01_all_collections_or_those_named_or_one_under_another_name(ends: Ends) -> None:
+@clause("MIG-1")
+def test_all_or_named_collections_are_copied(ends: Ends) -> None:
     assert run("copy", ends.source, ends.target, "--all")[0] == 0
     assert ends.names() == ["docs", "more"]
     code, _, _ = run("copy", ends.source, ends.target, "--collection", "docs", "--name", "other")
@@ -78,11 +81,12 @@ def test_p01_all_collections_or_those_named_or_one_under_another_name(ends: Ends
     assert run("verify", ends.source, ends.target, "--collection", "docs", "--name", "other")[0] == 0
 
 
+@clause("MIG-25")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "say which collections"),
-        (["--all", "--collection", "docs"], "say which collections"),
+        ([], "exactly one of --collection and --all"),
+        (["--all", "--collection", "docs"], "exactly one of --collection and --all"),
         (["--all", "--name", "x"], "--name is for one"),
         (["--collection", "docs", "--where", "{"], "not JSON"),
         (["--collection", "docs", "--where", '{"a": {"$near": 1}}'], "near"),
@@ -93,14 +97,15 @@ def test_p01_all_collections_or_those_named_or_one_under_another_name(ends: Ends
         (["--collection", "docs", "--mode", "append"], "append"),
     ],
 )
-def test_p25_a_wrong_use_is_2_and_writes_nothing(ends: Ends, arguments: list[str], said: str) -> None:
+def test_a_wrong_use_is_2_and_writes_nothing(ends: Ends, arguments: list[str], said: str) -> None:
     code, _, err = run("copy", ends.source, ends.target, *arguments)
     assert code == 2
     assert said in err
     assert ends.names() == []
 
 
-def test_p25_a_failure_is_1_and_a_missing_source_is_not_made(ends: Ends) -> None:
+@clause("MIG-25")
+def test_a_failure_is_1_and_a_missing_source_is_not_made(ends: Ends) -> None:
     typo = ends.folder / "form"
     code, _, err = run("copy", f"chroma:{typo}", ends.target, "--all")
     assert code == 1
@@ -115,7 +120,8 @@ def test_p25_a_failure_is_1_and_a_missing_source_is_not_made(ends: Ends) -> None
     assert "geheim" not in err
 
 
-def test_p25_different_is_3(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+@clause("MIG-25")
+def test_different_is_3(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     write = CollectionSink.write
 
     def losing(self: CollectionSink, chunk: int, records: Records) -> None:
@@ -130,14 +136,15 @@ def test_p25_different_is_3(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None
     assert lines[-1]["missing"] == 1
 
 
-def test_p25_refused_records_are_5(ends: Ends) -> None:
+@clause("MIG-25")
+def test_rejected_records_are_5(ends: Ends) -> None:
     with connect(ends.source) as store:
         long = Records(["long"], np.ones((1, 8), dtype=np.float32), ["x" * 70_000], [{}])
         filled(store, long, name="long")
     target = f"milvus:{ends.folder / 'to.db'}"
     code, lines, _ = run("copy", ends.source, target, "--collection", "long")
     assert code == 5
-    dead = Path(lines[-1]["dead_letters"])
+    dead = Path(lines[-1]["rejected_file"])
     assert dead.is_relative_to(ends.folder / "state")
     assert json.loads(dead.read_text())["id"] == "long"
     code, lines, _ = run("copy", ends.source, target, "--collection", "long", "--max-errors", "1")
@@ -146,7 +153,8 @@ def test_p25_refused_records_are_5(ends: Ends) -> None:
     assert lines[-1]["verification"]["equal"]
 
 
-def test_p02_a_dry_run_writes_nothing(ends: Ends) -> None:
+@clause("MIG-2")
+def test_a_dry_run_writes_nothing(ends: Ends) -> None:
     before = sorted(ends.folder.rglob("*"))
     for target in (ends.target, f"milvus:{ends.folder / 'to.db'}", f"pgvector:{ends.folder / 'pg'}"):
         code, lines, _ = run("copy", ends.source, target, "--all", "--dry-run")
@@ -159,7 +167,8 @@ def drop_the_first(record: Record) -> Record | None:
     return None if record.id == "id-000000" else record
 
 
-def test_p14_a_filter_and_a_function(ends: Ends) -> None:
+@clause("MIG-14")
+def test_a_filter_and_a_function(ends: Ends) -> None:
     name = f"{__name__}:drop_the_first"
     code, lines, _ = run(
         "copy", ends.source, ends.target, "--collection", "docs", "--where", '{"part": 0}', "--map", name
@@ -168,7 +177,8 @@ def test_p14_a_filter_and_a_function(ends: Ends) -> None:
     assert lines[-1]["copied"] == 19
 
 
-def test_p24_json_lines_where_nobody_looks(ends: Ends) -> None:
+@clause("MIG-24")
+def test_json_lines_where_nobody_looks(ends: Ends) -> None:
     _, lines, _ = run("copy", ends.source, ends.target, "--collection", "docs", "--chunk-rows", "25")
     assert [line["event"] for line in lines if line.get("rows") == 0] == ["plan", "copy", "verify"]
     last = next(line for line in reversed(lines) if line["event"] == "copy")
@@ -183,7 +193,8 @@ def _argv(ends: Ends, *more: str) -> list[str]:
     return [sys.executable, "-c", main, "copy", ends.source, ends.target, "--collection", "docs", *more]
 
 
-def test_p24_a_bar_on_a_terminal_and_nothing_asks(ends: Ends) -> None:
+@clause("MIG-24")
+def test_a_bar_on_a_terminal_and_nothing_asks(ends: Ends) -> None:
     master, slave = pty.openpty()
     # COLUMNS so that no line is cut; standard input is closed: what asked would fail
     with subprocess.Popen(
@@ -208,8 +219,9 @@ def test_p24_a_bar_on_a_terminal_and_nothing_asks(ends: Ends) -> None:
     assert '"event"' not in text
 
 
+@clause("MIG-18")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_p18_an_interrupted_copy_is_4_and_says_how_to_go_on(ends: Ends, number: signal.Signals) -> None:
+def test_an_interrupted_copy_is_4_and_says_how_to_go_on(ends: Ends, number: signal.Signals) -> None:
     # 60 calls, of which it makes 8 a second: it is under way when the signal comes
     slow = _argv(ends, "--chunk-rows", "2", "--max-rps", "8")
     with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -229,17 +241,19 @@ def test_p18_an_interrupted_copy_is_4_and_says_how_to_go_on(ends: Ends, number: 
     assert lines[-1]["copied"] == 60
 
 
-def test_p18_on_a_terminal_it_says_to_run_the_same_command_again(
+@clause("MIG-18")
+def test_on_a_terminal_it_says_to_run_the_same_command_again(
     ends: Ends, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from vstore.cli import copy as command
     from vstore.transfer import Report, Status
 
-    command._tell(Report("a", "b", "docs", Status.INCOMPLETE, error="interrupted"), as_json=False)
+    command._print_report(Report("a", "b", "docs", Status.INCOMPLETE, error="interrupted"), as_json=False)
     assert "Run the same command again" in capsys.readouterr().err
 
 
-def test_p01_nothing_is_made_for_a_copy_that_cannot_begin(ends: Ends) -> None:
+@clause("MIG-1")
+def test_nothing_is_made_for_a_copy_that_cannot_begin(ends: Ends) -> None:
     docs = ["--collection", "docs"]
     for arguments in (["--collection", "dcos"], [], ["--all", "--name", "x"], [*docs, "--allow", "x"],
                       [*docs, "--max-rps", "0"]):  # fmt: skip
@@ -247,7 +261,8 @@ def test_p01_nothing_is_made_for_a_copy_that_cannot_begin(ends: Ends) -> None:
         assert not (ends.folder / "to").exists()
 
 
-def test_p01_a_source_in_which_there_is_nothing_to_copy_is_told(ends: Ends) -> None:
+@clause("MIG-1")
+def test_a_source_in_which_there_is_nothing_to_copy_is_told(ends: Ends) -> None:
     connect(f"chroma:{ends.folder / 'empty'}").close()
     code, lines, err = run("copy", f"chroma:{ends.folder / 'empty'}", ends.target, "--all")
     assert (code, lines) == (1, [])
@@ -255,7 +270,8 @@ def test_p01_a_source_in_which_there_is_nothing_to_copy_is_told(ends: Ends) -> N
     assert not (ends.folder / "to").exists()
 
 
-def test_p02_a_dry_run_tries_writing_where_it_has_a_place_of_its_own(ends: Ends) -> None:
+@clause("MIG-2")
+def test_a_dry_run_tries_writing_where_it_has_a_place_of_its_own(ends: Ends) -> None:
     plans = {
         target: run("copy", ends.source, target, "--collection", "docs", "--dry-run")[1][0]["plan"]
         for target in (ends.target, f"milvus:{ends.folder / 'to.db'}", f"pgvector:{ends.folder / 'pg'}")
@@ -274,7 +290,8 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_p02_an_index_that_the_dimension_is_too_large_for_is_a_loss(ends: Ends, open_folder: Path) -> None:
+@clause("MIG-2")
+def test_an_index_that_the_dimension_is_too_large_for_is_a_loss(ends: Ends, open_folder: Path) -> None:
     with connect(ends.source) as store:
         filled(store, many(3, 2001), name="wide")
     target = f"pgvector:{open_folder / 'pg'}"
@@ -290,27 +307,31 @@ def test_p02_an_index_that_the_dimension_is_too_large_for_is_a_loss(ends: Ends, 
     assert [loss["kind"] for loss in lines[-1]["losses"]] == ["index-change"]
 
 
-def test_p02_a_name_that_no_target_takes_is_told_before_anything_is_read(ends: Ends) -> None:
+@clause("MIG-2")
+def test_an_illegal_name_is_refused_before_reading(ends: Ends) -> None:
     for more in ([], ["--dry-run"]):
         code, _, err = run("copy", ends.source, ends.target, "--collection", "docs", "--name", "my-docs", *more)
         assert code == 2
-        assert "--name gives another" in err
+        assert "Pass --name to give another" in err
 
 
-def test_p02_a_dry_run_heeds_function_and_chunk_rows(ends: Ends) -> None:
+@clause("MIG-2")
+def test_a_dry_run_heeds_function_and_chunk_rows(ends: Ends) -> None:
     dry = ["copy", ends.source, ends.target, "--collection", "docs", "--dry-run"]
     [line] = run(*dry, "--map", f"{__name__}:drop_the_first", "--chunk-rows", "10")[1]
     assert (line["planned"], line["chunks"], line["plan"]["rows_per_chunk"]) == (59, 6, 10)
     assert run(*dry, "--allow", "anything")[0] == 2
 
 
-def test_p12_dead_letters_of_several_collections_do_not_share_a_file(ends: Ends) -> None:
+@clause("MIG-12")
+def test_each_collection_has_its_own_rejected_file(ends: Ends) -> None:
     file = ends.folder / "dead.jsonl"
     code, _, err = run("copy", ends.source, ends.target, "--all", "--dead-letters", str(file))
     assert code == 2
-    assert "--dead-letters is for one collection" in err
+    assert "--rejected is for one collection" in err
 
 
+@clause("MIG-25")
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -325,7 +346,7 @@ def test_p12_dead_letters_of_several_collections_do_not_share_a_file(ends: Ends)
         (["export", "SOURCE", "OTHERS", "--collection", "docs"], 1),
     ],
 )
-def test_p25_a_report_is_written_whatever_fails(ends: Ends, arguments: list[str], expected: int) -> None:
+def test_a_report_is_written_whatever_fails(ends: Ends, arguments: list[str], expected: int) -> None:
     broken, others = ends.folder / "broken.jsonl", ends.folder / "others.jsonl"
     broken.write_text('{"id": "a", "vector": [1,')
     others.write_text('{"id": "a", "vector": [1, 2]}')
@@ -341,7 +362,8 @@ def test_p25_a_report_is_written_whatever_fails(ends: Ends, arguments: list[str]
     assert "geheim" not in story
 
 
-def test_p25_a_report_that_cannot_be_written_is_told_first(ends: Ends) -> None:
+@clause("MIG-25")
+def test_a_report_that_cannot_be_written_is_told_first(ends: Ends) -> None:
     for command in (["copy", ends.source, ends.target], ["verify", ends.source, ends.source]):
         code, _, err = run(*command, "--collection", "docs", "--report", str(ends.folder / "none" / "report.json"))
         assert code == 2
@@ -349,17 +371,18 @@ def test_p25_a_report_that_cannot_be_written_is_told_first(ends: Ends) -> None:
     assert not (ends.folder / "to").exists()
 
 
+@clause("MIG-25")
 @pytest.mark.parametrize(
     ("point", "command", "expected"),
     [
-        ("vstore.cli.copy.open_place", ["copy", "SOURCE", "TARGET"], 4),
+        ("vstore.cli.copy.open_location", ["copy", "SOURCE", "TARGET"], 4),
         ("vstore.transfer.dryrun.size_of", ["copy", "SOURCE", "TARGET", "--dry-run"], 4),
-        ("vstore.transfer.copying.make_plan", ["copy", "SOURCE", "TARGET"], 4),
-        ("vstore.transfer.copying.verify", ["copy", "SOURCE", "TARGET"], 4),
+        ("vstore.transfer.job.make_plan", ["copy", "SOURCE", "TARGET"], 4),
+        ("vstore.transfer.job.verify", ["copy", "SOURCE", "TARGET"], 4),
         ("vstore.cli.verify.verify", ["verify", "SOURCE", "SOURCE"], 1),
     ],
 )
-def test_p25_interrupted_anywhere_is_4_and_told(
+def test_interrupted_anywhere_is_4_and_told(
     ends: Ends, monkeypatch: pytest.MonkeyPatch, point: str, command: list[str], expected: int
 ) -> None:
     def interrupt(*_: Any, **__: Any) -> Any:
@@ -376,7 +399,8 @@ def test_p25_interrupted_anywhere_is_4_and_told(
     assert run("copy", ends.source, ends.target, "--collection", "docs")[0] == 0
 
 
-def test_p25_a_reader_that_goes_away_does_not_end_the_copy(ends: Ends) -> None:
+@clause("MIG-25")
+def test_a_reader_that_goes_away_does_not_end_the_copy(ends: Ends) -> None:
     report = ends.folder / "report.json"
     slow = _argv(ends, "--chunk-rows", "2", "--max-rps", "40", "--report", str(report))
     with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -389,18 +413,20 @@ def test_p25_a_reader_that_goes_away_does_not_end_the_copy(ends: Ends) -> None:
     assert json.loads(report.read_text())["collections"][0]["copied"] == 60
 
 
-def test_p25_what_was_copied_before_and_differs_now_tells_how_to_copy_it_again(ends: Ends) -> None:
+@clause("MIG-25")
+def test_a_finished_copy_that_differs_says_how_to_copy_again(ends: Ends) -> None:
     copy = ["copy", ends.source, ends.target, "--collection", "docs"]
     assert run(*copy)[0] == 0
     with connect(ends.source) as store:
         store.get_collection("docs").upsert(["new"], np.ones((1, 8)))
     code, lines, _ = run(*copy)
     assert code == 3
-    assert "--mode merge" in lines[-1]["error"]
+    assert "--if-exists merge" in lines[-1]["error"]
     assert run(*copy, "--mode", "merge")[0] == 0
 
 
-def test_p25_an_error_of_one_collection_names_it(ends: Ends) -> None:
+@clause("MIG-25")
+def test_an_error_of_one_collection_names_it(ends: Ends) -> None:
     assert run("copy", ends.source, ends.target, "--collection", "more")[0] == 0
     with connect(ends.source) as store:
         store.get_collection("more").rename("docs2")
@@ -409,13 +435,14 @@ def test_p25_an_error_of_one_collection_names_it(ends: Ends) -> None:
     assert "copy on 'docs2': the target holds 7 records" in err
 
 
-def test_p20_p22_the_report_names_class_and_recall(ends: Ends) -> None:
+@clause("MIG-20", "MIG-22")
+def test_the_report_names_class_and_recall(ends: Ends) -> None:
     with connect(ends.source) as store:
         filled(store, many(40), name="angles", metric="cosine", index=HNSW())
     _, lines, _ = run("copy", ends.source, ends.target, "--collection", "angles")
     found = lines[-1]["verification"]
     assert found["exactness"] == "within 1e-6 of the vector's length"
-    assert found["parity"]["recall"]["right"] == 1.0
+    assert found["search_agreement"]["recall"]["right"] == 1.0
 
 
 def test_a_sample_is_enough_where_it_is_asked_for(ends: Ends) -> None:
@@ -430,7 +457,7 @@ def test_a_sample_is_enough_where_it_is_asked_for(ends: Ends) -> None:
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["copy", "dry run"])
-def test_all_names_what_vstore_did_not_create_and_does_not_copy_it(ends: Ends, more: tuple[str, ...]) -> None:
+def test_all_names_foreign_collections_and_copies_none(ends: Ends, more: tuple[str, ...]) -> None:
     with connect(ends.source) as store:
         store.native.create_collection("theirs").add(ids=["a"], embeddings=[[1.0, 2.0]])
     for arguments in (("copy", ends.source, ends.target), ("export", ends.source, str(ends.folder / "files"))):

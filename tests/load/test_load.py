@@ -69,7 +69,7 @@ def test_json_lines_keep_their_types(tmp_path: Path, url: str) -> None:
     path = write(tmp_path / "d.jsonl", ROWS)
     code, out, err = run("load", path, url, "docs", *TEXT, "--metadata", "year,tags,absent", *LEXICAL, "--json")
     assert (code, err) == (0, "")
-    assert json.loads(out) == {"loaded": 10, "refused": 0, "resumed": 0, "stopped": False, "dead_letters": ""}
+    assert json.loads(out) == {"loaded": 10, "rejected": 0, "resumed": 0, "stopped": False, "rejected_file": ""}
     assert contents(url)["r3"] == ("text number 3", {"year": 2003, "tags": ["a", "3"]})
     with vstore.connect(url) as store:
         c = store.get_collection("docs", embedder=embed.lexical(64))
@@ -87,7 +87,7 @@ def test_csv_has_texts_and_the_types_that_are_asked_for(tmp_path: Path, url: str
         writer.writerow(["c", "bad year", "soon", "1", "true", "", ""])
         writer.writerow(["d", "too few"])
     fields = "year:int,price:float,new:bool,seen:datetime,note"
-    code, _, _ = run("load", path, url, "docs", *TEXT, "--metadata", fields, *LEXICAL, "--dead-letters", tmp_path / "x")
+    code, _, _ = run("load", path, url, "docs", *TEXT, "--metadata", fields, *LEXICAL, "--rejected", tmp_path / "x")
     assert code == 5
     seen = datetime(2024, 5, 1, 8, tzinfo=UTC)
     assert contents(url) == {
@@ -160,14 +160,14 @@ BAD: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize("batch_size", [4, 256])
-def test_a_bad_row_is_a_dead_letter_and_the_others_are_loaded(tmp_path: Path, url: str, batch_size: int) -> None:
+def test_a_bad_row_is_rejected_and_the_others_are_loaded(tmp_path: Path, url: str, batch_size: int) -> None:
     path = write(tmp_path / "d.jsonl", [*ROWS[:5], *(row for row, _ in BAD), "", *ROWS[5:]])
     letters = tmp_path / "letters.jsonl"
-    arguments = (path, url, "docs", *TEXT, "--metadata", "year", *LEXICAL, "--dead-letters", letters)
+    arguments = (path, url, "docs", *TEXT, "--metadata", "year", *LEXICAL, "--rejected", letters)
     code, out, err = run("load", *arguments, "--batch-size", batch_size)
     assert code == 5
     assert "10 rows are loaded" in out
-    assert f"{len(BAD)} rows were refused" in err
+    assert f"{len(BAD)} rows were rejected" in err
     assert sorted(contents(url)) == sorted(row["id"] for row in ROWS)
     assert [number for number, _ in refused(letters)] == list(range(6, 6 + len(BAD)))
     for (_, reason), (_, said) in zip(refused(letters), BAD, strict=True):
@@ -241,17 +241,17 @@ def test_a_file_or_store_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert (code, "forgets everything" in err, list(tmp_path.iterdir())) == (2, True, [path])
 
 
-def test_a_second_process_finds_the_ledger_taken(tmp_path: Path, url: str) -> None:
-    from vstore.load import Ledger
+def test_a_second_process_finds_the_checkpoint_taken(tmp_path: Path, url: str) -> None:
+    from vstore.load import LoadCheckpoint
 
     path = write(tmp_path / "d.jsonl", ROWS)
     run("load", path, url, "docs", *TEXT, *LEXICAL)
-    ledger = Ledger(next((tmp_path / "d.jsonl.vstore").glob("*[0-9a-f].sqlite")))
+    checkpoint = LoadCheckpoint(next((tmp_path / "d.jsonl.vstore").glob("*[0-9a-f].sqlite")))
     try:
         code, _, err = run("load", path, url, "docs", *TEXT, *LEXICAL)
-        assert (code, "another process" in err) == (1, True)
+        assert (code, "another run is at work on this load" in err) == (1, True)
     finally:
-        ledger.close()
+        checkpoint.close()
 
 
 def spec(server: EmbeddingServer, **options: object) -> str:
@@ -265,7 +265,7 @@ def test_one_bad_text_in_a_batch_does_not_stop_the_others(
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     rows = [{**row, "body": f"BAD {row['body']}"} if row["id"] in ("r2", "r7") else row for row in ROWS]
     path = write(tmp_path / "d.jsonl", rows)
-    code, _, _ = run("load", path, url, "docs", *TEXT, "--embed", spec(server), "--dead-letters", tmp_path / "x")
+    code, _, _ = run("load", path, url, "docs", *TEXT, "--embed", spec(server), "--rejected", tmp_path / "x")
     assert code == 5
     assert sorted(contents(url)) == sorted({row["id"] for row in ROWS} - {"r2", "r7"})
     assert [number for number, _ in refused(tmp_path / "x")] == [3, 8]
@@ -468,7 +468,7 @@ def test_another_embedder_is_told_though_the_collection_has_none(tmp_path: Path,
 def test_an_id_of_a_refused_row_is_free(tmp_path: Path, url: str, batch_size: int) -> None:
     rows = [{"id": "a", "body": ""}, {"id": "a", "body": "good"}, {"id": "a", "body": "late"}, {"id": "b", "body": "b"}]
     path = write(tmp_path / "d.jsonl", rows)
-    arguments = (path, url, "docs", *TEXT, *LEXICAL, "--dead-letters", tmp_path / "x", "--batch-size", batch_size)
+    arguments = (path, url, "docs", *TEXT, *LEXICAL, "--rejected", tmp_path / "x", "--batch-size", batch_size)
     assert run("load", *arguments)[0] == 5
     assert contents(url) == {"a": ("good", {}), "b": ("b", {})}
     assert [(number, "in row 2 already" in reason) for number, reason in refused(tmp_path / "x")] == [
@@ -506,7 +506,7 @@ def test_quotes_that_cannot_be_read_are_told_with_their_line(tmp_path: Path, url
     path = tmp_path / "d.csv"
     rows = [*(f"r{n},text {n}" for n in range(7)), "short", 'bad,"abc"def', "z,last"]
     path.write_text("\n".join(["id,body", *rows, ""]))
-    arguments = (path, url, "docs", *TEXT, *LEXICAL, "--batch-size", 4, "--dead-letters", tmp_path / "x")
+    arguments = (path, url, "docs", *TEXT, *LEXICAL, "--batch-size", 4, "--rejected", tmp_path / "x")
     code, _, err = run("load", *arguments)
     assert (code, "at line 10" in err, "UTF-8" in err) == (2, True, False)
     assert len(contents(url)) == 7
@@ -544,17 +544,21 @@ def test_a_parquet_file_that_is_damaged_is_told(tmp_path: Path, url: str) -> Non
     assert (code, f"{path} cannot be read" in err, "UTF-8" in err) == (2, True, False)
 
 
-def test_dead_letters_go_where_they_can_and_only_their_owner_reads_them(tmp_path: Path, url: str) -> None:
+def test_only_their_owner_reads_rejected_rows(tmp_path: Path, url: str) -> None:
     path = write(tmp_path / "d.jsonl", [*ROWS, "bad"])
     before = path.read_bytes()
-    code, _, err = run("load", path, url, "docs", *TEXT, *LEXICAL, "--dead-letters", tmp_path / "." / "d.jsonl")
+    code, _, err = run("load", path, url, "docs", *TEXT, *LEXICAL, "--rejected", tmp_path / "." / "d.jsonl")
     assert (code, "the file that is loaded" in err, path.read_bytes()) == (2, True, before)
     letters = tmp_path / "new" / "letters.jsonl"
-    assert run("load", path, url, "docs", *TEXT, *LEXICAL, "--dead-letters", letters)[0] == 5
-    ledger = next((tmp_path / "d.jsonl.vstore").glob("*[0-9a-f].sqlite"))
-    assert [file.stat().st_mode & 0o077 for file in (letters, ledger)] == [0, 0]
-    code, _, err = run("load", path, url, "docs", *TEXT, *LEXICAL, "--dead-letters", path / "x")
-    assert (code, f"dead letters {path / 'x'}" in err, "--dead-letters" in err) == (1, True, True)
+    assert run("load", path, url, "docs", *TEXT, *LEXICAL, "--rejected", letters)[0] == 5
+    checkpoint = next((tmp_path / "d.jsonl.vstore").glob("*[0-9a-f].sqlite"))
+    assert [file.stat().st_mode & 0o077 for file in (letters, checkpoint)] == [0, 0]
+    code, _, err = run("load", path, url, "docs", *TEXT, *LEXICAL, "--rejected", path / "x")
+    assert (code, f"rejected records cannot be written to {path / 'x'}" in err, "--rejected" in err) == (
+        1,
+        True,
+        True,
+    )
 
 
 @pytest.mark.parametrize("command", [("query", "docs", "text"), ("inspect",), ("inspect", "docs")])

@@ -14,8 +14,8 @@ from typing import Any
 
 from vstore.cli import main
 from vstore.records import Records
+from vstore.transfer.checkpoint import CopyCheckpoint
 from vstore.transfer.collections import CollectionSink, CollectionTarget
-from vstore.transfer.ledger import Ledger
 
 POINTS = (
     "before a plan",
@@ -55,10 +55,10 @@ def install(spec: str) -> None:
 
         setattr(kind, name, call)
 
-    around(Ledger, "begin", "before a plan", "after a plan")
+    around(CopyCheckpoint, "begin", "before a plan", "after a plan")
     around(CollectionTarget, "create", "before the target is made", "after the target is made")
-    around(Ledger, "done", "before a chunk is noted", "after a chunk is noted")
-    around(Ledger, "advance", "before a state", "after a state")
+    around(CopyCheckpoint, "done", "before a chunk is noted", "after a chunk is noted")
+    around(CopyCheckpoint, "advance", "before a state", "after a state")
     write = CollectionSink.write
 
     def halved(self: CollectionSink, chunk: int, records: Records) -> None:

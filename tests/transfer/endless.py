@@ -19,7 +19,7 @@ from vstore.indexing import Flat, Index, Metric
 from vstore.info import CollectionInfo
 from vstore.records import IncludeName, Page, Records
 from vstore.transfer import CollectionTarget, copy
-from vstore.transfer.endpoint import EVERYTHING, Refuse, Source
+from vstore.transfer.endpoint import EVERYTHING, Reject, Source
 
 DIMENSION = 64
 
@@ -70,12 +70,12 @@ class Endless:
     made = False
 
     merges = True
-    stand_in = False
+    is_temporary = False
 
     def lacks(self, info: CollectionInfo) -> str:
         return ""
 
-    def rehearse(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
+    def dry_create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         raise AssertionError("it is not there, so that nothing is deleted")
 
     def create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
@@ -84,7 +84,7 @@ class Endless:
     def remove(self) -> None:
         raise AssertionError
 
-    def sink(self, refuse: Refuse) -> Endless:
+    def sink(self, reject: Reject) -> Endless:
         return self
 
     def write(self, chunk: int, records: Records) -> None:

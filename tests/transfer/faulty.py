@@ -71,6 +71,14 @@ class FaultyCollection(MemoryCollection):
             yield self.on_scan(records), token
 
 
+class Lasting(CollectionTarget):
+    """A target in the reference store that is there in the next run: the store stays open between the runs."""
+
+    @property
+    def identity(self) -> str:
+        return "memory:kept#docs"
+
+
 def _same(records: Records) -> Records:
     return records
 

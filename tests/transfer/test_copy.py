@@ -11,6 +11,7 @@ import pytest
 
 import vstore
 from tests.transfer.faulty import (
+    Lasting,
     Sometimes,
     faulty_store,
     filled,
@@ -39,12 +40,13 @@ from vstore import (
 )
 from vstore.capabilities import no
 from vstore.conformance.corpus import records as corpus
+from vstore.conformance.fixtures import clause
 from vstore.memory.store import CAPABILITIES
-from vstore.transfer import CollectionSource, CollectionTarget, Kind, Progress, Status, copy, verify
+from vstore.transfer import CollectionSource, CollectionTarget, LossKind, Progress, Status, copy, verify
+from vstore.transfer.calls import RetryPolicy
+from vstore.transfer.checkpoint import CopyCheckpoint
 from vstore.transfer.dryrun import dry_run
-from vstore.transfer.ledger import Ledger
-from vstore.transfer.opening import open_place
-from vstore.transfer.pace import Pace
+from vstore.transfer.opening import open_location
 
 
 @pytest.fixture
@@ -52,28 +54,28 @@ def store() -> Store:
     return connect("memory:")
 
 
+@clause("MIG-1")
 @pytest.mark.parametrize("scheme", ["chroma", "qdrant", "milvus", "pgvector"])
 @pytest.mark.parametrize("there", ["nothing", "other files"])
-def test_p01_a_source_that_is_not_there_is_not_found_and_nothing_is_made(
-    scheme: str, there: str, tmp_path: Path
-) -> None:
+def test_for_a_missing_source_nothing_is_made(scheme: str, there: str, tmp_path: Path) -> None:
     path = tmp_path / "typo.db"
     if there == "other files" and scheme != "milvus":  # Milvus Lite's own form has nothing to know it by
         path.mkdir()
         (path / "notes.txt").write_text("mine")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(NotFound, match="no database of"):
-        open_place(f"{scheme}:{path}", new=False, timeout=30)
+        open_location(f"{scheme}:{path}", new=False, timeout=30)
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@clause("MIG-1")
 @pytest.mark.parametrize("scheme", ["chroma", "qdrant", "milvus", "pgvector"])
-def test_p01_a_source_that_is_there_is_opened_and_stays_as_it_is(scheme: str, tmp_path: Path) -> None:
+def test_a_source_that_is_there_is_opened_and_stays_as_it_is(scheme: str, tmp_path: Path) -> None:
     url = f"{scheme}:{tmp_path / 'data.db'}"
     records = many(20)
     with connect(url) as made:
         filled(made, records)
-    with open_place(url, new=False, timeout=30) as place:
+    with open_location(url, new=False, timeout=30) as place:
         assert place.names() == ["docs"]
         with pytest.raises(NotFound):
             place.source("dcos")
@@ -83,7 +85,8 @@ def test_p01_a_source_that_is_there_is_opened_and_stays_as_it_is(scheme: str, tm
         assert place.source("docs").count() == 20
 
 
-def test_p02_a_dry_run_tells_what_would_happen_and_writes_nothing() -> None:
+@clause("MIG-2")
+def test_a_dry_run_tells_what_would_happen_and_writes_nothing() -> None:
     records = many(50)
     records.metadatas[7]["part"] = "three"  # type: ignore[index]
     records.metadatas[8]["nested"] = {"a": 1}  # type: ignore[index]
@@ -105,10 +108,11 @@ def test_p02_a_dry_run_tells_what_would_happen_and_writes_nothing() -> None:
     assert plan["bytes"] > 50 * 8 * 4
     assert plan["seconds"] >= 0
     assert plan["allowed_by"] == ["index-change", "nested-as-json"]
-    assert [loss.kind for loss in report.losses] == [Kind.INDEX, Kind.NESTED]
+    assert [loss.kind for loss in report.losses] == [LossKind.INDEX, LossKind.NESTED]
 
 
-def test_p02_a_dry_run_tells_what_no_option_gets_over(store: Store) -> None:
+@clause("MIG-2")
+def test_a_dry_run_tells_what_no_option_gets_over(store: Store) -> None:
     filled(store, many(3, dimension=4))
     report = dry_run(source_of(many(5)), target_in(store))
     assert report.plan is not None
@@ -121,6 +125,7 @@ def test_p02_a_dry_run_tells_what_no_option_gets_over(store: Store) -> None:
     assert [text for text in report.plan["problems"] if "longest document" in text]
 
 
+@clause("MIG-3")
 @pytest.mark.parametrize(
     ("settings", "lacking", "kind"),
     [
@@ -129,7 +134,7 @@ def test_p02_a_dry_run_tells_what_no_option_gets_over(store: Store) -> None:
         ({"index": HNSW(quantization=Quantization.INT8)}, "quantization", "index-change"),
     ],
 )
-def test_p03_another_index_is_refused_and_can_be_allowed(settings: dict[str, Any], lacking: str, kind: str) -> None:
+def test_another_index_is_refused_and_can_be_allowed(settings: dict[str, Any], lacking: str, kind: str) -> None:
     source = source_of(many(10), **settings)
     target = faulty_store(**{lacking: no("not here")})
     with pytest.raises(Unsupported, match=kind):
@@ -140,7 +145,8 @@ def test_p03_another_index_is_refused_and_can_be_allowed(settings: dict[str, Any
     assert [loss.kind.value for loss in report.losses] == [kind]
 
 
-def test_p03_nested_metadata_is_refused_before_anything_is_made_and_can_become_json() -> None:
+@clause("MIG-3")
+def test_nested_metadata_needs_leave_to_become_json() -> None:
     records = many(300)
     records.metadatas[299]["o"] = {"a": {"b": [1.0, -0.0]}}  # type: ignore[index]
     target = faulty_store(nested_metadata=no("flat"))
@@ -152,33 +158,36 @@ def test_p03_nested_metadata_is_refused_before_anything_is_made_and_can_become_j
     assert target.get_collection("docs").get(["id-000299"])[0].metadata["o"] == '{"a": {"b": [1.0, -0.0]}}'  # type: ignore[index]
 
 
-def test_p03_a_merge_into_another_kind_of_collection_is_refused_item_by_item(store: Store) -> None:
+@clause("MIG-3")
+def test_a_merge_names_each_setting_that_differs(store: Store) -> None:
     there = store.create_collection("docs", dimension=8, metric="cosine", index=Flat(), metadata={"of": "another"})
     source = source_of(many(10), metadata={"of": "this"})
     with pytest.raises(Unsupported) as caught:
-        copy(source, target_in(store), mode="merge")
+        copy(source, target_in(store), if_exists="merge")
     for kind in ("metric-change", "index-change", "collection-metadata"):
         assert kind in caught.value.message
     assert there.count() == 0
     allowed = ["metric-change", "index-change", "collection-metadata"]
-    assert copy(source, target_in(store), mode="merge", allow=allowed).status is Status.VERIFIED
+    assert copy(source, target_in(store), if_exists="merge", allow=allowed).status is Status.VERIFIED
     assert there.info.metric == "cosine"
     with pytest.raises(Mismatch, match="dimension"):
-        copy(source_of(many(10, dimension=4)), target_in(store), mode="merge", allow=allowed)
+        copy(source_of(many(10, dimension=4)), target_in(store), if_exists="merge", allow=allowed)
     with pytest.raises(InvalidInput, match="no loss is called"):
         copy(source, target_in(store), allow=["everything"])
 
 
+@clause("MIG-4")
 @pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
 @pytest.mark.parametrize("index", [Flat(), HNSW(m=7, ef_construction=77, ef_search=9), IVFFlat(lists=3, probes=2)])
-def test_p04_metric_and_index_come_from_the_source(store: Store, metric: str, index: Any) -> None:
+def test_metric_and_index_come_from_the_source(store: Store, metric: str, index: Any) -> None:
     source = source_of(many(20), metric=metric, index=index, metadata={"owner": "it's me", "n": 1})
     assert copy(source, CollectionTarget(store, "again")).status is Status.VERIFIED
     made = store.get_collection("again").info
     assert (made.metric, made.index, made.metadata) == (metric, index, {"owner": "it's me", "n": 1})
 
 
-def test_p04_the_name_of_the_embedder_is_kept(store: Store) -> None:
+@clause("MIG-4")
+def test_the_name_of_the_embedder_is_kept(store: Store) -> None:
     class Embedder:
         name = "minilm"
         dimension = 8
@@ -197,8 +206,9 @@ IDS = [
 ]  # fmt: skip
 
 
+@clause("MIG-5")
 @pytest.mark.parametrize("scheme", ["chroma", "pgvector", "qdrant"])
-def test_p05_ids_are_kept_as_they_are(scheme: str, tmp_path: Path, store: Store) -> None:
+def test_ids_are_kept_as_they_are(scheme: str, tmp_path: Path, store: Store) -> None:
     vectors = np.random.default_rng(5).standard_normal((len(IDS), 4), dtype=np.float32)
     source = source_of(Records(IDS, vectors))
     with connect(f"{scheme}:{tmp_path / 'data'}") as middle:
@@ -208,47 +218,52 @@ def test_p05_ids_are_kept_as_they_are(scheme: str, tmp_path: Path, store: Store)
     assert store.get_collection("docs").get(IDS).ids == IDS
 
 
-def test_p06_a_target_with_records_is_refused_and_left_alone(store: Store) -> None:
+@clause("MIG-6")
+def test_a_target_with_records_is_refused_and_left_alone(store: Store) -> None:
     there = filled(store, many(3), metadata={"n": 1})
     with pytest.raises(AlreadyExists, match="holds 3 records") as caught:
         copy(source_of(many(10)), target_in(store))
-    assert "--mode merge" in caught.value.hint
+    assert "--if-exists merge" in caught.value.hint
     assert there.count() == 3
 
 
-def test_p06_merge_keeps_what_is_there_and_replace_does_not(store: Store) -> None:
+@clause("MIG-6")
+def test_merge_keeps_what_is_there_and_replace_does_not(store: Store) -> None:
     own = Records(["own", "id-000001"], np.ones((2, 8), dtype=np.float32), ["mine", "old"], [{}, {"old": 1}])
     filled(store, own)
-    assert copy(source_of(many(10)), target_in(store), mode="merge").status is Status.VERIFIED
+    assert copy(source_of(many(10)), target_in(store), if_exists="merge").status is Status.VERIFIED
     there = store.get_collection("docs")
     assert there.count() == 11
     assert there.get(["own", "id-000001"]).documents == ["mine", "text 1"]
     assert "old" not in there.get(["id-000001"])[0].metadata  # type: ignore[operator]
-    assert copy(source_of(many(10)), target_in(store), mode="replace").status is Status.VERIFIED
+    assert copy(source_of(many(10)), target_in(store), if_exists="replace").status is Status.VERIFIED
     assert store.get_collection("docs").count() == 10
 
 
-def test_p06_an_empty_collection_is_no_obstacle(store: Store) -> None:
+@clause("MIG-6")
+def test_an_empty_collection_is_no_obstacle(store: Store) -> None:
     store.create_collection("docs", dimension=8, metric="l2", index=HNSW(m=8))
     assert copy(source_of(many(10)), target_in(store)).status is Status.VERIFIED
 
 
-def test_p06_a_collection_is_not_copied_onto_itself(tmp_path: Path) -> None:
+@clause("MIG-6")
+def test_a_collection_is_not_copied_onto_itself(tmp_path: Path) -> None:
     url = f"chroma:{tmp_path / 'data'}"
     with connect(url) as made:
         filled(made, many(5))
-    with open_place(url, new=False, timeout=30) as place:
+    with open_location(url, new=False, timeout=30) as place:
         for mode in (None, "merge", "replace"):
             with pytest.raises(InvalidInput, match="same collection"):
-                copy(place.source("docs"), place.target("docs"), mode=mode)
+                copy(place.source("docs"), place.target("docs"), if_exists=mode)
         assert place.source("docs").count() == 5
 
 
-def test_p07_the_plan_does_not_depend_on_workers_and_stands_before_the_first_write(tmp_path: Path) -> None:
+@clause("MIG-7")
+def test_the_plan_is_stored_first_and_the_same_for_any_workers(tmp_path: Path) -> None:
     plans = []
     seen: list[tuple[Any, ...]] = []
 
-    class Looking(Ledger):
+    class Looking(CopyCheckpoint):
         def advance(self, state: Any) -> None:
             seen.append((state, [(c.number, c.after, c.rows, str(c.ids)) for c in self.pending()]))
             super().advance(state)
@@ -256,7 +271,7 @@ def test_p07_the_plan_does_not_depend_on_workers_and_stands_before_the_first_wri
     for workers in (1, 2, 7):
         seen.clear()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("vstore.transfer.api.Ledger", Looking)
+            patch.setattr("vstore.transfer.api.CopyCheckpoint", Looking)
             report = copy(source_of(many(100)), target_in(connect("memory:")), workers=workers, chunk_rows=9)
         assert report.status is Status.VERIFIED
         assert report.chunks == 12
@@ -267,8 +282,9 @@ def test_p07_the_plan_does_not_depend_on_workers_and_stands_before_the_first_wri
     assert [rows for _, _, rows, _ in plans[0]] == [9] * 11 + [1]
 
 
+@clause("MIG-8")
 @pytest.mark.parametrize("workers", [1, 3])
-def test_p08_chunks_in_memory_are_bounded_while_readers_and_writers_run_at_once(workers: int) -> None:
+def test_chunks_in_memory_are_bounded(workers: int) -> None:
     read = written = most = 0
     overlapped = False
 
@@ -295,14 +311,16 @@ def test_p08_chunks_in_memory_are_bounded_while_readers_and_writers_run_at_once(
     assert overlapped
 
 
-def test_p09_chunks_keep_the_limits_of_the_target_in_rows_and_in_bytes() -> None:
+@clause("MIG-9")
+def test_chunks_keep_the_limits_of_the_target() -> None:
     for limits, chunks in (({"max_batch_rows": 30}, 4), ({"max_batch_bytes": 2_000}, 7)):
         store = faulty_store(limits=replace(CAPABILITIES.limits, **limits))
         assert copy(source_of(many(100)), target_in(store)).chunks == chunks
 
 
+@clause("MIG-9")
 @pytest.mark.parametrize("where", [None, F("part") < 3])
-def test_p09_chunks_are_smaller_where_records_are_larger_than_the_first(where: Any) -> None:
+def test_chunks_are_smaller_where_records_are_larger(where: Any) -> None:
     records = many(1000)
     documents = ["x" * (50_000 if 400 <= place < 600 else 10) for place in range(1000)]
     heavy = replace(records, documents=documents)
@@ -319,7 +337,8 @@ def test_p09_chunks_are_smaller_where_records_are_larger_than_the_first(where: A
     assert max(pages) <= 2 * 1_000_000
 
 
-def test_p09_what_is_too_large_is_halved() -> None:
+@clause("MIG-9")
+def test_what_is_too_large_is_halved() -> None:
     sizes: list[int] = []
 
     def on_upsert(records: Records) -> Records:
@@ -332,13 +351,15 @@ def test_p09_what_is_too_large_is_halved() -> None:
     assert sum(n for n in sizes if n <= 7) == 100
 
 
-def test_p10_only_upserts_are_made() -> None:
+@clause("MIG-10")
+def test_only_upserts_are_made() -> None:
     # the faulty store's add raises AssertionError
     assert copy(source_of(many(50)), target_in(faulty_store()), chunk_rows=7).status is Status.VERIFIED
 
 
+@clause("MIG-11")
 @pytest.mark.usefixtures("no_pauses")
-def test_p11_reads_and_writes_are_made_again_after_errors_that_may_pass() -> None:
+def test_retryable_errors_of_reads_and_writes_are_retried() -> None:
     shaky = faulty_store(on_scan=Sometimes(3))
     filled(shaky, many(200))
     source = CollectionSource(shaky, shaky.get_collection("docs"))
@@ -348,8 +369,9 @@ def test_p11_reads_and_writes_are_made_again_after_errors_that_may_pass() -> Non
     assert report.retries > 10
 
 
+@clause("MIG-11")
 @pytest.mark.usefixtures("no_pauses")
-def test_p11_an_error_that_stays_ends_the_copy_and_is_told() -> None:
+def test_an_error_that_stays_ends_the_copy_and_is_told() -> None:
     target = faulty_store(on_upsert=Sometimes(1))
     report = copy(source_of(many(20)), target_in(target), retries=3)
     assert report.status is Status.FAILED
@@ -359,7 +381,8 @@ def test_p11_an_error_that_stays_ends_the_copy_and_is_told() -> None:
         report.check()
 
 
-def test_p11_calls_keep_to_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+@clause("MIG-11")
+def test_calls_keep_to_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now, slept = 100.0, []
 
     def sleep(seconds: float) -> None:
@@ -367,23 +390,24 @@ def test_p11_calls_keep_to_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
         slept.append(seconds)
         now += seconds
 
-    monkeypatch.setattr("vstore.transfer.pace.monotonic", lambda: now)
-    monkeypatch.setattr("vstore.transfer.pace.sleep", sleep)
-    pace = Pace(max_rps=4.0)
+    monkeypatch.setattr("vstore.transfer.calls.monotonic", lambda: now)
+    monkeypatch.setattr("vstore.transfer.calls.sleep", sleep)
+    retry = RetryPolicy(max_rps=4.0)
     for _ in range(9):
-        pace.call(lambda: None)
+        retry.call(lambda: None)
     assert slept == [0.25] * 8
     with pytest.raises(InvalidInput):
-        Pace(max_rps=0)
+        RetryPolicy(max_rps=0)
 
 
-def test_p12_a_refused_record_is_found_in_its_batch_and_ends_the_run(tmp_path: Path) -> None:
+@clause("MIG-12")
+def test_a_rejected_record_is_found_in_its_batch(tmp_path: Path) -> None:
     file = tmp_path / "dead.jsonl"
     target = faulty_store(on_upsert=refusing("id-000042"))
-    report = copy(source_of(many(100)), target_in(target), dead_letters=file, chunk_rows=50)
-    assert report.status is Status.DEAD_LETTERS
+    report = copy(source_of(many(100)), target_in(target), rejected_file=file, chunk_rows=50)
+    assert report.status is Status.REJECTED
     assert report.exit_code == 5
-    assert report.refused == 1
+    assert report.rejected == 1
     assert "id-000042" in report.error
     [line] = vstore_lines(file)
     assert line["id"] == "id-000042"
@@ -392,14 +416,13 @@ def test_p12_a_refused_record_is_found_in_its_batch_and_ends_the_run(tmp_path: P
     assert len(line["record"]["vector"]) == 8
 
 
+@clause("MIG-12")
 @pytest.mark.parametrize("verify_mode", ["full", "sample", "none"])
-def test_p12_refused_records_within_the_bound_are_set_aside_and_the_others_copied(
-    tmp_path: Path, verify_mode: str
-) -> None:
+def test_rejected_records_within_the_bound_do_not_end_a_copy(tmp_path: Path, verify_mode: str) -> None:
     file = tmp_path / "dead.jsonl"
     target = faulty_store(on_upsert=refusing("id-000003", "id-000042"))
-    report = copy(source_of(many(100)), target_in(target), dead_letters=file, max_errors=2, verify=verify_mode)
-    assert report.status is Status.DEAD_LETTERS
+    report = copy(source_of(many(100)), target_in(target), rejected_file=file, max_errors=2, verify=verify_mode)
+    assert report.status is Status.REJECTED
     assert report.copied == 98
     assert [line["id"] for line in vstore_lines(file)] == ["id-000003", "id-000042"]
     assert target.get_collection("docs").count() == 98
@@ -414,7 +437,8 @@ def vstore_lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def test_p14_a_filter_copies_a_part(store: Store) -> None:
+@clause("MIG-14")
+def test_a_filter_copies_a_part(store: Store) -> None:
     report = copy(source_of(many(100)), target_in(store), where=(F("part") == 1) & (F("weight") < 10.0), chunk_rows=8)
     assert report.status is Status.VERIFIED
     wanted = [i for i in range(100) if i % 3 == 1 and i / 7 < 10]
@@ -422,7 +446,8 @@ def test_p14_a_filter_copies_a_part(store: Store) -> None:
     assert store.get_collection("docs").get([f"id-{i:06}" for i in wanted]).ids == [f"id-{i:06}" for i in wanted]
 
 
-def test_p14_a_function_rewrites_records(store: Store) -> None:
+@clause("MIG-14")
+def test_a_function_rewrites_records(store: Store) -> None:
     def shorten(record: Record) -> Record | None:
         assert record.metadata is not None
         if record.metadata["part"] == 0:
@@ -436,35 +461,56 @@ def test_p14_a_function_rewrites_records(store: Store) -> None:
     assert made.get(["new/id-000001"]).metadatas == [{"part": 1.5}]
 
 
+@clause("MIG-14")
 @pytest.mark.parametrize("verify_mode", ["full", "sample", "none"])
-def test_p14_a_function_that_maps_two_records_to_one_id_is_found_out(store: Store, verify_mode: str) -> None:
+def test_a_function_that_maps_two_records_to_one_id_is_found_out(store: Store, verify_mode: str) -> None:
     def cut(record: Record) -> Record:
         return replace(record, id=record.id[:8])
 
-    report = copy(source_of(many(30)), target_in(store), transform=cut, chunk_rows=1, verify=verify_mode)
-    assert report.status is Status.DIFFERENT
-    if report.verification is None:
-        assert report.error == "30 records were sent, 3 are there"
-    else:
-        assert report.verification.doubled == 3
-    report = copy(source_of(many(30)), CollectionTarget(store, "again"), transform=cut)
-    assert report.exit_code == 1
-    assert "the same id" in report.error
+    for chunk_rows, where in ((1, "records of different chunks"), (100, "records of chunk 0")):
+        target = CollectionTarget(store, f"by_{chunk_rows}")
+        report = copy(source_of(many(30)), target, transform=cut, chunk_rows=chunk_rows, verify=verify_mode)
+        assert (report.exit_code, report.copied) == (1, 1 if chunk_rows == 1 else 0)
+        assert f"the transform gave {where} the same id 'id-00000'" in report.error
+        problems = (dry_run(source_of(many(30)), target, transform=cut).plan or {})["problems"]
+        assert ["several records the id 'id-00000'" in problem for problem in problems] in ([True], [True, False])
 
 
+@clause("MIG-14")
+def test_one_id_in_two_chunks_ends_a_merge_without_comparison(tmp_path: Path) -> None:
+    def cut(record: Record) -> Record:
+        return replace(record, id="one" if record.id in ("id-000003", "id-000017") else record.id)
+
+    store = faulty_store()
+    filled(store, many(3), index=Flat())
+    options: dict[str, Any] = {"transform": cut, "chunk_rows": 5, "if_exists": "merge", "verify": "none"}
+    report = copy(source_of(many(20), index=Flat()), Lasting(store, "docs"), state=tmp_path, **options)
+    assert (report.status, report.copied) == (Status.INCOMPLETE, 15)
+    assert "the transform gave records of different chunks the same id 'one'" in report.error
+    part = store.get_collection("docs").get(["one"]).metadatas
+    assert part is not None
+    assert part[0]["weight"] == 3 / 7
+    again = copy(source_of(many(20), index=Flat()), Lasting(store, "docs"), state=tmp_path, **options)
+    assert (again.resumed, again.copied) == (True, 15)
+    assert "the same id 'one'" in again.error
+
+
+@clause("MIG-14")
 @pytest.mark.parametrize("answer", [1, Record("x")])
-def test_p14_a_function_that_gives_no_record_ends_the_copy(store: Store, answer: Any) -> None:
+def test_a_function_that_gives_no_record_ends_the_copy(store: Store, answer: Any) -> None:
     report = copy(source_of(many(3)), target_in(store), transform=lambda _: answer)
     assert report.exit_code == 1
     assert "transform" in report.error
 
 
+@clause("MIG-4")
 def test_every_kind_of_metadata_and_document_arrives(store: Store) -> None:
     records = corpus(CAPABILITIES)
     assert copy(source_of(records), target_in(store), chunk_rows=50, workers=2).status is Status.VERIFIED
     assert store.get_collection("docs").get(records.ids).metadatas == records.metadatas
 
 
+@clause("MIG-4")
 def test_an_empty_collection_is_copied(store: Store) -> None:
     report = copy(source_of(many(0)), target_in(store))
     assert report.status is Status.VERIFIED
@@ -472,6 +518,7 @@ def test_an_empty_collection_is_copied(store: Store) -> None:
     assert store.get_collection("docs").info.dimension == 8
 
 
+@clause("MIG-24")
 def test_progress_is_told_phase_by_phase(store: Store) -> None:
     told: list[Progress] = []
     copy(source_of(many(100)), target_in(store), chunk_rows=30, on_progress=told.append)
@@ -501,7 +548,7 @@ def test_options_are_checked_first(store: Store, wrong: dict[str, Any]) -> None:
     target = CollectionTarget(store, "docs")
     if "state" in wrong:
         report = copy(source, target, **wrong)  # memory is not persistent: nothing is kept
-        assert report.ledger == ""
+        assert report.checkpoint == ""
         assert not Path("somewhere").exists()
         return
     with pytest.raises(InvalidInput):
@@ -517,6 +564,7 @@ def test_a_source_that_fails_is_told(store: Store) -> None:
     assert store.list_collections() == []
 
 
+@clause("MIG-19")
 def test_verify_needs_no_copy(store: Store) -> None:
     filled(store, many(20))
     assert verify(source_of(many(20)), CollectionSource(store, store.get_collection("docs"))).equal

@@ -14,7 +14,7 @@ from vstore import HNSW, Records, connect
 from vstore.capabilities import no
 from vstore.conformance.corpus import records as corpus
 from vstore.memory.store import CAPABILITIES
-from vstore.transfer import CollectionSource, CollectionTarget, Kind, copy, open_place
+from vstore.transfer import CollectionSource, CollectionTarget, LossKind, copy, open_location
 from vstore.transfer.endpoint import Source
 
 STOPS = ["chroma", "milvus", "pgvector", "qdrant", "parquet", "memory"]
@@ -26,7 +26,7 @@ def _tour(tmp_path: Path, records: Records, metric: str) -> None:
     with ExitStack() as stack:
         for stop in STOPS:
             url = "memory:" if stop == "memory" else f"{stop}:{tmp_path / f'{stop}.db'}"
-            target = stack.enter_context(open_place(url, new=True)).target("docs")
+            target = stack.enter_context(open_location(url, new=True)).target("docs")
             report = copy(here, target, workers=2, queries=2)
             assert report.exit_code == 0, f"{stop}: {report.to_json()}"
             assert report.copied == len(records)
@@ -76,6 +76,6 @@ def test_nested_metadata_travel_where_they_are_to_be_had(tmp_path: Path) -> None
             here = CollectionSource(store, store.get_collection("docs"))
         assert here.get(records.ids).metadatas == records.metadatas
         store = stack.enter_context(connect(f"chroma:{tmp_path / 'chroma'}"))
-        report = copy(here, CollectionTarget(store, "docs"), queries=0, allow=[Kind.NESTED])
+        report = copy(here, CollectionTarget(store, "docs"), queries=0, allow=[LossKind.NESTED])
         assert report.exit_code == 0, report.to_json()
-        assert [loss.kind for loss in report.losses] == [Kind.NESTED]
+        assert [loss.kind for loss in report.losses] == [LossKind.NESTED]

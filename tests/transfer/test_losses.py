@@ -21,9 +21,12 @@ from typer.testing import CliRunner
 from tests.transfer.faulty import filled, many, source_of, target_in
 from vstore import F, InvalidInput, Mismatch, RecordMapping, Sparse, Store, Unsupported, connect
 from vstore.cli.app import app
+from vstore.conformance.fixtures import clause
 from vstore.transfer import CollectionSource, CollectionTarget, Status, VerifyMode, copy, verify
 from vstore.transfer.dryrun import dry_run
-from vstore.transfer.files import Columns, FilePlace, Foreign, open_data_set
+from vstore.transfer.files import Columns, FileLocation, Foreign, open_data_set
+
+pytestmark = clause("MIG-3")
 
 PART = {"document": "document", "metadata": None, "metric": "l2"}
 
@@ -162,7 +165,7 @@ def test_a_killed_copy_keeps_its_losses(tmp_path: Path, monkeypatch: pytest.Monk
 def test_columns_of_files_that_are_not_read(tmp_path: Path, store: Store) -> None:
     own = source_of(many(5))
     path = str(tmp_path / "own.parquet")
-    assert copy(own, FilePlace(path).target("docs")).status is Status.VERIFIED
+    assert copy(own, FileLocation(path).target("docs")).status is Status.VERIFIED
     table = pq.read_table(path)
     wider = table.append_column("extra", pa.array(range(5))).replace_schema_metadata(table.schema.metadata)
     pq.write_table(wider, path)

@@ -1,4 +1,4 @@
-"""The same plan and ledger, moved by the workers of a local Ray cluster. `make test-nightly` installs Ray."""
+"""The same plan and checkpoint, moved by the workers of a local Ray cluster. `make test-nightly` installs Ray."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pytest
 
 from tests.transfer.faulty import filled, many, source_of, target_in
 from vstore import Record, Unsupported, connect
-from vstore.transfer import Status, copy, open_place
-from vstore.transfer.engine import Transfer
-from vstore.transfer.moving import SourceChanged
+from vstore.conformance.fixtures import clause
+from vstore.transfer import Status, copy, open_location
+from vstore.transfer.engine import SourceChanged, ThreadEngine
 
 
+@clause("MIG-26")
 def test_without_ray_it_is_refused_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     store = connect("memory:")
@@ -41,6 +42,7 @@ def leave_out_zero(record: Record) -> Record | None:
     return None if record.metadata["part"] == 0 else replace(record, document="rewritten")
 
 
+@clause("MIG-26")
 @pytest.mark.nightly
 @pytest.mark.usefixtures("cluster")
 def test_two_workers_copy_and_it_can_be_gone_on_with_without_ray(
@@ -50,16 +52,16 @@ def test_two_workers_copy_and_it_can_be_gone_on_with_without_ray(
     with connect(url) as store:
         filled(store, many(500))
     with (
-        open_place(url, new=False) as here,
-        open_place(f"pgvector:{tmp_path / 'to'}", new=True) as there,
+        open_location(url, new=False) as here,
+        open_location(f"pgvector:{tmp_path / 'to'}", new=True) as there,
     ):
         settings: dict[str, Any] = {"state": tmp_path / "state", "chunk_rows": 20, "queries": 0}
 
-        def dies(self: Transfer) -> None:
+        def dies(self: ThreadEngine) -> None:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:  # an interruption before the first chunk: the plan is there
-            patch.setattr(Transfer, "run", dies)
+            patch.setattr(ThreadEngine, "run", dies)
             report = copy(here.source("docs"), there.target("docs"), **settings)
             assert report.status is Status.INCOMPLETE
         report = copy(here.source("docs"), there.target("docs"), engine="ray", workers=2, **settings)
@@ -73,22 +75,24 @@ def test_two_workers_copy_and_it_can_be_gone_on_with_without_ray(
         assert report.copied == sum(n % 3 != 0 for n in range(500))
 
 
+@clause("MIG-26")
 @pytest.mark.nightly
-def test_ends_that_no_worker_can_open_are_refused_before_anything_is_made() -> None:
+def test_ends_that_no_worker_can_open_are_refused_first() -> None:
     store = connect("memory:")
     with pytest.raises(Unsupported, match="opened by URL"):
         copy(source_of(many(3)), target_in(store), engine="ray")
     assert store.list_collections() == []
 
 
+@clause("MIG-26")
 @pytest.mark.nightly
 @pytest.mark.usefixtures("cluster")
 def test_what_a_worker_meets_is_told_and_the_rest_goes_on_later(tmp_path: Path) -> None:
     with connect(f"pgvector:{tmp_path / 'from'}") as store:
         filled(store, many(200))
     with (
-        open_place(f"pgvector:{tmp_path / 'from'}", new=False) as here,
-        open_place(f"pgvector:{tmp_path / 'to'}", new=True) as there,
+        open_location(f"pgvector:{tmp_path / 'from'}", new=False) as here,
+        open_location(f"pgvector:{tmp_path / 'to'}", new=True) as there,
     ):
         settings: dict[str, Any] = {"state": tmp_path / "state", "chunk_rows": 20, "queries": 0, "engine": "ray"}
         report = copy(here.source("docs"), there.target("docs"), transform=fails_at_150, workers=2, **settings)

@@ -19,30 +19,22 @@ import numpy as np
 import pytest
 
 from tests.transfer.crashing import POINTS
-from tests.transfer.faulty import faulty_store, filled, many, refusing, source_of
+from tests.transfer.faulty import Lasting, faulty_store, filled, many, refusing, source_of
 from vstore import AlreadyExists, F, LimitExceeded, Mismatch, Records, Unavailable, Unsupported, connect
+from vstore.conformance.fixtures import clause
 from vstore.spi.urls import StoreURL
-from vstore.transfer import CollectionTarget, Status, copy
+from vstore.transfer import Status, copy
+from vstore.transfer.checkpoint import CopyCheckpoint
 from vstore.transfer.endpoint import Source, Target
-from vstore.transfer.ledger import Ledger
-from vstore.transfer.moving import SourceChanged
-from vstore.transfer.opening import open_place, store_identity
-
-
-class Lasting(CollectionTarget):
-    """A target in the reference store that is there in the next run: the store stays open between the runs."""
-
-    @property
-    def identity(self) -> str:
-        return "memory:kept#docs"
-
+from vstore.transfer.engine import SourceChanged
+from vstore.transfer.opening import open_location, store_identity
 
 Run = Callable[..., Any]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """``copy`` with a ledger."""
+    """``copy`` with a checkpoint."""
 
     def call(source: Source, target: Target, **options: Any) -> Any:
         settings = {"state": tmp_path, "chunk_rows": 10, "retries": 0, **options}
@@ -66,7 +58,8 @@ class Failing:
         return records
 
 
-def test_p15_nothing_of_the_copy_is_left_in_the_target(run: Run) -> None:
+@clause("MIG-15")
+def test_nothing_of_the_copy_is_left_in_the_target(run: Run) -> None:
     store = faulty_store()
     source = source_of(many(50), metadata={"n": 1})
     assert run(source, Lasting(store, "docs")).status is Status.VERIFIED
@@ -75,7 +68,8 @@ def test_p15_nothing_of_the_copy_is_left_in_the_target(run: Run) -> None:
     assert store.get_collection("docs").count() == 50
 
 
-def test_p15_the_ledger_knows_no_secret_and_who_else_may_read_it(tmp_path: Path) -> None:
+@clause("MIG-15")
+def test_the_checkpoint_holds_no_secret_and_is_private(tmp_path: Path) -> None:
     url = StoreURL.parse("pgvector://joe:geheim@localhost:5433/shop?schema=s&timeout=9")
     assert store_identity(url) == "pgvector://localhost:5433/shop?schema=s"
     assert "geheim" not in store_identity(StoreURL.parse("qdrant://h:6333?api_key=geheim"))
@@ -83,35 +77,38 @@ def test_p15_the_ledger_knows_no_secret_and_who_else_may_read_it(tmp_path: Path)
     folder = tmp_path / "state"
     target = Lasting(faulty_store(on_upsert=refusing("id-000003")), "docs")
     report = copy(source_of(many(20)), target, state=folder)
-    assert Path(report.ledger).parent == Path(report.dead_letters).parent == folder
-    for path in (folder, Path(report.ledger), Path(report.dead_letters)):
+    assert Path(report.checkpoint).parent == Path(report.rejected_file).parent == folder
+    for path in (folder, Path(report.checkpoint), Path(report.rejected_file)):
         assert path.stat().st_mode & 0o077 == 0
 
 
-def test_p15_copies_with_other_ends_have_other_ledgers(run: Run) -> None:
+@clause("MIG-15")
+def test_copies_with_other_ends_have_other_checkpoints(run: Run) -> None:
     first = run(source_of(many(5)), Lasting(faulty_store(), "docs"))
 
     class Elsewhere(Lasting):
         identity = "memory:elsewhere#docs"  # type: ignore[assignment]
 
     second = run(source_of(many(5)), Elsewhere(faulty_store(), "docs"))
-    assert first.ledger != second.ledger
+    assert first.checkpoint != second.checkpoint
 
 
-def test_p16_a_chunk_is_noted_behind_the_acknowledgement_with_rows_and_digest(run: Run, tmp_path: Path) -> None:
+@clause("MIG-16")
+def test_a_chunk_is_noted_after_its_acknowledgement(run: Run, tmp_path: Path) -> None:
     write = Failing(4)
     report = run(source_of(many(100)), Lasting(faulty_store(on_upsert=write), "docs"))
     assert report.status is Status.INCOMPLETE
     assert report.exit_code == 4
     assert "went away" in report.error
-    with sqlite3.connect(report.ledger) as ledger:
-        rows = ledger.execute("select rows, written, digest is not null from chunks order by number").fetchall()
+    with sqlite3.connect(report.checkpoint) as checkpoint:
+        rows = checkpoint.execute("select rows, written, digest is not null from chunks order by number").fetchall()
     assert rows == [(10, 10, 1)] * 3 + [(10, None, 0)] * 7
     assert report.copied == 30
 
 
+@clause("MIG-17")
 @pytest.mark.parametrize("workers", [1, 3])
-def test_p17_a_resume_sends_unfinished_chunks_whole_and_no_others(run: Run, workers: int) -> None:
+def test_a_resume_sends_unfinished_chunks_whole_and_no_others(run: Run, workers: int) -> None:
     write = Failing(4)
     source, store = source_of(many(100)), faulty_store(on_upsert=write)
     assert run(source, Lasting(store, "docs")).exit_code == 4
@@ -127,6 +124,7 @@ def test_p17_a_resume_sends_unfinished_chunks_whole_and_no_others(run: Run, work
     assert report.verification.digest == report.digest
 
 
+@clause("MIG-17")
 @pytest.mark.parametrize(
     "change",
     [
@@ -135,7 +133,7 @@ def test_p17_a_resume_sends_unfinished_chunks_whole_and_no_others(run: Run, work
         lambda c: (c.delete(ids=["id-000090"]), c.upsert(["id-000090x"], np.ones((1, 8)))),
     ],
 )
-def test_p17_a_source_that_has_changed_is_refused(run: Run, change: Callable[[Any], None]) -> None:
+def test_a_source_that_has_changed_is_refused(run: Run, change: Callable[[Any], None]) -> None:
     source, store = source_of(many(100)), faulty_store(on_upsert=Failing(4))
     assert run(source, Lasting(store, "docs")).exit_code == 4
     change(source.collection)
@@ -147,12 +145,13 @@ def test_p17_a_source_that_has_changed_is_refused(run: Run, change: Callable[[An
         assert report.status is Status.FAILED
         assert "has changed" in report.error
         assert report.exit_code == 1
-    again = run(source, Lasting(store, "docs"), restart=True, mode="replace")
+    again = run(source, Lasting(store, "docs"), restart=True, if_exists="replace")
     assert again.status is Status.VERIFIED
     assert not again.resumed
 
 
-def test_p17_a_source_that_changes_during_the_copy_is_found_out(run: Run) -> None:
+@clause("MIG-17")
+def test_a_source_that_changes_during_the_copy_is_found_out(run: Run) -> None:
     source = source_of(many(100))
 
     def on_upsert(records: Records) -> Records:
@@ -165,7 +164,8 @@ def test_p17_a_source_that_changes_during_the_copy_is_found_out(run: Run) -> Non
     assert "has changed" in report.error
 
 
-def test_p17_a_record_updated_behind_the_copy_is_found_by_verification(run: Run) -> None:
+@clause("MIG-17")
+def test_a_record_that_changes_during_the_copy_is_found(run: Run) -> None:
     source = source_of(many(100))
 
     def on_upsert(records: Records) -> Records:
@@ -178,11 +178,12 @@ def test_p17_a_record_updated_behind_the_copy_is_found_by_verification(run: Run)
     assert report.verification.examples == ["id-000001"]
 
 
+@clause("MIG-17")
 @pytest.mark.parametrize(
     "changed",
-    [{"where": F("part") == 1}, {"mode": "merge"}, {"allow": ["index-change"]}, {"transform": lambda r: r}],
+    [{"where": F("part") == 1}, {"if_exists": "merge"}, {"allow": ["index-change"]}, {"transform": lambda r: r}],
 )
-def test_p17_other_options_are_refused(run: Run, changed: dict[str, Any]) -> None:
+def test_other_options_are_refused(run: Run, changed: dict[str, Any]) -> None:
     source, store = source_of(many(100)), faulty_store(on_upsert=Failing(4))
     assert run(source, Lasting(store, "docs")).exit_code == 4
     with pytest.raises(Mismatch, match="other options") as caught:
@@ -192,7 +193,8 @@ def test_p17_other_options_are_refused(run: Run, changed: dict[str, Any]) -> Non
     assert run(source, Lasting(store, "docs"), **same).status is Status.VERIFIED
 
 
-def test_p17_a_target_that_has_lost_what_it_acknowledged_is_refused(run: Run) -> None:
+@clause("MIG-17")
+def test_a_target_that_has_lost_what_it_acknowledged_is_refused(run: Run) -> None:
     source, store = source_of(many(100)), faulty_store(on_upsert=Failing(4))
     assert run(source, Lasting(store, "docs")).exit_code == 4
     store.get_collection("docs").delete(ids=["id-000001"])
@@ -204,8 +206,9 @@ def test_p17_a_target_that_has_lost_what_it_acknowledged_is_refused(run: Run) ->
     assert run(source, Lasting(store, "docs"), restart=True).status is Status.VERIFIED
 
 
+@clause("MIG-17")
 @pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
-def test_p17_a_target_that_somebody_has_made_anew_is_not_written_to(run: Run, metric: str) -> None:
+def test_a_target_that_somebody_has_made_anew_is_not_written_to(run: Run, metric: str) -> None:
     source, store = source_of(many(100)), faulty_store(on_upsert=Failing(4))
     assert run(source, Lasting(store, "docs"), workers=1).exit_code == 4
     store.delete_collection("docs")
@@ -216,7 +219,8 @@ def test_p17_a_target_that_somebody_has_made_anew_is_not_written_to(run: Run, me
     assert other.count() == 200
 
 
-def test_p17_what_is_finished_is_compared_again_and_not_sent_again(run: Run) -> None:
+@clause("MIG-17")
+def test_what_is_finished_is_compared_again_and_not_sent_again(run: Run) -> None:
     source, write = source_of(many(50)), Failing(-1)
     store = faulty_store(on_upsert=write)
     assert run(source, Lasting(store, "docs")).status is Status.VERIFIED
@@ -230,18 +234,19 @@ def test_p17_what_is_finished_is_compared_again_and_not_sent_again(run: Run) -> 
     store.delete_collection("docs")
     assert run(source, Lasting(store, "docs")).copied == 50
     source.collection.upsert(["new"], np.ones((1, 8)))
-    assert run(source, Lasting(store, "docs"), mode="replace").status is Status.VERIFIED
+    assert run(source, Lasting(store, "docs"), if_exists="replace").status is Status.VERIFIED
     assert store.get_collection("docs").count() == 51
 
 
-def test_p18_one_run_at_a_time(run: Run, tmp_path: Path) -> None:
+@clause("MIG-18")
+def test_one_run_at_a_time(run: Run, tmp_path: Path) -> None:
     source, store = source_of(many(50)), faulty_store()
-    held = Ledger.of(source.identity, "memory:kept#docs", tmp_path)
+    held = CopyCheckpoint.of(source.identity, "memory:kept#docs", tmp_path)
     try:
         with pytest.raises(Unavailable, match="another run is at work"):
             run(source, Lasting(store, "docs"))
         assert store.list_collections() == []
-        program = "import sys, pathlib, vstore.transfer.ledger as l; l.Ledger(pathlib.Path(sys.argv[1]))"
+        program = "import sys, pathlib, vstore.transfer.checkpoint as l; l.CopyCheckpoint(pathlib.Path(sys.argv[1]))"
         other = subprocess.run([sys.executable, "-c", program, str(held.path)], capture_output=True, text=True)
         assert "another run is at work" in other.stderr
     finally:
@@ -249,8 +254,9 @@ def test_p18_one_run_at_a_time(run: Run, tmp_path: Path) -> None:
     assert run(source, Lasting(store, "docs")).status is Status.VERIFIED
 
 
+@clause("MIG-18")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_p18_an_interruption_writes_what_was_read_and_goes_on_later(run: Run, workers: int) -> None:
+def test_an_interruption_writes_what_was_read_and_goes_on_later(run: Run, workers: int) -> None:
     writes = 0
 
     def on_upsert(records: Records) -> Records:
@@ -271,7 +277,8 @@ def test_p18_an_interruption_writes_what_was_read_and_goes_on_later(run: Run, wo
     assert run(source, Lasting(store, "docs")).status is Status.VERIFIED
 
 
-def test_p17_a_plan_of_which_nothing_was_written_binds_nobody(run: Run) -> None:
+@clause("MIG-17")
+def test_a_plan_of_which_nothing_was_written_binds_nobody(run: Run) -> None:
     source = source_of(many(30))
 
     class Picky(Lasting):
@@ -289,9 +296,10 @@ def test_p17_a_plan_of_which_nothing_was_written_binds_nobody(run: Run) -> None:
     assert report.copied == 31
 
 
+@clause("MIG-18")
 @pytest.mark.parametrize("mode", [None, "replace", "merge"])
 @pytest.mark.parametrize("point", ["planned", "made"])
-def test_p18_a_death_before_the_first_write_is_no_obstacle(run: Run, point: str, mode: str | None) -> None:
+def test_a_death_before_the_first_write_is_no_obstacle(run: Run, point: str, mode: str | None) -> None:
     source, store = source_of(many(30)), faulty_store()
     if mode is not None:
         filled(store, Records(["old"], np.ones((1, 8), dtype=np.float32)))
@@ -306,12 +314,12 @@ def test_p18_a_death_before_the_first_write_is_no_obstacle(run: Run, point: str,
             raise Died
 
     if mode == "merge":
-        assert run(source, Lasting(store, "docs"), mode=mode).status is Status.VERIFIED
+        assert run(source, Lasting(store, "docs"), if_exists=mode).status is Status.VERIFIED
         assert store.get_collection("docs").count() == 31
         return
     with pytest.raises(Died):
-        run(source, Dying(store, "docs"), mode=mode)
-    report = run(source, Lasting(store, "docs"), mode=mode)
+        run(source, Dying(store, "docs"), if_exists=mode)
+    report = run(source, Lasting(store, "docs"), if_exists=mode)
     assert report.status is Status.VERIFIED
     assert report.resumed
     assert store.get_collection("docs").count() == 30
@@ -350,7 +358,7 @@ def _fill(tmp_path: Path, n: int) -> Records:
 
 
 def _check(tmp_path: Path, scheme: str, records: Records) -> None:
-    with open_place(f"{scheme}:{tmp_path / to_path(scheme)}", new=False, timeout=60) as place:
+    with open_location(f"{scheme}:{tmp_path / to_path(scheme)}", new=False, timeout=60) as place:
         source = place.source("docs")
         assert source.count() == len(records)
         seen = [record_id for page in source.scan(include=()) for record_id in page.records.ids]
@@ -378,24 +386,25 @@ def _kill_and_resume(tmp_path: Path, scheme: str, specs: list[str]) -> None:
     _check(tmp_path, scheme, records)
 
 
+@clause("MIG-18")
 @pytest.mark.parametrize("scheme", ["pgvector", "qdrant"])
-def test_p18_killed_at_any_instant_and_resumed_with_other_workers_nothing_is_missing(
-    tmp_path: Path, scheme: str
-) -> None:
+def test_a_copy_killed_at_any_instant_resumes_whole(tmp_path: Path, scheme: str) -> None:
     rng = random.Random(scheme)
     _kill_and_resume(tmp_path, scheme, ["within a chunk:2", f"{rng.choice(POINTS[6:8])}:1", f"{rng.choice(POINTS)}:1"])
 
 
+@clause("MIG-18")
 @pytest.mark.nightly
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("point", POINTS)
-def test_p18_killed_at_every_point(tmp_path: Path, scheme: str, point: str) -> None:
+def test_killed_at_every_point(tmp_path: Path, scheme: str, point: str) -> None:
     _kill_and_resume(tmp_path, scheme, [f"{point}:{n}" for n in (1, 2, 3)])
 
 
+@clause("MIG-18")
 @pytest.mark.nightly
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_p18_killed_at_thirty_random_instants(tmp_path: Path, scheme: str) -> None:
+def test_killed_at_thirty_random_instants(tmp_path: Path, scheme: str) -> None:
     records = _fill(tmp_path, 3_000)
     rng, killed = random.Random(), 0
     while killed < 30:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import vstore
-from tests.transfer.faulty import faulty_store, filled, many, refusing, source_of, target_in
+from tests.transfer.faulty import Lasting, faulty_store, filled, many, refusing, source_of, target_in
 from vstore import (
     AlreadyExists,
     F,
@@ -28,19 +28,22 @@ from vstore import (
     Unsupported,
     connect,
 )
-from vstore.transfer import CollectionSource, CollectionTarget, Mode, Status, VerifyMode, copy, open_place, verify
+from vstore.capabilities import Exactness
+from vstore.conformance.fixtures import clause
+from vstore.transfer import (
+    CollectionSource,
+    CollectionTarget,
+    IfExists,
+    Status,
+    VerifyMode,
+    copy,
+    open_location,
+    verify,
+)
+from vstore.transfer.checkpoint import CopyCheckpoint, State
 from vstore.transfer.collections import CollectionSink
 from vstore.transfer.dryrun import dry_run
-from vstore.transfer.files import FileTarget, open_data_set, place
-from vstore.transfer.ledger import Ledger, State
-
-
-class Lasting(CollectionTarget):
-    """A target in the reference store that is there in the next run: the store stays open between the runs."""
-
-    @property
-    def identity(self) -> str:
-        return "memory:kept#docs"
+from vstore.transfer.files import FileTarget, data_set_path, open_data_set
 
 
 def shifted(record: Record) -> Record:
@@ -48,8 +51,9 @@ def shifted(record: Record) -> Record:
     return Record(record.id, record.vector + 1, record.document, record.metadata)
 
 
-@pytest.mark.parametrize("options", [{"mode": "replace"}, {"mode": "merge", "transform": shifted}])
-def test_p06_a_collection_under_another_name_of_its_server_is_not_copied_onto_itself(options: dict[str, Any]) -> None:
+@clause("MIG-6")
+@pytest.mark.parametrize("options", [{"if_exists": "replace"}, {"if_exists": "merge", "transform": shifted}])
+def test_another_name_of_one_server_is_the_same_collection(options: dict[str, Any]) -> None:
     # nothing but the server itself can tell that two URLs are one store: here there is no URL at all
     store = faulty_store()
     there = filled(store, many(20))
@@ -63,11 +67,16 @@ def test_p06_a_collection_under_another_name_of_its_server_is_not_copied_onto_it
     assert store.list_collections() == ["docs", "other"]
 
 
-def test_p06_a_data_set_behind_a_link_is_not_copied_onto_itself(tmp_path: Path) -> None:
-    copy(source_of(many(20)), FileTarget(place(f"jsonl:{tmp_path / 'set'}"))).check()
+@clause("MIG-6")
+def test_a_data_set_behind_a_link_is_not_copied_onto_itself(tmp_path: Path) -> None:
+    copy(source_of(many(20)), FileTarget(data_set_path(f"jsonl:{tmp_path / 'set'}"))).check()
     (tmp_path / "link").symlink_to(tmp_path / "set")
     with pytest.raises(InvalidInput, match="same files"):
-        copy(open_data_set(str(tmp_path / "set")), FileTarget(place(f"jsonl:{tmp_path / 'link'}")), mode="replace")
+        copy(
+            open_data_set(str(tmp_path / "set")),
+            FileTarget(data_set_path(f"jsonl:{tmp_path / 'link'}")),
+            if_exists="replace",
+        )
     assert open_data_set(str(tmp_path / "set")).count() == 20
 
 
@@ -80,10 +89,11 @@ class Flat(Lasting):
         return super()._make(name, info, index)
 
 
-def test_p06_what_is_there_is_deleted_only_when_it_can_be_made_anew(tmp_path: Path) -> None:
+@clause("MIG-6")
+def test_what_is_there_is_deleted_only_when_it_can_be_made_anew(tmp_path: Path) -> None:
     store = faulty_store()
     filled(store, many(5), "docs")
-    source, settings = source_of(many(20)), {"mode": "replace", "state": tmp_path}
+    source, settings = source_of(many(20)), {"if_exists": "replace", "state": tmp_path}
     with pytest.raises(Unsupported, match="index-change"):
         copy(source, Flat(store, "docs"), **settings)
     assert store.get_collection("docs").count() == 5
@@ -93,7 +103,8 @@ def test_p06_what_is_there_is_deleted_only_when_it_can_be_made_anew(tmp_path: Pa
     assert store.get_collection("docs").count() == 20
 
 
-def test_p06_a_plan_that_was_not_begun_is_made_anew_before_anything_is_deleted(tmp_path: Path) -> None:
+@clause("MIG-6")
+def test_a_plan_that_was_not_begun_is_made_anew_first(tmp_path: Path) -> None:
     store, source = faulty_store(), source_of(many(20))
     filled(store, many(5), "docs")
 
@@ -101,7 +112,7 @@ def test_p06_a_plan_that_was_not_begun_is_made_anew_before_anything_is_deleted(t
         def remove(self) -> None:
             raise SystemExit
 
-    settings = {"mode": "replace", "state": tmp_path}
+    settings = {"if_exists": "replace", "state": tmp_path}
     with pytest.raises(SystemExit):
         copy(source, Dying(store, "docs"), **settings)
     source.collection.delete(ids=["id-000001"])  # as many records as before, but others
@@ -110,56 +121,61 @@ def test_p06_a_plan_that_was_not_begun_is_made_anew_before_anything_is_deleted(t
     assert store.get_collection("docs").get(["new", "id-000001"]).ids == ["new"]
 
 
-def test_p06_a_rehearsal_that_was_killed_leaves_nothing_for_good(tmp_path: Path) -> None:
+@clause("MIG-6")
+def test_a_killed_dry_create_is_cleared_away(tmp_path: Path) -> None:
     store, source = faulty_store(), source_of(many(20))
     filled(store, many(5), "docs")
     delete = store.delete_collection
     store.delete_collection = lambda name, *, missing_ok=False: delete(name, missing_ok=True) if missing_ok else None  # type: ignore[method-assign]
-    Lasting(store, "docs").rehearse(source.info, None, source)
+    Lasting(store, "docs").dry_create(source.info, None, source)
     store.delete_collection = delete  # type: ignore[method-assign]
     assert len(store.list_collections()) == 2
-    assert copy(source, Lasting(store, "docs"), mode="replace", state=tmp_path).status is Status.VERIFIED
+    assert copy(source, Lasting(store, "docs"), if_exists="replace", state=tmp_path).status is Status.VERIFIED
     assert store.list_collections() == ["docs"]
 
 
+@clause("MIG-6")
 @pytest.mark.parametrize("name", ["set", "set.jsonl"])
-def test_p06_files_are_not_merged_into_and_that_is_refused_before_anything(name: str, tmp_path: Path) -> None:
+def test_a_merge_into_files_is_refused_first(name: str, tmp_path: Path) -> None:
     def target() -> FileTarget:
         path = str(tmp_path / name)
-        return FileTarget(place(path if "." in name else f"jsonl:{path}"))
+        return FileTarget(data_set_path(path if "." in name else f"jsonl:{path}"))
 
     first, second, state = source_of(many(20)), source_of(many(30)), tmp_path / "state"
     copy(first, target()).check()
-    plan = dry_run(second, target(), mode=Mode.MERGE).plan
+    plan = dry_run(second, target(), if_exists=IfExists.MERGE).plan
     assert plan is not None
     assert "written once" in plan["problems"][0]
     with pytest.raises(Unsupported, match="written once"):
-        copy(second, target(), mode="merge", state=state)
+        copy(second, target(), if_exists="merge", state=state)
     assert open_data_set(str(tmp_path / name)).count() == 20
-    assert copy(second, target(), mode="replace", state=state).status is Status.VERIFIED
+    assert copy(second, target(), if_exists="replace", state=state).status is Status.VERIFIED
 
 
-def test_p06_an_unfinished_data_set_of_another_copy_is_not_merged_into(tmp_path: Path) -> None:
-    target = FileTarget(place(f"jsonl:{tmp_path / 'set'}"))
+@clause("MIG-6")
+def test_a_merge_into_an_unfinished_data_set_is_refused(tmp_path: Path) -> None:
+    target = FileTarget(data_set_path(f"jsonl:{tmp_path / 'set'}"))
     source = source_of(many(20))
     target.create(source.info, None, source)
     target.sink(lambda *_: None).write(0, many(20))
     with pytest.raises(Unsupported, match="written once"):
-        copy(source_of(many(3)), target, mode="merge")
+        copy(source_of(many(3)), target, if_exists="merge")
     there = target.existing()
     assert there is not None
     assert there.count() == 20
 
 
-def test_p06_a_data_set_without_records_is_no_obstacle(tmp_path: Path) -> None:
-    target = FileTarget(place(f"jsonl:{tmp_path / 'set'}"))
+@clause("MIG-6")
+def test_a_data_set_without_records_is_no_obstacle(tmp_path: Path) -> None:
+    target = FileTarget(data_set_path(f"jsonl:{tmp_path / 'set'}"))
     copy(source_of(many(1).take([])), target).check()
     copy(source_of(many(20)), target).check()
     assert open_data_set(str(tmp_path / "set")).count() == 20
 
 
+@clause("MIG-12")
 @pytest.mark.usefixtures("no_pauses")
-def test_p12_what_is_taken_in_a_later_attempt_is_no_dead_letter(tmp_path: Path) -> None:
+def test_a_record_taken_by_a_later_attempt_is_not_rejected(tmp_path: Path) -> None:
     answers = [LimitExceeded("4 are too many"), LimitExceeded("2"), LimitExceeded("1"), Unavailable("lost")]
 
     def call(records: Records) -> Records:
@@ -169,32 +185,35 @@ def test_p12_what_is_taken_in_a_later_attempt_is_no_dead_letter(tmp_path: Path) 
 
     store = faulty_store(on_upsert=call)
     report = copy(source_of(many(4)), Lasting(store, "docs"), max_errors=4, state=tmp_path)
-    assert (report.status, report.refused, report.retries) == (Status.VERIFIED, 0, 1)
+    assert (report.status, report.rejected, report.retries) == (Status.VERIFIED, 0, 1)
 
 
-def test_p12_a_file_that_holds_something_else_is_not_replaced(tmp_path: Path) -> None:
+@clause("MIG-12")
+def test_a_file_that_holds_something_else_is_not_replaced(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("precious")
-    with pytest.raises(InvalidInput, match="no dead letters"):
-        copy(source_of(many(4)), target_in(faulty_store()), dead_letters=file)
+    with pytest.raises(InvalidInput, match="something else than rejected records"):
+        copy(source_of(many(4)), target_in(faulty_store()), rejected_file=file)
     assert file.read_text() == "precious"
     refused, dead = faulty_store(on_upsert=refusing("id-000001")), tmp_path / "dead.jsonl"
-    report = copy(source_of(many(4)), target_in(refused), dead_letters=dead, max_errors=1)
-    assert (report.status, report.dead_letters) == (Status.DEAD_LETTERS, str(dead))
+    report = copy(source_of(many(4)), target_in(refused), rejected_file=dead, max_errors=1)
+    assert (report.status, report.rejected_file) == (Status.REJECTED, str(dead))
     assert json.loads(dead.read_text())["id"] == "id-000001"
-    assert copy(source_of(many(4)), target_in(faulty_store()), dead_letters=dead).status is Status.VERIFIED
+    assert copy(source_of(many(4)), target_in(faulty_store()), rejected_file=dead).status is Status.VERIFIED
     assert not dead.exists()
 
 
-def test_p12_a_file_that_cannot_be_written_does_not_cost_the_report(tmp_path: Path) -> None:
+@clause("MIG-12")
+def test_a_file_that_cannot_be_written_does_not_cost_the_report(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     store = faulty_store(on_upsert=refusing("id-000001"))
-    report = copy(source_of(many(4)), target_in(store), dead_letters=tmp_path / "file" / "dead", max_errors=1)
-    assert (report.status, report.refused, report.copied) == (Status.DEAD_LETTERS, 1, 3)
+    report = copy(source_of(many(4)), target_in(store), rejected_file=tmp_path / "file" / "dead", max_errors=1)
+    assert (report.status, report.rejected, report.copied) == (Status.REJECTED, 1, 3)
     assert "cannot be written" in report.error
 
 
-def test_p15_a_new_copy_that_is_refused_leaves_the_ledger_of_the_old_one(tmp_path: Path) -> None:
+@clause("MIG-15")
+def test_a_refused_copy_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     source, store = source_of(many(20)), faulty_store()
     assert copy(source, Lasting(store, "docs"), state=tmp_path).status is Status.VERIFIED
     for other in ({"restart": True}, {"where": F("part") == 1}):
@@ -204,46 +223,47 @@ def test_p15_a_new_copy_that_is_refused_leaves_the_ledger_of_the_old_one(tmp_pat
     assert (again.status, again.resumed, again.copied) == (Status.VERIFIED, True, 20)
 
 
-def test_p15_a_ledger_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+@clause("MIG-15")
+def test_the_error_names_an_unusable_checkpoint(tmp_path: Path) -> None:
     source, store = source_of(many(20)), faulty_store()
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="cannot be used"):
         copy(source, Lasting(store, "docs"), state=tmp_path / "file" / "state")
-    ledger = Ledger.of(source.identity, "memory:kept#docs", tmp_path)
-    ledger.close()
-    assert ledger.path is not None
-    ledger.path.write_bytes(b"no database at all, but something else" * 100)
+    checkpoint = CopyCheckpoint.of(source.identity, "memory:kept#docs", tmp_path)
+    checkpoint.close()
+    assert checkpoint.path is not None
+    checkpoint.path.write_bytes(b"no database at all, but something else" * 100)
     with pytest.raises(Unavailable, match="cannot be used"):
         copy(source, Lasting(store, "docs"), state=tmp_path)
     assert store.list_collections() == []
 
 
-def test_p15_a_ledger_of_another_format_is_refused_and_emptied_by_restart(tmp_path: Path) -> None:
+@clause("MIG-15")
+def test_a_checkpoint_of_another_format_needs_restart(tmp_path: Path) -> None:
     source, store = source_of(many(20)), faulty_store()
-    path = Path(copy(source, Lasting(store, "docs"), state=tmp_path).ledger)
+    path = Path(copy(source, Lasting(store, "docs"), state=tmp_path).checkpoint)
     with sqlite3.connect(path) as database:
         database.execute("update job set value = '9' where key = 'format'")
         database.execute("alter table chunks rename column ids to names")
     database.close()
     with pytest.raises(Mismatch, match="another format"):
         copy(source, Lasting(store, "docs"), state=tmp_path)
-    again = copy(source, Lasting(store, "docs"), state=tmp_path, restart=True, mode="replace")
+    again = copy(source, Lasting(store, "docs"), state=tmp_path, restart=True, if_exists="replace")
     assert (again.status, again.copied) == (Status.VERIFIED, 20)
 
 
-def test_p16_a_ledger_that_cannot_be_written_ends_the_copy_as_incomplete(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@clause("MIG-16")
+def test_an_unwritable_checkpoint_ends_a_copy_as_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, store = source_of(many(20)), faulty_store()
-    real = Ledger.done
+    real = CopyCheckpoint.done
 
-    def full(self: Ledger, chunk: int, *arguments: Any) -> None:
+    def full(self: CopyCheckpoint, chunk: int, *arguments: Any) -> None:
         if chunk == 1:
             self._db.execute("pragma max_page_count = 1")
             self._db.execute("pragma query_only = on")  # as a full disk: the statement fails, the process goes on
         real(self, chunk, *arguments)
 
-    monkeypatch.setattr(Ledger, "done", full)
+    monkeypatch.setattr(CopyCheckpoint, "done", full)
     report = copy(source, Lasting(store, "docs"), state=tmp_path, chunk_rows=5)
     assert report.status is Status.INCOMPLETE
     assert "cannot be used" in report.error
@@ -262,9 +282,8 @@ def _interrupt(times: int = 1, pause: float = 0.3) -> threading.Thread:
     return thread
 
 
-def test_p18_an_interruption_while_the_last_chunks_are_written_waits_for_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@clause("MIG-18")
+def test_an_interruption_waits_for_the_last_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = source_of(many(30))
     write, under_way = CollectionSink.write, set[int]()
 
@@ -291,7 +310,8 @@ def test_p18_an_interruption_while_the_last_chunks_are_written_waits_for_them(
         assert report.copied > 0
 
 
-def test_p18_an_interruption_does_not_wait_for_a_database_that_is_down(tmp_path: Path) -> None:
+@clause("MIG-18")
+def test_an_interruption_waits_for_no_database_that_is_down(tmp_path: Path) -> None:
     def down(records: Records) -> Records:
         raise Unavailable("the server went away")
 
@@ -304,13 +324,14 @@ def test_p18_an_interruption_does_not_wait_for_a_database_that_is_down(tmp_path:
     assert report.error.startswith("interrupted; ")
     assert "went away" in report.error
     assert time.monotonic() - began < 8
-    ledger = Ledger(Path(report.ledger))
-    assert ledger.state is State.WRITING
-    ledger.close()
+    checkpoint = CopyCheckpoint(Path(report.checkpoint))
+    assert checkpoint.state is State.WRITING
+    checkpoint.close()
 
 
+@clause("MIG-19")
 @pytest.mark.parametrize("mode", ["full", "sample"])
-def test_p19_ids_that_change_during_the_comparison_do_not_pass_as_equal(mode: str) -> None:
+def test_ids_that_change_meanwhile_do_not_pass_as_equal(mode: str) -> None:
     scans = 0
 
     def late(records: Records) -> Records:
@@ -318,13 +339,14 @@ def test_p19_ids_that_change_during_the_comparison_do_not_pass_as_equal(mode: st
         scans += records.vectors is None  # the first look at the ids sees one record less
         return records[1:] if records.vectors is None and scans == 1 else records
 
-    store = faulty_store(on_scan=late, backend="other")  # of which no bits are known: compared one by one
+    store = faulty_store(on_scan=late, cosine_exactness=Exactness.RELATIVE)  # so that records are compared one by one
     right = CollectionSource(store, filled(store, many(20), metric="cosine"))
     with pytest.raises(Mismatch, match="have changed"):
         verify(source_of(many(20), metric="cosine"), right, mode=VerifyMode(mode), queries=0)
 
 
-def test_p19_another_metric_is_a_difference_in_a_subset_too_unless_it_is_allowed() -> None:
+@clause("MIG-19")
+def test_another_metric_differs_in_a_subset_unless_allowed() -> None:
     store = connect("memory:")
     left = CollectionSource(store, filled(store, many(20), "left", metric="l2"))
     right = CollectionSource(store, filled(store, many(20), "right", metric="dot"))
@@ -355,13 +377,13 @@ def test_p19_another_metric_is_a_difference_in_a_subset_too_unless_it_is_allowed
         "queries",
         "restart",
         "state",
-        "dead_letters",
+        "rejected_file",
         "on_progress",
         "source",
         "target",
     ],
 )
-def test_an_argument_that_is_not_legal_is_refused_before_anything_is_made(name: str, value: Any) -> None:
+def test_an_illegal_argument_is_refused_first(name: str, value: Any) -> None:
     with vstore.connect("memory:") as store:
         docs = store.create_collection("docs", dimension=2)
         given = {"source": CollectionSource(store, docs), "target": CollectionTarget(store, "copy"), name: value}
@@ -374,4 +396,4 @@ def test_an_argument_that_is_not_legal_is_refused_before_anything_is_made(name: 
         with pytest.raises(InvalidInput, match="must be a Source"):
             verify(CollectionSource(store, docs), value)
         with pytest.raises(InvalidInput):
-            open_place(value, new=False)
+            open_location(value, new=False)

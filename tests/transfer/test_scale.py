@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.transfer.endless import Endless
+from vstore.conformance.fixtures import clause
 from vstore.transfer import Status, copy
 
 
@@ -24,16 +25,18 @@ def _peak(rows: int) -> int:
         tracemalloc.stop()
 
 
-def test_p08_ten_times_the_records_need_no_more_memory() -> None:
+@clause("MIG-8")
+def test_ten_times_the_records_need_no_more_memory() -> None:
     _peak(1_000)  # what is loaded once
     small, large = _peak(2_000), _peak(20_000)
     # 3 MB both, by a quarter more or less as threads happen to overlap; a record is 600 bytes, and all of them 12 MB
     assert large < 1.5 * small
 
 
+@clause("MIG-8")
 @pytest.mark.nightly
 @pytest.mark.timeout(7200)
-def test_p08_a_million_records_need_the_memory_of_ten_thousand(tmp_path: Path) -> None:
+def test_a_million_records_need_the_memory_of_ten_thousand(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
     peaks = []

@@ -106,7 +106,7 @@ def doors(store: Store) -> dict[str, Callable[[Any], Any]]:
     c = store.get_collection("docs")
     columns = {"ids": ["a"], "vectors": [[1, 2]], "documents": ["x"], "metadatas": [{"a": 1}]}
     found: dict[str, Callable[[Any], Any]] = {}
-    creating = ["name", "dimension", "metric", "index", "embedder", "metadata", "fields", "exist_ok"]
+    creating = ["name", "dimension", "metric", "index", "embedder", "metadata", "fields", "partition_by", "exist_ok"]
     found |= keyed(store.create_collection, creating, name="docs", dimension=2)
     found |= keyed(store.get_collection, ["name", "embedder", "mapping"], name="docs")
     found |= keyed(store.delete_collection, ["name", "missing_ok"], name="absent")
@@ -130,7 +130,12 @@ def doors(store: Store) -> dict[str, Callable[[Any], Any]]:
         found[f"hybrid {write.__name__} field"] = partial(
             lambda w, v: w(["a"], [[1, 2]], fields=OneKey(v, [None])), write
         )
-    found |= keyed(hybrid.query, ["vector", "text", "sparse", "fuse", "include"], vector=[1, 2], fuse=RRF())
+    found |= keyed(
+        hybrid.query,
+        ["vector", "text", "sparse", "fuse", "include", "rerank", "group_by", "within", "score_threshold"],
+        vector=[1, 2],
+        fuse=RRF(),
+    )
     found |= keyed(hybrid.query_many, ["vectors", "texts", "sparse", "fuse"], vectors=[[1, 2]], fuse=RRF())
     found["hybrid query image"] = lambda value: hybrid.query({"image": value})
     found["hybrid query terms"] = lambda value: hybrid.query({"terms": value})

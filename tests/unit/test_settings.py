@@ -18,7 +18,7 @@ from vstore import InvalidInput, Unsupported
 from vstore.core import settings
 from vstore.core.placeholders import fill, fill_url
 from vstore.core.settings import is_name, named_stores, split_location, store_url
-from vstore.transfer import open_place
+from vstore.transfer import open_location
 
 Write = Callable[[str], Path]
 
@@ -306,13 +306,13 @@ def test_a_keyring_holds_a_value(write: Write, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_word_is_never_a_path(write: Write, project: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(InvalidInput, match=r"a path of files as \./dump"):
-        open_place("dump", new=True)
+    with pytest.raises(InvalidInput, match=r"write \./, as in \./dump"):
+        open_location("dump", new=True)
     assert not (project / "dump").exists()
     write('[stores.dump]\nurl = "memory:"')
-    open_place("dump", new=True).close()
+    open_location("dump", new=True).close()
     assert caplog.text == ""
     (project / "dump").mkdir()
-    open_place("dump", new=True).close()
+    open_location("dump", new=True).close()
     assert "write ./dump" in caplog.text
     assert list((project / "dump").iterdir()) == []

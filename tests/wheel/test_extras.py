@@ -43,11 +43,11 @@ with vstore.connect("memory:") as store:
 """
 SET = """
 from vstore.transfer import CollectionSource, copy
-from vstore.transfer.files import FileTarget, place
+from vstore.transfer.files import FileTarget, data_set_path
 with vstore.connect("memory:") as store:
     docs = store.create_collection("docs", dimension=2, metric="l2")
     docs.add(["a"], [[1.0, 2.0]], ["x"], [{"n": 1}])
-    copy(CollectionSource(store, docs), FileTarget(place("set.jsonl"))).check()
+    copy(CollectionSource(store, docs), FileTarget(data_set_path("set.jsonl"))).check()
 """
 FILES = f"""{RECORDS}
 records.to_parquet("x.parquet")

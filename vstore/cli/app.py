@@ -9,20 +9,21 @@ from typing import Annotated
 import typer
 
 from vstore import Metric, __version__
-from vstore.cli.filing import export, import_
+from vstore.cli.export_import import export, import_
 from vstore.cli.options import (
     URL_HELP,
     AllOption,
     CollectionsOption,
-    DeadLettersOption,
     DryRunOption,
     Embedded,
+    IfExistsOption,
     JsonOption,
     MappingOption,
-    ModeOption,
     NameOption,
     PrintJsonOption,
     QueriesOption,
+    RejectedFileOption,
+    RenamedOptions,
     ReportOption,
     RestartOption,
     RetriesOption,
@@ -37,7 +38,7 @@ from vstore.cli.options import (
 )
 from vstore.cli.output import console, errors_told
 from vstore.core.settings import split_location
-from vstore.transfer.options import Engine
+from vstore.transfer.options import EngineName
 from vstore.transfer.report import VerifyMode
 
 __all__ = ["app"]
@@ -89,7 +90,7 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """A tour through four databases without server or network, in about half a minute.
+    """Tours four databases without server or network, in about half a minute.
 
     Writes 1,797 handwritten digits into an embedded Chroma and asks a filtered question.
     Then copies everything to Qdrant, from there to Milvus and on to PostgreSQL with pgvector.
@@ -105,15 +106,15 @@ def demo(
 @app.command()
 def inspect(
     url: StoreArgument,
-    name: Annotated[str | None, typer.Argument(help="A collection, of vstore's or of another application.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A collection, also a foreign one.")] = None,
     as_json: PrintJsonOption = False,
     mapping: MappingOption = None,
     timeout: TimeoutOption = 30.0,
 ) -> None:
-    """What a store is: version, collections with their counts, and what it can do; or what one collection is.
+    """Prints what a store is: version, collections with their counts, and what it can do; or what one collection is.
 
-    For a collection that vstore did not create it proposes the mapping to read it with, as JSON.
-    Saved to a file, and changed where need be, that is what --mapping takes.
+    For a foreign collection it proposes the mapping to read it with, as JSON.
+    Save it to a file, change it where needed, and pass the file as --mapping.
     Example: vstore inspect chroma:./data
     """
     from vstore.cli.inspect import run, run_collection
@@ -136,7 +137,7 @@ def stores(
     as_json: PrintJsonOption = False,
     timeout: Annotated[float, typer.Option(help="Seconds after which a server is given up.")] = 5.0,
 ) -> None:
-    """The stores that vstore.toml names, of the project and of the user, and whether each answers.
+    """Lists the stores that vstore.toml names, of the project and of the user, and whether each answers.
 
     Servers are asked, all at once. Of a database on this machine it says whether it is there, and opens nothing.
     Exit codes: 0 all answer, 1 any does not, 2 a vstore.toml cannot be read.
@@ -148,7 +149,7 @@ def stores(
         run(as_json=as_json, timeout=timeout)
 
 
-@app.command()
+@app.command(cls=RenamedOptions)
 def copy(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"Where from. {URL_HELP} Or files: a path.")],
     target: Annotated[str, typer.Argument(metavar="TARGET", help="Where to.")],
@@ -156,24 +157,25 @@ def copy(
     everything: AllOption = False,
     name: NameOption = None,
     where: WhereOption = None,
-    function: Annotated[
-        str | None, typer.Option("--map", metavar="MODULE:FUNCTION", help="Rewrites each record; None leaves it out.")
+    transform: Annotated[
+        str | None,
+        typer.Option("--transform", metavar="MODULE:FUNCTION", help="Rewrites each record; None leaves it out."),
     ] = None,
     mapping: MappingOption = None,
-    mode: ModeOption = None,
+    if_exists: IfExistsOption = None,
     allow: Annotated[
-        list[str], typer.Option(metavar="LOSS,…", help="Accept a loss by name, as --dry-run and the refusal tell it.")
+        list[str], typer.Option(metavar="LOSS,…", help="Accept a loss by name; --dry-run and the error name it.")
     ] = [],  # noqa: B006
     dry_run: DryRunOption = False,
     workers: WorkersOption = 1,
-    engine: Annotated[Engine, typer.Option(help="Threads of this process, or the workers of a Ray cluster.")] = (
-        Engine.THREADS
+    engine: Annotated[EngineName, typer.Option(help="Threads of this process, or the workers of a Ray cluster.")] = (
+        EngineName.THREADS
     ),
     max_rps: Annotated[float | None, typer.Option(help="Most calls a second.")] = None,
     retries: RetriesOption = 8,
-    max_errors: Annotated[int, typer.Option(min=0, help="Records the target may refuse before the run ends.")] = 0,
+    max_errors: Annotated[int, typer.Option(min=0, help="Records the target may reject before the run ends.")] = 0,
     chunk_rows: Annotated[int | None, typer.Option(min=1, help="Most records written and noted at once.")] = None,
-    dead_letters: DeadLettersOption = None,
+    rejected_file: RejectedFileOption = None,
     verify: VerifyOption = VerifyMode.FULL,
     sample: SampleOption = 1000,
     queries: QueriesOption = 10,
@@ -185,8 +187,8 @@ def copy(
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
-    Killed or interrupted, the same command goes on where it ended.
-    Exit codes: 0 copied and verified, 1 failed, 2 usage, 3 different, 4 incomplete and resumable, 5 records refused.
+    Killed or interrupted, the same command resumes.
+    Exit codes: 0 copied and verified, 1 failed, 2 usage, 3 different, 4 incomplete and resumable, 5 records rejected.
     Example: vstore copy chroma:./data qdrant://localhost:6333 --collection docs
     """
     from vstore.cli.copy import run
@@ -199,26 +201,28 @@ def copy(
             everything=everything,
             name=name,
             where=where,
-            function=function,
+            transform=transform,
             mapping=mapping,
-            mode=mode,
             allow=allow,
             dry=dry_run,
-            state=state,
             report=report,
             as_json=as_json,
             timeout=timeout,
-            workers=workers,
-            engine=engine,
-            max_rps=max_rps,
-            retries=retries,
-            max_errors=max_errors,
-            chunk_rows=chunk_rows,
-            dead_letters=dead_letters,
-            verify=verify,
-            sample=sample,
-            queries=queries,
-            restart=restart,
+            options={
+                "if_exists": if_exists,
+                "workers": workers,
+                "engine": engine,
+                "max_rps": max_rps,
+                "retries": retries,
+                "max_errors": max_errors,
+                "chunk_rows": chunk_rows,
+                "rejected_file": rejected_file,
+                "verify": verify,
+                "sample": sample,
+                "queries": queries,
+                "state": state,
+                "restart": restart,
+            },
         )
 
 
@@ -270,7 +274,7 @@ def verify(
 
 
 app.command()(export)
-app.command("import")(import_)
+app.command("import", cls=RenamedOptions)(import_)
 
 
 @app.command()
@@ -287,7 +291,7 @@ def query(
     as_json: PrintJsonOption = False,
     timeout: TimeoutOption = 30.0,
 ) -> None:
-    """The records of a collection nearest to a text.
+    """Finds the records of a collection nearest to a text.
 
     Example: vstore query chroma:./data docs "rain in Beijing" --where '{"year": {"$gte": 2020}}' -k 5
     """
@@ -297,7 +301,7 @@ def query(
         run(url, name, text, where=where, k=k, exact=exact, spec=embed, as_json=as_json, timeout=timeout)
 
 
-@app.command()
+@app.command(cls=RenamedOptions)
 def load(
     file: Annotated[Path, typer.Argument(metavar="FILE", parser=path, help="Rows: .jsonl, .csv or .parquet.")],
     url: StoreArgument,
@@ -320,23 +324,23 @@ def load(
     ] = "",
     metric: Annotated[Metric, typer.Option(help="Of a new collection.")] = Metric.COSINE,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows embedded, written and noted at once.")] = 256,
-    max_errors: Annotated[int, typer.Option(min=0, help="Rows that may be refused before the run ends.")] = 100,
-    dead_letters: DeadLettersOption = None,
+    max_errors: Annotated[int, typer.Option(min=0, help="Rows that may be rejected before the run ends.")] = 100,
+    rejected_file: RejectedFileOption = None,
     state: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", parser=path, help="Folder of ledger and cache; by default FILE.vstore beside the file."
+            metavar="PATH", parser=path, help="Folder of checkpoint and cache; by default FILE.vstore beside the file."
         ),
     ] = None,
     restart: RestartOption = False,
     as_json: PrintJsonOption = False,
     timeout: TimeoutOption = 30.0,
-    retries: Annotated[int, typer.Option(min=0, help="How often a failed call to the database is made again.")] = 5,
+    retries: Annotated[int, typer.Option(min=0, help="How often a failed call to the database is retried.")] = 5,
 ) -> None:
     """Loads texts from a file into a collection, embedding them.
 
-    Killed or interrupted, the same command goes on where it ended, and embeds nothing twice.
-    Exit codes: 0 all rows are loaded, 1 failed, 2 usage, 4 incomplete and resumable, 5 rows were refused.
+    Killed or interrupted, the same command resumes and embeds nothing twice.
+    Exit codes: 0 all rows are loaded, 1 failed, 2 usage, 4 incomplete and resumable, 5 rows were rejected.
     Example: vstore load docs.jsonl chroma:./data docs --text body --id id --metadata title,year --embed lexical:512
     """
     from vstore.cli.load import run
@@ -353,7 +357,7 @@ def load(
             metric=metric,
             batch_size=batch_size,
             max_errors=max_errors,
-            dead_letters=dead_letters,
+            rejected_file=rejected_file,
             state=state,
             restart=restart,
             as_json=as_json,
@@ -370,7 +374,7 @@ def conform(
     mode: Annotated[Form, typer.Option(help="Which form of the library.")] = Form.BOTH,
     report: ReportOption = None,
 ) -> None:
-    """Runs the conformance suite on a store and tells clause by clause what holds.
+    """Runs the conformance suite on a store and reports pass or fail for each clause.
 
     It creates collections named vstore_conf_… and deletes them again; nothing else is touched.
     The exit code is 0 if every clause holds, 1 if any fails.

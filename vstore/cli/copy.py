@@ -14,17 +14,14 @@ from vstore.cli.conditions import read_filter
 from vstore.cli.locations import collections_of, named_at
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, plain, problems
-from vstore.cli.transfers import Teller, reported, say, sigterm_as_interrupt
+from vstore.cli.transfers import ProgressPrinter, emit_event, reported, sigterm_as_interrupt
 from vstore.errors import InvalidInput, NotFound
-from vstore.transfer import Mode, Report, Source, Status, Target, copy
+from vstore.transfer import CopyKeywords, CopyOptions, Location, Report, Source, Status, Target, copy, default_folder
 from vstore.transfer.dryrun import dry_run
-from vstore.transfer.ledger import default_folder
-from vstore.transfer.loss import parse_allowed
-from vstore.transfer.opening import Place, open_place, rehearsal
-from vstore.transfer.options import Engine
-from vstore.transfer.pace import Pace
+from vstore.transfer.opening import dry_location, open_location
+from vstore.transfer.options import EngineName
 from vstore.transfer.ray_engine import load_ray
-from vstore.transfer.transform import load_map
+from vstore.transfer.transform import load_transform
 
 __all__ = ["run"]
 
@@ -34,76 +31,57 @@ _WORST: Final = (1, EXIT_INCOMPLETE, 3, 5)
 
 
 def run(
-    source: str | Callable[[], Place],
-    target: str | Place,
+    source: str | Callable[[], Location],
+    target: str | Location,
     *,
     collections: list[str],
     everything: bool,
     name: str | None,
     where: str | None,
-    function: str | None,
+    transform: str | None,
     mapping: str | None,
-    mode: Mode | None,
     allow: list[str],
     dry: bool,
-    state: Path | None,
     report: Path | None,
     as_json: bool,
     timeout: float,
-    chunk_rows: int | None = None,
-    dead_letters: Path | None = None,
-    **options: Any,
+    options: CopyKeywords,
 ) -> None:
-    """Copies one collection after the other; exits with the code that docs/migration.md tells.
+    """Copies one collection after the other; exits with the code that docs/migration.md lists.
 
-    The source is a URL or a location, or opens a place; the target is one too, or a place that is open already.
+    The source is the text of a location, or opens one; the target is a text too, or a location that is open already.
     """
     as_json = as_json or not console.is_terminal
     reports: list[Report] = []
 
-    def story(error: str) -> dict[str, Any]:
+    def payload(error: str) -> dict[str, Any]:
         return {"error": error, "collections": [found.as_dict() for found in reports]}
-
-    def one(left: Source, right: Target, chosen: str) -> Report:
-        if dry:
-            return dry_run(left, right, where=condition, transform=transform, mode=mode, chunk_rows=chunk_rows)
-        with Teller(chosen, as_json=as_json) as teller:
-            return copy(
-                left,
-                right,
-                where=condition,
-                transform=transform,
-                mode=mode,
-                allow=allowed,
-                chunk_rows=chunk_rows,
-                dead_letters=dead_letters,
-                state=state or default_folder(),
-                on_progress=teller,
-                **options,
-            )
 
     if isinstance(source, str):
         source, collections = collections_of(source, collections, everything=everything)
     if isinstance(target, str):
         target, name = named_at(target, name, "--name")
     try:
-        with reported(report, story), sigterm_as_interrupt():
-            condition, layout = read_filter(where), read_mapping(mapping)
-            transform = None if function is None else load_map(function)
-            Pace(options["retries"], options.get("max_rps"))  # what is wrong is told before the target is made
-            if options.get("engine") is Engine.RAY:
+        with reported(report, payload), sigterm_as_interrupt():
+            layout = read_mapping(mapping)
+            options["where"] = read_filter(where)
+            options["transform"] = None if transform is None else load_transform(transform)
+            options["allow"] = [part for names in allow for part in names.split(",") if part]
+            options["state"] = options.get("state") or default_folder()
+            checked = CopyOptions.of(options)  # before the target is created
+            if checked.engine is EngineName.RAY:
                 load_ray()
-            allowed = parse_allowed(part for names in allow for part in names.split(",") if part)
-            with open_place(source, new=False, timeout=timeout) if isinstance(source, str) else source() as here:
-                chosen = _chosen(here, collections, everything, name, dead_letters)
+            with open_location(source, new=False, timeout=timeout) if isinstance(source, str) else source() as here:
+                chosen = _chosen(here, collections, everything, name, checked.rejected_file)
                 if everything and (others := here.others()):
-                    _tell_others(others, as_json=as_json)
+                    _print_others(others, as_json=as_json)
                 lefts = {each: here.source(each, layout) for each in chosen}  # all of them before the target is opened
                 several = everything or len(collections) > 1
                 with _opened(target, dry=dry, several=several, timeout=timeout) as there:
                     for each, left in lefts.items():
-                        reports.append(one(left, there.target(name or each), each))
-                        _tell(reports[-1], as_json=as_json)
+                        right = there.target(name or each)
+                        reports.append(_copy(left, right, each, options, dry=dry, as_json=as_json))
+                        _print_report(reports[-1], as_json=as_json)
                         if reports[-1].error.startswith("interrupted"):
                             break
     except KeyboardInterrupt:
@@ -115,42 +93,50 @@ def run(
             raise typer.Exit(code)
 
 
-def _opened(target: str | Place, *, dry: bool, several: bool, timeout: float) -> AbstractContextManager[Place]:
+def _copy(left: Source, right: Target, name: str, options: CopyKeywords, *, dry: bool, as_json: bool) -> Report:
+    if dry:
+        return dry_run(left, right, **options)
+    with ProgressPrinter(name, as_json=as_json) as printer:
+        return copy(left, right, on_progress=printer, **options)
+
+
+def _opened(target: str | Location, *, dry: bool, several: bool, timeout: float) -> AbstractContextManager[Location]:
     if not isinstance(target, str):
         return target
     if dry:
-        return rehearsal(target, timeout=timeout, several=several)
-    return open_place(target, new=True, timeout=timeout, several=several)
+        return dry_location(target, timeout=timeout, several=several)
+    return open_location(target, new=True, timeout=timeout, several=several)
 
 
 def _chosen(
-    here: Place, collections: list[str], everything: bool, name: str | None, dead_letters: Path | None
+    here: Location, collections: list[str], everything: bool, name: str | None, rejected_file: Path | None
 ) -> list[str]:
     if everything == bool(collections):
         raise InvalidInput(
-            "say which collections: --collection NAME, as often as needed, or --all",
-            hint=f"There are: {', '.join(here.names()) or 'none'}.",
+            "exactly one of --collection and --all is needed",
+            hint="Pass --collection NAME, as often as needed, or --all. "
+            f"There are: {', '.join(here.names()) or 'none'}.",
         )
     chosen = here.names() if everything else list(dict.fromkeys(collections))
     if not chosen:
         raise NotFound(
             "the source has no collection that vstore created, so there is nothing to copy",
-            hint="vstore inspect URL names those of other applications; --collection NAME --mapping FILE reads one.",
+            hint="Run vstore inspect URL to list foreign ones; pass --collection NAME --mapping FILE to read one.",
         )
-    for option, value in (("--name", name), ("--dead-letters", dead_letters)):
+    for option, value in (("--name", name), ("--rejected", rejected_file)):
         if value is not None and len(chosen) != 1:
             raise InvalidInput(f"{option} is for one collection, not {len(chosen)}")
     return chosen
 
 
-def _tell(found: Report, *, as_json: bool) -> None:
+def _print_report(found: Report, *, as_json: bool) -> None:
     if as_json:
-        say("report", **found.as_dict())
+        emit_event("report", **found.as_dict())
         return
     if found.plan is not None:
         console.print(f"[bold]{plain(found.collection)}[/]: {plain(found.source)} to {plain(found.target)}")
         console.print_json(json.dumps(found.plan, default=str))
-        _tell_losses(found)
+        _print_losses(found)
         return
     checked = found.verification
     seconds = sum(found.seconds.values())
@@ -159,32 +145,36 @@ def _tell(found: Report, *, as_json: bool) -> None:
         f"{found.size / 1e6:,.1f} MB, {seconds:,.1f} s" + (", resumed" if found.resumed else ""),
         soft_wrap=True,
     )
-    _tell_losses(found)
+    _print_losses(found)
     if checked is not None:
         for line in checked.lines():
             console.print(f"  {plain(line)}", soft_wrap=True)
     match found.status:
         case Status.VERIFIED | Status.COPIED | Status.PLANNED:
             console.print(f"  [bold green]{found.status}[/]")
-        case Status.DEAD_LETTERS:
-            problems.print(f"[bold red]{found.refused:,} records were refused.[/] {plain(found.error)}", soft_wrap=True)
-            problems.print(f"They are in {plain(found.dead_letters)}.", soft_wrap=True)
+        case Status.REJECTED:
+            problems.print(
+                f"[bold red]{found.rejected:,} records were rejected.[/] {plain(found.error)}", soft_wrap=True
+            )
+            problems.print(f"They are in {plain(found.rejected_file)}.", soft_wrap=True)
         case Status.INCOMPLETE:
             problems.print(f"[bold red]Not complete:[/] {plain(found.error)}", soft_wrap=True)
-            problems.print("Run the same command again: it goes on where it ended.")
+            problems.print("Run the same command again to resume.")
         case Status.DIFFERENT | Status.FAILED:
             problems.print(f"[bold red]{found.status.capitalize()}.[/] {plain(found.error)}", soft_wrap=True)
 
 
-def _tell_others(names: list[str], *, as_json: bool) -> None:
-    """Says what ``--all`` does not mean."""
+def _print_others(names: list[str], *, as_json: bool) -> None:
+    """Names the collections that ``--all`` leaves out."""
     if as_json:
-        say("not copied", collections=names, reason="vstore did not create them; --collection NAME --mapping reads one")
+        emit_event(
+            "not copied", collections=names, reason="vstore did not create them; --collection NAME --mapping reads one"
+        )
     else:
         console.print(f"Not created by vstore, and not copied: {plain(', '.join(names))}", soft_wrap=True)
 
 
-def _tell_losses(found: Report) -> None:
+def _print_losses(found: Report) -> None:
     for note in found.notes:
         console.print(f"  {plain(note)}", soft_wrap=True)
     for loss in found.losses:

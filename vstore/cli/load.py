@@ -19,16 +19,16 @@ from vstore.core.settings import store_url
 from vstore.embed import cached, from_spec
 from vstore.errors import InvalidInput, Mismatch, NotFound, VStoreError
 from vstore.keys import check_name
-from vstore.load import Fields, Ledger, Report, load, rehearse
+from vstore.load import Fields, LoadCheckpoint, Report, embed_first, load
 from vstore.load.rows import check_file, count_rows
 from vstore.regular import check_regular, shown
 from vstore.spi.urls import StoreURL
 from vstore.transfer.opening import store_identity
 
-__all__ = ["EXIT_INCOMPLETE", "EXIT_REFUSED", "run"]
+__all__ = ["EXIT_INCOMPLETE", "EXIT_REJECTED", "run"]
 
 EXIT_INCOMPLETE: Final = 4
-EXIT_REFUSED: Final = 5
+EXIT_REJECTED: Final = 5
 
 
 def run(
@@ -43,20 +43,20 @@ def run(
     metric: Metric,
     batch_size: int,
     max_errors: int,
-    dead_letters: Path | None,
+    rejected_file: Path | None,
     state: Path | None,
     restart: bool,
     as_json: bool,
     timeout: float,
     retries: int,
 ) -> None:
-    """Loads a file and prints how it went; exits with 4 if it broke off, with 5 if rows were refused."""
+    """Loads a file and prints how it went; exits with 4 if it broke off, with 5 if rows were rejected."""
     fields = Fields.parse(id=record_id, text=text, metadata=metadata)
     if not path.exists():
         raise InvalidInput(f"there is no file {shown(path)}")
     check_regular(path)
-    if dead_letters is not None and dead_letters.resolve() == path.resolve():
-        raise InvalidInput("--dead-letters names the file that is loaded", hint="Name another.")
+    if rejected_file is not None and rejected_file.resolve() == path.resolve():
+        raise InvalidInput("--rejected names the file that is loaded", hint="Name another.")
     check_name(name)
     check_file(path, fields.columns)
     url = store_url(url)
@@ -65,52 +65,52 @@ def run(
     if state is None and folder.is_symlink():
         raise InvalidInput(f"{shown(folder)} is a link", hint="Remove it, or name a folder with --state.")
     key = sha256(f"{target}\n{name}".encode()).hexdigest()[:16]
-    refused_file = dead_letters or folder / f"{key}.refused.jsonl"
+    rejected_file = rejected_file or folder / f"{key}.rejected.jsonl"
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_interrupt())
         store = stack.enter_context(connect(url, timeout=timeout, retries=retries))
         if not store.capabilities.persistent:
             raise InvalidInput("this store forgets everything when the command ends", hint="Name one on disk.")
-        ledger = Ledger(folder / f"{key}.sqlite", restart=restart)
-        stack.callback(ledger.close)
+        checkpoint = LoadCheckpoint(folder / f"{key}.sqlite", restart=restart)
+        stack.callback(checkpoint.close)
         embedder = cached(inner, folder / "vectors.sqlite")
         stack.callback(embedder.close)
-        new = not ledger.counts()[0]
+        new = not checkpoint.counts()[0]
         bar = progress(problems)
         task = bar.add_task(f"  loading {plain(path.name)}", total=count_rows(path))
         with nullcontext() if as_json else bar:
             if new and not store.has_collection(name):
-                with _ending_early(ledger, refused_file):
-                    rehearse(path, fields, embedder, batch_size=batch_size)
+                with _ending_early(checkpoint, rejected_file):
+                    embed_first(path, fields, embedder, batch_size=batch_size)
             collection = _open(store, name, embedder, metric, new=new)
-            with _ending_early(ledger, refused_file):
+            with _ending_early(checkpoint, rejected_file):
                 report = load(
                     path,
                     collection,
                     fields,
-                    ledger,
+                    checkpoint,
                     target=target,
                     batch_size=batch_size,
                     max_errors=max_errors,
                     on_progress=lambda done: bar.update(task, completed=done),
                 )
-        letters = shown(refused_file) if ledger.write_refused(refused_file) else ""
+        letters = shown(rejected_file) if checkpoint.write_rejected(rejected_file) else ""
     _tell(report, letters, as_json=as_json)
-    if report.refused:
-        raise typer.Exit(EXIT_REFUSED)
+    if report.rejected:
+        raise typer.Exit(EXIT_REJECTED)
 
 
 @contextmanager
-def _ending_early(ledger: Ledger, refused_file: Path) -> Iterator[None]:
-    """Tells what ends a load before its time, and how to go on."""
+def _ending_early(checkpoint: LoadCheckpoint, rejected_file: Path) -> Iterator[None]:
+    """Reports what ends a load early, and how to resume."""
     try:
         yield
     except (InvalidInput, Mismatch):
-        ledger.write_refused(refused_file)
+        checkpoint.write_rejected(rejected_file)
         raise
     except (KeyboardInterrupt, VStoreError) as error:
-        ledger.write_refused(refused_file)
-        _tell_incomplete(error, ledger.counts()[0])
+        checkpoint.write_rejected(rejected_file)
+        _tell_incomplete(error, checkpoint.counts()[0])
         raise typer.Exit(EXIT_INCOMPLETE) from error
 
 
@@ -127,16 +127,16 @@ def _open(store: Store, name: str, embedder: Embedder, metric: Metric, *, new: b
 
 def _tell(report: Report, letters: str, *, as_json: bool) -> None:
     if as_json:
-        console.print_json(json.dumps({**asdict(report), "dead_letters": letters}))
+        console.print_json(json.dumps({**asdict(report), "rejected_file": letters}))
         return
     before = f", after {report.resumed:,} rows of earlier runs" if report.resumed else ""
     console.print(f"[bold green]{report.loaded:,} rows are loaded[/]{before}.", soft_wrap=True)
-    if report.refused:
+    if report.rejected:
         problems.print(
-            f"[bold red]{report.refused:,} rows were refused[/]; they are in {plain(letters)}", soft_wrap=True
+            f"[bold red]{report.rejected:,} rows were rejected[/]; they are in {plain(letters)}", soft_wrap=True
         )
     if report.stopped:
-        problems.print("These are too many to go on. With a higher --max-errors it goes on from here.", soft_wrap=True)
+        problems.print("These are too many. Pass a higher --max-errors to resume from here.", soft_wrap=True)
 
 
 def _tell_incomplete(error: BaseException, loaded: int) -> None:
@@ -145,4 +145,4 @@ def _tell_incomplete(error: BaseException, loaded: int) -> None:
     again = "Run the same command again"
     if isinstance(error, VStoreError) and not error.retryable:
         again = "When this is put right, run the command again"
-    problems.print(f"{loaded:,} rows are loaded. {again}: it goes on where it ended.")
+    problems.print(f"{loaded:,} rows are loaded. {again} to resume.")

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from vstore.spi.urls import names_store
-from vstore.transfer.options import Mode
+from vstore.transfer.options import IfExists
 from vstore.transfer.report import VerifyMode
+
+_EARLIER: Final = {"--dead-letters": "--rejected", "--map": "--transform", "--mode": "--if-exists"}
+
+
+class RenamedOptions(TyperCommand):
+    """Takes options by their earlier names too, which the help does not show."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See ``click.Command``."""
+        return super().parse_args(ctx, [_renamed(one) for one in args])
+
+
+def _renamed(argument: str) -> str:
+    name, sign, value = argument.partition("=")
+    return f"{_EARLIER.get(name, name)}{sign}{value}"
 
 
 class Embedded(StrEnum):
@@ -25,7 +41,7 @@ class Embedded(StrEnum):
 def path(text: str) -> Path:
     """A path that is given; a URL in its place would become a folder, and is not repeated: it may hold a password."""
     if "://" in text or names_store(text):
-        raise typer.BadParameter("this is a URL, and a path is wanted; write ./ before a path with a colon.")
+        raise typer.BadParameter("this is a URL, not a path. Write ./ before a path with a colon.")
     if not text or "\x00" in text:
         raise typer.BadParameter("this is no path.")
     return Path(text)
@@ -43,30 +59,40 @@ MappingOption = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="How to read a collection that vstore did not create: a file as vstore inspect prints it, or one of "
+        help="How to read a foreign collection: a file as vstore inspect prints it, or one of "
         "langchain, llamaindex, haystack, mem0, auto.",
     ),
 ]
-RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call is made again.")]
+RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call is retried.")]
 SampleOption = Annotated[int, typer.Option(min=1, help="Records that --verify sample compares.")]
 QueriesOption = Annotated[int, typer.Option(min=0, help="Queries both sides are asked.")]
-ReportOption = Annotated[Path | None, typer.Option(metavar="FILE", parser=path, help="Write the whole story, as JSON.")]
-DeadLettersOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", parser=path, help="File for refused records, as JSON lines.")
+ReportOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", parser=path, help="Write the report of all collections, as JSON.")
+]
+RejectedFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--rejected",
+        metavar="FILE",
+        parser=path,
+        help="File of rejected records, as JSON lines.",
+    ),
 ]
 PrintJsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as where the output is no terminal.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines, as if the output were no terminal.")]
 CollectionsOption = Annotated[list[str], typer.Option(help="Which collection; may be given several times.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All collections that vstore created.")]
 NameOption = Annotated[str | None, typer.Option(help="Another name in the target.")]
-ModeOption = Annotated[Mode | None, typer.Option(help="What to do with a target that holds records.")]
+IfExistsOption = Annotated[
+    IfExists | None, typer.Option("--if-exists", help="What to do with a target that holds records.")
+]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Read the source and tell what would be done; write nothing.")
+    bool, typer.Option("--dry-run", help="Read the source and report what would be done; write nothing.")
 ]
 WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Readers, and as many writers.")]
 VerifyOption = Annotated[VerifyMode, typer.Option(help="How much to compare afterwards.")]
 StateOption = Annotated[
     Path | None,
-    typer.Option(metavar="PATH", parser=path, help="Folder of the ledger; by default ~/.local/state/vstore."),
+    typer.Option(metavar="PATH", parser=path, help="Folder of the checkpoint; by default ~/.local/state/vstore."),
 ]
 RestartOption = Annotated[bool, typer.Option("--restart", help="Forget how far an earlier run came.")]

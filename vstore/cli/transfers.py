@@ -22,12 +22,12 @@ from vstore.regular import shown
 from vstore.spi.durable import appending, replacing
 from vstore.transfer import Progress as Told
 
-__all__ = ["Teller", "reported", "say", "sigterm_as_interrupt"]
+__all__ = ["ProgressPrinter", "emit_event", "reported", "sigterm_as_interrupt"]
 
 _EVERY: Final = 1.0  # seconds between two lines
 
 
-def say(event: str, **facts: Any) -> None:
+def emit_event(event: str, **facts: Any) -> None:
     """One JSON line on standard output; where nobody reads any more, the work goes on without."""
     try:
         line = json.dumps({"event": event, **facts}, ensure_ascii=False, default=str)
@@ -42,7 +42,7 @@ def _encodable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-class Teller:
+class ProgressPrinter:
     """Shows progress.
 
     Args:
@@ -92,7 +92,7 @@ class Teller:
         if first or now - self._last >= _EVERY or told.rows == told.total:
             self._last = now
             rate = told.fresh / told.seconds if told.seconds else None
-            say(
+            emit_event(
                 told.phase,
                 collection=self._collection,
                 rows=told.rows,
@@ -114,8 +114,8 @@ class Teller:
 
 
 @contextmanager
-def reported(path: Path | None, story: Callable[[str], dict[str, Any]]) -> Iterator[None]:
-    """Writes ``story(error)`` to a file, however the block ends; the error is empty where it ends well.
+def reported(path: Path | None, payload: Callable[[str], dict[str, Any]]) -> Iterator[None]:
+    """Writes ``payload(error)`` to a file, however the block ends; the error is empty where it ends well.
 
     Raises:
         InvalidInput: The file cannot be written; nothing was done.
@@ -135,7 +135,7 @@ def reported(path: Path | None, story: Callable[[str], dict[str, Any]]) -> Itera
         raise
     finally:
         with replacing(path) as file:
-            file.write(_encodable(json.dumps(story(told), indent=2, ensure_ascii=False)).encode())
+            file.write(_encodable(json.dumps(payload(told), indent=2, ensure_ascii=False)).encode())
 
 
 @contextmanager

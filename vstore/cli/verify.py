@@ -11,13 +11,12 @@ from vstore.cli.conditions import read_filter
 from vstore.cli.locations import named_at
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import EXIT_FAILED, console, plain, problems
-from vstore.cli.transfers import Teller, reported, say, sigterm_as_interrupt
+from vstore.cli.transfers import ProgressPrinter, emit_event, reported, sigterm_as_interrupt
 from vstore.errors import InvalidInput
 from vstore.transfer import Verification, VerifyMode, verify
+from vstore.transfer.calls import ProgressTracker, RetryPolicy
 from vstore.transfer.loss import parse_allowed
-from vstore.transfer.opening import open_place
-from vstore.transfer.pace import Pace
-from vstore.transfer.tally import Tally
+from vstore.transfer.opening import open_location
 
 __all__ = ["EXIT_DIFFERENT", "run"]
 
@@ -46,25 +45,25 @@ def run(
     as_json = as_json or not console.is_terminal
     found: Verification | None = None
 
-    def story(error: str) -> dict[str, Any]:
+    def payload(error: str) -> dict[str, Any]:
         return {"error": error, **({} if found is None else found.as_dict())}
 
     left, collection = named_at(left, collection, "--collection")
     right, name = named_at(right, name, "--name")
     if collection is None:
-        raise InvalidInput("say which collection: --collection NAME, or LEFT as prod/docs")
+        raise InvalidInput("no collection is chosen", hint="Pass --collection NAME, or LEFT as prod/docs.")
     try:
-        with reported(report, story), sigterm_as_interrupt():
-            pace, condition, layout = Pace(retries), read_filter(where), read_mapping(mapping)
+        with reported(report, payload), sigterm_as_interrupt():
+            retry, condition, layout = RetryPolicy(retries), read_filter(where), read_mapping(mapping)
             allowed = parse_allowed(part for names in allow for part in names.split(",") if part)
             with (
-                open_place(left, new=False, timeout=timeout) as here,
-                open_place(right, new=False, timeout=timeout) as there,
-                Teller(collection, as_json=as_json) as teller,
+                open_location(left, new=False, timeout=timeout) as here,
+                open_location(right, new=False, timeout=timeout) as there,
+                ProgressPrinter(collection, as_json=as_json) as printer,
             ):
                 ours, theirs = here.source(collection, layout), there.source(name or collection)
-                tally = Tally(pace, teller)
-                tally.begin("verify", None if condition is not None else ours.count() + theirs.count())
+                tracker = ProgressTracker(retry, printer)
+                tracker.begin("verify", None if condition is not None else ours.count() + theirs.count())
                 found = verify(
                     ours,
                     theirs,
@@ -74,14 +73,14 @@ def run(
                     allow=allowed,
                     sample=sample,
                     queries=queries,
-                    pace=pace,
-                    on_rows=tally.add,
+                    retry=retry,
+                    on_rows=tracker.add,
                 )
     except KeyboardInterrupt:
         problems.print("Interrupted: it is not known whether they are equal.")
         raise typer.Exit(EXIT_FAILED) from None
     if as_json:
-        say("verification", **found.as_dict())
+        emit_event("verification", **found.as_dict())
     else:
         for line in found.lines():
             console.print(plain(line), soft_wrap=True)

@@ -43,6 +43,8 @@ CLAUSES: Final[dict[str, str]] = {
     "QRY-2": "Hits come by distance, then by id",
     "QRY-3": "exact=True gives the true nearest, with and without a filter",
     "QRY-4": "An approximate query with a filter gives min(k, matches) hits, where filtered_query is not NO",
+    "QRY-5": "within and score_threshold keep the hits inside a bound",
+    "QRY-6": "group_by brings the nearest record of each value of a key",
     "MET-1": "distance: lower is nearer",
     "MET-2": "score: higher is nearer",
     "MET-3": "Distances and scores agree with float64 arithmetic within 1e-5 relative",

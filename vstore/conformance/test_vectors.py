@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore import InvalidInput, Records
+from vstore import InvalidInput, Records, Store
+from vstore.capabilities import Exactness
 from vstore.conformance.checks import names, refusing, rows
 from vstore.conformance.fixtures import New, clause
 
@@ -136,6 +137,24 @@ def test_a_vector_comes_back_equal(new: New, metric: str) -> None:
             assert (np.abs(found.astype(np.float64) - given) <= 1e-6 * size).all()
         else:
             assert found.tobytes() == given.tobytes()
+
+
+@clause("VEC-3", "CAP-2")
+def test_a_vector_comes_back_under_cosine_as_exactly_as_declared(new: New, store: Store) -> None:
+    given = np.random.default_rng(4).normal(size=(200, 33)).astype(np.float32)
+    ids = names(200)
+    c = new(33, "cosine")
+    c.add(ids, given)
+    found = c.get(ids).vectors
+    assert found is not None
+    match store.capabilities.cosine_exactness:
+        case Exactness.BITS:
+            np.testing.assert_array_equal(found, given)
+        case Exactness.ULP:
+            np.testing.assert_array_max_ulp(found, given, maxulp=2)
+        case Exactness.RELATIVE:
+            size = np.linalg.norm(given.astype(np.float64), axis=1, keepdims=True)
+            assert (np.abs(found.astype(np.float64) - given) <= 1e-6 * size).all()
 
 
 @clause("VEC-3")

@@ -16,4 +16,11 @@ def in_threads(collection: Collection) -> AsyncCollection:
     """
     adapter = ThreadedCollection(collection._adapter)  # type: ignore[arg-type]  # one of a mapping is only read
     writer = None if collection._writer is None else adapter
-    return AsyncCollection(adapter, collection.capabilities, collection._calls, collection._embedders, writer=writer)
+    return AsyncCollection(
+        adapter,
+        collection.capabilities,
+        collection._calls,
+        collection._embedders,
+        writer=writer,
+        partition=collection._partition,
+    )

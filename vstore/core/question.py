@@ -11,13 +11,15 @@ from vstore.core.fusing import check_weights, public_name
 from vstore.core.legs import Leg
 from vstore.core.reranking import Reranker, check_reranker
 from vstore.core.validate import check_filter, check_k
-from vstore.errors import InvalidInput, check_flag
+from vstore.errors import InvalidInput, brief, check_flag, plain
 from vstore.fields import Dense
 from vstore.filters.tree import Filter
 from vstore.fusion import RRF, Fusion, Weighted
 from vstore.indexing import HNSW, IVFPQ, DiskANN, Index, IVFFlat, Search
 from vstore.info import CollectionInfo
+from vstore.keys import check_key
 from vstore.records import Include
+from vstore.scalars import as_python
 from vstore.wording import a_type
 
 __all__ = ["Question", "check_question", "heeds"]
@@ -35,6 +37,9 @@ class Question:
         search: Settings of this search, or None.
         fusion: How the legs become one list, or None where there is one leg.
         rerank: What orders the hits anew, or None.
+        group_by: The metadata key of which each value brings its nearest record alone, or None.
+        within: The largest distance of a hit, or None.
+        score_threshold: The smallest score of a hit, or None.
     """
 
     k: int
@@ -44,6 +49,9 @@ class Question:
     search: Search | None
     fusion: Fusion | None
     rerank: Reranker | None
+    group_by: str | None
+    within: float | None
+    score_threshold: float | None
 
 
 def check_question(
@@ -57,6 +65,9 @@ def check_question(
     search: Search | None,
     fusion: Fusion | None,
     rerank: Reranker | None,
+    group_by: str | None,
+    within: float | None,
+    score_threshold: float | None,
 ) -> Question:
     """Checks everything of a query but its vectors.
 
@@ -69,10 +80,33 @@ def check_question(
     indexes = [field.index for leg in legs if isinstance(field := info.field(leg.field), Dense)]
     _check_search(indexes, capabilities, exact, search)
     condition = None if where is None else check_filter(where, capabilities)
-    if isinstance(condition, Filter) and indexes and not exact:
+    if group_by is not None:
+        group_by = plain(group_by) if isinstance(group_by, str) else group_by
+        check_key(group_by)
+    if (isinstance(condition, Filter) or (group_by and fusion is None)) and indexes and not exact:
         capabilities.require("filtered_query", "an approximate query with a filter")
     _check_fusion(fusion, legs, capabilities)
-    return Question(number, condition, columns, exact, search, fusion, check_reranker(rerank))
+    return Question(
+        number,
+        condition,
+        columns,
+        exact,
+        search,
+        fusion,
+        check_reranker(rerank),
+        group_by,
+        _bound("within", within),
+        _bound("score_threshold", score_threshold),
+    )
+
+
+def _bound(name: str, value: object) -> float | None:
+    number = as_python(value)
+    if number is None:
+        return None
+    if isinstance(number, bool) or not isinstance(number, int | float) or not -1e300 <= number <= 1e300:
+        raise InvalidInput(f"{name} must be a finite number, not {brief(value)}")
+    return float(number)
 
 
 def _check_fusion(fusion: object, legs: Sequence[Leg], capabilities: Capabilities) -> None:

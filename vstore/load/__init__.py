@@ -1,12 +1,12 @@
-"""Loads texts from JSON lines, CSV or Parquet into a collection: streaming, resumable, with dead letters.
+"""Loads texts from JSON lines, CSV or Parquet into a collection: streaming, resumable, with a file of rejected rows.
 
 ``load`` is what ``vstore load`` runs. See docs/embedding.md.
 """
 
 from __future__ import annotations
 
-from vstore.load.engine import Report, load, rehearse
+from vstore.load.checkpoint import LoadCheckpoint
+from vstore.load.engine import Report, embed_first, load
 from vstore.load.fields import Fields
-from vstore.load.ledger import Ledger
 
-__all__ = ["Fields", "Ledger", "Report", "load", "rehearse"]
+__all__ = ["Fields", "LoadCheckpoint", "Report", "embed_first", "load"]

@@ -1,4 +1,4 @@
-"""Rows to records, batch after batch: embedded, written, and noted in the ledger."""
+"""Rows to records, batch after batch: embedded, written, and noted in the checkpoint."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vstore.core._sync.collection import Collection
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.keys import encodable
+from vstore.load.checkpoint import LoadCheckpoint, RejectedRow
 from vstore.load.fields import Fields
-from vstore.load.ledger import Ledger, Refused
 from vstore.load.rows import Row, check_file, read_rows
 from vstore.records import Record
 from vstore.regular import shown
 
-__all__ = ["Report", "load", "rehearse"]
+__all__ = ["Report", "embed_first", "load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class Report:
 
     Attributes:
         loaded: Rows in the collection, of this run and those before.
-        refused: Rows that were refused, likewise.
+        rejected: Rows that were rejected, likewise.
         resumed: Rows of the file that were done before this run.
-        stopped: Whether it ended early because too many rows were refused.
+        stopped: Whether it ended early because too many rows were rejected.
     """
 
     loaded: int
-    refused: int
+    rejected: int
     resumed: int
     stopped: bool
 
@@ -42,7 +42,7 @@ def load(
     path: Path,
     collection: Collection,
     fields: Fields,
-    ledger: Ledger,
+    checkpoint: LoadCheckpoint,
     *,
     target: str,
     batch_size: int = 256,
@@ -52,26 +52,26 @@ def load(
     """Loads the rows of a file into a collection that was opened with an embedder; a row's id says its record.
 
     Each batch is embedded, upserted and noted, in this order. What a row alone is to blame for (no id, no text, an id
-    that an earlier row has, a text or value that is refused) is noted with its reason and does not stop the others.
+    that an earlier row has, a text or value that is rejected) is noted with its reason and does not stop the others.
 
     Args:
         path: The file, see ``read_rows``.
         collection: Where to.
         fields: Which fields become what.
-        ledger: How far earlier runs came.
-        target: Names the collection's database, for the ledger.
+        checkpoint: How far earlier runs came.
+        target: Names the collection's database, for the checkpoint.
         batch_size: Rows embedded and written at once.
-        max_errors: Rows that may be refused before the run ends.
+        max_errors: Rows that may be rejected before the run ends.
         on_progress: Called with the number of rows done, after each batch.
 
     Raises:
         InvalidInput: The file cannot be read.
         Mismatch: The file, the fields, the embedder or the collection is another than when the load began.
-        VStoreError: What the embedder or the database raises. The ledger keeps what is done.
+        VStoreError: What the embedder or the database raises. The checkpoint keeps what is done.
     """
-    check_file(path, fields.columns)  # what is mistyped binds no ledger
-    resumed = ledger.begin(_job(path, collection, fields, target))
-    loaded, refused = ledger.counts()
+    check_file(path, fields.columns)  # what is mistyped binds no checkpoint
+    resumed = checkpoint.begin(_job(path, collection, fields, target))
+    loaded, rejected = checkpoint.counts()
     if loaded and not collection.count():
         raise Mismatch(
             f"{loaded:,} rows were loaded, but the collection is empty",
@@ -79,15 +79,15 @@ def load(
         )
     rows = read_rows(path, fields.columns, skip=resumed)
     on_progress(resumed)
-    while refused <= max_errors and (batch := list(islice(rows, batch_size))):
-        written, bad = _load(batch, collection, fields, ledger)
-        ledger.advance(batch[-1].number, written, bad)
-        refused += len(bad)
+    while rejected <= max_errors and (batch := list(islice(rows, batch_size))):
+        written, bad = _load(batch, collection, fields, checkpoint)
+        checkpoint.advance(batch[-1].number, written, bad)
+        rejected += len(bad)
         on_progress(batch[-1].number)
-    return Report(*ledger.counts(), resumed, stopped=refused > max_errors)
+    return Report(*checkpoint.counts(), resumed, stopped=rejected > max_errors)
 
 
-def rehearse(path: Path, fields: Fields, embedder: Embedder, *, batch_size: int = 256) -> None:
+def embed_first(path: Path, fields: Fields, embedder: Embedder, *, batch_size: int = 256) -> None:
     """Embeds the texts of the first batch, before there is a collection: it is made with the embedder's dimension.
 
     With a cache before the embedder ``load`` does not ask for them again.
@@ -117,39 +117,39 @@ def _job(path: Path, collection: Collection, fields: Fields, target: str) -> dic
 
 
 def _load(
-    batch: list[Row], collection: Collection, fields: Fields, ledger: Ledger
-) -> tuple[dict[str, int], list[Refused]]:
-    """Writes one batch; returns the ids written with their rows, and the rows refused."""
-    bad: list[Refused] = []
+    batch: list[Row], collection: Collection, fields: Fields, checkpoint: LoadCheckpoint
+) -> tuple[dict[str, int], list[RejectedRow]]:
+    """Writes one batch; returns the ids written with their rows, and the rows rejected."""
+    bad: list[RejectedRow] = []
     good: list[tuple[Row, Record]] = []
     for row in batch:
         try:
             good.append((row, fields.record(row)))
         except InvalidInput as error:
-            bad.append(_refused(row, error))
-    places = ledger.places([record.id for _, record in good if encodable(record.id)])
+            bad.append(_rejected(row, error))
+    places = checkpoint.places([record.id for _, record in good if encodable(record.id)])
     written: dict[str, int] = {}
-    while good:  # again for the rows whose id an earlier one has: it may be refused, and theirs be the record
+    while good:  # again for the rows whose id an earlier one has: it may be rejected, and theirs be the record
         fresh: dict[str, tuple[Row, Record]] = {}
         later: list[tuple[Row, Record]] = []
         for row, record in good:
             if (place := places.get(record.id, written.get(record.id))) is not None:
                 reason = f"the id {record.id!r:.80} stands in row {place:,} already"
-                bad.append(_refused(row, InvalidInput(reason)))
+                bad.append(_rejected(row, InvalidInput(reason)))
             elif record.id in fresh:
                 later.append((row, record))
             else:
                 fresh[record.id] = row, record
-        refused = list(_write(list(fresh.values()), collection))
-        bad += refused
-        lost = {one.number for one in refused}
+        rejected = list(_write(list(fresh.values()), collection))
+        bad += rejected
+        lost = {one.number for one in rejected}
         written |= {one: row.number for one, (row, _) in fresh.items() if row.number not in lost}
         good = later
     return written, sorted(bad, key=lambda one: one.number)
 
 
-def _write(rows: list[tuple[Row, Record]], collection: Collection) -> Iterator[Refused]:
-    """Upserts; where something in it is refused, halves are tried until single rows are left to blame."""
+def _write(rows: list[tuple[Row, Record]], collection: Collection) -> Iterator[RejectedRow]:
+    """Upserts; where something in it is rejected, halves are tried until single rows are left to blame."""
     if not rows:
         return
     records = [record for _, record in rows]
@@ -161,12 +161,12 @@ def _write(rows: list[tuple[Row, Record]], collection: Collection) -> Iterator[R
         )
     except (InvalidInput, LimitExceeded, Unsupported) as error:
         if len(rows) == 1:
-            yield _refused(rows[0][0], error)
+            yield _rejected(rows[0][0], error)
             return
         half = len(rows) // 2
         yield from _write(rows[:half], collection)
         yield from _write(rows[half:], collection)
 
 
-def _refused(row: Row, error: VStoreError) -> Refused:
-    return Refused(row.number, f"{type(error).__name__}: {error}", row.fields)
+def _rejected(row: Row, error: VStoreError) -> RejectedRow:
+    return RejectedRow(row.number, f"{type(error).__name__}: {error}", row.fields)

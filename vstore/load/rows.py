@@ -24,7 +24,7 @@ __all__ = ["Row", "check_file", "count_rows", "read_rows"]
 
 _FIELD_BYTES: Final = 64 << 20
 _COMMAS: Final = 1_000_000  # of one row: each empty field between them takes sixty bytes
-_SHOWN: Final = 1 << 20  # bytes of a line that is no JSON, for the dead letters
+_SHOWN: Final = 1 << 20  # bytes of a line that is no JSON, for the file of rejected rows
 _PIECE: Final = 1 << 20
 _PARQUET_ROWS: Final = 1000
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock
 
-from vstore.capabilities import Capabilities, Limits, emulated, native, no
+from vstore.capabilities import Capabilities, Exactness, Limits, emulated, native, no
 from vstore.columns import Column
 from vstore.errors import AlreadyExists, BackendError, NotFound, VStoreError
 from vstore.fields import MAX_FIELDS
@@ -33,6 +33,7 @@ CAPABILITIES = Capabilities(
     server_version="",
     client_version="",
     persistent=False,
+    cosine_exactness=Exactness.BITS,
     limits=Limits(
         max_dimension=65_536,
         max_k=1_000_000,

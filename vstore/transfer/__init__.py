@@ -1,29 +1,32 @@
-"""Moving collections between databases, and proving that they are the same.
+"""Moves collections between databases and files, and proves that they are the same.
 
-``copy`` plans, moves in chunks that survive an interruption, and compares; ``verify`` compares. docs/migration.md tells
+``copy`` plans, moves in chunks that survive an interruption, and compares; ``verify`` compares. docs/migration.md lists
 what they promise.
 """
 
 from vstore.transfer.api import copy
+from vstore.transfer.calls import Progress
+from vstore.transfer.checkpoint import default_folder
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Sink, Source, Target
-from vstore.transfer.ledger import default_folder
-from vstore.transfer.loss import Kind, Loss
-from vstore.transfer.opening import Place, open_place
-from vstore.transfer.options import Mode
-from vstore.transfer.report import Parity, Progress, Report, Status, Verification, VerifyMode
+from vstore.transfer.loss import Loss, LossKind
+from vstore.transfer.opening import Location, open_location
+from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists
+from vstore.transfer.report import Report, SearchAgreement, Status, Verification, VerifyMode
 from vstore.transfer.verify import verify
 
 __all__ = [
     "CollectionSource",
     "CollectionTarget",
-    "Kind",
+    "CopyKeywords",
+    "CopyOptions",
+    "IfExists",
+    "Location",
     "Loss",
-    "Mode",
-    "Parity",
-    "Place",
+    "LossKind",
     "Progress",
     "Report",
+    "SearchAgreement",
     "Sink",
     "Source",
     "Status",
@@ -32,6 +35,6 @@ __all__ = [
     "VerifyMode",
     "copy",
     "default_folder",
-    "open_place",
+    "open_location",
     "verify",
 ]

@@ -1,124 +1,142 @@
-"""``copy``: its arguments, and who does what with them."""
+"""``copy``: opens its ends, checks its options, and hands both to a ``CopyJob``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from typing import Unpack
 
+from vstore.core._sync.collection import Collection
+from vstore.core._sync.store import Store
+from vstore.core.settings import is_name, split_location
 from vstore.errors import InvalidInput, VStoreError, brief
-from vstore.filters.tree import Filter
-from vstore.transfer.copying import Run
+from vstore.transfer.calls import Progress
+from vstore.transfer.checkpoint import CopyCheckpoint
+from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Source, Target
-from vstore.transfer.ledger import Ledger
-from vstore.transfer.options import Engine, Mode, Options
-from vstore.transfer.pace import DEFAULT_RETRIES
+from vstore.transfer.files import FileTarget, data_set_path, names_files, open_data_set
+from vstore.transfer.job import CopyJob
+from vstore.transfer.opening import open_location
+from vstore.transfer.options import CopyKeywords, CopyOptions, EngineName
 from vstore.transfer.ray_engine import check_ends, load_ray
-from vstore.transfer.report import Progress, Report, VerifyMode
-from vstore.transfer.transform import RecordMap
-from vstore.transfer.verify import DEFAULT_QUERIES, DEFAULT_SAMPLE
+from vstore.transfer.report import Report
 
 __all__ = ["copy"]
 
 
 def copy(
-    source: Source,
-    target: Target,
+    source: str | Collection | Source,
+    target: str | Collection | Target,
     *,
-    where: Filter | None = None,
-    transform: RecordMap | None = None,
-    mode: Mode | str | None = None,
-    allow: Iterable[str] = (),
-    workers: int = 1,
-    engine: Engine | str = Engine.THREADS,
-    retries: int = DEFAULT_RETRIES,
-    max_rps: float | None = None,
-    max_errors: int = 0,
-    chunk_rows: int | None = None,
-    verify: VerifyMode | str = VerifyMode.FULL,
-    sample: int = DEFAULT_SAMPLE,
-    queries: int = DEFAULT_QUERIES,
-    state: Path | None = None,
-    restart: bool = False,
-    dead_letters: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    **options: Unpack[CopyKeywords],
 ) -> Report:
-    """Copies a source into a target, and compares the two.
+    """Copies a collection into another, and compares the two.
+
+    Example::
+
+        report = vstore.copy("chroma:./data/docs", "qdrant://localhost:6333/docs", workers=4)
+        report.check()  # raises unless every record is there and equal
 
     Args:
-        source: What to copy; only read.
-        target: Where to. What is not there is made, with the source's dimension, metric, index, user metadata and
-            name of the embedder.
-        where: Only the records that match.
-        transform: Gives the record to write in place of each, or None to leave it out.
-        mode: What to do with a target that holds records; by default it is refused.
-        allow: Names of losses that are accepted, see ``vstore.transfer.Kind``.
-        workers: How many readers, and how many writers.
-        engine: ``"threads"`` of this process, or the workers of a ``"ray"`` cluster (extra ``ray``), with the same
-            plan and ledger; both ends must have been opened by URL.
-        retries: How often a call that failed with a retryable error is made again.
-        max_rps: Most calls a second; None for no limit.
-        max_errors: How many records the target may refuse; one more ends the run.
-        chunk_rows: Most records of a chunk, which is what is written and noted at once; by default 5,000. Less where
-            the target takes less. Only a new plan heeds it.
-        verify: ``"full"``, ``"sample"`` or ``"none"``.
-        sample: How many records ``"sample"`` compares.
-        queries: How many queries both sides are asked to compare what they find; 0 for none.
-        state: The folder of the ledger, from which the same call goes on after an interruption or failure. Both ends
-            must have been opened by URL. Without it a copy that ends early must begin again.
-        restart: Forgets what the ledger has.
-        dead_letters: Where to write the records that the target refuses, as JSON lines; by default beside the ledger.
+        source: What to copy; it is only read. A text is ``URL/COLLECTION``, ``NAME/COLLECTION``
+            with a name of ``vstore.toml``, or a path of files. Or an open collection, or a ``Source``.
+        target: Where to, likewise. What is not there is created, with the source's dimension, metric, index, user
+            metadata and name of the embedder.
         on_progress: Called now and then, from any thread.
+        **options: The attributes of ``CopyOptions``.
 
     Returns:
-        The report. What happens after the plan was made is in it, errors included: see ``status``, ``exit_code`` and
+        The report. It holds what happens after the plan was made, errors included: see ``status``, ``exit_code`` and
         ``check``.
 
     Raises:
-        AlreadyExists: The target holds records, and there is no ``mode``.
+        InvalidInput: An end or an option that is not legal, or both ends are one collection.
+        AlreadyExists: The target holds records, and there is no ``if_exists``.
         Unsupported: Something would be lost that is not in ``allow``.
         Mismatch: The source, or an option, is not what it was when the copy was begun.
-        VStoreError: The source cannot be read, or the target not be made. Nothing was written.
+        VStoreError: The source cannot be read, or the target not be created. Nothing was written.
     """
-    options = Options.checked(
-        where=where,
-        transform=transform,
-        mode=mode,
-        allow=allow,
-        workers=workers,
-        engine=engine,
-        retries=retries,
-        max_rps=max_rps,
-        max_errors=max_errors,
-        chunk_rows=chunk_rows,
-        verify=verify,
-        sample=sample,
-        queries=queries,
-        restart=restart,
-        state=state,
-        dead_letters=dead_letters,
-    )
-    _check_ends(source, target, on_progress)
+    checked = CopyOptions.of(options)
+    if not callable(on_progress):
+        raise InvalidInput(f"on_progress must be a function, not {brief(on_progress)}")
+    with ExitStack() as opened:
+        left = _source(source, opened)
+        return _copy(left, _target(target, opened), checked, on_progress)
+
+
+def _copy(source: Source, target: Target, options: CopyOptions, on_progress: Callable[[Progress], None]) -> Report:
     try:
         if source.identity and source.identity == target.identity:
             raise InvalidInput("source and target are the same collection")
-        if options.engine is Engine.RAY:
+        if options.engine is EngineName.RAY:
             load_ray()
             check_ends(source, target)
-        folder = options.state if target.identity else None  # what ends with the process cannot be gone on with
-        with closing(Ledger.of(source.identity, target.identity, folder, anew=options.restart)) as ledger:
-            return Run(source, target, options, ledger, on_progress).run()
+        folder = options.state if target.identity else None  # a store that ends with the process is not resumable
+        with closing(
+            CopyCheckpoint.of(source.identity, target.identity, folder, restart=options.restart)
+        ) as checkpoint:
+            return CopyJob(source, target, options, checkpoint, on_progress).run()
     except VStoreError as error:
         error.add_context(backend="", operation="copy", collection=source.info.name)
         raise
 
 
-def _check_ends(source: object, target: object, on_progress: object) -> None:
-    for name, end, needed in (("source", source, "scan"), ("target", target, "sink")):
-        if not hasattr(end, "identity") or not hasattr(end, needed):
-            raise InvalidInput(
-                f"{name} must be a {name.title()}, not {brief(end)}",
-                hint=f"vstore.transfer.open_place opens one by URL; Collection{name.title()} takes what is open.",
-            )
-    if not callable(on_progress):
-        raise InvalidInput(f"on_progress must be a function, not {brief(on_progress)}")
+def _source(end: object, opened: ExitStack) -> Source:
+    if isinstance(end, str):
+        if not is_name(end) and names_files(end):
+            return open_data_set(end)
+        url, name = _split("source", end)
+        return opened.enter_context(open_location(url, new=False)).source(name)
+    if isinstance(end, Collection):
+        return CollectionSource(_store_of(end), end)
+    if not hasattr(end, "identity") or not hasattr(end, "scan"):
+        raise _no_end("source", end)
+    return end  # type: ignore[return-value]  # as far as can be seen
+
+
+def _target(end: object, opened: ExitStack) -> Target:
+    if isinstance(end, str):
+        if not is_name(end) and names_files(end):
+            return FileTarget(data_set_path(end))
+        url, name = _split("target", end)
+        return opened.enter_context(open_location(url, new=True)).target(name)
+    if isinstance(end, Collection):
+        return CollectionTarget(_store_of(end), end.name)
+    if not hasattr(end, "identity") or not hasattr(end, "sink"):
+        raise _no_end("target", end)
+    return end  # type: ignore[return-value]  # as far as can be seen
+
+
+def _split(which: str, text: str) -> tuple[str, str]:
+    """Takes ``URL/COLLECTION`` apart; the text may hold a password, and no error repeats it."""
+    if is_name(text):
+        store, inner = split_location(text)
+        if inner is None:
+            raise _no_collection(which)
+        return store, inner
+    address, mark, query = text.partition("?")
+    url, slash, name = address.rpartition("/")
+    if not slash or not name or not url.rstrip("/").partition(":")[2]:
+        raise _no_collection(which)
+    return f"{url}{mark}{query}", name
+
+
+def _no_collection(which: str) -> InvalidInput:
+    return InvalidInput(
+        f"the {which} names a store and no collection in it",
+        hint="Write URL/COLLECTION, for example chroma:./data/docs or qdrant://localhost:6333/docs.",
+    )
+
+
+def _store_of(collection: Collection) -> Store:
+    store = collection.store
+    assert isinstance(store, Store)
+    return store
+
+
+def _no_end(which: str, end: object) -> InvalidInput:
+    return InvalidInput(
+        f"{which} must be URL/COLLECTION, a collection or a {which.title()}, not {brief(end)}",
+        hint="vstore.transfer.open_location opens a store; pass its source(name) or target(name).",
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Exactness
 from vstore.core._sync.collection import Collection
 from vstore.core._sync.store import Store
 from vstore.errors import (
@@ -21,11 +21,11 @@ from vstore.errors import (
     brief,
 )
 from vstore.filters.tree import Filter
-from vstore.indexing import Flat, Index
+from vstore.indexing import Index
 from vstore.info import CollectionInfo
 from vstore.omission import Omission
 from vstore.records import IncludeName, Page, Records, VectorArray
-from vstore.transfer.endpoint import EVERYTHING, Refuse, Source
+from vstore.transfer.endpoint import EVERYTHING, Reject, Source
 
 __all__ = ["CollectionSink", "CollectionSource", "CollectionTarget"]
 
@@ -51,7 +51,7 @@ class CollectionSource:
         if not isinstance(store, Store) or not isinstance(collection, Collection):
             raise InvalidInput(
                 f"it takes a Store and one of its collections, not {brief(store)} and {brief(collection)}",
-                hint="vstore.transfer.open_place opens an end by URL.",
+                hint="vstore.transfer.open_location opens an end by URL.",
             )
         if collection.info.fields:
             names = ", ".join(map(repr, collection.info.fields))
@@ -79,6 +79,11 @@ class CollectionSource:
     def info(self) -> CollectionInfo:
         """See ``Source``."""
         return self.collection.info
+
+    @property
+    def cosine_exactness(self) -> Exactness:
+        """See ``Source``."""
+        return self.capabilities.cosine_exactness
 
     def count(self, where: Filter | None = None) -> int:
         """See ``Source``."""
@@ -133,7 +138,7 @@ class CollectionTarget:
     """
 
     merges = True
-    stand_in = False
+    is_temporary = False
     reopen: Callable[[], CollectionTarget] | None = None
 
     def __init__(
@@ -143,7 +148,7 @@ class CollectionTarget:
             raise InvalidInput(f"it takes a Store and a collection's name, not {brief(store)} and {brief(name)}")
         self._store = store
         self._name = name
-        # what ends with the process cannot be gone on with in another one
+        # a store that ends with the process is not resumable in another one
         self._identity = identity if store.capabilities.persistent else ""
         self._on_close = on_close
 
@@ -162,14 +167,6 @@ class CollectionTarget:
         """See ``Target``."""
         return self._store.capabilities
 
-    def lacks(self, info: CollectionInfo) -> str:
-        """See ``Target``: an adapter leaves what it takes by default where that is not to be had."""
-        default = self._store._adapter.default_index
-        if isinstance(info.index, Flat) or type(default(info.dimension)) is type(default(1)):
-            return ""
-        kind = type(info.index).__name__
-        return f"{kind} is not to be had for {info.dimension:,} dimensions; the target chooses its own"
-
     def existing(self) -> CollectionSource | None:
         """See ``Target``."""
         try:
@@ -177,11 +174,11 @@ class CollectionTarget:
         except NotFound:
             return None
 
-    def rehearse(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
-        """See ``Target``: makes an empty collection under another name, looks whether the source has it, drops it.
+    def dry_create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
+        """See ``Target``: creates an empty collection under another name, checks that the source lacks it, drops it.
 
         Two URLs of one server may have nothing in common (an alias, a tunnel, a proxy), so that only the servers
-        themselves can tell. A rehearsal that was killed is cleared away by the next one.
+        themselves can tell. The next dry run clears away what a killed one has left.
         """
         name = f"vstore_{blake2b(f'{source.identity} {self._name}'.encode(), digest_size=12).hexdigest()}"
         self._store.delete_collection(name, missing_ok=True)
@@ -212,9 +209,9 @@ class CollectionTarget:
         """See ``Target``."""
         self._store.delete_collection(self._name)
 
-    def sink(self, refuse: Refuse) -> CollectionSink:
+    def sink(self, reject: Reject) -> CollectionSink:
         """See ``Target``."""
-        return CollectionSink(self._store.get_collection(self._name), self._identity, self.backend, refuse)
+        return CollectionSink(self._store.get_collection(self._name), self._identity, self.backend, reject)
 
     def close(self) -> None:
         """See ``Target``."""
@@ -224,21 +221,21 @@ class CollectionTarget:
 class CollectionSink:
     """Upserts chunks into a collection.
 
-    A chunk that is too large, or in which a record is refused, is halved until what is refused is one record. What
-    "durable" means is the database's own acknowledgement: see docs/migration.md.
+    A chunk that is too large, or in which a record is rejected, is halved until one record is left to blame. "Durable"
+    means what the database's own acknowledgement means: see docs/migration.md.
 
     Args:
         collection: Where to write.
         identity: As of the target.
         backend: As of the target.
-        refuse: Takes the records that the database does not.
+        reject: Takes the records that the database does not.
     """
 
-    def __init__(self, collection: Collection, identity: str, backend: str, refuse: Refuse) -> None:
+    def __init__(self, collection: Collection, identity: str, backend: str, reject: Reject) -> None:
         self._collection = collection
         self._identity = identity
         self._backend = backend
-        self._refuse = refuse
+        self._reject = reject
 
     @property
     def identity(self) -> str:
@@ -259,10 +256,10 @@ class CollectionSink:
             return
         except VStoreError as raised:
             error = _reason(raised)
-            if error.retryable or not isinstance(error, _REFUSALS):
+            if error.retryable or not isinstance(error, _REJECTIONS):
                 raise
         if len(records) == 1:
-            self._refuse(chunk, records[0], error)
+            self._reject(chunk, records[0], error)
             return
         half = len(records) // 2
         self.write(chunk, records[:half])
@@ -276,9 +273,9 @@ class CollectionSink:
         """See ``Sink``."""
 
 
-# What a record may be the reason of. Where each record is refused for a reason of the database, such as a full disk,
-# the first few say so, and the run ends with them.
-_REFUSALS: Final = (InvalidInput, LimitExceeded, Unsupported, BackendError)
+# Errors that a record may cause. Where the database is to blame for all of them, as with a full disk, the first few
+# rejections show it, and the run ends.
+_REJECTIONS: Final = (InvalidInput, LimitExceeded, Unsupported, BackendError)
 
 
 def _reason(error: VStoreError) -> VStoreError:

@@ -1,4 +1,4 @@
-"""What a copy would do: reads the source, and the target's settings, and writes nothing anywhere."""
+"""Reports what a copy would do: reads the source, and the target's settings, and writes nothing there."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from dataclasses import asdict
 from functools import partial
 from math import ceil
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.filters.tree import Filter
 from vstore.indexing import index_to_dict
 from vstore.records import Record
+from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.loss import check_limits, not_allowed, source_losses, static_losses, survey_losses
-from vstore.transfer.options import Mode, occupied
-from vstore.transfer.pace import Pace
-from vstore.transfer.plan import Survey, rows_per_chunk, size_of
-from vstore.transfer.repeats import Repeats
+from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists, occupied
+from vstore.transfer.plan import Repeats, Survey, rows_per_chunk, size_of
 from vstore.transfer.report import Report, Status
-from vstore.transfer.transform import RecordMap, Rewritten, mapping_each, nested_as_json
+from vstore.transfer.transform import Rewritten, mapping_each, nested_as_json
 from vstore.transfer.unmatched import check_matched, doubts
 
 __all__ = ["dry_run"]
@@ -27,57 +26,49 @@ __all__ = ["dry_run"]
 _PAGE: Final = 1_000
 
 
-def dry_run(
-    source: Source,
-    target: Target,
-    *,
-    where: Filter | None = None,
-    transform: RecordMap | None = None,
-    mode: Mode | None = None,
-    chunk_rows: int | None = None,
-) -> Report:
-    """Reads every record of the source once and tells what a copy would meet.
+def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) -> Report:
+    """Reads every record of the source once and reports what a copy would meet.
 
     The report's ``plan`` has: ``records``, ``dimension``, ``metric``, ``index``, ``ids`` (type and longest, in bytes),
     ``documents``, ``metadata`` (for each key the types of its values, with counts, and how many records lack it),
-    ``limits`` of the target, ``target_records`` (None where there is no such collection), ``chunks``, ``bytes`` and
-    ``seconds``, which reading took here, and ``write_seconds``, which writing and indexing will take by a trial with
-    the first 1,000 records; None where the target is there already, or is a server, and is not to be written to.
+    ``limits`` of the target, ``target_records`` (None where there is no such collection), ``chunks``, ``bytes``,
+    ``seconds`` that reading took, and ``write_seconds``. The last estimates writing and indexing by a trial with the
+    first 1,000 records; it is None where the target is there already, or is a server, and is not to be written to.
     ``losses`` has what must be allowed, ``problems`` what no option gets over.
 
     Args:
         source: What would be copied.
         target: Where to.
-        where: Only the records that match.
-        transform: As for ``copy``: what is told is told of its answers.
-        mode: What would be done with a target that holds records.
-        chunk_rows: As for ``copy``.
+        **keywords: As for ``copy``. Those that say how to write and to compare are checked and not used.
     """
-    pace, survey, info = Pace(), Survey(), source.info
-    left = pace.call(partial(source_losses, source, where))
-    if transform is not None:
-        source = Rewritten(source, [mapping_each(transform)])
-    size, began, repeats = 0, monotonic(), Repeats(source)
-    for page in pace.scan(source, where=where, batch_size=_PAGE):
+    options = CopyOptions.of(keywords)
+    where, if_exists = options.where, options.if_exists
+    retry, survey, info = RetryPolicy(options.retries, options.max_rps), Survey(), source.info
+    left = retry.call(partial(source_losses, source, where))
+    repeats = Repeats(source, transformed=options.transform is not None)
+    if options.transform is not None:
+        source = Rewritten(source, [mapping_each(options.transform)])
+    size, began = 0, monotonic()
+    for page in retry.scan(source, where=where, batch_size=_PAGE):
         survey.add(page.records)
         repeats.add(page.records.ids)
         size += size_of(page.records)
     seconds = monotonic() - began
     existing = target.existing()
     held = None if existing is None else existing.count()
-    there = None if existing is None or mode is Mode.REPLACE or not target.merges else existing.info
+    there = None if existing is None or if_exists is IfExists.REPLACE or not target.merges else existing.info
     report = Report(source.identity or source.backend, target.identity or target.backend, info.name, Status.PLANNED)
     problems: list[str] = []
     try:
-        repeats.refuse(where, pace)
-    except Mismatch as error:
+        repeats.refuse(source, where, retry)
+    except (Mismatch, InvalidInput) as error:
         problems.append(str(error))
     try:
         check_limits(info, target.capabilities)
         report.losses = [*left, *static_losses(info, target, there), *survey_losses(survey, target.capabilities)]
     except VStoreError as error:
         problems.append(str(error))
-    if problem := occupied(target, held or 0, mode):
+    if problem := occupied(target, held or 0, if_exists):
         problems.append(str(problem))
     if where is not None:
         try:
@@ -87,7 +78,7 @@ def dry_run(
     capabilities = target.capabilities
     if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
         problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")
-    rows = rows_per_chunk(target, max(1, size // max(1, survey.rows)), chunk_rows)
+    rows = rows_per_chunk(target, max(1, size // max(1, survey.rows)), options.chunk_rows)
     report.planned, report.chunks = survey.rows, ceil(survey.rows / rows)
     report.plan = {
         "records": survey.rows,
@@ -102,7 +93,7 @@ def dry_run(
         "rows_per_chunk": rows,
         "bytes": size,
         "seconds": round(seconds, 3),
-        "write_seconds": _trial(source, target, where, survey.rows, problems) if target.stand_in else None,
+        "write_seconds": _trial(source, target, where, survey.rows, problems) if target.is_temporary else None,
         "allowed_by": sorted({loss.kind.value for loss in not_allowed(report.losses, frozenset())}),
         "problems": problems,
     }
@@ -110,19 +101,19 @@ def dry_run(
 
 
 def _trial(source: Source, target: Target, where: Filter | None, rows: int, problems: list[str]) -> float | None:
-    """Writes the first records to a stand-in, and tells how long all of them will take."""
+    """Writes the first records to a temporary target, and returns how many seconds all of them will take."""
     first = next((page.records for page in source.scan(where=where, batch_size=_PAGE)), None)
     if first is None or problems:
         return None
 
-    def refuse(chunk: int, record: Record, error: VStoreError) -> None:  # noqa: ARG001 (as every Refuse)
-        problems.append(f"the record {record.id!r} is refused: {error}")
+    def reject(chunk: int, record: Record, error: VStoreError) -> None:  # noqa: ARG001 (as every Reject)
+        problems.append(f"the record {record.id!r} is rejected: {error}")
 
     try:
         target.create(source.info, source.info.index, source)
     except (Unsupported, LimitExceeded):  # which the losses tell
         target.create(source.info, None, source)
-    sink, began = target.sink(refuse), monotonic()
+    sink, began = target.sink(reject), monotonic()
     sink.write(0, nested_as_json(first) if target.capabilities and not target.capabilities.nested_metadata else first)
     sink.finish()
     return round((monotonic() - began) * rows / len(first), 3)

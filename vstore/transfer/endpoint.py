@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Exactness
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
 from vstore.indexing import Index
 from vstore.info import CollectionInfo
 from vstore.records import IncludeName, Page, Record, Records
 
-__all__ = ["EVERYTHING", "Refuse", "Sink", "Source", "Target"]
+__all__ = ["EVERYTHING", "Reject", "Sink", "Source", "Target"]
 
 EVERYTHING: Final[tuple[IncludeName, ...]] = ("vectors", "documents", "metadatas")
 
@@ -44,6 +44,11 @@ class Source(Protocol):
         """Name, dimension, metric, index, user metadata and embedder."""
         ...
 
+    @property
+    def cosine_exactness(self) -> Exactness:
+        """How exactly a vector comes back under cosine."""
+        ...
+
     def count(self, where: Filter | None = None) -> int:
         """Exact number of records, or of those that match."""
         ...
@@ -58,7 +63,7 @@ class Source(Protocol):
     ) -> Iterator[Page]:
         """Every record once, in an order that stays, in pages of at most ``batch_size``.
 
-        ``after`` takes the cursor of a page and goes on behind it, in another process too.
+        ``after`` takes the cursor of a page and resumes after it, in another process too.
         """
         ...
 
@@ -105,11 +110,11 @@ class Sink(Protocol):
         ...
 
 
-class Refuse(Protocol):
-    """What a sink calls for a record that it cannot take; it then goes on with the others."""
+class Reject(Protocol):
+    """What a sink calls for a record that it cannot take; it then writes the others."""
 
     def __call__(self, chunk: int, record: Record, error: VStoreError) -> None:
-        """Notes it. Raises where no more may be refused; the sink lets that pass."""
+        """Notes it. Raises where no more may be rejected; the sink lets that error through."""
         ...
 
 
@@ -137,20 +142,16 @@ class Target(Protocol):
         ...
 
     @property
-    def stand_in(self) -> bool:
-        """Whether it is an empty one in place of another that is not there yet, and may be written to in a dry run."""
-        ...
-
-    def lacks(self, info: CollectionInfo) -> str:
-        """Why it has no index as this, for this dimension, in words; empty where nothing speaks against it."""
+    def is_temporary(self) -> bool:
+        """Whether it stands in for one that is not there yet, so that a dry run may write to it."""
         ...
 
     def existing(self) -> Source | None:
         """What is there, to be read; None if there is nothing."""
         ...
 
-    def rehearse(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
-        """Finds out, before what is there is deleted or rewritten, whether that may be; leaves everything as it is.
+    def dry_create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
+        """Checks that ``create`` would work, before records are deleted or rewritten; leaves everything as it is.
 
         Args:
             info: As for ``create``.
@@ -177,7 +178,7 @@ class Target(Protocol):
         """Deletes what is there."""
         ...
 
-    def sink(self, refuse: Refuse) -> Sink:
+    def sink(self, reject: Reject) -> Sink:
         """To write to what is there."""
         ...
 

@@ -10,15 +10,15 @@ from typing import Protocol, runtime_checkable
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, brief, reading
 from vstore.filters.tree import Filter
-from vstore.indexing import index_features
+from vstore.indexing import Flat, index_features
 from vstore.info import CollectionInfo
 from vstore.omission import Omission, OmissionKind
 from vstore.transfer.endpoint import Target
 from vstore.transfer.plan import Survey
 
 __all__ = [
-    "Kind",
     "Loss",
+    "LossKind",
     "Omitting",
     "check_limits",
     "not_allowed",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class Kind(StrEnum):
+class LossKind(StrEnum):
     """The name of a loss."""
 
     INDEX = "index-change"
@@ -65,7 +65,7 @@ class Loss:
         needs_leave: Whether it must be allowed; otherwise it is only told, as what the caller has chosen by name.
     """
 
-    kind: Kind
+    kind: LossKind
     text: str
     needs_leave: bool = True
 
@@ -79,9 +79,9 @@ class Omitting(Protocol):
         ...
 
 
-def parse_allowed(names: Iterable[str]) -> frozenset[Kind]:
+def parse_allowed(names: Iterable[str]) -> frozenset[LossKind]:
     """The kinds of these names; raises ``InvalidInput`` on any other."""
-    known = {kind.value: kind for kind in Kind}
+    known = {kind.value: kind for kind in LossKind}
     with reading("allow"):
         names = [names] if isinstance(names, str) else list(names)
     if unknown := [name for name in names if not isinstance(name, str) or name not in known]:
@@ -102,33 +102,40 @@ def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | 
     """
     if there is None:
         can = target.capabilities
-        answers = [(words, getattr(can, feature)) for feature, words in index_features(info.index)] if can else []
-        lacking = [
-            f"{words} is not to be had: {no.note}; the target chooses its own" for words, no in answers if not no
-        ]
-        for text in lacking or filter(None, [target.lacks(info)]):
-            yield Loss(Kind.INDEX, text)
+        for text in [] if can is None else _lacking(info, can):
+            yield Loss(LossKind.INDEX, f"{text}; the target chooses its own")
         return
     if there.dimension != info.dimension:
         raise Mismatch(f"the target has dimension {there.dimension}, the source {info.dimension}")
     for kind, word, ours, theirs in (
-        (Kind.METRIC, "metric", info.metric, there.metric),
-        (Kind.INDEX, "index", info.index, there.index),
-        (Kind.EMBEDDER, "embedder", info.embedder, there.embedder),
-        (Kind.METADATA, "metadata of the collection", info.metadata, there.metadata),
+        (LossKind.METRIC, "metric", info.metric, there.metric),
+        (LossKind.INDEX, "index", info.index, there.index),
+        (LossKind.EMBEDDER, "embedder", info.embedder, there.embedder),
+        (LossKind.METADATA, "metadata of the collection", info.metadata, there.metadata),
     ):
         if ours != theirs:
             yield Loss(kind, f"the source's {word} is {ours!r:.200}, that of the existing target {theirs!r:.200}")
+
+
+def _lacking(info: CollectionInfo, target: Capabilities) -> list[str]:
+    """Why a target does not take an index, in words; empty where it does."""
+    answers = [(words, getattr(target, feature)) for feature, words in index_features(info.index)]
+    most = target.limits.max_index_dimension
+    lacking = [f"the target has no {words}: {no.note}" for words, no in answers if not no]
+    if not lacking and not isinstance(info.index, Flat) and info.dimension > most:
+        kind = type(info.index).__name__
+        lacking = [f"the source has {info.dimension:,} dimensions, and {kind} takes up to {most:,} in the target"]
+    return lacking
 
 
 def source_losses(source: object, where: Filter | None) -> list[Loss]:
     """The losses of reading a source, wherever it goes; every record may be read for it."""
     if not isinstance(source, Omitting):
         return []
-    return [Loss(Kind(one.kind.value), one.text, one.needs_leave) for one in source.omissions(where)]
+    return [Loss(LossKind(one.kind.value), one.text, one.needs_leave) for one in source.omissions(where)]
 
 
-def not_allowed(losses: Iterable[Loss], allowed: frozenset[Kind]) -> list[Loss]:
+def not_allowed(losses: Iterable[Loss], allowed: frozenset[LossKind]) -> list[Loss]:
     """Those that must be allowed, and are not."""
     return [loss for loss in losses if loss.needs_leave and loss.kind not in allowed]
 
@@ -137,7 +144,7 @@ def survey_losses(survey: Survey, target: Capabilities | None) -> Iterator[Loss]
     """The losses that only the records tell."""
     if survey.nested and target is not None and not target.nested_metadata:
         yield Loss(
-            Kind.NESTED,
+            LossKind.NESTED,
             f"{survey.nested:,} records have nested metadata, of which the target has none: "
             f"{target.nested_metadata.note}",
         )
@@ -151,7 +158,7 @@ def check_limits(info: CollectionInfo, target: Capabilities | None) -> None:
         )
 
 
-def refuse_losses(losses: Iterable[Loss], allowed: frozenset[Kind]) -> None:
+def refuse_losses(losses: Iterable[Loss], allowed: frozenset[LossKind]) -> None:
     """Raises ``Unsupported`` that names every loss which is not allowed."""
     if refused := not_allowed(losses, allowed):
         names = sorted({loss.kind.value for loss in refused})

@@ -25,14 +25,14 @@ from vstore.spi.protocol import EmbeddedFactory
 from vstore.spi.urls import StoreURL
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Source, Target
-from vstore.transfer.files import FilePlace, names_files
+from vstore.transfer.files import FileLocation, names_files
 
-__all__ = ["Place", "check_there", "is_there", "open_place", "rehearsal", "store_identity"]
+__all__ = ["Location", "check_there", "dry_location", "is_there", "open_location", "store_identity"]
 
 _OF_THE_CONNECTION = frozenset({"timeout", "retries"})
 
 
-class Place(Protocol):
+class Location(Protocol):
     """Where collections are: a store, or files."""
 
     def names(self) -> list[str]:
@@ -62,7 +62,7 @@ class Place(Protocol):
     ) -> None: ...
 
 
-class StorePlace:
+class StoreLocation:
     """The collections of a store.
 
     Args:
@@ -70,7 +70,7 @@ class StorePlace:
         identity: Names it in any process, without secrets.
         url: Opens it in another process; empty where it is not to be opened there.
         timeout: With which it is opened there.
-        stand_in: Whether it is an empty one in place of another.
+        is_temporary: Whether it is an empty one in place of another.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class StorePlace:
         url: str = "",
         timeout: float = DEFAULT_TIMEOUT,
         *,
-        stand_in: bool = False,
+        is_temporary: bool = False,
     ) -> None:
         self._store = store
-        self._stand_in = stand_in
+        self._is_temporary = is_temporary
         self._identity = identity
         self._url = url
         self._timeout = timeout
@@ -97,38 +97,38 @@ class StorePlace:
         self.close()
 
     def names(self) -> list[str]:
-        """See ``Place``."""
+        """See ``Location``."""
         return self._store.list_collections()
 
     def others(self) -> list[str]:
-        """See ``Place``."""
+        """See ``Location``."""
         return self._store.list_foreign_collections() if self._store.capabilities.mapping else []
 
     def source(self, name: str, mapping: RecordMapping | str | None = None) -> CollectionSource:
-        """See ``Place``."""
+        """See ``Location``."""
         opened = self._store.get_collection(name, mapping=mapping)
         made = CollectionSource(self._store, opened, f"{self._identity}#{name}")
         made.reopen = partial(_source_again, self._url, name, mapping, self._timeout) if self._url else None
         return made
 
     def target(self, name: str) -> CollectionTarget:
-        """See ``Place``."""
+        """See ``Location``."""
         try:
             check_name(name)
         except InvalidInput as error:
-            error.hint += " --name gives another."
+            error.hint += " Pass --name to give another."
             raise
         made = CollectionTarget(self._store, name, f"{self._identity}#{name}")
-        made.stand_in = self._stand_in
+        made.is_temporary = self._is_temporary
         made.reopen = partial(_target_again, self._url, name, self._timeout) if self._url else None
         return made
 
     def close(self) -> None:
-        """See ``Place``."""
+        """See ``Location``."""
         self._store.close()
 
 
-def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several: bool = False) -> Place:
+def open_location(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several: bool = False) -> Location:
     """Opens what a URL, or a path of files, names.
 
     Args:
@@ -144,11 +144,11 @@ def open_place(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several
     """
     found = _store_url(url)
     if found is None:
-        return FilePlace(url, several=several)
+        return FileLocation(url, several=several)
     if not new:
         check_there(found)
     parsed = StoreURL.parse(found)
-    return StorePlace(connect(found, timeout=timeout), store_identity(parsed), found, timeout)
+    return StoreLocation(connect(found, timeout=timeout), store_identity(parsed), found, timeout)
 
 
 def _store_url(location: str) -> str | None:
@@ -173,23 +173,24 @@ def _target_again(url: str, name: str, timeout: float) -> CollectionTarget:
 
 
 @contextmanager
-def rehearsal(url: str, *, timeout: float, several: bool = False) -> Iterator[Place]:
-    """What ``open_place`` would open, making nothing where it is not there: an empty one in a temporary place."""
+def dry_location(url: str, *, timeout: float, several: bool = False) -> Iterator[Location]:
+    """What ``open_location`` would open, making nothing where it is not there: an empty one in a temporary place."""
     found = _store_url(url)
     if found is None:
-        yield FilePlace(url, several=several)  # which makes nothing before it is written to
+        yield FileLocation(url, several=several)  # which makes nothing before it is written to
         return
     parsed = StoreURL.parse(found)
     if is_there(parsed):
-        with open_place(found, new=False, timeout=timeout) as place:
-            yield place
+        with open_location(found, new=False, timeout=timeout) as location:
+            yield location
         return
     assert parsed.path is not None
     with TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder:
         query = found.partition("?")[2]
-        stand_in = f"{parsed.scheme}:{Path(folder) / f'new{Path(parsed.path).suffix}'}" + (f"?{query}" if query else "")
-        with StorePlace(connect(stand_in, timeout=timeout), store_identity(parsed), stand_in=True) as place:
-            yield place
+        path = Path(folder) / f"new{Path(parsed.path).suffix}"
+        temporary = f"{parsed.scheme}:{path}" + (f"?{query}" if query else "")
+        with StoreLocation(connect(temporary, timeout=timeout), store_identity(parsed), is_temporary=True) as location:
+            yield location
 
 
 def is_there(url: StoreURL) -> bool:

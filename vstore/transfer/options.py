@@ -1,29 +1,32 @@
-"""What a copy is asked to do, checked once."""
+"""The options of a copy: written and checked in one place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypedDict, cast
 
 from vstore.errors import AlreadyExists, InvalidInput, Unsupported, VStoreError, brief, check_flag, plain
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Filter
 from vstore.regular import refuse_url
+from vstore.transfer.calls import DEFAULT_RETRIES, RetryPolicy
 from vstore.transfer.endpoint import Target
-from vstore.transfer.loss import Kind, parse_allowed
-from vstore.transfer.pace import Pace
+from vstore.transfer.loss import LossKind, parse_allowed
 from vstore.transfer.report import VerifyMode
 from vstore.transfer.transform import RecordMap, fingerprint
 
-__all__ = ["Engine", "Mode", "Options", "occupied"]
+__all__ = ["CopyKeywords", "CopyOptions", "EngineName", "IfExists", "occupied"]
 
-MAX_WORKERS = 64
+MAX_WORKERS: Final = 64
+DEFAULT_SAMPLE: Final = 1_000
+DEFAULT_QUERIES: Final = 10
 
 
-class Engine(StrEnum):
+class EngineName(StrEnum):
     """What moves the chunks."""
 
     THREADS = "threads"
@@ -32,121 +35,157 @@ class Engine(StrEnum):
     """The workers of a Ray cluster."""
 
 
-class Mode(StrEnum):
+class IfExists(StrEnum):
     """What to do with a target that holds records."""
 
     MERGE = "merge"
     """Keep them; records with the same id are replaced."""
     REPLACE = "replace"
-    """Delete the collection and make it anew."""
+    """Delete the collection and create it anew."""
 
 
-def occupied(target: Target, records: int, mode: Mode | None) -> VStoreError | None:
-    """Why a target that holds so many records must not be written to; None if it may be."""
-    if not records or mode is Mode.REPLACE or (mode is Mode.MERGE and target.merges):
-        return None
-    merge = "--mode merge keeps those that the source lacks, " if target.merges else ""
-    hint = f"{merge}--mode replace deletes {'the collection' if target.merges else 'it'} first."
-    if mode is Mode.MERGE:
-        return Unsupported(f"a data set of files is written once, and the target holds {records:,} records", hint=hint)
-    return AlreadyExists(f"the target holds {records:,} records", hint=hint, backend=target.backend, operation="copy")
-
-
-def _is_one(value: object, kind: type[StrEnum]) -> bool:
-    return isinstance(value, str) and plain(value) in [one.value for one in kind]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """See ``copy``."""
+class CopyKeywords(TypedDict, total=False):
+    """The keywords of ``copy``, see ``CopyOptions``."""
 
     where: Filter | None
     transform: RecordMap | None
-    mode: Mode | None
-    allow: frozenset[Kind]
+    if_exists: IfExists | str | None
+    allow: Iterable[str]
     workers: int
-    engine: Engine
-    pace: Pace
+    engine: EngineName | str
+    retries: int
+    max_rps: float | None
     max_errors: int
     chunk_rows: int | None
-    verify: VerifyMode
+    verify: VerifyMode | str
     sample: int
     queries: int
-    restart: bool
     state: Path | None
-    dead_letters: Path | None
+    restart: bool
+    rejected_file: Path | None
 
-    @classmethod
-    def checked(
-        cls,
-        *,
-        where: Filter | None,
-        transform: RecordMap | None,
-        mode: Mode | str | None,
-        allow: Iterable[str],
-        workers: int,
-        engine: Engine | str,
-        retries: int,
-        max_rps: float | None,
-        max_errors: int,
-        chunk_rows: int | None,
-        verify: VerifyMode | str,
-        sample: int,
-        queries: int,
-        restart: bool,
-        state: Path | None,
-        dead_letters: Path | None,
-    ) -> Options:
-        """The options; raises ``InvalidInput`` on those that cannot be."""
-        for name, path in (("state", state), ("dead_letters", dead_letters)):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyOptions:
+    """How to copy.
+
+    Attributes:
+        where: Only the records that match.
+        transform: Returns the record to write in place of each, or None to leave it out.
+        if_exists: What to do with a target that holds records: ``"merge"`` or ``"replace"``. By default the copy is
+            refused.
+        allow: Names of losses that are accepted, see ``vstore.transfer.LossKind``.
+        workers: How many readers, and how many writers, 1 to 64.
+        engine: ``"threads"`` of this process, or the workers of a ``"ray"`` cluster (extra ``ray``), with the same
+            plan and checkpoint; both ends must have been opened by URL.
+        retries: How often a call that failed with a retryable error is retried.
+        max_rps: Most calls a second; None for no limit.
+        max_errors: How many records the target may reject; one more ends the run.
+        chunk_rows: Most records of a chunk, which is written and noted at once; by default 5,000. Fewer where the
+            target takes fewer. Only a new plan heeds it.
+        verify: ``"full"``, ``"sample"`` or ``"none"``.
+        sample: How many records ``"sample"`` compares.
+        queries: How many queries both sides are asked to compare what they find; 0 for none.
+        state: The folder of the checkpoint, from which the same call resumes after an interruption or failure. Both
+            ends must have been opened by URL. Without it a copy that ends early is not resumable.
+        restart: Whether to forget the checkpoint.
+        rejected_file: Where to write the records that the target rejects, as JSON lines; by default beside the
+            checkpoint.
+
+    Raises:
+        InvalidInput: A value that is not legal.
+    """
+
+    where: Filter | None = None
+    transform: RecordMap | None = None
+    if_exists: IfExists | None = None
+    allow: frozenset[LossKind] = frozenset()
+    workers: int = 1
+    engine: EngineName = EngineName.THREADS
+    retries: int = DEFAULT_RETRIES
+    max_rps: float | None = None
+    max_errors: int = 0
+    chunk_rows: int | None = None
+    verify: VerifyMode = VerifyMode.FULL
+    sample: int = DEFAULT_SAMPLE
+    queries: int = DEFAULT_QUERIES
+    state: Path | None = None
+    restart: bool = False
+    rejected_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("state", "rejected_file"):
+            path = getattr(self, name)
             if path is not None and not isinstance(path, Path):
                 raise InvalidInput(f"{name} must be a pathlib.Path, not {brief(path)}")
             refuse_url(name, path)
-        if where is not None and not isinstance(where, Filter):
+        if self.where is not None and not isinstance(self.where, Filter):
             raise InvalidInput(
-                f"where must be a filter, not {brief(where)}", hint="vstore.filters.parse makes one of a dict."
+                f"where must be a filter, not {brief(self.where)}", hint="vstore.filters.parse makes one of a dict."
             )
-        if transform is not None and not callable(transform):
-            raise InvalidInput(f"transform must be a function, not {brief(transform)}")
-        check_flag("restart", restart)
-        if mode is not None and not _is_one(mode, Mode):
-            raise InvalidInput(f"mode must be 'merge', 'replace' or None, not {brief(mode)}")
-        if not _is_one(engine, Engine):
-            raise InvalidInput(f"engine must be 'threads' or 'ray', not {brief(engine)}")
-        if not _is_one(verify, VerifyMode):
-            raise InvalidInput(f"verify must be 'full', 'sample' or 'none', not {brief(verify)}")
-        for name, value, low, high in (
-            ("workers", workers, 1, MAX_WORKERS),
-            ("max_errors", max_errors, 0, 1_000_000),
-            ("sample", sample, 1, 100_000_000),
-            ("queries", queries, 0, 1_000),
-            ("chunk_rows", 1 if chunk_rows is None else chunk_rows, 1, 1_000_000),
+        if self.transform is not None and not callable(self.transform):
+            raise InvalidInput(f"transform must be a function, not {brief(self.transform)}")
+        check_flag("restart", self.restart)
+        if self.if_exists is not None:
+            self._set("if_exists", _parsed("if_exists", self.if_exists, IfExists, "'merge', 'replace' or None"))
+        self._set("engine", _parsed("engine", self.engine, EngineName, "'threads' or 'ray'"))
+        self._set("verify", _parsed("verify", self.verify, VerifyMode, "'full', 'sample' or 'none'"))
+        for name, low, high in (
+            ("workers", 1, MAX_WORKERS),
+            ("max_errors", 0, 1_000_000),
+            ("sample", 1, 100_000_000),
+            ("queries", 0, 1_000),
+            ("chunk_rows", 1, 1_000_000),
         ):
+            value = getattr(self, name)
+            if name == "chunk_rows" and value is None:
+                continue
             if type(value) is not int or not low <= value <= high:
                 raise InvalidInput(f"{name} must be an int from {low} to {high:,}, not {brief(value)}")
-        return cls(
-            where=where,
-            transform=transform,
-            mode=None if mode is None else Mode(mode),
-            allow=parse_allowed(allow),
-            workers=workers,
-            engine=Engine(engine),
-            pace=Pace(retries, max_rps),
-            max_errors=max_errors,
-            chunk_rows=chunk_rows,
-            verify=VerifyMode(verify),
-            sample=sample,
-            queries=queries,
-            restart=restart,
-            state=state,
-            dead_letters=dead_letters,
-        )
+        self._set("allow", parse_allowed(self.allow))
+        RetryPolicy(self.retries, self.max_rps)
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, keywords: CopyKeywords) -> CopyOptions:
+        """Makes the options of keywords.
+
+        Raises:
+            InvalidInput: A value that is not legal, or a keyword that there is not.
+        """
+        known = [field.name for field in fields(cls)]
+        if unknown := [name for name in keywords if name not in known]:
+            near = get_close_matches(unknown[0], known, n=1)
+            raise InvalidInput(
+                f"copy has no option {unknown[0]!r}",
+                hint=f"Did you mean {near[0]!r}?" if near else f"Its options are {', '.join(known)}.",
+            )
+        return cls(**cast("dict[str, Any]", keywords))
 
     def binding(self) -> dict[str, Any]:
-        """What must be the same in the next run for it to go on with this one."""
+        """What must be the same in the next run for it to resume this one, under the names that checkpoints have."""
         return {
             "where": None if self.where is None else to_dict(self.where),
             "transform": None if self.transform is None else fingerprint(self.transform),
-            "mode": self.mode,
+            "mode": self.if_exists,
             "allow": sorted(self.allow),
         }
+
+
+def _parsed(name: str, value: object, kind: type[StrEnum], legal: str) -> StrEnum:
+    if not isinstance(value, str) or plain(value) not in [one.value for one in kind]:
+        raise InvalidInput(f"{name} must be {legal}, not {brief(value)}")
+    return kind(plain(value))
+
+
+def occupied(target: Target, records: int, if_exists: IfExists | None) -> VStoreError | None:
+    """Returns why a target that holds so many records must not be written to; None if it may be."""
+    if not records or if_exists is IfExists.REPLACE or (if_exists is IfExists.MERGE and target.merges):
+        return None
+    merge = "Pass --if-exists merge to keep the records that the source lacks, or " if target.merges else "Pass "
+    hint = f"{merge}--if-exists replace to delete {'the collection' if target.merges else 'it'} first."
+    if if_exists is IfExists.MERGE:
+        return Unsupported(f"a data set of files is written once, and the target holds {records:,} records", hint=hint)
+    return AlreadyExists(f"the target holds {records:,} records", hint=hint, backend=target.backend, operation="copy")

@@ -1,28 +1,87 @@
 """The chunk plan: where each piece of the source begins, made once before anything is written.
 
-A chunk is one page of one scan of ids: it begins behind a cursor and has so many records, whose ids have a digest.
+A chunk is one page of one scan of ids: it begins after a cursor and has so many records, whose ids have a digest.
 However many workers read it, and whenever, they find the same records there, or see that the source has changed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from hashlib import blake2b
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from vstore.errors import InvalidInput, Mismatch
 from vstore.filters.tree import Filter
 from vstore.records import IncludeName, Metadata, Records
 from vstore.spi.codec import to_json
+from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.collections import CollectionSource
-from vstore.transfer.digest import Digest, digest_ids
 from vstore.transfer.endpoint import Source, Target
-from vstore.transfer.pace import Pace
-from vstore.transfer.repeats import Repeats
+from vstore.transfer.equality import Digest, digest_ids
 
-__all__ = ["Chunk", "Survey", "make_plan", "row_bytes", "rows_per_chunk", "size_of"]
+__all__ = ["Chunk", "Repeats", "Survey", "make_plan", "refuse_repeated", "row_bytes", "rows_per_chunk", "size_of"]
+
+_SHOWN: Final = 5
+
+
+class Repeats:
+    """Looks for repeated ids as a scan brings them, in 8 bytes each; those of a source that has none are not kept."""
+
+    def __init__(self, source: Source, *, transformed: bool = False) -> None:
+        self._transformed = transformed
+        self._needed = transformed or (isinstance(source, CollectionSource) and source.collection.mapping is not None)
+        self._hashes: list[NDArray[np.uint64]] = []
+
+    def add(self, ids: Sequence[str]) -> None:
+        """Takes in those of one page."""
+        if self._needed:
+            self._hashes.append(np.array([_hashed(one) for one in ids], dtype=np.uint64))
+
+    def refuse(self, source: Source, where: Filter | None, retry: RetryPolicy) -> None:
+        """Raises ``Mismatch`` where several records have one id; they are then scanned once more, to name it.
+
+        Raises:
+            Mismatch: The source gives them this id.
+            InvalidInput: A transform does.
+        """
+        if not self._hashes:
+            return
+        hashes = np.sort(np.concatenate(self._hashes))
+        several = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+        self._hashes.clear()
+        if not several:
+            return
+        times: Counter[str] = Counter()
+        for page in retry.scan(source, where=where, include=()):
+            for one in page.records.ids:
+                if _hashed(one) in several:
+                    times[one] += 1
+        repeated = sorted(one for one, number in times.items() if number > 1)
+        if repeated and self._transformed:
+            raise InvalidInput(f"the transform gives several records the id {repeated[0]!r}", ids=repeated[:_SHOWN])
+        refuse_repeated(repeated)
+
+
+def _hashed(record_id: str) -> int:
+    return int.from_bytes(blake2b(record_id.encode(), digest_size=8).digest(), "little")
+
+
+def refuse_repeated(ids: Sequence[str]) -> None:
+    """Raises ``Mismatch`` that names these ids, if there are any."""
+    if ids:
+        raise Mismatch(
+            f"the source gives several records the id {ids[0]!r}",
+            hint="An id names one record: mend the source, or map the id to what is unique.",
+            ids=list(ids[:_SHOWN]),
+        )
+
 
 _MAX_ROWS: Final = 5_000
 _MAX_BYTES: Final = 16 << 20
@@ -95,9 +154,9 @@ def _type(value: Any) -> str:
             return type(value).__name__
 
 
-def row_bytes(source: Source, where: Filter | None, pace: Pace) -> int:
+def row_bytes(source: Source, where: Filter | None, retry: RetryPolicy) -> int:
     """About how many bytes one record takes: the mean of the first 200; 1 if there are none."""
-    return next((_mean(page.records) for page in pace.scan(source, where=where, batch_size=_SAMPLE)), 1)
+    return next((_mean(page.records) for page in retry.scan(source, where=where, batch_size=_SAMPLE)), 1)
 
 
 def _mean(records: Records) -> int:
@@ -136,7 +195,7 @@ def make_plan(
     rows_of: Callable[[int], int],
     where: Filter | None,
     include: tuple[IncludeName, ...],
-    pace: Pace,
+    retry: RetryPolicy,
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> tuple[list[Chunk], Survey]:
     """Scans the source once and cuts it into chunks.
@@ -149,7 +208,7 @@ def make_plan(
         rows_of: How many records make a chunk, from the bytes of one.
         where: Only the records that match.
         include: Columns to look into for the survey; without any the scan is one of ids.
-        pace: Makes the calls.
+        retry: Makes the calls.
         on_rows: Called with the number of records of each chunk.
 
     Raises:
@@ -159,13 +218,13 @@ def make_plan(
     repeats = Repeats(source)
     survey = Survey()
     after: str | None = None
-    rows = rows_of(row_bytes(source, where, pace))
+    rows = rows_of(row_bytes(source, where, retry))
     while True:
-        for page in pace.scan(source, where=where, batch_size=rows, after=after, include=include):
+        for page in retry.scan(source, where=where, batch_size=rows, after=after, include=include):
             ids = page.records.ids
             if isinstance(source, CollectionSource):
                 some = ids[:: max(1, len(ids) // _LOOKS)][:_LOOKS]
-                fewer = rows_of(_mean(pace.call(partial(source.get, some))))
+                fewer = rows_of(_mean(retry.call(partial(source.get, some))))
                 if 2 * fewer <= len(ids):
                     rows = fewer
                     break
@@ -175,5 +234,5 @@ def make_plan(
             after = page.cursor
             on_rows(len(ids))
         else:
-            repeats.refuse(where, pace)
+            repeats.refuse(source, where, retry)
             return chunks, survey

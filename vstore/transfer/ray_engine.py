@@ -1,34 +1,33 @@
-"""Moves chunks with the workers of a Ray cluster: the same plan, and the ledger where the command runs.
+"""Moves chunks with the workers of a Ray cluster: the same plan, and the checkpoint where the command runs.
 
 Each worker opens both ends itself, so both must be reached from every machine of the cluster: servers, or files on a
-shared disk. It does one chunk at a time; the driver notes a chunk when the worker says that the target has
-acknowledged it. Needs the extra ``ray``.
+shared disk. It does one chunk at a time; the driver notes a chunk when the worker returns, which it does after the
+target's acknowledgement. Needs the extra ``ray``.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from vstore.errors import BackendError, Unsupported, VStoreError
 from vstore.filters.tree import Filter
 from vstore.records import Record
-from vstore.transfer.digest import Digest
-from vstore.transfer.endpoint import Refuse, Source, Target
-from vstore.transfer.ledger import Ledger
-from vstore.transfer.moving import Interrupted, deliver, read_chunks
-from vstore.transfer.pace import Pace
+from vstore.transfer.calls import RetryPolicy
+from vstore.transfer.endpoint import Source, Target
+from vstore.transfer.engine import Interrupted, TransferJob, read_chunks, write_chunk
+from vstore.transfer.equality import Digest
 from vstore.transfer.plan import Chunk
 from vstore.transfer.transform import Rewrite
 
-__all__ = ["RayTransfer", "check_ends", "load_ray"]
+__all__ = ["RayEngine", "check_ends", "load_ray"]
 
 
 def load_ray() -> Any:
-    """The package ray; raises ``Unsupported`` where it is not installed."""
+    """Returns the package ray; raises ``Unsupported`` where it is not installed."""
     try:
         return import_module("ray")
     except ImportError as error:
@@ -38,10 +37,10 @@ def load_ray() -> Any:
 
 
 def check_ends(source: Source, target: Target) -> tuple[Callable[[], Source], Callable[[], Target]]:
-    """How to open both ends elsewhere; raises ``Unsupported`` where one was not opened by URL."""
+    """Returns how to open both ends elsewhere; raises ``Unsupported`` where one was not opened by URL."""
     left, right = (getattr(end, "reopen", None) for end in (source, target))
     if left is None or right is None:
-        raise Unsupported("the engine 'ray' needs both ends opened by URL", hint="Use open_place.")
+        raise Unsupported("the engine 'ray' needs both ends opened by URL", hint="Open them with open_location.")
     return left, right
 
 
@@ -53,110 +52,93 @@ class _Recipe:
     target: Callable[[], Target]
     where: Filter | None
     rewrites: Sequence[Rewrite]
+    claims: bool
     retries: int
     max_rps: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Outcome:
-    """What became of a chunk."""
+    """What became of a chunk; ``ids`` are those that it has written, where they are to be claimed."""
 
-    digest: Digest
-    size: int
-    refused: list[tuple[Record, VStoreError]]
-    retried: int
+    digest: Digest = field(default_factory=Digest)
+    size: int = 0
+    rejected: list[tuple[Record, VStoreError]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    retried: int = 0
     error: VStoreError | None = None
 
 
-class _Mover:
+class _ChunkWorker:
     """What runs in a worker."""
 
     def __init__(self, recipe: _Recipe) -> None:
         self._recipe = recipe
-        self._pace = Pace(recipe.retries, recipe.max_rps)
-        self._refused: dict[str, tuple[Record, VStoreError]] = {}
+        self._retry = RetryPolicy(recipe.retries, recipe.max_rps)
+        self._rejected: dict[str, tuple[Record, VStoreError]] = {}
         self._source = recipe.source()
-        self._sink = recipe.target().sink(self._refuse)
+        self._sink = recipe.target().sink(self._reject)
 
     def move(self, chunk: Chunk) -> _Outcome:
         """Copies one chunk. An error is part of the outcome: Ray would wrap what is raised."""
-        self._refused.clear()
-        before = self._pace.retried
+        self._rejected.clear()
+        before, outcome = self._retry.retried, _Outcome()
         try:
-            [(_, records)] = read_chunks(self._source, [chunk], self._recipe.where, self._pace)
-            digest, size = deliver(
+            [(_, records)] = read_chunks(self._source, [chunk], self._recipe.where, self._retry)
+            outcome.digest, outcome.size = write_chunk(
                 self._sink,
                 chunk,
                 records,
                 self._recipe.rewrites,
-                self._pace,
-                self._refused.clear,
-                lambda: self._refused.keys(),
+                self._retry,
+                claim=outcome.ids.extend if self._recipe.claims else lambda _: None,
+                begin=self._rejected.clear,
+                rejected=lambda: self._rejected.keys(),
             )
         except VStoreError as error:
-            return _Outcome(Digest(), 0, list(self._refused.values()), self._pace.retried - before, error)
-        return _Outcome(digest, size, list(self._refused.values()), self._pace.retried - before)
+            outcome.error = error
+        outcome.rejected = list(self._rejected.values())
+        outcome.retried = self._retry.retried - before
+        return outcome
 
-    def _refuse(self, chunk: int, record: Record, error: VStoreError) -> None:
-        self._refused[record.id] = (record, error)
+    def _reject(self, chunk: int, record: Record, error: VStoreError) -> None:
+        self._rejected[record.id] = (record, error)
 
 
-class RayTransfer:
-    """Copies the chunks that a ledger has as pending; see ``Transfer``.
+class RayEngine:
+    """Implements ``Engine`` with the workers of a Ray cluster, of one processor each.
 
     Args:
-        source: What to read; opened by URL, so that a worker can open it as well.
-        target: Where to write; likewise, and there already.
-        ledger: The plan, and what of it is done.
-        where: The plan's filter.
-        rewrites: What is done to records between reading and writing.
-        workers: How many workers, of one processor each.
-        pace: Its bounds hold for all workers together.
-        refuse: Takes the records that the target does not.
-        on_chunk: Called with the number of records and bytes of each chunk that is done.
+        job: What to move. Its ends were opened by URL, so that a worker can open them as well; the bounds of its retry
+            policy hold for all workers together.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        target: Target,
-        ledger: Ledger,
-        *,
-        where: Filter | None,
-        rewrites: Sequence[Rewrite],
-        workers: int,
-        pace: Pace,
-        refuse: Refuse,
-        on_chunk: Callable[[int, int], None],
-    ) -> None:
-        left, right = check_ends(source, target)
-        rps = None if pace.max_rps is None else pace.max_rps / workers
-        self._recipe = _Recipe(left, right, where, rewrites, pace.retries, rps)
-        self._ledger = ledger
-        self._workers = workers
-        self._pace = pace
-        self._refuse = refuse
-        self._on_chunk = on_chunk
+    def __init__(self, job: TransferJob) -> None:
+        left, right = check_ends(job.source, job.target)
+        max_rps = job.retry.limiter.max_rps
+        rps = None if max_rps is None else max_rps / job.workers
+        self._recipe = _Recipe(left, right, job.where, job.rewrites, job.claims, job.retry.retries, rps)
+        self._job = job
 
     def run(self) -> None:
-        """See ``Transfer.run``."""
+        """See ``Engine``."""
         ray = load_ray()
         if not ray.is_initialized():
             ray.init(log_to_driver=False, include_dashboard=False)  # joins the cluster of RAY_ADDRESS, if it is set
-        waiting = deque(self._ledger.pending())
-        kind = ray.remote(num_cpus=1, max_restarts=0)(_Mover)
-        movers = [kind.remote(self._recipe) for _ in range(min(self._workers, len(waiting)))]
+        waiting = deque(self._job.checkpoint.pending())
+        actor = ray.remote(num_cpus=1, max_restarts=0)(_ChunkWorker)
+        workers = [actor.remote(self._recipe) for _ in range(min(self._job.workers, len(waiting)))]
         running: dict[Any, tuple[Any, Chunk]] = {}
         failed: BaseException | None = None
         interrupted = False
         try:
-            for mover in movers:
+            for worker in workers:
                 chunk = waiting.popleft()
-                running[mover.move.remote(chunk)] = (mover, chunk)
+                running[worker.move.remote(chunk)] = (worker, chunk)
             while running:
                 try:
                     [ready], _ = ray.wait(list(running), num_returns=1)
-                    mover, chunk = running.pop(ready)
+                    worker, chunk = running.pop(ready)
                     self._note(chunk, ray.get(ready))
                 except KeyboardInterrupt:
                     interrupted = True
@@ -171,21 +153,23 @@ class RayTransfer:
                     waiting.clear()
                 if waiting:
                     following = waiting.popleft()
-                    running[mover.move.remote(following)] = (mover, following)
+                    running[worker.move.remote(following)] = (worker, following)
         finally:
-            for mover in movers:
-                ray.kill(mover)
+            for worker in workers:
+                ray.kill(worker)
         if interrupted:
             raise Interrupted from failed
         if failed is not None:
             raise failed
 
     def _note(self, chunk: Chunk, outcome: _Outcome) -> None:
-        self._pace.retried += outcome.retried
-        self._ledger.begin_chunk(chunk.number)
-        for record, error in outcome.refused:
-            self._refuse(chunk.number, record, error)
+        job, checkpoint = self._job, self._job.checkpoint
+        job.retry.retried += outcome.retried
+        checkpoint.begin_chunk(chunk.number)
+        for record, error in outcome.rejected:
+            job.reject(chunk.number, record, error)
         if outcome.error is not None:
             raise outcome.error
-        self._ledger.done(chunk.number, outcome.size, outcome.digest)
-        self._on_chunk(chunk.rows, outcome.size)
+        checkpoint.claim_ids(chunk.number, outcome.ids)
+        checkpoint.done(chunk.number, outcome.size, outcome.digest)
+        job.on_chunk(chunk.rows, outcome.size)

@@ -1,4 +1,4 @@
-"""What a comparison and a copy have to say: data classes with a JSON form and an exit code."""
+"""The reports of a comparison and of a copy: data classes with a JSON form and an exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from vstore.errors import BackendError
 from vstore.transfer.loss import Loss
 
-__all__ = ["Parity", "Progress", "Report", "Status", "Verification", "VerifyMode"]
+__all__ = ["Report", "SearchAgreement", "Status", "Verification", "VerifyMode"]
 
 _NAMED: Final = 10
 
@@ -26,31 +26,8 @@ class VerifyMode(StrEnum):
     """Nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a transfer is.
-
-    Attributes:
-        phase: ``"plan"``, ``"copy"`` or ``"verify"``.
-        rows: Records done in this phase, those of earlier runs included.
-        total: Records of this phase; None where nobody has counted them.
-        fresh: Records done in this phase of this run.
-        size: Bytes copied in this run.
-        seconds: Since the phase began.
-        retries: Calls made again so far.
-    """
-
-    phase: str
-    rows: int
-    total: int | None
-    fresh: int = 0
-    size: int = 0
-    seconds: float = 0.0
-    retries: int = 0
-
-
 @dataclass(slots=True)
-class Parity:
+class SearchAgreement:
     """Whether both sides find the same.
 
     Attributes:
@@ -89,10 +66,10 @@ class Verification:
         bitwise: Whether all vectors compared are equal bit for bit.
         digest: The digest of all records, where both sides have the same; else None.
         confidence: What a sample that shows no difference is worth, in words; empty where everything was read.
-        excluded: Dead letters, which were left out of the comparison.
+        excluded: Rejected records, which were left out of the comparison.
         settings: What differs of the collections themselves (index, metric, user metadata, …), in words.
         comparable: Whether dimension and metric agree; if not, no record was read, and the two are not equal.
-        parity: Whether both sides find the same; None where they were not asked.
+        search_agreement: Whether both sides find the same; None where they were not asked.
         not_compared: What one side has that is not read, and so was not compared.
         unequal: The names among these that were not allowed: with them the two are not equal.
         notes: What else is to be known, in words, as of a filter that nothing matches.
@@ -115,7 +92,7 @@ class Verification:
     excluded: int = 0
     settings: list[str] = field(default_factory=list)
     comparable: bool = True
-    parity: Parity | None = None
+    search_agreement: SearchAgreement | None = None
     not_compared: list[Loss] = field(default_factory=list)
     unequal: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -131,7 +108,7 @@ class Verification:
 
         Another index or user metadata is no difference here.
         """
-        agree = self.parity is None or not self.parity.exact_disagreements
+        agree = self.search_agreement is None or not self.search_agreement.exact_disagreements
         return self.comparable and not self.differences and agree and not self.unequal
 
     def name(self, ids: list[str]) -> None:
@@ -149,7 +126,7 @@ class Verification:
             (self.vectors, "with other vectors"),
             (self.documents, "with other documents"),
             (self.metadatas, "with other metadata"),
-            (self.excluded, "refused by the target, and left out"),
+            (self.excluded, "rejected by the target, and left out"),
         ):
             if number:
                 said.append(f"{number:,} {what}")
@@ -162,13 +139,13 @@ class Verification:
             said.append(f"digest {self.digest}")
         if self.confidence:
             said.append(self.confidence)
-        if self.parity is not None:
+        if self.search_agreement is not None:
             recall = ", ".join(
-                f"{name} {'none' if r is None else f'{r:.3f}'}" for name, r in self.parity.recall.items()
+                f"{name} {'none' if r is None else f'{r:.3f}'}" for name, r in self.search_agreement.recall.items()
             )
-            wrong = self.parity.exact_disagreements
+            wrong = self.search_agreement.exact_disagreements
             agree = f"{wrong} exact queries disagree" if wrong else "exact queries agree"
-            said.append(f"{agree}; recall@{self.parity.k} of approximate ones: {recall}")
+            said.append(f"{agree}; recall@{self.search_agreement.k} of approximate ones: {recall}")
         return said
 
     def as_dict(self) -> dict[str, Any]:
@@ -191,12 +168,12 @@ class Status(StrEnum):
     """Copied; a comparison was not asked for."""
     DIFFERENT = "different"
     """Copied, but the comparison found differences."""
-    DEAD_LETTERS = "dead letters"
-    """The target has refused records. The others are copied, or the run ended with too many."""
+    REJECTED = "rejected"
+    """The target has rejected records. The others are copied, or the run ended with too many."""
     INCOMPLETE = "incomplete"
-    """Interrupted or failed; the same call goes on where it ended."""
+    """Interrupted or failed; the same call resumes."""
     FAILED = "failed"
-    """Failed, and cannot be gone on with."""
+    """Failed, and not resumable."""
 
 
 _EXIT: Final = {
@@ -206,29 +183,29 @@ _EXIT: Final = {
     Status.FAILED: 1,
     Status.DIFFERENT: 3,
     Status.INCOMPLETE: 4,
-    Status.DEAD_LETTERS: 5,
+    Status.REJECTED: 5,
 }
 
 
 @dataclass(slots=True)
 class Report:
-    """The story of a copy.
+    """What a copy did.
 
     Attributes:
         source: Identity of the source, or what kind of store it is.
         target: Likewise.
         collection: Name of the collection in the source.
         status: How it ended.
-        resumed: Whether it went on with an earlier run.
+        resumed: Whether it resumed an earlier run.
         planned: Records of the plan.
         chunks: Pieces of work of the plan.
         copied: Records that the target has acknowledged, in all runs.
         size: Bytes of them, as hashed.
         digest: The order-independent digest of what was sent and acknowledged.
-        refused: Dead letters.
-        dead_letters: The file they are in, or empty.
-        ledger: The file that keeps what is done, or empty.
-        retries: Calls made again in this run.
+        rejected: Records that the target has rejected.
+        rejected_file: The file they are in, or empty.
+        checkpoint: The file of the checkpoint, or empty.
+        retries: Calls retried in this run.
         losses: What the target does not have as the source has it, each allowed, or chosen by name.
         plan: Of a dry run, what the source is like, the target's limits, and estimates.
         verification: What the comparison found.
@@ -247,9 +224,9 @@ class Report:
     copied: int = 0
     size: int = 0
     digest: str = ""
-    refused: int = 0
-    dead_letters: str = ""
-    ledger: str = ""
+    rejected: int = 0
+    rejected_file: str = ""
+    checkpoint: str = ""
     retries: int = 0
     losses: list[Loss] = field(default_factory=list)
     plan: dict[str, Any] | None = None
@@ -260,7 +237,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 copied and verified, 1 failed, 3 copied but different, 4 incomplete and resumable, 5 dead letters."""
+        """0 copied and verified, 1 failed, 3 copied but different, 4 incomplete and resumable, 5 records rejected."""
         return _EXIT[self.status]
 
     def check(self) -> None:

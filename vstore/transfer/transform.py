@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from vstore.capabilities import Exactness
 from vstore.errors import InvalidInput, VStoreError
 from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
@@ -24,7 +25,7 @@ from vstore.spi.codec import to_json
 from vstore.transfer.endpoint import EVERYTHING, Source
 from vstore.wording import a_type
 
-__all__ = ["RecordMap", "Rewrite", "Rewritten", "fingerprint", "load_map", "mapping_each", "nested_as_json"]
+__all__ = ["RecordMap", "Rewrite", "Rewritten", "fingerprint", "load_transform", "mapping_each", "nested_as_json"]
 
 RecordMap: TypeAlias = Callable[[Record], Record | None]
 """Gives the record to write in place of one, or None to leave it out. It runs again in a resume and in verify:
@@ -33,10 +34,10 @@ the same record must give the same answer."""
 Rewrite: TypeAlias = Callable[[Records], Records]
 
 
-_MAP_HINT: Final = "Write module:function, or ./file.py:function."
+_HINT: Final = "Write module:function, or ./file.py:function."
 
 
-def load_map(name: str) -> RecordMap:
+def load_transform(name: str) -> RecordMap:
     """The function that ``module:function`` or ``file.py:function`` names.
 
     A file of the module's name in the working directory is taken before anything that is installed. It is loaded by
@@ -48,18 +49,16 @@ def load_map(name: str) -> RecordMap:
     """
     module, colon, attribute = name.rpartition(":")
     if ":" in module:  # a URL, which is not repeated
-        raise InvalidInput("--map takes the name of one function", hint=_MAP_HINT)
+        raise InvalidInput("--transform takes the name of one function", hint=_HINT)
     if not colon or not module or not attribute:
-        raise InvalidInput(f"{name!r} does not name a function", hint=_MAP_HINT)
+        raise InvalidInput(f"{name!r} does not name a function", hint=_HINT)
     file = Path(module if module.endswith(".py") or "/" in module else f"{module}.py").absolute()
     try:
         with _looked_in_last(file.parent if file.is_file() else Path.cwd()):
             loaded = _of_file(file) if file.is_file() else importlib.import_module(module)
         function: RecordMap = getattr(loaded, attribute)
     except Exception as error:
-        raise InvalidInput(
-            f"{name!r} cannot be loaded: {type(error).__name__}: {error!s:.200}", hint=_MAP_HINT
-        ) from error
+        raise InvalidInput(f"{name!r} cannot be loaded: {type(error).__name__}: {error!s:.200}", hint=_HINT) from error
     if not callable(function):
         raise InvalidInput(f"{name!r} is not a function, but {a_type(type(function))}")
     return function
@@ -76,7 +75,7 @@ def _looked_in_last(folder: Path) -> Iterator[None]:
 
 def _of_file(file: Path) -> ModuleType:
     """The module of a file, under a name that no other has."""
-    name = f"vstore_map_{file.stem}"
+    name = f"vstore_transform_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no file of Python")
@@ -175,6 +174,11 @@ class Rewritten:
     def info(self) -> CollectionInfo:
         """See ``Source``."""
         return self._source.info
+
+    @property
+    def cosine_exactness(self) -> Exactness:
+        """See ``Source``."""
+        return self._source.cosine_exactness
 
     def count(self, where: Filter | None = None) -> int:
         """See ``Source``."""

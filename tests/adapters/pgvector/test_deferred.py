@@ -10,6 +10,7 @@ import pytest
 
 import vstore
 from vstore import HNSW, Flat, IVFFlat, Store
+from vstore.conformance.fixtures import clause
 from vstore.transfer import CollectionSource, CollectionTarget, Status, copy
 
 VECTORS = np.random.default_rng(3).standard_normal((300, 8), dtype=np.float32)
@@ -75,7 +76,8 @@ def test_async_and_through_the_layer_of_retries(url: str, sql: psycopg.Connectio
         assert indexes(sql, made) == []
 
 
-def test_p13_a_copy_builds_the_index_behind_the_load_and_waits_for_it(
+@clause("MIG-13")
+def test_a_copy_builds_the_index_after_the_load(
     store: Store, sql: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[str]] = []
@@ -96,11 +98,12 @@ def test_p13_a_copy_builds_the_index_behind_the_load_and_waits_for_it(
     assert indexes(sql, there) == ["hnsw"]
     # a collection that others query keeps its index
     seen.clear()
-    copy(CollectionSource(memory, made), CollectionTarget(store, "docs"), mode="merge")
+    copy(CollectionSource(memory, made), CollectionTarget(store, "docs"), if_exists="merge")
     assert seen == [["hnsw"]]
 
 
-def test_p13_where_a_database_indexes_in_its_own_way_nothing_changes() -> None:
+@clause("MIG-13")
+def test_where_a_database_indexes_in_its_own_way_nothing_changes() -> None:
     with vstore.connect("memory:") as store:
         made = store.create_collection("docs", dimension=8)
         made.defer_index()

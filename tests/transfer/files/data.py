@@ -13,8 +13,8 @@ from vstore.conformance import corpus
 from vstore.errors import VStoreError
 from vstore.memory.store import CAPABILITIES
 from vstore.spi.codec import canonical_json
-from vstore.transfer.digest import digest_records
-from vstore.transfer.files import Encoding, FileSource, FileTarget, Location, Origin, place
+from vstore.transfer.equality import digest_records
+from vstore.transfer.files import DataSetPath, Encoding, FileSource, FileTarget, Origin, data_set_path
 
 RECORDS = corpus.records(CAPABILITIES)
 INFO = CollectionInfo(
@@ -25,7 +25,7 @@ INFO = CollectionInfo(
     metadata=corpus.METADATA,
     embedder="model-7",
 )
-NOWHERE = FileSource(Location(Path("/srv/old"), Encoding.JSONL, single=False), INFO, list)
+NOWHERE = FileSource(DataSetPath(Path("/srv/old"), Encoding.JSONL, single=False), INFO, list)
 ORIGIN = Origin("jsonl:/srv/old", "jsonl", "")
 FOLDERS = ["parquet:set", "arrow:set", "jsonl:set", "npy:set"]
 SINGLE = ["set.parquet", "set.arrow", "set.feather", "set.jsonl"]
@@ -46,7 +46,7 @@ def chunks(records: Records, size: int) -> list[Records]:
 
 
 def export(path: str, records: Records = RECORDS, info: CollectionInfo = INFO, size: int = 100) -> FileTarget:
-    target = FileTarget(place(path))
+    target = FileTarget(data_set_path(path))
     target.create(info, info.index, NOWHERE)
     sink = target.sink(no_refusal)
     for number, chunk in enumerate(chunks(records, size)):

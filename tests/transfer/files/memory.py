@@ -9,14 +9,14 @@ import numpy as np
 
 from tests.transfer.files.data import NOWHERE, info_for, no_refusal
 from vstore import Records
-from vstore.transfer.files import FileTarget, open_data_set, place
+from vstore.transfer.files import FileTarget, data_set_path, open_data_set
 
 DIMENSION = 512
 CHUNK = 500
 
 
 def main(path: str, rows: int) -> None:
-    target = FileTarget(place(path))
+    target = FileTarget(data_set_path(path))
     target.create(info_for(DIMENSION), None, NOWHERE)
     sink = target.sink(no_refusal)
     rng = np.random.default_rng(0)

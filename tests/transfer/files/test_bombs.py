@@ -1,4 +1,4 @@
-"""MIG-23: a file is refused before it is decoded where it would grow, and what is no file is not opened."""
+"""A file is refused before it is decoded where it would grow, and what is no file is not opened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ import pytest
 
 from tests.transfer.files.data import export
 from vstore import InvalidInput, Mismatch
+from vstore.conformance.fixtures import clause
 from vstore.transfer.files import Foreign, open_data_set
+
+pytestmark = clause("MIG-23")
 
 MB = 1 << 20
 MOST = 400

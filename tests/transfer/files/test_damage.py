@@ -1,4 +1,4 @@
-"""MIG-23: a file that is damaged, cut short, missing or foreign is found and named before anything is read from it."""
+"""A file that is damaged, cut short, missing or foreign is found and named before anything is read from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from tests.transfer.files.data import (
     names,
 )
 from vstore import InvalidInput, Mismatch, NotFound, VStoreError
+from vstore.conformance.fixtures import clause
 from vstore.transfer.files import open_data_set
+
+pytestmark = clause("MIG-23")
 
 SUFFIXES = {
     "parquet:set": [".parquet"],

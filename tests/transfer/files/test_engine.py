@@ -1,4 +1,4 @@
-"""MIG-1, MIG-15, MIG-19, MIG-23: files as the two ends of a copy that is planned, resumed and verified."""
+"""Files as the two ends of a copy that is planned, resumed and verified."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import pytest
 import vstore
 from tests.transfer.files.data import FORMS, INFO, RECORDS, assert_same, at, damaged, everything, export, names
 from vstore import AlreadyExists, Collection, Mismatch, NotFound, Records, Store, Unsupported
+from vstore.conformance.fixtures import clause
 from vstore.filters import F
 from vstore.transfer import CollectionSource, CollectionTarget, Status, copy, verify
-from vstore.transfer.files import FilePlace, FileTarget, open_data_set, place, read_manifest
-from vstore.transfer.opening import open_place
+from vstore.transfer.files import FileLocation, FileTarget, data_set_path, open_data_set, read_manifest
+from vstore.transfer.opening import open_location
+
+pytestmark = clause("MIG-1", "MIG-15", "MIG-19", "MIG-23")
 
 
 @pytest.fixture
@@ -35,7 +38,10 @@ def filled(store: Store, records: Records = RECORDS) -> Collection:
 def test_out_and_back_again(form: str, store: Store, tmp_path: Path) -> None:
     source = filled(store)
     out = copy(
-        CollectionSource(store, source, "memory:#docs"), FileTarget(place(at(tmp_path, form))), chunk_rows=50, workers=3
+        CollectionSource(store, source, "memory:#docs"),
+        FileTarget(data_set_path(at(tmp_path, form))),
+        chunk_rows=50,
+        workers=3,
     )
     assert out.check() is None
     assert (out.status, out.copied, out.chunks) == (Status.VERIFIED, len(RECORDS), 8)
@@ -62,7 +68,7 @@ def test_many_records_out_and_back(store: Store, tmp_path: Path) -> None:
     )
     source = store.create_collection("docs", dimension=16, metric="l2")
     source.add(records.ids, records.vectors, records.documents, records.metadatas)
-    out = copy(CollectionSource(store, source), FileTarget(place(str(tmp_path / "set"))), workers=2)
+    out = copy(CollectionSource(store, source), FileTarget(data_set_path(str(tmp_path / "set"))), workers=2)
     assert out.status is Status.VERIFIED
     manifest = read_manifest(str(tmp_path / "set"))
     assert manifest is not None
@@ -83,7 +89,7 @@ def test_a_part_of_a_data_set(store: Store, tmp_path: Path) -> None:
 
 def test_an_export_that_was_stopped_goes_on(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = CollectionSource(store, filled(store), "memory:#docs")
-    target = FileTarget(place(str(tmp_path / "set.parquet")))
+    target = FileTarget(data_set_path(str(tmp_path / "set.parquet")))
     with monkeypatch.context() as patch:
         from vstore.transfer.files.sink import FileSink
 
@@ -109,7 +115,7 @@ def test_an_export_that_was_stopped_while_it_cleared_away_goes_on(
     form: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = CollectionSource(store, filled(store), "memory:#docs")
-    target = FileTarget(place(str(tmp_path / form)))
+    target = FileTarget(data_set_path(str(tmp_path / form)))
 
     def stopped(folder: Path) -> None:
         max(folder.glob("part-*")).unlink()
@@ -129,7 +135,7 @@ def test_a_folder_of_others_where_parts_would_be_is_left_alone(store: Store, tmp
     (tmp_path / "set.jsonl.parts").mkdir()
     (tmp_path / "set.jsonl.parts" / "mine.txt").write_text("precious")
     with pytest.raises(AlreadyExists, match="in the way"):
-        copy(CollectionSource(store, filled(store)), FileTarget(place(str(tmp_path / "set.jsonl"))))
+        copy(CollectionSource(store, filled(store)), FileTarget(data_set_path(str(tmp_path / "set.jsonl"))))
     assert (tmp_path / "set.jsonl.parts" / "mine.txt").read_text() == "precious"
 
 
@@ -139,10 +145,10 @@ def test_what_is_there_is_replaced_only_if_asked(store: Store, tmp_path: Path) -
     with pytest.raises(AlreadyExists, match="holds 50 records"):
         copy(source, target)
     with pytest.raises(Unsupported, match="written once"):
-        copy(source, target, mode="merge", allow=["embedder-change"])
+        copy(source, target, if_exists="merge", allow=["embedder-change"])
     assert open_data_set(str(tmp_path / "set")).count() == 50
     damaged(tmp_path / "set" / "part-000000.parquet")
-    assert copy(source, target, mode="replace").status is Status.VERIFIED
+    assert copy(source, target, if_exists="replace").status is Status.VERIFIED
     assert_same(everything(open_data_set(str(tmp_path / "set"))))
 
 
@@ -169,15 +175,15 @@ def test_a_damaged_data_set_is_not_copied(store: Store, tmp_path: Path) -> None:
 
 def test_files_are_opened_where_stores_are(tmp_path: Path) -> None:
     export(str(tmp_path / "all" / "docs"))
-    with open_place(str(tmp_path / "all"), new=False, timeout=9) as several:
+    with open_location(str(tmp_path / "all"), new=False, timeout=9) as several:
         assert several.names() == ["docs"]
         assert several.source("docs").count() == len(RECORDS)
         with pytest.raises(NotFound, match="no data set 'other'"):
             several.source("other")
-    with open_place(f"parquet:{tmp_path}/all/docs", new=False, timeout=9) as one:
+    with open_location(f"parquet:{tmp_path}/all/docs", new=False, timeout=9) as one:
         assert one.names() == ["docs"]
         with pytest.raises(NotFound, match="of 'docs', not of 'other'"):
             one.source("other")
-    with FilePlace(str(tmp_path / "new"), several=True) as new:
+    with FileLocation(str(tmp_path / "new"), several=True) as new:
         assert new.target("docs").identity == f"parquet:{tmp_path}/new/docs"
     assert names(tmp_path) == ["all"]

@@ -1,4 +1,4 @@
-"""MIG-5, MIG-23: files that vstore did not write, made with other tools, are read exactly or refused by name."""
+"""Files that vstore did not write, made with other tools, are read exactly or refused by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ import pytest
 
 from tests.transfer.files.data import everything
 from vstore import HNSW, Flat, InvalidInput, Metric, Mismatch, Records, Unsupported, VStoreError
+from vstore.conformance.fixtures import clause
 from vstore.transfer.files import Columns, FileSource, Foreign, open_data_set
+
+pytestmark = clause("MIG-5", "MIG-23")
 
 N = 7
 VECTORS = np.random.default_rng(4).normal(size=(N, 3)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""MIG-23: whatever a file holds, reading it gives records or an error of vstore that names the file."""
+"""Whatever a file holds, reading it gives records or an error of vstore that names the file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ import pytest
 from tests.transfer.files.data import FORMS, assert_same, at, chunks, everything, export
 from vstore import InvalidInput, Mismatch, VStoreError
 from vstore.conformance import corpus
+from vstore.conformance.fixtures import clause
 from vstore.memory.store import CAPABILITIES
 from vstore.transfer.files import FileSource, Foreign, open_data_set
+
+pytestmark = clause("MIG-23")
 
 RECORDS = corpus.records(CAPABILITIES)[:30]
 N = 20

@@ -1,4 +1,4 @@
-"""MIG-8, MIG-23: memory is bounded by a batch, whatever the size of the files; and what needs no pyarrow loads none."""
+"""Memory is bounded by a batch, whatever the size of the files; and what needs no pyarrow loads none."""
 
 from __future__ import annotations
 
@@ -46,6 +46,10 @@ for path in sys.argv[1:]:
     assert_same(everything(open_data_set(path)))
     assert open_data_set(path).get(["r0003"]).ids == ["r0003"]
 from vstore.errors import Unsupported
+
+from vstore.conformance.fixtures import clause
+
+pytestmark = clause("MIG-8", "MIG-23")
 try:
     export(sys.argv[1] + ".parquet")
 except Unsupported as error:

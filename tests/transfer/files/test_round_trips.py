@@ -1,4 +1,4 @@
-"""MIG-23: what is written to files comes back equal, in every encoding, as a collection would give it."""
+"""What is written to files comes back equal, in every encoding, as a collection would give it."""
 
 from __future__ import annotations
 
@@ -30,17 +30,20 @@ from tests.transfer.files.data import (
     plain,
 )
 from vstore import InvalidInput, Mismatch, Records
+from vstore.conformance.fixtures import clause
 from vstore.conformance.generate import random_filter
 from vstore.filters import F
 from vstore.memory.store import CAPABILITIES
-from vstore.transfer.digest import digest_records
 from vstore.transfer.endpoint import Sink, Source, Target
-from vstore.transfer.files import FileSink, FileSource, FileTarget, open_data_set, place, read_manifest
+from vstore.transfer.equality import digest_records
+from vstore.transfer.files import FileSink, FileSource, FileTarget, data_set_path, open_data_set, read_manifest
+
+pytestmark = clause("MIG-23")
 
 
 def test_they_are_what_a_transfer_takes(tmp_path: Path) -> None:
-    target: Target = FileTarget(place(str(tmp_path / "set")))
-    source: Source = FileSource(place(str(tmp_path / "set")), INFO, list)
+    target: Target = FileTarget(data_set_path(str(tmp_path / "set")))
+    source: Source = FileSource(data_set_path(str(tmp_path / "set")), INFO, list)
     assert target.identity == source.identity == f"parquet:{tmp_path}/set"
     sink: Sink = export(str(tmp_path / "set")).sink(no_refusal)
     assert isinstance(sink, FileSink)
@@ -81,7 +84,7 @@ def test_a_collection_without_records(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_chunk_without_records(form: str, tmp_path: Path) -> None:
-    target = FileTarget(place(at(tmp_path, form)))
+    target = FileTarget(data_set_path(at(tmp_path, form)))
     target.create(INFO, None, NOWHERE)
     sink = target.sink(no_refusal)
     for number, part in enumerate([RECORDS[:50], RECORDS[:0], RECORDS[50:]]):

@@ -1,4 +1,4 @@
-"""MIG-16, MIG-18, MIG-23: what is written is there whole or not at all, and goes on where it stopped."""
+"""What is written is there whole or not at all, and goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from tests.transfer.files.data import (
     no_refusal,
 )
 from vstore import AlreadyExists, BackendError, InvalidInput, Mismatch, NotFound, Records, Unsupported
-from vstore.transfer.files import FileTarget, open_data_set, place
+from vstore.transfer.files import FileTarget, data_set_path, open_data_set
 
 
 def begun(path: str) -> FileTarget:
-    target = FileTarget(place(path))
+    target = FileTarget(data_set_path(path))
     target.create(INFO, INFO.index, NOWHERE)
     return target
 
@@ -58,7 +58,7 @@ def test_another_process_goes_on(form: str, tmp_path: Path) -> None:
     with pytest.raises((Mismatch, NotFound)) as caught:
         open_data_set(at(tmp_path, form))
     assert "not finished" in caught.value.message or form in SINGLE
-    target = FileTarget(place(at(tmp_path, form)))
+    target = FileTarget(data_set_path(at(tmp_path, form)))
     there = target.existing()
     assert there is not None
     assert there.count() == 180
@@ -67,7 +67,7 @@ def test_another_process_goes_on(form: str, tmp_path: Path) -> None:
     second.write(3, parts[3])
     second.finish()
     assert_same(everything(open_data_set(at(tmp_path, form))))
-    third = FileTarget(place(at(tmp_path, form))).sink(no_refusal)
+    third = FileTarget(data_set_path(at(tmp_path, form))).sink(no_refusal)
     third.finish()  # a run that was interrupted just behind it does it again
     with pytest.raises(Unsupported, match="written only once"):
         third.write(0, parts[0])
@@ -80,7 +80,7 @@ def test_what_another_plan_left_is_no_part_of_it(tmp_path: Path) -> None:
     first = begun(str(tmp_path / "set")).sink(no_refusal)
     for number, part in enumerate(chunks(RECORDS, 50)):
         first.write(number, part)
-    second = FileTarget(place(str(tmp_path / "set"))).sink(no_refusal)
+    second = FileTarget(data_set_path(str(tmp_path / "set"))).sink(no_refusal)
     for number, part in enumerate(chunks(RECORDS, 90)):
         second.write(number, part)
     with pytest.raises(Mismatch, match="stands twice"):
@@ -131,8 +131,12 @@ def test_an_interruption_in_the_middle_of_a_part_leaves_the_first_attempt(
 _WRITER = """
 import sys
 from tests.transfer.files.data import INFO, NOWHERE, plain, info_for, no_refusal, chunks
-from vstore.transfer.files import FileTarget, place
-target = FileTarget(place(sys.argv[1]))
+from vstore.transfer.files import FileTarget, data_set_path
+
+from vstore.conformance.fixtures import clause
+
+pytestmark = clause("MIG-16", "MIG-18", "MIG-23")
+target = FileTarget(data_set_path(sys.argv[1]))
 if target.existing() is None:
     target.create(info_for(100), None, NOWHERE)
 sink = target.sink(no_refusal)
@@ -154,7 +158,7 @@ def test_a_writer_that_is_killed_leaves_whole_parts_only(form: str, after: int, 
             if line.strip() == str(after):
                 break
         writer.send_signal(signal.SIGKILL)
-    target = FileTarget(place(path))
+    target = FileTarget(data_set_path(path))
     there = target.existing()
     assert there is not None
     assert there.count() >= (after + 1) * 25  # all that was acknowledged
@@ -170,7 +174,7 @@ def test_a_writer_that_is_killed_leaves_whole_parts_only(form: str, after: int, 
 @pytest.mark.parametrize("form", FORMS)
 def test_what_is_there_is_not_written_over(form: str, tmp_path: Path) -> None:
     target = export(at(tmp_path, form))
-    with pytest.raises(AlreadyExists, match="--mode replace"):
+    with pytest.raises(AlreadyExists, match="--if-exists replace"):
         target.create(INFO, None, NOWHERE)
     target.remove()
     assert target.existing() is None
@@ -197,7 +201,7 @@ def test_what_vstore_did_not_write_is_left_alone(form: str, tmp_path: Path) -> N
     else:
         path.mkdir()
         (path / "mine.txt").write_text("mine")
-    target = FileTarget(place(at(tmp_path, form)))
+    target = FileTarget(data_set_path(at(tmp_path, form)))
     for call in (target.existing, target.remove, lambda: target.create(INFO, None, NOWHERE)):
         with pytest.raises((AlreadyExists, Mismatch)):
             call()
@@ -214,10 +218,10 @@ def test_removing_leaves_the_files_of_others(tmp_path: Path) -> None:
 def test_a_name_and_an_encoding_that_contradict_each_other_are_refused() -> None:
     for path in ("arrow:x.parquet", "jsonl:x.arrow"):
         with pytest.raises(InvalidInput, match="not the name of a file"):
-            place(path)
+            data_set_path(path)
     for path in ("x.npy", "chroma:x", "parquet:", ""):
         with pytest.raises(InvalidInput):
-            place(path)
+            data_set_path(path)
 
 
 def test_records_of_another_shape_are_refused(tmp_path: Path) -> None:

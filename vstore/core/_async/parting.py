@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Support
 from vstore.core._async.partition import AsyncPartitionAdapter
 from vstore.core._async.reading import AsyncReading
 from vstore.core.embedders import Embedders
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncParting"]
 
+_EXACT_UP_TO: Final = 10_000  # records of a partition, of which a query compares all (TEN-3)
+
 
 class AsyncParting(AsyncReading):
     """The calls of a collection on its partitions. A handle of one partition refuses those of the whole collection."""
@@ -37,14 +39,21 @@ class AsyncParting(AsyncReading):
         writer: AsyncCollectionAdapter | None,
         mapped: AsyncMappedCollection | None = None,
         partition: str | None = None,
+        store: object = None,
     ) -> None:
         super().__init__(adapter, capabilities, calls, embedders, mapped)
         self._writer = writer
         self._partition = partition
+        self._store = store
 
     def __repr__(self) -> str:
         shown = super().__repr__()
         return shown if self._partition is None else f"{shown[:-1]}, partition {self._partition!r}>"
+
+    @property
+    def store(self) -> object:
+        """The store that it belongs to."""
+        return self._store
 
     def partition(self, partition: str) -> Self:
         """Return a handle of one partition, of a collection that was created with ``partition_by=``.
@@ -66,9 +75,17 @@ class AsyncParting(AsyncReading):
             value = check_partition(partition)
             inner = self._parted()
             lock = self._calls.partition_lock(new_lock)
-            adapter = AsyncPartitionAdapter(inner, value, lock, self._capabilities.partitions.support)
+            can = self._capabilities
+            is_exact = can.partitions.support is Support.NATIVE or not can.exact_query
+            adapter = AsyncPartitionAdapter(inner, value, lock, 0 if is_exact else _EXACT_UP_TO)
             return type(self)(
-                adapter, self._capabilities, self._calls, self._embedders, writer=adapter, partition=value
+                adapter,
+                self._capabilities,
+                self._calls,
+                self._embedders,
+                writer=adapter,
+                partition=value,
+                store=self._store,
             )
 
     async def partitions(self) -> list[str]:

@@ -147,6 +147,9 @@ class AsyncReading:
         exact: bool = False,
         search: Search | None = None,
         rerank: Reranker | None = None,
+        group_by: str | None = None,
+        within: float | None = None,
+        score_threshold: float | None = None,
     ) -> Hits:
         """Return the k records nearest to a vector, to a text if there is an embedder, or to several of them, fused.
 
@@ -164,6 +167,9 @@ class AsyncReading:
             search: Settings of this search; by default those of the index.
             rerank: Called with the text, or None, and the documents of the k hits. It returns one score a document, by
                 which hits come then, highest first; those without a document come last.
+            group_by: A metadata key: only the nearest record of each of its values comes, k of them.
+            within: The largest distance of a hit; of the k nearest, those beyond it do not come.
+            score_threshold: The smallest score of a hit.
 
         Returns:
             Hits by distance, then id. A lower ``distance`` is nearer, a higher ``score`` is nearer.
@@ -182,7 +188,9 @@ class AsyncReading:
             if isinstance(vector, str):
                 raise InvalidInput("a vector is numbers, not a str", hint="Pass text=… to ask with a text.")
             legs = read_legs(vector, text, sparse, self.info, self._embedders, many=False)
-            asked = self._question(legs, k, where, include, exact, search, fuse, rerank)
+            asked = self._question(
+                legs, k, where, include, exact, search, fuse, rerank, group_by, within, score_threshold
+            )
             hits = (await self._searcher.answer(legs, asked, many=False))[0]
             if observed is not None:
                 observed.rows = len(hits)
@@ -202,6 +210,9 @@ class AsyncReading:
         exact: bool = False,
         search: Search | None = None,
         rerank: Reranker | None = None,
+        group_by: str | None = None,
+        within: float | None = None,
+        score_threshold: float | None = None,
     ) -> list[Hits]:
         """Return what ``query`` returns for each of several vectors, or texts.
 
@@ -216,6 +227,9 @@ class AsyncReading:
             exact: Whether to compare with every record.
             search: Settings of these searches.
             rerank: Called once a query.
+            group_by: As in ``query``.
+            within: As in ``query``.
+            score_threshold: As in ``query``.
 
         Returns:
             One ``Hits`` a query, in their order.
@@ -226,7 +240,9 @@ class AsyncReading:
         """
         with self._calls.operation("query_many", self.name) as observed:
             legs = read_legs(vectors, texts, sparse, self.info, self._embedders, many=True)
-            asked = self._question(legs, k, where, include, exact, search, fuse, rerank)
+            asked = self._question(
+                legs, k, where, include, exact, search, fuse, rerank, group_by, within, score_threshold
+            )
             found = await self._searcher.answer(legs, asked, many=True)
             if observed is not None:
                 observed.batch, observed.rows = len(found), sum(map(len, found))

@@ -206,7 +206,7 @@ class AsyncStore(AsyncLookup):
             check_fit(mapped.info, embedders)
             await mapped.look()
             capabilities = replace(self._capabilities, matches=where_installed(_ONE_BY_ONE), **_READING)
-            return AsyncCollection(mapped, capabilities, self._calls, embedders, writer=None, mapped=mapped)
+            return AsyncCollection(mapped, capabilities, self._calls, embedders, writer=None, mapped=mapped, store=self)
 
     async def propose_mapping(self, name: str, layout: str | None = None) -> RecordMapping:
         """Return a mapping for a collection that vstore did not create, to look at, change and save as JSON.
@@ -290,7 +290,7 @@ class AsyncStore(AsyncLookup):
 
     def _bind(self, opened: AsyncCollectionAdapter, embedders: Embedders) -> AsyncCollection:
         check_fit(opened.info, embedders)
-        return AsyncCollection(opened, self._capabilities, self._calls, embedders, writer=opened)
+        return AsyncCollection(opened, self._capabilities, self._calls, embedders, writer=opened, store=self)
 
 
 async def _embedders(given: object) -> object:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Support
 from vstore.core._sync.partition import PartitionAdapter
 from vstore.core._sync.reading import Reading
 from vstore.core.embedders import Embedders
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Parting"]
 
+_EXACT_UP_TO: Final = 10_000  # records of a partition, of which a query compares all (TEN-3)
+
 
 class Parting(Reading):
     """The calls of a collection on its partitions. A handle of one partition refuses those of the whole collection."""
@@ -38,14 +40,21 @@ class Parting(Reading):
         writer: CollectionAdapter | None,
         mapped: MappedCollection | None = None,
         partition: str | None = None,
+        store: object = None,
     ) -> None:
         super().__init__(adapter, capabilities, calls, embedders, mapped)
         self._writer = writer
         self._partition = partition
+        self._store = store
 
     def __repr__(self) -> str:
         shown = super().__repr__()
         return shown if self._partition is None else f"{shown[:-1]}, partition {self._partition!r}>"
+
+    @property
+    def store(self) -> object:
+        """The store that it belongs to."""
+        return self._store
 
     def partition(self, partition: str) -> Self:
         """Return a handle of one partition, of a collection that was created with ``partition_by=``.
@@ -67,9 +76,17 @@ class Parting(Reading):
             value = check_partition(partition)
             inner = self._parted()
             lock = self._calls.partition_lock(new_lock)
-            adapter = PartitionAdapter(inner, value, lock, self._capabilities.partitions.support)
+            can = self._capabilities
+            is_exact = can.partitions.support is Support.NATIVE or not can.exact_query
+            adapter = PartitionAdapter(inner, value, lock, 0 if is_exact else _EXACT_UP_TO)
             return type(self)(
-                adapter, self._capabilities, self._calls, self._embedders, writer=adapter, partition=value
+                adapter,
+                self._capabilities,
+                self._calls,
+                self._embedders,
+                writer=adapter,
+                partition=value,
+                store=self._store,
             )
 
     def partitions(self) -> list[str]:

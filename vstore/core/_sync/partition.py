@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Final
 
-from vstore.capabilities import Support
 from vstore.columns import Column
 from vstore.core.partitions import within
 from vstore.errors import AlreadyExists, NotFound
@@ -22,7 +21,6 @@ from vstore.spi._sync.protocol import CollectionAdapter
 
 __all__ = ["PartitionAdapter"]
 
-_EXACT_UP_TO: Final = 10_000
 _NOTHING: Final = Include()
 
 
@@ -38,13 +36,13 @@ class PartitionAdapter:
         inner: CollectionAdapter,
         partition: str,
         lock: AbstractContextManager[Any],
-        support: Support,
+        exact_up_to: int,
     ) -> None:
         self._inner = inner
         self._key = inner.info.partition_by or ""
         self._partition = partition
         self._lock = lock
-        self._is_native = support is Support.NATIVE
+        self._exact_up_to = exact_up_to
 
     @property
     def info(self) -> CollectionInfo:
@@ -70,9 +68,9 @@ class PartitionAdapter:
         field: str = "",
     ) -> list[Hits]:
         condition = self._within(where)
-        if not exact and not self._is_native and isinstance(self.info.field(field), Dense):
+        if not exact and self._exact_up_to and isinstance(self.info.field(field), Dense):
             # an index of the whole collection may miss most of a small part of it
-            exact = self._inner.count(self._within(None)) <= _EXACT_UP_TO
+            exact = self._inner.count(self._within(None)) <= self._exact_up_to
             search = None if exact else search
         return self._inner.query(vectors, k, condition, include, exact=exact, search=search, field=field)
 

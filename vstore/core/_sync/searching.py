@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vstore.capabilities import Capabilities
 from vstore.columns import Column, VectorArray, absent, dense, present, take_rows
+from vstore.core._sync.grouping import Groups, first_of_each
 from vstore.core._sync.texts import check_texts, embed_questions
 from vstore.core.embedders import Embedders
 from vstore.core.fusing import Found, fuse, public_name
@@ -74,7 +75,7 @@ class Searcher:
         include, rerank = asked.include, asked.rerank
         if rerank is not None:
             asked = replace(asked, include=replace(include, documents=True))
-        found = self._found(vectors, asked)
+        found = [_bounded(hits, asked) for hits in self._found(vectors, asked)]
         if rerank is None:
             return found
         texts = next((ready[leg.field] for leg in legs if leg.is_text), [None] * number)
@@ -85,10 +86,38 @@ class Searcher:
         ]
 
     def _found(self, vectors: dict[str, Column], asked: Question) -> list[Hits]:
+        if asked.group_by is not None:
+            return self._grouped(vectors, asked)
         if asked.fusion is None:
             ((name, column),) = vectors.items()
             return self._leg(name, column, asked, asked.k, asked.include)
         return self._fused(vectors, asked, asked.fusion)
+
+    def _grouped(self, vectors: dict[str, Column], asked: Question) -> list[Hits]:
+        """The nearest of each group. Of a hybrid query the groups are those of all records that its legs found."""
+        key, most = str(asked.group_by), self._capabilities.limits.max_k
+        wide = replace(asked, include=replace(asked.include, metadatas=True))
+        if asked.fusion is not None:
+            depth = asked.fusion.depth or min(max(100, asked.k), most)
+            fusion = replace(asked.fusion, depth=depth)
+            found = self._fused(vectors, replace(wide, k=depth * len(vectors)), fusion)
+            grouped = [hits.take(first_of_each(hits, key, {})[: asked.k]) for hits in found]
+        else:
+            ((name, queries),) = vectors.items()
+            where = asked.where if isinstance(asked.where, Filter) else None
+            groups, grouped = Groups(key, where, most), []
+            for place in range(len(queries)):
+                one = queries[place : place + 1]
+
+                def ask(condition: Filter, size: int, one: Column = one) -> Hits:
+                    return (self._leg(name, one, replace(wide, where=condition), size, wide.include))[0]
+
+                empty = self._none(name, wide.include)
+                grouped.append(empty if asked.where is False else groups.nearest(ask, asked.k, empty))
+        return [replace(hits, records=hits.records.only(asked.include)) for hits in grouped]
+
+    def _none(self, name: str, include: Include) -> Hits:
+        return ranked(self._info.field(name).metric, no_records(self._info, include), np.empty(0), 1)
 
     def _leg(self, name: str, queries: Column, asked: Question, k: int, include: Include) -> list[Hits]:
         """The hits of one field; an empty sparse query has none, and asks nothing."""
@@ -96,7 +125,7 @@ class Searcher:
         search = asked.search
         if search is not None and not (isinstance(field, Dense) and heeds(field.index, search)):
             search = None
-        empty = ranked(field.metric, no_records(self._info, include), np.empty(0), k)
+        empty = self._none(name, include)
         found = [empty for _ in range(len(queries))]
         places = np.flatnonzero(present(queries))
         if asked.where is not False and len(places):
@@ -157,6 +186,16 @@ class Searcher:
             kept = hits.take([place for place, record_id in enumerate(hits.ids) if record_id in there])
             out.append(replace(kept, records=records.ordered(kept.ids)))
         return out
+
+
+def _bounded(hits: Hits, asked: Question) -> Hits:
+    """The hits within the bounds of the question, which are the first ones."""
+    number = len(hits)
+    if asked.within is not None:
+        number = min(number, int(np.searchsorted(hits.distances, asked.within, side="right")))
+    if asked.score_threshold is not None:
+        number = min(number, int(np.count_nonzero(hits.scores >= asked.score_threshold)))
+    return hits if number == len(hits) else hits[:number]
 
 
 def _is_settled(

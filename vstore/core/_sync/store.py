@@ -207,7 +207,7 @@ class Store(Lookup):
             check_fit(mapped.info, embedders)
             mapped.look()
             capabilities = replace(self._capabilities, matches=where_installed(_ONE_BY_ONE), **_READING)
-            return Collection(mapped, capabilities, self._calls, embedders, writer=None, mapped=mapped)
+            return Collection(mapped, capabilities, self._calls, embedders, writer=None, mapped=mapped, store=self)
 
     def propose_mapping(self, name: str, layout: str | None = None) -> RecordMapping:
         """Return a mapping for a collection that vstore did not create, to look at, change and save as JSON.
@@ -291,7 +291,7 @@ class Store(Lookup):
 
     def _bind(self, opened: CollectionAdapter, embedders: Embedders) -> Collection:
         check_fit(opened.info, embedders)
-        return Collection(opened, self._capabilities, self._calls, embedders, writer=opened)
+        return Collection(opened, self._capabilities, self._calls, embedders, writer=opened, store=self)
 
 
 def _embedders(given: object) -> object:

@@ -1,10 +1,12 @@
-"""What an encoding of files implements: reading one part by rows, and writing one."""
+"""Encodings of files: their names, the paths of data sets, and what each implements to read and write a part."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
@@ -13,7 +15,65 @@ from vstore.omission import Omission
 from vstore.records import Include, Records
 from vstore.regular import shown
 
-__all__ = ["ALL", "ROWS", "TEXT", "UNDECODABLE", "Format", "Reader", "by_part", "naming"]
+__all__ = [
+    "ALL",
+    "MANIFEST",
+    "ROWS",
+    "SUFFIXES",
+    "TEXT",
+    "UNDECODABLE",
+    "DataSetPath",
+    "Encoding",
+    "Format",
+    "Reader",
+    "by_part",
+    "naming",
+]
+
+MANIFEST: Final = "manifest.json"
+
+
+class Encoding(StrEnum):
+    """How records are kept in files."""
+
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    JSONL = "jsonl"
+    NPY = "npy"
+    """Vectors in ``.npy``, everything else in JSON lines."""
+
+
+SUFFIXES: Final = {
+    ".parquet": Encoding.PARQUET,
+    ".pq": Encoding.PARQUET,
+    ".arrow": Encoding.ARROW,
+    ".arrows": Encoding.ARROW,
+    ".feather": Encoding.ARROW,
+    ".ipc": Encoding.ARROW,
+    ".jsonl": Encoding.JSONL,
+    ".ndjson": Encoding.JSONL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DataSetPath:
+    """A data set on this machine.
+
+    Attributes:
+        path: Absolute; a file or a directory.
+        encoding: How the records are kept.
+        single: Whether it is one file.
+    """
+
+    path: Path
+    encoding: Encoding
+    single: bool
+
+    @property
+    def identity(self) -> str:
+        """What names it in a checkpoint and in reports."""
+        return f"{self.encoding}:{shown(self.path)}"
+
 
 ROWS: Final = 4096
 """Rows of a row group or record batch that is written: what has to be read to reach one record."""

@@ -18,7 +18,7 @@ from vstore.regular import check_inside, check_regular, read_bounded, shown
 from vstore.spi.codec import from_json, info_from_json, info_to_json, to_json
 from vstore.spi.durable import reading
 from vstore.transfer.files.bounds import MANIFEST_BYTES, MAX_DIMENSION
-from vstore.transfer.files.location import MANIFEST, Encoding, Location
+from vstore.transfer.files.format import MANIFEST, DataSetPath, Encoding
 from vstore.transfer.files.summary import Summary, natural
 
 __all__ = ["NOTE", "FileEntry", "Manifest", "Origin", "Part", "entry", "sidecar"]
@@ -237,7 +237,7 @@ def entry(path: Path) -> FileEntry:
         return FileEntry(path.name, file.tell(), sha256)
 
 
-def sidecar(location: Location) -> Path:
+def sidecar(location: DataSetPath) -> Path:
     """Where the manifest stands: in the directory, or beside a file that cannot hold it."""
     if location.single:
         return location.path.with_name(location.path.name + ".manifest.json")

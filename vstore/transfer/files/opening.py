@@ -1,4 +1,4 @@
-"""Opening a data set to read it: everything that could stop a copy midway is found here, before anything is written."""
+"""Opens a data set to read it, and finds every fault that could stop a copy midway before anything is written."""
 
 from __future__ import annotations
 
@@ -6,23 +6,37 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from vstore.errors import InvalidInput, Mismatch
 from vstore.indexing import HNSW, Index, Metric
 from vstore.info import CollectionInfo
 from vstore.regular import check_inside, shown
-from vstore.transfer.digest import Digest, digest_records
+from vstore.transfer.equality import Digest, digest_records
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.finding import files_of, find, looking
-from vstore.transfer.files.format import ALL, TEXT, Reader, naming
-from vstore.transfer.files.formats import FORMATS, READERS
-from vstore.transfer.files.location import Encoding, Location
+from vstore.transfer.files.format import ALL, TEXT, DataSetPath, Encoding, Format, Reader, naming
+from vstore.transfer.files.ipc import ArrowFormat, ArrowReader
+from vstore.transfer.files.jsonl import JsonlFormat, JsonlReader, NpyFormat, NpyReader
 from vstore.transfer.files.manifest import Manifest, sidecar
+from vstore.transfer.files.parquet import ParquetFormat, ParquetReader
+from vstore.transfer.files.paths import files_of, find, looking
 from vstore.transfer.files.source import BATCH, FileSource, checked
 from vstore.transfer.files.summary import Summary
 
-__all__ = ["Foreign", "manifest_of", "open_data_set", "own_source", "read_manifest"]
+__all__ = ["FORMATS", "READERS", "Foreign", "manifest_of", "open_data_set", "own_source", "read_manifest"]
+
+FORMATS: Final[dict[Encoding, Format]] = {
+    Encoding.PARQUET: ParquetFormat(),
+    Encoding.ARROW: ArrowFormat(),
+    Encoding.JSONL: JsonlFormat(),
+    Encoding.NPY: NpyFormat(),
+}
+READERS: Final[dict[Encoding, Callable[[Path, Columns | None], Reader]]] = {
+    Encoding.PARQUET: ParquetReader,
+    Encoding.ARROW: ArrowReader,
+    Encoding.JSONL: JsonlReader,
+    Encoding.NPY: NpyReader,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +98,7 @@ def open_data_set(
         if not manifest.complete:
             raise Mismatch(
                 f"{shown(location.path)} is a data set that was not finished",
-                hint="Run the same command that began it again: it goes on where it stopped.",
+                hint="Run the command that began it again: it resumes.",
             )
         source = own_source(location, manifest, on_rows)
         source.open()
@@ -97,7 +111,7 @@ def read_manifest(path: str) -> Manifest | None:
         return manifest_of(find(path))
 
 
-def manifest_of(location: Location) -> Manifest | None:
+def manifest_of(location: DataSetPath) -> Manifest | None:
     """The manifest in the directory, inside of the file or beside it."""
     if location.single:
         note = FORMATS[location.encoding].note(location.path)
@@ -113,7 +127,9 @@ def manifest_of(location: Location) -> Manifest | None:
     return found
 
 
-def own_source(location: Location, manifest: Manifest, on_rows: Callable[[int], None] = lambda _: None) -> FileSource:
+def own_source(
+    location: DataSetPath, manifest: Manifest, on_rows: Callable[[int], None] = lambda _: None
+) -> FileSource:
     """A complete data set that vstore wrote; its files are checked when it is first read."""
 
     def parts() -> list[Reader]:
@@ -137,7 +153,7 @@ def own_source(location: Location, manifest: Manifest, on_rows: Callable[[int], 
     return FileSource(location, manifest.info, parts, id_rule=manifest.id_rule, notes=notes)
 
 
-def _refuse_strangers(location: Location, manifest: Manifest) -> None:
+def _refuse_strangers(location: DataSetPath, manifest: Manifest) -> None:
     known = {file.name for part in manifest.parts for file in part.files}
     for path in sorted(location.path.iterdir()):
         if path.suffix in FORMATS[location.encoding].suffixes and path.name not in known:
@@ -147,7 +163,7 @@ def _refuse_strangers(location: Location, manifest: Manifest) -> None:
             )
 
 
-def _check_digest(location: Location, reader: Reader, manifest: Manifest, on_rows: Callable[[int], None]) -> None:
+def _check_digest(location: DataSetPath, reader: Reader, manifest: Manifest, on_rows: Callable[[int], None]) -> None:
     found = Digest()
     for records in reader.batches(0, BATCH, ALL):
         found += digest_records(records)
@@ -159,7 +175,7 @@ def _check_digest(location: Location, reader: Reader, manifest: Manifest, on_row
         )
 
 
-def _open_foreign(location: Location, foreign: Foreign, on_rows: Callable[[int], None]) -> FileSource:
+def _open_foreign(location: DataSetPath, foreign: Foreign, on_rows: Callable[[int], None]) -> FileSource:
     paths = files_of(location)
     if not paths:
         raise Mismatch(f"{shown(location.path)} holds no files of {location.encoding}")

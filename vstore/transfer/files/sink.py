@@ -1,32 +1,83 @@
-"""A data set of files being written: one part a chunk, and the manifest last."""
+"""Writes a data set of files: one part a chunk, each whole or not at all, and the manifest last."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
-from typing import Final
+from typing import BinaryIO, Final
 
-from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported
+from vstore.errors import BackendError, InvalidInput, LimitExceeded, Mismatch, Unsupported
 from vstore.records import Records
 from vstore.regular import shown
-from vstore.transfer.files.durable import unfinished, write_files, write_text, writing
-from vstore.transfer.files.format import ALL, ROWS
-from vstore.transfer.files.formats import FORMATS, READERS
-from vstore.transfer.files.location import MANIFEST, Location
+from vstore.spi.durable import create, flush
+from vstore.transfer.files.format import ALL, MANIFEST, ROWS, DataSetPath
 from vstore.transfer.files.manifest import FileEntry, Manifest, entry, sidecar
+from vstore.transfer.files.opening import FORMATS, READERS
 from vstore.transfer.files.source import FileSource
 from vstore.transfer.files.summary import Summary
 
-__all__ = ["FileSink", "staging"]
+__all__ = ["FileSink", "staging", "unfinished", "write_files", "write_text", "writing"]
+
+TEMPORARY: Final = ".tmp"
+
+
+def write_files(paths: Sequence[Path], write: Callable[[Sequence[BinaryIO]], object]) -> None:
+    """Has ``write`` fill files under temporary names, brings them to the disk and only then gives them their names.
+
+    Several files take their names one after the other; the last one completes them. No link is followed.
+    """
+    hidden = [path.with_name(f".{path.name}{TEMPORARY}") for path in paths]
+    with writing(paths[0]):
+        try:
+            with ExitStack() as opened:
+                for path in hidden:
+                    path.unlink(missing_ok=True)  # of a write that did not end, or planted
+                files = [opened.enter_context(create(path)) for path in hidden]
+                write(files)
+                for file in files:
+                    file.flush()
+                    os.fsync(file.fileno())
+            for temporary, path in zip(hidden, paths, strict=True):
+                temporary.replace(path)
+        except BaseException:
+            for path in hidden:
+                path.unlink(missing_ok=True)
+            raise
+        flush(paths[0].parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what changes files: an error of the disk is a ``BackendError`` that says where."""
+    try:
+        yield
+    except OSError as error:
+        raise BackendError(
+            f"{shown(path)} cannot be written: {error.strerror or error}",
+            hint="Check free space and permissions, then run the same command again: it resumes.",
+        ) from error
+
+
+def unfinished(path: Path) -> bool:
+    """Whether this is a temporary name, of a write that did not end."""
+    return path.name.startswith(".") and path.name.endswith(TEMPORARY)
+
+
+def write_text(path: Path, text: str) -> None:
+    """A whole small file."""
+    write_files([path], lambda files: files[0].write(text.encode()))
+
 
 _PART: Final = re.compile(r"part-(\d{6})\.[a-z]+")
 _MOST_PARTS: Final = 40_000  # of which the manifest can tell
 
 
-def staging(location: Location) -> Path:
+def staging(location: DataSetPath) -> Path:
     """Where parts are until they are all there: the directory itself, or one beside the file they become."""
     return location.path.with_name(location.path.name + ".parts") if location.single else location.path
 
@@ -43,7 +94,7 @@ class FileSink:
         manifest: What it will be; as it was begun.
     """
 
-    def __init__(self, location: Location, manifest: Manifest) -> None:
+    def __init__(self, location: DataSetPath, manifest: Manifest) -> None:
         self._location = location
         self._manifest = manifest
         self._folder = staging(location)
@@ -68,7 +119,7 @@ class FileSink:
         if self._manifest.complete:
             raise Unsupported(
                 f"{shown(self._location.path)} is complete, and a data set of files is written only once",
-                hint="Write another one, or replace it whole: --mode replace.",
+                hint="Write another one, or replace it whole: --if-exists replace.",
             )
         if not 0 <= chunk < _MOST_PARTS:
             raise LimitExceeded(f"a data set of files has at most {_MOST_PARTS:,} parts", hint="Use larger chunks.")
@@ -116,7 +167,7 @@ class FileSink:
         found = {int(m[1]) for p in self._folder.glob(f"*{suffix}") if (m := _PART.fullmatch(p.name))}
         if missing := set(range(len(found))) - found:
             raise Mismatch(
-                f"part {min(missing)} of {shown(self._folder)} is missing", hint="Begin again with --mode replace."
+                f"part {min(missing)} of {shown(self._folder)} is missing", hint="Begin again with --if-exists replace."
             )
         return len(found)
 

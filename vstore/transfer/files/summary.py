@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from vstore.errors import Mismatch, brief
 from vstore.records import Metadata, Records
-from vstore.transfer.digest import Digest, digest_records
+from vstore.transfer.equality import Digest, digest_records
 
 __all__ = ["Summary", "natural"]
 

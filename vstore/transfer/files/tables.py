@@ -8,10 +8,9 @@ from vstore.errors import InvalidInput, Mismatch
 from vstore.interchange import from_arrow, load
 from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.codec import from_json
-from vstore.transfer.files.bounds import check_dimension
+from vstore.transfer.files.bounds import check_dimension, check_lists, check_texts, is_list
 from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
 from vstore.transfer.files.format import TEXT
-from vstore.transfer.files.widths import check_lists, check_texts, is_list
 
 if TYPE_CHECKING:
     import pyarrow

@@ -1,8 +1,9 @@
-"""Digests of records that do not depend on their order: a keyed hash of each record, summed up.
+"""When records are equal: digests of whole collections, and how exactly vectors come back.
 
-Two collections have the same digest if they hold the same records, whatever their order, and different ones with
-all but certainty if they do not: a record that is missing, changed or there twice changes the sum. The sum is two
-sums modulo 2**64 of the halves of a 128-bit BLAKE2b of each record.
+A digest does not depend on the order of records: it is a keyed hash of each record, summed up. Two collections have
+the same digest if they hold the same records, and different ones with all but certainty if they do not: a record that
+is missing, changed or there twice changes the sum. The sum is two sums modulo 2**64 of the halves of a 128-bit
+BLAKE2b of each record.
 """
 
 from __future__ import annotations
@@ -16,11 +17,23 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore.capabilities import Exactness
 from vstore.errors import InvalidInput
-from vstore.records import Records
+from vstore.indexing import Metric
+from vstore.records import Records, VectorArray
 from vstore.spi.codec import canonical_json
 
-__all__ = ["Digest", "digest_ids", "digest_records", "hash_ids", "measure"]
+__all__ = [
+    "Digest",
+    "agreed",
+    "bitwise",
+    "digest_ids",
+    "digest_records",
+    "hash_ids",
+    "id_digests",
+    "measure",
+    "same_vectors",
+]
 
 _RECORD_KEY: Final = b"vstore.record.1"  # a change of what is hashed, or how, needs another
 _ID_KEY: Final = b"vstore.id.1"
@@ -57,7 +70,12 @@ class Digest:
 
 def digest_ids(ids: Sequence[str]) -> Digest:
     """The digest of ids alone."""
-    return _summed(blake2b(i.encode(), digest_size=_SIZE, key=_ID_KEY).digest() for i in ids)
+    return _summed(id_digests(ids))
+
+
+def id_digests(ids: Sequence[str]) -> list[bytes]:
+    """Returns 16 bytes for each id, which no other id has but with a probability of 2**-128."""
+    return [blake2b(i.encode(), digest_size=_SIZE, key=_ID_KEY).digest() for i in ids]
 
 
 def hash_ids(ids: Sequence[str]) -> NDArray[np.uint64]:
@@ -115,3 +133,47 @@ def _summed(hashes: Iterable[bytes]) -> Digest:
     halves = np.frombuffer(b"".join(hashes), dtype="<u8").reshape(-1, 2)
     low, high = halves.sum(axis=0, dtype=np.uint64)
     return Digest(len(halves), int(low), int(high))
+
+
+_ORDER: Final = list(Exactness)
+_ULPS: Final = 2
+_TOLERANCE: Final = 1e-6
+
+
+def agreed(left: Exactness, right: Exactness, metric: Metric) -> Exactness:
+    """Returns the class by which vectors of two sources are compared: the looser of the two.
+
+    Args:
+        left: How exactly one keeps vectors under cosine.
+        right: Likewise the other.
+        metric: Under l2 and dot all keep them bit for bit.
+    """
+    return max(left, right, key=_ORDER.index) if metric is Metric.COSINE else Exactness.BITS
+
+
+def bitwise(left: VectorArray, right: VectorArray) -> NDArray[np.bool_]:
+    """Returns which rows are equal in every component, -0.0 being 0.0."""
+    same: NDArray[np.bool_] = (left == right).all(axis=1)
+    return same
+
+
+def same_vectors(left: VectorArray, right: VectorArray, exactness: Exactness) -> NDArray[np.bool_]:
+    """Returns which rows, of shape (n, d) both, are equal by the class."""
+    same = bitwise(left, right)
+    match exactness:
+        case Exactness.BITS:
+            return same
+        case Exactness.ULP:
+            close: NDArray[np.bool_] = (np.abs(_steps(left) - _steps(right)) <= _ULPS).all(axis=1)
+            return same | close
+        case Exactness.RELATIVE:
+            exact = left.astype(np.float64)
+            lengths = np.linalg.norm(exact, axis=1)
+            near: NDArray[np.bool_] = np.linalg.norm(exact - right, axis=1) <= _TOLERANCE * lengths
+            return same | near
+
+
+def _steps(vectors: VectorArray) -> NDArray[np.int64]:
+    """The place of each float32 in their order: neighbours differ by one, and 0.0 and -0.0 are both 0."""
+    bits = np.ascontiguousarray(vectors).view(np.int32).astype(np.int64)
+    return np.where(bits < 0, np.int64(-(1 << 31)) - bits, bits)

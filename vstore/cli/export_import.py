@@ -10,11 +10,11 @@ import typer
 from vstore.cli.options import (
     AllOption,
     CollectionsOption,
-    DeadLettersOption,
     DryRunOption,
+    IfExistsOption,
     JsonOption,
-    ModeOption,
     NameOption,
+    RejectedFileOption,
     ReportOption,
     RestartOption,
     RetriesOption,
@@ -27,16 +27,16 @@ from vstore.cli.options import (
     WorkersOption,
 )
 from vstore.cli.output import console, errors_told, plain
-from vstore.cli.transfers import say
+from vstore.cli.transfers import emit_event
 from vstore.errors import InvalidInput
 from vstore.indexing import Index, Metric, index_from_dict
-from vstore.transfer.files import ALLOWABLE, Columns, Encoding, FilePlace, Foreign
-from vstore.transfer.options import Mode
+from vstore.transfer.files import ALLOWABLE, Columns, Encoding, FileLocation, Foreign
+from vstore.transfer.options import IfExists
 from vstore.transfer.report import VerifyMode
 
 __all__ = ["export", "import_"]
 
-EncodingOption = Annotated[Encoding | None, typer.Option(help="How records are kept, where the name does not tell.")]
+EncodingOption = Annotated[Encoding | None, typer.Option(help="How records are kept, if the name does not say.")]
 
 
 def export(
@@ -59,10 +59,10 @@ def export(
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
 ) -> None:
-    """Writes collections to files, with a manifest that tells what they are, and compares them with the store.
+    """Writes collections to files with a manifest that describes them, and compares them with the store.
 
     A directory holds Parquet by default; with --all, or several collections, each is in a directory of its own.
-    Killed or interrupted, the same command goes on where it ended. Exit codes are those of copy.
+    Killed or interrupted, the same command resumes. Exit codes are those of copy.
     Example: vstore export chroma:./data ./dump --collection docs
     """
     from vstore.cli.copy import run
@@ -70,25 +70,27 @@ def export(
     with errors_told():
         run(
             url,
-            FilePlace(path, encoding=encoding, several=everything or len(collection) > 1),
+            FileLocation(path, encoding=encoding, several=everything or len(collection) > 1),
             collections=collection,
             everything=everything,
             name=name,
             where=where,
-            function=None,
+            transform=None,
             mapping=None,
-            mode=Mode.REPLACE if replace else None,
             allow=[],
             dry=dry_run,
-            state=state,
             report=report,
             as_json=as_json,
             timeout=timeout,
-            workers=workers,
-            retries=retries,
-            verify=verify,
-            sample=sample,
-            restart=restart,
+            options={
+                "if_exists": IfExists.REPLACE if replace else None,
+                "workers": workers,
+                "retries": retries,
+                "verify": verify,
+                "sample": sample,
+                "state": state,
+                "restart": restart,
+            },
         )
 
 
@@ -99,7 +101,7 @@ def import_(
     where: WhereOption = None,
     encoding: EncodingOption = None,
     metric: Annotated[
-        Metric | None, typer.Option(help="How nearness is measured, where the files do not tell.", show_choices=True)
+        Metric | None, typer.Option(help="How nearness is measured, if the files do not say.", show_choices=True)
     ] = None,
     id_column: Annotated[str, typer.Option("--id", metavar="COLUMN", help="The column of the ids.")] = "id",
     vector: Annotated[str, typer.Option(metavar="COLUMN", help="The column of the vectors.")] = "vector",
@@ -113,10 +115,10 @@ def import_(
     ] = None,
     index: Annotated[
         str | None,
-        typer.Option(metavar="INDEX", help="hnsw, flat, ivfflat, ivfpq or diskann, where the files do not tell."),
+        typer.Option(metavar="INDEX", help="hnsw, flat, ivfflat, ivfpq or diskann, if the files do not say."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Name of the embedder that made the vectors, to be kept.")] = None,
-    mode: ModeOption = None,
+    if_exists: IfExistsOption = None,
     allow: Annotated[
         list[str],
         typer.Option(metavar="LOSS,…", help=f"Accept a loss by name: one of copy, or {', '.join(ALLOWABLE)}."),
@@ -124,8 +126,8 @@ def import_(
     dry_run: DryRunOption = False,
     workers: WorkersOption = 1,
     retries: RetriesOption = 8,
-    max_errors: Annotated[int, typer.Option(min=0, help="Records the target may refuse before the run ends.")] = 0,
-    dead_letters: DeadLettersOption = None,
+    max_errors: Annotated[int, typer.Option(min=0, help="Records the target may reject before the run ends.")] = 0,
+    rejected_file: RejectedFileOption = None,
     verify: VerifyOption = VerifyMode.FULL,
     sample: SampleOption = 1000,
     state: StateOption = None,
@@ -137,15 +139,15 @@ def import_(
     """Reads files into a collection, and compares the two record by record.
 
     Files that vstore wrote are checked against their manifest, before anything is written.
-    Of others every record is checked, and what is what is told by options.
-    Killed or interrupted, the same command goes on where it ended. Exit codes are those of copy.
+    In foreign files every record is checked, and options name the columns.
+    Killed or interrupted, the same command resumes. Exit codes are those of copy.
     Example: vstore import theirs.parquet pgvector:./pg --id key --vector embedding --metric cosine
     """
     from vstore.cli.copy import run
 
     names = [part for group in allow for part in group.split(",") if part]
 
-    def opened() -> FilePlace:
+    def opened() -> FileLocation:
         columns = Columns(
             id_column,
             vector,
@@ -155,7 +157,7 @@ def import_(
             frozenset(names) & ALLOWABLE.keys(),
         )
         told = {"metric": metric, "embedder": model} | ({} if index is None else {"index": _index(index)})
-        place = FilePlace(path, encoding=encoding, foreign=Foreign(columns=columns, **told))  # type: ignore[arg-type]
+        place = FileLocation(path, encoding=encoding, foreign=Foreign(columns=columns, **told))  # type: ignore[arg-type]
         _check(place, as_json=as_json or not console.is_terminal)
         return place
 
@@ -167,32 +169,34 @@ def import_(
             everything=True,
             name=name,
             where=where,
-            function=None,
+            transform=None,
             mapping=None,
-            mode=mode,
             allow=[part for part in names if part not in ALLOWABLE],
             dry=dry_run,
-            state=state,
             report=report,
             as_json=as_json,
             timeout=timeout,
-            workers=workers,
-            retries=retries,
-            max_errors=max_errors,
-            dead_letters=dead_letters,
-            verify=verify,
-            sample=sample,
-            restart=restart,
+            options={
+                "if_exists": if_exists,
+                "workers": workers,
+                "retries": retries,
+                "max_errors": max_errors,
+                "rejected_file": rejected_file,
+                "verify": verify,
+                "sample": sample,
+                "state": state,
+                "restart": restart,
+            },
         )
 
 
-def _check(place: FilePlace, *, as_json: bool) -> None:
-    """Opens everything, which reads it once, and tells what is converted or left out."""
+def _check(place: FileLocation, *, as_json: bool) -> None:
+    """Opens everything, which reads it once, and prints what is converted or left out."""
     with nullcontext() if as_json else console.status("Checking every file"):
         found = [place.source(name) for name in place.names()]
     for source in found:
         if as_json:
-            say("source", identity=source.identity, records=source.rows, notes=source.notes)
+            emit_event("source", identity=source.identity, records=source.rows, notes=source.notes)
         else:
             for note in source.notes:
                 console.print(f"  {plain(note)}", soft_wrap=True)
@@ -202,4 +206,6 @@ def _index(kind: str) -> Index:
     try:
         return index_from_dict({"kind": kind})
     except KeyError:
-        raise InvalidInput(f"{kind!r} is no kind of index", hint="Say hnsw, flat, ivfflat, ivfpq or diskann.") from None
+        raise InvalidInput(
+            f"{kind!r} is no kind of index", hint="Pass hnsw, flat, ivfflat, ivfpq or diskann."
+        ) from None

@@ -14,12 +14,12 @@ from vstore.filters.tree import Eq, Filter
 from vstore.hits import Hits
 from vstore.indexing import Metric
 from vstore.records import Records
+from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.endpoint import EVERYTHING, Source
-from vstore.transfer.pace import Pace
-from vstore.transfer.report import Parity
+from vstore.transfer.report import SearchAgreement
 
-__all__ = ["search_parity"]
+__all__ = ["search_agreement"]
 
 _K: Final = 10
 _SAMPLE: Final = 1_000
@@ -28,7 +28,7 @@ _RELATIVE: Final = 2e-5
 _ABSOLUTE: Final = 2e-6
 
 
-def search_parity(left: Source, right: Source, queries: int, pace: Pace) -> Parity | None:
+def search_agreement(left: Source, right: Source, queries: int, retry: RetryPolicy) -> SearchAgreement | None:
     """Asks both the same queries, with vectors of the left's first records as they are.
 
     A filter is taken from the metadata: the value that most of these records share without all sharing it.
@@ -37,7 +37,7 @@ def search_parity(left: Source, right: Source, queries: int, pace: Pace) -> Pari
         left: One of them.
         right: The other.
         queries: How many.
-        pace: Makes the calls.
+        retry: Makes the calls.
 
     Returns:
         None where one of them is no collection, or cannot answer exactly, or there are no records.
@@ -46,14 +46,14 @@ def search_parity(left: Source, right: Source, queries: int, pace: Pace) -> Pari
         return None
     if not (left.capabilities.exact_query and right.capabilities.exact_query):
         return None
-    sample = next((page.records for page in pace.scan(left, batch_size=_SAMPLE, include=EVERYTHING)), Records([]))
+    sample = next((page.records for page in retry.scan(left, batch_size=_SAMPLE, include=EVERYTHING)), Records([]))
     if sample.vectors is None or not len(sample):
         return None
     vectors = sample.vectors[:: max(1, len(sample) // queries)][:queries]
     condition = _condition(sample)
-    found = Parity(len(vectors), _K, filter=None if condition is None else to_dict(condition))
+    found = SearchAgreement(len(vectors), _K, filter=None if condition is None else to_dict(condition))
     for where in (None, condition) if condition is not None else (None,):
-        exact = [_ask(side.collection, vectors, where, pace, exact=True) for side in (left, right)]
+        exact = [_ask(side.collection, vectors, where, retry, exact=True) for side in (left, right)]
         found.exact_disagreements += sum(
             not _agree(vector, ours, theirs, left.info.metric)
             for vector, ours, theirs in zip(vectors, *exact, strict=True)
@@ -61,7 +61,7 @@ def search_parity(left: Source, right: Source, queries: int, pace: Pace) -> Pari
         for name, side, true in zip(("left", "right"), (left, right), exact, strict=True):
             if where is not None and not side.capabilities.filtered_query:
                 continue
-            near = _ask(side.collection, vectors, where, pace, exact=False)
+            near = _ask(side.collection, vectors, where, retry, exact=False)
             found.recall[name if where is None else f"{name}, filtered"] = _recall(near, true)
     return found
 
@@ -77,9 +77,9 @@ def _condition(sample: Records) -> Filter | None:
 
 
 def _ask(
-    collection: Collection, vectors: NDArray[np.float32], where: Filter | None, pace: Pace, *, exact: bool
+    collection: Collection, vectors: NDArray[np.float32], where: Filter | None, retry: RetryPolicy, *, exact: bool
 ) -> list[Hits]:
-    return pace.call(lambda: collection.query_many(vectors, k=_K, where=where, exact=exact, include=["vectors"]))
+    return retry.call(lambda: collection.query_many(vectors, k=_K, where=where, exact=exact, include=["vectors"]))
 
 
 def _agree(vector: NDArray[np.float32], ours: Hits, theirs: Hits, metric: Metric) -> bool:

@@ -13,10 +13,10 @@ from vstore.keys import encodable
 from vstore.regular import check_inside, check_regular, shown
 from vstore.spi.durable import expanded, reading
 from vstore.spi.urls import names_store
-from vstore.transfer.files.location import MANIFEST, SUFFIXES, Encoding, Location
+from vstore.transfer.files.format import MANIFEST, SUFFIXES, DataSetPath, Encoding
 from vstore.transfer.files.manifest import Manifest
 
-__all__ = ["files_of", "find", "looking", "names_files", "path_of", "place"]
+__all__ = ["data_set_path", "files_of", "find", "looking", "names_files", "path_of"]
 
 _FILE_LIKE: Final = re.compile(r"\.([A-Za-z]{2,8}[0-9]?|h5|7z)")  # .csv, .bz2; not .v2
 _MAGIC: Final = {b"PAR1": Encoding.PARQUET, b"ARRO": Encoding.ARROW, b"\xff\xff\xff\xff": Encoding.ARROW}
@@ -66,7 +66,7 @@ def path_of(text: str, encoding: Encoding | None = None) -> Path:
     return _taken_apart(text, encoding)[0]
 
 
-def place(text: str, encoding: Encoding | None = None) -> Location:
+def data_set_path(text: str, encoding: Encoding | None = None) -> DataSetPath:
     """Where a new data set will be: one file if the path ends like one, otherwise a directory, of Parquet by default.
 
     Raises:
@@ -84,10 +84,10 @@ def place(text: str, encoding: Encoding | None = None) -> Location:
             f"{suffix} is no format that is written",
             hint=f"{_HINT} For a directory of that name write parquet:{shown(path.name)}.",
         )
-    return Location(path, known or encoding or Encoding.PARQUET, known is not None)
+    return DataSetPath(path, known or encoding or Encoding.PARQUET, known is not None)
 
 
-def find(text: str, encoding: Encoding | None = None) -> Location:
+def find(text: str, encoding: Encoding | None = None) -> DataSetPath:
     """The data set that is there.
 
     Raises:
@@ -97,7 +97,7 @@ def find(text: str, encoding: Encoding | None = None) -> Location:
     """
     path, encoding = _taken_apart(text, encoding)
     if path.is_dir():
-        return Location(path, encoding or _of_directory(path), single=False)
+        return DataSetPath(path, encoding or _of_directory(path), single=False)
     if not path.exists():
         raise NotFound(f"there is no file or directory {shown(path)}", hint="Look at the path; nothing was created.")
     check_regular(path)
@@ -105,7 +105,7 @@ def find(text: str, encoding: Encoding | None = None) -> Location:
         raise InvalidInput(
             "a .npy has vectors only", hint="Name the directory that holds vectors.npy and records.jsonl."
         )
-    return Location(path, encoding or _of_file(path), single=True)
+    return DataSetPath(path, encoding or _of_file(path), single=True)
 
 
 def _of_file(path: Path) -> Encoding:
@@ -134,7 +134,7 @@ def _of_directory(path: Path) -> Encoding:
     return found.pop()
 
 
-def files_of(location: Location) -> list[Path]:
+def files_of(location: DataSetPath) -> list[Path]:
     """The files of a data set without a manifest, by name; those that begin with ``.`` or ``_`` are no data."""
     if location.single:
         return [location.path]

@@ -1,0 +1,3 @@
+"""What comes of the nearest: QRY-5 and QRY-6."""
+
+from vstore.conformance.test_answers import *  # noqa: F403

@@ -1,0 +1,356 @@
+"""What one call of ``copy`` does: plan, transfer, verification, and the report of all three."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from typing import Final
+
+from vstore.errors import LimitExceeded, Mismatch, Unsupported, VStoreError
+from vstore.indexing import Index
+from vstore.info import CollectionInfo
+from vstore.records import IncludeName
+from vstore.regular import shown
+from vstore.spi.codec import info_to_json
+from vstore.transfer.calls import Progress, ProgressTracker, RetryPolicy
+from vstore.transfer.checkpoint import CopyCheckpoint, JobDescription, RejectedFile, State, TooManyRejected
+from vstore.transfer.endpoint import Source, Target
+from vstore.transfer.engine import NEW_PLAN, Engine, Interrupted, SourceChanged, ThreadEngine, TransferJob
+from vstore.transfer.loss import (
+    Loss,
+    LossKind,
+    check_limits,
+    refuse_losses,
+    source_losses,
+    static_losses,
+    survey_losses,
+)
+from vstore.transfer.options import CopyOptions, EngineName, IfExists, occupied
+from vstore.transfer.plan import make_plan, rows_per_chunk
+from vstore.transfer.ray_engine import RayEngine
+from vstore.transfer.report import Report, Status, VerifyMode
+from vstore.transfer.transform import Rewrite, Rewritten, mapping_each, nested_as_json
+from vstore.transfer.unmatched import check_matched, doubts
+from vstore.transfer.verify import verify
+
+__all__ = ["CopyJob"]
+
+# records that a resumed copy looks for in its target
+_FIRST: Final = 10
+# options that checkpoints have under another name
+_OPTIONS: Final = {"mode": "if_exists"}
+
+
+class CopyJob:
+    """One call of ``copy``, from the first look at its ends to the report.
+
+    Args:
+        source: What to copy.
+        target: Where to.
+        options: What is asked, checked.
+        checkpoint: Held by this run.
+        on_progress: Called with the progress.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        target: Target,
+        options: CopyOptions,
+        checkpoint: CopyCheckpoint,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._options = options
+        self._checkpoint = checkpoint
+        self._retry = RetryPolicy(options.retries, options.max_rps)
+        self._tracker = ProgressTracker(self._retry, on_progress)
+        self._rejected_file = RejectedFile(checkpoint, options.max_errors, options.rejected_file)
+        self._report = Report(
+            source.identity or source.backend,
+            target.identity or target.backend,
+            source.info.name,
+            checkpoint=shown(checkpoint.path or ""),
+        )
+        self._losses: list[Loss] = []
+
+    def run(self) -> Report:
+        """Does what is left to do; see ``copy``."""
+        try:
+            self._prepare()
+        except KeyboardInterrupt:
+            self._report.status = Status.INCOMPLETE
+            self._report.error = "interrupted before anything was sent"
+            return self._report
+        with self._record_failure():
+            if self._checkpoint.state is State.WRITING:
+                self._transfer()
+                self._checkpoint.advance(State.WRITTEN)
+            self._verify()
+            self._checkpoint.advance(State.FINISHED)
+        self._finish_report()
+        return self._report
+
+    def _prepare(self) -> None:
+        """Does all that comes before the first write; its errors are raised, not reported."""
+        job = self._resumable_job()
+        if job is None:
+            self._plan()
+        else:
+            self._report.resumed = True
+            self._check_unchanged(job)
+        self._report.planned = self._checkpoint.planned()
+        self._report.chunks = self._checkpoint.chunks()
+        if self._checkpoint.state is State.PLANNED:
+            self._make_target()
+            self._checkpoint.note_losses([asdict(loss) for loss in self._losses])
+            self._checkpoint.advance(State.WRITING)
+        self._report.losses = self._losses
+
+    def _resumable_job(self) -> JobDescription | None:
+        """Returns the job to resume; None for a new one.
+
+        A job of which nothing was written is planned anew: its plan may not hold any more, and the target is created,
+        or replaced, by it. A finished job is only compared again, as long as the call and the target are the same.
+        """
+        job = self._checkpoint.description
+        if job is None:
+            return None
+        same = self._options.binding() == job.options
+        match self._checkpoint.state:
+            case State.PLANNED:
+                self._report.resumed, over = same, True
+            case State.FINISHED:
+                over = not same or self._options.if_exists is not None or self._target.existing() is None
+            case State.WRITING | State.WRITTEN:
+                over = False
+        # a job that is over is forgotten when a new plan stands, not before: that may be refused
+        return None if self._options.restart or over else job
+
+    def _changed(self, job: JobDescription) -> bool:
+        """Whether the source is not what the plan was made of, as far as its settings and number of records tell."""
+        source = self._source
+        return info_to_json(source.info) != job.info or source.count(self._options.where) != self._checkpoint.planned()
+
+    def _plan(self) -> None:
+        source, target, options = self._source, self._target, self._options
+        check_limits(source.info, target.capabilities)
+        existing = self._existing_target()
+        self._losses = list(static_losses(source.info, target, existing))
+        self._losses += self._retry.call(partial(source_losses, source, options.where))
+        refuse_losses(self._losses, options.allow)
+        flat = target.capabilities is not None and not target.capabilities.nested_metadata
+        include: tuple[IncludeName, ...] = ("metadatas",) if flat else ()
+        self._tracker.begin("plan", None if options.where is not None else source.count())
+        chunks, survey = make_plan(
+            source,
+            lambda size: rows_per_chunk(target, size, options.chunk_rows),
+            options.where,
+            include,
+            self._retry,
+            self._tracker.add,
+        )
+        self._tracker.end()
+        if options.where is not None and survey.rows:
+            self._report.notes = self._retry.call(partial(doubts, source, options.where))
+        elif options.where is not None:
+            self._report.notes = [self._retry.call(partial(check_matched, source, options.where))]
+        nested = list(survey_losses(survey, target.capabilities))
+        refuse_losses(nested, options.allow)
+        self._losses += nested
+        job = JobDescription(source.identity, target.identity, info_to_json(source.info), options.binding())
+        self._checkpoint.begin(job, chunks)
+
+    def _existing_target(self) -> CollectionInfo | None:
+        """Returns what the target is, if it is written to as it is; raises ``AlreadyExists`` where it must not be."""
+        existing = self._target.existing()
+        if existing is None or self._options.if_exists is IfExists.REPLACE:
+            return None
+        if problem := occupied(self._target, existing.count(), self._options.if_exists):
+            raise problem
+        return existing.info if self._target.merges else None
+
+    def _check_unchanged(self, job: JobDescription) -> None:
+        """Raises ``Mismatch`` where going on would not give what the plan says."""
+        asked, begun = self._options.binding(), dict(job.options)
+        if changed := sorted(name for name in asked if asked[name] != begun.get(name)):
+            earlier = [f"{_OPTIONS.get(name, name)}={begun.get(name)!r}" for name in changed]
+            raise Mismatch(
+                f"this copy was begun with other options: {', '.join(earlier)}",
+                hint="Pass the same options to resume it, or --restart to begin again.",
+            )
+        state = self._checkpoint.state
+        if state is State.WRITING and self._changed(job):
+            raise SourceChanged(
+                f"the source has changed since this copy was begun, with {self._checkpoint.planned():,} records",
+                hint=NEW_PLAN,
+            )
+        if job.losses is None:
+            self._losses = self._retry.call(partial(source_losses, self._source, self._options.where))
+        else:
+            self._losses = [Loss(LossKind(one["kind"]), one["text"], one["needs_leave"]) for one in job.losses]
+        if state in (State.WRITING, State.WRITTEN):
+            existing = self._target.existing()
+            done = self._checkpoint.written()[0].rows
+            if existing is None or (
+                self._options.transform is None and (existing.count() < done or self._replaced(existing))
+            ):
+                raise Mismatch(
+                    f"the target has acknowledged {done:,} records, which it no longer has",
+                    hint="Pass --restart to begin again, with --if-exists merge or replace if records are left.",
+                )
+
+    def _replaced(self, existing: Source) -> bool:
+        """Whether another collection has the target's name now, as far as its settings and the first records tell."""
+        source, options = self._source, self._options
+        if not self._target.merges:
+            return False
+        if existing.info.dimension != source.info.dimension:
+            return True
+        if existing.info.metric != source.info.metric and LossKind.METRIC not in options.allow:
+            return True
+        if self._checkpoint.state is not State.WRITING or any(
+            chunk.number == 0 for chunk in self._checkpoint.pending()
+        ):
+            return False
+        rejected = {record.id for record in self._checkpoint.rejected()}
+        first = next(iter(source.scan(where=options.where, batch_size=_FIRST, include=())), None)
+        sent = [] if first is None else [record_id for record_id in first.records.ids if record_id not in rejected]
+        return bool(sent) and not len(existing.get(sent, include=()))
+
+    def _make_target(self) -> None:
+        """Creates the target; in no case after a chunk was written."""
+        source, target = self._source, self._target
+        existing = self._existing_target()
+        if existing is not None:
+            if self._options.transform is not None:  # a source that is the target would be rewritten
+                target.dry_create(existing, existing.index, source)
+        elif target.existing() is None:
+            self._create_with_fallback(target.create)
+        else:
+            # nothing is deleted before it is certain that it can be created anew
+            index = self._create_with_fallback(target.dry_create)
+            target.remove()
+            target.create(source.info, index, source)
+
+    def _create_with_fallback(self, create: Callable[[CollectionInfo, Index | None, Source], None]) -> Index | None:
+        """Creates with the source's index or, if that is allowed, with one of the target's choice; returns which."""
+        info = self._source.info
+        index = None if any(loss.kind is LossKind.INDEX for loss in self._losses) else info.index
+        try:
+            create(info, index, self._source)
+        except (Unsupported, LimitExceeded) as error:
+            # the capability record does not hold every limit of an index
+            loss = Loss(LossKind.INDEX, error.message)
+            refuse_losses([loss], self._options.allow)
+            self._losses.append(loss)
+            index = None
+            create(info, index, self._source)
+        return index
+
+    def _transfer(self) -> None:
+        options = self._options
+        sink = self._target.sink(self._rejected_file.reject)
+        job = TransferJob(
+            source=self._source,
+            target=self._target,
+            checkpoint=self._checkpoint,
+            where=options.where,
+            rewrites=self._rewrites(),
+            claims=options.transform is not None,
+            workers=options.workers,
+            retry=self._retry,
+            reject=self._rejected_file.reject,
+            on_chunk=self._tracker.add,
+        )
+        engine: Engine = RayEngine(job) if options.engine is EngineName.RAY else ThreadEngine(job, sink)
+        try:
+            self._tracker.begin("copy", self._report.planned, done=self._checkpoint.rows_done())
+            engine.run()
+            self._retry.call(sink.finish)
+        finally:
+            self._tracker.end()
+            sink.close()
+
+    def _verify(self) -> None:
+        options, report = self._options, self._report
+        rejected = {record.id for record in self._checkpoint.rejected()}
+        right = self._target.existing()
+        if right is None:
+            raise Mismatch("the target is gone", hint="Pass --restart to begin again.")
+        if options.verify is VerifyMode.NONE:
+            report.status = Status.REJECTED if rejected else Status.COPIED
+            sent, there = self._checkpoint.written()[0].rows, self._retry.call(right.count)
+            if there < sent or (
+                there > sent and options.if_exists is not IfExists.MERGE
+            ):  # this much is looked at in any case
+                report.status, report.error = Status.DIFFERENT, f"{sent:,} records were sent, {there:,} are there"
+            return
+        rewrites = self._rewrites()
+        left: Source = Rewritten(self._source, rewrites) if rewrites else self._source
+        self._tracker.begin("verify", 2 * report.planned)
+        found = verify(
+            left,
+            right,
+            mode=options.verify,
+            where=options.where,
+            subset=options.if_exists is IfExists.MERGE,
+            without=rejected,
+            any_metric=LossKind.METRIC in options.allow,
+            losses=self._losses,
+            allow=options.allow,
+            sample=options.sample,
+            queries=options.queries,
+            retry=self._retry,
+            on_rows=self._tracker.add,
+        )
+        self._tracker.end()
+        report.verification = found
+        if not found.equal:
+            report.status = Status.DIFFERENT
+            if self._checkpoint.state is State.FINISHED:
+                report.error = (
+                    "it was copied before, and only compared now: --if-exists merge or replace copies it again"
+                )
+        else:
+            report.status = Status.REJECTED if rejected else Status.VERIFIED
+
+    def _rewrites(self) -> list[Rewrite]:
+        rewrites: list[Rewrite] = [] if self._options.transform is None else [mapping_each(self._options.transform)]
+        capabilities = self._target.capabilities
+        if LossKind.NESTED in self._options.allow and capabilities is not None and not capabilities.nested_metadata:
+            rewrites.append(nested_as_json)
+        return rewrites
+
+    @contextmanager
+    def _record_failure(self) -> Iterator[None]:
+        """Has the report say how the work inside ended, where it ends early."""
+        resumable = Status.INCOMPLETE if self._checkpoint.path is not None else Status.FAILED
+        try:
+            yield
+        except (Interrupted, KeyboardInterrupt) as error:
+            self._report.status = resumable
+            self._report.error = "interrupted" if error.__cause__ is None else f"interrupted; {error.__cause__}"
+        except TooManyRejected as error:
+            self._report.status = Status.REJECTED
+            self._report.error = str(error)
+        except SourceChanged as error:
+            self._report.status = Status.FAILED
+            self._report.error = str(error)
+        except VStoreError as error:
+            self._report.status = resumable
+            self._report.error = f"{type(error).__name__}: {error}"
+
+    def _finish_report(self) -> None:
+        report = self._report
+        digest, report.size = self._checkpoint.written()
+        report.copied, report.digest = digest.rows, str(digest)
+        try:
+            report.rejected, report.rejected_file = self._rejected_file.write()
+        except VStoreError as error:
+            report.rejected, report.error = len(self._checkpoint.rejected()), f"{report.error} {error}".strip()
+        report.retries = self._retry.retried
+        report.seconds = self._tracker.seconds
