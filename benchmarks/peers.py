@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import perf_counter
-from typing import TypeAlias
+from time import perf_counter, process_time
+from typing import Any, TypeAlias
 
 from data import queries, workload
 from rich.console import Console
@@ -65,6 +65,11 @@ def compare(framework: str, backends: Mapping[str, Backend]) -> None:
     parser.add_argument("--dimension", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", choices=backends)
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="of this process, for databases that run in it, on a machine that does other work",
+    )
     wanted = parser.parse_args()
     warnings.simplefilter("ignore")
     records = workload(wanted.rows, wanted.dimension)
@@ -73,33 +78,36 @@ def compare(framework: str, backends: Mapping[str, Backend]) -> None:
     for name, backend in backends.items():
         if wanted.only in (None, name):
             with tempfile.TemporaryDirectory() as folder, backend(Path(folder), wanted.dimension) as cases:
+                clock = process_time if wanted.processor_time else perf_counter
                 for case in cases:
-                    for kind, (ours, theirs) in _measure(case, records, asked * wanted.rounds).items():
+                    for kind, (ours, theirs) in _measure(case, records, asked * wanted.rounds, clock).items():
                         scale, unit = (1, "s") if kind == "ingest" else (1000, "ms")
                         shown = [f"{one * scale:.3g} {unit}" for one in (theirs, ours)]
                         table.add_row(case.name, kind, *shown, f"{theirs / ours:.2f}")
     Console(width=120).print(table)
 
 
-def _measure(case: Case, records: Records, asked: list[list[float]]) -> dict[str, tuple[float, float]]:
+def _measure(
+    case: Case, records: Records, asked: list[list[float]], clock: Callable[[], float]
+) -> dict[str, tuple[float, float]]:
     """Median seconds of ours and theirs for each kind of call."""
     sides = (case.ours, case.theirs)
     batches = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
     ingest = [0.0, 0.0]
     for batch in batches:
         for place, side in enumerate(sides):
-            ingest[place] += _seconds(side.add, batch)
+            ingest[place] += _seconds(clock, side.add, batch)
     times: dict[str, list[list[float]]] = {"query": [[], []], "query, filtered": [[], []]}
     for turn, vector in enumerate([*asked[:_WARM_UP], *asked]):
         for place, side in enumerate(sides):
             for kind, call in (("query", side.query), ("query, filtered", side.filtered)):
-                took = _seconds(call, vector)
+                took = _seconds(clock, call, vector)
                 if turn >= _WARM_UP:
                     times[kind][place].append(took)
     return {"ingest": (ingest[0], ingest[1]), **{kind: (median(a), median(b)) for kind, (a, b) in times.items()}}
 
 
-def _seconds(call: Callable[[object], object], argument: object) -> float:
-    started = perf_counter()
+def _seconds(clock: Callable[[], float], call: Callable[[Any], object], argument: object) -> float:
+    started = clock()
     call(argument)
-    return perf_counter() - started
+    return clock() - started

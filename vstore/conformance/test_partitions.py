@@ -148,6 +148,8 @@ OPEN: list[Filter] = [
     (F(KEY) == "a") | (F(KEY) == "b") | (F("n") == 1),
     ~((F(KEY) == "a") & (F("n") == 1)),
     ~F("none").exists(),
+    (F("n") >= 0) & (F("n") < 9),
+    ~((F("n") > 5) | (F(KEY) == "none")),
 ]
 
 
