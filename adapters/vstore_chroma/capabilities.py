@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from vstore.capabilities import PARTITIONS, Capabilities, Exactness, Limits, emulated, native, no
+from vstore.fields import MAX_FIELDS
 
 __all__ = ["MAX_REQUEST_BYTES", "capabilities"]
 
 # The server refuses bodies somewhere between 21 and 32 MB (1.5.9)
 MAX_REQUEST_BYTES: Final = 16_000_000
 MAX_K: Final = 16_384
+
+_FIELDS: Final = (
+    "packed text in the record's metadata: a query reads it of all records that the filter leaves and compares here, "
+    "whatever index the field has. Reads of metadata bring it too"
+)
 
 
 def capabilities(
@@ -38,6 +44,8 @@ def capabilities(
             max_batch_rows=max_rows,
             max_batch_bytes=MAX_REQUEST_BYTES,
             max_document_bytes=2 << 20,
+            max_fields=MAX_FIELDS,
+            max_sparse_values=65_536,
         ),
         index_hnsw=native(
             "dot: the index compares 1 - q·x in float32; where all hits are below 1e-4 it cannot tell them apart "
@@ -53,7 +61,8 @@ def capabilities(
         search_probes=no("Chroma has HNSW only"),
         exact_query=emulated("reads the vectors of all matching records, in chunks: time grows with their number"),
         filtered_query=emulated(
-            "where the index gives fewer than k hits the matches are counted and, if there are more, read and "
+            "up to 256 matches are read and compared one by one, after a request for their ids. Of more the index is "
+            "asked; where it gives fewer than k hits the matches are counted and, if there are more, read and "
             "compared one by one"
         ),
         document_contains=native(),
@@ -72,7 +81,7 @@ def capabilities(
             "reading only; a filter, a count with one and an exact query read every record, an approximate query asks "
             "the index"
         ),
-        named_vectors=no("Chroma keeps one dense vector a record"),
-        sparse_vectors=no("Chroma keeps one dense vector a record"),
+        named_vectors=emulated(_FIELDS),
+        sparse_vectors=emulated(_FIELDS),
         partitions=PARTITIONS,
     )

@@ -7,6 +7,8 @@ Beside every metadata key ``k`` stand names of our own, which no user's key can 
   cheapest form; a list of the keys present costs 200 µs a record and more (measured on 1.5.9).
 - ``_vs~k``: instead of ``k`` for a float, or a list of floats, that Chroma would not keep exactly.
 - ``_vs=k``: instead of ``k`` where that begins with ``chroma:``.
+
+The names ``_vs@NAME`` are those of named fields (``vstore_chroma.fields``).
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from vstore.info import CollectionInfo
 from vstore.metadata import micros
 from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_micros
+from vstore_chroma.fields import field_column
 
 __all__ = [
     "FLOAT_KINDS",
@@ -193,16 +197,19 @@ def decode_metadata(found: Mapping[str, Any] | None) -> Metadata:
 
 def included(include: Include) -> list[str]:
     """Return the columns to ask Chroma for."""
-    names = {"embeddings": include.vectors, "documents": include.documents, "metadatas": include.metadatas}
+    metadatas = include.metadatas or bool(include.fields)
+    names = {"embeddings": include.vectors, "documents": include.documents, "metadatas": metadatas}
     return [name for name, wanted in names.items() if wanted]
 
 
-def to_records(found: Mapping[str, Any], include: Include, dimension: int) -> Records:
+def to_records(found: Mapping[str, Any], include: Include, info: CollectionInfo) -> Records:
     """Return a result of Chroma, as it calls its columns, as records with exactly the columns of ``include``."""
     ids: list[str] = found["ids"]
+    shape = len(ids), info.dimension
     return Records(
         ids,
-        np.asarray(found["embeddings"], dtype=np.float32).reshape(len(ids), dimension) if include.vectors else None,
+        np.asarray(found["embeddings"], dtype=np.float32).reshape(shape) if include.vectors else None,
         [None if text == NO_DOCUMENT else text for text in found["documents"]] if include.documents else None,
         [decode_metadata(one) for one in found["metadatas"]] if include.metadatas else None,
+        {name: field_column(found["metadatas"], name, info.fields[name]) for name in include.fields},
     )

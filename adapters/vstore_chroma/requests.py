@@ -40,7 +40,7 @@ class Columns:
     ids: list[str]
     embeddings: VectorArray | None = None
     documents: list[str | None] | None = None
-    metadatas: list[Metadata | None] | None = None
+    metadatas: list[Metadata] | None = None
     repeated: bool = False
 
     def __getitem__(self, rows: slice) -> Columns:
@@ -74,9 +74,9 @@ def spread(columns: Columns) -> Columns:
         return columns
     places: list[int] = []
     documents: list[str | None] = []
-    metadatas: list[Metadata | None] = []
+    metadatas: list[Metadata] = []
     for place, metadata in enumerate(columns.metadatas):
-        for number, part in enumerate(_parts(metadata or {})):
+        for number, part in enumerate(_parts(metadata)):
             places.append(place)
             metadatas.append(part)
             documents.append(None if number or columns.documents is None else columns.documents[place])

@@ -31,20 +31,25 @@ def check_name(name: str) -> None:
 
 def new_collection(info: CollectionInfo) -> dict[str, Any]:
     """Return arguments of ``create_collection``."""
+    return {
+        "name": info.name,
+        "metadata": {_INFO: info_to_json(info)},
+        "embedding_function": None,
+        "configuration": CreateCollectionConfiguration(hnsw=_graph(info)),
+    }
+
+
+def _graph(info: CollectionInfo) -> CreateHNSWConfiguration:
+    if info.dimension == 0:  # of placeholders, which nothing searches: as little work as there can be
+        return CreateHNSWConfiguration(space="l2", max_neighbors=2, ef_construction=1)
     index = info.index
     assert isinstance(index, HNSW)
-    graph = CreateHNSWConfiguration(
+    return CreateHNSWConfiguration(
         space=_SPACES[info.metric],
         max_neighbors=index.m,
         ef_construction=index.ef_construction,
         ef_search=index.ef_search,
     )
-    return {
-        "name": info.name,
-        "metadata": {_INFO: info_to_json(info)},
-        "embedding_function": None,
-        "configuration": CreateCollectionConfiguration(hnsw=graph),
-    }
 
 
 def created_here(metadata: Mapping[str, Any] | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
-from vstore.columns import Column, dense
+from vstore.columns import Column, VectorArray, dense
 from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
@@ -24,6 +24,7 @@ from vstore_chroma._async.searching import AsyncSearcher
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
 from vstore_chroma.compile import question
 from vstore_chroma.errors import guarded
+from vstore_chroma.fields import packed, placeholders, with_fields, without_fields
 from vstore_chroma.requests import Columns, requests, spread
 
 __all__ = ["AsyncChromaCollection"]
@@ -56,14 +57,14 @@ class AsyncChromaCollection:
         return self._native
 
     async def add(self, records: Records) -> None:
-        columns = _columns(records)
+        columns = self._columns(records)
         async with self._lock:
             if taken := await self._read.present(records.ids):
                 raise AlreadyExists.of_records([i for i in records.ids if i in taken])
             await self._write(self._native.add, self._upsert_rows, columns)
 
     async def upsert(self, records: Records) -> None:
-        columns = _columns(records)
+        columns = self._columns(records)
         async with self._lock:
             old = await self._read.stored_metadata(records.ids)
             if old:
@@ -81,16 +82,26 @@ class AsyncChromaCollection:
                 documents = [NO_DOCUMENT if text is None else text for text in documents]
                 if vectors is None:
                     # without a vector Chroma would embed the documents, with a model from the network
-                    vectors = (await self._read.by_ids(ids, Include(vectors=True))).ordered(ids).vectors
-            metadatas: list[Metadata | None] | None = None
+                    vectors = await self._vectors(ids)
+            metadatas: list[Metadata] | None = None
             if records.metadatas is not None:
                 metadatas = (
                     [encode_changes(m) for m in records.metadatas]
                     if merging
-                    else [replacing(old[i], encode_metadata(m)) for i, m in zip(ids, records.metadatas, strict=True)]
+                    else [
+                        replacing(without_fields(old[i]), encode_metadata(m))
+                        for i, m in zip(ids, records.metadatas, strict=True)
+                    ]
                 )
+            metadatas = with_fields(metadatas, packed(records, self._info, removing=True))
             columns = Columns(ids, vectors, list(documents) if documents is not None else None, metadatas)
             await self._write(self._native.update, self._update_rows, columns)
+
+    async def _vectors(self, ids: list[str]) -> VectorArray | None:
+        """Return what Chroma has as the vectors of records that exist."""
+        if not self._info.dimension:
+            return placeholders(len(ids))
+        return (await self._read.by_ids(ids, Include(vectors=True))).ordered(ids).vectors
 
     async def get(self, ids: Sequence[str], include: Include) -> Records:
         return (await self._read.by_ids(ids, include)).ordered(ids)
@@ -106,11 +117,10 @@ class AsyncChromaCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        queries = dense(vectors)
         asked = question(where)
-        if exact:
-            return await self._search.nearest(queries, k, await self._read.ids(asked), include)
-        return await self._search.approximate(queries, k, asked, include)
+        if exact or field:
+            return await self._search.exact(vectors, k, asked, include, field)
+        return await self._search.approximate(dense(vectors), k, asked, include)
 
     async def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
@@ -146,6 +156,15 @@ class AsyncChromaCollection:
                 await self._native.modify(name=name)
             self._info = replace(self._info, name=name)
 
+    def _columns(self, records: Records) -> Columns:
+        metadatas = None if records.metadatas is None else [encode_metadata(m) for m in records.metadatas]
+        return Columns(
+            records.ids,
+            records.vectors if self._info.dimension else placeholders(len(records)),
+            records.documents,
+            with_fields(metadatas, packed(records, self._info)),
+        )
+
     async def _write(self, call: _Call, call_repeated: _Call, columns: Columns) -> None:
         """Sends columns in parts that Chroma takes, with the second call where records stand on several rows."""
         rows = spread(columns)
@@ -179,16 +198,6 @@ class AsyncChromaCollection:
                 await self._native.delete(ids=part)
 
         await write_parts(((part, part) for part in batches(ids, self._rows)), send)
-
-
-def _columns(records: Records) -> Columns:
-    documents, metadatas = records.documents, records.metadatas
-    return Columns(
-        records.ids,
-        records.vectors,
-        documents,
-        None if metadatas is None else [encode_metadata(m) for m in metadatas],
-    )
 
 
 def _replacing(columns: Columns, old: dict[str, Metadata | None]) -> Columns:

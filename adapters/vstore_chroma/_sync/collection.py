@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from chromadb.api.models.Collection import Collection
 
 from vstore.capabilities import Capabilities
-from vstore.columns import Column, dense
+from vstore.columns import Column, VectorArray, dense
 from vstore.errors import AlreadyExists, NotFound
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
@@ -25,6 +25,7 @@ from vstore_chroma._sync.searching import Searcher
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
 from vstore_chroma.compile import question
 from vstore_chroma.errors import guarded
+from vstore_chroma.fields import packed, placeholders, with_fields, without_fields
 from vstore_chroma.requests import Columns, requests, spread
 
 __all__ = ["ChromaCollection"]
@@ -57,14 +58,14 @@ class ChromaCollection:
         return self._native
 
     def add(self, records: Records) -> None:
-        columns = _columns(records)
+        columns = self._columns(records)
         with self._lock:
             if taken := self._read.present(records.ids):
                 raise AlreadyExists.of_records([i for i in records.ids if i in taken])
             self._write(self._native.add, self._upsert_rows, columns)
 
     def upsert(self, records: Records) -> None:
-        columns = _columns(records)
+        columns = self._columns(records)
         with self._lock:
             old = self._read.stored_metadata(records.ids)
             if old:
@@ -82,16 +83,26 @@ class ChromaCollection:
                 documents = [NO_DOCUMENT if text is None else text for text in documents]
                 if vectors is None:
                     # without a vector Chroma would embed the documents, with a model from the network
-                    vectors = (self._read.by_ids(ids, Include(vectors=True))).ordered(ids).vectors
-            metadatas: list[Metadata | None] | None = None
+                    vectors = self._vectors(ids)
+            metadatas: list[Metadata] | None = None
             if records.metadatas is not None:
                 metadatas = (
                     [encode_changes(m) for m in records.metadatas]
                     if merging
-                    else [replacing(old[i], encode_metadata(m)) for i, m in zip(ids, records.metadatas, strict=True)]
+                    else [
+                        replacing(without_fields(old[i]), encode_metadata(m))
+                        for i, m in zip(ids, records.metadatas, strict=True)
+                    ]
                 )
+            metadatas = with_fields(metadatas, packed(records, self._info, removing=True))
             columns = Columns(ids, vectors, list(documents) if documents is not None else None, metadatas)
             self._write(self._native.update, self._update_rows, columns)
+
+    def _vectors(self, ids: list[str]) -> VectorArray | None:
+        """Return what Chroma has as the vectors of records that exist."""
+        if not self._info.dimension:
+            return placeholders(len(ids))
+        return (self._read.by_ids(ids, Include(vectors=True))).ordered(ids).vectors
 
     def get(self, ids: Sequence[str], include: Include) -> Records:
         return (self._read.by_ids(ids, include)).ordered(ids)
@@ -107,11 +118,10 @@ class ChromaCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        queries = dense(vectors)
         asked = question(where)
-        if exact:
-            return self._search.nearest(queries, k, self._read.ids(asked), include)
-        return self._search.approximate(queries, k, asked, include)
+        if exact or field:
+            return self._search.exact(vectors, k, asked, include, field)
+        return self._search.approximate(dense(vectors), k, asked, include)
 
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
@@ -147,6 +157,15 @@ class ChromaCollection:
                 self._native.modify(name=name)
             self._info = replace(self._info, name=name)
 
+    def _columns(self, records: Records) -> Columns:
+        metadatas = None if records.metadatas is None else [encode_metadata(m) for m in records.metadatas]
+        return Columns(
+            records.ids,
+            records.vectors if self._info.dimension else placeholders(len(records)),
+            records.documents,
+            with_fields(metadatas, packed(records, self._info)),
+        )
+
     def _write(self, call: _Call, call_repeated: _Call, columns: Columns) -> None:
         """Sends columns in parts that Chroma takes, with the second call where records stand on several rows."""
         rows = spread(columns)
@@ -180,16 +199,6 @@ class ChromaCollection:
                 self._native.delete(ids=part)
 
         write_parts(((part, part) for part in batches(ids, self._rows)), send)
-
-
-def _columns(records: Records) -> Columns:
-    documents, metadatas = records.documents, records.metadatas
-    return Columns(
-        records.ids,
-        records.vectors,
-        documents,
-        None if metadatas is None else [encode_metadata(m) for m in metadatas],
-    )
 
 
 def _replacing(columns: Columns, old: dict[str, Metadata | None]) -> Columns:

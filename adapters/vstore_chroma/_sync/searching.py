@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from chromadb.api.models.Collection import Collection
 
+from vstore.columns import Column
+from vstore.fields import Dense
 from vstore.hits import Hits
 from vstore.info import CollectionInfo
 from vstore.records import Include, Records, VectorArray
@@ -25,6 +28,8 @@ __all__ = ["Searcher"]
 _CHUNK_FLOATS: Final = 400_000
 _REQUEST_FLOATS: Final = 400_000
 _RESPONSE_HITS: Final = 20_000
+# so many matches are sooner compared than a filtered search of the index ends: 4 ms against 10, of 20,000 records
+_FEW: Final = 256
 _VECTORS: Final = Include(vectors=True)
 
 
@@ -33,24 +38,37 @@ class Searcher:
 
     def __init__(self, native: Collection, info: CollectionInfo, reader: Reader) -> None:
         self._native = native
+        self._info = info
         self._metric = info.metric
         self._dimension = info.dimension
         self._read = reader
 
-    def nearest(self, queries: VectorArray, k: int, ids: Sequence[str], include: Include) -> list[Hits]:
-        """Return the true nearest among ``ids``, whose vectors it reads in chunks."""
+    def exact(self, queries: Column, k: int, asked: Question, include: Include, field: str = "") -> list[Hits]:
+        """Return the true nearest of the records that match, whose vectors it reads in chunks."""
+        return self._nearest(queries, k, self._read.pages(asked, _read(field), self._rows(field)), include, field)
 
+    def _among(self, ids: Sequence[str], queries: VectorArray, k: int, include: Include) -> list[Hits]:
+        """Return the true nearest of some records."""
+        pages = (self._read.by_ids(part, _VECTORS) for part in batches(ids, self._rows("")))
+        return self._nearest(queries, k, pages, include, "")
+
+    def _nearest(self, queries: Column, k: int, pages: Iterable[Records], include: Include, field: str) -> list[Hits]:
         def get(wanted: list[str]) -> Records:
             return self._read.by_ids(wanted, include) if included(include) else Records(wanted)
 
-        rows = max(16, min(self._read.rows, _CHUNK_FLOATS // self._dimension))
-        pages = (self._read.by_ids(part, _VECTORS) for part in batches(ids, rows))
-        return scan_top_k(self._metric, queries, k, pages, get)
+        return scan_top_k(self._info.field(field).metric, queries, k, pages, get, field)
+
+    def _rows(self, name: str) -> int:
+        """Return how many vectors of a field one chunk has."""
+        field = self._info.field(name)
+        return max(16, _CHUNK_FLOATS // field.dimension) if isinstance(field, Dense) else self._read.rows
 
     def approximate(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits]:
         """Return the k nearest as the index finds them, never fewer than match."""
         if asked.partial is not None:
-            return self.nearest(queries, k, self._read.ids(asked), include)
+            return self.exact(queries, k, asked, include)
+        if asked.where is not None and (few := self._read.few(asked.where, _FEW)) is not None:
+            return self._among(few, queries, k, include)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         hits: list[Hits | None] = []
         for part in batches(queries, rows):
@@ -65,15 +83,16 @@ class Searcher:
             return len(matches)
 
         def exact(places: list[int]) -> list[Hits]:
-            ids = self._read.ids(asked) if matches is None else matches
-            return self.nearest(queries[places], k, ids, include)
+            if matches is None:
+                return self.exact(queries[places], k, asked, include)
+            return self._among(matches, queries[places], k, include)
 
         return top_up(hits, k, count, exact)
 
     def _found(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits | None]:
         """Return what the index finds; None for a query whose last hit is ``indistinct``."""
         again = always_imprecise(self._metric, self._dimension)
-        fetched = Include(include.vectors or again, include.documents, include.metadatas)
+        fetched = replace(include, vectors=include.vectors or again)
         found = self._read.call(
             self._native.query,
             query_embeddings=queries,
@@ -91,7 +110,7 @@ class Searcher:
         if indistinct(self._metric, query, reported):
             return None
         columns = {name: found[name][row] for name in COLUMNS if found[name] is not None}
-        records = to_records(columns, fetched, self._dimension)
+        records = to_records(columns, fetched, self._info)
         if not imprecise(self._metric, query, reported):
             return ranked(self._metric, records, converted(self._metric, reported), k)
         vectors = records.vectors
@@ -100,6 +119,11 @@ class Searcher:
             records, vectors = _both(records, again), again.ordered(records.ids).vectors
         assert vectors is not None
         return ranked(self._metric, records.only(include), distances(self._metric, query, vectors), k)
+
+
+def _read(field: str) -> Include:
+    """Return the column to compare with."""
+    return Include(fields=(field,)) if field else _VECTORS
 
 
 def _both(records: Records, others: Records) -> Records:

@@ -29,7 +29,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[vstore.Store]:
 
 @pytest.fixture
 def new(store: vstore.Store) -> Callable[..., vstore.Collection]:
-    def make(dimension: int = 2, metric: str = "l2", **options: Any) -> vstore.Collection:
+    def make(dimension: int | None = 2, metric: str = "l2", **options: Any) -> vstore.Collection:
         return store.create_collection(f"test_{next(_NUMBERS)}", dimension=dimension, metric=metric, **options)
 
     return make

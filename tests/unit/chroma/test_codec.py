@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from vstore.indexing import Flat, Metric
+from vstore.info import CollectionInfo
 from vstore.records import Include
 from vstore_chroma.codec import (
     NO_DOCUMENT,
@@ -98,5 +100,7 @@ def test_replacing_removes_every_old_name() -> None:
 
 def test_a_result_has_the_columns_that_were_asked() -> None:
     found = {"ids": ["a", "b"], "embeddings": None, "documents": [NO_DOCUMENT, "x"], "metadatas": None}
-    records = to_records(found, Include(documents=True), 2)
+    records = to_records(
+        found, Include(documents=True), CollectionInfo(name="c", dimension=2, metric=Metric.L2, index=Flat())
+    )
     assert (records.vectors, records.documents, records.metadatas) == (None, [None, "x"], None)

@@ -51,6 +51,6 @@ def test_a_record_beyond_one_statement_stands_on_several_rows_of_one_request() -
 
 
 def test_records_that_one_row_brings_are_left_as_they_are() -> None:
-    columns = Columns(["a", "b"], None, None, [{"k": [1] * 1000, "l": "x"}, None])
+    columns = Columns(["a", "b"], None, None, [{"k": [1] * 1000, "l": "x"}, {}])
     assert spread(columns) is columns
     assert spread(Columns(["a"])).metadatas is None
