@@ -301,7 +301,7 @@ def test_names_that_are_no_text_are_told(run: Run, tmp_path: Path) -> None:
     code, said = run("copy", "../dump", f"chroma:{odd}", "--collection", "docs")
     assert (code, "Traceback" in said) == (2, False), said
     options = ("--collection", "docs", "--report", f"{odd}.json", "--state", odd, "--rejected", f"{odd}.letters")
-    assert run("copy", "../dump", "new", *options)[0] == 0
+    assert run("copy", "../dump", "./new", *options)[0] == 0
     assert json.loads(Path(f"{odd}.json").read_text())["collections"][0]["status"] == "verified"
     rows = Path(f"{odd}.jsonl")
     rows.write_text('{"id": "a", "text": "b"}\n{"id": 1}\n')

@@ -12,7 +12,7 @@ import pytest
 from tests.running import running
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hybrid.py"
-STORES = ["memory:"]
+STORES = ["chroma:{}", "milvus:{}/data.db", "pgvector:{}", "qdrant:{}", "chroma server", "milvus server"]
 
 
 def answers(url: str) -> dict[str, list[str]]:

@@ -306,7 +306,7 @@ def test_a_keyring_holds_a_value(write: Write, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_word_is_never_a_path(write: Write, project: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(InvalidInput, match=r"write \./, as in \./dump"):
+    with pytest.raises(InvalidInput, match=r"a path of files as \./dump"):
         open_location("dump", new=True)
     assert not (project / "dump").exists()
     write('[stores.dump]\nurl = "memory:"')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
@@ -67,7 +66,7 @@ def _by_name(name: str, stored: str | None) -> Embedder:
 
 
 def _as_data(hit: Hit) -> dict[str, Any]:
-    return {key: value for key, value in asdict(hit).items() if key != "vector"}
+    return {name: getattr(hit, name) for name in ("id", "distance", "score", "document", "metadata")}
 
 
 def _table(hits: Hits) -> Table:
