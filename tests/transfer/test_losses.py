@@ -293,3 +293,21 @@ def test_named_fields_are_not_left_behind_in_silence(store: Store) -> None:
     docs.add(["a"], [[1, 2]], sparse=[{7: 1.0}])
     with pytest.raises(Unsupported, match="'terms'"):
         CollectionSource(store, docs)
+
+
+def test_a_partitioned_collection_stays_partitioned(tmp_path: Path, store: Store) -> None:
+    notes = store.create_collection("notes", dimension=2, metric="l2", partition_by="tenant")
+    notes.add(["a", "b"], [[1, 0], [2, 0]], metadatas=[{"tenant": "t1"}, {"tenant": "t2"}])
+    files = FileLocation(str(tmp_path / "set"))
+    copy(CollectionSource(store, notes), files.target("notes")).check()
+    with connect(f"qdrant:{tmp_path}/q") as other:
+        copy(files.source("notes"), CollectionTarget(other, "notes")).check()
+        moved = other.get_collection("notes")
+        assert moved.info.partition_by == "tenant"
+        assert moved.partition("t2").peek().ids == ["b"]
+        whole = other.create_collection("whole", dimension=2, metric="l2")
+        with pytest.raises(Unsupported, match="partition-change"):
+            copy(CollectionSource(store, notes), CollectionTarget(other, "whole"), if_exists="merge")
+        allowed = ["partition-change", "index-change"]
+        copy(CollectionSource(store, notes), CollectionTarget(other, "whole"), if_exists="merge", allow=allowed).check()
+        assert whole.count() == 2

@@ -203,6 +203,7 @@ class CollectionTarget:
             index=index,
             embedder=None if info.embedder is None else _Remembered(info.embedder, info.dimension),
             metadata=info.metadata,
+            partition_by=info.partition_by if self.capabilities.partitions else None,  # else a named loss
         )
 
     def remove(self) -> None:

@@ -41,6 +41,8 @@ class LossKind(StrEnum):
     """Dicts inside metadata become JSON texts."""
     EMBEDDER = "embedder-change"
     """The target's vectors were made by another embedder."""
+    PARTITIONS = "partition-change"
+    """Another key parts the target, or none: partitions cannot be asked for by name."""
     METADATA = "collection-metadata"
     """The collection's own metadata stay those of the target."""
     VECTORS = OmissionKind.VECTORS.value
@@ -104,6 +106,10 @@ def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | 
         can = target.capabilities
         for text in [] if can is None else _lacking(info, can):
             yield Loss(LossKind.INDEX, f"{text}; the target chooses its own")
+        if info.partition_by is not None and can is not None and not can.partitions:
+            yield Loss(
+                LossKind.PARTITIONS, f"the target cannot part records by {info.partition_by!r}: {can.partitions.note}"
+            )
         return
     if there.dimension != info.dimension:
         raise Mismatch(f"the target has dimension {there.dimension}, the source {info.dimension}")
@@ -111,6 +117,7 @@ def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | 
         (LossKind.METRIC, "metric", info.metric, there.metric),
         (LossKind.INDEX, "index", info.index, there.index),
         (LossKind.EMBEDDER, "embedder", info.embedder, there.embedder),
+        (LossKind.PARTITIONS, "key of partitions", info.partition_by, there.partition_by),
         (LossKind.METADATA, "metadata of the collection", info.metadata, there.metadata),
     ):
         if ours != theirs:
