@@ -141,7 +141,7 @@ def test_a_change_beside_the_json_counts() -> None:
 @pytest.mark.parametrize(
     "value",
     [print, Plain.ONE, object(), pd.NaT, pd.Timestamp("2024-01-01 00:00:00.000000001"), np.array([None])],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_has_no_json_is_refused_by_name(value: Any) -> None:
     with pytest.raises(InvalidInput, match=r"'here'|NaT|Timestamp"):

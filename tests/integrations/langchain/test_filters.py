@@ -299,7 +299,7 @@ def test_operands_that_stand_for_plain_values() -> None:
         (lambda document: True, "a filter of vstore or a dict"),
         ([{"a": 1}], "a filter of vstore or a dict"),
     ],
-    ids=repr,
+    ids=lambda value: "a function" if callable(value) else repr(value),
 )
 def test_what_has_no_equal_is_refused_by_name(asked: Any, told: str) -> None:
     with pytest.raises(InvalidInput, match=told):
