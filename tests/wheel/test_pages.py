@@ -84,6 +84,7 @@ ELSEWHERE = {
     "vstore conform URL": "test_conform.py, on each embedded store",
     "pip install -e .": "test_adapters: the environments here have no pip of their own",
     "python examples/tour.py URL": "test_programs.py",
+    "python examples/hybrid.py URL": "tests/examples/test_hybrid.py",
     "python examples/langchain_rag.py URL": "tests/integrations/langchain/test_rag.py",
     "pip install '.[chroma]'": "every environment of this folder, from the wheel",
     "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/python -m pytest -n 3 --dist loadgroup "
@@ -289,8 +290,9 @@ def test_readme(page: Page) -> None:
     extras = [
         "chroma",
         "pgvector",
-        "langchain",
+        "bm25",
         "lexical",
+        "langchain",
         "conformance",
         "qdrant",
         "arrow",
