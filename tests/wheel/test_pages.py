@@ -282,6 +282,7 @@ def test_readme(page: Page) -> None:
     page.items(shown[first : first + 1])
     page.program(FOREIGN)
     page.program(COLLECTION.format(url="postgresql://user:password@localhost/db"))
+    page.reader.install("langchain")  # what an application on LangChain has
     page.items(shown[first + 1 :])
     for command in in_prose("README.md"):
         if command in COMMANDS:
@@ -292,7 +293,6 @@ def test_readme(page: Page) -> None:
         "pgvector",
         "bm25",
         "lexical",
-        "langchain",
         "conformance",
         "qdrant",
         "arrow",
