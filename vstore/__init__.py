@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from vstore import transfer as transfer
     from vstore.telemetry import instrument as instrument
     from vstore.telemetry import uninstrument as uninstrument
+    from vstore.transfer import copy as copy
 
 __version__ = "0.1.0"
 
@@ -107,6 +108,7 @@ __all__ = [
     "Weighted",
     "aio",
     "connect",
+    "copy",
     "embed",
     "instrument",
     "transfer",
@@ -117,6 +119,7 @@ __all__ = [
 # Loaded when they are asked for: they bring asyncio, threads, SQLite and more, and not every program wants them.
 _LATER: Final = {
     "aio": ("vstore.aio", None),
+    "copy": ("vstore.transfer", "copy"),
     "embed": ("vstore.embed", None),
     "instrument": ("vstore.telemetry", "instrument"),
     "transfer": ("vstore.transfer", None),
