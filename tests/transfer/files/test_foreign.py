@@ -316,7 +316,7 @@ GOOD_LINE = '{"id": "a", "vector": [1, 2.5]}'
         ('{"id": "b", "vector": [1, 9007199254740993]}', InvalidInput, "beyond 2\\*\\*53"),
         ('{"id": "b", "vector": [1, NaN]}', InvalidInput, "contains NaN"),
         ('{"id": "b", "vector": [1, 1e300]}', InvalidInput, "which float32 cannot"),
-        ('{"id": "b", "vector": [1, 2], "document": 5}', InvalidInput, "a int, not a str or None"),
+        ('{"id": "b", "vector": [1, 2], "document": 5}', InvalidInput, "an int, not a str or None"),
         ('{"id": "b", "vector": [1, 2], "metadata": 5}', InvalidInput, "no JSON object: 5"),
         ('{"id": "b", "vector": [1, 2], "k": 123456789012345678901}', InvalidInput, "outside the 64-bit"),
         ('{"id": "b", "vector": [1, 2], "k": [1, "a"]}', InvalidInput, "one type"),
