@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vstore import connect
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Exactness
 from vstore.filters.tree import Filter
 from vstore.indexing import Flat, Index, Metric
 from vstore.info import CollectionInfo
@@ -32,6 +32,7 @@ class Endless:
     identity: str = ""
     backend: str = "memory"
     capabilities: Capabilities | None = None
+    cosine_exactness: Exactness = Exactness.RELATIVE
 
     @property
     def info(self) -> CollectionInfo:
