@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from tests.milvus_server import milvus_server
 from tests.servers import chroma_server, postgres_server
 
-__all__ = ["running"]
+__all__ = ["printed", "running"]
 
 
 def running(store: str, folder: Path) -> AbstractContextManager[str]:
@@ -21,3 +25,11 @@ def running(store: str, folder: Path) -> AbstractContextManager[str]:
         case "postgresql server":
             return postgres_server()
     return nullcontext(store.format(folder))
+
+
+def printed(program: Path, *arguments: str) -> Any:
+    """What a program prints as JSON, in a process of its own."""
+    command = [sys.executable, str(program), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

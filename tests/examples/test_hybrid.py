@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.running import running
+from tests.running import printed, running
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hybrid.py"
 STORES = ["chroma:{}", "milvus:{}/data.db", "pgvector:{}", "qdrant:{}", "chroma server", "milvus server"]
 
 
 def answers(url: str) -> dict[str, list[str]]:
-    done = subprocess.run([sys.executable, str(EXAMPLE), url, "--json"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    asked: dict[str, list[str]] = json.loads(done.stdout)
+    asked: dict[str, list[str]] = printed(EXAMPLE, url, "--json")
     return asked
 
 

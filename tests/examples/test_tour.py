@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.running import running
+from tests.running import printed, running
 
 TOUR = Path(__file__).parents[2] / "examples" / "tour.py"
 STORES = [
@@ -26,9 +25,7 @@ LAST = ["reopened", "dropped"]
 
 
 def tour(url: str) -> dict[str, list[str]]:
-    done = subprocess.run([sys.executable, str(TOUR), url, "--json"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    steps: dict[str, list[str]] = json.loads(done.stdout)
+    steps: dict[str, list[str]] = printed(TOUR, url, "--json")
     return steps
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.running import printed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STORES = ["chroma:{}", "pgvector:{}"]
@@ -18,10 +17,7 @@ NIGHTLY = [pytest.param(store, marks=pytest.mark.nightly) for store in ("qdrant:
 
 def run(program: str, url: str) -> Any:
     """What the application prints, in a process of its own."""
-    command = [sys.executable, str(EXAMPLES / program), url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return printed(EXAMPLES / program, url)
 
 
 @cache

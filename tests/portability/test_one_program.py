@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.running import running
+from tests.running import printed, running
 
 PROGRAM = Path(__file__).with_name("program.py")
 EMBEDDED = ["chroma:{}", "milvus:{}/data.db", "pgvector:{}", "qdrant:{}", "qdrant::memory:"]
@@ -20,9 +17,7 @@ SERVERS = ["chroma server", "milvus server", "postgresql server"]
 
 def answers(url: str) -> Any:
     """What the program prints: for each question its hits, each with id, distance, score and metadata."""
-    done = subprocess.run([sys.executable, str(PROGRAM), url], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return printed(PROGRAM, url)
 
 
 @pytest.fixture(scope="module")

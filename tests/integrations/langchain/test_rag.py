@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.running import printed
 
 PROGRAM = Path(__file__).parents[3] / "examples" / "langchain_rag.py"
 
 
 def run(url: str) -> Any:
     """What the application prints, in a process of its own."""
-    done = subprocess.run([sys.executable, str(PROGRAM), url], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return printed(PROGRAM, url)
 
 
 @pytest.fixture(scope="module")

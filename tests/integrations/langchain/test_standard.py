@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
-import vstore
+from tests.integrations.databases import OnDatabase
 from vstore.integrations.langchain import VStoreVectorStore
 
 for function in vars(VectorStoreIntegrationTests).values():
@@ -16,18 +16,8 @@ for function in vars(VectorStoreIntegrationTests).values():
         pytest.mark.asyncio(function)  # the suite leaves it to the plugin's automatic mode
 
 
-class Suite(VectorStoreIntegrationTests):
-    """The suite over one URL, in which ``{}`` is a new directory."""
-
-    url: str
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def database(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-        """The URL of a database that stays open for the whole class."""
-        url = cls.url.format(tmp_path_factory.mktemp("database"))
-        with vstore.connect(url):
-            yield url
+class Suite(OnDatabase, VectorStoreIntegrationTests):
+    """The suite over one URL."""
 
     @pytest.fixture
     def vectorstore(self, database: str) -> Iterator[VStoreVectorStore]:  # type: ignore[override]

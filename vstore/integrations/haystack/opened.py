@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Final, Self
 
 from haystack import default_from_dict, default_to_dict
@@ -16,6 +15,7 @@ from vstore.core.registry import factory_for_scheme, plan, schemes
 from vstore.core.settings import is_name
 from vstore.errors import InvalidInput
 from vstore.indexing import Index, Metric, index_from_dict, index_to_dict
+from vstore.integrations.closing import Closing
 from vstore.integrations.door import AsyncDoor, Door
 from vstore.integrations.haystack._async.calls import AsyncCalls
 from vstore.integrations.haystack._sync.calls import Calls
@@ -37,7 +37,7 @@ class _Opened:
     async_calls: AsyncCalls
 
 
-class OpenedStore:
+class OpenedStore(Closing):
     """The settings of a document store and what they open; ``VStoreDocumentStore`` has the calls."""
 
     def __init__(
@@ -131,31 +131,12 @@ class OpenedStore:
         }
         return default_from_dict(cls, {**data, "init_parameters": parameters})
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close_async()
-
-    def close(self) -> None:
-        """Closes what a URL connected; what was given stays open."""
-        if self._open is not None:
-            self._open.door.close_all()
+    def _door_to_close(self) -> AsyncDoor | None:
+        return None if self._open is None else self._open.door
 
     async def close_async(self) -> None:
         """Does what ``close`` does, in the event loop that made the async calls."""
-        if self._open is not None:
-            await self._open.door.close()
+        await self._close_async()
 
 
 def _shows_a_secret(store: object) -> bool:

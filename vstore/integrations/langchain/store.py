@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from langchain_core.documents import Document
@@ -15,6 +14,7 @@ from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from vstore.embedding import Embedder, check_embedder
 from vstore.errors import InvalidInput
 from vstore.indexing import Index, Metric
+from vstore.integrations.closing import Closing
 from vstore.integrations.door import AsyncDoor, Door
 from vstore.integrations.langchain._async.steps import AsyncSteps
 from vstore.integrations.langchain._sync.steps import Steps
@@ -27,7 +27,7 @@ from vstore.spi.urls import OptionValue
 __all__ = ["VStoreVectorStore"]
 
 
-class VStoreVectorStore(Searching):
+class VStoreVectorStore(Closing, Searching):
     """A LangChain vector store over Chroma, Milvus, Qdrant, PostgreSQL with pgvector, or another database, by its URL.
 
     ``VStoreVectorStore("chroma:./data", OpenAIEmbeddings())``. The collection is opened at the first call and created
@@ -222,29 +222,12 @@ class VStoreVectorStore(Searching):
             raise
         return made
 
-    def close(self) -> None:
-        """Close what a URL connected; a store or collection that was given stays open. Later calls are ``Closed``."""
-        self._async_door.close_all()
+    def _door_to_close(self) -> AsyncDoor | None:
+        return self._async_door
 
     async def aclose(self) -> None:
         """Do what ``close`` does, in an event loop."""
-        await self._async_door.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+        await self._close_async()
 
 
 def _refuse(unknown: Mapping[str, Any]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.schema import BaseNode
@@ -19,6 +18,7 @@ from vstore.aio import AsyncCollection, AsyncStore
 from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from vstore.errors import InvalidInput
 from vstore.indexing import Index, Metric
+from vstore.integrations.closing import Closing
 from vstore.integrations.door import AsyncDoor, Door
 from vstore.integrations.llamaindex._async.calls import AsyncCalls
 from vstore.integrations.llamaindex._sync.calls import Calls
@@ -28,7 +28,7 @@ from vstore.spi.urls import OptionValue
 __all__ = ["VStoreVectorStore"]
 
 
-class VStoreVectorStore(BasePydanticVectorStore):
+class VStoreVectorStore(Closing, BasePydanticVectorStore):
     """A vector store for LlamaIndex over any database that vstore knows.
 
     ``VectorStoreIndex.from_vector_store(VStoreVectorStore("chroma:./data", "docs"))``. The database is opened at the
@@ -181,26 +181,9 @@ class VStoreVectorStore(BasePydanticVectorStore):
         """Does what ``query`` does."""
         return await self._async_calls.query(query, kwargs)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    def close(self) -> None:
-        """Closes what a URL connected; what was given stays open."""
-        self._async_door.close_all()
+    def _door_to_close(self) -> AsyncDoor | None:
+        return self._async_door
 
     async def aclose(self) -> None:
         """Does what ``close`` does, in the event loop that made the async calls."""
-        await self._async_door.close()
+        await self._close_async()
