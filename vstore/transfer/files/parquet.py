@@ -104,7 +104,7 @@ class ParquetFormat:
         empty = to_arrow(Records([], np.empty((0, dimension), dtype=np.float32), [], []))
         schema = empty.schema if note is None else empty.schema.with_metadata({NOTE: note})
         writer = load("pyarrow.parquet").ParquetWriter(
-            files[0], schema, write_page_checksum=True, **parquet_settings(vectors=True)
+            files[0], schema, write_page_checksum=True, **parquet_settings(schema)
         )
         with writer:
             for records in batches:
