@@ -25,9 +25,9 @@ __all__ = [
     "DIMENSION",
     "as_lists",
     "check_begins",
-    "column_field",
     "dense_rows",
     "from_column",
+    "holds",
     "is_list",
     "is_sparse",
     "to_column",
@@ -54,14 +54,6 @@ def to_column(column: Column) -> pyarrow.Array:
     starts = pa.array(column.indptr, pa.int32())
     parts = [pa.ListArray.from_arrays(starts, pa.array(part)) for part in (column.indices, column.values)]
     return pa.StructArray.from_arrays(parts, names=_PARTS, mask=mask)
-
-
-def column_field(name: str, dimension: int | None) -> pyarrow.Field:
-    """The Arrow field of what ``to_column`` returns; a dimension of None is that of a sparse field."""
-    pa = load("pyarrow")
-    if dimension is not None:
-        return pa.field(name, pa.list_(pa.float32(), dimension))
-    return pa.field(name, pa.struct([("indices", pa.list_(pa.uint32())), ("values", pa.list_(pa.float32()))]))
 
 
 def as_lists(table: pyarrow.Table) -> pyarrow.Table:
@@ -98,6 +90,15 @@ def is_sparse(kind: pyarrow.DataType) -> bool:
         return False
     inner = {kind.field(place).name: kind.field(place).type for place in range(kind.num_fields)}
     return sorted(inner) == _PARTS and all(map(is_list, inner.values()))
+
+
+def holds(kind: pyarrow.DataType, dimension: int | None) -> bool:
+    """Whether this is the type of a field as vstore writes it; a dimension of None is that of a sparse field."""
+    pa = load("pyarrow")
+    if dimension is None:
+        return is_sparse(kind) and [kind.field(part).type.value_type for part in _PARTS] == [pa.uint32(), pa.float32()]
+    fixed = pa.types.is_fixed_size_list(kind)
+    return is_list(kind) and kind.value_type == pa.float32() and not (fixed and kind.list_size != dimension)
 
 
 def from_column(field: pyarrow.Field, column: pyarrow.ChunkedArray) -> Column:
