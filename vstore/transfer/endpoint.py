@@ -168,7 +168,7 @@ class Target(Protocol):
         """Makes it, empty.
 
         Args:
-            info: Dimension, metric, user metadata and embedder.
+            info: Dimension, metric, named fields, user metadata and embedder.
             index: The index; None leaves the choice to the database.
             source: Where the records will come from, which files note.
         """
