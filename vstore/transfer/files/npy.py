@@ -145,12 +145,13 @@ class _Sparse:
 def _mapped(path: Path) -> NDArray[Any]:
     if not path.exists():
         raise NotFound(f"{shown(path)} is missing", hint=_HINT)
-    check_regular(path)
-    try:
-        array: NDArray[Any] = open_memmap(path, mode="r")  # np.load takes a ZIP or a pickle for one as well
-    except (SyntaxError, TokenError) as error:
-        raise ValueError("its header cannot be read") from error
-    return array
+    with naming(path):
+        check_regular(path)
+        try:
+            array: NDArray[Any] = open_memmap(path, mode="r")  # np.load takes a ZIP or a pickle for one as well
+        except (SyntaxError, TokenError) as error:
+            raise ValueError("its header cannot be read") from error
+        return array
 
 
 def _names(info: CollectionInfo) -> list[str]:
