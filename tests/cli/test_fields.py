@@ -43,7 +43,8 @@ def test_inspect_shows_the_fields(url: str) -> None:
     assert "field words" in out
     assert "kind: dense, dimension: 2, metric: l2" in out
     code, out, _ = run("inspect", url)
-    assert "words sparse, image 2 l2" in out
+    assert "Named fields" in out
+    assert "2, l2, HNSW(" in out
     code, out, _ = run("inspect", url, "news", "--json")
     assert json.loads(out)["fields"]["image"]["dimension"] == 2
 

@@ -33,6 +33,8 @@ def run(url: str, *, as_json: bool, timeout: float) -> None:
         client = f", client {known.client_version}" if known.client_version else ""
         console.print(f"[bold]{known.backend}[/] {known.server_version} ({known.mode}{client})\n")
         console.print(_collections(store))
+        if (fields := _fields(store)).row_count:
+            console.print(fields)
         if foreign := _foreign(store):
             console.print(f"Not created by vstore; vstore inspect URL NAME tells more: {plain(', '.join(foreign))}\n")
         console.print(_features(store))
@@ -116,20 +118,28 @@ def _collections(store: Store) -> Table:
     table.add_column("dimension", justify="right")
     table.add_column("metric")
     table.add_column("index", overflow="fold")
-    table.add_column("fields", overflow="fold")
     for name in store.list_collections():
         collection = store.get_collection(name)
         info = collection.info
         unnamed = (str(info.dimension), info.metric.value, plain(str(info.index))) if info.dimension else ("", "", "")
-        fields = ", ".join(f"{each} {_shape(field)}" for each, field in info.fields.items())
-        table.add_row(plain(name), f"{collection.count():,}", *unnamed, plain(fields))
+        table.add_row(plain(name), f"{collection.count():,}", *unnamed)
     if not table.row_count:
         table.caption = "none that vstore created"
     return table
 
 
+def _fields(store: Store) -> Table:
+    table = Table(title="Named fields", title_justify="left")
+    for column in ("collection", "field", "vectors"):
+        table.add_column(column, overflow="fold")
+    for name in store.list_collections():
+        for each, field in store.get_collection(name).info.fields.items():
+            table.add_row(plain(name), each, plain(_shape(field)))
+    return table
+
+
 def _shape(field: Field) -> str:
-    return f"{field.dimension} {field.metric.value}" if isinstance(field, Dense) else "sparse"
+    return f"{field.dimension}, {field.metric.value}, {field.index}" if isinstance(field, Dense) else "sparse"
 
 
 def _features(store: Store) -> Table:
