@@ -8,7 +8,7 @@ from shutil import rmtree
 from types import TracebackType
 from typing import Self
 
-from vstore.errors import AlreadyExists, InvalidInput, NotFound
+from vstore.errors import AlreadyExists, InvalidInput, NotFound, Unsupported
 from vstore.indexing import Index
 from vstore.info import CollectionInfo
 from vstore.interchange import load
@@ -88,6 +88,7 @@ class FileTarget:
 
     def dry_create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         """See ``Target``: looks at the paths themselves, which may be links."""
+        _refuse_fields(info)
         path = self._location.path
         if isinstance(source, FileSource) and path.exists() and path.samefile(source.location.path):
             raise InvalidInput("source and target are the same files", hint="Nothing was changed.")
@@ -98,6 +99,7 @@ class FileTarget:
         Raises:
             AlreadyExists: Something is there.
         """
+        _refuse_fields(info)
         if self.existing() is not None:
             raise AlreadyExists(
                 f"{shown(self._location.path)} is there already", hint="--if-exists replace replaces it."
@@ -262,3 +264,8 @@ class FileLocation:
             for inner in found:
                 check_inside(inner, whole)
             return [inner.name for inner in found]
+
+
+def _refuse_fields(info: CollectionInfo) -> None:
+    if info.fields:
+        raise Unsupported(f"files do not carry the named fields {', '.join(map(repr, info.fields))}")
