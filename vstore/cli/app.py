@@ -14,16 +14,19 @@ from vstore.cli.options import (
     URL_HELP,
     AllOption,
     CollectionsOption,
+    DimensionOption,
     DryRunOption,
     Embedded,
     IfExistsOption,
     JsonOption,
     MappingOption,
+    NameMapOption,
     NameOption,
     PrintJsonOption,
     QueriesOption,
     RejectedFileOption,
     RenamedOptions,
+    RenameOption,
     ReportOption,
     RestartOption,
     RetriesOption,
@@ -184,14 +187,20 @@ def copy(
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
+    rename: RenameOption = [],  # noqa: B006
+    name_map: NameMapOption = None,
+    dimension: DimensionOption = None,
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
+    With --all the trouble of one collection does not stop the others, and the report has each.
     Killed or interrupted, the same command resumes.
-    Exit codes: 0 copied and verified, 1 failed, 2 usage, 3 different, 4 incomplete and resumable, 5 records rejected.
+    Exit codes: 0 copied and verified, 1 failed, 2 usage or refused, 3 different, 4 incomplete and resumable,
+    5 records rejected.
     Example: vstore copy chroma:./data qdrant://localhost:6333 --collection docs
     """
     from vstore.cli.copy import run
+    from vstore.cli.naming import Naming
 
     with errors_told():
         run(
@@ -223,6 +232,8 @@ def copy(
                 "state": state,
                 "restart": restart,
             },
+            naming=Naming(rename, name_map),
+            dimension=dimension,
         )
 
 
