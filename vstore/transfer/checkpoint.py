@@ -122,8 +122,13 @@ class CopyCheckpoint(Checkpoint):
                 "a copy is resumable only where both ends can be named in another process",
                 hint="Leave out state=, or open both ends by URL.",
             )
+        return cls(cls.path_of(source, target, folder), restart=restart)
+
+    @staticmethod
+    def path_of(source: str, target: str, folder: Path) -> Path:
+        """Returns where the checkpoint of a copy is, of ends by identity."""
         key = blake2b(f"{source}\n{target}".encode(), digest_size=12).hexdigest()
-        return cls(folder / f"{key}.sqlite", restart=restart)
+        return folder / f"{key}.sqlite"
 
     @property
     def description(self) -> JobDescription | None:

@@ -53,6 +53,7 @@ class CopyJob:
         options: What is asked, checked.
         checkpoint: Held by this run.
         on_progress: Called with the progress.
+        finished: Whether a copy that was finished earlier is compared again, whatever ``if_exists`` and ``allow`` are.
     """
 
     def __init__(
@@ -62,7 +63,10 @@ class CopyJob:
         options: CopyOptions,
         checkpoint: CopyCheckpoint,
         on_progress: Callable[[Progress], None],
+        *,
+        finished: bool = False,
     ) -> None:
+        self._finished = finished
         self._source = source
         self._target = target
         self._options = options
@@ -95,6 +99,22 @@ class CopyJob:
         self._finish_report()
         return self._report
 
+    def left_to_do(self) -> Report | None:
+        """Returns what ``run`` would resume, and changes nothing; None where it would begin anew."""
+        job = self._resumable_job()
+        if job is None:
+            return None
+        self._check_unchanged(job)
+        report, written = self._report, self._checkpoint.rows_done()
+        report.status, report.resumed, report.losses = Status.PLANNED, True, self._losses
+        report.planned, report.chunks = self._checkpoint.planned(), self._checkpoint.chunks()
+        report.plan = {"records": report.planned, "written": written}
+        if self._checkpoint.state is State.WRITING:
+            report.notes = [f"an earlier run is resumed: {written:,} of {report.planned:,} records are written"]
+        else:
+            report.notes = [f"the {report.planned:,} records were copied by an earlier run, and are only compared"]
+        return report
+
     def _prepare(self) -> None:
         """Does all that comes before the first write; its errors are raised, not reported."""
         job = self._resumable_job()
@@ -125,7 +145,8 @@ class CopyJob:
             case State.PLANNED:
                 self._report.resumed, over = same, True
             case State.FINISHED:
-                over = not same or self._options.if_exists is not None or self._target.existing() is None
+                anew = not same or self._options.if_exists is not None
+                over = (anew and not self._finished) or self._target.existing() is None
             case State.WRITING | State.WRITTEN:
                 over = False
         # a job that is over is forgotten when a new plan stands, not before: that may be refused
@@ -178,7 +199,8 @@ class CopyJob:
     def _check_unchanged(self, job: JobDescription) -> None:
         """Raises ``Mismatch`` where going on would not give what the plan says."""
         asked, begun = self._options.binding(), dict(job.options)
-        if changed := sorted(name for name in asked if asked[name] != begun.get(name)):
+        binding = asked if self._checkpoint.state is not State.FINISHED else ("where", "transform")
+        if changed := sorted(name for name in binding if asked[name] != begun.get(name)):
             earlier = [f"{_OPTIONS.get(name, name)}={begun.get(name)!r}" for name in changed]
             raise Mismatch(
                 f"this copy was begun with other options: {', '.join(earlier)}",

@@ -179,6 +179,8 @@ class Status(StrEnum):
     """Interrupted or failed; the same call resumes."""
     FAILED = "failed"
     """Failed, and not resumable."""
+    REFUSED = "refused"
+    """One of several collections, of which nothing was written: a loss that is not allowed, or a wrong option."""
 
 
 _EXIT: Final = {
@@ -186,6 +188,7 @@ _EXIT: Final = {
     Status.VERIFIED: 0,
     Status.COPIED: 0,
     Status.FAILED: 1,
+    Status.REFUSED: 2,
     Status.DIFFERENT: 3,
     Status.INCOMPLETE: 4,
     Status.REJECTED: 5,
@@ -217,6 +220,8 @@ class Report:
         notes: What else is to be known, in words, as of a filter that nothing matches.
         error: What ended the run, in words; empty if nothing did.
         seconds: How long this run took, by phase.
+        target_collection: Name of the collection in the target, where the copy was one of a location's collections.
+        mapping: Likewise, how it was read if vstore did not create it, as plain data.
     """
 
     source: str
@@ -239,10 +244,12 @@ class Report:
     notes: list[str] = field(default_factory=list)
     error: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
+    target_collection: str = ""
+    mapping: dict[str, Any] | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 copied and verified, 1 failed, 3 copied but different, 4 incomplete and resumable, 5 records rejected."""
+        """0 verified or copied, 1 failed, 2 refused, 3 different, 4 incomplete and resumable, 5 records rejected."""
         return _EXIT[self.status]
 
     def check(self) -> None:

@@ -207,6 +207,11 @@ class FileLocation:
     ) -> None:
         self.close()
 
+    @property
+    def identity(self) -> str:
+        """See ``Location``."""
+        return data_set_path(self._path, self._encoding).identity
+
     def names(self) -> list[str]:
         """See ``Location``."""
         return self._folders() or [self._source(self._path).info.name]
@@ -215,7 +220,12 @@ class FileLocation:
         """See ``Location``."""
         return []
 
-    def source(self, name: str, mapping: RecordMapping | str | None = None) -> FileSource:
+    def source(
+        self,
+        name: str,
+        mapping: RecordMapping | str | None = None,
+        dimension: int | None = None,
+    ) -> FileSource:
         """See ``Location``."""
         if mapping is not None:
             raise InvalidInput("a mapping is for a collection of a store", hint="vstore import tells columns apart.")
