@@ -8,9 +8,10 @@ BLAKE2b of each record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from struct import Struct
 from typing import Final, Self
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.capabilities import Exactness
-from vstore.columns import Column, present, vector_at
+from vstore.columns import Column, present
 from vstore.indexing import Metric
 from vstore.records import Records, VectorArray
 from vstore.sparse import SparseArray, SparseVector
@@ -142,16 +143,24 @@ def _named(records: Records) -> dict[int, list[bytes]]:
     """For each row that has any, the vectors of its named fields, in the order of their names."""
     found: dict[int, list[bytes]] = {}
     for name, column in sorted(records.fields.items()):
-        for row in np.flatnonzero(present(column)).tolist():
-            vector = vector_at(column, row)
-            assert vector is not None
-            if isinstance(vector, SparseVector):
-                data = vector.indices.astype("<u4", copy=False).tobytes() + _bytes(vector.values)
-            else:
-                data = _bytes(vector)
-            head = f"{name}:{type(vector) is SparseVector:d}:{len(vector)}:"
-            found.setdefault(row, []).append(head.encode() + data)
+        kind = type(column) is SparseArray
+        for row, (length, data) in zip(np.flatnonzero(present(column)).tolist(), _vectors(column), strict=True):
+            found.setdefault(row, []).append(f"{name}:{kind:d}:{length}:".encode() + data)
     return found
+
+
+def _vectors(column: Column) -> Iterator[tuple[int, bytes]]:
+    """Yields the length and the bytes of each vector that is there."""
+    if isinstance(column, SparseArray):
+        indices, values = column.indices.astype("<u4", copy=False).tobytes(), _bytes(column.values)
+        for start, end in pairwise(column.indptr.tolist()):
+            if start < end:
+                yield end - start, indices[4 * start : 4 * end] + values[4 * start : 4 * end]
+        return
+    there, length = column[present(column)], column.shape[1]
+    data = _bytes(there)
+    for place in range(len(there)):
+        yield length, data[4 * length * place : 4 * length * (place + 1)]
 
 
 def _summed(hashes: Iterable[bytes]) -> Digest:
