@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
-__all__ = ["DIMENSION", "IDS", "METADATAS", "TEXTS", "VECTORS", "WRITERS", "Written"]
+__all__ = ["DIMENSION", "IDS", "METADATAS", "TEXTS", "VECTORS", "WRITERS", "Written", "langchain_milvus_dynamic"]
 
 DIMENSION = 4
 TEXTS = ["on retrieval", "on cooking", 'it\'s "quoted"', "naïve 日本語"]
@@ -85,6 +85,20 @@ def langchain_milvus(folder: Path, url: str) -> Written:
 
     path = str(folder / "milvus.db")
     store = Milvus(_embeddings(), collection_name="made", connection_args={"uri": path}, index_params=_flat("COSINE"))
+    store.add_texts(TEXTS, METADATAS, ids=IDS)
+    store.client.close()
+    return Written({"url": f"milvus:{path}"}, "made")
+
+
+def langchain_milvus_dynamic(folder: Path, url: str) -> Written:
+    from langchain_milvus import Milvus
+
+    path = str(folder / "milvus.db")
+    where = {"uri": path}
+    params = _flat("COSINE")
+    store = Milvus(
+        _embeddings(), collection_name="made", connection_args=where, index_params=params, enable_dynamic_field=True
+    )
     store.add_texts(TEXTS, METADATAS, ids=IDS)
     store.client.close()
     return Written({"url": f"milvus:{path}"}, "made")
@@ -289,8 +303,8 @@ def mem0_pgvector(folder: Path, url: str) -> Written:
 WRITERS: dict[str, Callable[[Path, str], Written]] = {
     made.__name__: made
     for made in (
-        langchain_chroma, langchain_qdrant, langchain_milvus, langchain_milvus_auto_id, langchain_pgvector,
-        langchain_community_pgvector, langchain_pgvectorstore,
+        langchain_chroma, langchain_qdrant, langchain_milvus, langchain_milvus_dynamic, langchain_milvus_auto_id,
+        langchain_pgvector, langchain_community_pgvector, langchain_pgvectorstore,
         llamaindex_chroma, llamaindex_qdrant, llamaindex_milvus, llamaindex_pgvector,
         haystack_chroma, haystack_qdrant, haystack_milvus, haystack_pgvector,
         mem0_chroma, mem0_qdrant, mem0_milvus, mem0_pgvector,

@@ -18,6 +18,7 @@ from vstore.cli.options import (
     Embedded,
     IfExistsOption,
     JsonOption,
+    LayoutOption,
     MappingOption,
     NameOption,
     PrintJsonOption,
@@ -184,6 +185,7 @@ def copy(
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
+    layout: LayoutOption = None,
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
@@ -222,6 +224,7 @@ def copy(
                 "queries": queries,
                 "state": state,
                 "restart": restart,
+                "layout": layout,
             },
         )
 

@@ -79,7 +79,7 @@ def run(
                 several = everything or len(collections) > 1
                 with _opened(target, dry=dry, several=several, timeout=timeout) as there:
                     for each, left in lefts.items():
-                        right = there.target(name or each)
+                        right = there.target(name or each, checked.layout, left.info)
                         reports.append(_copy(left, right, each, options, dry=dry, as_json=as_json))
                         _print_report(reports[-1], as_json=as_json)
                         if reports[-1].error.startswith("interrupted"):
