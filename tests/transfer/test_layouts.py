@@ -21,7 +21,7 @@ from vstore.conformance.fixtures import clause
 from vstore.transfer import CollectionSource, LayoutTarget, Loss, Status, copy
 from vstore.transfer.dryrun import dry_run
 
-pytestmark = clause("MIG-3", "MIG-27")
+pytestmark = clause("MIG-3", "MIG-30")
 
 IDS = [str(uuid5(UUID(int=0), str(i))) for i in range(30)]
 VECTORS = np.random.default_rng(1).normal(size=(30, 4)).astype(np.float32)
