@@ -15,14 +15,23 @@ import pytest
 import vstore
 from tests.foreign.readers import NAME, READERS
 from tests.foreign.test_packages import APART, SET
-from tests.foreign.writers import DIMENSION, IDS, METADATAS, TEXTS, VECTORS, WRITERS, langchain_milvus_dynamic
+from tests.foreign.writers import (
+    DIMENSION,
+    IDS,
+    METADATAS,
+    TEXTS,
+    VECTORS,
+    WRITERS,
+    haystack_qdrant_dense,
+    langchain_milvus_dynamic,
+)
 from vstore import F
 from vstore.transfer import CollectionSource, LayoutTarget, Status, copy
 
 pytestmark = pytest.mark.nightly
 # of two forms the one that vstore writes
-SAME = {"langchain_milvus": langchain_milvus_dynamic}
-DEFAULT_METRICS = {"langchain_chroma": "l2"}
+SAME = {"langchain_milvus": langchain_milvus_dynamic, "haystack_qdrant": haystack_qdrant_dense}
+DEFAULT_METRICS = {"langchain_chroma": "l2", "llamaindex_chroma": "l2", "mem0_chroma": "l2"}
 RUN = [name for name in READERS if SET in ("", APART.get(name, "requirements"))]
 
 

@@ -9,7 +9,17 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
-__all__ = ["DIMENSION", "IDS", "METADATAS", "TEXTS", "VECTORS", "WRITERS", "Written", "langchain_milvus_dynamic"]
+__all__ = [
+    "DIMENSION",
+    "IDS",
+    "METADATAS",
+    "TEXTS",
+    "VECTORS",
+    "WRITERS",
+    "Written",
+    "haystack_qdrant_dense",
+    "langchain_milvus_dynamic",
+]
 
 DIMENSION = 4
 TEXTS = ["on retrieval", "on cooking", 'it\'s "quoted"', "naïve 日本語"]
@@ -234,6 +244,14 @@ def haystack_qdrant(folder: Path, url: str) -> Written:
     return Written({"client": store._client}, "made", store._client.close)
 
 
+def haystack_qdrant_dense(folder: Path, url: str) -> Written:
+    from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
+
+    store = QdrantDocumentStore(":memory:", index="made", embedding_dim=DIMENSION)
+    store.write_documents(_documents())
+    return Written({"client": store._client}, "made", store._client.close)
+
+
 def haystack_milvus(folder: Path, url: str) -> Written:
     from milvus_haystack import MilvusDocumentStore
 
@@ -306,7 +324,7 @@ WRITERS: dict[str, Callable[[Path, str], Written]] = {
         langchain_chroma, langchain_qdrant, langchain_milvus, langchain_milvus_dynamic, langchain_milvus_auto_id,
         langchain_pgvector, langchain_community_pgvector, langchain_pgvectorstore,
         llamaindex_chroma, llamaindex_qdrant, llamaindex_milvus, llamaindex_pgvector,
-        haystack_chroma, haystack_qdrant, haystack_milvus, haystack_pgvector,
+        haystack_chroma, haystack_qdrant, haystack_qdrant_dense, haystack_milvus, haystack_pgvector,
         mem0_chroma, mem0_qdrant, mem0_milvus, mem0_pgvector,
     )
 }  # fmt: skip
