@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["a_type", "did_you_mean", "no_attribute", "sentences"]
+__all__ = ["NOT_WRITTEN", "a_type", "did_you_mean", "no_attribute", "sentences"]
 
+NOT_WRITTEN: Final = "the adapter writes no collections that vstore did not create"
 _LONGEST: Final = 40  # of a name that may be another one, mistyped
 
 

@@ -13,19 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 
-from vstore.errors import Mismatch
+from vstore.errors import InvalidInput, LimitExceeded, Mismatch
 from vstore.indexing import Flat, Index, Metric
 from vstore.info import CollectionInfo
-from vstore.mapping import ALL, IdType, RecordMapping
+from vstore.mapping import IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Rows, carried_metadata, dimension_told, fields_read, hnsw, id_type_told, metric_told
+from vstore_chroma.layouts import MEM0, USUAL
+from vstore_chroma.requests import Columns, fits
 
-__all__ = ["columns", "complete", "metric_seen", "probe", "proposal", "to_rows"]
+__all__ = ["columns", "complete", "metric_seen", "probe", "proposal", "to_columns", "to_rows"]
 
 _METRICS: Final = {"cosine": Metric.COSINE, "l2": Metric.L2, "ip": Metric.DOT}
 _DEFAULTS: Final = {"space": "l2", "max_neighbors": 16, "ef_construction": 100, "ef_search": 100}
@@ -36,9 +39,7 @@ _OLD_KEYS: Final = {
     "hnsw:search_ef": "ef_search",
 }
 _FIELDS: Final = ("document", "metadata", "uri")
-_USUAL: Final = RecordMapping(document=("document",), metadata=("metadata",), fields=ALL)
-_MEM0: Final = replace(_USUAL, document=("metadata", "data"))
-_LAYOUTS: Final = {"langchain": _USUAL, "llamaindex": _USUAL, "haystack": _USUAL, "mem0": _MEM0}
+_LAYOUTS: Final = {"langchain": USUAL, "llamaindex": USUAL, "haystack": USUAL, "mem0": MEM0}
 
 
 def proposal(layout: str | None, first: Rows) -> RecordMapping:
@@ -46,7 +47,7 @@ def proposal(layout: str | None, first: Rows) -> RecordMapping:
     if layout is not None:
         return _LAYOUTS[layout]
     one = first.fields[0] if first.fields else {}
-    return _MEM0 if one.get("document") is None and isinstance(one.get("metadata", {}).get("data"), str) else _USUAL
+    return MEM0 if one.get("document") is None and isinstance(one.get("metadata", {}).get("data"), str) else USUAL
 
 
 def probe(vector: VectorArray) -> VectorArray:
@@ -156,3 +157,30 @@ def to_rows(found: Mapping[str, Any]) -> Rows:
     if vectors is not None:
         rows.vectors = [np.asarray(vector, dtype=np.float32) for vector in vectors]
     return rows
+
+
+def to_columns(rows: Rows) -> Columns:
+    """Return rows as Chroma takes them.
+
+    Raises:
+        InvalidInput: A value or a key that Chroma does not have, or would drop in silence.
+    """
+    for key, one in zip(rows.keys, rows.fields, strict=True):
+        if unknown := sorted(set(one) - {"document", "metadata"}):
+            raise InvalidInput(f"a record of Chroma has no field {unknown[0]!r}", ids=[key])
+        metadata = one.get("metadata", {})
+        if not fits(metadata):
+            raise LimitExceeded("Chroma takes 5,000 keys, and as many elements of lists, in one record", ids=[key])
+        for name, value in metadata.items():
+            if isinstance(value, datetime):
+                raise InvalidInput(
+                    f"{name!r}: Chroma has no datetimes", ids=[key], hint="Write value.isoformat(), or a number."
+                )
+            if name.startswith("chroma:"):
+                raise InvalidInput(f"{name!r}: Chroma keeps keys that begin with 'chroma:' for itself", ids=[key])
+    return Columns(
+        list(rows.keys),
+        np.asarray(rows.vectors, dtype=np.float32),
+        [one.get("document") for one in rows.fields],
+        [one.get("metadata", {}) for one in rows.fields],
+    )

@@ -18,7 +18,7 @@ import orjson
 from vstore.records import Metadata, VectorArray
 from vstore.spi.batching import slices
 
-__all__ = ["Columns", "requests", "spread"]
+__all__ = ["Columns", "fits", "requests", "spread"]
 
 # 32,766 // 6 is 5,461. A list, of 1,000 elements at most, is not divided.
 _MOST_KEYS: Final = 5_000
@@ -70,7 +70,7 @@ class Columns:
 
 def spread(columns: Columns) -> Columns:
     """Return the same records, those whose metadata one row cannot bring on several rows."""
-    if columns.metadatas is None or all(_fits(m) for m in columns.metadatas if m):
+    if columns.metadatas is None or all(fits(m) for m in columns.metadatas if m):
         return columns
     places: list[int] = []
     documents: list[str | None] = []
@@ -89,7 +89,8 @@ def spread(columns: Columns) -> Columns:
     )
 
 
-def _fits(metadata: Metadata) -> bool:
+def fits(metadata: Metadata) -> bool:
+    """Return whether one row can bring the metadata of a record."""
     return len(metadata) <= _MOST_KEYS and sum(map(_elements, metadata.values())) <= _MOST_ELEMENTS
 
 

@@ -14,7 +14,7 @@ from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.spi.codec import info_from_json, info_to_json
 
-__all__ = ["check_name", "created_here", "info_of", "new_collection"]
+__all__ = ["check_name", "created_here", "info_of", "new_collection", "new_foreign"]
 
 # the key of a collection's own metadata under which vstore keeps what it is
 _INFO: Final = "_vs_info"
@@ -34,6 +34,22 @@ def new_collection(info: CollectionInfo) -> dict[str, Any]:
     return {
         "name": info.name,
         "metadata": {_INFO: info_to_json(info)},
+        "embedding_function": None,
+        "configuration": CreateCollectionConfiguration(hnsw=_graph(info)),
+    }
+
+
+def new_foreign(info: CollectionInfo, *, old_space: bool) -> dict[str, Any]:
+    """Return arguments of ``create_collection`` for one that other packages open.
+
+    Args:
+        info: What it is to be.
+        old_space: Whether its metadata say the metric too.
+    """
+    metadata = {**({"hnsw:space": _SPACES[info.metric]} if old_space else {}), **info.metadata}
+    return {
+        "name": info.name,
+        "metadata": metadata or None,
         "embedding_function": None,
         "configuration": CreateCollectionConfiguration(hnsw=_graph(info)),
     }

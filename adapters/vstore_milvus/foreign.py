@@ -6,15 +6,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 
-from vstore.errors import Mismatch
+from vstore.errors import InvalidInput, Mismatch
 from vstore.fields import Dense, Field, Sparse
 from vstore.indexing import Flat, Index, IVFFlat, Metric
 from vstore.info import CollectionInfo
-from vstore.mapping import ALL, IdType, RecordMapping
+from vstore.mapping import IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.records import Include, VectorArray
 from vstore.spi.foreign import (
@@ -29,6 +30,7 @@ from vstore.spi.foreign import (
     metric_told,
 )
 from vstore_milvus.filter_fields import literal
+from vstore_milvus.layouts import MAPPINGS
 
 __all__ = ["Schema", "identity", "known_by", "token"]
 
@@ -48,14 +50,12 @@ _OWN_PROPERTIES: Final = ("timezone",)  # which Milvus gives to every collection
 # Milvus 2.3.5 reads the sign apart and finds this number's digits out of range.
 _LOWEST: Final = -(1 << 63)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LAYOUTS: Final[dict[str, tuple[set[str], RecordMapping]]] = {
-    "langchain": ({"pk", "text", "vector"}, RecordMapping(vector="vector", document=("text",))),
-    "llamaindex": ({"id", "embedding"}, RecordMapping(vector="embedding", document=("text",))),
-    "haystack": ({"id", "text", "vector"}, RecordMapping(vector="vector", document=("text",))),
-    "mem0": (
-        {"id", "vectors", "metadata"},
-        RecordMapping(vector="vectors", document=("metadata", "data"), metadata=("metadata",), fields=ALL),
-    ),
+# the fields that a collection of a layout has
+_SIGNS: Final = {
+    "langchain": {"pk", "text", "vector"},
+    "llamaindex": {"id", "embedding"},
+    "haystack": {"id", "text", "vector"},
+    "mem0": {"id", "vectors", "metadata"},
 }
 
 
@@ -113,9 +113,9 @@ class Schema:
         """Return how to read it: by its layout, or by its fields."""
         names = {*self.scalars, *self.vectors}
         if layout is None:
-            fitting = [mapping for signs, mapping in _LAYOUTS.values() if signs <= names]
-        elif _LAYOUTS[layout][0] <= names:
-            fitting = [_LAYOUTS[layout][1]]
+            fitting = [MAPPINGS[kind] for kind, signs in _SIGNS.items() if signs <= names]
+        elif _SIGNS[layout] <= names:
+            fitting = [MAPPINGS[layout]]
         else:
             raise Mismatch(
                 f"{self.name!r} does not have the layout that {layout} writes",
@@ -236,6 +236,21 @@ class Schema:
     def _literal(self, key: Key) -> str:
         return str(int(key)) if isinstance(key, int) else literal(str(key))
 
+    def to_entities(self, rows: Rows, vector: str) -> list[dict[str, Any]]:
+        """Return rows as entities; ``vector`` is the name of their vectors.
+
+        Raises:
+            InvalidInput: A row that the collection has no place for.
+        """
+        taken = {self.key, *self.vectors}
+        out: list[dict[str, Any]] = []
+        for key, fields, found in zip(rows.keys, rows.fields, rows.vectors or [], strict=True):
+            if unknown := [name for name in fields if name in taken or not (self.dynamic or name in self.scalars)]:
+                raise InvalidInput(f"the collection has no field {unknown[0]!r} for metadata", ids=[str(key)])
+            _check_json(str(key), fields)
+            out.append({**fields, self.key: key, vector: found})
+        return out
+
     def to_rows(self, found: Sequence[Mapping[str, Any]], mapping: RecordMapping, include: Include) -> Rows:
         """Return entities as rows."""
         used = {self.key, *self.vectors}
@@ -249,6 +264,13 @@ class Schema:
     def _column(self, found: Sequence[Mapping[str, Any]], vector: str) -> list[Any]:
         kind = self.vectors[vector][0]
         return [one.get(vector) if kind == _SPARSE else _vector(one.get(vector), kind) for one in found]
+
+
+def _check_json(key: str, value: object) -> None:
+    if isinstance(value, datetime):
+        raise InvalidInput("Milvus has no datetimes", ids=[key], hint="Write value.isoformat(), or a number.")
+    for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _check_json(key, inner)
 
 
 def _described(described: Mapping[str, Any]) -> Iterator[Omission]:

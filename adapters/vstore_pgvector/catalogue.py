@@ -27,12 +27,13 @@ __all__ = [
 ]
 
 # One row a column: name, type, type for casts, typmod (a vector's dimension), whether it is never null, the type of
-# an array's elements, whether PostgreSQL counts it up, and whether the user may read it. format_type with -1 names the
-# type without its length.
+# an array's elements, whether PostgreSQL counts it up, whether the user may read it, and whether PostgreSQL has a value
+# for it, or always makes it. format_type with -1 names the type without its length.
 COLUMNS: Final = """
 select a.attname, t.typname, pg_catalog.format_type(t.oid, -1), a.atttypmod, a.attnotnull, e.typname,
        a.attidentity <> '' or coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) like 'nextval(%%', false),
-       pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')
+       pg_catalog.has_column_privilege(c.oid, a.attnum, 'select'), a.atthasdef or a.attidentity <> '',
+       a.attgenerated <> '' or a.attidentity = 'a'
   from pg_catalog.pg_attribute as a
   left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
   join pg_catalog.pg_class as c on c.oid = a.attrelid
@@ -131,6 +132,8 @@ class Column:
     element: str | None
     counted: bool = False
     readable: bool = True
+    filled: bool = False
+    generated: bool = False
 
     @property
     def left(self) -> str:

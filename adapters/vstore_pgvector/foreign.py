@@ -1,4 +1,4 @@
-"""Tables that vstore did not create: the statements that read them, and what their rows mean. Pure.
+"""Tables that vstore did not create: the statements on them, and what their rows mean. Pure.
 
 All columns that become fields travel as one JSON text, of which numbers keep their digits. A column whose type JSON
 would change comes as PostgreSQL's text of it, which loses nothing: decimals, dates, moments without a time zone,
@@ -25,6 +25,7 @@ from vstore.omission import Omission, OmissionKind
 from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Rows, carried_metadata, dimension_told, hnsw, id_type_told, metric_told
 from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
+from vstore_pgvector.foreign_writing import Writing
 from vstore_pgvector.statements import doubled, quoted
 from vstore_pgvector.vectors import decode_sparsevec
 
@@ -77,6 +78,7 @@ class Table:
         named = (*(mapping.document or ())[:1], *(mapping.metadata or ())[:1], *mapping.only)
         for one in (*named, *(() if mapping.fields == ALL else mapping.fields)):
             self._column(one)
+        self._keys = keys
         self._key = self._order(keys)
         kind = IdType.INT if self._id.type in INTS else IdType.UUID if self._id.type == "uuid" else IdType.TEXT
         self._indexes = indexes
@@ -157,6 +159,25 @@ class Table:
         for name, value in mapping.only.items():
             text = f"the rows of the table whose {name!r} is not {value!r:.80}"
             yield Omission(OmissionKind.FIELDS, "", text, needs_leave=False)
+
+    def writing(self) -> Writing:
+        """Return how it is written."""
+        unique = any(tuple(names) == (self._id.name,) for names in self._keys)
+        return Writing(
+            self.table, self.mapping, self._columns, self._id, self._vector, unique, self._key, bool(self._heirs)
+        )
+
+    def removal(self) -> tuple[str, tuple[Any, ...]]:
+        """Return the statement that deletes the rows of some ids, which are a ``text[]`` and the last parameter."""
+        return f"delete from {self._from} as t{self._where([self._of_ids()])}", self._only
+
+    def _of_ids(self) -> str:
+        name = qualified(self._id.name)
+        if self._id.type in INTS:
+            return f"{name} = any(%s::text[]::bigint[])"
+        if self._id.type == "uuid":
+            return f"{name} = any(%s::text[]::uuid[])"
+        return f"{name if self._id.type in TEXTS else name + '::text'} = any(%s::text[])"
 
     def _column(self, name: str) -> Column:
         if name not in self._columns:
@@ -258,14 +279,7 @@ class Table:
 
     def fetch(self, wanted: Wanted) -> tuple[str, tuple[Any, ...]]:
         """Return the rows of some ids, which are a ``text[]`` and the last parameter."""
-        name = qualified(self._id.name)
-        if self._id.type in INTS:
-            condition = f"{name} = any(%s::text[]::bigint[])"
-        elif self._id.type == "uuid":
-            condition = f"{name} = any(%s::text[]::uuid[])"
-        else:
-            condition = f"{name if self._id.type in TEXTS else name + '::text'} = any(%s::text[])"
-        return f"{self._select(wanted)}{self._where([condition])}", self._only
+        return f"{self._select(wanted)}{self._where([self._of_ids()])}", self._only
 
     def nearest(self, wanted: Wanted, k: int, metric: Metric, largest: float) -> str | None:
         """Return SQL for about the k nearest, the vector its last parameter; None where a halfvec cannot hold it."""

@@ -1,163 +1,122 @@
-"""How to read a table that vstore did not create: by the layout of a known package, or by its columns. Pure."""
+"""What other packages write into PostgreSQL: their tables, as statements that create them. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from vstore.errors import Mismatch
-from vstore.indexing import Metric
-from vstore.mapping import RecordMapping
-from vstore.spi.foreign import DOCUMENT_NAMES, fields_for
-from vstore_pgvector.catalogue import JSONS, TEXTS, Column
+from vstore.indexing import HNSW, Flat, Metric
+from vstore.info import CollectionInfo
+from vstore.mapping import IdType, RecordMapping
+from vstore.spi.layouts import Layout, Part, node
+from vstore_pgvector.catalogue import LANGCHAIN_COLLECTIONS, LANGCHAIN_RECORDS
+from vstore_pgvector.statements import bare
 
-__all__ = ["proposal", "with_fields"]
-
-_INDEXED: Final = {"cosine", "l2", "ip"}
+__all__ = ["LAYOUTS", "TableLayout"]
 
 
-def proposal(
-    name: str,
-    layout: str | None,
-    columns: Sequence[Column],
-    keys: Sequence[Sequence[str]],
-    collection: str | None,
-    *,
-    custom: bool = False,
-    indexed: bool,
-) -> RecordMapping:
-    """Return how to read a table, by the layout that it has.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableLayout(Layout):
+    """A layout of PostgreSQL.
 
-    Args:
-        name: The table, or the collection of LangChain's.
-        layout: The layout it must have, or None.
-        columns: Of the table.
-        keys: Its unique keys.
-        collection: The number under which LangChain's older tables keep a collection of this name, or None.
-        custom: Whether every row of that collection has a ``custom_id`` of its own.
-        indexed: Whether an index tells the metric.
-
-    Raises:
-        Mismatch: It does not have this layout, or there is no telling how to read it.
+    Attributes:
+        table: Name of the table of a collection, with its name in place of ``{}``.
+        create: Statements that create it. ``{schema}`` and ``{table}`` stand for quoted names, ``{dimension}`` for a
+            number, and ``{0}``, ``{1}`` for those of ``names``, quoted.
+        names: Names of indexes, with the collection's in place of ``{}``.
+        lower: Whether the package writes names in lower case.
+        shared: Whether all collections are in that table, and listed in another one.
     """
-    known = {column.name: column for column in columns}
-    for kind, needed, mapping in _known(known, collection, custom=custom):
-        if layout in (None, kind) and needed:
-            # cosine is what all four compare with unless they are told otherwise
-            return mapping if indexed else replace(mapping, metric=Metric.COSINE)
-    if layout is not None:
-        raise Mismatch(
-            f"{name!r} does not have the layout that {layout} writes",
-            hint=f"Its columns are {', '.join(map(repr, known))}. mapping='auto' proposes one from them.",
-        )
-    return _from_columns(name, columns, keys)
+
+    table: str
+    create: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    lower: bool = False
+    shared: bool = False
+
+    def place(self, schema: str, name: str) -> tuple[str, str]:
+        """Return schema and table of a collection."""
+        return schema, self.table.format(name.lower() if self.lower else name)
+
+    def statements(self, schema: str, info: CollectionInfo) -> list[str]:
+        """Return what creates a collection's table."""
+        _, table = self.place(schema, info.name)
+        own = info.name.lower() if self.lower else info.name
+        names = [bare(one.format(own)) for one in self.names]
+        places = {"schema": bare(schema), "table": bare(schema, table), "dimension": info.dimension}
+        return [one.format(*names, **places) for one in self.create]
 
 
-def with_fields(
-    mapping: RecordMapping, columns: Sequence[Column], indexes: Sequence[tuple[str, str, str, Sequence[str]]]
-) -> RecordMapping:
-    """Return a mapping with a named field for each further vector that may be one.
-
-    A column without a dimension may not, nor one whose indexes are for other metrics than one that vstore can tell.
-    """
-    operators: dict[str, set[str]] = {}
-    for name, _, one, _ in indexes:
-        operators.setdefault(name, set()).add(one.removesuffix("_ops").rpartition("_")[2])
-
-    def legal(column: Column) -> bool:
-        indexed = operators.get(column.name, set())
-        if column.sparse:
-            return indexed <= {"ip"}
-        return column.vector and column.typmod > 0 and len(indexed) < 2 and indexed <= _INDEXED
-
-    vectors = fields_for(column.name for column in columns if legal(column) and column.name != mapping.vector)
-    hidden = tuple(name for name in mapping.hidden if name not in vectors.values())
-    return replace(mapping, vectors=vectors, hidden=hidden)
-
-
-def _known(known: dict[str, Column], collection: str | None, *, custom: bool) -> list[tuple[str, bool, RecordMapping]]:
-    """Return all layouts: whose each is, whether the table has it, and its mapping."""
-
-    def has(*names: str) -> bool:
-        return set(names) <= set(known)
-
-    def left(*used: str) -> tuple[str, ...]:
-        return tuple(c.name for c in known.values() if c.name not in used and not c.left)
-
-    # the table of langchain-community has the key uuid, and ids that the application may give
-    key = "id" if "id" in known else "custom_id" if custom else "uuid"
-    return [
-        (
-            "langchain",
-            collection is not None,
-            RecordMapping(
-                id=(key,),
-                vector="embedding",
-                document=("document",),
-                metadata=("cmetadata",),
-                fields=left(key, "uuid", "collection_id", "embedding", "document", "cmetadata"),
-                only={"collection_id": collection or ""},
+LAYOUTS: Final[Mapping[str, TableLayout]] = {
+    # of its two stores PGVector; the table has no index on vectors, and does not say what they are compared by
+    "langchain": TableLayout(
+        package="langchain-postgres",
+        mapping=RecordMapping(id=("id",), vector="embedding", document=("document",), metadata=("cmetadata",)),
+        table=LANGCHAIN_RECORDS,
+        shared=True,
+        create=(
+            (
+                f"create table if not exists {{schema}}.{LANGCHAIN_COLLECTIONS} "
+                "(uuid uuid not null primary key, name varchar not null unique, cmetadata json)"
             ),
-        ),
-        (
-            "langchain",
-            has("langchain_id", "content", "embedding", "langchain_metadata"),
-            RecordMapping(
-                id=("langchain_id",),
-                vector="embedding",
-                document=("content",),
-                metadata=("langchain_metadata",),
-                fields=left("langchain_id", "content", "embedding", "langchain_metadata"),
+            (
+                "create table if not exists {table} (id varchar not null primary key, "
+                f"collection_id uuid references {{schema}}.{LANGCHAIN_COLLECTIONS} (uuid) on delete cascade, "
+                "embedding vector, document varchar, cmetadata jsonb)"
             ),
+            "create index if not exists ix_cmetadata_gin on {table} using gin (cmetadata jsonb_path_ops)",
         ),
-        (
-            "llamaindex",
-            has("id", "text", "metadata_", "node_id", "embedding"),
-            RecordMapping(
-                id=("node_id",),
-                vector="embedding",
-                document=("text",),
-                metadata=("metadata_",),
-                fields=left("id", "text", "metadata_", "node_id", "embedding"),
+        index=Flat(),
+        keeps_settings=True,
+        tells_metric=False,
+    ),
+    "llamaindex": TableLayout(
+        package="llama-index-vector-stores-postgres",
+        mapping=RecordMapping(id=("node_id",), vector="embedding", document=("text",), metadata=("metadata_",)),
+        table="data_{}",
+        names=("{}_idx_1",),
+        lower=True,
+        create=(
+            (
+                "create table {table} (id bigserial not null primary key, text varchar not null, metadata_ json, "
+                "node_id varchar, embedding vector({dimension}))"
             ),
+            "create index {0} on {table} using btree ((metadata_ ->> 'ref_doc_id'))",
         ),
-        (
-            "haystack",
-            has("id", "embedding", "content", "meta", "blob_data", "blob_meta", "blob_mime_type"),
-            RecordMapping(
-                id=("id",),
-                vector="embedding",
-                document=("content",),
-                metadata=("meta",),
-                fields=left("id", "embedding", "content", "meta"),
+        derived=node(""),
+        index=Flat(),
+        tells_metric=False,
+    ),
+    "haystack": TableLayout(
+        package="pgvector-haystack",
+        mapping=RecordMapping(id=("id",), vector="embedding", document=("content",), metadata=("meta",)),
+        table="{}",
+        create=(
+            (
+                "create table {table} (id varchar(128) primary key, embedding vector({dimension}), content text, "
+                "blob_data bytea, blob_meta jsonb, blob_mime_type varchar(255), meta jsonb)"
             ),
+            "create index if not exists haystack_keyword_index on {table} using gin (to_tsvector('english', content))",
         ),
-        (
-            "mem0",
-            set(known) == {"id", "vector", "payload"},
-            RecordMapping(id=("id",), vector="vector", document=("payload", "data"), metadata=("payload",)),
+        index=Flat(),
+        needs_document=False,
+        tells_metric=False,
+    ),
+    "mem0": TableLayout(
+        package="mem0ai",
+        mapping=RecordMapping(id=("id",), vector="vector", document=("payload", "data"), metadata=("payload",)),
+        id_type=IdType.UUID,
+        table="{}",
+        names=("{}_hnsw_idx", "{}_text_lemmatized_idx"),
+        create=(
+            "create table {table} (id uuid primary key, vector vector({dimension}), payload jsonb)",
+            "create index {0} on {table} using hnsw (vector vector_cosine_ops)",
+            "create index {1} on {table} using gin (to_tsvector('simple', payload ->> 'text_lemmatized'))",
         ),
-    ]
-
-
-def _from_columns(name: str, columns: Sequence[Column], keys: Sequence[Sequence[str]]) -> RecordMapping:
-    """Return the first vector, the first key of one column, the document by its name, and a lone JSON column."""
-    vectors = [column.name for column in columns if column.vector]
-    if not vectors:
-        raise Mismatch(f"the table {name!r} has no column of type vector or halfvec")
-    single = [key[0] for key in keys if len(key) == 1]
-    if not single:
-        raise Mismatch(
-            f"the table {name!r} has no key of one column", hint="Name the column of the ids in a RecordMapping(id=…)."
-        )
-    named = {column.name for column in columns if column.type in TEXTS}
-    document = next((one for one in DOCUMENT_NAMES if one in named and one != single[0]), None)
-    objects = [column.name for column in columns if column.type in JSONS]
-    hidden = [column.name for column in columns if column.left and column.name != vectors[0]]
-    made = RecordMapping(id=(single[0],), vector=vectors[0], document=None if document is None else (document,))
-    if len(objects) != 1:
-        return replace(made, hidden=tuple(hidden))
-    used = {single[0], vectors[0], document, objects[0], *hidden}
-    left = tuple(column.name for column in columns if column.name not in used)
-    return replace(made, metadata=(objects[0],), fields=left)
+        derived={"hash": Part.MD5},
+        index=HNSW(m=16, ef_construction=64),
+        metrics=(Metric.COSINE,),
+        needs_document=False,
+    ),
+}

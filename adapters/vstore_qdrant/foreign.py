@@ -6,17 +6,18 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
 
-from vstore.errors import Mismatch
+from vstore.errors import InvalidInput, Mismatch, Unsupported
 from vstore.fields import Dense as DenseField
 from vstore.fields import Field, Sparse
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
-from vstore.mapping import ALL, IdType, RecordMapping
+from vstore.mapping import IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.records import Include, VectorArray
 from vstore.spi.foreign import (
@@ -31,6 +32,7 @@ from vstore.spi.foreign import (
     id_type_told,
     metric_told,
 )
+from vstore_qdrant.layouts import MAPPINGS
 
 __all__ = [
     "Dense",
@@ -41,6 +43,7 @@ __all__ = [
     "needs_payload",
     "payload_key",
     "proposal",
+    "to_points",
     "to_rows",
     "token",
     "untoken",
@@ -48,14 +51,6 @@ __all__ = [
 ]
 
 _METRICS: Final = {"Cosine": Metric.COSINE, "Euclid": Metric.L2, "Dot": Metric.DOT}
-_LAYOUTS: Final = {
-    "langchain": RecordMapping(document=("page_content",), metadata=("metadata",), fields=ALL),
-    # the text of a node is in the JSON that _node_content holds
-    "llamaindex": RecordMapping(document=("_node_content", "text")),
-    # whose points have ids of their own, made of those of its documents
-    "haystack": RecordMapping(id=("id",), document=("content",), metadata=("meta",), fields=ALL),
-    "mem0": RecordMapping(document=("data",)),
-}
 # what every payload of a layout has, and one of another does not
 _SIGNS: Final = {
     "langchain": {"page_content", "metadata"},
@@ -143,7 +138,7 @@ def proposal(name: str, layout: str | None, first: Rows, described: Described) -
             hint=f"A point of it has {', '.join(map(repr, sorted(payload)))}; mapping='auto' proposes one from them.",
         )
     document = next((one for one in DOCUMENT_NAMES if payload and isinstance(first.fields[0].get(one), str)), None)
-    made = RecordMapping(document=(document,) if document else None) if layout is None else _LAYOUTS[layout]
+    made = RecordMapping(document=(document,) if document else None) if layout is None else MAPPINGS[layout]
     single = [one for one, dense in described.dense.items() if not dense.multi]
     if not single:
         return made
@@ -259,6 +254,42 @@ def to_rows(points: Sequence[Any], mapping: RecordMapping, include: Include) -> 
         [_dense(point.vector, mapping.vector) for point in points] if include.vectors else None,
         {name: [_further(point.vector, mapping.vectors[name]) for point in points] for name in include.fields},
     )
+
+
+def to_points(rows: Rows, vector: str) -> list[dict[str, Any]]:
+    """Return rows as the arguments of points; ``vector`` is the name of theirs.
+
+    Raises:
+        InvalidInput: A row that no point can be.
+        Unsupported: The points' own ids are not known.
+    """
+    return [
+        {"id": _point(key), "vector": {vector: one.tolist()} if vector else one.tolist(), "payload": _payload(key, row)}
+        for key, row, one in zip(rows.keys, rows.fields, rows.vectors or [], strict=True)
+        if one is not None
+    ]
+
+
+def _point(key: Key) -> int | str:
+    if isinstance(key, str):
+        raise Unsupported(
+            "the mapping does not say how ids of points are made of those in the payload",
+            ids=[key],
+            hint="Open the collection by the name of its layout.",
+        )
+    return native_id(key)
+
+
+def _payload(key: Key, fields: dict[str, Any]) -> dict[str, Any]:
+    _check_json(key, fields)
+    return fields
+
+
+def _check_json(key: Key, value: object) -> None:
+    if isinstance(value, datetime):
+        raise InvalidInput("a payload has no datetimes", ids=[str(key)], hint="Write value.isoformat(), or a number.")
+    for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _check_json(key, inner)
 
 
 def _dense(found: Any, name: str) -> VectorArray | None:

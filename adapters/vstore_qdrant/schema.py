@@ -16,7 +16,15 @@ from vstore.spi.codec import info_to_json
 from vstore_qdrant.conditions import tenant_field
 from vstore_qdrant.vectors import all_fields, full_scan_kb, vector_name
 
-__all__ = ["INFO", "check_name", "collection_settings", "identity_of", "new_collection", "payload_indexes"]
+__all__ = [
+    "INFO",
+    "check_name",
+    "collection_settings",
+    "foreign_settings",
+    "identity_of",
+    "new_collection",
+    "payload_indexes",
+]
 
 # The key of a collection's metadata under which vstore keeps what it is.
 INFO: Final = "vstore"
@@ -82,6 +90,18 @@ def collection_settings(info: CollectionInfo) -> dict[str, Any]:
         else:
             sparse[vector_name(info, name)] = models.SparseVectorParams()
     return {"vectors_config": vectors, "sparse_vectors_config": sparse or None}
+
+
+def foreign_settings(info: CollectionInfo, on_disk: bool | None) -> dict[str, Any]:
+    """Return arguments of ``create_collection`` for one that other packages open.
+
+    Args:
+        info: What it is to be.
+        on_disk: What the package says of vectors that are not on disk: False or nothing, which Qdrant tells apart.
+    """
+    made = collection_settings(info)
+    made["vectors_config"].on_disk = made["vectors_config"].on_disk or on_disk
+    return made
 
 
 def _vector(dimension: int, metric: Metric, index: Index | None) -> models.VectorParams:

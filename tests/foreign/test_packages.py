@@ -6,7 +6,6 @@ They are installed by ``make test-foreign`` only, in environments of their own: 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 
 import vstore
 from tests.foreign.writers import DIMENSION, IDS, METADATAS, TEXTS, VECTORS, WRITERS
-from tests.servers import postgres_server
 from vstore import F
 from vstore.conformance.checks import typed
 
@@ -23,25 +21,6 @@ pytestmark = pytest.mark.nightly
 # `make test-foreign` makes an environment for each set of requirements and names the set here
 SET = os.environ.get("VSTORE_FOREIGN", "")
 APART = {"llamaindex_milvus": "requirements-pymilvus2"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture
-def postgres(server: str) -> str:
-    """A database whose schema ``public`` no other test has written to."""
-    import psycopg
-
-    with psycopg.connect(server, autocommit=True) as connection:
-        for name in ("vstore", "public"):
-            connection.execute(f"drop schema if exists {name} cascade")
-        connection.execute("create schema public")
-        connection.execute("create extension vector")
-    return server
 
 
 @pytest.mark.parametrize("name", [name for name in WRITERS if SET in ("", APART.get(name, "requirements"))])

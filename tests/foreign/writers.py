@@ -9,7 +9,17 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
-__all__ = ["DIMENSION", "IDS", "METADATAS", "TEXTS", "VECTORS", "WRITERS", "Written"]
+__all__ = [
+    "DIMENSION",
+    "IDS",
+    "METADATAS",
+    "TEXTS",
+    "VECTORS",
+    "WRITERS",
+    "Written",
+    "haystack_qdrant_dense",
+    "langchain_milvus_dynamic",
+]
 
 DIMENSION = 4
 TEXTS = ["on retrieval", "on cooking", 'it\'s "quoted"', "naïve 日本語"]
@@ -85,6 +95,20 @@ def langchain_milvus(folder: Path, url: str) -> Written:
 
     path = str(folder / "milvus.db")
     store = Milvus(_embeddings(), collection_name="made", connection_args={"uri": path}, index_params=_flat("COSINE"))
+    store.add_texts(TEXTS, METADATAS, ids=IDS)
+    store.client.close()
+    return Written({"url": f"milvus:{path}"}, "made")
+
+
+def langchain_milvus_dynamic(folder: Path, url: str) -> Written:
+    from langchain_milvus import Milvus
+
+    path = str(folder / "milvus.db")
+    where = {"uri": path}
+    params = _flat("COSINE")
+    store = Milvus(
+        _embeddings(), collection_name="made", connection_args=where, index_params=params, enable_dynamic_field=True
+    )
     store.add_texts(TEXTS, METADATAS, ids=IDS)
     store.client.close()
     return Written({"url": f"milvus:{path}"}, "made")
@@ -220,6 +244,14 @@ def haystack_qdrant(folder: Path, url: str) -> Written:
     return Written({"client": store._client}, "made", store._client.close)
 
 
+def haystack_qdrant_dense(folder: Path, url: str) -> Written:
+    from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
+
+    store = QdrantDocumentStore(":memory:", index="made", embedding_dim=DIMENSION)
+    store.write_documents(_documents())
+    return Written({"client": store._client}, "made", store._client.close)
+
+
 def haystack_milvus(folder: Path, url: str) -> Written:
     from milvus_haystack import MilvusDocumentStore
 
@@ -289,10 +321,10 @@ def mem0_pgvector(folder: Path, url: str) -> Written:
 WRITERS: dict[str, Callable[[Path, str], Written]] = {
     made.__name__: made
     for made in (
-        langchain_chroma, langchain_qdrant, langchain_milvus, langchain_milvus_auto_id, langchain_pgvector,
-        langchain_community_pgvector, langchain_pgvectorstore,
+        langchain_chroma, langchain_qdrant, langchain_milvus, langchain_milvus_dynamic, langchain_milvus_auto_id,
+        langchain_pgvector, langchain_community_pgvector, langchain_pgvectorstore,
         llamaindex_chroma, llamaindex_qdrant, llamaindex_milvus, llamaindex_pgvector,
-        haystack_chroma, haystack_qdrant, haystack_milvus, haystack_pgvector,
+        haystack_chroma, haystack_qdrant, haystack_qdrant_dense, haystack_milvus, haystack_pgvector,
         mem0_chroma, mem0_qdrant, mem0_milvus, mem0_pgvector,
     )
 }  # fmt: skip

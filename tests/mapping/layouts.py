@@ -31,6 +31,7 @@ class Layout:
         mapping: How they are read.
         ids: The record's id by its number.
         keeps: Whether the layout can hold a metadata value under its key.
+        read_only: Whether it cannot be written.
     """
 
     url: str
@@ -38,6 +39,7 @@ class Layout:
     mapping: RecordMapping | str
     ids: Callable[[int], str]
     keeps: Callable[[str, Any], bool]
+    read_only: bool = False
 
     def content(self, number: int) -> Records:
         """The records that the layout can hold, with its kind of ids."""
@@ -231,11 +233,13 @@ def _with_words(layout: Layout) -> Layout:
 WORDS = RecordMapping(vector="vec", document=("words",))
 
 LAYOUTS: dict[str, Layout] = {
-    "chroma": Layout("chroma::memory:", _write_chroma, "auto", _text, _chroma),
+    "chroma": Layout("chroma::memory:", _write_chroma, "auto", _text, _chroma, read_only=True),
     "pgvector, json by bigint": Layout("{postgres}", _write_table("bigint", "json"), TABLE, _number, _json),
     "pgvector, jsonb by uuid": Layout("{postgres}", _write_table("uuid", "jsonb"), TABLE, _uuid, _jsonb),
     "pgvector, jsonb by text": Layout("{postgres}", _write_table("varchar", "jsonb"), TABLE, _text, _jsonb),
-    "pgvector, columns of a halfvec": Layout("{postgres}", _write_columns, COLUMNS, _text, _typed_columns),
+    "pgvector, columns of a halfvec": Layout(
+        "{postgres}", _write_columns, COLUMNS, _text, _typed_columns, read_only=True
+    ),
     "qdrant, payload by integer": Layout(
         "qdrant::memory:",
         _write_qdrant(lambda _, d, m: {**m, "the document": d}),
@@ -263,6 +267,7 @@ LAYOUTS: dict[str, Layout] = {
         "auto",
         _mixed,
         _simple,
+        read_only=True,
     ),
     "milvus, JSON by integer": _with_words(
         Layout("milvus:{folder}/d.db", _write_milvus(False, False), replace(WORDS, metadata=("meta",)), _number, _json)

@@ -135,6 +135,8 @@ def test_qdrant_s_named_and_sparse_vectors(qdrant: QdrantClient) -> None:
         assert RecordMapping.from_json(proposed.to_json()) == proposed
         collection = store.get_collection("made", mapping=proposed)
         assert collection.info.omitted == ()
+        with pytest.raises(vstore.Unsupported, match="its mapping reads further vectors, which are not written"):
+            collection.upsert(["1"], [[1, 1]], fields={"image_vec": [[1, 2, 3]]})
         check(store, "image_vec", collection, absent=True)
 
 

@@ -19,7 +19,7 @@ from tests.mapping.layouts import LAYOUTS
 from tests.qdrant_double import qdrant_double
 from tests.serde_json import load
 from tests.servers import postgres_server
-from vstore import F, Metric, Records, Unsupported
+from vstore import AlreadyExists, F, Metric, Records, Unsupported
 from vstore.conformance.checks import assert_hits, assert_same, contents, matching, raises, rows, scanned, typed
 from vstore.conformance.generate import random_filter
 
@@ -36,6 +36,7 @@ class Opened:
     collection: vstore.Collection
     reference: vstore.Collection
     records: Records
+    read_only: bool
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         collection = store.get_collection("foreign_data", mapping=mapping)
         reference = memory.create_collection("reference", dimension=8, metric="l2")
         reference.add(content.ids, content.vectors, content.documents, content.metadatas)
-        yield Opened(url, store, collection, reference, content)
+        yield Opened(url, store, collection, reference, content, layout.read_only)
 
 
 def test_every_record_is_there_with_its_types(opened: Opened) -> None:
@@ -175,7 +176,8 @@ def test_a_filter_that_nothing_matches(opened: Opened) -> None:
     assert hits.records.documents == []
 
 
-def test_nothing_is_written(opened: Opened) -> None:
+def test_what_cannot_be_written_refuses_every_write(opened: Opened) -> None:
+    """A proposal goes by names, and rows without a key of their own cannot be replaced: nothing is sent."""
     collection, first = opened.collection, opened.records.ids[0]
     vector = rows(1, 8)
     calls: list[Any] = [
@@ -185,12 +187,43 @@ def test_nothing_is_written(opened: Opened) -> None:
         lambda: collection.delete([first]),
         lambda: collection.delete(where=F("part") == "x"),
         collection.clear,
-        lambda: collection.rename("another"),
     ]
-    for call in calls:
+    for call in calls if opened.read_only else []:
         with raises(Unsupported):
             call()
+    with raises(Unsupported):
+        collection.rename("another")
     assert collection.count() == len(opened.records)
+
+
+def test_a_record_is_written_and_read(opened: Opened) -> None:
+    if opened.read_only:
+        return
+    collection = opened.collection
+    everything = ("vectors", "documents", "metadatas")
+    first = collection.get(opened.records.ids[:2], include=everything)
+    with raises(AlreadyExists):
+        collection.add(first)
+    collection.delete(first.ids)
+    assert collection.get(first.ids).ids == []
+    assert collection.count() == len(opened.records) - 2
+    collection.add(first)
+    assert _same(collection.get(first.ids, include=everything), first)
+    collection.upsert(first.ids[:1], first.vectors[1:2], ["another text"], [{"flag": True}])  # type: ignore[index]
+    found = collection.get(first.ids[:1])
+    assert (found.documents, found.metadatas) == (["another text"], [{"flag": True}]), "nothing of the old one stays"
+    collection.update(first.ids[:1], metadatas=[{"flag": None, "part": "x"}])
+    assert collection.get(first.ids[:1]).metadatas == [{"part": "x"}]
+    collection.upsert(first)
+    assert _same(collection.get(first.ids, include=everything), first)
+    assert collection.count() == len(opened.records)
+
+
+def _same(ours: Records, theirs: Records) -> bool:
+    assert ours.vectors is not None
+    assert theirs.vectors is not None
+    texts = [(one.ids, one.documents, [typed(x) for x in one.metadatas or ()]) for one in (ours, theirs)]
+    return texts[0] == texts[1] and bool((ours.vectors == theirs.vectors).all())
 
 
 async def _async_answers(where: dict[str, Any], mapping: vstore.RecordMapping) -> tuple[list[str], int, list[str]]:

@@ -32,7 +32,7 @@ from vstore.columns import dense, present
 from vstore.conformance.fixtures import clause
 from vstore.fields import Field
 from vstore.memory.store import CAPABILITIES
-from vstore.transfer import CollectionSource, LossKind, Status, VerifyMode, copy, verify
+from vstore.transfer import CollectionSource, LayoutTarget, LossKind, Status, VerifyMode, copy, verify
 from vstore.transfer.dryrun import dry_run
 from vstore.transfer.equality import digest_records
 
@@ -336,3 +336,18 @@ def test_the_digest_of_records_tells_fields_apart() -> None:
     assert digest_records(absent) == digest_records(one)
     reordered = replace(one, fields={"terms": terms, "image": image})
     assert digest_records(reordered) == digest_records(different[5])
+
+
+@clause("MIG-3")
+def test_a_layout_that_has_no_fields_names_them(tmp_path: Path) -> None:
+    records = many(20, light=True)
+    records = replace(records, documents=["text"] * 20, fields={"terms": SparseArray.of([{n: 1.0} for n in range(20)])})
+    source = source_of(records, fields={"terms": Sparse()})
+    with connect(f"chroma:{tmp_path / 'c'}") as store:
+        target = LayoutTarget(store, "docs", "langchain", source.info)
+        with pytest.raises(
+            Unsupported, match="other-vectors: the field 'terms': the target does not take it: the layout"
+        ):
+            copy(source, target, allow=["index-change"])
+        report = copy(source, target, allow=["index-change", "other-vectors"])
+        assert report.status is Status.VERIFIED, report.to_json()

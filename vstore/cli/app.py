@@ -19,6 +19,7 @@ from vstore.cli.options import (
     Embedded,
     IfExistsOption,
     JsonOption,
+    LayoutOption,
     MappingOption,
     NameMapOption,
     NameOption,
@@ -190,6 +191,7 @@ def copy(
     rename: RenameOption = [],  # noqa: B006
     name_map: NameMapOption = None,
     dimension: DimensionOption = None,
+    layout: LayoutOption = None,
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
@@ -231,6 +233,7 @@ def copy(
                 "queries": queries,
                 "state": state,
                 "restart": restart,
+                "layout": layout,
             },
             naming=Naming(rename, name_map),
             dimension=dimension,

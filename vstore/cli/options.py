@@ -63,6 +63,15 @@ MappingOption = Annotated[
         "langchain, llamaindex, haystack, mem0, auto.",
     ),
 ]
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="PACKAGE",
+        help="Make and write the target as another package's own store would: langchain, llamaindex, haystack, mem0 "
+        "or plain.",
+    ),
+]
 RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call is retried.")]
 SampleOption = Annotated[int, typer.Option(min=1, help="Records that --verify sample compares.")]
 QueriesOption = Annotated[int, typer.Option(min=0, help="Queries both sides are asked.")]

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vstore.capabilities import Capabilities
 from vstore.core.embedders import Embedders
 from vstore.core.validate import check_count
 from vstore.embedding import Embedder
-from vstore.errors import InvalidInput, LimitExceeded, Mismatch, brief, reading
+from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, brief, reading
 from vstore.fields import MAX_FIELDS, Dense, Field, Sparse, check_field_name
 from vstore.indexing import IVFPQ, Flat, Index, Metric, check_index, check_metric, index_features
 from vstore.info import CollectionInfo
 from vstore.keys import check_key, check_name
+from vstore.mapping import RecordMapping
 from vstore.metadata import check_metadata
 from vstore.scalars import as_text
 
-__all__ = ["Plan", "check_same", "read_fields"]
+if TYPE_CHECKING:
+    from vstore.spi.layouts import Layout
+
+__all__ = ["Plan", "check_holds", "check_same", "completed", "read_fields"]
 
 
 def read_fields(fields: object) -> dict[str, Field]:
@@ -170,3 +174,27 @@ def _shape(info: CollectionInfo) -> str:
         f"{name} Dense({field.dimension}, {field.metric.value})" if isinstance(field, Dense) else f"{name} Sparse()"
         for name, field in info.fields.items()
     )
+
+
+def check_holds(name: str, layout: Layout, info: CollectionInfo) -> None:
+    """Raises ``Unsupported`` for what a layout of another package has no place for."""
+    asked = {
+        "named fields": bool(info.fields),
+        "partitions (partition_by=)": info.partition_by is not None,
+        "metadata of the collection": bool(info.metadata) and not layout.keeps_settings,
+        f"index {info.index!r}": layout.index is not None and info.index != layout.index,
+        f"metric {info.metric.value!r}": info.metric not in layout.metrics,
+    }
+    if lacking := [what for what, wanted in asked.items() if wanted]:
+        raise Unsupported(
+            f"the layout {name!r} of {layout.package} has no {lacking[0]}", hint="Leave it out, or leave out layout=."
+        )
+
+
+def completed(mapping: RecordMapping, layout: Layout, metric: Metric, dimension: int) -> RecordMapping:
+    """Return a mapping with what the database does not say of an empty collection of a layout."""
+    if layout.tells_metric:
+        metric = mapping.metric or metric
+    elif metric not in layout.metrics:
+        metric = layout.metrics[0]
+    return replace(mapping, metric=metric, dimension=dimension)

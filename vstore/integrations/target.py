@@ -62,6 +62,11 @@ class Target:
             isinstance(self.given, Store | Collection) and isinstance(self.given_async, AsyncStore | AsyncCollection)
         ):
             raise InvalidInput("an async store or collection is given beside a sync one; a URL serves both")
+        for name in ("given", "given_async"):
+            collection = getattr(self, name)
+            # a framework's metadata are written in vstore's own form, which no other package reads
+            if isinstance(collection, Collection | AsyncCollection) and collection.mapping is not None:
+                object.__setattr__(self, name, collection.reader())
         if self.options and not self.connects:
             raise InvalidInput("options are for a URL; a store that is given is connected already")
 

@@ -20,6 +20,7 @@ module                       what it is for
 ``packing``                  one vector, dense or sparse, as bytes or as text
 ``partial``                  a filter of which the database answers a part
 ``foreign``                  rows of collections that vstore did not create
+``layouts``                  what other packages write, and records as such rows
 ``threaded``                 an async adapter over a sync one
 ``dirlock``, ``durable``     one process at a time in a directory; files made without following links
 ``forking``                  what a forked child must not inherit
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from vstore.spi.factory import LazyFactory
     from vstore.spi.foreign import Key, Rows
     from vstore.spi.forking import abandon, in_children
+    from vstore.spi.layouts import Json, Layout, Part
     from vstore.spi.packing import from_text, pack_dense, pack_sparse, to_text, unpack_dense, unpack_sparse
     from vstore.spi.partial import PartialFilter, split_filter
     from vstore.spi.protocol import (
@@ -72,12 +74,16 @@ if TYPE_CHECKING:
         AsyncAdapter,
         AsyncCollectionAdapter,
         AsyncForeignCollection,
+        AsyncForeignLayouts,
         AsyncForeignStore,
+        AsyncForeignWriter,
         AsyncIndexing,
         CollectionAdapter,
         EmbeddedFactory,
         ForeignCollection,
+        ForeignLayouts,
         ForeignStore,
+        ForeignWriter,
         Indexing,
         Settings,
     )
@@ -98,7 +104,9 @@ __all__ = [
     "AsyncAdapter",
     "AsyncCollectionAdapter",
     "AsyncForeignCollection",
+    "AsyncForeignLayouts",
     "AsyncForeignStore",
+    "AsyncForeignWriter",
     "AsyncIndexing",
     "CollectionAdapter",
     "Column",
@@ -110,13 +118,17 @@ __all__ = [
     "Eq",
     "Exists",
     "ForeignCollection",
+    "ForeignLayouts",
     "ForeignStore",
+    "ForeignWriter",
     "HasText",
     "In",
     "Include",
     "Index",
     "Indexing",
+    "Json",
     "Key",
+    "Layout",
     "LazyFactory",
     "Leaf",
     "Matches",
@@ -126,6 +138,7 @@ __all__ = [
     "OptionValue",
     "Or",
     "Order",
+    "Part",
     "PartialFilter",
     "Rows",
     "Settings",
@@ -190,6 +203,7 @@ _MODULES: Final = (
     "packing",
     "partial",
     "foreign",
+    "layouts",
     "forking",
     "durable",
     "translation",

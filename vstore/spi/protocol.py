@@ -17,10 +17,20 @@ from vstore.spi._async.protocol import (
     AsyncAdapter,
     AsyncCollectionAdapter,
     AsyncForeignCollection,
+    AsyncForeignLayouts,
     AsyncForeignStore,
+    AsyncForeignWriter,
     AsyncIndexing,
 )
-from vstore.spi._sync.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
+from vstore.spi._sync.protocol import (
+    Adapter,
+    CollectionAdapter,
+    ForeignCollection,
+    ForeignLayouts,
+    ForeignStore,
+    ForeignWriter,
+    Indexing,
+)
 from vstore.spi.urls import Option, OptionValue, StoreURL
 
 __all__ = [
@@ -29,12 +39,16 @@ __all__ = [
     "AsyncAdapter",
     "AsyncCollectionAdapter",
     "AsyncForeignCollection",
+    "AsyncForeignLayouts",
     "AsyncForeignStore",
+    "AsyncForeignWriter",
     "AsyncIndexing",
     "CollectionAdapter",
     "EmbeddedFactory",
     "ForeignCollection",
+    "ForeignLayouts",
     "ForeignStore",
+    "ForeignWriter",
     "Indexing",
     "Settings",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from vstore.capabilities import Capabilities
 from vstore.columns import Column, VectorArray
@@ -16,7 +16,17 @@ from vstore.mapping import RecordMapping
 from vstore.records import Include, Records
 from vstore.spi._async._run import acquire
 from vstore.spi.foreign import Key, Rows
-from vstore.spi.protocol import Adapter, CollectionAdapter, ForeignCollection, ForeignStore, Indexing
+from vstore.spi.layouts import Layout
+from vstore.spi.protocol import (
+    Adapter,
+    CollectionAdapter,
+    ForeignCollection,
+    ForeignLayouts,
+    ForeignStore,
+    ForeignWriter,
+    Indexing,
+)
+from vstore.wording import NOT_WRITTEN
 
 __all__ = ["ThreadedAdapter", "ThreadedCollection"]
 
@@ -167,6 +177,18 @@ class _ThreadedForeign:
     async def open(self, name: str, mapping: RecordMapping) -> _ThreadedForeignCollection:
         return _ThreadedForeignCollection(await asyncio.to_thread(self._inner.open, name, mapping))
 
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        return self._inner.layouts if isinstance(self._inner, ForeignLayouts) else {}
+
+    async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
+        assert isinstance(self._inner, ForeignLayouts)
+        return await asyncio.to_thread(self._inner.create, layout, info)
+
+    async def drop(self, name: str, layout: Layout) -> None:
+        assert isinstance(self._inner, ForeignLayouts)
+        await asyncio.to_thread(self._inner.drop, name, layout)
+
 
 class _ThreadedForeignCollection:
     """Implements ``AsyncForeignCollection`` likewise."""
@@ -199,3 +221,15 @@ class _ThreadedForeignCollection:
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         return await asyncio.to_thread(self._inner.nearest, vector, k, include)
+
+    @property
+    def read_only(self) -> str:
+        return self._inner.read_only if isinstance(self._inner, ForeignWriter) else NOT_WRITTEN
+
+    async def put(self, rows: Rows) -> None:
+        assert isinstance(self._inner, ForeignWriter)
+        await asyncio.to_thread(self._inner.put, rows)
+
+    async def remove(self, keys: Sequence[Key]) -> None:
+        assert isinstance(self._inner, ForeignWriter)
+        await asyncio.to_thread(self._inner.remove, keys)

@@ -9,6 +9,7 @@ from vstore.transfer.calls import Progress
 from vstore.transfer.checkpoint import default_folder
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Sink, Source, Target
+from vstore.transfer.layout_target import LayoutTarget
 from vstore.transfer.loss import Loss, LossKind
 from vstore.transfer.opening import Location, open_location
 from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists
@@ -21,6 +22,7 @@ __all__ = [
     "CopyKeywords",
     "CopyOptions",
     "IfExists",
+    "LayoutTarget",
     "Location",
     "Loss",
     "LossKind",

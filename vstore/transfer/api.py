@@ -10,12 +10,14 @@ from vstore.core._sync.collection import Collection
 from vstore.core._sync.store import Store
 from vstore.core.settings import is_name, split_location
 from vstore.errors import InvalidInput, VStoreError, brief
+from vstore.info import CollectionInfo
 from vstore.transfer.calls import Progress
 from vstore.transfer.checkpoint import CopyCheckpoint
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.files import FileTarget, data_set_path, names_files, open_data_set
 from vstore.transfer.job import CopyJob
+from vstore.transfer.layout_target import LayoutTarget
 from vstore.transfer.opening import open_location
 from vstore.transfer.options import CopyKeywords, CopyOptions, EngineName
 from vstore.transfer.ray_engine import check_ends, load_ray
@@ -62,7 +64,7 @@ def copy(
         raise InvalidInput(f"on_progress must be a function, not {brief(on_progress)}")
     with ExitStack() as opened:
         left = _source(source, opened)
-        return copy_ends(left, _target(target, opened), checked, on_progress)
+        return copy_ends(left, _target(target, opened, checked.layout, left.info), checked, on_progress)
 
 
 def copy_ends(
@@ -146,12 +148,17 @@ def _source(end: object, opened: ExitStack) -> Source:
     return end  # type: ignore[return-value]  # as far as can be seen
 
 
-def _target(end: object, opened: ExitStack) -> Target:
-    if isinstance(end, str):
-        if not is_name(end) and names_files(end):
-            return FileTarget(data_set_path(end))
+def _target(end: object, opened: ExitStack, layout: str | None, like: CollectionInfo) -> Target:
+    if isinstance(end, str) and (is_name(end) or not names_files(end)):
         url, name = _split("target", end)
-        return opened.enter_context(open_location(url, new=True)).target(name)
+        return opened.enter_context(open_location(url, new=True)).target(name, layout, like)
+    if layout is not None and not (isinstance(end, LayoutTarget) and end.layout == layout):
+        raise InvalidInput(
+            "layout= is for a target that is named by URL/COLLECTION",
+            hint="vstore.transfer.LayoutTarget makes one of an open store.",
+        )
+    if isinstance(end, str):
+        return FileTarget(data_set_path(end))
     if isinstance(end, Collection):
         return CollectionTarget(_store_of(end), end.name)
     if not hasattr(end, "identity") or not hasattr(end, "sink"):

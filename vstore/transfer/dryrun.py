@@ -16,11 +16,12 @@ from vstore.records import Record
 from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.fields import creatable, field_losses, keep_fields, without_indexes
-from vstore.transfer.loss import check_limits, not_allowed, source_losses, static_losses, survey_losses
+from vstore.transfer.layout_target import LayoutTarget
+from vstore.transfer.loss import LossKind, check_limits, not_allowed, source_losses, static_losses, survey_losses
 from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists, occupied
 from vstore.transfer.plan import Repeats, Survey, rows_per_chunk, size_of
 from vstore.transfer.report import Report, Status
-from vstore.transfer.transform import Rewritten, mapping_each, nested_as_json
+from vstore.transfer.transform import Rewrite, Rewritten, mapping_each, nested_as_json
 from vstore.transfer.unmatched import check_matched, doubts
 
 __all__ = ["dry_run"]
@@ -48,12 +49,15 @@ def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) ->
     where, if_exists = options.where, options.if_exists
     retry, survey, info = RetryPolicy(options.retries, options.max_rps), Survey(), source.info
     left = retry.call(partial(source_losses, source, where))
+    shape = target.shape if isinstance(target, LayoutTarget) else None
     repeats = Repeats(source, transformed=options.transform is not None)
     if options.transform is not None:
         source = Rewritten(source, [mapping_each(options.transform)])
     size, began = 0, monotonic()
     for page in retry.scan(source, where=where, batch_size=_PAGE):
         survey.add(page.records)
+        if shape is not None:
+            shape.look(page.records)
         repeats.add(page.records.ids)
         size += size_of(page.records)
     seconds = monotonic() - began
@@ -68,9 +72,11 @@ def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) ->
         problems.append(str(error))
     try:
         check_limits(info, target.capabilities)
-        report.losses = [*left, *static_losses(info, target, there)]
+        report.losses = [*left, *static_losses(info if shape is None else shape.held, target, there)]
         report.losses += field_losses(info, target.capabilities, there)
         report.losses += survey_losses(survey, target.capabilities)
+        if shape is not None:
+            report.losses += [*shape.static_losses(), *shape.losses()]
     except VStoreError as error:
         problems.append(str(error))
     if problem := occupied(target, held or 0, if_exists):
@@ -131,7 +137,15 @@ def _trial(source: Source, target: Target, where: Filter | None, rows: int, prob
         target.create(without_indexes(info), None, source)
     first = keep_fields(first, info.fields)
     sink, began = target.sink(reject), monotonic()
-    sink.write(0, nested_as_json(first) if target.capabilities and not target.capabilities.nested_metadata else first)
+    rewrites: list[Rewrite] = (
+        [nested_as_json] if target.capabilities and not target.capabilities.nested_metadata else []
+    )
+    if isinstance(target, LayoutTarget):
+        rewrites += target.shape.rewrites(frozenset(LossKind))
+    sent = first
+    for rewrite in rewrites:
+        sent = rewrite(sent)
+    sink.write(0, sent)
     sink.finish()
     return round((monotonic() - began) * rows / len(first), 3)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from vstore.errors import LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.indexing import Index
@@ -16,7 +16,7 @@ from vstore.regular import shown
 from vstore.spi.codec import info_to_json
 from vstore.transfer.calls import Progress, ProgressTracker, RetryPolicy
 from vstore.transfer.checkpoint import CopyCheckpoint, JobDescription, RejectedFile, State, TooManyRejected
-from vstore.transfer.endpoint import Source, Target
+from vstore.transfer.endpoint import EVERYTHING, Source, Target
 from vstore.transfer.engine import NEW_PLAN, Engine, Interrupted, SourceChanged, ThreadEngine, TransferJob
 from vstore.transfer.fields import (
     creatable,
@@ -26,6 +26,7 @@ from vstore.transfer.fields import (
     shared_fields,
     without_indexes,
 )
+from vstore.transfer.layout_target import LayoutTarget
 from vstore.transfer.loss import (
     Loss,
     LossKind,
@@ -88,6 +89,7 @@ class CopyJob:
             checkpoint=shown(checkpoint.path or ""),
         )
         self._losses: list[Loss] = []
+        self._shape = target.shape if isinstance(target, LayoutTarget) else None
 
     def run(self) -> Report:
         """Does what is left to do; see ``copy``."""
@@ -147,7 +149,7 @@ class CopyJob:
         job = self._checkpoint.description
         if job is None:
             return None
-        same = self._options.binding() == job.options
+        same = self._binding() == job.options
         match self._checkpoint.state:
             case State.PLANNED:
                 self._report.resumed, over = same, True
@@ -168,12 +170,17 @@ class CopyJob:
         source, target, options = self._source, self._target, self._options
         check_limits(source.info, target.capabilities)
         existing = self._existing_target()
-        self._losses = list(static_losses(source.info, target, existing))
+        held = source.info if self._shape is None else self._shape.held
+        self._losses = list(static_losses(held, target, existing))
+        if self._shape is not None:
+            self._losses += self._shape.static_losses()
         self._losses += field_losses(source.info, target.capabilities, existing)
         self._losses += self._retry.call(partial(source_losses, source, options.where))
         refuse_losses(self._losses, options.allow)
         flat = target.capabilities is not None and not target.capabilities.nested_metadata
         include: tuple[IncludeName, ...] = ("metadatas",) if flat else ()
+        if self._shape is not None:
+            include = EVERYTHING
         self._tracker.begin("plan", None if options.where is not None else source.count())
         chunks, survey = make_plan(
             source,
@@ -182,17 +189,23 @@ class CopyJob:
             include,
             self._retry,
             self._tracker.add,
+            None if self._shape is None else self._shape.look,
         )
         self._tracker.end()
         if options.where is not None and survey.rows:
             self._report.notes = self._retry.call(partial(doubts, source, options.where))
         elif options.where is not None:
             self._report.notes = [self._retry.call(partial(check_matched, source, options.where))]
-        nested = list(survey_losses(survey, target.capabilities))
-        refuse_losses(nested, options.allow)
-        self._losses += nested
-        job = JobDescription(source.identity, target.identity, info_to_json(source.info), options.binding())
+        found = [*survey_losses(survey, target.capabilities), *(self._shape.losses() if self._shape else ())]
+        refuse_losses(found, options.allow)
+        self._losses += found
+        job = JobDescription(source.identity, target.identity, info_to_json(source.info), self._binding())
         self._checkpoint.begin(job, chunks)
+
+    def _binding(self) -> dict[str, Any]:
+        """What must be the same in the next run for it to resume this one."""
+        layout = {"layout": self._target.layout} if isinstance(self._target, LayoutTarget) else {}
+        return self._options.binding() | layout
 
     def _existing_target(self) -> CollectionInfo | None:
         """Returns what the target is, if it is written to as it is; raises ``AlreadyExists`` where it must not be."""
@@ -205,9 +218,9 @@ class CopyJob:
 
     def _check_unchanged(self, job: JobDescription) -> None:
         """Raises ``Mismatch`` where going on would not give what the plan says."""
-        asked, begun = self._options.binding(), dict(job.options)
-        binding = asked if self._checkpoint.state is not State.FINISHED else ("where", "transform")
-        if changed := sorted(name for name in binding if asked[name] != begun.get(name)):
+        asked, begun = self._binding(), dict(job.options)
+        binding = {**asked, **begun} if self._checkpoint.state is not State.FINISHED else ("where", "transform")
+        if changed := sorted(name for name in binding if asked.get(name) != begun.get(name)):
             earlier = [f"{_OPTIONS.get(name, name)}={begun.get(name)!r}" for name in changed]
             raise Mismatch(
                 f"this copy was begun with other options: {', '.join(earlier)}",
@@ -252,7 +265,10 @@ class CopyJob:
             return False
         rejected = {record.id for record in self._checkpoint.rejected()}
         first = next(iter(source.scan(where=options.where, batch_size=_FIRST, include=())), None)
-        sent = [] if first is None else [record_id for record_id in first.records.ids if record_id not in rejected]
+        ids = [] if first is None else first.records.ids
+        if self._shape is not None:
+            ids = self._shape.ids(ids, options.allow)
+        sent = [record_id for record_id in ids if record_id not in rejected]
         return bool(sent) and not len(existing.get(sent, include=()))
 
     def _make_target(self) -> None:
@@ -298,7 +314,7 @@ class CopyJob:
             checkpoint=self._checkpoint,
             where=options.where,
             rewrites=[*self._rewrites(), *self._dropped_fields()],
-            claims=options.transform is not None,
+            claims=options.transform is not None or (self._shape is not None and LossKind.IDS in options.allow),
             workers=options.workers,
             retry=self._retry,
             reject=self._rejected_file.reject,
@@ -327,7 +343,7 @@ class CopyJob:
             ):  # this much is looked at in any case
                 report.status, report.error = Status.DIFFERENT, f"{sent:,} records were sent, {there:,} are there"
             return
-        rewrites = self._rewrites()
+        rewrites = self._rewrites() + ([] if self._shape is None else self._shape.as_read())
         left: Source = Rewritten(self._source, rewrites) if rewrites else self._source
         self._tracker.begin("verify", 2 * report.planned)
         found = verify(
@@ -361,7 +377,7 @@ class CopyJob:
         capabilities = self._target.capabilities
         if LossKind.NESTED in self._options.allow and capabilities is not None and not capabilities.nested_metadata:
             rewrites.append(nested_as_json)
-        return rewrites
+        return rewrites + ([] if self._shape is None else self._shape.rewrites(self._options.allow))
 
     def _dropped_fields(self) -> list[Rewrite]:
         """What leaves out the fields that the target has not, which the losses name."""

@@ -46,6 +46,18 @@ class LossKind(StrEnum):
     """Another key parts the target, or none: partitions cannot be asked for by name."""
     METADATA = "collection-metadata"
     """The collection's own metadata stay those of the target."""
+    IDS = "id-form"
+    """Ids become others, of the form that the layout has."""
+    DOCUMENTS = "empty-document"
+    """Records without a document get an empty one."""
+    DATETIMES = "datetime-as-text"
+    """Datetimes inside metadata become texts."""
+    FLOATS = "float-digits"
+    """Floats inside metadata are cut to 15 digits."""
+    KEYS = "reserved-keys"
+    """Metadata keys are dropped whose places the layout uses itself."""
+    LENGTHS = "vector-length"
+    """Vectors keep their direction, and get the length 1."""
     VECTORS = OmissionKind.VECTORS.value
     """Further vectors of a record stay behind: a mapping does not read them, or the target does not take them."""
     FIELDS = OmissionKind.FIELDS.value

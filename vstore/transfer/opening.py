@@ -16,6 +16,7 @@ from vstore.core.connecting import DEFAULT_TIMEOUT, connect
 from vstore.core.registry import factory_for_scheme
 from vstore.core.settings import is_name, store_url
 from vstore.errors import InvalidInput, NotFound
+from vstore.info import CollectionInfo
 from vstore.keys import check_name
 from vstore.logs import WARNING, log
 from vstore.mapping import RecordMapping
@@ -27,6 +28,7 @@ from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.files import FileLocation, names_files
 from vstore.transfer.foreign import open_collection
+from vstore.transfer.layout_target import LayoutTarget
 
 __all__ = ["Location", "check_there", "dry_location", "is_there", "open_location", "store_identity"]
 
@@ -59,8 +61,14 @@ class Location(Protocol):
         """
         ...
 
-    def target(self, name: str) -> Target:
-        """One of them, to be made and written, whether it is there or not."""
+    def target(self, name: str, layout: str | None = None, like: CollectionInfo | None = None) -> Target:
+        """One of them, to be made and written, whether it is there or not.
+
+        Args:
+            name: Its name.
+            layout: The package as whose own store it is made and written; None for vstore's own layout.
+            like: The source, which goes with a layout.
+        """
         ...
 
     def close(self) -> None:
@@ -130,8 +138,13 @@ class StoreLocation:
         made.reopen = partial(_source_again, self._url, name, opened.mapping, self._timeout) if self._url else None
         return made
 
-    def target(self, name: str) -> CollectionTarget:
+    def target(self, name: str, layout: str | None = None, like: CollectionInfo | None = None) -> CollectionTarget:
         """See ``Location``."""
+        if layout is not None and like is not None:
+            shaped = LayoutTarget(self._store, name, layout, like, f"{self._identity}#{name}")
+            shaped.is_temporary = self._is_temporary
+            shaped.reopen = partial(_shaped_again, self._url, name, layout, like, self._timeout) if self._url else None
+            return shaped
         try:
             check_name(name)
         except InvalidInput as error:
@@ -189,6 +202,10 @@ def _source_again(url: str, name: str, mapping: RecordMapping | str | None, time
 
 def _target_again(url: str, name: str, timeout: float) -> CollectionTarget:
     return CollectionTarget(connect(url, timeout=timeout), name)
+
+
+def _shaped_again(url: str, name: str, layout: str, like: CollectionInfo, timeout: float) -> CollectionTarget:
+    return LayoutTarget(connect(url, timeout=timeout), name, layout, like)
 
 
 @contextmanager

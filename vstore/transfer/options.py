@@ -12,12 +12,14 @@ from typing import Any, Final, TypedDict, cast
 from vstore.errors import AlreadyExists, InvalidInput, Unsupported, VStoreError, brief, check_flag, plain
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Filter
+from vstore.mapping import WRITTEN_LAYOUTS
 from vstore.regular import refuse_url
 from vstore.transfer.calls import DEFAULT_RETRIES, RetryPolicy
 from vstore.transfer.endpoint import Target
 from vstore.transfer.loss import LossKind, parse_allowed
 from vstore.transfer.report import VerifyMode
 from vstore.transfer.transform import RecordMap, fingerprint
+from vstore.wording import did_you_mean
 
 __all__ = ["CopyKeywords", "CopyOptions", "EngineName", "IfExists", "occupied"]
 
@@ -63,6 +65,7 @@ class CopyKeywords(TypedDict, total=False):
     state: Path | None
     restart: bool
     rejected_file: Path | None
+    layout: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,8 @@ class CopyOptions:
         restart: Whether to forget the checkpoint.
         rejected_file: Where to write the records that the target rejects, as JSON lines; by default beside the
             checkpoint.
+        layout: Makes and writes the target as another package's own store would, see ``create_collection``. Only of a
+            target that is named by URL.
 
     Raises:
         InvalidInput: A value that is not legal.
@@ -112,6 +117,7 @@ class CopyOptions:
     state: Path | None = None
     restart: bool = False
     rejected_file: Path | None = None
+    layout: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("state", "rejected_file"):
@@ -126,6 +132,11 @@ class CopyOptions:
         if self.transform is not None and not callable(self.transform):
             raise InvalidInput(f"transform must be a function, not {brief(self.transform)}")
         check_flag("restart", self.restart)
+        if self.layout is not None and self.layout not in WRITTEN_LAYOUTS:
+            raise InvalidInput(
+                f"layout must be one of {', '.join(WRITTEN_LAYOUTS)}, not {brief(self.layout)}",
+                hint=did_you_mean(self.layout, WRITTEN_LAYOUTS),
+            )
         if self.if_exists is not None:
             self._set("if_exists", _parsed("if_exists", self.if_exists, IfExists, "'merge', 'replace' or None"))
         self._set("engine", _parsed("engine", self.engine, EngineName, "'threads' or 'ray'"))

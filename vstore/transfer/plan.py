@@ -212,6 +212,7 @@ def make_plan(
     include: tuple[IncludeName, ...],
     retry: RetryPolicy,
     on_rows: Callable[[int], None] = lambda _: None,
+    look: Callable[[Records], None] | None = None,
 ) -> tuple[list[Chunk], Survey]:
     """Scans the source once and cuts it into chunks.
 
@@ -225,6 +226,7 @@ def make_plan(
         include: Columns to look into for the survey; without any the scan is one of ids.
         retry: Makes the calls.
         on_rows: Called with the number of records of each chunk.
+        look: Called with the records of each chunk, as far as ``include`` has their columns.
 
     Raises:
         Mismatch: An id stands more than once.
@@ -245,6 +247,8 @@ def make_plan(
                     break
             chunks.append(Chunk(len(chunks), after, digest_ids(ids)))
             survey.add(page.records)
+            if look is not None:
+                look(page.records)
             repeats.add(ids)
             after = page.cursor
             on_rows(len(ids))

@@ -158,7 +158,7 @@ def _copied(
     if part.source is None:
         assert part.error is not None
         raise part.error
-    right = there.target(part.target)
+    right = there.target(part.target, checked.layout, part.source.info)
     if dry:
         return resumed(part.source, right, checked, finished=again) or dry_run(part.source, right, **options)
     with showing(part.name) as show:

@@ -46,7 +46,7 @@ class AsyncChromaAdapter:
 
     @property
     def foreign(self) -> AsyncChromaForeign:
-        return AsyncChromaForeign(self._client)
+        return AsyncChromaForeign(self._client, self._capabilities, self._lock)
 
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)

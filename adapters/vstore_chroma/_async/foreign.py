@@ -1,26 +1,32 @@
-"""Collections that vstore did not create, for reading."""
+"""Collections that vstore did not create."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from chromadb.api import AsyncClientAPI
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
+from vstore.capabilities import Capabilities
 from vstore.errors import Mismatch
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
-from vstore.spi._async.batching import scan_by_ids
+from vstore.spi._async.batching import scan_by_ids, write_parts
 from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows
+from vstore.spi.layouts import Layout, replaced_whole
+from vstore_chroma._async._run import Lock
 from vstore_chroma.errors import guarded
-from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
+from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_columns, to_rows
+from vstore_chroma.layouts import LAYOUTS, ChromaLayout
 from vstore_chroma.precision import indistinct
-from vstore_chroma.schema import check_name, created_here
+from vstore_chroma.requests import Columns, requests
+from vstore_chroma.schema import check_name, created_here, new_foreign
 
 __all__ = ["AsyncChromaForeign", "names"]
 
@@ -44,8 +50,30 @@ async def names(client: AsyncClientAPI, *, own: bool) -> list[str]:
 class AsyncChromaForeign:
     """Implements ``AsyncForeignStore``."""
 
-    def __init__(self, client: AsyncClientAPI) -> None:
+    def __init__(self, client: AsyncClientAPI, capabilities: Capabilities, lock: Lock) -> None:
         self._client = client
+        self._capabilities = capabilities
+        self._lock = lock
+
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        return LAYOUTS
+
+    async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
+        assert isinstance(layout, ChromaLayout)
+        check_name(info.name)
+        with guarded():
+            await self._client.create_collection(**new_foreign(info, old_space=layout.old_space))
+        return replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+
+    async def drop(self, name: str, layout: Layout) -> None:
+        native = await self._native(name)
+        # the lists of records that are not deleted first stay behind for records of later collections
+        with guarded():
+            ids = (await native.get(include=[]))["ids"]
+            for part in batches(ids, _IDS_AT_ONCE):
+                await native.delete(ids=part)
+            await self._client.delete_collection(name)
 
     async def names(self) -> list[str]:
         return await names(self._client, own=False)
@@ -60,7 +88,7 @@ class AsyncChromaForeign:
         seen = await _metric(native, first)
         kept = native.get_model().dimension  # of a collection that had records once, too
         full, info = complete(name, mapping, dict(native.configuration), native.metadata, first, seen, kept)
-        return AsyncChromaForeignCollection(native, full, info)
+        return AsyncChromaForeignCollection(native, full, info, self._capabilities, self._lock)
 
     async def _native(self, name: str) -> AsyncCollection:
         check_name(name)
@@ -88,12 +116,22 @@ async def _metric(native: AsyncCollection, first: Rows) -> Metric | None:
 
 
 class AsyncChromaForeignCollection:
-    """Implements ``AsyncForeignCollection``."""
+    """Implements ``AsyncForeignCollection`` and ``AsyncForeignWriter``."""
 
-    def __init__(self, native: AsyncCollection, mapping: RecordMapping, info: CollectionInfo) -> None:
+    def __init__(
+        self,
+        native: AsyncCollection,
+        mapping: RecordMapping,
+        info: CollectionInfo,
+        capabilities: Capabilities,
+        lock: Lock,
+    ) -> None:
         self._native = native
         self._mapping = mapping
         self._info = info
+        self._lock = lock
+        self._rows = capabilities.limits.max_batch_rows
+        self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
 
     @property
     def info(self) -> CollectionInfo:
@@ -139,3 +177,27 @@ class AsyncChromaForeignCollection:
         if indistinct(self._info.metric, vector, np.asarray(found["distances"][0], dtype=np.float64)):
             return None
         return to_rows({name: found[name][0] for name in ("ids", *wanted)})
+
+    @property
+    def read_only(self) -> str:
+        return replaced_whole(self._mapping, self._info.omitted)
+
+    async def put(self, rows: Rows) -> None:
+        # Chroma's upsert keeps the old document and merges the metadata: what is there goes first
+        columns = to_columns(rows)
+        async with self._lock:
+            await self._remove(columns.ids)
+            await write_parts(((part.ids, part) for part in requests(columns, self._rows, self._bytes)), self._send)
+
+    async def _send(self, part: Columns) -> None:
+        with guarded():
+            await self._native.add(**part.arguments())
+
+    async def remove(self, keys: Sequence[Key]) -> None:
+        async with self._lock:
+            await self._remove([str(key) for key in keys])
+
+    async def _remove(self, ids: list[str]) -> None:
+        for part in batches(ids, _IDS_AT_ONCE):
+            with guarded():
+                await self._native.delete(ids=part)

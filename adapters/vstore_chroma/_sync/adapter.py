@@ -47,7 +47,7 @@ class ChromaAdapter:
 
     @property
     def foreign(self) -> ChromaForeign:
-        return ChromaForeign(self._client)
+        return ChromaForeign(self._client, self._capabilities, self._lock)
 
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)

@@ -1,27 +1,33 @@
 # Generated from adapters/vstore_chroma/_async/foreign.py by tools/unasync.py: do not edit.
-"""Collections that vstore did not create, for reading."""
+"""Collections that vstore did not create."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from chromadb.api import ClientAPI
 from chromadb.api.models.Collection import Collection
 
+from vstore.capabilities import Capabilities
 from vstore.errors import Mismatch
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
-from vstore.spi._sync.batching import scan_by_ids
+from vstore.spi._sync.batching import scan_by_ids, write_parts
 from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows
+from vstore.spi.layouts import Layout, replaced_whole
+from vstore_chroma._sync._run import Lock
 from vstore_chroma.errors import guarded
-from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_rows
+from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_columns, to_rows
+from vstore_chroma.layouts import LAYOUTS, ChromaLayout
 from vstore_chroma.precision import indistinct
-from vstore_chroma.schema import check_name, created_here
+from vstore_chroma.requests import Columns, requests
+from vstore_chroma.schema import check_name, created_here, new_foreign
 
 __all__ = ["ChromaForeign", "names"]
 
@@ -45,8 +51,30 @@ def names(client: ClientAPI, *, own: bool) -> list[str]:
 class ChromaForeign:
     """Implements ``ForeignStore``."""
 
-    def __init__(self, client: ClientAPI) -> None:
+    def __init__(self, client: ClientAPI, capabilities: Capabilities, lock: Lock) -> None:
         self._client = client
+        self._capabilities = capabilities
+        self._lock = lock
+
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        return LAYOUTS
+
+    def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
+        assert isinstance(layout, ChromaLayout)
+        check_name(info.name)
+        with guarded():
+            self._client.create_collection(**new_foreign(info, old_space=layout.old_space))
+        return replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+
+    def drop(self, name: str, layout: Layout) -> None:
+        native = self._native(name)
+        # the lists of records that are not deleted first stay behind for records of later collections
+        with guarded():
+            ids = (native.get(include=[]))["ids"]
+            for part in batches(ids, _IDS_AT_ONCE):
+                native.delete(ids=part)
+            self._client.delete_collection(name)
 
     def names(self) -> list[str]:
         return names(self._client, own=False)
@@ -61,7 +89,7 @@ class ChromaForeign:
         seen = _metric(native, first)
         kept = native.get_model().dimension  # of a collection that had records once, too
         full, info = complete(name, mapping, dict(native.configuration), native.metadata, first, seen, kept)
-        return ChromaForeignCollection(native, full, info)
+        return ChromaForeignCollection(native, full, info, self._capabilities, self._lock)
 
     def _native(self, name: str) -> Collection:
         check_name(name)
@@ -89,12 +117,22 @@ def _metric(native: Collection, first: Rows) -> Metric | None:
 
 
 class ChromaForeignCollection:
-    """Implements ``ForeignCollection``."""
+    """Implements ``ForeignCollection`` and ``ForeignWriter``."""
 
-    def __init__(self, native: Collection, mapping: RecordMapping, info: CollectionInfo) -> None:
+    def __init__(
+        self,
+        native: Collection,
+        mapping: RecordMapping,
+        info: CollectionInfo,
+        capabilities: Capabilities,
+        lock: Lock,
+    ) -> None:
         self._native = native
         self._mapping = mapping
         self._info = info
+        self._lock = lock
+        self._rows = capabilities.limits.max_batch_rows
+        self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
 
     @property
     def info(self) -> CollectionInfo:
@@ -140,3 +178,27 @@ class ChromaForeignCollection:
         if indistinct(self._info.metric, vector, np.asarray(found["distances"][0], dtype=np.float64)):
             return None
         return to_rows({name: found[name][0] for name in ("ids", *wanted)})
+
+    @property
+    def read_only(self) -> str:
+        return replaced_whole(self._mapping, self._info.omitted)
+
+    def put(self, rows: Rows) -> None:
+        # Chroma's upsert keeps the old document and merges the metadata: what is there goes first
+        columns = to_columns(rows)
+        with self._lock:
+            self._remove(columns.ids)
+            write_parts(((part.ids, part) for part in requests(columns, self._rows, self._bytes)), self._send)
+
+    def _send(self, part: Columns) -> None:
+        with guarded():
+            self._native.add(**part.arguments())
+
+    def remove(self, keys: Sequence[Key]) -> None:
+        with self._lock:
+            self._remove([str(key) for key in keys])
+
+    def _remove(self, ids: list[str]) -> None:
+        for part in batches(ids, _IDS_AT_ONCE):
+            with guarded():
+                self._native.delete(ids=part)

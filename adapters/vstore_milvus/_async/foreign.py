@@ -1,26 +1,29 @@
-"""Collections that vstore did not create, for reading."""
+"""Collections that vstore did not create."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from vstore.errors import LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, VStoreError
 from vstore.fields import Dense
 from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
-from vstore.spi._async.batching import scan_by_ids
+from vstore.spi._async.batching import scan_by_ids, write_parts
 from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows
+from vstore.spi.layouts import Layout, replaced_whole
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.reading import ANSWER_BYTES, halving
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.errors import answered
 from vstore_milvus.foreign import Schema, identity, known_by, token
+from vstore_milvus.layouts import LAYOUTS, EntityLayout
 from vstore_milvus.schema import token_of
 from vstore_milvus.vectors import searching
 
@@ -38,6 +41,33 @@ class AsyncMilvusForeign:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
         self._client = session.client
+
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        return LAYOUTS
+
+    async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
+        assert isinstance(layout, EntityLayout)
+        name = info.name
+        check_plain(name)
+        async with self._session.locks.writing:
+            # the server takes a second creation with the same fields in silence
+            if await self._session.call(self._client.has_collection, name):
+                raise AlreadyExists("the collection, or an alias of that name, exists already")
+            await self._session.call(
+                self._client.create_collection, name, schema=layout.schema(info), consistency_level="Session"
+            )
+            try:
+                await self._session.call(self._client.create_index, name, layout.indexes(info), sync=False)
+                await self._session.call(self._client.load_collection, name)
+            except BaseException:
+                await self._session.call(self._client.drop_collection, name)
+                raise
+        return replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+
+    async def drop(self, name: str, layout: Layout) -> None:
+        await self._schema(name)
+        await self._session.call(self._client.drop_collection, name)
 
     async def names(self) -> list[str]:
         found: list[str] = []
@@ -79,7 +109,7 @@ class AsyncMilvusForeign:
 
 
 class AsyncMilvusForeignCollection:
-    """Implements ``AsyncForeignCollection``."""
+    """Implements ``AsyncForeignCollection`` and ``AsyncForeignWriter``."""
 
     def __init__(self, session: AsyncSession, schema: Schema, mapping: RecordMapping, info: CollectionInfo) -> None:
         self._session = session
@@ -196,3 +226,32 @@ class AsyncMilvusForeignCollection:
             != self._schema.identity
         ):
             raise NotFound("the collection was deleted, and another one has its name", hint="Open it anew.")
+
+    @property
+    def read_only(self) -> str:
+        if self._schema.auto_id:
+            return "Milvus makes the ids of this collection"
+        if self._schema.made:
+            return "Milvus makes a vector of other fields"
+        fields = None if self._schema.dynamic else set(self._schema.scalars) - {self._schema.key}
+        return replaced_whole(self._mapping, self._info.omitted, fields)
+
+    async def put(self, rows: Rows) -> None:
+        entities = await compute(self._schema.to_entities, rows, self._mapping.vector)
+
+        async def send(part: list[dict[str, Any]]) -> None:
+            if self._session.lite:  # which merges the dynamic fields of an entity that is there
+                await self._delete([one[self._schema.key] for one in part])
+            await self._session.call(self._client.upsert, self._info.name, part)
+
+        limits = self._session.capabilities.limits
+        largest = max((len(str(fields)) for fields in rows.fields), default=0) + 4 * self._info.dimension
+        parts = batches(entities, max(1, min(limits.max_batch_rows, limits.max_batch_bytes // largest)))
+        await write_parts((([str(one[self._schema.key]) for one in part], part) for part in parts), send)
+
+    async def remove(self, keys: Sequence[Key]) -> None:
+        for part in batches(keys, _IDS_AT_ONCE):
+            await self._delete(part)
+
+    async def _delete(self, keys: Sequence[Key]) -> None:
+        await self._session.call(self._client.delete, self._info.name, filter=self._schema.with_keys(keys))

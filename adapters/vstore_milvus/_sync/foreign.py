@@ -1,27 +1,30 @@
 # Generated from adapters/vstore_milvus/_async/foreign.py by tools/unasync.py: do not edit.
-"""Collections that vstore did not create, for reading."""
+"""Collections that vstore did not create."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from vstore.errors import LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, VStoreError
 from vstore.fields import Dense
 from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
-from vstore.spi._sync.batching import scan_by_ids
+from vstore.spi._sync.batching import scan_by_ids, write_parts
 from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows
+from vstore.spi.layouts import Layout, replaced_whole
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.reading import ANSWER_BYTES, halving
 from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.errors import answered
 from vstore_milvus.foreign import Schema, identity, known_by, token
+from vstore_milvus.layouts import LAYOUTS, EntityLayout
 from vstore_milvus.schema import token_of
 from vstore_milvus.vectors import searching
 
@@ -39,6 +42,33 @@ class MilvusForeign:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._client = session.client
+
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        return LAYOUTS
+
+    def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
+        assert isinstance(layout, EntityLayout)
+        name = info.name
+        check_plain(name)
+        with self._session.locks.writing:
+            # the server takes a second creation with the same fields in silence
+            if self._session.call(self._client.has_collection, name):
+                raise AlreadyExists("the collection, or an alias of that name, exists already")
+            self._session.call(
+                self._client.create_collection, name, schema=layout.schema(info), consistency_level="Session"
+            )
+            try:
+                self._session.call(self._client.create_index, name, layout.indexes(info), sync=False)
+                self._session.call(self._client.load_collection, name)
+            except BaseException:
+                self._session.call(self._client.drop_collection, name)
+                raise
+        return replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+
+    def drop(self, name: str, layout: Layout) -> None:
+        self._schema(name)
+        self._session.call(self._client.drop_collection, name)
 
     def names(self) -> list[str]:
         found: list[str] = []
@@ -80,7 +110,7 @@ class MilvusForeign:
 
 
 class MilvusForeignCollection:
-    """Implements ``ForeignCollection``."""
+    """Implements ``ForeignCollection`` and ``ForeignWriter``."""
 
     def __init__(self, session: Session, schema: Schema, mapping: RecordMapping, info: CollectionInfo) -> None:
         self._session = session
@@ -194,3 +224,32 @@ class MilvusForeignCollection:
     def _verify(self) -> None:
         if identity(self._session.call(self._client.describe_collection, self._info.name)) != self._schema.identity:
             raise NotFound("the collection was deleted, and another one has its name", hint="Open it anew.")
+
+    @property
+    def read_only(self) -> str:
+        if self._schema.auto_id:
+            return "Milvus makes the ids of this collection"
+        if self._schema.made:
+            return "Milvus makes a vector of other fields"
+        fields = None if self._schema.dynamic else set(self._schema.scalars) - {self._schema.key}
+        return replaced_whole(self._mapping, self._info.omitted, fields)
+
+    def put(self, rows: Rows) -> None:
+        entities = compute(self._schema.to_entities, rows, self._mapping.vector)
+
+        def send(part: list[dict[str, Any]]) -> None:
+            if self._session.lite:  # which merges the dynamic fields of an entity that is there
+                self._delete([one[self._schema.key] for one in part])
+            self._session.call(self._client.upsert, self._info.name, part)
+
+        limits = self._session.capabilities.limits
+        largest = max((len(str(fields)) for fields in rows.fields), default=0) + 4 * self._info.dimension
+        parts = batches(entities, max(1, min(limits.max_batch_rows, limits.max_batch_bytes // largest)))
+        write_parts((([str(one[self._schema.key]) for one in part], part) for part in parts), send)
+
+    def remove(self, keys: Sequence[Key]) -> None:
+        for part in batches(keys, _IDS_AT_ONCE):
+            self._delete(part)
+
+    def _delete(self, keys: Sequence[Key]) -> None:
+        self._session.call(self._client.delete, self._info.name, filter=self._schema.with_keys(keys))

@@ -1,22 +1,23 @@
 # Generated from adapters/vstore_pgvector/_async/foreign.py by tools/unasync.py: do not edit.
-"""Tables that vstore did not create, for reading."""
+"""Tables that vstore did not create."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from psycopg import Connection
 
-from vstore.errors import Mismatch, NotFound
+from vstore.errors import AlreadyExists, Mismatch, NotFound
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
 from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows, fields_read
+from vstore.spi.layouts import Layout
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.binary import pack_texts
@@ -34,9 +35,11 @@ from vstore_pgvector.catalogue import (
     bare,
 )
 from vstore_pgvector.foreign import Table
-from vstore_pgvector.layouts import proposal, with_fields
+from vstore_pgvector.jsonb import json_text
+from vstore_pgvector.layouts import LAYOUTS, TableLayout
+from vstore_pgvector.proposals import proposal, with_fields
 from vstore_pgvector.schema import CATALOGUE
-from vstore_pgvector.vectors import pack_vector
+from vstore_pgvector.vectors import pack_vector, pack_vectors
 
 __all__ = ["PGForeign"]
 
@@ -56,6 +59,62 @@ class PGForeign:
         path = [row[0] for row in self._fetch(SEARCH_PATH, ())]
         path += (self._fetch("select current_schemas(false)::text[]", ()))[0][0]
         return list(dict.fromkeys([self._schema, "public", *path]))
+
+    @property
+    def layouts(self) -> Mapping[str, TableLayout]:
+        return LAYOUTS
+
+    def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
+        assert isinstance(layout, TableLayout)
+        schema = self._application_schema()
+        place = layout.place(schema, info.name)
+        self._refuse_own(info.name)
+
+        def work(connection: Connection[Any]) -> str | None:
+            if self._session.server.types is None:
+                self._session.execute(connection, "create extension if not exists vector")
+            if not layout.shared and (self._session.fetch(connection, EXISTS, place))[0][0]:
+                raise AlreadyExists(f"the table {place[1]!r} exists already")
+            for statement in layout.statements(schema, info):
+                self._session.execute(connection, statement)
+            if not layout.shared:
+                return None
+            rows = self._session.fetch(
+                connection,
+                f"insert into {bare(schema, LANGCHAIN_COLLECTIONS)} (uuid, name, cmetadata) "
+                "values (gen_random_uuid(), %s, %s::text::json) on conflict (name) do nothing returning uuid::text",
+                (info.name, json_text(info.metadata) if info.metadata else None),
+            )
+            if not rows:
+                raise AlreadyExists("the collection exists already")
+            return str(rows[0][0])
+
+        number = self._session.write(work)
+        if self._session.server.types is None:
+            self._session.probe()
+        only = {} if number is None else {"collection_id": number}
+        return replace(layout.mapping, table=place, only=only, metric=info.metric, dimension=info.dimension)
+
+    def drop(self, name: str, layout: Layout) -> None:
+        assert isinstance(layout, TableLayout)
+        self._refuse_own(name)
+        kind = next(kind for kind, one in LAYOUTS.items() if one is layout)
+        mapping = self.propose(name, kind)
+        place = (mapping.table[0], mapping.table[-1]) if len(mapping.table) == 2 else (self._schema, name)
+
+        def work(connection: Connection[Any]) -> None:
+            if layout.shared:
+                statement = f"delete from {bare(place[0], LANGCHAIN_COLLECTIONS)} where uuid = %s::text::uuid"
+                self._session.execute(connection, statement, tuple(mapping.only.values()))
+            else:
+                self._session.execute(connection, f"drop table {bare(*place)}")
+
+        self._session.write(work)
+
+    def _application_schema(self) -> str:
+        """Return the schema in which an application's own tables come to be: the first of the role's search path."""
+        path = [row[0] for row in self._fetch(SEARCH_PATH, ())]
+        return path[0] if path else "public"
 
     def names(self) -> list[str]:
         found: set[str] = set()
@@ -162,12 +221,13 @@ class PGForeign:
 
 
 class PGForeignCollection:
-    """Implements ``ForeignCollection``."""
+    """Implements ``ForeignCollection`` and ``ForeignWriter``."""
 
     def __init__(self, session: Session, table: Table, info: CollectionInfo) -> None:
         self._session = session
         self._table = table
         self._info = info
+        self._writing = table.writing()
 
     @property
     def info(self) -> CollectionInfo:
@@ -215,3 +275,38 @@ class PGForeignCollection:
             return self._session.fetch(connection, statement, params, prepare=False)
 
         return self._session.read(work)
+
+    @property
+    def read_only(self) -> str:
+        return self._writing.read_only
+
+    def put(self, rows: Rows) -> None:
+        # in one order, so that two writers of the same rows do not wait for each other
+        rows = rows.in_order_of(sorted(rows.keys, key=str))
+        if self._session.server.types is None:  # the extension was not there when this store was opened
+            self._session.probe()
+        vectors = pack_vectors(np.asarray(rows.vectors, dtype=np.float32), self._session.type_ids.vector)
+        text = compute(len(rows), self._writing.encode, rows)
+        ids = [str(key) for key in rows.keys]
+
+        def work(connection: Connection[Any]) -> None:
+            if not self._writing.unique:
+                self._delete(connection, ids)
+            parameters = (*self._table.only, text, vectors)
+            if self._session.execute(connection, self._writing.put(), parameters) < len(ids):
+                found = self._session.fetch(connection, self._writing.elsewhere(), (*self._table.only, pack_texts(ids)))
+                raise AlreadyExists(
+                    "other collections of the table have these ids, which it keeps once only",
+                    ids=[row[0] for row in found],
+                    hint="Give the records ids that no other collection of the table has.",
+                )
+
+        self._session.write(work)
+
+    def remove(self, keys: Sequence[Key]) -> None:
+        ids = [str(key) for key in keys]
+        self._session.write(lambda connection: self._delete(connection, ids))
+
+    def _delete(self, connection: Connection[Any], ids: list[str]) -> None:
+        statement, params = self._table.removal()
+        self._session.execute(connection, statement, (*params, pack_texts(ids)))

@@ -56,7 +56,7 @@ class AsyncClientDatabase:
 
     @property
     def foreign(self) -> AsyncQdrantForeign:
-        return AsyncQdrantForeign(self.client, self.guard)
+        return AsyncQdrantForeign(self.client, self.guard, self.local)
 
     async def create(self, info: CollectionInfo) -> AsyncClientTable:
         with self.guard(), guarded():

@@ -57,7 +57,7 @@ class ClientDatabase:
 
     @property
     def foreign(self) -> QdrantForeign:
-        return QdrantForeign(self.client, self.guard)
+        return QdrantForeign(self.client, self.guard, self.local)
 
     def create(self, info: CollectionInfo) -> ClientTable:
         with self.guard(), guarded():

@@ -1,9 +1,9 @@
 # Generated from adapters/vstore_qdrant/_async/foreign.py by tools/unasync.py: do not edit.
-"""Collections that vstore did not create, for reading: on a server, or in the client's local mode."""
+"""Collections that vstore did not create: on a server, or in the client's local mode."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -14,8 +14,11 @@ from vstore.errors import Mismatch, NotFound
 from vstore.info import CollectionInfo
 from vstore.mapping import MissingVector, RecordMapping
 from vstore.records import Include, VectorArray
+from vstore.spi._sync.batching import write_parts
 from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows, walk
+from vstore.spi.layouts import Layout, replaced_whole
+from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (
     Dense,
@@ -26,12 +29,14 @@ from vstore_qdrant.foreign import (
     needs_payload,
     payload_key,
     proposal,
+    to_points,
     to_rows,
     token,
     untoken,
     vectors_read,
 )
-from vstore_qdrant.schema import INFO, check_name
+from vstore_qdrant.layouts import LAYOUTS, PointLayout
+from vstore_qdrant.schema import INFO, check_name, foreign_settings
 
 __all__ = ["QdrantForeign"]
 
@@ -45,10 +50,34 @@ class QdrantForeign:
     Attributes:
         client: The client.
         guard: Entered around every call, as in ``ClientDatabase``.
+        local: Whether it is local mode, which has no indexes.
     """
 
     client: QdrantClient
     guard: Callable[[], AbstractContextManager[Any]]
+    local: bool
+
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        return LAYOUTS
+
+    def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
+        assert isinstance(layout, PointLayout)
+        check_name(info.name)
+        with self.guard(), guarded():
+            self.client.create_collection(info.name, **foreign_settings(info, layout.on_disk))
+        for key in () if self.local else layout.keywords:
+            with self.guard(), guarded():
+                self.client.create_payload_index(
+                    info.name, key, field_schema=models.PayloadSchemaType.KEYWORD, wait=True
+                )
+        return replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+
+    def drop(self, name: str, layout: Layout) -> None:
+        self._described(name)
+        with self.guard(), guarded():
+            if not self.client.delete_collection(name):
+                raise NotFound("it was deleted meanwhile")
 
     def names(self) -> list[str]:
         with self.guard(), guarded():
@@ -113,7 +142,7 @@ def _dense(params: models.VectorParams, general: models.HnswConfig) -> Dense:
 
 
 class QdrantForeignCollection:
-    """Implements ``ForeignCollection``."""
+    """Implements ``ForeignCollection`` and ``ForeignWriter``."""
 
     def __init__(
         self,
@@ -215,3 +244,25 @@ class QdrantForeignCollection:
         with self._guard(), guarded():
             found = self._client.query_batch_points(self._info.name, [request])
         return to_rows(found[0].points, self._mapping, include)
+
+    @property
+    def read_only(self) -> str:
+        return replaced_whole(self._mapping, self._info.omitted)
+
+    def put(self, rows: Rows) -> None:
+        points = [models.PointStruct(**one) for one in to_points(rows, self._mapping.vector)]
+
+        def send(part: list[models.PointStruct]) -> None:
+            with self._guard(), guarded():
+                self._client.upsert(self._info.name, part, wait=True)
+
+        ids = (str(one.id) for one in points)
+        write_parts((([next(ids) for _ in part], part) for part in batches(points, MAX_BATCH_ROWS)), send)
+
+    def remove(self, keys: Sequence[Key]) -> None:
+        if self._mapping.id:
+            keys = (self._by_payload([str(key) for key in keys], Include())).keys
+        for part in batches(keys, MAX_BATCH_ROWS):
+            chosen = models.PointIdsList(points=[native_id(key) for key in part])
+            with self._guard(), guarded():
+                self._client.delete(self._info.name, chosen, wait=True)

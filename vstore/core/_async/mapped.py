@@ -38,7 +38,13 @@ Reopen: TypeAlias = Callable[[RecordMapping], Awaitable[AsyncForeignCollection]]
 
 
 class AsyncMappedCollection:
-    """Implements ``AsyncCollectionReader``."""
+    """Implements ``AsyncCollectionReader``.
+
+    Attributes:
+        read_only: Why it cannot be written, in words; empty where it can.
+    """
+
+    read_only: str = ""
 
     def __init__(self, table: AsyncForeignCollection, reopen: Reopen) -> None:
         self._table = table

@@ -8,7 +8,7 @@ unheard, and the second would then report its own work as an error.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -27,12 +27,16 @@ from vstore.spi._async.protocol import (
     AsyncAdapter,
     AsyncCollectionAdapter,
     AsyncForeignCollection,
+    AsyncForeignLayouts,
     AsyncForeignStore,
+    AsyncForeignWriter,
     AsyncIndexing,
 )
+from vstore.wording import NOT_WRITTEN
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows
+    from vstore.spi.layouts import Layout
 
 __all__ = ["AsyncRetry", "AsyncRetryingAdapter"]
 
@@ -261,6 +265,18 @@ class _AsyncRetryingForeign:
         opened = await self._again.call(lambda: self._inner.open(name, mapping))
         return _AsyncRetryingForeignCollection(opened, self._again)
 
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        return self._inner.layouts if isinstance(self._inner, AsyncForeignLayouts) else {}
+
+    async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
+        assert isinstance(self._inner, AsyncForeignLayouts)
+        return await self._inner.create(layout, info)
+
+    async def drop(self, name: str, layout: Layout) -> None:
+        assert isinstance(self._inner, AsyncForeignLayouts)
+        await self._inner.drop(name, layout)
+
 
 class _AsyncRetryingForeignCollection:
     """Implements ``AsyncForeignCollection`` likewise."""
@@ -292,3 +308,17 @@ class _AsyncRetryingForeignCollection:
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         return await self._again.call(lambda: self._inner.nearest(vector, k, include))
+
+    @property
+    def read_only(self) -> str:
+        return self._inner.read_only if isinstance(self._inner, AsyncForeignWriter) else NOT_WRITTEN
+
+    async def put(self, rows: Rows) -> None:
+        inner = self._inner
+        assert isinstance(inner, AsyncForeignWriter)
+        await self._again.call(lambda: inner.put(rows))
+
+    async def remove(self, keys: Sequence[Key]) -> None:
+        inner = self._inner
+        assert isinstance(inner, AsyncForeignWriter)
+        await self._again.call(lambda: inner.remove(keys))

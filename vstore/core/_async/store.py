@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from time import monotonic
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from vstore.capabilities import Capabilities, emulated, no
 from vstore.core._async._lookup import AsyncLookup
@@ -16,12 +16,13 @@ from vstore.core._async.collection import AsyncCollection
 from vstore.core.embedders import Embedders, check_fit, read_embedders
 from vstore.core.observing import ServerAddress
 from vstore.core.operation import CallContext, refuse_copy
-from vstore.core.planning import Plan, check_same, read_fields
+from vstore.core.planning import Plan, check_holds, check_same, completed, read_fields
 from vstore.embedding import Embedder, SparseEmbedder
 from vstore.errors import (
     AlreadyExists,
     InvalidInput,
     NotFound,
+    Unsupported,
     brief,
     check_flag,
     plain,
@@ -30,11 +31,21 @@ from vstore.errors import (
 from vstore.fields import Field
 from vstore.filters.regex import where_installed
 from vstore.indexing import Index, Metric
+from vstore.info import CollectionInfo
 from vstore.keys import encodable
-from vstore.mapping import LAYOUTS, RecordMapping
+from vstore.mapping import LAYOUTS, WRITTEN_LAYOUTS, RecordMapping
 from vstore.spi._async._run import current_loop, is_over, run_blocking, sleep
-from vstore.spi._async.protocol import AsyncAdapter, AsyncCollectionAdapter, AsyncForeignStore
-from vstore.wording import did_you_mean
+from vstore.spi._async.protocol import (
+    AsyncAdapter,
+    AsyncCollectionAdapter,
+    AsyncForeignLayouts,
+    AsyncForeignStore,
+    AsyncForeignWriter,
+)
+from vstore.wording import NOT_WRITTEN, did_you_mean
+
+if TYPE_CHECKING:
+    from vstore.spi.layouts import Layout
 
 __all__ = ["AsyncStore"]
 
@@ -57,6 +68,8 @@ _READING: Final[dict[str, Any]] = {
 }
 
 
+_PROPOSED: Final = "mapping='auto' goes by names: to write, name the layout or pass a RecordMapping"
+_FURTHER: Final = "its mapping reads further vectors, which are not written"
 # Seconds that calls have to end when their store is closed: below a running call a socket's number can become
 # another's, and an engine in this process is gone.
 _LEAVE: Final = 5.0
@@ -124,6 +137,7 @@ class AsyncStore(AsyncLookup):
         fields: Mapping[str, Field] | None = None,
         partition_by: str | None = None,
         exist_ok: bool = False,
+        layout: str | None = None,
     ) -> AsyncCollection:
         """Create a collection.
 
@@ -142,12 +156,15 @@ class AsyncStore(AsyncLookup):
             partition_by: A metadata key that every record has, a str, which parts the collection:
                 ``collection.partition(x)`` reads and writes one part.
             exist_ok: Opens the collection if there is one with the same dimension, metric, fields and ``partition_by``.
+            layout: Creates it as another package's own store would: ``"langchain"``, ``"llamaindex"``, ``"haystack"``,
+                ``"mem0"`` or ``"plain"``. That package, and ``get_collection(name, mapping=layout)``, then open it.
 
         Raises:
             AlreadyExists: It exists, and ``exist_ok`` is False.
             Mismatch: It exists with another dimension, metric, fields or embedder.
             InvalidInput: A name, dimension, metric, index or metadata that is not legal.
-            Unsupported: The database has no such index.
+            Unsupported: The database has no such index, or the layout no place for something; or vstore does not write
+                this layout for this database.
 
         Example:
             >>> docs = await store.create_collection("docs", dimension=384, index=HNSW(m=32, quantization="int8"))
@@ -159,6 +176,8 @@ class AsyncStore(AsyncLookup):
             embedders = read_embedders(await _embedders(embedder), named)
             plan = Plan(self._capabilities, self._adapter.default_index)
             info = plan.info(name, dimension, metric, index, named, embedders, metadata, partition_by)
+            if layout is not None:
+                return await self._create_foreign(layout, info, embedders, index, exist_ok=exist_ok)
             try:
                 opened = await self._adapter.create(info)
             except AlreadyExists as error:
@@ -175,6 +194,7 @@ class AsyncStore(AsyncLookup):
         *,
         embedder: Embedder | str | Mapping[str, Embedder | SparseEmbedder | str] | None = None,
         mapping: RecordMapping | str | None = None,
+        layout: str | None = None,
     ) -> AsyncCollection:
         """Open a collection.
 
@@ -184,7 +204,10 @@ class AsyncStore(AsyncLookup):
                 created with. A dict has one for each field.
             mapping: How to read a collection that vstore did not create: a ``RecordMapping``; the package that wrote it
                 (``"langchain"``, ``"llamaindex"``, ``"haystack"``, ``"mem0"``); or ``"auto"``, to find out from what
-                is there (``propose_mapping``). Such a collection is read only.
+                is there (``propose_mapping``). Such a collection can be written where the mapping has a place for all
+                of a record; one that was opened with ``"auto"`` cannot.
+            layout: With a ``RecordMapping``, the package whose own keys a written record gets beside what the mapping
+                says, as in ``create_collection``. The name of a package as ``mapping`` says both.
 
         Raises:
             NotFound: There is none of this name.
@@ -197,17 +220,15 @@ class AsyncStore(AsyncLookup):
             if mapping is None:
                 opened = await self._adapter.open(name)
                 return self._bind(opened, read_embedders(chosen, opened.info.fields))
-            from vstore.core._async.mapped import AsyncMappedCollection  # a tenth of the time of importing vstore
-
             foreign = self._foreign("mapping=")
-            if not isinstance(mapping, RecordMapping):
-                mapping = await foreign.propose(name, _layout(mapping))
-            mapped = AsyncMappedCollection(await foreign.open(name, mapping), partial(foreign.open, name))
-            embedders = read_embedders(chosen, mapped.info.fields)
-            check_fit(mapped.info, embedders)
-            await mapped.look()
-            capabilities = replace(self._capabilities, matches=where_installed(_ONE_BY_ONE), **_READING)
-            return AsyncCollection(mapped, capabilities, self._calls, embedders, writer=None, mapped=mapped, store=self)
+            known = None if layout is None else self._writing(layout)[1]
+            if isinstance(mapping, RecordMapping):
+                return await self._mapped(name, mapping, chosen, known)
+            package = _layout(mapping)
+            proposed = await foreign.propose(name, package)
+            if package is None:
+                return await self._mapped(name, proposed, chosen, None, read_only=_PROPOSED)
+            return await self._mapped(name, proposed, chosen, known or self._layouts().get(package))
 
     async def propose_mapping(self, name: str, layout: str | None = None) -> RecordMapping:
         """Return a mapping for a collection that vstore did not create, to look at, change and save as JSON.
@@ -242,17 +263,28 @@ class AsyncStore(AsyncLookup):
         with self._calls.operation("list_collections"):
             return await self._adapter.names()
 
-    async def delete_collection(self, name: str, *, missing_ok: bool = False) -> None:
+    async def delete_collection(self, name: str, *, missing_ok: bool = False, layout: str | None = None) -> None:
         """Delete a collection with all its records.
+
+        Args:
+            name: Its name.
+            missing_ok: Whether it may be missing.
+            layout: The layout that it must have, as in ``create_collection``; by default it must be vstore's own.
 
         Raises:
             NotFound: There is none, and ``missing_ok`` is False.
+            Mismatch: It has another layout.
+            Unsupported: vstore does not write this layout for this database.
         """
         with self._calls.operation("delete_collection", _label(name)):
             check_flag("missing_ok", missing_ok)
             name = _text(name)
             try:
-                await self._adapter.drop(name)
+                if layout is None:
+                    await self._adapter.drop(name)
+                else:
+                    foreign, known = self._writing(layout)
+                    await foreign.drop(name, known)
             except NotFound:
                 if not missing_ok:
                     raise
@@ -288,6 +320,84 @@ class AsyncStore(AsyncLookup):
         foreign = self._adapter.foreign
         assert foreign is not None
         return foreign
+
+    def layout(self, name: str) -> Layout:
+        """Return what a package writes into this database, and what its layout cannot hold.
+
+        Args:
+            name: The package, as in ``create_collection(layout=)``.
+
+        Raises:
+            InvalidInput: There is no layout of this name.
+            Unsupported: vstore does not write it for this database.
+        """
+        with self._calls.operation("layout"):
+            return self._writing(name)[1]
+
+    def _layouts(self) -> Mapping[str, Layout]:
+        foreign = self._adapter.foreign
+        return foreign.layouts if isinstance(foreign, AsyncForeignLayouts) else {}
+
+    def _writing(self, name: object) -> tuple[AsyncForeignLayouts, Layout]:
+        if name not in WRITTEN_LAYOUTS:
+            raise InvalidInput(
+                f"layout= takes one of {', '.join(map(repr, WRITTEN_LAYOUTS))}, not {brief(name)}",
+                hint=did_you_mean(name, WRITTEN_LAYOUTS),
+            )
+        foreign, known = self._adapter.foreign, self._layouts()
+        if not isinstance(foreign, AsyncForeignLayouts) or name not in known:
+            there = ", ".join(map(repr, known)) or "none"
+            raise Unsupported(
+                f"vstore does not write the layout {name!r} into {self._capabilities.backend}",
+                hint=f"It writes {there} there, and its own without layout=.",
+            )
+        return foreign, known[str(name)]
+
+    async def _create_foreign(
+        self, name: str, info: CollectionInfo, embedders: Embedders, index: object, *, exist_ok: bool
+    ) -> AsyncCollection:
+        foreign, layout = self._writing(name)
+        info = replace(info, embedder=None, index=layout.index if layout.index and index is None else info.index)
+        check_holds(name, layout, info)
+        try:
+            mapping = await foreign.create(layout, info)
+        except AlreadyExists as error:
+            if not exist_ok:
+                error.hint = error.hint or "Open it with get_collection(mapping=), or pass exist_ok=True."
+                raise
+            proposed = await self._foreign("layout=").propose(info.name, name)
+            mapping = completed(proposed, layout, info.metric, info.dimension)
+        opened = await self._mapped(info.name, mapping, embedders, layout)
+        check_same(info, opened.info)
+        return opened
+
+    async def _mapped(
+        self, name: str, mapping: RecordMapping, embedder: object, layout: Layout | None, *, read_only: str = ""
+    ) -> AsyncCollection:
+        from vstore.core._async.mapped import AsyncMappedCollection  # a tenth of the time of importing vstore
+        from vstore.core._async.mapped_writing import AsyncMappedWriter
+
+        foreign = self._foreign("mapping=")
+        table = await foreign.open(name, mapping)
+        mapped = AsyncMappedCollection(table, partial(foreign.open, name))
+        embedders = read_embedders(embedder, mapped.info.fields)
+        check_fit(mapped.info, embedders)
+        await mapped.look()
+        nested = self._capabilities.nested_metadata
+        if layout is not None and nested and not layout.nested:
+            nested = no(f"the layout of {layout.package} has none")
+        capabilities = replace(
+            self._capabilities, matches=where_installed(_ONE_BY_ONE), nested_metadata=nested, **_READING
+        )
+        writer = None
+        if mapping.vectors:
+            read_only = read_only or _FURTHER
+        mapped.read_only = read_only or (table.read_only if isinstance(table, AsyncForeignWriter) else NOT_WRITTEN)
+        if isinstance(table, AsyncForeignWriter) and not mapped.read_only:
+            writer = AsyncMappedWriter(mapped, table, layout)
+        return AsyncCollection(
+            writer or mapped, capabilities, self._calls, embedders, writer=writer, mapped=mapped, store=self
+        )
 
     def _bind(self, opened: AsyncCollectionAdapter, embedders: Embedders) -> AsyncCollection:
         check_fit(opened.info, embedders)

@@ -39,7 +39,13 @@ Reopen: TypeAlias = Callable[[RecordMapping], ForeignCollection]
 
 
 class MappedCollection:
-    """Implements ``CollectionReader``."""
+    """Implements ``CollectionReader``.
+
+    Attributes:
+        read_only: Why it cannot be written, in words; empty where it can.
+    """
+
+    read_only: str = ""
 
     def __init__(self, table: ForeignCollection, reopen: Reopen) -> None:
         self._table = table

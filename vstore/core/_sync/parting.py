@@ -56,6 +56,19 @@ class Parting(Reading):
         """The store that it belongs to."""
         return self._store
 
+    def reader(self) -> Self:
+        """Return a handle of the same collection that refuses every write with ``Unsupported``."""
+        return type(self)(
+            self._adapter,
+            self._capabilities,
+            self._calls,
+            self._embedders,
+            writer=None,
+            mapped=self._mapped,
+            partition=self._partition,
+            store=self._store,
+        )
+
     def partition(self, partition: str) -> Self:
         """Return a handle of one partition, of a collection that was created with ``partition_by=``.
 
@@ -132,8 +145,9 @@ class Parting(Reading):
             if whole:
                 self._check_whole(operation)
             if self._writer is None:
+                why = (self._mapped and self._mapped.read_only) or "this handle only reads"
                 raise Unsupported(
-                    f"{operation} writes, and a collection opened with mapping= is read only",
+                    f"{operation} writes, and this collection is read only: {why}",
                     hint="Copy it into a collection of vstore's own, or write through store.native.",
                 )
             yield self._writer, observed

@@ -9,7 +9,7 @@ unheard, and the second would then report its own work as an error.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -28,12 +28,16 @@ from vstore.spi._sync.protocol import (
     Adapter,
     CollectionAdapter,
     ForeignCollection,
+    ForeignLayouts,
     ForeignStore,
+    ForeignWriter,
     Indexing,
 )
+from vstore.wording import NOT_WRITTEN
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows
+    from vstore.spi.layouts import Layout
 
 __all__ = ["Retry", "RetryingAdapter"]
 
@@ -262,6 +266,18 @@ class _RetryingForeign:
         opened = self._again.call(lambda: self._inner.open(name, mapping))
         return _RetryingForeignCollection(opened, self._again)
 
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        return self._inner.layouts if isinstance(self._inner, ForeignLayouts) else {}
+
+    def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
+        assert isinstance(self._inner, ForeignLayouts)
+        return self._inner.create(layout, info)
+
+    def drop(self, name: str, layout: Layout) -> None:
+        assert isinstance(self._inner, ForeignLayouts)
+        self._inner.drop(name, layout)
+
 
 class _RetryingForeignCollection:
     """Implements ``ForeignCollection`` likewise."""
@@ -293,3 +309,17 @@ class _RetryingForeignCollection:
 
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         return self._again.call(lambda: self._inner.nearest(vector, k, include))
+
+    @property
+    def read_only(self) -> str:
+        return self._inner.read_only if isinstance(self._inner, ForeignWriter) else NOT_WRITTEN
+
+    def put(self, rows: Rows) -> None:
+        inner = self._inner
+        assert isinstance(inner, ForeignWriter)
+        self._again.call(lambda: inner.put(rows))
+
+    def remove(self, keys: Sequence[Key]) -> None:
+        inner = self._inner
+        assert isinstance(inner, ForeignWriter)
+        self._again.call(lambda: inner.remove(keys))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vstore.capabilities import Capabilities
@@ -18,13 +18,16 @@ from vstore.records import Include, Records
 
 if TYPE_CHECKING:
     from vstore.spi.foreign import Key, Rows
+    from vstore.spi.layouts import Layout
 
 __all__ = [
     "Adapter",
     "CollectionAdapter",
     "CollectionReader",
     "ForeignCollection",
+    "ForeignLayouts",
     "ForeignStore",
+    "ForeignWriter",
     "Indexing",
 ]
 
@@ -253,4 +256,54 @@ class ForeignCollection(Protocol):
 
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         """Return about the k nearest to one vector of shape (d,), by the index; None where there is no such query."""
+        ...
+
+
+@runtime_checkable
+class ForeignLayouts(Protocol):
+    """What an ``ForeignStore`` is besides, where it makes collections as other packages make theirs."""
+
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        """What each package writes, by the name of its layout; those that are not made are not in it."""
+        ...
+
+    def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
+        """Makes an empty collection, and returns how it is read.
+
+        Args:
+            layout: One of ``layouts``.
+            info: What the layout has a place for, and no more.
+
+        Raises:
+            AlreadyExists: The name is taken.
+            InvalidInput: The database, or the package, has no such names.
+        """
+        ...
+
+    def drop(self, name: str, layout: Layout) -> None:
+        """Deletes a collection of this layout; ``NotFound`` if there is none, ``Mismatch`` where it is another's."""
+        ...
+
+
+@runtime_checkable
+class ForeignWriter(Protocol):
+    """What an ``ForeignCollection`` is besides, where rows can be written."""
+
+    @property
+    def read_only(self) -> str:
+        """Why rows cannot be written through this mapping, in words; empty where they can."""
+        ...
+
+    def put(self, rows: Rows) -> None:
+        """Inserts rows, or replaces them; all columns are there, and no two keys are equal.
+
+        Raises:
+            InvalidInput: A field for which the collection has no place; nothing was sent.
+            PartialWrite: It failed midway where the database cannot roll back.
+        """
+        ...
+
+    def remove(self, keys: Sequence[Key]) -> None:
+        """Deletes the rows with these ids that are there."""
         ...

@@ -241,9 +241,11 @@ class FileLocation:
             )
         return found
 
-    def target(self, name: str) -> FileTarget:
+    def target(self, name: str, layout: str | None = None, like: CollectionInfo | None = None) -> FileTarget:
         """See ``Location``."""
         check_name(name)
+        if layout is not None:
+            raise InvalidInput("--layout is for a target in a database; files have vstore's own formats")
         if not self._several:
             return FileTarget(data_set_path(self._path, self._encoding), name)
         if data_set_path(self._path, self._encoding).single:

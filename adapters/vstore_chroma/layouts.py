@@ -1,0 +1,40 @@
+"""What other packages write into Chroma. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from vstore.mapping import ALL, RecordMapping
+from vstore.spi.layouts import Layout, Part, node
+from vstore_chroma.codec import survives
+
+__all__ = ["LAYOUTS", "MEM0", "USUAL", "ChromaLayout"]
+
+USUAL: Final = RecordMapping(document=("document",), metadata=("metadata",), fields=ALL)
+MEM0: Final = replace(USUAL, document=("metadata", "data"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChromaLayout(Layout):
+    """A layout of Chroma, which has neither nested metadata nor every float.
+
+    Attributes:
+        old_space: Whether the package says the metric in the collection's metadata, as before Chroma 1.0.
+    """
+
+    nested: bool = False
+    keeps_settings: bool = True
+    exact_float: Callable[[float], bool] | None = survives
+    old_space: bool = False
+
+
+LAYOUTS: Final[Mapping[str, ChromaLayout]] = {
+    # it passes over records without a document
+    "langchain": ChromaLayout(package="langchain-chroma", mapping=USUAL),
+    "llamaindex": ChromaLayout(package="llama-index-vector-stores-chroma", mapping=USUAL, derived=node("")),
+    # it skips documents without content
+    "haystack": ChromaLayout(package="chroma-haystack", mapping=USUAL, old_space=True),
+    "mem0": ChromaLayout(package="mem0ai", mapping=MEM0, derived={"hash": Part.MD5}, needs_document=False),
+}

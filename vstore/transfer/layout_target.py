@@ -1,0 +1,105 @@
+"""A collection to be made and written as another package's own store would."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import blake2b
+
+from vstore.capabilities import Capabilities, no
+from vstore.core._sync.collection import Collection
+from vstore.core._sync.store import Store
+from vstore.core.planning import completed
+from vstore.errors import InvalidInput, Mismatch, NotFound
+from vstore.indexing import Index
+from vstore.info import CollectionInfo
+from vstore.transfer.collections import CollectionSink, CollectionSource, CollectionTarget
+from vstore.transfer.endpoint import Reject, Source
+from vstore.transfer.shaping import Shape
+
+__all__ = ["LayoutTarget"]
+
+
+class LayoutTarget(CollectionTarget):
+    """A collection in the layout of another package.
+
+    Args:
+        store: Its store.
+        name: Its name, by which it may exist already.
+        layout: The package, as in ``create_collection(layout=)``.
+        like: The source: its dimension and metric, where the database does not say those of an empty collection.
+        identity: Names it in any process, without secrets; empty where nothing does.
+
+    Attributes:
+        layout: As given.
+
+    Raises:
+        InvalidInput: There is no such layout.
+        Unsupported: vstore does not write it for this database.
+    """
+
+    def __init__(self, store: Store, name: str, layout: str, like: CollectionInfo, identity: str = "") -> None:
+        super().__init__(store, name, identity)
+        self.layout = layout
+        self._like = like
+        self._written = store.layout(layout)
+
+    @property
+    def shape(self) -> Shape:
+        """What the layout does to records, of which none were looked at."""
+        return Shape(self._written, self._like)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See ``Target``: those of the store as far as the layout has them."""
+        can, layout = self._store.capabilities, self._written
+        lacking = no(f"the layout of {layout.package} has none")
+        nested = can.nested_metadata if layout.nested or not can.nested_metadata else lacking
+        return replace(can, nested_metadata=nested, named_vectors=lacking, sparse_vectors=lacking)
+
+    def existing(self) -> CollectionSource | None:
+        """See ``Target``."""
+        opened = self._opened()
+        return None if opened is None else CollectionSource(self._store, opened, self.identity)
+
+    def _opened(self) -> Collection | None:
+        try:
+            proposed = self._store.propose_mapping(self._name, self.layout)
+        except NotFound:
+            return None
+        mapping = completed(proposed, self._written, self._like.metric, self._like.dimension)
+        return self._store.get_collection(self._name, mapping=mapping, layout=self.layout)
+
+    def dry_create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
+        """See ``Target``: as of a collection of vstore's own."""
+        name = f"vstore_{blake2b(f'{source.identity} {self._name}'.encode(), digest_size=12).hexdigest()}"
+        self._store.delete_collection(name, missing_ok=True, layout=self.layout)
+        self._make(name, info, index)
+        try:
+            if isinstance(source, CollectionSource) and source.collection.info.name == self._name:
+                there = source.store.capabilities.mapping and name in source.store.list_foreign_collections()
+                if there:
+                    raise InvalidInput("source and target are the same collection", hint="Nothing was changed.")
+        finally:
+            self._store.delete_collection(name, layout=self.layout)
+
+    def _make(self, name: str, info: CollectionInfo, index: Index | None) -> Collection:
+        layout, held = self._written, self.shape.held
+        return self._store.create_collection(
+            name,
+            dimension=held.dimension,
+            metric=held.metric,
+            index=index if layout.index is None else None,
+            metadata=held.metadata,
+            layout=self.layout,
+        )
+
+    def remove(self) -> None:
+        """See ``Target``."""
+        self._store.delete_collection(self._name, layout=self.layout)
+
+    def sink(self, reject: Reject) -> CollectionSink:
+        """See ``Target``."""
+        opened = self._opened()
+        if opened is None:
+            raise Mismatch("the target is gone", hint="Pass --restart to begin again.")
+        return CollectionSink(opened, self.identity, self.backend, reject)

@@ -1,0 +1,209 @@
+"""What a layout of another package does to records: the losses, each by name, and the records as they will be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import numpy as np
+
+from vstore.indexing import Metric
+from vstore.info import CollectionInfo
+from vstore.records import Metadata, Records
+from vstore.spi.foreign import foreign_key
+from vstore.spi.layouts import Layout, derived, taken_keys
+from vstore.transfer.loss import Loss, LossKind
+from vstore.transfer.transform import Rewrite
+
+__all__ = ["Shape"]
+
+# of ids that are no UUIDs, in layouts whose ids are
+_NAMESPACE: Final = UUID("5b3a5f9c-6c43-5b53-9c5d-1a0f3c1f0a77")
+_DIGITS: Final = 15
+_UNIT: Final = 1e-6
+
+
+@dataclass(slots=True)
+class Shape:
+    """Counts what records lose in a layout, and gives them the form that they have there.
+
+    Attributes:
+        layout: The layout.
+        info: The source.
+    """
+
+    layout: Layout
+    info: CollectionInfo
+    _found: Counter[LossKind] = field(init=False, default_factory=Counter)
+    _taken: set[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._taken = taken_keys(self.layout.mapping, self.layout)
+
+    @property
+    def held(self) -> CollectionInfo:
+        """The source, of which what the layout keeps."""
+        info, layout = self.info, self.layout
+        return replace(
+            info,
+            metric=info.metric if info.metric in layout.metrics else layout.metrics[0],
+            index=layout.index or info.index,
+            metadata=info.metadata if layout.keeps_settings else {},
+            embedder=None,
+            partition_by=None,
+        )
+
+    def static_losses(self) -> Iterator[Loss]:
+        """The losses of the collection itself."""
+        info, layout = self.info, self.layout
+        package = layout.package
+        if layout.index is not None and info.index != layout.index:
+            yield Loss(LossKind.INDEX, f"{package} makes {layout.index!r}, and the source has {info.index!r:.200}")
+        if info.metric not in layout.metrics:
+            yield Loss(LossKind.METRIC, f"{package} does not compare by {info.metric.value!r}")
+        elif not layout.tells_metric:
+            text = f"{package} keeps no metric: set it up for {info.metric.value!r} where it reads the collection"
+            yield Loss(LossKind.SETTINGS, text, needs_leave=info.metric is not Metric.COSINE)
+        if info.metadata and not layout.keeps_settings:
+            yield Loss(LossKind.METADATA, f"{package} keeps none, and the source has {info.metadata!r:.200}")
+        if info.embedder is not None:
+            text = f"{package} does not keep the name of the embedder, {info.embedder!r}"
+            yield Loss(LossKind.SETTINGS, text, needs_leave=False)
+        if info.partition_by is not None:
+            yield Loss(LossKind.PARTITIONS, f"{package} does not part records by {info.partition_by!r}")
+
+    def look(self, records: Records) -> None:
+        """Takes in records, with all columns."""
+        layout, found = self.layout, self._found
+        found[LossKind.IDS] += sum(map(self._is_other_id, records.ids))
+        if layout.needs_document:
+            found[LossKind.DOCUMENTS] += sum(text is None for text in records.documents or [])
+        for metadata in records.metadatas or []:
+            found[LossKind.KEYS] += not self._taken.isdisjoint(metadata)
+            found[LossKind.DATETIMES] += _any(metadata, datetime)
+            if layout.exact_float is not None:
+                exact = layout.exact_float
+                found[LossKind.FLOATS] += any(not exact(one) for one in _leaves(metadata) if isinstance(one, float))
+        if self._keeps_directions and records.vectors is not None:
+            lengths = np.linalg.norm(records.vectors.astype(np.float64), axis=1)
+            found[LossKind.LENGTHS] += int((np.abs(lengths - 1.0) > _UNIT).sum())
+
+    def losses(self) -> list[Loss]:
+        """The losses of the records that were looked at."""
+        package = self.layout.package
+        words = {
+            LossKind.IDS: f"records have ids that {package} cannot have here: they get a UUID made of the id",
+            LossKind.DOCUMENTS: f"records have no document, without which {package} does not read them: it is empty",
+            LossKind.KEYS: f"records have metadata keys whose places {package} uses itself, and lose them: "
+            f"{', '.join(map(repr, sorted(self._taken)))}",
+            LossKind.DATETIMES: f"records have datetimes, which {package} keeps as texts",
+            LossKind.FLOATS: f"records have floats that the database would change: they are cut to {_DIGITS} digits",
+            LossKind.LENGTHS: "records have vectors whose length is not 1, of which the database keeps the direction",
+        }
+        return [Loss(kind, f"{self._found[kind]:,} {text}") for kind, text in words.items() if self._found[kind]]
+
+    def rewrites(self, allowed: frozenset[LossKind]) -> list[Rewrite]:
+        """The rewrites that make records what the layout can hold, of the losses that are allowed."""
+        made: dict[LossKind, Rewrite] = {
+            LossKind.IDS: self._ids,
+            LossKind.DOCUMENTS: _documents,
+            LossKind.KEYS: partial(_metadatas, change=self._without_taken),
+            LossKind.DATETIMES: partial(_metadatas, change=partial(_each, change=_dated)),
+            LossKind.FLOATS: partial(_metadatas, change=partial(_each, change=self._short)),
+            LossKind.LENGTHS: _units,
+        }
+        applies = {
+            LossKind.DOCUMENTS: self.layout.needs_document,
+            LossKind.KEYS: bool(self._taken),
+            LossKind.FLOATS: self.layout.exact_float is not None,
+            LossKind.LENGTHS: self._keeps_directions,
+        }
+        return [rewrite for kind, rewrite in made.items() if kind in allowed and applies.get(kind, True)]
+
+    def ids(self, ids: Sequence[str], allowed: frozenset[LossKind]) -> list[str]:
+        """The ids that records get."""
+        return self._ids(Records(list(ids))).ids if LossKind.IDS in allowed else list(ids)
+
+    def as_read(self) -> list[Rewrite]:
+        """The rewrite that adds what the package adds, to compare with what is read back."""
+        return [self._derived] if self.layout.derived else []
+
+    @property
+    def _keeps_directions(self) -> bool:
+        return self.layout.unit_vectors and self.info.metric is Metric.COSINE
+
+    def _is_other_id(self, record: str) -> bool:
+        return self.layout.key is None and foreign_key(record, self.layout.id_type) is None
+
+    def _ids(self, records: Records) -> Records:
+        return replace(records, ids=[_uuid(i) if self._is_other_id(i) else i for i in records.ids])
+
+    def _without_taken(self, metadata: Metadata) -> Metadata:
+        return {key: value for key, value in metadata.items() if key not in self._taken}
+
+    def _short(self, value: Any) -> Any:
+        exact = self.layout.exact_float
+        if type(value) is float and exact is not None and not exact(value):
+            return float(f"{value:.{_DIGITS}g}")
+        return value
+
+    def _derived(self, records: Records) -> Records:
+        documents = records.documents or [None] * len(records)
+        columns = zip(records.ids, documents, records.metadatas or [], strict=True)
+        return replace(records, metadatas=[derived(self.layout, *one) for one in columns])
+
+
+def _uuid(record: str) -> str:
+    with suppress(ValueError):
+        return str(UUID(record))  # a UUID in another form, as ``uuid4().hex`` is one
+    return str(uuid5(_NAMESPACE, record))
+
+
+def _documents(records: Records) -> Records:
+    return replace(records, documents=[text or "" for text in records.documents or []])
+
+
+def _metadatas(records: Records, change: Any) -> Records:
+    return replace(records, metadatas=[change(one) for one in records.metadatas or []])
+
+
+def _units(records: Records) -> Records:
+    assert records.vectors is not None
+    vectors = records.vectors.astype(np.float64)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return replace(records, vectors=(vectors / lengths).astype(np.float32))
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    match value:
+        case dict():
+            for inner in value.values():
+                yield from _leaves(inner)
+        case list():
+            yield from value
+        case _:
+            yield value
+
+
+def _any(metadata: Metadata, kind: type) -> bool:
+    return any(isinstance(one, kind) for one in _leaves(metadata))
+
+
+def _each(value: Any, change: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _each(inner, change) for key, inner in value.items()}
+        case list():
+            return [change(one) for one in value]
+        case _:
+            return change(value)
+
+
+def _dated(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
