@@ -95,3 +95,19 @@ def test_words_without_kept_statistics_are_refused(url: str) -> None:
     code, _, err = run("query", url, "news", "rain", "--field", "words")
     assert code == 2
     assert "none of 'news' are kept. Write embed.keep(store, 'news', embed.learn(collection, words))" in err
+
+
+def test_a_copy_tells_the_fields_that_its_target_does_not_take(url: str, tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    ends = [url, f"chroma:{tmp_path / 'other'}", "--collection", "news", "--layout", "langchain", "--state", state]
+    code, out, _ = run("copy", *ends, "--dry-run")
+    plan = json.loads(out.splitlines()[-1])
+    assert (code, "other-vectors" in plan["plan"]["allowed_by"]) == (0, True)
+    assert plan["plan"]["fields"]["image"]["present"] == 2
+    allowed = [name for name in plan["plan"]["allowed_by"] if name != "other-vectors"]
+    code, _, err = run("copy", *ends, "--allow", ",".join(allowed))
+    assert code == 2
+    assert "other-vectors: the field 'words': the target does not take it: the layout of" in err
+    code, out, err = run("copy", *ends, "--allow", ",".join(plan["plan"]["allowed_by"]))
+    assert code == 0, out + err
+    assert json.loads(out.splitlines()[-1])["losses"]
