@@ -19,15 +19,13 @@ from vstore.errors import InvalidInput, brief, plain, reading
 from vstore.fields import check_field_name
 from vstore.indexing import Metric
 
-__all__ = ["ALL", "LAYOUTS", "WRITTEN_LAYOUTS", "IdType", "MissingVector", "Outside", "Path", "RecordMapping"]
+__all__ = ["ALL", "LAYOUTS", "IdType", "MissingVector", "Outside", "Path", "RecordMapping"]
 
 Path: TypeAlias = tuple[str, ...]
 
 ALL: Final = ("*",)
-LAYOUTS: Final = ("haystack", "langchain", "llamaindex", "mem0")
-"""The packages whose layouts are known by name."""
-WRITTEN_LAYOUTS: Final = (*LAYOUTS, "plain")
-"""The layouts that collections can be created with."""
+LAYOUTS: Final = ("haystack", "langchain", "llamaindex", "mem0", "plain")
+"""The packages whose layouts are known by name, and the natural form of a database for a program of one's own."""
 
 
 class IdType(StrEnum):

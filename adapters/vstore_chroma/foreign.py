@@ -39,7 +39,7 @@ _OLD_KEYS: Final = {
     "hnsw:search_ef": "ef_search",
 }
 _FIELDS: Final = ("document", "metadata", "uri")
-_LAYOUTS: Final = {"langchain": USUAL, "llamaindex": USUAL, "haystack": USUAL, "mem0": MEM0}
+_LAYOUTS: Final = {"langchain": USUAL, "llamaindex": USUAL, "haystack": USUAL, "mem0": MEM0, "plain": USUAL}
 
 
 def proposal(layout: str | None, first: Rows) -> RecordMapping:

@@ -37,4 +37,5 @@ LAYOUTS: Final[Mapping[str, ChromaLayout]] = {
     # it skips documents without content
     "haystack": ChromaLayout(package="chroma-haystack", mapping=USUAL, old_space=True),
     "mem0": ChromaLayout(package="mem0ai", mapping=MEM0, derived={"hash": Part.MD5}, needs_document=False),
+    "plain": ChromaLayout(package="a program of one's own", mapping=USUAL, needs_document=False),
 }

@@ -56,6 +56,7 @@ _SIGNS: Final = {
     "llamaindex": {"id", "embedding"},
     "haystack": {"id", "text", "vector"},
     "mem0": {"id", "vectors", "metadata"},
+    "plain": {"id", "vector", "document"},
 }
 
 

@@ -61,6 +61,7 @@ MAPPINGS: Final[Mapping[str, RecordMapping]] = {
     "llamaindex": RecordMapping(vector="embedding", document=("text",)),
     "haystack": RecordMapping(vector="vector", document=("text",)),
     "mem0": RecordMapping(vector="vectors", document=("metadata", "data"), metadata=("metadata",), fields=ALL),
+    "plain": RecordMapping(vector="vector", document=("document",)),
 }
 # missing are LlamaIndex, and mem0, whose sparse vectors Milvus makes of the text
 LAYOUTS: Final[Mapping[str, EntityLayout]] = {
@@ -78,6 +79,14 @@ LAYOUTS: Final[Mapping[str, EntityLayout]] = {
         mapping=MAPPINGS["haystack"],
         primary=("id", _LONGEST),
         fields={"text": DataType.VARCHAR},
+        dynamic=True,
+        reserved=frozenset({"id", "vector"}),
+    ),
+    "plain": EntityLayout(
+        package="a program of one's own",
+        mapping=MAPPINGS["plain"],
+        primary=("id", 512),
+        fields={"document": DataType.VARCHAR},
         dynamic=True,
         reserved=frozenset({"id", "vector"}),
     ),

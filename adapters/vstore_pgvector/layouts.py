@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from vstore.errors import InvalidInput
 from vstore.indexing import HNSW, Flat, Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import IdType, RecordMapping
 from vstore.spi.layouts import Layout, Part, node
 from vstore_pgvector.catalogue import LANGCHAIN_COLLECTIONS, LANGCHAIN_RECORDS
+from vstore_pgvector.schema import create_indexes
 from vstore_pgvector.statements import bare
 
 __all__ = ["LAYOUTS", "TableLayout"]
@@ -27,6 +29,7 @@ class TableLayout(Layout):
         names: Names of indexes, with the collection's in place of ``{}``.
         lower: Whether the package writes names in lower case.
         shared: Whether all collections are in that table, and listed in another one.
+        own_index: Whether the table has the index that is asked for, as one of vstore's own has it.
     """
 
     table: str
@@ -34,10 +37,19 @@ class TableLayout(Layout):
     names: tuple[str, ...] = ()
     lower: bool = False
     shared: bool = False
+    own_index: bool = False
 
     def place(self, schema: str, name: str) -> tuple[str, str]:
-        """Return schema and table of a collection."""
-        return schema, self.table.format(name.lower() if self.lower else name)
+        """Return schema and table of a collection.
+
+        Raises:
+            InvalidInput: PostgreSQL would cut a name that the collection needs.
+        """
+        own = name.lower() if self.lower else name
+        for one in (self.table, *self.names):
+            if len(one.format(own).encode()) > _LONGEST:
+                raise InvalidInput(f"{one.format(own)!r} is longer than {_LONGEST} bytes", hint="Pass a shorter name.")
+        return schema, self.table.format(own)
 
     def statements(self, schema: str, info: CollectionInfo) -> list[str]:
         """Return what creates a collection's table."""
@@ -45,9 +57,15 @@ class TableLayout(Layout):
         own = info.name.lower() if self.lower else info.name
         names = [bare(one.format(own)) for one in self.names]
         places = {"schema": bare(schema), "table": bare(schema, table), "dimension": info.dimension}
-        return [one.format(*names, **places) for one in self.create]
+        indexes = create_indexes(bare(schema, table), info) if self.own_index else []
+        return [*(one.format(*names, **places) for one in self.create), *indexes]
 
 
+_LONGEST: Final = 63
+_PLAIN: Final = (
+    "create table {table} (id text primary key, embedding vector({dimension}) not null, document text, "
+    "metadata jsonb not null)"
+)
 LAYOUTS: Final[Mapping[str, TableLayout]] = {
     # of its two stores PGVector; the table has no index on vectors, and does not say what they are compared by
     "langchain": TableLayout(
@@ -118,5 +136,14 @@ LAYOUTS: Final[Mapping[str, TableLayout]] = {
         index=HNSW(m=16, ef_construction=64),
         metrics=(Metric.COSINE,),
         needs_document=False,
+    ),
+    "plain": TableLayout(
+        package="a program of one's own",
+        mapping=RecordMapping(id=("id",), vector="embedding", document=("document",), metadata=("metadata",)),
+        table="{}",
+        create=(_PLAIN,),
+        own_index=True,
+        needs_document=False,
+        tells_metric=False,
     ),
 }

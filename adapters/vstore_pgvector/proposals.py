@@ -43,7 +43,7 @@ def proposal(
     """
     known = {column.name: column for column in columns}
     for kind, needed, mapping in _known(known, collection, custom=custom):
-        if layout in (None, kind) and needed:
+        if needed and (layout == kind or (layout is None and kind != "plain")):
             # cosine is what all four compare with unless they are told otherwise
             return mapping if indexed else replace(mapping, metric=Metric.COSINE)
     if layout is not None:
@@ -137,6 +137,17 @@ def _known(known: dict[str, Column], collection: str | None, *, custom: bool) ->
             "mem0",
             set(known) == {"id", "vector", "payload"},
             RecordMapping(id=("id",), vector="vector", document=("payload", "data"), metadata=("payload",)),
+        ),
+        (
+            "plain",
+            has("id", "embedding", "document", "metadata"),
+            RecordMapping(
+                id=("id",),
+                vector="embedding",
+                document=("document",),
+                metadata=("metadata",),
+                fields=left("id", "embedding", "document", "metadata"),
+            ),
         ),
     ]
 

@@ -57,6 +57,7 @@ _SIGNS: Final = {
     "llamaindex": {"_node_content"},
     "haystack": {"id", "content", "meta"},
     "mem0": {"data", "hash"},
+    "plain": set(),
 }
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -131,7 +132,7 @@ def proposal(name: str, layout: str | None, first: Rows, described: Described) -
     """Return how to read a collection: by its layout, or by what its first point looks like."""
     payload = set(first.fields[0]) if first.fields else set()
     if layout is None:
-        layout = next((kind for kind, signs in _SIGNS.items() if signs <= payload), None)
+        layout = next((kind for kind, signs in _SIGNS.items() if signs and signs <= payload), None)
     elif payload and not _SIGNS[layout] <= payload | {"hash"}:
         raise Mismatch(
             f"{name!r} does not have the layout that {layout} writes",

@@ -19,6 +19,7 @@ MAPPINGS: Final = {
     # whose points have ids of their own, made of those of its documents
     "haystack": RecordMapping(id=("id",), document=("content",), metadata=("meta",), fields=ALL),
     "mem0": RecordMapping(document=("data",)),
+    "plain": RecordMapping(document=("document",)),
 }
 # by which qdrant-haystack makes the id of a point of that of a document
 _HAYSTACK: Final = UUID("3896d314-1e95-4a3a-b45a-945f9f0b541d")
@@ -62,4 +63,5 @@ LAYOUTS: Final[Mapping[str, PointLayout]] = {
         needs_document=False,
         on_disk=False,
     ),
+    "plain": PointLayout(package="a program of one's own", mapping=MAPPINGS["plain"], needs_document=False),
 }

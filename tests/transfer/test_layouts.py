@@ -15,10 +15,11 @@ import pytest
 from qdrant_client import QdrantClient
 from typer.testing import CliRunner
 
-from vstore import F, InvalidInput, Store, Unsupported, connect
+import vstore
+from vstore import F, InvalidInput, Metric, Mismatch, RecordMapping, Store, Unsupported, connect
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
-from vstore.transfer import CollectionSource, LayoutTarget, Loss, Status, copy
+from vstore.transfer import CollectionSource, LayoutTarget, Loss, Progress, Status, copy
 from vstore.transfer.dryrun import dry_run
 
 pytestmark = clause("MIG-3", "MIG-30")
@@ -146,3 +147,71 @@ def test_a_layout_that_is_not_written_is_refused_before_anything_is_sent(source:
             with pytest.raises(Unsupported, match="has no partitions"):
                 store.create_collection("docs", dimension=4, layout="langchain", **asked)  # type: ignore[arg-type]
         assert store.list_foreign_collections() == []
+
+
+def test_an_interrupted_copy_resumes_in_the_same_layout(tmp_path: Path) -> None:
+    ends = f"chroma:{tmp_path}/c/docs", f"milvus:{tmp_path}/m.db/SomeDocs"
+    with connect(f"chroma:{tmp_path}/c") as store:
+        store.create_collection("docs", dimension=4).add(IDS, VECTORS, ["text"] * 30, [{"n": i} for i in range(30)])
+
+    def interrupt(told: Progress) -> None:
+        if told.phase == "copy" and told.rows >= 10:
+            raise KeyboardInterrupt
+
+    asked: Any = {"state": tmp_path / "state", "chunk_rows": 10, "allow": ["index-change"]}
+    begun = vstore.copy(*ends, layout="langchain", on_progress=interrupt, **asked)
+    assert begun.status is Status.INCOMPLETE
+    with pytest.raises(Mismatch, match="layout='langchain'"):
+        vstore.copy(*ends, layout="plain", **asked)
+    done = vstore.copy(*ends, layout="langchain", **asked)
+    assert (done.resumed, done.status, done.copied) == (True, Status.VERIFIED, 30)
+
+
+def test_ids_of_another_collection_in_the_same_table_are_not_overwritten(source: Store, tmp_path: Path) -> None:
+    left = of(source, "plain")
+    with connect(f"pgvector:{tmp_path}/pg") as store:
+        assert (
+            copy(left, LayoutTarget(store, "first-one", "langchain", left.info), allow=["index-change"]).exit_code == 0
+        )
+        report = copy(left, LayoutTarget(store, "second", "langchain", left.info), allow=["index-change"])
+        assert report.status is Status.FAILED
+        assert "other collections of the table have these ids" in report.error
+        assert store.get_collection("first-one", mapping="langchain").count() == 30
+        made = store.create_collection("typed", dimension=4, layout="plain", index="flat")
+        made.add(left.get(IDS[:2]))
+        with pytest.raises(InvalidInput, match="no datetimes"):
+            made.add(["x"], VECTORS[:1], metadatas=[{"at": datetime(2024, 1, 1, tzinfo=UTC)}])
+        with pytest.raises(InvalidInput, match="63 bytes"):
+            store.create_collection("x" * 60, dimension=4, layout="llamaindex")
+
+
+def test_a_table_with_columns_of_ones_own_is_written(tmp_path: Path) -> None:
+    with connect(f"pgvector:{tmp_path}/pg") as store:
+        store.create_collection("other", dimension=2)  # with which the extension is there
+        with store.native.connection() as connection:
+            connection.execute(
+                "create table public.articles (number bigint primary key, embedding vector(2), body text, author text, "
+                "at timestamptz, views int, extra jsonb, noted text default 'new')"
+            )
+        mapping = RecordMapping(
+            id=("number",),
+            vector="embedding",
+            document=("body",),
+            metadata=("extra",),
+            fields=("author", "at", "views"),
+            metric=Metric.L2,
+        )
+        articles = store.get_collection("articles", mapping=mapping)
+        moment = datetime(2024, 1, 1, tzinfo=UTC)
+        metadata = {"author": "Ada", "at": moment, "views": 3, "x": {"y": [1.5, 2e20]}}
+        articles.add(["5"], [[1.0, 2.0]], ["on rain"], [metadata])
+        assert articles.get(["5"])[0].metadata == metadata
+        for wrong in ({"views": "three"}, {"views": True}, {"views": 1.0}, {"author": 5}, {"at": "2024"}):
+            with pytest.raises(InvalidInput, match="the column"):
+                articles.upsert(["5"], [[1.0, 2.0]], metadatas=[wrong])
+        articles.upsert(["5"], [[3.0, 2.0]])
+        with store.native.connection() as connection:
+            (row,) = connection.execute("select body, author, views, extra, noted from public.articles").fetchall()
+        assert row == (None, None, None, {}, "new")
+        with pytest.raises(InvalidInput, match="id 'a'"):
+            articles.upsert(["a"], [[3.0, 2.0]])

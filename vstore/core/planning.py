@@ -70,9 +70,14 @@ class Plan:
         embedders: Embedders,
         metadata: Mapping[str, Any] | None,
         partition_by: str | None,
+        *,
+        foreign: bool = False,
     ) -> CollectionInfo:
-        """Return what the collection will be. Args are those of ``create_collection``."""
-        name = check_name(name)
+        """Return what the collection will be.
+
+        Args are those of ``create_collection``; ``foreign`` leaves the rules for names to the database.
+        """
+        name = name if foreign else check_name(name)
         embedder = embedders.get("")
         assert embedder is None or isinstance(embedder, Embedder)
         if dimension is None and embedder is None and not fields:

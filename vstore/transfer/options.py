@@ -12,7 +12,7 @@ from typing import Any, Final, TypedDict, cast
 from vstore.errors import AlreadyExists, InvalidInput, Unsupported, VStoreError, brief, check_flag, plain
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Filter
-from vstore.mapping import WRITTEN_LAYOUTS
+from vstore.mapping import LAYOUTS
 from vstore.regular import refuse_url
 from vstore.transfer.calls import DEFAULT_RETRIES, RetryPolicy
 from vstore.transfer.endpoint import Target
@@ -132,10 +132,10 @@ class CopyOptions:
         if self.transform is not None and not callable(self.transform):
             raise InvalidInput(f"transform must be a function, not {brief(self.transform)}")
         check_flag("restart", self.restart)
-        if self.layout is not None and self.layout not in WRITTEN_LAYOUTS:
+        if self.layout is not None and self.layout not in LAYOUTS:
             raise InvalidInput(
-                f"layout must be one of {', '.join(WRITTEN_LAYOUTS)}, not {brief(self.layout)}",
-                hint=did_you_mean(self.layout, WRITTEN_LAYOUTS),
+                f"layout must be one of {', '.join(LAYOUTS)}, not {brief(self.layout)}",
+                hint=did_you_mean(self.layout, LAYOUTS),
             )
         if self.if_exists is not None:
             self._set("if_exists", _parsed("if_exists", self.if_exists, IfExists, "'merge', 'replace' or None"))

@@ -5,72 +5,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
-from vstore.capabilities import Capabilities, emulated, no
+from vstore.capabilities import Capabilities
 from vstore.core._sync._lookup import Lookup
 from vstore.core._sync.collection import Collection
+from vstore.core._sync.foreign import ForeignCollections, Found
 from vstore.core.embedders import Embedders, check_fit, read_embedders
 from vstore.core.observing import ServerAddress
 from vstore.core.operation import CallContext, refuse_copy
-from vstore.core.planning import Plan, check_holds, check_same, completed, read_fields
+from vstore.core.planning import Plan, check_same, read_fields
 from vstore.embedding import Embedder, SparseEmbedder
 from vstore.errors import (
     AlreadyExists,
     InvalidInput,
     NotFound,
-    Unsupported,
     brief,
     check_flag,
     plain,
     reading,
 )
 from vstore.fields import Field
-from vstore.filters.regex import where_installed
 from vstore.indexing import Index, Metric
-from vstore.info import CollectionInfo
 from vstore.keys import encodable
-from vstore.mapping import LAYOUTS, WRITTEN_LAYOUTS, RecordMapping
+from vstore.mapping import RecordMapping
 from vstore.spi._sync._run import current_loop, is_over, run_blocking, sleep
 from vstore.spi._sync.protocol import (
     Adapter,
     CollectionAdapter,
-    ForeignLayouts,
-    ForeignStore,
-    ForeignWriter,
 )
-from vstore.wording import NOT_WRITTEN, did_you_mean
 
 if TYPE_CHECKING:
     from vstore.spi.layouts import Layout
 
 __all__ = ["Store"]
 
-_ONE_BY_ONE: Final = emulated("the records are read and looked at one by one")
-# Where the layout is another's, all this is answered from the records themselves, whatever the database can do.
-_READING: Final[dict[str, Any]] = {
-    **dict.fromkeys(
-        (
-            "exact_query",
-            "filtered_query",
-            "document_contains",
-            "metadata_contains",
-            "string_ordering",
-            "nested_paths",
-            "int64_ordering",
-        ),
-        _ONE_BY_ONE,
-    ),
-    **dict.fromkeys(("search_ef", "search_probes"), no("a collection opened with mapping= is searched as it is set")),
-}
-
-
-_PROPOSED: Final = "mapping='auto' goes by names: to write, name the layout or pass a RecordMapping"
-_FURTHER: Final = "its mapping reads further vectors, which are not written"
 # Seconds that calls have to end when their store is closed: below a running call a socket's number can become
 # another's, and an engine in this process is gone.
 _LEAVE: Final = 5.0
@@ -143,7 +114,8 @@ class Store(Lookup):
         """Create a collection.
 
         Args:
-            name: 3 to 48 of ``A-Z a-z 0-9 _``, beginning with a letter, ending in a letter or digit.
+            name: 3 to 48 of ``A-Z a-z 0-9 _``, beginning with a letter, ending in a letter or digit. With ``layout``
+                what the database takes.
             dimension: Components of a vector of the field without a name; may come from ``embedder``. Without either
                 the collection has the named ``fields`` only.
             metric: ``"cosine"``, ``"l2"`` or ``"dot"``.
@@ -176,9 +148,13 @@ class Store(Lookup):
             named = read_fields(fields)
             embedders = read_embedders(_embedders(embedder), named)
             plan = Plan(self._capabilities, self._adapter.default_index)
-            info = plan.info(name, dimension, metric, index, named, embedders, metadata, partition_by)
+            foreign = layout is not None
+            name = _text(name) if foreign else name
+            info = plan.info(name, dimension, metric, index, named, embedders, metadata, partition_by, foreign=foreign)
             if layout is not None:
-                return self._create_foreign(layout, info, embedders, index, exist_ok=exist_ok)
+                made = self._others.create(layout, info, asked_index=index is not None, exist_ok=exist_ok)
+                check_same(info, made.info)
+                return self._bind_mapped(made, embedders)
             try:
                 opened = self._adapter.create(info)
             except AlreadyExists as error:
@@ -221,15 +197,8 @@ class Store(Lookup):
             if mapping is None:
                 opened = self._adapter.open(name)
                 return self._bind(opened, read_embedders(chosen, opened.info.fields))
-            foreign = self._foreign("mapping=")
-            known = None if layout is None else self._writing(layout)[1]
-            if isinstance(mapping, RecordMapping):
-                return self._mapped(name, mapping, chosen, known)
-            package = _layout(mapping)
-            proposed = foreign.propose(name, package)
-            if package is None:
-                return self._mapped(name, proposed, chosen, None, read_only=_PROPOSED)
-            return self._mapped(name, proposed, chosen, known or self._layouts().get(package))
+            found = self._others.open(name, mapping, layout)
+            return self._bind_mapped(found, read_embedders(chosen, found.info.fields))
 
     def propose_mapping(self, name: str, layout: str | None = None) -> RecordMapping:
         """Return a mapping for a collection that vstore did not create, to look at, change and save as JSON.
@@ -245,13 +214,12 @@ class Store(Lookup):
         """
         with self._calls.operation("propose_mapping", _label(name)):
             name = _text(name)
-            foreign = self._foreign("propose_mapping")
-            return foreign.propose(name, None if layout is None else _layout(layout))
+            return self._others.propose(name, layout)
 
     def list_foreign_collections(self) -> list[str]:
         """Return the names of collections that vstore did not create, sorted; in PostgreSQL of the store's schema."""
         with self._calls.operation("list_foreign_collections"):
-            return self._foreign("list_foreign_collections").names()
+            return self._others.reached("list_foreign_collections").names()
 
     def has_collection(self, name: str) -> bool:
         """Return whether vstore has created a collection of this name."""
@@ -284,8 +252,7 @@ class Store(Lookup):
                 if layout is None:
                     self._adapter.drop(name)
                 else:
-                    foreign, known = self._writing(layout)
-                    foreign.drop(name, known)
+                    self._others.drop(name, layout)
             except NotFound:
                 if not missing_ok:
                     raise
@@ -316,12 +283,6 @@ class Store(Lookup):
                     sleep(0.01)
                 self._adapter.close()
 
-    def _foreign(self, asked: str) -> ForeignStore:
-        self._capabilities.require("mapping", asked)
-        foreign = self._adapter.foreign
-        assert foreign is not None
-        return foreign
-
     def layout(self, name: str) -> Layout:
         """Return what a package writes into this database, and what its layout cannot hold.
 
@@ -333,71 +294,22 @@ class Store(Lookup):
             Unsupported: vstore does not write it for this database.
         """
         with self._calls.operation("layout"):
-            return self._writing(name)[1]
+            return self._others.layout(name)[1]
 
-    def _layouts(self) -> Mapping[str, Layout]:
-        foreign = self._adapter.foreign
-        return foreign.layouts if isinstance(foreign, ForeignLayouts) else {}
+    @property
+    def _others(self) -> ForeignCollections:
+        return ForeignCollections(self._adapter.foreign, self._capabilities)
 
-    def _writing(self, name: object) -> tuple[ForeignLayouts, Layout]:
-        if name not in WRITTEN_LAYOUTS:
-            raise InvalidInput(
-                f"layout= takes one of {', '.join(map(repr, WRITTEN_LAYOUTS))}, not {brief(name)}",
-                hint=did_you_mean(name, WRITTEN_LAYOUTS),
-            )
-        foreign, known = self._adapter.foreign, self._layouts()
-        if not isinstance(foreign, ForeignLayouts) or name not in known:
-            there = ", ".join(map(repr, known)) or "none"
-            raise Unsupported(
-                f"vstore does not write the layout {name!r} into {self._capabilities.backend}",
-                hint=f"It writes {there} there, and its own without layout=.",
-            )
-        return foreign, known[str(name)]
-
-    def _create_foreign(
-        self, name: str, info: CollectionInfo, embedders: Embedders, index: object, *, exist_ok: bool
-    ) -> Collection:
-        foreign, layout = self._writing(name)
-        info = replace(info, embedder=None, index=layout.index if layout.index and index is None else info.index)
-        check_holds(name, layout, info)
-        try:
-            mapping = foreign.create(layout, info)
-        except AlreadyExists as error:
-            if not exist_ok:
-                error.hint = error.hint or "Open it with get_collection(mapping=), or pass exist_ok=True."
-                raise
-            proposed = self._foreign("layout=").propose(info.name, name)
-            mapping = completed(proposed, layout, info.metric, info.dimension)
-        opened = self._mapped(info.name, mapping, embedders, layout)
-        check_same(info, opened.info)
-        return opened
-
-    def _mapped(
-        self, name: str, mapping: RecordMapping, embedder: object, layout: Layout | None, *, read_only: str = ""
-    ) -> Collection:
-        from vstore.core._sync.mapped import MappedCollection  # a tenth of the time of importing vstore
-        from vstore.core._sync.mapped_writing import MappedWriter
-
-        foreign = self._foreign("mapping=")
-        table = foreign.open(name, mapping)
-        mapped = MappedCollection(table, partial(foreign.open, name))
-        embedders = read_embedders(embedder, mapped.info.fields)
-        check_fit(mapped.info, embedders)
-        mapped.look()
-        nested = self._capabilities.nested_metadata
-        if layout is not None and nested and not layout.nested:
-            nested = no(f"the layout of {layout.package} has none")
-        capabilities = replace(
-            self._capabilities, matches=where_installed(_ONE_BY_ONE), nested_metadata=nested, **_READING
-        )
-        writer = None
-        if mapping.vectors:
-            read_only = read_only or _FURTHER
-        mapped.read_only = read_only or (table.read_only if isinstance(table, ForeignWriter) else NOT_WRITTEN)
-        if isinstance(table, ForeignWriter) and not mapped.read_only:
-            writer = MappedWriter(mapped, table, layout)
+    def _bind_mapped(self, found: Found, embedders: Embedders) -> Collection:
+        check_fit(found.info, embedders)
         return Collection(
-            writer or mapped, capabilities, self._calls, embedders, writer=writer, mapped=mapped, store=self
+            found.writer or found.reader,
+            found.capabilities,
+            self._calls,
+            embedders,
+            writer=found.writer,
+            mapped=found.reader,
+            store=self,
         )
 
     def _bind(self, opened: CollectionAdapter, embedders: Embedders) -> Collection:
@@ -418,18 +330,6 @@ def _embedders(given: object) -> object:
     from vstore.embed.specs import any_from_spec
 
     return {name: run_blocking(any_from_spec, plain(one)) if isinstance(one, str) else one for name, one in pairs}
-
-
-def _layout(name: object) -> str | None:
-    if name == "auto":
-        return None
-    if name not in LAYOUTS:
-        raise InvalidInput(
-            f"mapping= takes a RecordMapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
-            hint=did_you_mean(name, LAYOUTS)
-            or "store.propose_mapping(name) makes one; RecordMapping.from_json reads a saved one.",
-        )
-    return str(name)
 
 
 def _label(name: object) -> str:

@@ -1,0 +1,190 @@
+"""The collections of a store that have a layout which is not vstore's own: opened, made and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from vstore.capabilities import Capabilities, emulated, no
+from vstore.core.planning import check_holds, completed
+from vstore.errors import AlreadyExists, InvalidInput, NotFound, Unsupported, brief
+from vstore.filters.regex import where_installed
+from vstore.info import CollectionInfo
+from vstore.mapping import LAYOUTS, RecordMapping
+from vstore.spi._async.protocol import AsyncForeignLayouts, AsyncForeignStore, AsyncForeignWriter
+from vstore.wording import NOT_WRITTEN, did_you_mean
+
+if TYPE_CHECKING:
+    from vstore.core._async.mapped import AsyncMappedCollection
+    from vstore.core._async.mapped_writing import AsyncMappedWriter
+    from vstore.spi.layouts import Layout
+
+__all__ = ["AsyncForeignCollections", "AsyncFound"]
+
+_ONE_BY_ONE: Final = emulated("the records are read and looked at one by one")
+# Where the layout is another's, all this is answered from the records themselves, whatever the database can do.
+_READING: Final[dict[str, Any]] = {
+    **dict.fromkeys(
+        (
+            "exact_query",
+            "filtered_query",
+            "document_contains",
+            "metadata_contains",
+            "string_ordering",
+            "nested_paths",
+            "int64_ordering",
+        ),
+        _ONE_BY_ONE,
+    ),
+    **dict.fromkeys(("search_ef", "search_probes"), no("a collection opened with mapping= is searched as it is set")),
+}
+
+
+_PROPOSED: Final = "mapping='auto' goes by names: to write, name the layout or pass a RecordMapping"
+_FURTHER: Final = "its mapping reads further vectors, which are not written"
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncFound:
+    """A collection that was opened through a mapping.
+
+    Attributes:
+        reader: Reads it.
+        writer: Writes it; None where it cannot be written.
+        capabilities: What can be done with it.
+    """
+
+    reader: AsyncMappedCollection
+    writer: AsyncMappedWriter | None
+    capabilities: Capabilities
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What the collection is."""
+        return self.reader.info
+
+
+class AsyncForeignCollections:
+    """What a store does with them.
+
+    Args:
+        foreign: Those of the adapter; None where it has none.
+        capabilities: What the connection can do.
+    """
+
+    def __init__(self, foreign: AsyncForeignStore | None, capabilities: Capabilities) -> None:
+        self._foreign = foreign
+        self._capabilities = capabilities
+
+    def reached(self, asked: str) -> AsyncForeignStore:
+        """Return those of the adapter; raises ``Unsupported`` where it has none."""
+        self._capabilities.require("mapping", asked)
+        assert self._foreign is not None
+        return self._foreign
+
+    def layout(self, name: object) -> tuple[AsyncForeignLayouts, Layout]:
+        """Return a layout, and what writes it.
+
+        Raises:
+            InvalidInput: There is no layout of this name.
+            Unsupported: It is not written here.
+        """
+        if name not in LAYOUTS:
+            raise InvalidInput(
+                f"layout= takes one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
+                hint=did_you_mean(name, LAYOUTS),
+            )
+        foreign = self._foreign
+        known: Mapping[str, Layout] = foreign.layouts if isinstance(foreign, AsyncForeignLayouts) else {}
+        if not isinstance(foreign, AsyncForeignLayouts) or name not in known:
+            there = ", ".join(map(repr, known)) or "none"
+            raise Unsupported(
+                f"vstore does not write the layout {name!r} into {self._capabilities.backend}",
+                hint=f"It writes {there} there, and its own without layout=.",
+            )
+        return foreign, known[str(name)]
+
+    async def propose(self, name: str, layout: object) -> RecordMapping:
+        """Return how to read a collection, as ``propose_mapping`` does."""
+        return await self.reached("propose_mapping").propose(name, None if layout is None else _package(layout))
+
+    async def open(self, name: str, mapping: RecordMapping | str, layout: str | None) -> AsyncFound:
+        """Open a collection, as ``get_collection`` does."""
+        foreign = self.reached("mapping=")
+        known = None if layout is None else self.layout(layout)[1]
+        if isinstance(mapping, RecordMapping):
+            return await self._opened(name, mapping, known)
+        package = _package(mapping)
+        proposed = await foreign.propose(name, package)
+        if package is None:
+            return await self._opened(name, proposed, None, read_only=_PROPOSED)
+        if known is None and isinstance(foreign, AsyncForeignLayouts):
+            known = foreign.layouts.get(package)
+        return await self._opened(name, proposed, known)
+
+    async def create(self, name: str, info: CollectionInfo, *, asked_index: bool, exist_ok: bool) -> AsyncFound:
+        """Make a collection, as ``create_collection`` does.
+
+        Args:
+            name: Of the layout.
+            info: What is asked.
+            asked_index: Whether the index was asked for, and is not the database's own choice.
+            exist_ok: Whether it may be there.
+        """
+        foreign, layout = self.layout(name)
+        info = replace(info, embedder=None, index=info.index if asked_index else layout.index or info.index)
+        check_holds(name, layout, info)
+        try:
+            mapping = await foreign.create(layout, info)
+        except NotFound as error:  # of a name that leads elsewhere
+            raise InvalidInput(f"the database has no collections with names such as {info.name!r}") from error
+        except AlreadyExists as error:
+            if not exist_ok:
+                error.hint = error.hint or "Open it with get_collection(mapping=), or pass exist_ok=True."
+                raise
+            proposed = await self.reached("layout=").propose(info.name, name)
+            mapping = completed(proposed, layout, info.metric, info.dimension)
+        return await self._opened(info.name, mapping, layout)
+
+    async def drop(self, name: str, layout: str) -> None:
+        """Delete a collection of a layout."""
+        foreign, known = self.layout(layout)
+        await foreign.drop(name, known)
+
+    async def _opened(
+        self, name: str, mapping: RecordMapping, layout: Layout | None, *, read_only: str = ""
+    ) -> AsyncFound:
+        from vstore.core._async.mapped import AsyncMappedCollection  # a tenth of the time of importing vstore
+        from vstore.core._async.mapped_writing import AsyncMappedWriter
+
+        foreign = self.reached("mapping=")
+        table = await foreign.open(name, mapping)
+        reader = AsyncMappedCollection(table, partial(foreign.open, name))
+        await reader.look()
+        nested = self._capabilities.nested_metadata
+        if layout is not None and nested and not layout.nested:
+            nested = no(f"the layout of {layout.package} has none")
+        capabilities = replace(
+            self._capabilities, matches=where_installed(_ONE_BY_ONE), nested_metadata=nested, **_READING
+        )
+        writer = None
+        if mapping.vectors:
+            read_only = read_only or _FURTHER
+        reader.read_only = read_only or (table.read_only if isinstance(table, AsyncForeignWriter) else NOT_WRITTEN)
+        if isinstance(table, AsyncForeignWriter) and not reader.read_only:
+            writer = AsyncMappedWriter(reader, table, layout)
+        return AsyncFound(reader, writer, capabilities)
+
+
+def _package(name: object) -> str | None:
+    if name == "auto":
+        return None
+    if name not in LAYOUTS:
+        raise InvalidInput(
+            f"mapping= takes a RecordMapping, 'auto' or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
+            hint=did_you_mean(name, LAYOUTS)
+            or "store.propose_mapping(name) makes one; RecordMapping.from_json reads a saved one.",
+        )
+    return str(name)
