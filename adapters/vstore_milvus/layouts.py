@@ -12,7 +12,7 @@ from pymilvus.milvus_client.index import IndexParams
 from vstore.fields import Dense
 from vstore.info import CollectionInfo
 from vstore.mapping import ALL, RecordMapping
-from vstore.spi.layouts import Layout
+from vstore.spi.layouts import Layout, node
 from vstore_milvus.vectors import DenseVectors
 
 __all__ = ["LAYOUTS", "MAPPINGS", "EntityLayout"]
@@ -63,7 +63,7 @@ MAPPINGS: Final[Mapping[str, RecordMapping]] = {
     "mem0": RecordMapping(vector="vectors", document=("metadata", "data"), metadata=("metadata",), fields=ALL),
     "plain": RecordMapping(vector="vector", document=("document",)),
 }
-# missing are LlamaIndex, and mem0, whose sparse vectors Milvus makes of the text
+# mem0 is missing: Milvus makes a sparse vector of each memory's text
 LAYOUTS: Final[Mapping[str, EntityLayout]] = {
     # with enable_dynamic_field=True: otherwise it makes a field of each key of the first record, and drops other keys
     "langchain": EntityLayout(
@@ -73,6 +73,15 @@ LAYOUTS: Final[Mapping[str, EntityLayout]] = {
         fields={"text": DataType.VARCHAR},
         dynamic=True,
         reserved=frozenset({"pk", "vector"}),
+    ),
+    "llamaindex": EntityLayout(
+        package="llama-index-vector-stores-milvus",
+        mapping=MAPPINGS["llamaindex"],
+        derived=node(""),
+        primary=("id", _LONGEST),
+        fields={"doc_id": DataType.VARCHAR, "text": DataType.VARCHAR},
+        dynamic=True,
+        reserved=frozenset({"id", "embedding"}),
     ),
     "haystack": EntityLayout(
         package="milvus-haystack",

@@ -39,6 +39,7 @@ __all__ = [
     "Described",
     "complete",
     "is_one_of",
+    "largest",
     "native_id",
     "needs_payload",
     "payload_key",
@@ -59,6 +60,7 @@ _SIGNS: Final = {
     "mem0": {"data", "hash"},
     "plain": set(),
 }
+_JSON_FLOAT_BYTES: Final = 24
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -269,6 +271,11 @@ def to_points(rows: Rows, vector: str) -> list[dict[str, Any]]:
         for key, row, one in zip(rows.keys, rows.fields, rows.vectors or [], strict=True)
         if one is not None
     ]
+
+
+def largest(rows: Rows, dimension: int) -> int:
+    """Return about how many bytes the largest of some points takes in a request, as JSON."""
+    return 64 + _JSON_FLOAT_BYTES * dimension + max((len(json.dumps(one)) for one in rows.fields), default=0)
 
 
 def _point(key: Key) -> int | str:

@@ -22,13 +22,15 @@ class Reader:
         search: The texts, and the metadata, of the nearest records to a vector.
         where: The texts of the records whose ``topic`` is a text.
         delete: Deletes the record of an id.
-        add: Adds a record by id, text and metadata; None where the package embeds in its own way.
+        add: Adds a record by id, text and metadata.
+        store: The package's store.
     """
 
     search: Callable[[list[float], int], list[tuple[str, dict[str, Any]]]]
     where: Callable[[str], list[str]]
     delete: Callable[[str], Any]
-    add: Callable[[str, str, dict[str, Any]], Any] | None = None
+    add: Callable[[str, str, dict[str, Any]], Any]
+    store: Any
 
 
 def _langchain(store: Any, condition: Callable[[str], dict[str, Any]]) -> Reader:
@@ -43,6 +45,7 @@ def _langchain(store: Any, condition: Callable[[str], dict[str, Any]]) -> Reader
         where,
         lambda record: store.delete([record]),
         lambda record, text, metadata: store.add_texts([text], [metadata], ids=[record]),
+        store,
     )
 
 
@@ -97,6 +100,7 @@ def _llamaindex(store: Any) -> Reader:
         where,
         lambda record: store.delete_nodes([record]),
         add,
+        store,
     )
 
 
@@ -110,6 +114,15 @@ def llamaindex_qdrant(place: Any) -> Reader:
     from llama_index.vector_stores.qdrant import QdrantVectorStore
 
     return _llamaindex(QdrantVectorStore(NAME, client=place))
+
+
+def llamaindex_milvus(place: Any) -> Reader:
+    from llama_index.vector_stores.milvus import MilvusVectorStore
+
+    store = MilvusVectorStore(uri=place, collection_name=NAME, dim=DIMENSION, similarity_metric="COSINE")
+    # Milvus Lite has nothing loaded when it is opened, and LlamaIndex loads only what it creates (1.2.0)
+    store.client.load_collection(NAME)
+    return _llamaindex(store)
 
 
 def llamaindex_pgvector(place: Any) -> Reader:
@@ -144,6 +157,7 @@ def _haystack(store: Any, search: Callable[[list[float], int], list[Any]]) -> Re
         where,
         lambda record: store.delete_documents([record]),
         add,
+        store,
     )
 
 
@@ -194,6 +208,7 @@ def _mem0(store: Any) -> Reader:
         lambda topic: [text for text, _ in shown(_flattened(store.list({"topic": topic})))],
         store.delete,
         add,
+        store,
     )
 
 
@@ -219,7 +234,7 @@ READERS: dict[str, Callable[[Any], Reader]] = {
     made.__name__: made
     for made in (
         langchain_chroma, langchain_qdrant, langchain_milvus, langchain_pgvector,
-        llamaindex_chroma, llamaindex_qdrant, llamaindex_pgvector,
+        llamaindex_chroma, llamaindex_qdrant, llamaindex_milvus, llamaindex_pgvector,
         haystack_chroma, haystack_qdrant, haystack_milvus, haystack_pgvector,
         mem0_chroma, mem0_pgvector,
     )

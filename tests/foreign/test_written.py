@@ -82,16 +82,50 @@ def test_a_package_reads_what_a_copy_wrote(name: str, request: pytest.FixtureReq
         assert reader.where("food") == [TEXTS[1]]
         reader.delete(IDS[0])
         assert {text for text, _ in reader.search(VECTORS[0], 10)} == set(TEXTS[1:])
-        if reader.add is not None:
-            reader.add(IDS[0], TEXTS[0], METADATAS[0])
+        reader.add(IDS[0], TEXTS[0], METADATAS[0])
         with vstore.connect(**connect) as store:
             again = store.get_collection(NAME, mapping=layout)
-            assert again.count() == len(TEXTS) - (reader.add is None)
+            assert again.count() == len(TEXTS)
             assert again.get([IDS[1]])[0].document == TEXTS[1]
             again.delete(where=F("topic") == "food")
         left = {text for text, _ in READERS[name](place).search(VECTORS[0], 10)}
         assert TEXTS[1] not in left
         assert TEXTS[2] in left
+
+
+@pytest.mark.parametrize("name", [name for name in RUN if name == "llamaindex_pgvector"])
+def test_nodes_keep_their_relations_and_templates_on_the_way(name: str, postgres: str, tmp_path: Path) -> None:
+    """An application of LlamaIndex's moves from Chroma to PostgreSQL: its nodes are what they were."""
+    import chromadb
+    from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+    from llama_index.core.vector_stores.types import VectorStoreQuery
+    from llama_index.vector_stores.chroma import ChromaVectorStore
+
+    client = chromadb.PersistentClient(str(tmp_path))
+    nodes = [
+        TextNode(
+            id_=record,
+            text=text,
+            metadata=metadata,
+            embedding=vector,
+            text_template="{content}",
+            relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id="the document")},
+        )
+        for record, text, metadata, vector in zip(IDS, TEXTS, METADATAS, VECTORS, strict=True)
+    ]
+    ChromaVectorStore(chroma_collection=client.create_collection(NAME)).add(nodes)
+    with vstore.connect(client=client) as theirs, vstore.connect(postgres) as store:
+        source = CollectionSource(theirs, theirs.get_collection(NAME, mapping="llamaindex"))
+        target = LayoutTarget(store, NAME, "llamaindex", source.info)
+        report = copy(source, target, allow=["index-change", "collection-settings"])
+        assert report.status is Status.VERIFIED, report.as_dict()
+    reader = READERS[name](postgres)
+    assert {text for text, _ in reader.search(VECTORS[0], 10)} == set(TEXTS)
+    query = VectorStoreQuery(query_embedding=VECTORS[1], similarity_top_k=1)
+    (found,) = reader.store.query(query).nodes
+    assert found.model_copy(update={"embedding": VECTORS[1]}) == nodes[1]
+    reader.store.delete("the document")
+    assert reader.search(VECTORS[0], 10) == []
 
 
 @pytest.mark.parametrize("name", RUN)

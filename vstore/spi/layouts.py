@@ -136,17 +136,23 @@ def derived(layout: Layout, record: str, document: str | None, metadata: Metadat
     """
     if not layout.derived:
         return metadata
-    own = {key: value for key, value in metadata.items() if key not in layout.derived}
+    own = {key: metadata[key] for key in sorted(metadata) if key not in layout.derived}
     out = dict(metadata)
     for key, template in layout.derived.items():
         if isinstance(template, Json):
             found = parsed(text) if isinstance(text := out.get(key), str) else None
             made = dict(found) if isinstance(found, Mapping) else filled(template.usual, record, document, own)
-            made |= filled(template.always, record, document, own)
+            always = filled(template.always, record, document, own)
+            # what is the same already stays in its order: the text is compared, and Chroma gives keys in any order
+            made |= {name: value for name, value in always.items() if _sorted(made.get(name)) != _sorted(value)}
             out[key] = json.dumps(made, ensure_ascii=False, default=_no_json)
         elif key not in out:
             out[key] = filled(template, record, document, own)
     return out
+
+
+def _sorted(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=_no_json)
 
 
 def filled(template: Any, record: str, document: str | None, metadata: Metadata) -> Any:

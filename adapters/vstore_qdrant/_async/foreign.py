@@ -17,13 +17,14 @@ from vstore.spi._async.batching import write_parts
 from vstore.spi.batching import batches
 from vstore.spi.foreign import Key, Rows, walk
 from vstore.spi.layouts import Layout, replaced_whole
-from vstore_qdrant.capabilities import MAX_BATCH_ROWS
+from vstore_qdrant.capabilities import MAX_BATCH_BYTES, MAX_BATCH_ROWS
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.foreign import (
     Dense,
     Described,
     complete,
     is_one_of,
+    largest,
     native_id,
     needs_payload,
     payload_key,
@@ -250,13 +251,14 @@ class AsyncQdrantForeignCollection:
 
     async def put(self, rows: Rows) -> None:
         points = [models.PointStruct(**one) for one in to_points(rows, self._mapping.vector)]
+        size = min(MAX_BATCH_ROWS, max(1, MAX_BATCH_BYTES // largest(rows, self._info.dimension)))
 
         async def send(part: list[models.PointStruct]) -> None:
             with self._guard(), guarded():
                 await self._client.upsert(self._info.name, part, wait=True)
 
         ids = (str(one.id) for one in points)
-        await write_parts((([next(ids) for _ in part], part) for part in batches(points, MAX_BATCH_ROWS)), send)
+        await write_parts((([next(ids) for _ in part], part) for part in batches(points, size)), send)
 
     async def remove(self, keys: Sequence[Key]) -> None:
         if self._mapping.id:
