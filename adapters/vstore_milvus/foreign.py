@@ -121,10 +121,10 @@ class Schema:
         Raises:
             Mismatch: The mapping does not fit.
         """
-        if mapping.table or mapping.only or mapping.id not in ((), (self.key,)):
+        if mapping.table or mapping.only or mapping.id_columns or mapping.id not in ((), (self.key,)):
             raise Mismatch(
-                f"the id of {self.name!r} is its primary field {self.key!r}; table and only are PostgreSQL's",
-                hint="Leave id, table and only empty.",
+                f"the id of {self.name!r} is its primary field {self.key!r}",
+                hint="Leave id empty, and table, only and id_columns, which are PostgreSQL's.",
             )
         dense = [name for name, (kind, _) in self.vectors.items() if kind in _DENSE]
         chosen = mapping.vector or (dense[0] if len(dense) == 1 else "")

@@ -17,6 +17,7 @@ from vstore.cli.options import (
     DimensionOption,
     DryRunOption,
     Embedded,
+    IdOption,
     IfExistsOption,
     JsonOption,
     MappingOption,
@@ -190,6 +191,7 @@ def copy(
     rename: RenameOption = [],  # noqa: B006
     name_map: NameMapOption = None,
     dimension: DimensionOption = None,
+    ids: IdOption = [],  # noqa: B006
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
@@ -234,6 +236,7 @@ def copy(
             },
             naming=Naming(rename, name_map),
             dimension=dimension,
+            ids=ids,
         )
 
 
@@ -256,6 +259,7 @@ def verify(
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
+    ids: IdOption = [],  # noqa: B006
 ) -> None:
     """Compares a collection in two stores: ids both ways, vectors, documents, metadata with their types, and search.
 
@@ -281,6 +285,7 @@ def verify(
             report=report,
             as_json=as_json,
             timeout=timeout,
+            ids=ids,
         )
 
 

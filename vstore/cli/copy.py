@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,7 @@ def run(
     options: CopyKeywords,
     naming: Naming | None = None,
     dimension: int | None = None,
+    ids: Sequence[str] = (),
 ) -> None:
     """Copies one collection after the other; exits with the code that docs/migration.md lists.
 
@@ -83,11 +84,11 @@ def run(
                 load_ray()
             rules = NameRules() if naming is None else naming.rules()
             with open_location(source, new=False, timeout=timeout) if isinstance(source, str) else source() as here:
-                own, others = _there(here, collections, everything=everything, mapped=layout is not None)
+                own, others = _there(here, collections, everything=everything, mapped=bool(layout or ids))
                 chosen = _chosen(here, own, others, collections, everything=everything)
                 names = _names(chosen, rules, name, checked.rejected_file)
                 # all of them before the target is opened
-                parts = open_parts(here, names, others, layout or "auto", dimension)
+                parts = open_parts(here, names, others, layout or "auto", dimension, ids)
                 print_parts(parts, [one for one in chosen if one not in names], as_json=as_json)
                 several = everything or len(collections) > 1
                 if all(part.source is None for part in parts):  # nothing is made for them

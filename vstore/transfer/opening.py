@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -49,13 +49,20 @@ class Location(Protocol):
         """What is there that vstore did not create, and ``names`` does not tell."""
         ...
 
-    def source(self, name: str, mapping: RecordMapping | str | None = None, dimension: int | None = None) -> Source:
+    def source(
+        self,
+        name: str,
+        mapping: RecordMapping | str | None = None,
+        dimension: int | None = None,
+        ids: Sequence[str] = (),
+    ) -> Source:
         """One of them, to be read; raises ``NotFound`` if it is not there.
 
         Args:
             name: Its name.
             mapping: How to read one that vstore did not create.
             dimension: That of an empty one, where nothing else tells it.
+            ids: The field that is the id of one that vstore did not create, or the columns that are it together.
         """
         ...
 
@@ -122,10 +129,14 @@ class StoreLocation:
         return self._store.list_foreign_collections() if self._store.capabilities.mapping else []
 
     def source(
-        self, name: str, mapping: RecordMapping | str | None = None, dimension: int | None = None
+        self,
+        name: str,
+        mapping: RecordMapping | str | None = None,
+        dimension: int | None = None,
+        ids: Sequence[str] = (),
     ) -> CollectionSource:
         """See ``Location``."""
-        opened = open_collection(self._store, name, mapping, dimension)
+        opened = open_collection(self._store, name, mapping, dimension, ids)
         made = CollectionSource(self._store, opened, f"{self._identity}#{name}")
         made.reopen = partial(_source_again, self._url, name, opened.mapping, self._timeout) if self._url else None
         return made

@@ -65,6 +65,7 @@ def open_parts(
     foreign: Sequence[str],
     mapping: RecordMapping | str | None,
     dimension: int | None = None,
+    ids: Sequence[str] = (),
 ) -> list[Part]:
     """Opens the sources, all of them before anything is written.
 
@@ -74,6 +75,7 @@ def open_parts(
         foreign: Those that vstore did not create.
         mapping: How to read these; of a single collection, how to read it whoever created it.
         dimension: That of empty ones, where nothing else tells it.
+        ids: The field that is the id of those that vstore did not create, or the columns that are it together.
 
     Raises:
         VStoreError: The only one cannot be opened.
@@ -82,7 +84,8 @@ def open_parts(
     parts = [Part(name, target, name in others) for name, target in names.items()]
     for part in parts:
         try:
-            part.source = here.source(part.name, mapping if part.foreign else None, dimension)
+            chosen = ids if part.foreign else ()
+            part.source = here.source(part.name, mapping if part.foreign else None, dimension, chosen)
         except VStoreError as error:
             if len(parts) == 1 or of_all(error):
                 raise
