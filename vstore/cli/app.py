@@ -297,24 +297,45 @@ app.command("import", cls=RenamedOptions)(import_)
 def query(
     url: StoreArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The collection.")],
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to look for.")] = None,
     where: WhereOption = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
     exact: Annotated[bool, typer.Option("--exact", help="Compare with every record, not by the index.")] = False,
     embed: Annotated[
         str | None, typer.Option(metavar="SPEC", help="The embedder, where it is not clear from the collection.")
     ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A named field to ask, or 'vector'; may be repeated: the lists are fused by RRF."
+        ),
+    ] = None,
+    sparse: Annotated[
+        str | None, typer.Option(metavar="JSON", help="A sparse vector to ask with: an object from index to value.")
+    ] = None,
     as_json: PrintJsonOption = False,
     timeout: TimeoutOption = 30.0,
 ) -> None:
-    """Finds the records of a collection nearest to a text.
+    """Finds the records of a collection nearest to a text, to a sparse vector, or to both.
 
     Example: vstore query chroma:./data docs "rain in Beijing" --where '{"year": {"$gte": 2020}}' -k 5
     """
     from vstore.cli.query import run
 
     with errors_told():
-        run(url, name, text, where=where, k=k, exact=exact, spec=embed, as_json=as_json, timeout=timeout)
+        run(
+            url,
+            name,
+            text,
+            where=where,
+            k=k,
+            exact=exact,
+            spec=embed,
+            fields=field or (),
+            sparse=sparse,
+            as_json=as_json,
+            timeout=timeout,
+        )
 
 
 @app.command(cls=RenamedOptions)

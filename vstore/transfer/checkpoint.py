@@ -17,8 +17,9 @@ from typing import Any, ClassVar, Final, Self
 
 from vstore.checkpoint import Checkpoint, write_rejected
 from vstore.errors import InvalidInput, VStoreError
-from vstore.records import Record
+from vstore.records import Record, VectorArray
 from vstore.regular import shown
+from vstore.sparse import SparseVector
 from vstore.spi.codec import to_json
 from vstore.spi.durable import reading
 from vstore.transfer.equality import Digest, id_digests
@@ -219,6 +220,7 @@ class CopyCheckpoint(Checkpoint):
             "vector": None if record.vector is None else record.vector.tolist(),
             "document": record.document,
             "metadata": record.metadata,
+            **({"fields": {name: _plain(vector) for name, vector in record.fields.items()}} if record.fields else {}),
         }
         with self._transaction():
             self._db.execute(
@@ -251,6 +253,13 @@ class CopyCheckpoint(Checkpoint):
 
     def _values(self) -> dict[str, Any]:
         return {key: json.loads(value) for key, value in self._fetch("select key, value from job")}
+
+
+def _plain(vector: VectorArray | SparseVector | None) -> object:
+    """The plain form of one vector of a named field."""
+    if isinstance(vector, SparseVector):
+        return {"indices": vector.indices.tolist(), "values": vector.values.tolist()}
+    return None if vector is None else vector.tolist()
 
 
 class TooManyRejected(Exception):

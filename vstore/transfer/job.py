@@ -18,6 +18,7 @@ from vstore.transfer.calls import Progress, ProgressTracker, RetryPolicy
 from vstore.transfer.checkpoint import CopyCheckpoint, JobDescription, RejectedFile, State, TooManyRejected
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.engine import NEW_PLAN, Engine, Interrupted, SourceChanged, ThreadEngine, TransferJob
+from vstore.transfer.fields import creatable, field_losses, keep_fields, same_shape, shared_fields, without_indexes
 from vstore.transfer.loss import (
     Loss,
     LossKind,
@@ -161,6 +162,7 @@ class CopyJob:
         check_limits(source.info, target.capabilities)
         existing = self._existing_target()
         self._losses = list(static_losses(source.info, target, existing))
+        self._losses += field_losses(source.info, target.capabilities, existing)
         self._losses += self._retry.call(partial(source_losses, source, options.where))
         refuse_losses(self._losses, options.allow)
         flat = target.capabilities is not None and not target.capabilities.nested_metadata
@@ -234,6 +236,8 @@ class CopyJob:
             return True
         if existing.info.metric != source.info.metric and LossKind.METRIC not in options.allow:
             return True
+        if self._other_fields(existing.info):
+            return True
         if self._checkpoint.state is not State.WRITING or any(
             chunk.number == 0 for chunk in self._checkpoint.pending()
         ):
@@ -242,6 +246,14 @@ class CopyJob:
         first = next(iter(source.scan(where=options.where, batch_size=_FIRST, include=())), None)
         sent = [] if first is None else [record_id for record_id in first.records.ids if record_id not in rejected]
         return bool(sent) and not len(existing.get(sent, include=()))
+
+    def _other_fields(self, existing: CollectionInfo) -> bool:
+        """Whether it has not the fields that were written."""
+        sent, _ = creatable(self._source.info, self._target.capabilities)
+        if any(not same_shape(sent.fields[name], existing.fields[name]) for name in shared_fields(sent, existing)):
+            return True
+        missing = sent.fields.keys() - existing.fields.keys()
+        return bool(missing) and LossKind.VECTORS not in self._options.allow
 
     def _make_target(self) -> None:
         """Creates the target; in no case after a chunk was written."""
@@ -254,14 +266,18 @@ class CopyJob:
             self._create_with_fallback(target.create)
         else:
             # nothing is deleted before it is certain that it can be created anew
-            index = self._create_with_fallback(target.dry_create)
+            info, index = self._create_with_fallback(target.dry_create)
             target.remove()
-            target.create(source.info, index, source)
+            target.create(info, index, source)
 
-    def _create_with_fallback(self, create: Callable[[CollectionInfo, Index | None, Source], None]) -> Index | None:
-        """Creates with the source's index or, if that is allowed, with one of the target's choice; returns which."""
-        info = self._source.info
-        index = None if any(loss.kind is LossKind.INDEX for loss in self._losses) else info.index
+    def _create_with_fallback(
+        self, create: Callable[[CollectionInfo, Index | None, Source], None]
+    ) -> tuple[CollectionInfo, Index | None]:
+        """Creates with the source's indexes or, if that is allowed, with those of the target's choice; returns which.
+
+        Fields that the target does not take are left out: the losses name them.
+        """
+        info, index = creatable(self._source.info, self._target.capabilities)
         try:
             create(info, index, self._source)
         except (Unsupported, LimitExceeded) as error:
@@ -269,9 +285,9 @@ class CopyJob:
             loss = Loss(LossKind.INDEX, error.message)
             refuse_losses([loss], self._options.allow)
             self._losses.append(loss)
-            index = None
+            info, index = without_indexes(info), None
             create(info, index, self._source)
-        return index
+        return info, index
 
     def _transfer(self) -> None:
         options = self._options
@@ -281,7 +297,7 @@ class CopyJob:
             target=self._target,
             checkpoint=self._checkpoint,
             where=options.where,
-            rewrites=self._rewrites(),
+            rewrites=[*self._rewrites(), *self._dropped_fields()],
             claims=options.transform is not None,
             workers=options.workers,
             retry=self._retry,
@@ -346,6 +362,12 @@ class CopyJob:
         if LossKind.NESTED in self._options.allow and capabilities is not None and not capabilities.nested_metadata:
             rewrites.append(nested_as_json)
         return rewrites
+
+    def _dropped_fields(self) -> list[Rewrite]:
+        """What leaves out the fields that the target has not, which the losses name."""
+        there = self._target.existing() if self._target.merges else None
+        names = list(self._source.info.fields) if there is None else shared_fields(self._source.info, there.info)
+        return [] if len(names) == len(self._source.info.fields) else [partial(keep_fields, names=names)]
 
     @contextmanager
     def _record_failure(self) -> Iterator[None]:

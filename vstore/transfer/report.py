@@ -61,6 +61,7 @@ class Verification:
         vectors: Records whose vectors differ.
         documents: Records whose documents differ.
         metadatas: Records whose metadata differ, in a value or in a type.
+        fields: For each named field that both sides have, the records whose vectors of it differ.
         examples: Some of the ids concerned.
         exactness: The class by which vectors were compared.
         bitwise: Whether all vectors compared are equal bit for bit.
@@ -68,7 +69,8 @@ class Verification:
         confidence: What a sample that shows no difference is worth, in words; empty where everything was read.
         excluded: Rejected records, which were left out of the comparison.
         settings: What differs of the collections themselves (index, metric, user metadata, …), in words.
-        comparable: Whether dimension and metric agree; if not, no record was read, and the two are not equal.
+        comparable: Whether dimension and metric agree, those of named fields included; if not, no record was read, and
+            the two are not equal.
         search_agreement: Whether both sides find the same; None where they were not asked.
         not_compared: What one side has that is not read, and so was not compared.
         unequal: The names among these that were not allowed: with them the two are not equal.
@@ -96,11 +98,13 @@ class Verification:
     not_compared: list[Loss] = field(default_factory=list)
     unequal: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    fields: dict[str, int] = field(default_factory=dict)
 
     @property
     def differences(self) -> int:
         """How many differences were found in what is stored."""
-        return self.missing + self.extra + self.doubled + self.vectors + self.documents + self.metadatas
+        counted = self.missing + self.extra + self.doubled + self.vectors + self.documents + self.metadatas
+        return counted + sum(self.fields.values())
 
     @property
     def equal(self) -> bool:
@@ -126,6 +130,7 @@ class Verification:
             (self.vectors, "with other vectors"),
             (self.documents, "with other documents"),
             (self.metadatas, "with other metadata"),
+            *((number, f"with other vectors of {name!r}") for name, number in self.fields.items()),
             (self.excluded, "rejected by the target, and left out"),
         ):
             if number:
