@@ -13,6 +13,7 @@ from vstore.cli.export_import import export, import_
 from vstore.cli.options import (
     URL_HELP,
     AllOption,
+    AppOption,
     CollectionsOption,
     DimensionOption,
     DryRunOption,
@@ -192,6 +193,7 @@ def copy(
     name_map: NameMapOption = None,
     dimension: DimensionOption = None,
     ids: IdOption = [],  # noqa: B006
+    application: AppOption = None,
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
@@ -237,6 +239,7 @@ def copy(
             naming=Naming(rename, name_map),
             dimension=dimension,
             ids=ids,
+            app=application,
         )
 
 

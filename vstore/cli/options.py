@@ -97,6 +97,10 @@ NameMapOption = Annotated[
         help="Names for the target, as JSON or TOML: an object of name to name; false leaves a collection out.",
     ),
 ]
+AppOption = Annotated[
+    str | None,
+    typer.Option("--app", metavar="NAME", help="All collections of an application that is known: open-webui."),
+]
 IdOption = Annotated[
     list[str],
     typer.Option(

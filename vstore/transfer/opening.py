@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from vstore.core._sync.store import Store
 from vstore.core.connecting import DEFAULT_TIMEOUT, connect
@@ -28,7 +28,16 @@ from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.files import FileLocation, names_files
 from vstore.transfer.foreign import open_collection
 
-__all__ = ["Location", "check_there", "dry_location", "is_there", "open_location", "store_identity"]
+__all__ = [
+    "Location",
+    "StoreLocation",
+    "check_there",
+    "dry_location",
+    "is_there",
+    "open_location",
+    "open_store",
+    "store_identity",
+]
 
 _OF_THE_CONNECTION = frozenset({"timeout", "retries"})
 
@@ -158,6 +167,9 @@ class StoreLocation:
         self._store.close()
 
 
+L = TypeVar("L", bound=StoreLocation)
+
+
 def open_location(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several: bool = False) -> Location:
     """Opens what a URL, or a path of files, names.
 
@@ -177,8 +189,31 @@ def open_location(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, seve
         return FileLocation(url, several=several)
     if not new:
         check_there(found)
-    parsed = StoreURL.parse(found)
-    return StoreLocation(connect(found, timeout=timeout), store_identity(parsed), found, timeout)
+    return _connected(found, StoreLocation, timeout)
+
+
+def open_store(url: str, kind: type[L], *, timeout: float = DEFAULT_TIMEOUT) -> L:
+    """Opens a store that is there as a kind of location.
+
+    Args:
+        url: As for ``open_location``, but no path of files.
+        kind: The kind.
+        timeout: Seconds after which a call is given up.
+
+    Raises:
+        InvalidInput: It is a path of files.
+        NotFound: It is not there.
+        VStoreError: As ``connect``.
+    """
+    found = _store_url(url)
+    if found is None:
+        raise InvalidInput("this is a path of files, not a store", hint="Name the URL of a database.")
+    check_there(found)
+    return _connected(found, kind, timeout)
+
+
+def _connected(url: str, kind: type[L], timeout: float) -> L:
+    return kind(connect(url, timeout=timeout), store_identity(StoreURL.parse(url)), url, timeout)
 
 
 def _store_url(location: str) -> str | None:
