@@ -13,7 +13,7 @@ from vstore.transfer.api import copy_ends, resumed
 from vstore.transfer.calls import Progress
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.dryrun import dry_run
-from vstore.transfer.endpoint import Source
+from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.ledger import Ledger
 from vstore.transfer.opening import Location
 from vstore.transfer.options import CopyKeywords, CopyOptions
@@ -125,13 +125,14 @@ def copy_parts(
         if ledger is not None:
             opened.enter_context(closing(ledger))
         stopped, all_well = "", True
+        targets = {part.name: there.target(part.target) for part in parts}  # what is no target is wrong use of them all
         for part in parts:
             if stopped:
                 report = Report(part.name, there.identity, part.name, Status.INCOMPLETE, error=f"not begun: {stopped}")
             else:
                 again = ledger is not None and ledger.finished(part.name, part.target)
                 try:
-                    report = _copied(part, there, checked, options, again=again, dry=dry, showing=showing)
+                    report = _copied(part, targets[part.name], checked, options, again=again, dry=dry, showing=showing)
                 except VStoreError as error:
                     if len(parts) == 1:
                         raise
@@ -150,7 +151,7 @@ def copy_parts(
 
 def _copied(
     part: Part,
-    there: Location,
+    right: Target,
     checked: CopyOptions,
     options: CopyKeywords,
     *,
@@ -161,7 +162,6 @@ def _copied(
     if part.source is None:
         assert part.error is not None
         raise part.error
-    right = there.target(part.target)
     if dry:
         return resumed(part.source, right, checked, finished=again) or dry_run(part.source, right, **options)
     with showing(part.name) as show:
