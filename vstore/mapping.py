@@ -81,6 +81,8 @@ class RecordMapping:
         missing_vector: What becomes of a row without a vector.
         table: The table, or schema and table, where that is not the collection's name. PostgreSQL only.
         only: Columns and the values, as text, that a row must have to belong to the collection. PostgreSQL only.
+        id_columns: Several columns that are the id together, in place of ``id``: their texts as a JSON list, such as
+            ``["acme","17"]``. PostgreSQL only.
 
     Raises:
         InvalidInput: A field that is not of its type.
@@ -100,12 +102,15 @@ class RecordMapping:
     table: Path = ()
     only: abc.Mapping[str, str] = field(default_factory=dict, hash=False)
     vectors: abc.Mapping[str, str] = field(default_factory=dict, hash=False)
+    id_columns: Path = ()
 
     def __post_init__(self) -> None:
-        for name in ("id", "document", "metadata", "fields", "hidden", "table"):
+        for name in ("id", "document", "metadata", "fields", "hidden", "table", "id_columns"):
             _check_names(name, getattr(self, name), optional=name in ("document", "metadata"))
         if self.document == ():
             raise InvalidInput("a mapping's document must be a path of one name or more, or None")
+        if self.id_columns and (self.id or len(self.id_columns) < 2 or self.id_type not in (None, "text")):
+            raise InvalidInput("a mapping's id_columns are two or more, in place of id, and their type is text")
         if len(self.table) > 2:
             raise InvalidInput("a mapping's table is one name, or schema and table")
         if self.fields and self.metadata == ():

@@ -166,10 +166,10 @@ class Schema:
         Raises:
             Mismatch: The mapping does not fit.
         """
-        if mapping.table or mapping.only or mapping.id not in ((), (self.key,)):
+        if mapping.table or mapping.only or mapping.id_columns or mapping.id not in ((), (self.key,)):
             raise Mismatch(
-                f"the id of {self.name!r} is its primary field {self.key!r}; table and only are PostgreSQL's",
-                hint="Leave id, table and only empty.",
+                f"the id of {self.name!r} is its primary field {self.key!r}",
+                hint="Leave id empty, and table, only and id_columns, which are PostgreSQL's.",
             )
         dense = self._dense()
         chosen = mapping.vector or (dense[0] if len(dense) == 1 else "")

@@ -12,6 +12,7 @@ __all__ = [
     "DERIVED",
     "EXISTS",
     "HEIRS",
+    "HOMELESS",
     "INDEXES",
     "INTS",
     "JSONS",
@@ -110,6 +111,8 @@ select n.nspname
 # Two tables that langchain_postgres shares among all its collections.
 LANGCHAIN_COLLECTIONS: Final = "langchain_pg_collection"
 LANGCHAIN_RECORDS: Final = "langchain_pg_embedding"
+# Whether a row of the second of them, whose quoted name is to be filled in, is in no collection.
+HOMELESS: Final = "select exists(select from {} where collection_id is null)"
 
 _VECTORS: Final = ("vector", "halfvec")
 INTS: Final = ("int2", "int4", "int8")

@@ -23,7 +23,16 @@ from vstore.info import CollectionInfo
 from vstore.mapping import ALL, IdType, MissingVector, RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.records import Include, VectorArray
-from vstore.spi.foreign import Rows, carried_metadata, dimension_told, hnsw, id_type_told, metric_told
+from vstore.spi.foreign import (
+    Rows,
+    carried_metadata,
+    dimension_told,
+    foreign_key,
+    hnsw,
+    id_type_told,
+    metric_told,
+    parsed,
+)
 from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
 from vstore_pgvector.foreign_writing import Writing
 from vstore_pgvector.statements import doubled, quoted
@@ -68,19 +77,25 @@ class Table:
         # a key is unique in each table that inherits, not in all of them: a scan in its order could lose rows
         self._from = f"only {bare(*place)}" if heirs else bare(*place)
         self._heirs = heirs
+        self.keyless = False
         self.native = quoted(*place)
         self.table = bare(*place)
         self._columns = {column.name: column for column in columns}
         self._vector = self._vector_column(mapping.vector)
-        if len(mapping.id) != 1:
-            raise Mismatch(f"the id must be one column of {name!r}", hint="Say id= in the mapping.")
-        self._id = self._column(mapping.id[0])
+        if len(mapping.id) != 1 and not mapping.id_columns:
+            raise Mismatch(
+                f"nothing says which column of {name!r} is the id"
+                if not mapping.id
+                else f"the id must be one column of {name!r}",
+                hint="Say id= in the mapping, or id_columns= for several; or pass --id COLUMN to copy it.",
+            )
+        self._ids = [self._column(one) for one in mapping.id or mapping.id_columns]
         named = (*(mapping.document or ())[:1], *(mapping.metadata or ())[:1], *mapping.only)
         for one in (*named, *(() if mapping.fields == ALL else mapping.fields)):
             self._column(one)
         self._keys = keys
         self._key = self._order(keys)
-        kind = IdType.INT if self._id.type in INTS else IdType.UUID if self._id.type == "uuid" else IdType.TEXT
+        kind = IdType.TEXT if mapping.id_columns else _kind(self._ids[0])
         self._indexes = indexes
         metric, self._index = self._indexed(self._vector, mapping.metric)
         self._told = metric
@@ -136,7 +151,7 @@ class Table:
     def _omissions(self) -> Iterator[Omission]:
         """Yield what the types show of columns that the mapping does not read; others need a look at each row."""
         mapping = self.mapping
-        read = {self._vector.name, *mapping.vectors.values()}
+        read = {self._vector.name, *mapping.vectors.values(), *mapping.id_columns}
         read |= {*(path[0] for path in (mapping.id, mapping.document, mapping.metadata) if path)}
         if mapping.metadata == () or mapping.fields == ALL:
             read |= set(self._columns) - set(mapping.hidden)
@@ -152,7 +167,7 @@ class Table:
                 text = f"the column {name!r}, which is the same in all of these rows"
                 yield Omission(OmissionKind.FIELDS, name, text, needs_leave=False)
             elif column in self._key and (column.counted or column.type == "uuid"):
-                text = f"the column {name!r}, the rows' own key: the id is {self._id.name!r}"
+                text = f"the column {name!r}, the rows' own key: the id is {self._id_told}"
                 yield Omission(OmissionKind.FIELDS, name, text, needs_leave=False)
         for name in self._heirs:
             yield Omission(OmissionKind.ROWS, "", f"the rows of {name}, which inherits: it is read by its own name")
@@ -162,22 +177,28 @@ class Table:
 
     def writing(self) -> Writing:
         """Return how it is written."""
-        unique = any(tuple(names) == (self._id.name,) for names in self._keys)
-        return Writing(
-            self.table, self.mapping, self._columns, self._id, self._vector, unique, self._key, bool(self._heirs)
-        )
+        first, *more = self._ids
+        refused = "several columns are the id together" if more else "it has no key" if self.keyless else ""
+        if self._heirs:
+            refused = "tables inherit from the table"
+        unique = any(tuple(names) == (first.name,) for names in self._keys)
+        return Writing(self.table, self.mapping, self._columns, first, self._vector, unique, self._key, refused)
 
     def removal(self) -> tuple[str, tuple[Any, ...]]:
         """Return the statement that deletes the rows of some ids, which are a ``text[]`` and the last parameter."""
         return f"delete from {self._from} as t{self._where([self._of_ids()])}", self._only
 
     def _of_ids(self) -> str:
-        name = qualified(self._id.name)
-        if self._id.type in INTS:
-            return f"{name} = any(%s::text[]::bigint[])"
-        if self._id.type == "uuid":
-            return f"{name} = any(%s::text[]::uuid[])"
-        return f"{name if self._id.type in TEXTS else name + '::text'} = any(%s::text[])"
+        """The condition for rows of some ids, whose columns by ``id_values`` are the last parameters."""
+        compared = [_comparable(column) for column in self._ids]
+        if len(compared) == 1:
+            [(name, cast)] = compared
+            return f"{name} = any(%s::text[]{cast and cast + '[]'})"
+        arrays = ", ".join("%s::text[]" for _ in compared)
+        names = ", ".join(f"x{place}" for place in range(len(compared)))
+        chosen = ", ".join(f"u.x{place}{cast}" for place, (_, cast) in enumerate(compared))
+        given = f"select {chosen} from unnest({arrays}) as u({names})"
+        return f"({', '.join(name for name, _ in compared)}) in ({given})"
 
     def _column(self, name: str) -> Column:
         if name not in self._columns:
@@ -199,14 +220,34 @@ class Table:
         return vectors[0]
 
     def _order(self, keys: Sequence[Sequence[str]]) -> list[Column]:
+        """Return the columns by which a scan goes: a key, or the id where a view or a table has none."""
         for names in keys:
             columns = [self._columns[name] for name in names]
             if columns and all(column.not_null for column in columns):
                 return columns
-        raise Mismatch(
-            f"{self.name!r} has neither a primary key nor a unique index on columns that are never null",
-            hint="A scan could not bring every row once. Create one, or copy the rows into a table that has one.",
-        )
+        self.keyless = True
+        return self._ids
+
+    def repeats(self) -> tuple[str, tuple[Any, ...]]:
+        """Return how many rows there are, how many ids, and how many rows lack one."""
+        names = [qualified(column.name) for column in self._ids]
+        each = names[0] if len(names) == 1 else f"({', '.join(names)})"
+        null = " or ".join(f"{name} is null" for name in names)
+        counts = f"count(*), count(distinct {each}), count(*) filter (where {null})"
+        return f"select {counts} from {self._from} as t{self._where()}", self._only
+
+    def check_repeats(self, rows: int, ids: int, nulls: int) -> None:
+        """Raises ``Mismatch`` where the id is none, of a table that has no key: a scan would lose rows."""
+        if nulls or ids != rows:
+            raise Mismatch(
+                f"{self.name!r} has neither a primary key nor a unique index on columns that are never null, and the "
+                f"id {self._id_told} is no key: {rows:,} rows have {ids:,} ids, and {nulls:,} have none",
+                hint="Name columns that are unique together: id_columns= in the mapping, or --id COLUMN for each.",
+            )
+
+    @property
+    def _id_told(self) -> str:
+        return ", ".join(repr(column.name) for column in self._ids)
 
     def _indexed(self, column: Column, wanted: Metric | None) -> tuple[Metric | None, Index]:
         """Return the metric and the index of a column, of several that for the metric wanted."""
@@ -233,12 +274,12 @@ class Table:
             chosen = [self._columns[name] for name in sorted(names - set(self.mapping.id))]
         else:
             hidden = set(self.mapping.hidden) if self.mapping.metadata == () else set()
-            used = {self._vector.name, self._id.name, *self.mapping.vectors.values()} | hidden
+            used = {self._vector.name, *self.mapping.id, *self.mapping.vectors.values()} | hidden
             chosen = [column for name, column in self._columns.items() if name not in used]
         return Wanted(tuple(chosen), include.vectors, include.fields)
 
     def _select(self, wanted: Wanted) -> str:
-        parts = [f"{qualified(column.name)}::text" for column in (*self._key, self._id)]
+        parts = [f"{qualified(column.name)}::text" for column in (*self._key, *self._ids)]
         if wanted.columns:
             inner = ", ".join(column.selected() for column in wanted.columns)
             parts.append(f"(select to_json(f.*) from (select {inner}) as f)::text")  # f alone could be a column
@@ -278,8 +319,15 @@ class Table:
         return f"{self._select(wanted)}{self._where(conditions)} order by {names} limit {rows:d}", tuple(params)
 
     def fetch(self, wanted: Wanted) -> tuple[str, tuple[Any, ...]]:
-        """Return the rows of some ids, which are a ``text[]`` and the last parameter."""
+        """Return the rows of some ids, whose columns by ``id_values`` are a ``text[]`` each and the last parameters."""
         return f"{self._select(wanted)}{self._where([self._of_ids()])}", self._only
+
+    def id_values(self, keys: Sequence[Any]) -> list[list[str]]:
+        """Return the values of the id's columns, a list for each column; of ids that no row can have nothing."""
+        if not self.mapping.id_columns:
+            return [[str(key) for key in keys]]
+        found = [values for key in keys if (values := _taken_apart(str(key), self._ids)) is not None]
+        return [[values[place] for values in found] for place in range(len(self._ids))]
 
     def nearest(self, wanted: Wanted, k: int, metric: Metric, largest: float) -> str | None:
         """Return SQL for about the k nearest, the vector its last parameter; None where a halfvec cannot hold it."""
@@ -303,20 +351,20 @@ class Table:
     def read(self, found: Sequence[Sequence[Any]], wanted: Wanted) -> Rows:
         """Return the rows of a statement."""
         rows = Rows(vectors=[] if wanted.vector else None)
-        start = len(self._key) + 1
+        start = len(self._key) + len(self._ids)
         moments = [column for column in wanted.columns if _MOMENT in (column.type, column.element)]
         floats = [column for column in wanted.columns if column.type in _FLOATS or column.element in _FLOATS]
         for row in found:
             fields = json.loads(row[start]) if wanted.columns else {}
-            key = self._key_of(row[start - 1])
+            key = self._key_of(row[len(self._key) : start])
             for column in moments:
                 fields[column.name] = _each(fields[column.name], _moment)
             for column in floats:
                 fields[column.name] = _each(fields[column.name], float)  # JSON has 3 for 3.0, and "NaN"
-            if self._id.name in (self.mapping.metadata or ())[:1]:
-                raise Mismatch(f"the column {self._id.name!r} cannot be both id and metadata")
+            if self.mapping.id and self.mapping.id == (self.mapping.metadata or ())[:1]:
+                raise Mismatch(f"the column {self._id_told} cannot be both id and metadata")
             rows.keys.append(key)
-            rows.fields.append({**fields, self._id.name: key})
+            rows.fields.append({**fields, **dict.fromkeys(self.mapping.id, key)})
             if rows.vectors is not None:
                 rows.vectors.append(_vector(row[len(row) - len(wanted.fields) - 1]))
         for place, name in enumerate(wanted.fields, -len(wanted.fields)):
@@ -324,9 +372,12 @@ class Table:
             rows.named[name] = [decoded(row[place]) for row in found]
         return rows
 
-    def _key_of(self, text: str | None) -> Any:
-        if text is None:
+    def _key_of(self, texts: Sequence[str | None]) -> Any:
+        if None in texts:
             return None
+        if self.mapping.id_columns:
+            return _put_together(texts)
+        text = str(texts[0])
         match self.mapping.id_type:
             case IdType.INT:
                 return int(text)
@@ -343,6 +394,37 @@ def _sent(column: Column) -> str:
 
 def _vector(data: bytes | None) -> VectorArray | None:
     return None if data is None else np.frombuffer(data, ">f4", offset=4).astype(np.float32)
+
+
+def _kind(column: Column) -> IdType:
+    return IdType.INT if column.type in INTS else IdType.UUID if column.type == "uuid" else IdType.TEXT
+
+
+def _comparable(column: Column) -> tuple[str, str]:
+    """Return a column of the id, and the cast of a text, so that the two compare, by an index if there is one."""
+    name = qualified(column.name)
+    match _kind(column):
+        case IdType.INT:
+            return name, "::bigint"
+        case IdType.UUID:
+            return name, "::uuid"
+        case _:
+            return name if column.type in TEXTS else f"{name}::text", ""
+
+
+def _put_together(texts: Sequence[str | None]) -> str:
+    return json.dumps(list(texts), ensure_ascii=False, separators=(",", ":"))
+
+
+def _taken_apart(key: str, columns: Sequence[Column]) -> list[str] | None:
+    """Invert ``_put_together``; None for a text that no row has as its id."""
+    found = parsed(key)
+    if not isinstance(found, list) or len(found) != len(columns) or {type(one) for one in found} != {str}:
+        return None
+    if _put_together(found) != key or "\x00" in "".join(found):
+        return None
+    legal = all(foreign_key(text, _kind(column)) is not None for text, column in zip(found, columns, strict=True))
+    return found if legal else None
 
 
 def _each(value: Any, convert: Any) -> Any:

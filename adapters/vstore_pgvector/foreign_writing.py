@@ -42,7 +42,7 @@ class Writing:
         vector: That of the vectors.
         unique: Whether no two rows have one id, as a key of that column alone sees to.
         key: The columns of the key by which it is read.
-        heirs: Whether tables inherit from it.
+        refused: Why it is read only, whatever its columns are; empty if nothing is known.
     """
 
     table: str
@@ -52,7 +52,7 @@ class Writing:
     vector: Column
     unique: bool
     key: Sequence[Column]
-    heirs: bool
+    refused: str
 
     @property
     def names(self) -> list[str]:
@@ -68,8 +68,8 @@ class Writing:
     @property
     def read_only(self) -> str:
         """See ``AsyncForeignWriter``."""
-        if self.heirs:
-            return "tables inherit from the table"
+        if self.refused:
+            return self.refused
         if self.mapping.outside is not Outside.REFUSE or self.mapping.hidden:
             return "the mapping does not bring every value as it is (outside=, hidden=)"
         if not self.unique and any(not column.filled for column in self.key if column.name != self.id.name):

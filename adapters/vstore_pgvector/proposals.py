@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from vstore.errors import Mismatch
 from vstore.indexing import Metric
@@ -12,7 +13,7 @@ from vstore.mapping import RecordMapping
 from vstore.spi.foreign import DOCUMENT_NAMES, fields_for
 from vstore_pgvector.catalogue import JSONS, TEXTS, Column
 
-__all__ = ["proposal", "with_fields"]
+__all__ = ["named_once", "numbered", "proposal", "with_fields"]
 
 _INDEXED: Final = {"cosine", "l2", "ip"}
 
@@ -74,6 +75,30 @@ def with_fields(
     vectors = fields_for(column.name for column in columns if legal(column) and column.name != mapping.vector)
     hidden = tuple(name for name in mapping.hidden if name not in vectors.values())
     return replace(mapping, vectors=vectors, hidden=hidden)
+
+
+def named_once(shared: Sequence[Sequence[Any]]) -> dict[str, str]:
+    """Return LangChain's collections: the uuid of each by its name, or by itself where several have one name.
+
+    Args:
+        shared: The uuid and the name of each, first.
+    """
+    times = Counter(row[1] for row in shared)
+    return {row[1] if times[row[1]] == 1 else row[0]: row[0] for row in shared}
+
+
+def numbered(name: str, shared: Sequence[Sequence[Any]]) -> str | None:
+    """Return the uuid of one of LangChain's collections, by its name or its uuid; None if there is none.
+
+    Raises:
+        Mismatch: Several have this name.
+    """
+    found = [row[0] for row in shared if row[1] == name] or [row[0] for row in shared if row[0] == name]
+    if len(found) > 1:
+        raise Mismatch(
+            f"several collections of LangChain's are called {name!r}", hint=f"Name one by its uuid: {', '.join(found)}."
+        )
+    return next(iter(found), None)
 
 
 def _known(known: dict[str, Column], collection: str | None, *, custom: bool) -> list[tuple[str, bool, RecordMapping]]:
@@ -153,22 +178,24 @@ def _known(known: dict[str, Column], collection: str | None, *, custom: bool) ->
 
 
 def _from_columns(name: str, columns: Sequence[Column], keys: Sequence[Sequence[str]]) -> RecordMapping:
-    """Return the first vector, the first key of one column, the document by its name, and a lone JSON column."""
+    """Return the first vector, the first key, of one column if there is one, the document by its name, a lone JSON."""
     vectors = [column.name for column in columns if column.vector]
     if not vectors:
         raise Mismatch(f"the table {name!r} has no column of type vector or halfvec")
-    single = [key[0] for key in keys if len(key) == 1]
-    if not single:
-        raise Mismatch(
-            f"the table {name!r} has no key of one column", hint="Name the column of the ids in a RecordMapping(id=…)."
-        )
+    single = next((key[0] for key in keys if len(key) == 1), None)
+    composite = () if single is not None else tuple(keys[0]) if keys else ()
     named = {column.name for column in columns if column.type in TEXTS}
-    document = next((one for one in DOCUMENT_NAMES if one in named and one != single[0]), None)
+    document = next((one for one in DOCUMENT_NAMES if one in named and one not in (single, *composite)), None)
     objects = [column.name for column in columns if column.type in JSONS]
     hidden = [column.name for column in columns if column.left and column.name != vectors[0]]
-    made = RecordMapping(id=(single[0],), vector=vectors[0], document=None if document is None else (document,))
+    made = RecordMapping(
+        id=() if single is None else (single,),  # a view has no key: the caller says the id
+        id_columns=composite,
+        vector=vectors[0],
+        document=None if document is None else (document,),
+    )
     if len(objects) != 1:
         return replace(made, hidden=tuple(hidden))
-    used = {single[0], vectors[0], document, objects[0], *hidden}
+    used = {single, vectors[0], document, objects[0], *hidden}
     left = tuple(column.name for column in columns if column.name not in used)
     return replace(made, metadata=(objects[0],), fields=left)

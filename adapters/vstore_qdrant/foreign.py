@@ -156,8 +156,8 @@ def complete(name: str, mapping: RecordMapping, described: Described) -> tuple[R
         Mismatch: The mapping does not fit.
     """
     vectors = described.dense
-    if mapping.table or mapping.only:
-        raise Mismatch("table and only are PostgreSQL's: they must be empty")
+    if mapping.table or mapping.only or mapping.id_columns:
+        raise Mismatch("table, only and id_columns are PostgreSQL's: they must be empty")
     chosen = mapping.vector
     if not chosen and "" not in vectors and len(vectors) == 1:
         chosen = next(iter(vectors))

@@ -184,7 +184,8 @@ def test_a_second_run_goes_on_where_the_first_stopped(ends: tuple[str, str], mon
         for name in ("docs", "eee", "zzz"):
             filled(store, many(1), name=name)
     copy = ("copy", source, target, "--all", "--if-exists", "replace", "--chunk-rows", "2")
-    write, written = CollectionSink.write, []
+    write = CollectionSink.write
+    written: list[str] = []
 
     def counted(self: CollectionSink, chunk: int, records: Records) -> None:
         if len(written) == 11:  # within the second collection

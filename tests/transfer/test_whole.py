@@ -22,9 +22,7 @@ from vstore.conformance.fixtures import clause
 
 CRASHING = str(Path(__file__).with_name("crashing.py"))
 NEVER = "before a plan:99"
-# the two that no rule keeps apart, and one that would be too long
-MAP = {"Notes.2024": "notes_dot", "a" * 60: "long_name"}
-RULES = ("--rename", "[^A-Za-z0-9]+=_", "--rename", "^(?=[0-9])=c_", "--rename", r"^(.{48}).*=\1")
+MAP = {"Notes.2024": "notes_dot"}  # which the rules would bring together with Notes-2024
 
 
 def open_webui_names() -> list[str]:
@@ -77,7 +75,7 @@ def test_an_application_is_moved_by_one_command_that_is_killed_twice(folder: Pat
     assert len(counts) == 20
     (folder / "names.json").write_text(json.dumps(MAP))
     command = [
-        "copy", f"chroma:{folder / 'vector_db'}", f"pgvector:{folder / 'pg'}", "--all", *RULES, "--name-map",
+        "copy", f"chroma:{folder / 'vector_db'}", f"pgvector:{folder / 'pg'}", "--app", "open-webui", "--name-map",
         str(folder / "names.json"), "--dimension", "8", "--chunk-rows", "5", "--queries", "1",
     ]  # fmt: skip
     environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
@@ -91,6 +89,16 @@ def test_an_application_is_moved_by_one_command_that_is_killed_twice(folder: Pat
     code, planned, err = run(CRASHING, NEVER, *command, "--dry-run")
     assert code == 0, err
     assert not (folder / "pg").exists()
+    kinds = {one["collection"]: one["means"] for one in planned[0]["collections"]}
+    assert [kinds[name] for name in (*list(counts)[:16:3], "0.0")] == [
+        "one uploaded file",
+        "one uploaded file",
+        "a knowledge base",
+        "the memories of a user",
+        "the pages of a web search",
+        "names and descriptions of the knowledge bases",
+        "a name of the caller's",
+    ]
     for kill in ("after a chunk is noted:20", "before the target is made:5"):
         assert run(CRASHING, kill, *command)[0] == -9
     code, lines, err = run(CRASHING, NEVER, *command)

@@ -79,6 +79,9 @@ COMMANDS = {
 SHORTENED = {"vstore conform": "--filters 3 --sequences 1 --mode sync"}
 # what is not run here, and where it is
 ELSEWHERE = {
+    "vstore copy chroma:./vector_db postgresql://user@localhost/db --app open-webui --dry-run": "transfer/test_whole",
+    "vstore copy chroma:./vector_db postgresql://user@localhost/db --all --rename '[^A-Za-z0-9]+=_' "
+    "--rename '^(?=[0-9])=c_'": "cli/test_whole",
     "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/vstore demo": "the demo is",
     "vstore inspect URL NAME": "the same with names, here",
     "vstore conform URL": "test_conform.py, on each embedded store",

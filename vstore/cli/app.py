@@ -13,10 +13,12 @@ from vstore.cli.export_import import export, import_
 from vstore.cli.options import (
     URL_HELP,
     AllOption,
+    AppOption,
     CollectionsOption,
     DimensionOption,
     DryRunOption,
     Embedded,
+    IdOption,
     IfExistsOption,
     JsonOption,
     LayoutOption,
@@ -192,6 +194,8 @@ def copy(
     name_map: NameMapOption = None,
     dimension: DimensionOption = None,
     layout: LayoutOption = None,
+    ids: IdOption = [],  # noqa: B006
+    application: AppOption = None,
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
@@ -237,6 +241,8 @@ def copy(
             },
             naming=Naming(rename, name_map),
             dimension=dimension,
+            ids=ids,
+            app=application,
         )
 
 
@@ -259,6 +265,7 @@ def verify(
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
+    ids: IdOption = [],  # noqa: B006
 ) -> None:
     """Compares a collection in two stores: ids both ways, vectors, documents, metadata with their types, and search.
 
@@ -284,6 +291,7 @@ def verify(
             report=report,
             as_json=as_json,
             timeout=timeout,
+            ids=ids,
         )
 
 

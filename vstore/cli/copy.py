@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from vstore.cli.transfers import ProgressPrinter, emit_event, reported, sigterm_
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
 from vstore.transfer import CopyKeywords, CopyOptions, Location, Report, Status, default_folder
+from vstore.transfer.apps import App, load_app, open_app
 from vstore.transfer.naming import NameRules, target_names
 from vstore.transfer.opening import dry_location, open_location
 from vstore.transfer.options import EngineName
@@ -52,6 +53,8 @@ def run(
     options: CopyKeywords,
     naming: Naming | None = None,
     dimension: int | None = None,
+    ids: Sequence[str] = (),
+    app: str | None = None,
 ) -> None:
     """Copies one collection after the other; exits with the code that docs/migration.md lists.
 
@@ -69,6 +72,7 @@ def run(
 
     if isinstance(source, str):
         source, collections = collections_of(source, collections, everything=everything)
+    everything = everything or (app is not None and not collections)
     if isinstance(target, str):
         target, name = named_at(target, name, "--name")
     try:
@@ -81,14 +85,17 @@ def run(
             checked = CopyOptions.of(options)  # before the target is created
             if checked.engine is EngineName.RAY:
                 load_ray()
-            rules = NameRules() if naming is None else naming.rules()
-            with open_location(source, new=False, timeout=timeout) if isinstance(source, str) else source() as here:
-                own, others = _there(here, collections, everything=everything, mapped=layout is not None)
+            known = None if app is None else load_app(app)
+            usual = known.renames if known is not None and name is None else ()
+            rules = NameRules() if naming is None else naming.rules(usual)
+            with _source(source, known, timeout) as here:
+                own, others = _there(here, collections, everything=everything, mapped=bool(layout or ids or known))
                 chosen = _chosen(here, own, others, collections, everything=everything)
                 names = _names(chosen, rules, name, checked.rejected_file)
                 # all of them before the target is opened
-                parts = open_parts(here, names, others, layout or "auto", dimension)
-                print_parts(parts, [one for one in chosen if one not in names], as_json=as_json)
+                parts = open_parts(here, names, others, layout or "auto", dimension, ids)
+                left_out = [one for one in chosen if one not in names]
+                print_parts(parts, left_out, known, as_json=as_json)
                 several = everything or len(collections) > 1
                 if all(part.source is None for part in parts):  # nothing is made for them
                     for part in parts:
@@ -105,6 +112,14 @@ def run(
     for code in _WORST:
         if code in codes:
             raise typer.Exit(code)
+
+
+def _source(source: str | Callable[[], Location], app: App | None, timeout: float) -> Location:
+    if not isinstance(source, str):
+        return source()
+    if app is not None:
+        return open_app(source, app, timeout=timeout)
+    return open_location(source, new=False, timeout=timeout)
 
 
 def _opened(target: str | Location, *, dry: bool, several: bool, timeout: float) -> AbstractContextManager[Location]:

@@ -13,6 +13,7 @@ from vstore.cli.output import console, plain
 from vstore.cli.transfers import emit_event
 from vstore.errors import InvalidInput, Mismatch
 from vstore.regular import read_bounded, shown
+from vstore.transfer.apps import App
 from vstore.transfer.naming import NameRules
 from vstore.transfer.whole import Part
 
@@ -33,13 +34,16 @@ class Naming:
     renames: Sequence[str] = ()
     file: Path | None = None
 
-    def rules(self) -> NameRules:
+    def rules(self, usual: Sequence[str] = ()) -> NameRules:
         """Reads the file, of TOML if its name ends so, else of JSON.
+
+        Args:
+            usual: The rules where ``--rename`` gives none.
 
         Raises:
             InvalidInput: It cannot be read, or a rule is not legal.
         """
-        return NameRules.of(self.renames, None if self.file is None else _table(self.file))
+        return NameRules.of(self.renames or usual, None if self.file is None else _table(self.file))
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -57,16 +61,18 @@ def _table(path: Path) -> dict[str, Any]:
     return found
 
 
-def print_parts(parts: Sequence[Part], left_out: Sequence[str], *, as_json: bool) -> None:
+def print_parts(parts: Sequence[Part], left_out: Sequence[str], app: App | None = None, *, as_json: bool) -> None:
     """Prints what becomes of each of several collections, before anything is written; nothing where all stay alike."""
-    told = any(part.foreign or part.error is not None or part.name != part.target for part in parts)
-    if not left_out and (len(parts) == 1 or not told):
+    something = any(part.foreign or part.error is not None or part.name != part.target for part in parts)
+    if not left_out and (len(parts) == 1 or not something):
         return
     if as_json:
-        emit_event("collections", collections=[part.as_dict() for part in parts], left_out=list(left_out))
+        means = {} if app is None else {part.name: {"means": app.means(part.name)} for part in parts}
+        told = [part.as_dict() | means.get(part.name, {}) for part in parts]
+        emit_event("collections", collections=told, left_out=list(left_out))
         return
     for part in parts:
-        how = "not created by vstore" if part.foreign else ""
+        how = "" if not part.foreign else "not created by vstore" if app is None else app.means(part.name)
         if part.error is not None:
             how = f"[bold red]cannot be read[/]: {plain(str(part.error))}"
         renamed = f" as [bold]{plain(part.target)}[/]" if part.target != part.name else ""

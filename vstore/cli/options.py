@@ -106,6 +106,16 @@ NameMapOption = Annotated[
         help="Names for the target, as JSON or TOML: an object of name to name; false leaves a collection out.",
     ),
 ]
+AppOption = Annotated[
+    str | None,
+    typer.Option("--app", metavar="NAME", help="All collections of an application that is known: open-webui."),
+]
+IdOption = Annotated[
+    list[str],
+    typer.Option(
+        "--id", metavar="COLUMN", help="The field that is the id of a foreign collection; several are it together."
+    ),
+]
 DimensionOption = Annotated[
     int | None,
     typer.Option("--dimension", min=1, help="Of empty foreign collections of which nothing tells it."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def run(
     report: Path | None,
     as_json: bool,
     timeout: float,
+    ids: Sequence[str] = (),
 ) -> None:
     """Compares a collection of two stores; exits with 3 where they differ."""
     as_json = as_json or not console.is_terminal
@@ -61,7 +63,10 @@ def run(
                 open_location(right, new=False, timeout=timeout) as there,
                 ProgressPrinter(collection, as_json=as_json) as printer,
             ):
-                ours, theirs = here.source(collection, layout), there.source(name or collection)
+                ours, theirs = (
+                    here.source(collection, layout or ("auto" if ids else None), None, ids),
+                    there.source(name or collection),
+                )
                 tracker = ProgressTracker(retry, printer)
                 tracker.begin("verify", None if condition is not None else ours.count() + theirs.count())
                 found = verify(

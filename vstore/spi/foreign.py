@@ -40,7 +40,10 @@ Key: TypeAlias = str | int | UUID
 _INT64: Final = 1 << 63
 NOTHING: Final = object()
 """What ``walk`` finds where there is nothing, which is not null."""
-DOCUMENT_NAMES: Final = ("document", "content", "page_content", "text", "chunk", "body")
+DOCUMENT_NAMES: Final = (
+    "document", "content", "page_content", "pageContent", "text", "chunk", "chunk_text", "chunk_content", "body",
+    "passage", "text_content", "raw_text", "page_text", "chunkText", "textContent",
+)  # fmt: skip
 """What applications call the text of a record, the likeliest first."""
 
 

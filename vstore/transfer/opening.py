@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from vstore.core._sync.store import Store
 from vstore.core.connecting import DEFAULT_TIMEOUT, connect
@@ -30,7 +30,16 @@ from vstore.transfer.files import FileLocation, names_files
 from vstore.transfer.foreign import open_collection
 from vstore.transfer.layout_target import LayoutTarget
 
-__all__ = ["Location", "check_there", "dry_location", "is_there", "open_location", "store_identity"]
+__all__ = [
+    "Location",
+    "StoreLocation",
+    "check_there",
+    "dry_location",
+    "is_there",
+    "open_location",
+    "open_store",
+    "store_identity",
+]
 
 _OF_THE_CONNECTION = frozenset({"timeout", "retries"})
 
@@ -51,13 +60,20 @@ class Location(Protocol):
         """What is there that vstore did not create, and ``names`` does not tell."""
         ...
 
-    def source(self, name: str, mapping: RecordMapping | str | None = None, dimension: int | None = None) -> Source:
+    def source(
+        self,
+        name: str,
+        mapping: RecordMapping | str | None = None,
+        dimension: int | None = None,
+        ids: Sequence[str] = (),
+    ) -> Source:
         """One of them, to be read; raises ``NotFound`` if it is not there.
 
         Args:
             name: Its name.
             mapping: How to read one that vstore did not create.
             dimension: That of an empty one, where nothing else tells it.
+            ids: The field that is the id of one that vstore did not create, or the columns that are it together.
         """
         ...
 
@@ -130,10 +146,14 @@ class StoreLocation:
         return self._store.list_foreign_collections() if self._store.capabilities.mapping else []
 
     def source(
-        self, name: str, mapping: RecordMapping | str | None = None, dimension: int | None = None
+        self,
+        name: str,
+        mapping: RecordMapping | str | None = None,
+        dimension: int | None = None,
+        ids: Sequence[str] = (),
     ) -> CollectionSource:
         """See ``Location``."""
-        opened = open_collection(self._store, name, mapping, dimension)
+        opened = open_collection(self._store, name, mapping, dimension, ids)
         made = CollectionSource(self._store, opened, f"{self._identity}#{name}")
         made.reopen = partial(_source_again, self._url, name, opened.mapping, self._timeout) if self._url else None
         return made
@@ -160,6 +180,9 @@ class StoreLocation:
         self._store.close()
 
 
+L = TypeVar("L", bound=StoreLocation)
+
+
 def open_location(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, several: bool = False) -> Location:
     """Opens what a URL, or a path of files, names.
 
@@ -179,8 +202,31 @@ def open_location(url: str, *, new: bool, timeout: float = DEFAULT_TIMEOUT, seve
         return FileLocation(url, several=several)
     if not new:
         check_there(found)
-    parsed = StoreURL.parse(found)
-    return StoreLocation(connect(found, timeout=timeout), store_identity(parsed), found, timeout)
+    return _connected(found, StoreLocation, timeout)
+
+
+def open_store(url: str, kind: type[L], *, timeout: float = DEFAULT_TIMEOUT) -> L:
+    """Opens a store that is there as a kind of location.
+
+    Args:
+        url: As for ``open_location``, but no path of files.
+        kind: The kind.
+        timeout: Seconds after which a call is given up.
+
+    Raises:
+        InvalidInput: It is a path of files.
+        NotFound: It is not there.
+        VStoreError: As ``connect``.
+    """
+    found = _store_url(url)
+    if found is None:
+        raise InvalidInput("this is a path of files, not a store", hint="Name the URL of a database.")
+    check_there(found)
+    return _connected(found, kind, timeout)
+
+
+def _connected(url: str, kind: type[L], timeout: float) -> L:
+    return kind(connect(url, timeout=timeout), store_identity(StoreURL.parse(url)), url, timeout)
 
 
 def _store_url(location: str) -> str | None:

@@ -13,7 +13,7 @@ from vstore.transfer.api import copy_ends, resumed
 from vstore.transfer.calls import Progress
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.dryrun import dry_run
-from vstore.transfer.endpoint import Source
+from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.ledger import Ledger
 from vstore.transfer.opening import Location
 from vstore.transfer.options import CopyKeywords, CopyOptions
@@ -65,6 +65,7 @@ def open_parts(
     foreign: Sequence[str],
     mapping: RecordMapping | str | None,
     dimension: int | None = None,
+    ids: Sequence[str] = (),
 ) -> list[Part]:
     """Opens the sources, all of them before anything is written.
 
@@ -74,6 +75,7 @@ def open_parts(
         foreign: Those that vstore did not create.
         mapping: How to read these; of a single collection, how to read it whoever created it.
         dimension: That of empty ones, where nothing else tells it.
+        ids: The field that is the id of those that vstore did not create, or the columns that are it together.
 
     Raises:
         VStoreError: The only one cannot be opened.
@@ -82,7 +84,8 @@ def open_parts(
     parts = [Part(name, target, name in others) for name, target in names.items()]
     for part in parts:
         try:
-            part.source = here.source(part.name, mapping if part.foreign else None, dimension)
+            chosen = ids if part.foreign else ()
+            part.source = here.source(part.name, mapping if part.foreign else None, dimension, chosen)
         except VStoreError as error:
             if len(parts) == 1 or of_all(error):
                 raise
@@ -122,13 +125,20 @@ def copy_parts(
         if ledger is not None:
             opened.enter_context(closing(ledger))
         stopped, all_well = "", True
+        targets = {  # what is no target is wrong use of them all
+            part.name: there.target(part.target, checked.layout, part.source.info)
+            for part in parts
+            if part.source is not None
+        }
         for part in parts:
             if stopped:
                 report = Report(part.name, there.identity, part.name, Status.INCOMPLETE, error=f"not begun: {stopped}")
             else:
                 again = ledger is not None and ledger.finished(part.name, part.target)
                 try:
-                    report = _copied(part, there, checked, options, again=again, dry=dry, showing=showing)
+                    report = _copied(
+                        part, targets.get(part.name), checked, options, again=again, dry=dry, showing=showing
+                    )
                 except VStoreError as error:
                     if len(parts) == 1:
                         raise
@@ -147,7 +157,7 @@ def copy_parts(
 
 def _copied(
     part: Part,
-    there: Location,
+    right: Target | None,
     checked: CopyOptions,
     options: CopyKeywords,
     *,
@@ -155,10 +165,9 @@ def _copied(
     dry: bool,
     showing: Callable[[str], AbstractContextManager[Callable[[Progress], None]]],
 ) -> Report:
-    if part.source is None:
+    if part.source is None or right is None:
         assert part.error is not None
         raise part.error
-    right = there.target(part.target, checked.layout, part.source.info)
     if dry:
         return resumed(part.source, right, checked, finished=again) or dry_run(part.source, right, **options)
     with showing(part.name) as show:

@@ -24,6 +24,7 @@ from vstore_pgvector.catalogue import (
     COLUMNS,
     EXISTS,
     HEIRS,
+    HOMELESS,
     INDEXES,
     KEYS,
     LANGCHAIN_COLLECTIONS,
@@ -36,7 +37,7 @@ from vstore_pgvector.catalogue import (
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.jsonb import json_text
 from vstore_pgvector.layouts import LAYOUTS, TableLayout
-from vstore_pgvector.proposals import proposal, with_fields
+from vstore_pgvector.proposals import named_once, numbered, proposal, with_fields
 from vstore_pgvector.schema import CATALOGUE
 from vstore_pgvector.vectors import pack_vector, pack_vectors
 
@@ -118,8 +119,11 @@ class AsyncPGForeign:
     async def names(self) -> list[str]:
         found: set[str] = set()
         for schema in await self._schemas():
-            found |= {row[0] for row in await self._fetch(NAMES, (schema,))}
-            found |= {name for _, name, _ in await self._langchain(schema)}
+            tables = {row[0] for row in await self._fetch(NAMES, (schema,))}
+            shared = await self._langchain(schema)
+            if shared and not (await self._fetch(HOMELESS.format(bare(schema, LANGCHAIN_RECORDS)), ()))[0][0]:
+                tables.discard(LANGCHAIN_RECORDS)  # whose rows are those of the collections
+            found |= tables | set(named_once(shared))
         own = {f"collection_{number}" for number, _ in await self._own()}
         return sorted(found - own)
 
@@ -128,7 +132,7 @@ class AsyncPGForeign:
         schemas = await self._schemas()
         if layout in (None, "langchain"):
             for schema in schemas:
-                number = next((number for number, own, _ in await self._langchain(schema) if own == name), None)
+                number = numbered(name, await self._langchain(schema))
                 if number is not None:
                     return await self._proposed(name, layout, (schema, LANGCHAIN_RECORDS), number)
         tables = [name, f"data_{name.lower()}"] if layout in (None, "llamaindex") else [name]  # LlamaIndex's prefix
@@ -154,6 +158,9 @@ class AsyncPGForeign:
         indexes = await self._indexes(place)
         heirs = [row[0] for row in await self._fetch(HEIRS, place)]
         table = Table(name, place, mapping, columns, await self._keys(place), indexes, heirs)
+        if table.keyless:
+            [counts] = await self._fetch(*table.repeats())
+            table.check_repeats(*counts)
         first = None
         if table.dimension is None and mapping.dimension is None:
             rows = await self._fetch(*table.first_dimension())
@@ -250,8 +257,8 @@ class AsyncPGForeignCollection:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)
         statement, params = self._table.fetch(wanted)
         found: list[tuple[Any, ...]] = []
-        for part in batches([str(key) for key in keys], _IDS_AT_ONCE):
-            found += await self._rows(statement, (*params, pack_texts(part)))
+        for part in batches(keys, _IDS_AT_ONCE):
+            found += await self._rows(statement, (*params, *map(pack_texts, self._table.id_values(part))))
         return await compute(len(found), self._table.read, found, wanted)
 
     async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:

@@ -25,6 +25,7 @@ from vstore_pgvector.catalogue import (
     COLUMNS,
     EXISTS,
     HEIRS,
+    HOMELESS,
     INDEXES,
     KEYS,
     LANGCHAIN_COLLECTIONS,
@@ -37,7 +38,7 @@ from vstore_pgvector.catalogue import (
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.jsonb import json_text
 from vstore_pgvector.layouts import LAYOUTS, TableLayout
-from vstore_pgvector.proposals import proposal, with_fields
+from vstore_pgvector.proposals import named_once, numbered, proposal, with_fields
 from vstore_pgvector.schema import CATALOGUE
 from vstore_pgvector.vectors import pack_vector, pack_vectors
 
@@ -119,8 +120,11 @@ class PGForeign:
     def names(self) -> list[str]:
         found: set[str] = set()
         for schema in self._schemas():
-            found |= {row[0] for row in self._fetch(NAMES, (schema,))}
-            found |= {name for _, name, _ in self._langchain(schema)}
+            tables = {row[0] for row in self._fetch(NAMES, (schema,))}
+            shared = self._langchain(schema)
+            if shared and not (self._fetch(HOMELESS.format(bare(schema, LANGCHAIN_RECORDS)), ()))[0][0]:
+                tables.discard(LANGCHAIN_RECORDS)  # whose rows are those of the collections
+            found |= tables | set(named_once(shared))
         own = {f"collection_{number}" for number, _ in self._own()}
         return sorted(found - own)
 
@@ -129,7 +133,7 @@ class PGForeign:
         schemas = self._schemas()
         if layout in (None, "langchain"):
             for schema in schemas:
-                number = next((number for number, own, _ in self._langchain(schema) if own == name), None)
+                number = numbered(name, self._langchain(schema))
                 if number is not None:
                     return self._proposed(name, layout, (schema, LANGCHAIN_RECORDS), number)
         tables = [name, f"data_{name.lower()}"] if layout in (None, "llamaindex") else [name]  # LlamaIndex's prefix
@@ -153,6 +157,9 @@ class PGForeign:
         indexes = self._indexes(place)
         heirs = [row[0] for row in self._fetch(HEIRS, place)]
         table = Table(name, place, mapping, columns, self._keys(place), indexes, heirs)
+        if table.keyless:
+            [counts] = self._fetch(*table.repeats())
+            table.check_repeats(*counts)
         first = None
         if table.dimension is None and mapping.dimension is None:
             rows = self._fetch(*table.first_dimension())
@@ -249,8 +256,8 @@ class PGForeignCollection:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)
         statement, params = self._table.fetch(wanted)
         found: list[tuple[Any, ...]] = []
-        for part in batches([str(key) for key in keys], _IDS_AT_ONCE):
-            found += self._rows(statement, (*params, pack_texts(part)))
+        for part in batches(keys, _IDS_AT_ONCE):
+            found += self._rows(statement, (*params, *map(pack_texts, self._table.id_values(part))))
         return compute(len(found), self._table.read, found, wanted)
 
     def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:

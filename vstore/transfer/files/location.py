@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -225,9 +226,10 @@ class FileLocation:
         name: str,
         mapping: RecordMapping | str | None = None,
         dimension: int | None = None,
+        ids: Sequence[str] = (),
     ) -> FileSource:
         """See ``Location``."""
-        if mapping is not None:
+        if mapping is not None or ids:
             raise InvalidInput("a mapping is for a collection of a store", hint="vstore import tells columns apart.")
         if folders := self._folders():
             if name not in folders:
