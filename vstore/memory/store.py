@@ -217,6 +217,8 @@ class MemoryCollection:
         return test
 
     def _matching(self, where: Filter | None) -> list[str]:
+        if where is None:
+            return list(self._rows)
         return list(filter(self._test(where), self._rows))
 
     def _columns(self, ids: list[str], include: Include) -> Records:

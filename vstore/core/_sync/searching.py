@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.capabilities import Capabilities
-from vstore.columns import Column, VectorArray, absent, dense, present, take_rows
+from vstore.columns import Column, VectorArray, absent, dense, present
 from vstore.core._sync.grouping import Groups, first_of_each
 from vstore.core._sync.likeness import vector_like
 from vstore.core._sync.texts import check_texts, embed_questions
@@ -30,6 +30,7 @@ from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.like import Like
 from vstore.records import Include, Records
+from vstore.sparse import SparseArray
 from vstore.spi._sync._run import run_blocking
 from vstore.spi._sync.protocol import CollectionReader
 from vstore.spi.scores import distances, nearest, ranked
@@ -53,7 +54,7 @@ class Searcher:
 
     def answer(self, legs: Sequence[Leg], asked: Question, *, many: bool) -> list[Hits]:
         """Return the hits of each query; each leg has a vector or a text for each."""
-        limits = self._capabilities.limits
+        limits, info = self._capabilities.limits, self._info
         ready: dict[str, Column | list[str] | Like] = {}
         for leg in legs:  # all are checked before any is embedded
             if leg.is_text:
@@ -63,22 +64,24 @@ class Searcher:
                 check_ids(leg.given.named)
                 ready[leg.field] = leg.given
             else:
-                ready[leg.field] = leg_vectors(leg, self._info, limits, many=many)
-        numbers = {name: 1 if isinstance(given, Like) else len(given) for name, given in ready.items()}
-        number = numbers[legs[0].field]
-        for name, other in numbers.items():
-            if other != number:
+                ready[leg.field] = leg_vectors(leg, info, limits, many=many)
+        number = _number(ready[legs[0].field])
+        for name, given in ready.items():
+            if (other := _number(given)) != number:
                 raise InvalidInput(
                     f"{public_name(name)!r} has {other} queries and {public_name(legs[0].field)!r} {number}"
                 )
         if not number:
             return []
-        asked = self._without(asked, [given for given in ready.values() if isinstance(given, Like)])
+        if likes := [given for given in ready.values() if isinstance(given, Like)]:
+            asked = self._without(asked, likes)
         vectors = {name: self._vectors(name, given) for name, given in ready.items()}
         include, rerank = asked.include, asked.rerank
         if rerank is not None:
             asked = replace(asked, include=replace(include, documents=True))
-        found = [_bounded(hits, asked) for hits in self._found(vectors, asked)]
+        found = self._found(vectors, asked)
+        if asked.within is not None or asked.score_threshold is not None:
+            found = [_bounded(hits, asked) for hits in found]
         if rerank is None:
             return found
         words = [given for given in ready.values() if isinstance(given, list)]
@@ -147,26 +150,29 @@ class Searcher:
 
     def _leg(self, name: str, queries: Column, asked: Question, k: int, include: Include) -> list[Hits]:
         """The hits of one field; an empty sparse query has none, and asks nothing."""
-        field = self._info.field(name)
-        search = asked.search
-        if search is not None and not (isinstance(field, Dense) and heeds(field.index, search)):
-            search = None
-        empty = self._none(name, include)
-        found = [empty for _ in range(len(queries))]
+        if asked.where is False:
+            return [self._none(name, include)] * len(queries)
+        if not isinstance(queries, SparseArray):  # of a query, where no vector is absent
+            return self._ask(name, queries, asked, k, include)
         places = np.flatnonzero(present(queries))
-        if asked.where is not False and len(places):
-            answered = self._adapter.query(
-                queries if len(places) == len(queries) else take_rows(queries, places),
-                k + len(asked.named),
-                asked.where if isinstance(asked.where, Filter) else None,
-                include,
-                exact=asked.exact,
-                search=search,
-                field=name,
-            )
+        if len(places) == len(queries):
+            return self._ask(name, queries, asked, k, include)
+        found = [self._none(name, include)] * len(queries)
+        if len(places):
+            answered = self._ask(name, queries.take(places), asked, k, include)
             for place, hits in zip(places.tolist(), answered, strict=True):
-                found[place] = _unnamed(hits, asked, k)
+                found[place] = hits
         return found
+
+    def _ask(self, name: str, queries: Column, asked: Question, k: int, include: Include) -> list[Hits]:
+        search = asked.search
+        if search is not None:
+            field = self._info.field(name)
+            search = search if isinstance(field, Dense) and heeds(field.index, search) else None
+        where = asked.where if isinstance(asked.where, Filter) else None
+        size = k + len(asked.named)
+        found = self._adapter.query(queries, size, where, include, exact=asked.exact, search=search, field=name)
+        return [_unnamed(hits, asked.named, k) for hits in found] if asked.named else found
 
     def _fused(self, vectors: dict[str, Column], asked: Question, fusion: Fusion) -> list[Hits]:
         depth = fusion.depth or min(max(100, asked.k), self._most(asked))
@@ -224,11 +230,14 @@ def _bounded(hits: Hits, asked: Question) -> Hits:
     return hits if number == len(hits) else hits[:number]
 
 
-def _unnamed(hits: Hits, asked: Question, k: int) -> Hits:
-    """The first k hits but for the records that the question names."""
-    if not asked.named:
-        return hits
-    return hits.take([place for place, record_id in enumerate(hits.ids) if record_id not in asked.named][:k])
+def _number(given: Column | list[str] | Like) -> int:
+    """How many queries there are of a field."""
+    return 1 if isinstance(given, Like) else len(given)
+
+
+def _unnamed(hits: Hits, named: Set[str], k: int) -> Hits:
+    """The first k hits but for those that are named."""
+    return hits.take([place for place, record_id in enumerate(hits.ids) if record_id not in named][:k])
 
 
 def _is_settled(
