@@ -39,7 +39,7 @@ def as_filter(given: Filter | Mapping[str, Any] | None) -> Filter | None:
 
 
 def check_patterns(given: object, capabilities: Capabilities) -> None:
-    """Raises ``Unsupported`` that names ``$like`` or ``$ilike`` where it takes a regular expression and there are none."""
+    """Raises ``Unsupported`` that names ``$like`` or ``$ilike`` where the database has no such expressions."""
     if capabilities.matches:
         return
     if isinstance(given, Mapping):
