@@ -44,6 +44,7 @@ from vstore.fusion import RRF, Weighted
 from vstore.hits import Hit, Hits
 from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, IVFFlat, Metric, Quantization, Search
 from vstore.info import CollectionInfo
+from vstore.like import Like
 from vstore.mapping import RecordMapping
 from vstore.omission import Omission
 from vstore.records import Page, Record, Records
@@ -82,6 +83,7 @@ __all__ = [
     "Hits",
     "IVFFlat",
     "InvalidInput",
+    "Like",
     "LimitExceeded",
     "Limits",
     "Metric",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import vstore
-from vstore import BackendError, F, embed, similarity
+from vstore import BackendError, F, InvalidInput, Sparse, embed, similarity
 
 TEXTS = [
     "A man is eating a piece of bread",
@@ -118,6 +118,62 @@ def test_fastembed_runs_the_same_model(minilm: Any, exported: Path) -> None:
         c = store.create_collection("docs", embedder=made)
         c.add(list("abcd"), documents=TEXTS)
         assert c.query(text="shares are down", k=2, exact=True).ids == ["c", "d"]
+
+
+@pytest.fixture(scope="module")
+def splade(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of SPLADE's form with six words, where rain is also a little wet."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    folder = tmp_path_factory.mktemp("splade")
+    words = {word: place for place, word in enumerate(["[PAD]", "[UNK]", "rain", "wet", "bread", "flour"])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "config.json").write_text('{"pad_token_id": 0}')
+    (folder / "tokenizer_config.json").write_text('{"model_max_length": 32, "pad_token": "[PAD]"}')
+    (folder / "special_tokens_map.json").write_text('{"pad_token": "[PAD]", "unk_token": "[UNK]"}')
+    logits = np.diag([0.0, 0.0, 2.0, 2.0, 2.0, 2.0]).astype(np.float32) - np.float32(0.5)
+    logits[2, 3] = 1.0
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "input_ids"], ["logits"])],
+        "splade",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["texts", "tokens"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["texts", "tokens", 6])],
+        [numpy_helper.from_array(logits, "table")],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(made, str(folder / "model.onnx"))
+    return folder
+
+
+@pytest.mark.nightly
+def test_fastembed_runs_a_learned_sparse_model(splade: Path) -> None:
+    made = embed.fastembed_sparse("prithivida/Splade_PP_en_v1", model_path=splade)
+    assert made.name == "fastembed-sparse:prithivida/Splade_PP_en_v1"
+    near, far = float(np.log1p(np.float32(1.5))), float(np.log1p(np.float32(1.0)))
+    rows = made.embed_sparse(["rain rain bread", "unknown", ""])
+    assert rows[0].to_dict() == pytest.approx({2: near, 3: far, 4: near})
+    assert rows.lengths.tolist() == [3, 0, 0]
+    with vstore.connect("memory:") as store:
+        c = store.create_collection("docs", fields={"terms": Sparse()}, embedder={"terms": made})
+        c.add(list("abc"), documents=["rain", "bread flour", "wet bread"])
+        hits = c.query(text="wet", k=3)
+        assert hits.ids == ["c", "a"]
+        assert hits.scores.tolist() == pytest.approx([near * near, far * near])
+        again = store.get_collection(
+            "docs", embedder={"terms": f"fastembed-sparse:prithivida/Splade_PP_en_v1?model_path={splade}"}
+        )
+        assert again.query(text="flour", k=3).ids == ["b"]
+
+
+@pytest.mark.nightly
+def test_a_sparse_model_that_leaves_weights_to_the_database_is_refused() -> None:
+    for model in ("Qdrant/bm25", "Qdrant/bm42-all-minilm-l6-v2-attentions"):
+        with pytest.raises(InvalidInput, match="inverse document frequency"):
+            embed.fastembed_sparse(model)
 
 
 @pytest.mark.nightly

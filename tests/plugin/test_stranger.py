@@ -21,6 +21,7 @@ FAULTS = {
     "negation_skips_missing": "FLT-3",
     "true_is_one": "FLT-4",
     "large_ints_are_floats": "FLT-5",
+    "ignores_case": "FLT-10",
     "native_but_refused": "CAP-2",
     "no_but_works": "CAP-2",
     "score_flipped": "MET-2",

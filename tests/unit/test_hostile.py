@@ -22,6 +22,7 @@ from vstore import (
     Flat,
     InvalidInput,
     IVFFlat,
+    Like,
     Search,
     Sparse,
     Store,
@@ -144,6 +145,8 @@ def doors(store: Store) -> dict[str, Callable[[Any], Any]]:
     found |= keyed(Dense, ["dimension", "metric", "index", "embedder"], dimension=2)
     found |= keyed(Sparse, ["embedder"]) | keyed(RRF, ["k", "depth", "weights"])
     found |= keyed(Weighted, ["weights", "normalize", "depth"], weights={"vector": 1.0})
+    found |= keyed(Like, ["ids", "unlike"], ids=["b"])
+    found["query like"] = lambda value: c.query(Like(value))
     found["a weight"] = lambda value: Weighted({"vector": value})
     found |= {"SparseArray.of": vstore.SparseArray.of, "SparseVector.of": vstore.SparseVector.of}
     found |= keyed(c.get, ["ids", "include"], ids=["a"])
@@ -151,7 +154,9 @@ def doors(store: Store) -> dict[str, Callable[[Any], Any]]:
     found |= keyed(c.query, ["vector", *asking], vector=[1, 2]) | {"query(text=)": lambda value: c.query(text=value)}
     found |= keyed(c.query_many, ["vectors", *asking], vectors=[[1, 2]])
     found["query_many(texts=)"] = lambda value: c.query_many(texts=value)
-    found |= keyed(lambda **given: list(c.scan(**given)), ["where", "batch_size", "after", "include"])
+    found |= keyed(
+        lambda **given: list(c.scan(**given)), ["where", "batch_size", "after", "include", "order_by", "descending"]
+    )
     found |= keyed(c.delete, ["ids", "where"]) | {"count": c.count, "peek": c.peek, "rename": c.rename}
     for name in ("k", "$and", "$or", "$not", "$document", "$nested"):
         found[f"where {name}"] = partial(lambda name, value: c.count({name: value}), name)

@@ -12,10 +12,10 @@ from vstore import aio, spi
 
 VSTORE = """
 AlreadyExists AuthenticationFailed BackendError Capabilities Closed Collection CollectionInfo Dense DiskANN Embedder F
-Feature Filter Flat HNSW Hit Hits IVFFlat IVFPQ InvalidInput LimitExceeded Limits Metric Mismatch NotFound Omission
-Page PartialWrite Quantization RRF Record RecordMapping Records Search Sparse SparseArray SparseEmbedder SparseVector
-Store Support Timeout Unavailable Unsupported VStoreError Weighted aio connect copy embed instrument transfer
-uninstrument
+Feature Filter Flat HNSW Hit Hits IVFFlat IVFPQ InvalidInput Like LimitExceeded Limits Metric Mismatch NotFound
+Omission Page PartialWrite Quantization RRF Record RecordMapping Records Search Sparse SparseArray SparseEmbedder
+SparseVector Store Support Timeout Unavailable Unsupported VStoreError Weighted aio connect copy embed instrument
+transfer uninstrument
 """
 AIO = "AsyncCollection AsyncStore Connecting connect"
 SPI = """

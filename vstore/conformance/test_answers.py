@@ -1,4 +1,4 @@
-"""What comes of the nearest: within a distance, above a score, one of each group: QRY-5 and QRY-6."""
+"""What comes of the nearest: within a distance, above a score, one of each group, like records: QRY-5 to QRY-7."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore import RRF, F, InvalidInput, Sparse
-from vstore.conformance.checks import names, refusing, rows, true_order
+from vstore import RRF, Dense, F, InvalidInput, Like, LimitExceeded, NotFound, Sparse
+from vstore.conformance.checks import assert_hits, names, refusing, rows, true_order
 from vstore.conformance.fixtures import New, Supports, clause
 from vstore.filters import Filter
 from vstore.indexing import Metric
@@ -136,3 +136,84 @@ def test_hybrid_hits_are_grouped_and_bounded(new: New, supports: Supports) -> No
     bound = float(whole.scores[6])
     above = c.query([0, 0], sparse={3: 1.0}, fuse=RRF(), k=number, score_threshold=bound, exact=True)
     assert above.ids == [name for name, score in zip(whole.ids, whole.scores, strict=True) if score >= bound]
+
+
+def _stands_for(metric: Metric, near: Any, far: Any) -> Any:
+    def mean(vectors: Any) -> Any:
+        wide = vectors.astype(np.float64)
+        return (wide / np.linalg.norm(wide, axis=1)[:, None] if metric is Metric.COSINE else wide).mean(axis=0)
+
+    return (mean(near) if len(far) == 0 else 2 * mean(near) - mean(far)).astype(np.float32)
+
+
+@clause("QRY-7")
+@pytest.mark.parametrize("metric", list(Metric))
+def test_records_stand_for_a_vector(new: New, metric: Metric) -> None:
+    number = 200
+    c = new(6, metric)
+    records = Records(
+        names(number), rows(number, 6, seed=3) * 5, [None] * number, [{"g": n % 4} for n in range(number)]
+    )
+    assert records.vectors is not None
+    c.add(records)
+    for near, far in (([3], []), ([3, 9, 40], []), ([3, 9], [7]), ([1], [2, 5, 8])):
+        like = Like([records.ids[n] for n in near], unlike=[records.ids[n] for n in far])
+        vector = _stands_for(metric, records.vectors[near], records.vectors[far])
+        others = [n for n in range(number) if n not in near + far]
+        for where, kept in ((None, others), (F("g") == 1, [n for n in others if n % 4 == 1])):
+            for k in (1, 12, number):
+                hits = c.query(like, k=k, where=where, exact=True)
+                assert_hits(hits, metric, vector, records.take(kept), k)
+            assert_hits(c.query(like, k=12, where=where), metric, vector, records.take(kept), 12, exact=False)
+        grouped = c.query(like, k=4, group_by="g", exact=True)
+        assert not set(grouped.ids) & {records.ids[n] for n in near + far}
+        assert sorted(m["g"] for m in grouped.metadatas or []) == [0, 1, 2, 3]
+    assert c.query(Like("r00003"), k=3, exact=True).ids == c.query(Like(["r00003"] * 2), k=3, exact=True).ids
+
+
+@clause("QRY-7", "ERR-1")
+def test_records_that_stand_for_no_vector_are_refused(new: New) -> None:
+    c = new(2, "cosine")
+    c.add(["a", "b", "c"], [[1, 0], [0, 1], [2, 0]])
+    assert c.query(Like("a"), k=3).ids == ["c", "b"]
+    assert set(refusing(NotFound, c, lambda: c.query(Like(["a", "x"], unlike=["y"]))).ids) == {"x", "y"}
+    refusing(InvalidInput, c, lambda: c.query(Like("a", unlike=["b"]), text="x"))
+    refusing(InvalidInput, c, lambda: c.query_many(Like("a")))  # type: ignore[arg-type]
+    refusing(InvalidInput, c, lambda: c.query_many({"vector": Like("a")}))
+    refusing(InvalidInput, c, lambda: c.query(Like("")))
+    refusing(InvalidInput, c, lambda: c.query({"nowhere": Like("a")}))
+    most = c.capabilities.limits.max_k
+    refusing(LimitExceeded, c, lambda: c.query(Like("a"), k=most))
+    c.upsert(["d"], [[-1, 0]])
+    refusing(InvalidInput, c, lambda: c.query(Like(["a", "d"])))
+    wrong: list[Any] = [[], 1, None, [1], b"a", ["a", None]]
+    for ids in wrong:
+        with pytest.raises(InvalidInput):
+            Like(ids)
+        if ids:
+            with pytest.raises(InvalidInput):
+                Like("a", unlike=ids)
+    with pytest.raises(InvalidInput):
+        Like(["a", "b"], unlike=["b"])
+
+
+@clause("QRY-7", "FLD-2", "HYB-1")
+def test_records_stand_for_a_vector_of_their_field(new: New, supports: Supports) -> None:
+    if not (supports("named_vectors") and supports("sparse_vectors")):
+        return
+    number = 60
+    c = new(3, "l2", fields={"image": Dense(4, "dot"), "terms": Sparse()})
+    images, vectors = rows(number, 4, seed=8), rows(number, 3, seed=9)
+    terms = [{n % 7: 1.0 + n} for n in range(number)]
+    c.add(names(number), vectors, fields={"image": [*images[:-1], None], "terms": terms})
+    like = Like(names(3), unlike=[names(4)[3]])
+    others = Records(names(number)[4:-1], images[4:-1], [None] * (number - 5), [{} for _ in range(number - 5)])
+    vector = _stands_for(Metric.DOT, images[:3], images[3:4])
+    assert_hits(c.query({"image": like}, k=20, exact=True), Metric.DOT, vector, others, 20)
+    refusing(NotFound, c, lambda: c.query({"image": Like(names(number)[-1])}))
+    refusing(InvalidInput, c, lambda: c.query({"terms": like}))
+    asked: Any = {"vector": vectors[0], "image": like, "terms": {3: 1.0}}
+    found = c.query(asked, fuse=RRF(depth=10), k=30, exact=True)
+    assert not set(found.ids) & set(names(4))
+    ranks = sorted(hit.legs["image"].rank for hit in found if "image" in hit.legs)
+    assert ranks == list(range(1, 11)), "those named leave no gap in a leg"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore import RRF, AlreadyExists, Collection, F, InvalidInput, Mismatch, NotFound, Sparse, Store, Unsupported
+from vstore import RRF, AlreadyExists, Collection, F, InvalidInput, Like, Mismatch, NotFound, Sparse, Store, Unsupported
 from vstore.conformance.checks import Row, assert_hits, contents, names, raises, refusing, rows, scanned
 from vstore.conformance.corpus import unique_name
 from vstore.conformance.fixtures import New, Supports, clause
@@ -153,7 +153,7 @@ OPEN: list[Filter] = [
 ]
 
 
-@clause("TEN-2", "FLT-6")
+@clause("TEN-2", "FLT-6", "SCAN-4", "QRY-7")
 def test_a_partition_neither_reads_nor_writes_another(new: New, supports: Supports) -> None:
     if not supports("partitions"):
         return
@@ -175,6 +175,9 @@ def test_a_partition_neither_reads_nor_writes_another(new: New, supports: Suppor
         for exact in (True, False):
             assert set(a.query([0, 0], k=50, where=where, exact=exact).ids) <= own
     assert {record.id for record in a.scan_records()} == own
+    assert [record.id for record in a.scan_records(order_by="n", descending=True)] == ["a3", "a2", "a1", "a0"]
+    assert set(a.query(Like("a1"), k=50).ids) == own - {"a1"}
+    assert refusing(NotFound, c, lambda: a.query(Like(["a1", "b1"]))).ids == ["b1"]
     assert a.get([*others, "a1"]).ids == ["a1"]
     assert a.get(others, include=[]).ids == []
     for hits in a.query_many(rows(3, 2), k=50, include=["metadatas"]):

@@ -1,4 +1,4 @@
-"""Scans: SCAN-1 to SCAN-3."""
+"""Scans: SCAN-1 to SCAN-4."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
 
 from vstore import F, InvalidInput
-from vstore.conformance.checks import names, raises, rows, scanned
+from vstore.conformance.checks import names, raises, refusing, rows, scanned
 from vstore.conformance.fixtures import New, clause
 from vstore.conformance.session import Session
+from vstore.metadata import micros
 
 
 @contextmanager
@@ -219,3 +222,97 @@ def test_many_unfinished_scans_do_not_exhaust_the_store(new: New) -> None:
     assert c.count() == 101
     del left
     assert len(scanned(c)) == 101
+
+
+def _in_order(values: dict[str, Any], *, descending: bool) -> list[str]:
+    """By the words of SCAN-4: the kinds, then the values, then the ids."""
+    kinds: list[list[str]] = [[], [], []]
+    for name in sorted(values):
+        match values[name]:
+            case bool():
+                kinds[1].append(name)
+            case int() | float() | datetime():
+                kinds[0].append(name)
+            case str():
+                kinds[2].append(name)
+    out: list[str] = []
+    for kind in kinds[::-1] if descending else kinds:
+        out += sorted(kind, key=lambda name: _comparable(values[name]), reverse=descending)
+    return out + sorted(set(values) - set(out))
+
+
+def _comparable(value: Any) -> Any:
+    return micros(value) if isinstance(value, datetime) else value
+
+
+@clause("SCAN-4", "SCAN-2", "SCAN-3")
+@pytest.mark.parametrize("descending", [False, True])
+def test_records_come_in_the_order_of_a_key(new: New, *, descending: bool) -> None:
+    moment = datetime(2024, 1, 1, tzinfo=UTC)
+    some = [
+        3,
+        1,
+        1.0,
+        True,
+        2**53 + 1,
+        2.0**53,
+        -(2**63),
+        2.5,
+        "b",
+        "a",
+        "B",
+        "\uffee",
+        "\U0001f600",
+        "",
+        False,
+        moment,
+    ]
+    some += [micros(moment), None, [1], ["a"], -0.5, 1e300, "a", True, 0, 0.0, -7, "1"]
+    values = dict(zip([f"{place * 7 % 31:02}" for place in range(len(some))], some, strict=True))
+    c = new()
+    metadatas: list[Any] = [{"part": "x"} if v is None else {"k": v, "part": "x"} for v in values.values()]
+    c.add([*values, "other"], rows(len(values) + 1), metadatas=[*metadatas, {"k": 0, "part": "y"}])
+    wanted = _in_order(values, descending=descending)
+    asked: dict[str, Any] = {"where": F("part") == "x", "order_by": "k", "descending": descending}
+    pages = list(c.scan(batch_size=5, **asked))
+    assert [i for page in pages for i in page.records.ids] == wanted
+    assert [len(page.records) for page in pages[:-1]] == [5] * (len(pages) - 1)
+    assert [record.id for record in c.scan_records(**asked)] == wanted
+    for number, page in enumerate(pages):
+        rest = [i for p in c.scan(after=page.cursor, include=[], **asked) for i in p.records.ids]
+        assert rest == wanted[5 * number + 5 :]
+        assert page.records.vectors is not None
+    assert [i for p in c.scan(**asked | {"order_by": "nowhere"}) for i in p.records.ids] == sorted(values)
+    other = {**asked, "descending": not descending}
+    for wrong in (other, {**asked, "order_by": "part"}, {"where": asked["where"]}):
+        refusing(InvalidInput, c, lambda wrong=wrong: list(c.scan(after=pages[0].cursor, **wrong)))  # type: ignore[misc]
+    plain = next(iter(c.scan(batch_size=5))).cursor
+    backend = plain.partition(":")[0]
+    for cursor in (
+        plain,
+        f"{backend}/order:",
+        f"{backend}/order:[]",
+        f'{backend}/order:["k", {str(descending).lower()}, 0, NaN, "a"]',
+    ):
+        refusing(InvalidInput, c, lambda cursor=cursor: list(c.scan(after=cursor, **asked)))  # type: ignore[misc]
+
+
+@clause("SCAN-4")
+def test_what_is_written_meanwhile_moves_no_record_in_order(new: New) -> None:
+    c = new()
+    c.add(names(6), rows(6), metadatas=[{"k": place} for place in range(6)])
+    pages = iter(c.scan(batch_size=2, order_by="k"))
+    assert next(pages).records.ids == names(6)[:2]
+    c.update([names(6)[2]], metadatas=[{"k": 99}])
+    c.delete([names(6)[3]])
+    c.add(["new"], rows(1), metadatas=[{"k": -1}])
+    rest = [(record.id, (record.metadata or {})["k"]) for page in pages for record in page.records]
+    assert rest == [(names(6)[2], 99), (names(6)[4], 4), (names(6)[5], 5)]
+    for wrong in (
+        {"order_by": 7},
+        {"order_by": ""},
+        {"order_by": "_vs"},
+        {"descending": True},
+        {"order_by": "k", "descending": 1},
+    ):
+        refusing(InvalidInput, c, lambda wrong=wrong: c.scan(**wrong))  # type: ignore[misc]

@@ -16,6 +16,7 @@ from vstore.core.validate import check_vectors
 from vstore.errors import InvalidInput, reading
 from vstore.fields import UNNAMED, Dense, field_key, only_sparse
 from vstore.info import CollectionInfo
+from vstore.like import Like
 from vstore.sparse import SparseArray, SparseVector
 from vstore.sparse_input import read_column, read_row
 
@@ -80,6 +81,13 @@ def read_legs(
                 hint=f"Pass vector{plural}= or text{plural}=, one for each field.",
             )
         legs |= {field: Leg(field, texts, is_text=True) for field in wanted or [_first(info)]}
+    for leg in legs.values():
+        if isinstance(leg.given, Like) and (many or not isinstance(info.field(leg.field), Dense)):
+            raise InvalidInput(
+                "Like is for query, one at a time"
+                if many
+                else f"Like averages dense vectors, and {leg.field!r} is sparse"
+            )
     if not legs:
         raise InvalidInput(f"{name} takes vector{plural}=, text{plural}= or sparse=, and none is given")
     if "" in legs and not info.dimension:

@@ -40,6 +40,7 @@ class Question:
         group_by: The metadata key of which each value brings its nearest record alone, or None.
         within: The largest distance of a hit, or None.
         score_threshold: The smallest score of a hit, or None.
+        named: Ids of records that are no hits: those that the query names.
     """
 
     k: int
@@ -52,6 +53,7 @@ class Question:
     group_by: str | None
     within: float | None
     score_threshold: float | None
+    named: frozenset[str] = frozenset()
 
 
 def check_question(

@@ -14,8 +14,9 @@ from vstore.embed.chroma_functions import chroma
 from vstore.embed.endpoint import openai
 from vstore.embed.functions import function
 from vstore.embed.hashing import lexical
-from vstore.embed.local import fastembed, sentence_transformers
+from vstore.embed.local import fastembed, fastembed_sparse, sentence_transformers
 from vstore.embed.prefixes import prefixed
+from vstore.embed.sparse_functions import sparse_function
 from vstore.embed.specs import from_spec
 from vstore.embed.statistics import TermStatistics
 
@@ -26,6 +27,7 @@ __all__ = [
     "cached",
     "chroma",
     "fastembed",
+    "fastembed_sparse",
     "from_spec",
     "function",
     "keep",
@@ -38,4 +40,5 @@ __all__ = [
     "openai",
     "prefixed",
     "sentence_transformers",
+    "sparse_function",
 ]

@@ -1,4 +1,4 @@
-"""Embedders that run a model in this process: sentence-transformers and FastEmbed."""
+"""Embedders that run a model in this process: sentence-transformers and FastEmbed, dense and sparse."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 
 from vstore.embed.batching import OnProgress
 from vstore.embed.functions import FunctionEmbedder
+from vstore.embed.sparse_functions import FunctionSparseEmbedder
 from vstore.embedding import BACKEND
-from vstore.errors import BackendError
+from vstore.errors import BackendError, InvalidInput
 from vstore.optional import load
 
-__all__ = ["fastembed", "sentence_transformers"]
+__all__ = ["fastembed", "fastembed_sparse", "sentence_transformers"]
 
 
 def sentence_transformers(
@@ -109,6 +110,60 @@ def fastembed(
     made = FunctionEmbedder(
         documents, name or f"fastembed:{model}", encoder.embedding_size, 8 * batch_size, on_progress
     )
+    return made.answering(queries)
+
+
+def fastembed_sparse(
+    model: str,
+    *,
+    model_path: str | os.PathLike[str] | None = None,
+    cache_dir: str | None = None,
+    batch_size: int = 32,
+    name: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> FunctionSparseEmbedder:
+    """Return a sparse embedder that runs a model of FastEmbed, such as SPLADE; it is loaded, and maybe downloaded, now.
+
+    Documents are embedded with ``passage_embed`` and texts that ask with ``query_embed``. One call runs at a time.
+    Needs the extra ``fastembed``.
+
+    Args:
+        model: One of FastEmbed's sparse models, e.g. ``"prithivida/Splade_PP_en_v1"``.
+        model_path: A local directory that has the model's files; nothing is downloaded then.
+        cache_dir: Where models are kept; by default FastEmbed's own place.
+        batch_size: Texts in one pass.
+        name: What to store with a field in place of ``model``.
+        on_progress: Called with the number of texts after each batch.
+
+    Raises:
+        InvalidInput: The model leaves a part of its weights to the database (``requires_idf``), as BM25 and BM42 do.
+        BackendError: The model cannot be loaded.
+        Unsupported: The package is not installed.
+    """
+    package = load("fastembed", "fastembed")
+    known = package.SparseTextEmbedding.list_supported_models()
+    if any(one["requires_idf"] for one in known if str(one["model"]).lower() == model.lower()):
+        raise InvalidInput(
+            f"the model {model!r} leaves the inverse document frequency to the database",
+            hint="Use embed.bm25(), which weighs a question by the documents' statistics.",
+        )
+    with _loading(model):
+        encoder = package.SparseTextEmbedding(
+            model_name=model,
+            cache_dir=cache_dir,
+            specific_model_path=None if model_path is None else os.fspath(model_path),
+        )
+    lock = Lock()
+
+    def documents(texts: list[str]) -> Any:
+        with lock:
+            return [(one.indices, one.values) for one in encoder.passage_embed(texts, batch_size=batch_size)]
+
+    def queries(texts: list[str]) -> Any:
+        with lock:
+            return [(one.indices, one.values) for one in encoder.query_embed(texts, batch_size=batch_size)]
+
+    made = FunctionSparseEmbedder(documents, name or f"fastembed-sparse:{model}", 8 * batch_size, on_progress)
     return made.answering(queries)
 
 

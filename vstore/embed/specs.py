@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 from vstore.embed.batching import OnProgress
@@ -12,7 +12,7 @@ from vstore.embed.bm25 import bm25
 from vstore.embed.chroma_functions import chroma_by_name
 from vstore.embed.endpoint import KEY_NAME, MAX_BATCH_BYTES, openai
 from vstore.embed.hashing import NGRAMS, lexical
-from vstore.embed.local import fastembed, sentence_transformers
+from vstore.embed.local import fastembed, fastembed_sparse, sentence_transformers
 from vstore.embed.prefixes import prefixed
 from vstore.embedding import Embedder, SparseEmbedder
 from vstore.errors import InvalidInput, brief
@@ -22,6 +22,7 @@ from vstore.wording import did_you_mean, sentences
 __all__ = ["any_from_spec", "from_spec", "opens_by_name"]
 
 Options = Mapping[str, OptionValue]
+Made = TypeVar("Made", bound="Embedder | SparseEmbedder")
 
 _NAME: Final = {"name": Option("", "what to store with a collection in place of the model's name")}
 _NGRAMS: Final = "-".join(map(str, NGRAMS))
@@ -64,8 +65,8 @@ def _openai(model: str, options: Options, on_progress: OnProgress | None) -> Emb
     return openai(model, on_progress=on_progress, **given)
 
 
-def _local(make: Callable[..., Embedder]) -> Callable[[str, Options, OnProgress | None], Embedder]:
-    def made(model: str, options: Options, on_progress: OnProgress | None) -> Embedder:
+def _local(make: Callable[..., Made]) -> Callable[[str, Options, OnProgress | None], Made]:
+    def made(model: str, options: Options, on_progress: OnProgress | None) -> Made:
         return make(model, on_progress=on_progress, **{key: value for key, value in options.items() if value})
 
     return made
@@ -118,6 +119,15 @@ _KINDS: Final[dict[str, _Kind]] = {
             **_NAME,
         },
         _local(fastembed),
+    ),
+    "fastembed-sparse": _Kind(
+        {
+            "model_path": Option("", "a directory that has the model's files"),
+            "cache_dir": Option("", "where models are kept"),
+            **_BATCH,
+            **_NAME,
+        },
+        _local(fastembed_sparse),
     ),
     "chroma": _Kind(None, _chroma),
 }

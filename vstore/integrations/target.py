@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from vstore.aio import AsyncCollection, AsyncStore
 from vstore.core._sync.collection import Collection
 from vstore.core._sync.store import Store
 from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
-from vstore.embedding import Embedder
+from vstore.embedding import Embedder, SparseEmbedder
 from vstore.errors import InvalidInput, Mismatch
+from vstore.fields import UNNAMED, Field, Sparse
 from vstore.indexing import Index, Metric
 from vstore.info import CollectionInfo
 from vstore.spi.urls import OptionValue
 
-__all__ = ["Given", "Target"]
+__all__ = ["SPARSE_FIELD", "Given", "Target"]
+
+SPARSE_FIELD: Final = "terms"
 
 Given: TypeAlias = str | Store | Collection | AsyncStore | AsyncCollection | None
 
@@ -34,6 +37,7 @@ class Target:
         dimension: Components of a vector; None for those of the first vectors written.
         index: Its index; None for the store's own.
         embedder: vstore's own kind of embedder, whose name is stored with the collection; or None.
+        sparse_embedder: What makes the vectors of the sparse field ``terms``, which the collection then has; or None.
         metadata: The collection's own metadata, where it is made.
         timeout: As in ``vstore.connect``, for a URL.
         retries: As in ``vstore.connect``, for a URL.
@@ -47,6 +51,7 @@ class Target:
     dimension: int | None = None
     index: Index | None = None
     embedder: Embedder | None = None
+    sparse_embedder: SparseEmbedder | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     timeout: float = DEFAULT_TIMEOUT
     retries: int = DEFAULT_RETRIES
@@ -74,6 +79,19 @@ class Target:
     def connects(self) -> bool:
         """Whether a URL is given, or what stands for one."""
         return self.given is None or isinstance(self.given, str)
+
+    @property
+    def embedders(self) -> Embedder | dict[str, Embedder | SparseEmbedder] | None:
+        """What the collection is opened with."""
+        if self.sparse_embedder is None:
+            return self.embedder
+        dense = {} if self.embedder is None else {UNNAMED: self.embedder}
+        return {**dense, SPARSE_FIELD: self.sparse_embedder}
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """The named fields that the collection is made with."""
+        return {} if self.sparse_embedder is None else {SPARSE_FIELD: Sparse()}
 
     def check(self, info: CollectionInfo) -> None:
         """Raises ``Mismatch`` where the collection that is there has another metric or dimension."""

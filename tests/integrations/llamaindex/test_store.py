@@ -234,7 +234,7 @@ class Suite(OnDatabase):
 globals().update(on_each(Suite))
 
 
-@pytest.mark.parametrize("mode", ["hybrid", "sparse", "text_search", "semantic_hybrid", "svm"])
+@pytest.mark.parametrize("mode", ["text_search", "semantic_hybrid", "svm"])
 def test_a_mode_that_is_not_there_is_refused_by_name(mode: str) -> None:
     store = VStoreVectorStore("qdrant://127.0.0.1:9")
     with pytest.raises(Unsupported, match=mode.upper()):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 
+from vstore.core.ordering import ABSENT, kind_and_value
 from vstore.filters.tree import And, Exists, Filter, In, Not
 from vstore.hits import Hits
-from vstore.metadata import micros
 from vstore.records import Records
 from vstore.spi.rewrite import normalize
 
@@ -22,28 +21,13 @@ Ask = Callable[[Filter, int], Awaitable[Hits]]
 """Returns the nearest of the records that match a filter, at most so many, with their metadata."""
 
 
-def _token(value: object) -> tuple[str, object] | None:
-    """Equal for values that filters find equal; None for a list or a dict, which make no group."""
-    match value:
-        case bool():
-            return "bool", value
-        case datetime():
-            return "number", micros(value)
-        case int() | float():
-            return "number", value
-        case str():
-            return "str", value
-        case _:
-            return None
-
-
-def first_of_each(hits: Hits, key: str, known: dict[tuple[str, object], Any]) -> list[int]:
+def first_of_each(hits: Hits, key: str, known: dict[tuple[int, object], Any]) -> list[int]:
     """Return the positions of the first hit of each group that is not known yet, and make it known."""
     places = []
     for place, metadata in enumerate(hits.metadatas or ()):
         value = metadata.get(key)
-        token = _token(value)
-        if token is not None and token not in known:
+        token = kind_and_value(value)
+        if token[0] != ABSENT and token not in known:
             known[token] = value
             places.append(place)
     return places
@@ -65,7 +49,7 @@ class AsyncGroups:
 
     async def nearest(self, ask: Ask, k: int, empty: Hits) -> Hits:
         """Return the nearest record of each of the k nearest groups, nearest first."""
-        known: dict[tuple[str, object], Any] = {}
+        known: dict[tuple[int, object], Any] = {}
         parts, size = [empty], min(_SPARE * k, self.most)
         while len(known) < k:
             hits = await ask(self._condition(list(known.values())), size)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
+from vstore.core._async.ordered import ordered_pages
 from vstore.core._async.positions import one_by_position
 from vstore.core._async.searching import AsyncSearcher, no_records
 from vstore.core.embedders import Embedders
 from vstore.core.fusing import public_name
 from vstore.core.legs import Leg, read_legs
 from vstore.core.operation import CallContext, refuse_copy
+from vstore.core.ordering import Place, RecordOrder, check_order
 from vstore.core.question import Question, check_question
 from vstore.core.reranking import Reranker
 from vstore.core.validate import check_count, check_filter, check_ids
@@ -25,6 +28,7 @@ from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
 from vstore.keys import encodable
+from vstore.like import Like
 from vstore.mapping import RecordMapping
 from vstore.omission import Omission
 from vstore.records import Include, IncludeName, Page, Record, Records
@@ -136,7 +140,7 @@ class AsyncReading:
     @one_by_position
     async def query(
         self,
-        vector: ArrayLike | Mapping[str, Any] | None = None,
+        vector: ArrayLike | Mapping[str, Any] | Like | None = None,
         *,
         text: str | None = None,
         sparse: SparseRowInput | None = None,
@@ -155,7 +159,8 @@ class AsyncReading:
 
         Args:
             vector: Numbers of shape (dimension,), taken as float32, for the field without a name. Or a dict from field
-                to a vector or a text, where ``"vector"`` is the field without a name.
+                to a vector or a text, where ``"vector"`` is the field without a name. ``Like(ids)`` in place of a
+                vector asks for what is near to records of the collection.
             text: A text, embedded for each field that has an embedder and is given no vector.
             sparse: A vector for the only sparse field: a dict from index to value, or indices and values.
             fuse: How the lists of several fields become one: ``RRF()`` or ``Weighted({…})``.
@@ -177,6 +182,7 @@ class AsyncReading:
         Raises:
             InvalidInput: An argument breaks the contract; nothing was sent.
             Unsupported: The filter, ``exact`` or ``search`` asks for what this database cannot do.
+            NotFound: A record that ``Like`` names is missing, or has no vector.
 
         Example:
             >>> hits = await docs.query([1.0, 0.1, 0.0], k=5, where=F("year") >= 2020)
@@ -256,6 +262,8 @@ class AsyncReading:
         batch_size: int = 1000,
         after: str | None = None,
         include: Iterable[IncludeName | str] = _EVERYTHING,
+        order_by: str | None = None,
+        descending: bool = False,
     ) -> AsyncIterator[Page]:
         """Iterate over all records in pages: each comes exactly once, whatever is written meanwhile.
 
@@ -264,9 +272,14 @@ class AsyncReading:
             batch_size: Number of records of a page, at most.
             after: The ``cursor`` of a page, to go on after it, in another process too.
             include: The columns to fetch, of ``"vectors"``, ``"documents"`` and ``"metadatas"``.
+            order_by: A metadata key by which records come: numbers, then bools, then texts, equal ones by id, those
+                without such a value last. The metadata of all that match are read first; an id and a value of each are
+                held.
+            descending: Whether the values of ``order_by`` come in reverse.
 
         Returns:
-            An iterator over pages, in the database's own order. Each has a length, ``ids``, ``records`` and ``cursor``.
+            An iterator over pages, in the database's own order without ``order_by``. Each has a length, ``ids``,
+            ``records`` and ``cursor``.
 
         Raises:
             InvalidInput: An argument breaks the contract, or the cursor is of another backend.
@@ -275,7 +288,7 @@ class AsyncReading:
             >>> async for page in docs.scan(where=F("year") < 2000, include=["metadatas"]):
             ...     print(len(page), page.cursor)
         """
-        return self._scan("scan", where, batch_size, after, include)
+        return self._scan("scan", where, batch_size, after, include, order_by, descending)
 
     def scan_records(
         self,
@@ -283,6 +296,8 @@ class AsyncReading:
         where: Filter | Mapping[str, Any] | None = None,
         include: Iterable[IncludeName | str] = _EVERYTHING,
         batch_size: int = 1000,
+        order_by: str | None = None,
+        descending: bool = False,
     ) -> AsyncIterator[Record]:
         """Iterate over all records, one by one: each comes exactly once, whatever is written meanwhile.
 
@@ -290,6 +305,8 @@ class AsyncReading:
             where: A filter built with ``F``, or its dict form; only records that match come.
             include: The columns to fetch, of ``"vectors"``, ``"documents"`` and ``"metadatas"``.
             batch_size: Number of records fetched, and held, at once.
+            order_by: A metadata key by which records come, as in ``scan``.
+            descending: Whether the values of ``order_by`` come in reverse.
 
         Returns:
             An iterator over records. To go on after an interruption, use ``scan`` and its cursors.
@@ -301,7 +318,7 @@ class AsyncReading:
             >>> async for record in docs.scan_records(include=["documents"]):
             ...     print(record.id, record.document)
         """
-        return _each(self._scan("scan_records", where, batch_size, None, include))
+        return _each(self._scan("scan_records", where, batch_size, None, include, order_by, descending))
 
     async def count(self, where: Filter | Mapping[str, Any] | None = None) -> int:
         """Return the exact number of records, or of those that match a filter."""
@@ -344,34 +361,54 @@ class AsyncReading:
         batch_size: int,
         after: str | None,
         include: Iterable[IncludeName | str],
+        order_by: str | None,
+        descending: bool,
     ) -> AsyncIterator[Page]:
         """Checks everything at once, and returns pages that are fetched as they are asked for."""
         with self._calls.operation(operation, self.name):
             rows = min(check_count("batch_size", batch_size), _MOST_ROWS)
-            token = None if after is None else self._token(after)
+            order = check_order(order_by, descending)
+            token = None if after is None else self._token(after, order)
             columns = self.info.include(include)
             condition = None if where is None else check_filter(where, self._capabilities)
-        return self._pages(operation, condition, rows, token, columns)
+        return self._pages(operation, condition, rows, token, columns, order)
 
     def _question(self, legs: Sequence[Leg], *arguments: Any) -> Question:
         return check_question(self.info, self._capabilities, legs, *arguments)
 
-    def _token(self, cursor: str) -> str:
-        backend, colon, token = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")
-        if not colon or backend != self._calls.backend or "\x00" in token or not encodable(token):
-            raise InvalidInput(
-                f"{brief(cursor)} is not a cursor of a {self._calls.backend} collection",
-                hint="Pass the cursor of a Page from the same collection.",
-            )
-        return token
+    def _kind_of_cursor(self, order: RecordOrder | None) -> str:
+        return self._calls.backend if order is None else f"{self._calls.backend}/order"
+
+    def _token(self, cursor: str, order: RecordOrder | None) -> str | Place:
+        kind, colon, token = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")
+        if colon and kind == self._kind_of_cursor(order) and "\x00" not in token and encodable(token):
+            if order is None:
+                return token
+            with suppress(ValueError):
+                return order.place(token)
+        raise InvalidInput(
+            f"{brief(cursor)} is not a cursor of a {self._calls.backend} collection in this order",
+            hint="Pass the cursor of a Page from the same collection, and the order_by and descending of its scan.",
+        )
 
     async def _pages(
-        self, operation: str, where: Filter | bool | None, batch_size: int, after: str | None, include: Include
+        self,
+        operation: str,
+        where: Filter | bool | None,
+        batch_size: int,
+        after: str | Place | None,
+        include: Include,
+        order: RecordOrder | None,
     ) -> AsyncIterator[Page]:
         if where is False:
             return
         condition = None if isinstance(where, bool) else where
-        pages = self._adapter.scan(condition, batch_size, after, include)
+        if order is None:
+            assert after is None or isinstance(after, str)
+            pages = self._adapter.scan(condition, batch_size, after, include)
+        else:
+            assert not isinstance(after, str)
+            pages = ordered_pages(self._adapter, order, condition, batch_size, after, include)
         with self._calls.scanning(pages):
             while True:
                 with self._calls.operation(operation, self.name) as observed:
@@ -381,7 +418,7 @@ class AsyncReading:
                         return
                     if observed is not None:
                         observed.rows = len(records.ids)
-                yield Page(records, f"{self._calls.backend}:{token}")
+                yield Page(records, f"{self._kind_of_cursor(order)}:{token}")
 
 
 async def _each(pages: AsyncIterator[Page]) -> AsyncIterator[Record]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Final
 
@@ -13,19 +13,22 @@ from numpy.typing import NDArray
 from vstore.capabilities import Capabilities
 from vstore.columns import Column, VectorArray, absent, dense, present
 from vstore.core._sync.grouping import Groups, first_of_each
+from vstore.core._sync.likeness import vector_like
 from vstore.core._sync.texts import check_texts, embed_questions
 from vstore.core.embedders import Embedders
 from vstore.core.fusing import Found, fuse, public_name
 from vstore.core.legs import Leg, leg_vectors
 from vstore.core.question import Question, heeds
 from vstore.core.reranking import reranked
-from vstore.errors import InvalidInput
+from vstore.core.validate import check_ids
+from vstore.errors import InvalidInput, LimitExceeded
 from vstore.fields import Dense
 from vstore.filters.tree import Filter
 from vstore.fusion import Fusion
 from vstore.hits import Hits
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
+from vstore.like import Like
 from vstore.records import Include, Records
 from vstore.sparse import SparseArray
 from vstore.spi._sync._run import run_blocking
@@ -52,25 +55,27 @@ class Searcher:
     def answer(self, legs: Sequence[Leg], asked: Question, *, many: bool) -> list[Hits]:
         """Return the hits of each query; each leg has a vector or a text for each."""
         limits, info = self._capabilities.limits, self._info
-        ready: dict[str, Column | list[str]] = {}
+        ready: dict[str, Column | list[str] | Like] = {}
         for leg in legs:  # all are checked before any is embedded
             if leg.is_text:
                 name = "texts" if many else "text"
                 ready[leg.field] = check_texts(leg.given if many else [leg.given], limits.max_document_bytes, name)
+            elif isinstance(leg.given, Like):
+                check_ids(leg.given.named)
+                ready[leg.field] = leg.given
             else:
                 ready[leg.field] = leg_vectors(leg, info, limits, many=many)
-        number = len(ready[legs[0].field])
+        number = _number(ready[legs[0].field])
         for name, given in ready.items():
-            if len(given) != number:
+            if (other := _number(given)) != number:
                 raise InvalidInput(
-                    f"{public_name(name)!r} has {len(given)} queries and {public_name(legs[0].field)!r} {number}"
+                    f"{public_name(name)!r} has {other} queries and {public_name(legs[0].field)!r} {number}"
                 )
         if not number:
             return []
-        vectors = {
-            name: embed_questions(self._embedders, info, given, limits, name) if isinstance(given, list) else given
-            for name, given in ready.items()
-        }
+        if likes := [given for given in ready.values() if isinstance(given, Like)]:
+            asked = self._without(asked, likes)
+        vectors = {name: self._vectors(name, given) for name, given in ready.items()}
         include, rerank = asked.include, asked.rerank
         if rerank is not None:
             asked = replace(asked, include=replace(include, documents=True))
@@ -79,12 +84,31 @@ class Searcher:
             found = [_bounded(hits, asked) for hits in found]
         if rerank is None:
             return found
-        texts = next((ready[leg.field] for leg in legs if leg.is_text), [None] * number)
+        words = [given for given in ready.values() if isinstance(given, list)]
+        texts: Sequence[str | None] = words[0] if words else [None] * number
         pairs = zip(texts, found, strict=True)
         return [
             replace(hits, records=hits.records.only(include))
             for hits in [run_blocking(reranked, rerank, text, hits) for text, hits in pairs]
         ]
+
+    def _vectors(self, name: str, given: Column | list[str] | Like) -> Column:
+        """The vectors that a field is asked by."""
+        if isinstance(given, Like):
+            return vector_like(self._adapter, given, name)
+        if isinstance(given, list):
+            return embed_questions(self._embedders, self._info, given, self._capabilities.limits, name)
+        return given
+
+    def _without(self, asked: Question, likes: Sequence[Like]) -> Question:
+        """The question without the records that are named as hits; as many more are asked for."""
+        named = frozenset(record_id for like in likes for record_id in like.named)
+        depth = asked.k if asked.fusion is None else max(asked.k, asked.fusion.depth or 0)
+        if depth + len(named) > (most := self._capabilities.limits.max_k):
+            raise LimitExceeded(
+                f"{depth:,} hits beside {len(named):,} records that are named; at most {most:,} are possible together"
+            )
+        return replace(asked, named=named)
 
     def _found(self, vectors: dict[str, Column], asked: Question) -> list[Hits]:
         if asked.group_by is not None:
@@ -96,7 +120,7 @@ class Searcher:
 
     def _grouped(self, vectors: dict[str, Column], asked: Question) -> list[Hits]:
         """The nearest of each group. Of a hybrid query the groups are those of all records that its legs found."""
-        key, most = str(asked.group_by), self._capabilities.limits.max_k
+        key, most = str(asked.group_by), self._most(asked)
         wide = replace(asked, include=replace(asked.include, metadatas=True))
         if asked.fusion is not None:
             depth = asked.fusion.depth or min(max(100, asked.k), most)
@@ -116,6 +140,10 @@ class Searcher:
                 empty = self._none(name, wide.include)
                 grouped.append(empty if asked.where is False else groups.nearest(ask, asked.k, empty))
         return [replace(hits, records=hits.records.only(asked.include)) for hits in grouped]
+
+    def _most(self, asked: Question) -> int:
+        """The largest number of hits of one request."""
+        return self._capabilities.limits.max_k - len(asked.named)
 
     def _none(self, name: str, include: Include) -> Hits:
         return ranked(self._info.field(name).metric, no_records(self._info, include), np.empty(0), 1)
@@ -142,10 +170,12 @@ class Searcher:
             field = self._info.field(name)
             search = search if isinstance(field, Dense) and heeds(field.index, search) else None
         where = asked.where if isinstance(asked.where, Filter) else None
-        return self._adapter.query(queries, k, where, include, exact=asked.exact, search=search, field=name)
+        size = k + len(asked.named)
+        found = self._adapter.query(queries, size, where, include, exact=asked.exact, search=search, field=name)
+        return [_unnamed(hits, asked.named, k) for hits in found] if asked.named else found
 
     def _fused(self, vectors: dict[str, Column], asked: Question, fusion: Fusion) -> list[Hits]:
-        depth = fusion.depth or min(max(100, asked.k), self._capabilities.limits.max_k)
+        depth = fusion.depth or min(max(100, asked.k), self._most(asked))
         legs: list[list[Found]] = []
         for name, queries in vectors.items():
             field = self._info.field(name)
@@ -162,7 +192,7 @@ class Searcher:
 
         Some more are asked for, and twice as many as long as the last of them may be as near as the last that counts.
         """
-        metric, most = self._info.field(name).metric, self._capabilities.limits.max_k
+        metric, most = self._info.field(name).metric, self._most(asked)
         include = Include(fields=(name,)) if name else Include(vectors=True)
         found: dict[int, Found] = {}
         todo, size = list(range(len(queries))), min(depth + _SPARE, most)
@@ -198,6 +228,16 @@ def _bounded(hits: Hits, asked: Question) -> Hits:
     if asked.score_threshold is not None:
         number = min(number, int(np.count_nonzero(hits.scores >= asked.score_threshold)))
     return hits if number == len(hits) else hits[:number]
+
+
+def _number(given: Column | list[str] | Like) -> int:
+    """How many queries there are of a field."""
+    return 1 if isinstance(given, Like) else len(given)
+
+
+def _unnamed(hits: Hits, named: Set[str], k: int) -> Hits:
+    """The first k hits but for those that are named."""
+    return hits.take([place for place, record_id in enumerate(hits.ids) if record_id not in named][:k])
 
 
 def _is_settled(

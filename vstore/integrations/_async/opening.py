@@ -14,7 +14,7 @@ __all__ = ["find", "find_or_create"]
 async def find(store: AsyncStore, target: Target) -> AsyncCollection | None:
     """Return the collection of ``target``, or None where there is none; raises ``Mismatch`` where it is another."""
     try:
-        found = await store.get_collection(target.name, embedder=target.embedder)
+        found = await store.get_collection(target.name, embedder=target.embedders)
     except NotFound:
         return None
     target.check(found.info)
@@ -30,7 +30,8 @@ async def find_or_create(store: AsyncStore, target: Target, dimension: int) -> A
         dimension=target.dimension or dimension,
         metric=target.metric or Metric.COSINE,
         index=target.index,
-        embedder=target.embedder,
+        embedder=target.embedders,
+        fields=target.fields,
         metadata=target.metadata,
         exist_ok=True,
     )

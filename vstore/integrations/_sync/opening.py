@@ -15,7 +15,7 @@ __all__ = ["find", "find_or_create"]
 def find(store: Store, target: Target) -> Collection | None:
     """Return the collection of ``target``, or None where there is none; raises ``Mismatch`` where it is another."""
     try:
-        found = store.get_collection(target.name, embedder=target.embedder)
+        found = store.get_collection(target.name, embedder=target.embedders)
     except NotFound:
         return None
     target.check(found.info)
@@ -31,7 +31,8 @@ def find_or_create(store: Store, target: Target, dimension: int) -> Collection:
         dimension=target.dimension or dimension,
         metric=target.metric or Metric.COSINE,
         index=target.index,
-        embedder=target.embedder,
+        embedder=target.embedders,
+        fields=target.fields,
         metadata=target.metadata,
         exist_ok=True,
     )

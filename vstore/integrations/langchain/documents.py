@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from vstore.core.validate import check_ids
 from vstore.errors import InvalidInput, brief, reading
 from vstore.filters import Filter
+from vstore.fusion import Fusion
 from vstore.hits import Hits
 from vstore.indexing import Metric, Search
 from vstore.integrations.metadata import unpack
@@ -51,6 +52,7 @@ class Question:
     filter: Filter | Mapping[str, Any] | None
     exact: bool
     search: Search | None
+    fuse: Fusion | None = None
 
 
 @dataclass(frozen=True)

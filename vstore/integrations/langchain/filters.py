@@ -13,7 +13,7 @@ from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, brief, reading
 from vstore.filters import Filter
 from vstore.filters.dictform import parse
-from vstore.filters.tree import And, ContainsAny, Matches, Not, Or, Order
+from vstore.filters.tree import And, ContainsAny, HasText, Matches, Not, Or, Order
 from vstore.integrations.metadata import filterable
 
 __all__ = ["as_filter", "check_patterns", "like"]
@@ -39,12 +39,12 @@ def as_filter(given: Filter | Mapping[str, Any] | None) -> Filter | None:
 
 
 def check_patterns(given: object, capabilities: Capabilities) -> None:
-    """Raises ``Unsupported`` that names ``$like`` or ``$ilike`` where the database has no regular expressions."""
+    """Raises ``Unsupported`` that names ``$like`` or ``$ilike`` where the database has no such expressions."""
     if capabilities.matches:
         return
     if isinstance(given, Mapping):
         for name, value in given.items():
-            if name in ("$like", "$ilike"):
+            if name == "$ilike" or (name == "$like" and _plain_part(filterable(value)) is None):
                 capabilities.require("matches", name)
             check_patterns(value, capabilities)
     elif isinstance(given, list | tuple):
@@ -122,11 +122,31 @@ def _between(path: tuple[str, ...], bounds: object) -> Filter:
 
 _OPERATORS: Final[dict[str, Callable[[tuple[str, ...], Any], Filter]]] = {
     "$between": _between,
-    "$like": lambda path, pattern: Matches(path, like("$like", pattern)),
+    "$like": lambda path, pattern: _liked(path, pattern),
     "$ilike": lambda path, pattern: Matches(path, f"(?i){like('$ilike', pattern)}"),
     "$contains": lambda path, value: ContainsAny(path, (value,)),  # of a list, as Chroma has it
     "$not_contains": lambda path, value: Not(ContainsAny(path, (value,))),
 }
+
+
+def _liked(path: tuple[str, ...], pattern: object) -> Filter:
+    if (part := _plain_part(pattern)) is None:
+        return Matches(path, like("$like", pattern))
+    text, at_start = part
+    return HasText(path, text, at_start=at_start)
+
+
+def _plain_part(pattern: object) -> tuple[str, bool] | None:
+    """Return the text that a pattern finds anywhere, as ``%text%``, or at the start, as ``text%``; None for others."""
+    if not isinstance(pattern, str):
+        return None
+    rest = iter(pattern)
+    pieces = [character + next(rest, "") if character == "\\" else character for character in rest]
+    anywhere = pieces[:1] == ["%"]
+    inner = pieces[1:-1] if anywhere else pieces[:-1]
+    if pieces[-1:] != ["%"] or not inner or {"%", "_", "\\"} & set(inner):
+        return None
+    return "".join(piece[-1] for piece in inner), not anywhere
 
 
 def like(operator: str, pattern: object) -> str:

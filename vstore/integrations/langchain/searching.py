@@ -13,6 +13,7 @@ from langchain_core.vectorstores import VectorStore
 
 from vstore.errors import InvalidInput
 from vstore.filters import Filter
+from vstore.fusion import Fusion
 from vstore.indexing import Search
 from vstore.integrations.langchain._async.steps import AsyncSteps
 from vstore.integrations.langchain._sync.steps import Steps
@@ -33,18 +34,22 @@ class How(TypedDict, total=False):
         filter: A filter of vstore built with ``F``, or a dict with LangChain's ``$`` operators.
         exact: True for the true nearest, at whatever cost; else by the index, approximately.
         search: Settings of this one search.
+        fuse: ``RRF()`` or ``Weighted(…)``: a text is asked by its words too, in the collection's sparse field, and both
+            lists become one. Distances are the fused scores negated then; there are no relevances.
     """
 
     filter: Where
     exact: bool
     search: Search | None
+    fuse: Fusion | None
 
 
 def _asked(k: int, how: How) -> Question:
     unknown = next((name for name in how if name not in How.__annotations__), None)
     if unknown is not None:
-        raise InvalidInput(f"a search has no argument {unknown!r}", hint="Besides k it takes filter, exact and search.")
-    return Question(k, how.get("filter"), how.get("exact", False), how.get("search"))
+        hint = f"Besides k it takes {', '.join(How.__annotations__)}."
+        raise InvalidInput(f"a search has no argument {unknown!r}", hint=hint)
+    return Question(k, how.get("filter"), how.get("exact", False), how.get("search"), how.get("fuse"))
 
 
 def _only(found: Scored) -> list[Document]:

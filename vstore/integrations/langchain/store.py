@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 from vstore.aio import AsyncCollection, AsyncStore
 from vstore.core._sync.collection import Collection
 from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
-from vstore.embedding import Embedder, check_embedder
+from vstore.embedding import Embedder, SparseEmbedder, check_embedder
 from vstore.errors import InvalidInput
 from vstore.indexing import Index, Metric
 from vstore.integrations.closing import Closing
@@ -33,7 +33,8 @@ class VStoreVectorStore(Closing, Searching):
     ``VStoreVectorStore("chroma:./data", OpenAIEmbeddings())``. The collection is opened at the first call and created
     at the first write; the async methods need no second object. Every search takes ``filter=`` (a filter built with
     ``F``, or a dict with LangChain's ``$`` operators), ``exact=True`` for the true nearest, and ``search=`` with
-    settings of one search. A retriever takes them as ``search_kwargs``.
+    settings of one search. A search by a text takes ``fuse=RRF()`` too, and then asks by the text's words besides. A
+    retriever takes them as ``search_kwargs``.
 
     The scores of ``…_with_score`` are distances: lower is nearer. By the collection's metric they are ``1 - cos``,
     ``‖q - x‖`` or ``-q·x``. The scores of ``…_with_relevance_scores`` are similarities: higher is nearer. They are the
@@ -51,6 +52,7 @@ class VStoreVectorStore(Closing, Searching):
         metric: Metric | str | None = None,
         dimension: int | None = None,
         index: Index | None = None,
+        sparse_embedder: SparseEmbedder | None = None,
         relevance_score_fn: Callable[[float], float] | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
@@ -69,6 +71,8 @@ class VStoreVectorStore(Closing, Searching):
             metric: ``"cosine"``, ``"l2"`` or ``"dot"``; None for cosine where it is created, and any where it is there.
             dimension: Components of a vector; None for those of the first vectors written.
             index: Its index where it is created; None for the database's own.
+            sparse_embedder: vstore's sparse embedder, such as ``embed.bm25()``, for searches with ``fuse=``. A
+                collection that is created has a sparse field ``terms`` then, filled from the texts.
             relevance_score_fn: From a distance to a relevance; None for the one of the metric.
             timeout: Seconds that one request may take, for a URL.
             retries: How often a call that is safe to repeat is repeated, for a URL.
@@ -90,6 +94,7 @@ class VStoreVectorStore(Closing, Searching):
                 metric=metric,
                 dimension=dimension,
                 index=index,
+                sparse_embedder=sparse_embedder,
                 embedder=None if isinstance(self._embedding, Embeddings) else self._embedding,
                 timeout=timeout,
                 retries=retries,

@@ -16,6 +16,7 @@ from llama_index.core.vector_stores.types import (
 
 from vstore.aio import AsyncCollection, AsyncStore
 from vstore.core.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT
+from vstore.embedding import SparseEmbedder
 from vstore.errors import InvalidInput
 from vstore.indexing import Index, Metric
 from vstore.integrations.closing import Closing
@@ -44,6 +45,8 @@ class VStoreVectorStore(Closing, BasePydanticVectorStore):
         metric: ``"cosine"``, ``"l2"`` or ``"dot"``; None for cosine where the collection is created, and whichever it
             has where it is there.
         dimension: Components of a vector; None for those of the first nodes that are added.
+        sparse_embedder: vstore's sparse embedder, such as ``embed.bm25()``, for the modes SPARSE and HYBRID. A
+            collection that is created has a sparse field ``terms`` then, which ``add`` fills from the nodes' texts.
         index: Index settings of a collection that is created; None for the database's own.
         timeout: Seconds of one request, for a URL.
         retries: How often a request that is safe to repeat is repeated, for a URL.
@@ -70,6 +73,7 @@ class VStoreVectorStore(Closing, BasePydanticVectorStore):
         metric: Metric | str | None = None,
         dimension: int | None = None,
         index: Index | None = None,
+        sparse_embedder: SparseEmbedder | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
         options: Mapping[str, OptionValue] | None = None,
@@ -81,6 +85,7 @@ class VStoreVectorStore(Closing, BasePydanticVectorStore):
             metric=metric,
             dimension=dimension,
             index=index,
+            sparse_embedder=sparse_embedder,
             timeout=timeout,
             retries=retries,
             options=options or {},
@@ -165,15 +170,19 @@ class VStoreVectorStore(Closing, BasePydanticVectorStore):
         """Return the nodes nearest to the query's embedding, without their own embeddings.
 
         Args:
-            query: In the mode DEFAULT or MMR. ``node_ids`` and ``doc_ids`` choose among nodes beside the filters, where
-                they are not empty; of nodes that are named the true nearest come.
+            query: In the mode DEFAULT, MMR, SPARSE or HYBRID. SPARSE brings ``sparse_top_k`` nodes by their texts.
+                HYBRID asks both ways, for ``similarity_top_k`` and ``sparse_top_k`` nodes, brings the scores of each
+                between 0 and 1, and adds ``alpha`` (0.5) times the one and ``1 - alpha`` times the other; of all,
+                ``hybrid_top_k`` come. ``node_ids`` and ``doc_ids`` choose among nodes beside the filters, where they
+                are not empty; of nodes that are named the true nearest come, in DEFAULT and MMR alone.
             **kwargs: ``exact`` for the true nearest; ``search``, vstore's settings of one search; for MMR
                 ``mmr_threshold``, and one of ``mmr_prefetch_factor``, by default 4 candidates a node, and
                 ``mmr_prefetch_k``.
 
         Raises:
             Unsupported: Another mode, or an operator that this database cannot answer.
-            InvalidInput: A query without an embedding, a filter of no meaning, or an argument that is unknown.
+            InvalidInput: A query without the embedding or the text that its mode takes, a filter of no meaning, or an
+                argument that is unknown.
         """
         return self._calls.query(query, kwargs)
 

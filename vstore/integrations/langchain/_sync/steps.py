@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput
+from vstore.fields import UNNAMED, only_sparse
 from vstore.filters import Filter
 from vstore.integrations.door import Door
 from vstore.integrations.langchain._sync._run import embed_documents, embed_query
@@ -74,6 +75,8 @@ class Steps:
 
     def relevant(self, query: str, asked: Question, relevance: Callable[[float], float] | None) -> Scored:
         """Returns the nearest documents with their relevances."""
+        if asked.fuse is not None:
+            raise InvalidInput("a fused score is no relevance", hint="Ask similarity_search_with_score.")
         found = self._found(query, asked, ["documents", "metadatas"])
         return [] if found is None else relevant(found.hits, found.metric, relevance)
 
@@ -84,13 +87,23 @@ class Steps:
 
     def _found(self, query: str | ArrayLike, asked: Question, include: list[IncludeName]) -> Found | None:
         where = as_filter(asked.filter)
+        if asked.fuse is not None and not isinstance(query, str):
+            raise InvalidInput("fuse= asks by words too, and a vector has none", hint="Search by a text.")
         embedding = self._needed() if isinstance(query, str) else None
         collection = self._door.existing()
         if collection is None:
             return None
         check_patterns(asked.filter, collection.capabilities)
         vector = embed_query(embedding, query) if embedding is not None and isinstance(query, str) else query
-        hits = collection.query(vector, k=asked.k, where=where, include=include, exact=asked.exact, search=asked.search)
+        hits = collection.query(
+            vector if asked.fuse is None else {UNNAMED: vector, only_sparse(collection.info.fields): query},
+            k=asked.k,
+            where=where,
+            include=include,
+            exact=asked.exact,
+            search=asked.search,
+            fuse=asked.fuse,
+        )
         return Found(vector, hits, collection.info.metric)
 
     def _needed(self) -> Embeddings | Embedder:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import MetadataFilters, VectorStoreQuery, VectorStoreQueryResult
 
+from vstore.core._async.collection import AsyncCollection
 from vstore.errors import InvalidInput
-from vstore.filters.tree import Eq
+from vstore.fields import only_sparse
+from vstore.filters.tree import Eq, Filter
+from vstore.hits import Hits
 from vstore.integrations.door import AsyncDoor
 from vstore.integrations.llamaindex.filters import translate
 from vstore.integrations.llamaindex.nodes import (
@@ -18,7 +22,7 @@ from vstore.integrations.llamaindex.nodes import (
     nodes_from_records,
     record_from_node,
 )
-from vstore.integrations.llamaindex.questions import no_answer, question
+from vstore.integrations.llamaindex.questions import Question, no_answer, question
 from vstore.integrations.terms import matching
 
 __all__ = ["AsyncCalls"]
@@ -96,6 +100,8 @@ class AsyncCalls:
         if query.node_ids:  # an index over a store that keeps nodes passes an empty list for all
             named = await collection.get(query.node_ids)
             return asked.answer(asked.nearest(named, where, collection.info))
+        if asked.text:
+            return asked.answer(await self._in_words(collection, asked, where))
         hits = await collection.query(
             vector=asked.vector,
             k=asked.number(collection.capabilities),
@@ -105,3 +111,22 @@ class AsyncCalls:
             search=asked.search,
         )
         return asked.answer(hits)
+
+    async def _in_words(self, collection: AsyncCollection, asked: Question, where: Filter | None) -> Hits:
+        """The nodes that the text finds, or both text and embedding."""
+        field = only_sparse(collection.info.fields)
+        words = {field: asked.text}
+        if not asked.hybrid:
+            return await collection.query(words, k=asked.wanted, where=where, include=asked.include)
+        near = worded = None
+        if asked.alpha > 0.0:
+            near = await collection.query(
+                asked.vector, k=asked.k, where=where, include=(), exact=asked.exact, search=asked.search
+            )
+        if asked.alpha < 1.0:
+            worded = await collection.query(words, k=asked.sparse_k, where=where, include=())
+        fused = asked.fused(near, collection.info.metric, worded, field)
+        records = await collection.get(fused.ids, include=asked.include)
+        there = set(records.ids)
+        kept = fused.take([place for place, node_id in enumerate(fused.ids) if node_id in there])
+        return replace(kept, records=records)
