@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, brief, reading
 from vstore.filters.tree import Filter
-from vstore.indexing import Flat, index_features
+from vstore.indexing import Flat, Metric, index_features
 from vstore.info import CollectionInfo
 from vstore.omission import Omission, OmissionKind
 from vstore.transfer.endpoint import Target
@@ -127,7 +127,8 @@ def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | 
 def _lacking(info: CollectionInfo, target: Capabilities) -> list[str]:
     """Why a target does not take an index, in words; empty where it does."""
     answers = [(words, getattr(target, feature)) for feature, words in index_features(info.index)]
-    most = target.limits.max_index_dimension
+    limits = target.limits
+    most = limits.max_cosine_index_dimension if info.metric is Metric.COSINE else limits.max_index_dimension
     lacking = [f"the target has no {words}: {no.note}" for words, no in answers if not no]
     if not lacking and not isinstance(info.index, Flat) and info.dimension > most:
         kind = type(info.index).__name__
