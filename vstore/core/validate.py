@@ -22,6 +22,7 @@ from vstore.filters.tree import (
     DocumentContains,
     Exists,
     Filter,
+    HasText,
     Matches,
     Order,
     depth,
@@ -222,6 +223,8 @@ def check_filter(where: Filter | Mapping[str, Any], capabilities: Capabilities) 
         match leaf:
             case DocumentContains():
                 capabilities.require("document_contains", "F.document.contains")
+            case HasText():
+                capabilities.require("metadata_contains", "a part of a metadata text in a filter")
             case Matches():
                 capabilities.require("matches", "a regular expression in a filter")
             case Order(_, _, str()):

@@ -55,6 +55,7 @@ CAPABILITIES = Capabilities(
     exact_query=native(),
     filtered_query=native(),
     document_contains=native(),
+    metadata_contains=native(),
     string_ordering=native(),
     matches=native("by RE2"),
     nested_metadata=native(),
