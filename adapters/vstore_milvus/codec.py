@@ -111,9 +111,10 @@ def _document(text: str) -> str | None:
 
 def _metadata(found: Any) -> Metadata:
     """Return the metadata of a record, which pymilvus hands out as parsed JSON: moments are still tagged."""
-    if _NESTED.isdisjoint(map(type, found.values())):
-        return found
-    return from_json(json.dumps(found)) if _tagged(found.values()) else found
+    metadata: Metadata = found
+    if _NESTED.isdisjoint(map(type, metadata.values())):
+        return metadata
+    return from_json(json.dumps(metadata)) if _tagged(metadata.values()) else metadata
 
 
 def _tagged(values: Iterable[Any]) -> bool:
