@@ -92,12 +92,23 @@ check: $(VENV)/.installed ## lint, types, layers, generated code and pages, the 
 	$(BIN)/python tools/clauses.py --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-bench: $(VENV)/.installed ## compare with the raw clients
-	$(BIN)/python benchmarks/bench.py
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,check,bench]'
+	touch $@
+
+.venv-peers/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[peers,bench]'
+	touch $@
+
+bench: $(VENV)/.bench .venv-peers/.installed ## compare with the raw clients, a copy's ends and LangChain's stores; tables in .venv/bench
+	$(BIN)/python benchmarks/bench.py --out $(VENV)/bench
+	$(BIN)/python benchmarks/transfer.py --out $(VENV)/bench
+	.venv-peers/bin/python benchmarks/langchain_peers.py --out $(VENV)/bench
 
 table: $(VENV)/.installed ## run the suite on every store and write docs/compatibility.md
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --vstore-mode sync --vstore-report $(VENV)/reports tests/conformance
 	$(BIN)/python tools/compatibility.py $(VENV)/reports
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-foreign-*
+	rm -rf $(VENV) .venv-oldest .venv-peers .venv-foreign-*

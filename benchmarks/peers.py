@@ -15,8 +15,7 @@ from time import perf_counter, process_time
 from typing import Any, TypeAlias
 
 from data import queries, workload
-from rich.console import Console
-from rich.table import Table
+from report import Row, add_out, report
 
 from vstore import Records
 
@@ -70,21 +69,21 @@ def compare(framework: str, backends: Mapping[str, Backend]) -> None:
         action="store_true",
         help="of this process, for databases that run in it, on a machine that does other work",
     )
+    add_out(parser)
     wanted = parser.parse_args()
     warnings.simplefilter("ignore")
     records = workload(wanted.rows, wanted.dimension)
     asked = queries(_QUERIES, wanted.dimension).tolist()
-    table = Table("database", "what", f"{framework}'s own", "vstore", "theirs / ours")
+    rows: list[Row] = []
     for name, backend in backends.items():
         if wanted.only in (None, name):
             with tempfile.TemporaryDirectory() as folder, backend(Path(folder), wanted.dimension) as cases:
                 clock = process_time if wanted.processor_time else perf_counter
                 for case in cases:
                     for kind, (ours, theirs) in _measure(case, records, asked * wanted.rounds, clock).items():
-                        scale, unit = (1, "s") if kind == "ingest" else (1000, "ms")
-                        shown = [f"{one * scale:.3g} {unit}" for one in (theirs, ours)]
-                        table.add_row(case.name, kind, *shown, f"{theirs / ours:.2f}")
-    Console(width=120).print(table)
+                        rows.append(Row(case.name, kind, theirs, ours, 1.0))
+    title = f"{framework}: {wanted.rows:,} × {wanted.dimension}, {wanted.rounds} rounds"
+    report(framework.lower(), title, f"{framework}'s own", rows, wanted.out)
 
 
 def _measure(

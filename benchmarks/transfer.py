@@ -1,8 +1,8 @@
 """How fast a copy is, against the slower of its two ends: reading the source, and writing the target, each alone.
 
-``python benchmarks/transfer.py [--rows 20000] [--dimension 64] [--rounds 3] [--only chroma:qdrant]`` prints for each
-pair the median seconds of a scan of the source, of upserts of the same records into the target (its index built in the
-same way), of the copy without and with planning, and the ratio: 1.0 is as fast as the slower end, the bar is 0.85.
+``python benchmarks/transfer.py [--rows 20000] [--dimension 64] [--rounds 3] [--only chroma:qdrant] [--out DIR]``
+compares for each pair the slower of two medians, that of a scan of the source and that of upserts of the records into
+the target (its index built in the same way), with the copy without and with planning: 1.0 is as fast, the bar is 0.85.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from statistics import median
 from time import perf_counter
 
 from data import workload
-from rich.console import Console
-from rich.table import Table
+from report import Row, add_out, report
 
 from vstore import HNSW, Records, connect
 from vstore.transfer import CollectionSource, CollectionTarget, copy
@@ -67,20 +66,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--only", default="")
+    add_out(parser)
     given = parser.parse_args()
     records = workload(given.rows, given.dimension)
-    table = Table("pair", "scan s", "ingest s", "copy s", "with plan s", "copy ratio", "whole ratio", "bar")
+    rows: list[Row] = []
     for pair in [given.only] if given.only else PAIRS:
         rounds = []
         for _ in range(given.rounds):
             with tempfile.TemporaryDirectory(prefix="vst-", ignore_cleanup_errors=True) as folder:
                 rounds.append(_measure(pair, records, Path(folder), given.workers))
         middle = {name: median(found[name] for found in rounds) for name in rounds[0]}
-        slower = max(middle["scan"], middle["ingest"])
-        ratios = [slower / middle["copy"], slower / middle["with plan"]]
-        figures = [f"{middle[name]:.2f}" for name in ("scan", "ingest", "copy", "with plan")]
-        table.add_row(pair, *figures, *(f"{ratio:.2f}" for ratio in ratios), "yes" if ratios[1] >= BAR else "no")
-    Console(width=120).print(table)
+        end = max(("scan", "ingest"), key=middle.__getitem__)
+        rows += [Row(pair, f"{what}, against {end}", middle[end], middle[what], BAR) for what in ("copy", "with plan")]
+    report("copy", f"copies of {given.rows:,} × {given.dimension}", "slower end", rows, given.out)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,7 @@ class Limits:
         max_sparse_values: Most values of a sparse vector; 0 where there are no sparse vectors, else at least 4,096.
         max_index_dimension: Largest number of components that an index other than ``Flat`` takes; by default
             ``max_dimension``.
+        max_cosine_index_dimension: The same under cosine; by default ``max_index_dimension``.
     """
 
     max_dimension: int
@@ -103,10 +104,13 @@ class Limits:
     max_fields: int = 0
     max_sparse_values: int = 0
     max_index_dimension: int = 0
+    max_cosine_index_dimension: int = 0
 
     def __post_init__(self) -> None:
         if not self.max_index_dimension:
             object.__setattr__(self, "max_index_dimension", self.max_dimension)
+        if not self.max_cosine_index_dimension:
+            object.__setattr__(self, "max_cosine_index_dimension", self.max_index_dimension)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ __all__ = ["check_sizes", "deleted", "encode", "shows_records", "split", "to_rec
 
 # Milvus can store no absence that all its versions agree on; no document holds NUL (DOC-1). Absent is the
 # empty string, which is what another client would expect, and an empty document is one NUL.
+_NESTED: Final = frozenset((list, dict))
 _EMPTY: Final = "\x00"
 _MAX_JSON_BYTES: Final = 65_536  # of one field, unless the server is set up otherwise
 _dumps: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -110,7 +111,10 @@ def _document(text: str) -> str | None:
 
 def _metadata(found: Any) -> Metadata:
     """Return the metadata of a record, which pymilvus hands out as parsed JSON: moments are still tagged."""
-    return from_json(json.dumps(found)) if _tagged(found.values()) else found
+    metadata: Metadata = found
+    if _NESTED.isdisjoint(map(type, metadata.values())):
+        return metadata
+    return from_json(json.dumps(metadata)) if _tagged(metadata.values()) else metadata
 
 
 def _tagged(values: Iterable[Any]) -> bool:

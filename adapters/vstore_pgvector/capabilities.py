@@ -9,12 +9,11 @@ from vstore.errors import LimitExceeded, Unsupported
 from vstore.fields import MAX_FIELDS, Dense
 from vstore.indexing import HNSW, Flat
 from vstore.info import CollectionInfo
-from vstore_pgvector.vectors import dense_fields
+from vstore_pgvector.vectors import MAX_HALVED, MAX_INDEXED, dense_fields, max_indexed
 
 __all__ = [
     "BATCH_BYTES",
     "BATCH_ROWS",
-    "MAX_HNSW_DIMENSION",
     "batch_rows",
     "capabilities",
     "check_index",
@@ -23,7 +22,6 @@ __all__ = [
 ]
 
 MAX_DIMENSION: Final = 16_000
-MAX_HNSW_DIMENSION: Final = 2_000
 MAX_SPARSE_VALUES: Final = 16_000
 # One statement carries a batch as arrays; 1,000 to 5,000 rows of 384 components take the same 20 µs a row,
 # 20,000 take 2.5 times as long (the arrays no longer fit the caches).
@@ -60,10 +58,14 @@ def batch_rows(info: CollectionInfo) -> int:
 
 def check_index(field: Dense) -> None:
     """Raises ``LimitExceeded`` where pgvector cannot build a field's index."""
-    if not isinstance(field.index, Flat) and field.dimension > MAX_HNSW_DIMENSION:
+    most = max_indexed(field.metric)
+    if not isinstance(field.index, Flat) and field.dimension > most:
         raise LimitExceeded(
-            f"{type(field.index).__name__} takes up to {MAX_HNSW_DIMENSION:,} dimensions, not {field.dimension:,}",
-            hint="Use Flat().",
+            f"{type(field.index).__name__} takes up to {most:,} dimensions under {field.metric.value}, "
+            f"not {field.dimension:,}",
+            hint="Use Flat()."
+            if field.dimension > MAX_HALVED
+            else f"Use Flat(), or cosine, which takes up to {MAX_HALVED:,}.",
         )
 
 
@@ -104,17 +106,21 @@ def capabilities(
             max_document_bytes=64 << 20,
             max_fields=MAX_FIELDS,
             max_sparse_values=MAX_SPARSE_VALUES,
-            max_index_dimension=MAX_HNSW_DIMENSION,
+            max_index_dimension=MAX_INDEXED,
+            max_cosine_index_dimension=MAX_HALVED,
         ),
-        index_hnsw=native(f"up to {MAX_HNSW_DIMENSION:,} dimensions; Flat is the default above"),
+        index_hnsw=native(
+            f"up to {MAX_INDEXED:,} dimensions, under cosine up to {MAX_HALVED:,}, of which those above "
+            f"{MAX_INDEXED:,} by half precision, compared again with the full vectors; Flat is the default above"
+        ),
         index_flat=native(),
         index_ivfflat=native(
-            f"up to {MAX_HNSW_DIMENSION:,} dimensions; the clusters are chosen when the index is built, that is "
+            "up to as many dimensions as HNSW; the clusters are chosen when the index is built, that is "
             "while the collection is empty: defer_index and build_index around loading, or REINDEX, or recall is low"
         ),
         index_ivfpq=no("pgvector has HNSW and IVFFlat"),
         index_diskann=no("pgvector has HNSW and IVFFlat"),
-        quantization=no("an index on binary_quantize or halfvec is not implemented"),
+        quantization=no("an index on binary_quantize is not implemented; halfvec serves dimensions, not memory"),
         on_disk=native("PostgreSQL keeps tables and indexes on disk and caches them, whatever the setting"),
         search_ef=native(),
         search_probes=native(),

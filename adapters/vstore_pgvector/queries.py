@@ -13,10 +13,12 @@ from typing import Final
 from vstore.fields import Dense, Sparse
 from vstore.indexing import Metric
 from vstore.records import Include
-from vstore_pgvector.statements import Statements, field_columns, on_condition, sent
+from vstore_pgvector.statements import Statements, field_columns, half_unit, on_condition, sent
+from vstore_pgvector.vectors import is_halved
 
 __all__ = ["DenseQueries", "SparseQueries"]
 
+_SPARE: Final = 16
 _OPERATOR: Final = {Metric.COSINE: "<=>", Metric.L2: "<->", Metric.DOT: "<#>"}
 
 
@@ -38,6 +40,8 @@ class DenseQueries:
         self._sent = sent(name, field)
         self._operator = _OPERATOR[field.metric]
         self._dot = field.metric is Metric.DOT
+        self._halved = is_halved(field)
+        self._dimension = field.dimension
         self._norm = "0::float8" if field.metric is Metric.COSINE else f"vector_norm({self._column})"
         self._there = f"{self._column} is not null" if name else None
         self.nearest = lru_cache(maxsize=256)(self._nearest)
@@ -54,10 +58,14 @@ class DenseQueries:
             ["vector", "float8"] if sloped else ["vector"], ["query", "slack"] if sloped else ["query"], many
         )
         order = f"{self._measure('q.query', 'q.slack')} + 0, id" if exact else self._distance("q.query")
+        raw = self._sql.raw_columns(include, self._name)
+        table = f"{self._sql.table}{on_condition(self._there, condition)}"
+        if self._halved and not exact:  # the index ranks more than k by halves, of which these are the nearest
+            halves = " <=> ".join(half_unit(vector, self._dimension) for vector in (self._column, "q.query"))
+            table = f"(select id{raw} from {table} order by {halves} limit {k + max(_SPARE, k // 4):d}) as candidates"
         return (
             f"select id, {self._distance('query')}, number, {self._norm}{self._sql.columns(include)} from {source} "
-            f"cross join lateral (select id{self._sql.raw_columns(include, self._name)} "
-            f"from {self._sql.table}{on_condition(self._there, condition)} order by {order} limit {k:d}) as near"
+            f"cross join lateral (select id{raw} from {table} order by {order} limit {k:d}) as near"
         )
 
     def _distance(self, query: str) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "bare",
     "doubled",
     "field_columns",
+    "half_unit",
     "literal",
     "on_condition",
     "quoted",
@@ -52,6 +53,11 @@ def doubled(text: str) -> str:
 def literal(text: str) -> str:
     """Return a text as SQL."""
     return sql.Literal(text).as_string(None)
+
+
+def half_unit(vector: str, dimension: int) -> str:
+    """Return SQL for a vector's direction in half precision, which an index and its queries must write alike."""
+    return f"(l2_normalize({vector})::halfvec({dimension:d}))"
 
 
 def field_columns(name: str, field: Field) -> list[str]:

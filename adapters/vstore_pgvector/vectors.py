@@ -16,6 +16,7 @@ import numpy as np
 
 from vstore.columns import Column, VectorArray, absent, present
 from vstore.fields import Dense, Field
+from vstore.indexing import Flat, Metric
 from vstore.info import CollectionInfo
 from vstore.sparse import SparseArray, SparseVector
 from vstore_pgvector.binary import Item, Packed, pack_array
@@ -23,6 +24,8 @@ from vstore_pgvector.binary import Item, Packed, pack_array
 __all__ = [
     "BAND",
     "BANDS",
+    "MAX_HALVED",
+    "MAX_INDEXED",
     "TypeIds",
     "bands_of",
     "column_names",
@@ -31,7 +34,9 @@ __all__ = [
     "decode_sparsevec",
     "decode_vectors",
     "dense_fields",
+    "is_halved",
     "items_of",
+    "max_indexed",
     "pack_bands",
     "pack_query",
     "pack_vector",
@@ -42,6 +47,8 @@ __all__ = [
 
 BAND: Final = 1_000_000_000
 BANDS: Final = 5
+MAX_INDEXED: Final = 2_000  # components that an index on the type vector takes
+MAX_HALVED: Final = 4_000  # on the type halfvec
 _VECTOR: Final = Struct("!hh")
 _SPARSE: Final = Struct("!iii")
 
@@ -67,6 +74,20 @@ def dense_fields(info: CollectionInfo) -> dict[str, Dense]:
     """Return the dense fields of a collection, the one without a name first."""
     unnamed: dict[str, Field] = {"": info.field()} if info.dimension else {}
     return {name: field for name, field in (unnamed | info.fields).items() if isinstance(field, Dense)}
+
+
+def max_indexed(metric: Metric) -> int:
+    """Return the most dimensions that HNSW and IVFFlat take under a metric.
+
+    Beyond those of ``vector`` an index is of halves, which end at 65,504 and 6e-8. A vector brought to the length 1
+    lies well between, and cosine asks for its direction alone. Under l2 and dot a vector may not fit, or vanish.
+    """
+    return MAX_HALVED if metric is Metric.COSINE else MAX_INDEXED
+
+
+def is_halved(field: Dense) -> bool:
+    """Return whether the index of a field is one of half precision, on the unit vectors."""
+    return not isinstance(field.index, Flat) and field.dimension > MAX_INDEXED
 
 
 def pack_vector(vector: VectorArray) -> Packed:

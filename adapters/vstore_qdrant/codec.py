@@ -14,6 +14,7 @@ A point's payload has names of our own only, and the user's metadata in one of t
 ``terms``       what equality, ``in_`` and ``contains`` ask for, as keywords; for ``exists``, what is no number
 ``high``        the upper bits of every number, in the same order; ``exists`` asks for it too
 ``low``         the lower bits, where they are not 0
+``creation``    the stamp of the collection that the point was written to, by a client
 ==============  ====================================================================================
 
 Qdrant's own conditions cannot keep the contract's meaning on the metadata itself: they match any element
@@ -44,6 +45,7 @@ from vstore_qdrant.filter_fields import halves, value_text
 from vstore_qdrant.vectors import Columns, columns_of, included, kept, restored, value_counts
 
 __all__ = [
+    "CREATION",
     "Fields",
     "Found",
     "Payload",
@@ -67,6 +69,8 @@ Payload: TypeAlias = dict[str, Any]
 # uuid5's own construction over a namespace of this adapter: 122 bits of SHA-1, so that among 10**12 ids
 # the odds that any two meet are below 10**-12
 _NAMESPACE: Final = bytes.fromhex("5c1f3c0e8a6b5b0f9d4e7a21c36f80d2")
+CREATION: Final = "creation"
+_POINT_BYTES: Final = 96  # about those of its id and its stamp
 # a float32 as Python writes it, widened to float64, with its comma
 _JSON_FLOAT_BYTES: Final = 24
 
@@ -327,7 +331,7 @@ def changed(
 def weights(points: Points) -> list[int]:
     """Return about how many bytes each point has as JSON."""
     return [
-        64 + _JSON_FLOAT_BYTES * numbers + len(json.dumps(payload))
+        _POINT_BYTES + _JSON_FLOAT_BYTES * numbers + len(json.dumps(payload))
         for numbers, payload in zip(points.numbers, points.payloads, strict=True)
     ]
 

@@ -293,11 +293,11 @@ def open_folder() -> Iterator[Path]:
 @clause("MIG-2")
 def test_an_index_that_the_dimension_is_too_large_for_is_a_loss(ends: Ends, open_folder: Path) -> None:
     with connect(ends.source) as store:
-        filled(store, many(3, 2001), name="wide")
+        filled(store, many(3, 4001), name="wide")
     target = f"pgvector:{open_folder / 'pg'}"
     [line] = run("copy", ends.source, target, "--collection", "wide", "--dry-run")[1]
     assert [loss["kind"] for loss in line["losses"]] == ["index-change"]
-    assert "2,001 dimensions" in line["losses"][0]["text"]
+    assert "4,001 dimensions" in line["losses"][0]["text"]
     assert line["plan"]["write_seconds"] > 0
     code, _, err = run("copy", ends.source, target, "--collection", "wide")
     assert code == 2

@@ -142,7 +142,7 @@ def test_every_method_of_the_protocols_is_there() -> None:
     inner: Any = MemoryAdapter()
     wrapped = ThreadedAdapter(inner)
     assert public(AsyncAdapter) <= public(type(wrapped))
-    info = CollectionInfo(name="docs", dimension=2, metric="l2", index=inner.default_index(2))  # type: ignore[arg-type]
+    info = CollectionInfo(name="docs", dimension=2, metric="l2", index=inner.default_index(2, "l2"))  # type: ignore[arg-type]
     collection = asyncio.run(wrapped.create(info))
     assert public(AsyncCollectionAdapter) <= public(type(collection))
     assert asyncio.run(collection.get(["a"], Include())).ids == []

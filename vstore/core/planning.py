@@ -54,11 +54,11 @@ class Plan:
 
     Attributes:
         capabilities: What the connection can do.
-        default_index: Tells the index of a dimension where its creator names none.
+        default_index: Tells the index of a dimension and a metric where its creator names none.
     """
 
     capabilities: Capabilities
-    default_index: Callable[[int], Index]
+    default_index: Callable[[int, Metric], Index]
 
     def info(
         self,
@@ -92,7 +92,7 @@ class Plan:
         planned: Index = Flat()
         if dimension:
             self._check_dimension(dimension, "dimension")
-            planned = self._index(index, dimension)
+            planned = self._index(index, dimension, checked)
         elif index is not None:
             raise InvalidInput(
                 "index= is that of the field without a name, and the collection has named fields only",
@@ -137,7 +137,7 @@ class Plan:
             self._check_dimension(field.dimension, f"the dimension of {name!r}")
             if isinstance(embedder, Embedder) and embedder.dimension != field.dimension:
                 raise Mismatch(f"the field {name!r} has dimension {field.dimension}, its embedder {embedder.dimension}")
-            index = self._index(field.index, field.dimension)
+            index = self._index(field.index, field.dimension, field.metric)
             planned[name] = Dense(field.dimension, field.metric, index=index, embedder=known)
         if len(planned) > self.capabilities.limits.max_fields:
             raise LimitExceeded(
@@ -150,9 +150,9 @@ class Plan:
         if dimension > most:
             raise LimitExceeded(f"{what} is {brief(dimension)}; at most {most:,} is possible here")
 
-    def _index(self, index: object, dimension: int) -> Index:
+    def _index(self, index: object, dimension: int, metric: Metric) -> Index:
         if index is None:
-            return self.default_index(dimension)
+            return self.default_index(dimension, metric)
         chosen = check_index(index)
         for feature, asked in index_features(chosen):
             self.capabilities.require(feature, asked)

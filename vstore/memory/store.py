@@ -15,7 +15,7 @@ from vstore.fields import MAX_FIELDS
 from vstore.filters.regex import where_installed
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
-from vstore.indexing import Flat, Index, Search
+from vstore.indexing import Flat, Index, Metric, Search
 from vstore.info import CollectionInfo
 from vstore.memory.rows import Row, column_of, columns, kept, vectors_of
 from vstore.records import Include, Records
@@ -251,7 +251,7 @@ class MemoryAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return BackendError(f"{type(error).__name__}: {error}")
 
-    def default_index(self, dimension: int) -> Index:
+    def default_index(self, dimension: int, metric: Metric) -> Index:
         return Flat()
 
     def create(self, info: CollectionInfo) -> MemoryCollection:

@@ -10,7 +10,7 @@ from vstore.columns import Column, VectorArray
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
-from vstore.indexing import Index, Search
+from vstore.indexing import Index, Metric, Search
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, Records
@@ -68,8 +68,8 @@ class ThreadedAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return self._inner.translate(error)
 
-    def default_index(self, dimension: int) -> Index:
-        return self._inner.default_index(dimension)
+    def default_index(self, dimension: int, metric: Metric) -> Index:
+        return self._inner.default_index(dimension, metric)
 
     async def create(self, info: CollectionInfo) -> ThreadedCollection:
         return ThreadedCollection(await asyncio.to_thread(self._inner.create, info))

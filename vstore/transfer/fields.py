@@ -98,7 +98,7 @@ def _refused(info: CollectionInfo, target: Capabilities) -> dict[str, str]:
 def _lacking(field: Field, target: Capabilities) -> list[str]:
     if isinstance(field, Sparse) or field.index is None:
         return []
-    return lacking(field.index, field.dimension, target)
+    return lacking(field.index, field.dimension, target, field.metric)
 
 
 def creatable(info: CollectionInfo, target: Capabilities | None) -> tuple[CollectionInfo, Index | None]:
@@ -114,7 +114,7 @@ def creatable(info: CollectionInfo, target: Capabilities | None) -> tuple[Collec
         for name, field in info.fields.items()
         if name not in refused
     }
-    index = None if lacking(info.index, info.dimension, target) else info.index
+    index = None if lacking(info.index, info.dimension, target, info.metric) else info.index
     return replace(info, fields=fields), index
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, brief, reading
 from vstore.filters.tree import Filter
-from vstore.indexing import Flat, Index, index_features
+from vstore.indexing import Flat, Index, Metric, index_features
 from vstore.info import CollectionInfo
 from vstore.omission import Omission, OmissionKind
 from vstore.transfer.endpoint import Target
@@ -117,7 +117,7 @@ def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | 
     """
     if there is None:
         can = target.capabilities
-        for text in [] if can is None else lacking(info.index, info.dimension, can):
+        for text in [] if can is None else lacking(info.index, info.dimension, can, info.metric):
             yield Loss(LossKind.INDEX, f"{text}; the target chooses its own")
         if info.partition_by is not None and can is not None and not can.partitions:
             yield Loss(
@@ -137,12 +137,13 @@ def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | 
             yield Loss(kind, f"the source's {word} is {ours!r:.200}, that of the existing target {theirs!r:.200}")
 
 
-def lacking(index: Index, dimension: int, target: Capabilities) -> list[str]:
+def lacking(index: Index, dimension: int, target: Capabilities, metric: Metric) -> list[str]:
     """Why a target does not take an index of vectors of a dimension, in words; empty where it does."""
     if not dimension:  # the source has named fields only
         return []
     answers = [(words, getattr(target, feature)) for feature, words in index_features(index)]
-    most = target.limits.max_index_dimension
+    limits = target.limits
+    most = limits.max_cosine_index_dimension if metric is Metric.COSINE else limits.max_index_dimension
     found = [f"the target has no {words}: {no.note}" for words, no in answers if not no]
     if not found and not isinstance(index, Flat) and dimension > most:
         kind = type(index).__name__

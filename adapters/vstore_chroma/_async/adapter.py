@@ -9,7 +9,7 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
-from vstore.indexing import HNSW, Index
+from vstore.indexing import HNSW, Index, Metric
 from vstore.info import CollectionInfo
 from vstore_chroma._async._run import Closer, Lock
 from vstore_chroma._async.collection import AsyncChromaCollection
@@ -51,7 +51,7 @@ class AsyncChromaAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)
 
-    def default_index(self, dimension: int) -> Index:
+    def default_index(self, dimension: int, metric: Metric) -> Index:
         return HNSW()
 
     async def create(self, info: CollectionInfo) -> AsyncChromaCollection:

@@ -10,7 +10,7 @@ from chromadb.api.models.Collection import Collection
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
-from vstore.indexing import HNSW, Index
+from vstore.indexing import HNSW, Index, Metric
 from vstore.info import CollectionInfo
 from vstore_chroma._sync._run import Closer, Lock
 from vstore_chroma._sync.collection import ChromaCollection
@@ -52,7 +52,7 @@ class ChromaAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)
 
-    def default_index(self, dimension: int) -> Index:
+    def default_index(self, dimension: int, metric: Metric) -> Index:
         return HNSW()
 
     def create(self, info: CollectionInfo) -> ChromaCollection:

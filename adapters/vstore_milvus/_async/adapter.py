@@ -9,7 +9,7 @@ from pymilvus import AsyncMilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, NotFound, VStoreError
-from vstore.indexing import HNSW, Flat, Index
+from vstore.indexing import HNSW, Flat, Index, Metric
 from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore_milvus._async._run import Closer
@@ -60,7 +60,7 @@ class AsyncMilvusAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)
 
-    def default_index(self, dimension: int) -> Index:
+    def default_index(self, dimension: int, metric: Metric) -> Index:
         return Flat() if self._session.lite else HNSW()
 
     async def create(self, info: CollectionInfo) -> AsyncMilvusCollection:

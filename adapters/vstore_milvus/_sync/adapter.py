@@ -10,7 +10,7 @@ from pymilvus import MilvusClient
 
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, NotFound, VStoreError
-from vstore.indexing import HNSW, Flat, Index
+from vstore.indexing import HNSW, Flat, Index, Metric
 from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore_milvus._sync._run import Closer
@@ -61,7 +61,7 @@ class MilvusAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)
 
-    def default_index(self, dimension: int) -> Index:
+    def default_index(self, dimension: int, metric: Metric) -> Index:
         return Flat() if self._session.lite else HNSW()
 
     def create(self, info: CollectionInfo) -> MilvusCollection:

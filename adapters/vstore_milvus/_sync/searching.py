@@ -25,7 +25,7 @@ from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import to_records
 from vstore_milvus.errors import vanished
-from vstore_milvus.precision import decided
+from vstore_milvus.precision import converted, decided, doubtful, is_precise
 from vstore_milvus.question import Question
 from vstore_milvus.vectors import PackedVectors, searching
 
@@ -104,7 +104,11 @@ class Searcher:
     def _approximate(self, queries: VectorArray, k: int, asked: Question) -> list[Hits]:
         """Return the k nearest as the index finds them, or the true ones; never fewer than match."""
         condition = self._read.condition(asked.where, asked.field)
-        hits = self._search(queries, k, condition, asked)
+        hits: list[Hits] | None = None
+        if len(queries) == 1 and is_precise(self._field(asked)):
+            hits = self._reported(queries, k, condition, asked)
+        if hits is None:
+            hits = self._search(queries, k, condition, asked)
         if hits is None:
             return self._nearest(queries, k, asked)
 
@@ -115,6 +119,33 @@ class Searcher:
             return self._nearest(queries[places], k, asked)
 
         return top_up([_only(one, asked.include) for one in hits], k, count, exact)
+
+    def _reported(self, queries: VectorArray, k: int, condition: str | None, asked: Question) -> list[Hits] | None:
+        """Return what Milvus finds for one query, by its own distances but for the doubtful ones; None where it cannot.
+
+        The vectors of the hits take longer than the search.
+        """
+        include, field = asked.include, self._field(asked)
+        if k * self._layout.width(include) > ANSWER_BYTES:
+            return None
+        try:
+            (found,) = self._found(queries, k, condition, include, asked)
+        except LimitExceeded:
+            return None
+        except VStoreError as error:
+            if not vanished(error):
+                raise
+            return None
+        records = to_records(_rows_of(found), include, self._layout)
+        distance = converted(field.metric, np.array([hit["distance"] for hit in found], dtype=np.float64))
+        unsure = doubtful(field.metric, queries[0], distance).tolist()
+        if unsure:
+            ids = [records.ids[place] for place in unsure]
+            fetched = (self._read.by_ids(ids, asked.compared)).ordered(ids)
+            if len(fetched) < len(ids):  # another client has deleted one
+                return None
+            distance[unsure] = column_distances(field.metric, queries[0], fetched.column(asked.field))[1]
+        return [ranked(field.metric, records, distance, k)]
 
     def _search(self, queries: Column, k: int, condition: str | None, asked: Question) -> list[Hits] | None:
         """Return what Milvus finds, with the field; None where another client deletes hits before they are read.
@@ -161,7 +192,7 @@ class Searcher:
 
     def _all_compared(self, queries: Column, found: Any, asked: Question) -> list[Hits]:
         return [
-            self._compared(query, to_records([_row(hit) for hit in one], asked.fetched, self._layout), asked)
+            self._compared(query, to_records(_rows_of(one), asked.fetched, self._layout), asked)
             for query, one in zip(queries, found, strict=True)
         ]
 
@@ -179,5 +210,5 @@ def _only(hits: Hits, include: Include) -> Hits:
     return replace(hits, records=hits.records.only(include))
 
 
-def _row(hit: Any) -> dict[str, Any]:
-    return {"id": hit["id"], **hit["entity"]}
+def _rows_of(hits: Any) -> list[dict[str, Any]]:
+    return [{"id": hit["id"], **hit["entity"]} for hit in hits]

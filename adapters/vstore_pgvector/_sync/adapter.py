@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from vstore.capabilities import Capabilities
 from vstore.errors import AlreadyExists, Mismatch, NotFound, VStoreError
-from vstore.indexing import HNSW, Flat, Index
+from vstore.indexing import HNSW, Flat, Index, Metric
 from vstore.info import CollectionInfo
 from vstore.logs import WARNING, log
 from vstore.spi.codec import info_from_json, info_to_json
@@ -22,13 +22,13 @@ from vstore_pgvector._sync._run import run_blocking
 from vstore_pgvector._sync.collection import PGCollection
 from vstore_pgvector._sync.foreign import PGForeign
 from vstore_pgvector._sync.session import Session
-from vstore_pgvector.capabilities import MAX_HNSW_DIMENSION, capabilities, check_index
+from vstore_pgvector.capabilities import capabilities, check_index
 from vstore_pgvector.catalogue import EXISTS
 from vstore_pgvector.errors import no_extension, translate
 from vstore_pgvector.options import Target
 from vstore_pgvector.schema import CATALOGUE, create_catalogue, create_table, table_name
 from vstore_pgvector.statements import Statements, bare
-from vstore_pgvector.vectors import dense_fields
+from vstore_pgvector.vectors import dense_fields, max_indexed
 
 __all__ = ["PGAdapter"]
 
@@ -36,7 +36,8 @@ __all__ = ["PGAdapter"]
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('vstore ' || %s::text, 0))"
 
 _NO_INDEX = (
-    "vectors of %s dimensions get no index, since pgvector's take up to %s: every query compares with all records. "
+    "vectors of %s dimensions get no index under %s, since pgvector's take up to %s: every query compares with all "
+    "records. "
     "Pass index=Flat() to choose that, or take an embedding of fewer dimensions."
 )
 
@@ -79,10 +80,11 @@ class PGAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)
 
-    def default_index(self, dimension: int) -> Index:
-        if dimension <= MAX_HNSW_DIMENSION:
+    def default_index(self, dimension: int, metric: Metric) -> Index:
+        most = max_indexed(metric)
+        if dimension <= most:
             return HNSW()
-        log("indexes", WARNING, _NO_INDEX, dimension, MAX_HNSW_DIMENSION)
+        log("indexes", WARNING, _NO_INDEX, dimension, metric.value, most)
         return Flat()
 
     def create(self, info: CollectionInfo) -> PGCollection:

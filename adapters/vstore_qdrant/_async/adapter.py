@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
-from vstore.indexing import HNSW, Index
+from vstore.indexing import HNSW, Index, Metric
 from vstore.info import CollectionInfo
 from vstore.spi.protocol import AsyncForeignStore
 from vstore_qdrant._async._run import Lock
@@ -47,7 +47,7 @@ class AsyncQdrantAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)
 
-    def default_index(self, dimension: int) -> Index:
+    def default_index(self, dimension: int, metric: Metric) -> Index:
         return HNSW()
 
     async def create(self, info: CollectionInfo) -> AsyncQdrantCollection:

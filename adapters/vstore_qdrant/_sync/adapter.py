@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from vstore.capabilities import Capabilities
 from vstore.errors import VStoreError
-from vstore.indexing import HNSW, Index
+from vstore.indexing import HNSW, Index, Metric
 from vstore.info import CollectionInfo
 from vstore.spi.protocol import ForeignStore
 from vstore_qdrant._sync._run import Lock
@@ -46,7 +46,7 @@ class QdrantAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)
 
-    def default_index(self, dimension: int) -> Index:
+    def default_index(self, dimension: int, metric: Metric) -> Index:
         return HNSW()
 
     def create(self, info: CollectionInfo) -> QdrantCollection:

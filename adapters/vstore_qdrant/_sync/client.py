@@ -22,7 +22,7 @@ from vstore_qdrant._sync.database import Table
 from vstore_qdrant._sync.foreign import QdrantForeign
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.client_models import client_filter, search_params
-from vstore_qdrant.codec import Fields, Found, Points
+from vstore_qdrant.codec import CREATION, Fields, Found, Payload, Points
 from vstore_qdrant.conditions import Condition, is_of_one_tenant, number_fields
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.schema import check_name, identity_of, new_collection, payload_indexes
@@ -116,9 +116,11 @@ class ClientDatabase:
 class ClientTable:
     """Implements ``Table``. Every write waits until it is applied.
 
-    Qdrant knows a collection by its name only. So each request comes with another, which reads the stamp of whatever
-    has the name: before a write, so that it does not go into the next collection of the name, and after a read: what
-    is still there then was there all along.
+    Qdrant knows a collection by its name only. So a write comes with another request before it, which reads the stamp
+    of whatever has the name, and does not go into the next collection of the name. Points bear the stamp of the
+    collection that they were written to: it comes with those that are read, and proves where they are from. Where none
+    were found, or one without it (by earlier versions, or other clients), the stamp of the collection is read after
+    them: what is still there then was there all along.
 
     Attributes:
         client: The client.
@@ -149,15 +151,18 @@ class ClientTable:
             )
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self) -> Iterator[list[Payload | None]]:
+        """Around one read; takes the payloads of the points that were found."""
+        found: list[Payload | None] = []
         with self.guard():
             try:
                 with guarded():
-                    yield
+                    yield found
             except BackendError:  # one of another dimension refuses the vectors
                 self._check()
                 raise
-            self._check()
+            if not (stamp := self.identity[1]) or {payload and payload.get(CREATION) for payload in found} != {stamp}:
+                self._check()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -189,6 +194,9 @@ class ClientTable:
         return MAX_BATCH_ROWS
 
     def upsert(self, points: Points) -> None:
+        if stamp := self.identity[1]:
+            for payload in points.payloads:
+                payload[CREATION] = stamp
         # not validated, as every number of every vector would be
         batch: models.Batch | list[models.PointStruct]
         if not self.info.fields:
@@ -224,10 +232,11 @@ class ClientTable:
         return [str(point.id) for point in found]
 
     def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
-        with self._reading():
+        with self._reading() as seen:
             found = self.client.retrieve(
-                self.info.name, list(ids), with_payload=list(fields.payload), with_vectors=self._vectors(fields)
+                self.info.name, list(ids), with_payload=_payload(fields), with_vectors=self._vectors(fields)
             )
+            seen += [point.payload for point in found]
         return self._columns(found, fields)
 
     def nearest(
@@ -242,9 +251,9 @@ class ClientTable:
         ef: int | None,
     ) -> list[Found]:
         chosen = None if condition is None else self._chosen(condition)
-        wanted, read, using = list(fields.payload), self._vectors(fields), vector_name(self.info, field) or None
+        wanted, read, using = _payload(fields), self._vectors(fields), vector_name(self.info, field) or None
         asked = [_query(vector) for vector in vectors]
-        with self._reading():
+        with self._reading() as seen:
             if self.local:  # which makes several copies of each request of a batch
                 answers = [
                     self.client.query_points(
@@ -273,6 +282,7 @@ class ClientTable:
                     for query in asked
                 ]
                 answers = self.client.query_batch_points(self.info.name, requests)
+            seen += [point.payload for answer in answers for point in answer.points]
         return [self._columns(answer.points, fields, [point.score for point in answer.points]) for answer in answers]
 
     def _settings(self, name: str, condition: Condition | None, *, exact: bool, ef: int | None) -> models.SearchParams:
@@ -282,15 +292,16 @@ class ClientTable:
 
     def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> tuple[Found, str]:
         chosen = None if condition is None else self._chosen(condition)
-        with self._reading():
+        with self._reading() as seen:
             found, _ = self.client.scroll(
                 self.info.name,
                 scroll_filter=chosen,
                 limit=limit,
                 offset=start,
-                with_payload=list(fields.payload),
+                with_payload=_payload(fields),
                 with_vectors=self._vectors(fields),
             )
+            seen += [point.payload for point in found]
         return self._columns(found, fields), str(found[-1].id) if found else ""
 
     def count(self, condition: Condition | None) -> int:
@@ -306,6 +317,10 @@ class ClientTable:
     def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
         vectors = read_columns(self.info, fields.vectors, [point.vector for point in points])
         return Found([point.payload for point in points], vectors, scores)
+
+
+def _payload(fields: Fields) -> list[str]:
+    return [*fields.payload, CREATION]
 
 
 def _sparse(indices: list[int], values: list[float]) -> models.SparseVector:

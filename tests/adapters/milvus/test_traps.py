@@ -479,3 +479,40 @@ def test_very_short_vectors_are_compared_in_float64(new: New, store: vstore.Stor
             for hits in (c.query(vector=query, k=60), c.query(vector=query, k=5)):
                 assert np.array_equal(hits.distances, expected[[int(i[1:]) for i in hits.ids]])
             assert np.array_equal(c.get(ids).vectors, written)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_a_query_reads_vectors_where_distances_leave_the_order_open(
+    new: New, store: vstore.Store, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    c = new(dimension=64, metric=metric, index=Flat())
+    base = vectors(30, 64)
+    near = base[:1] + vectors(20, 64, 1) * np.float32(1e-4)
+    level = np.tile(base[1:2], (5, 1))
+    rows = np.concatenate([base, near, level])
+    ids = [f"{n:03}" for n in np.random.default_rng(0).permutation(len(rows))]
+    c.add(ids, rows, metadatas=[{"n": n} for n in range(len(rows))])
+    asked: list[tuple[str, list[str]]] = []
+    for name in ("search", "query"):
+        call = getattr(store.native, name)
+
+        def counted(*args: Any, name: str = name, call: Callable[..., Any] = call, **kwargs: Any) -> Any:
+            asked.append((name, kwargs["output_fields"]))
+            return call(*args, **kwargs)
+
+        monkeypatch.setattr(store.native, name, counted)
+    for query in (*vectors(3, 64, 2), base[0], base[1]):
+        asked.clear()
+        hits = c.query(query, k=10)
+        known = dict(zip(ids, distances(Metric(metric), query, rows).tolist(), strict=True))
+        true = np.array([known[i] for i in hits.ids])
+        floor = 1e-6 if metric == "cosine" else 1e-6 * float(np.linalg.norm(query))
+        assert (np.abs(hits.distances - true) <= np.maximum(1e-5 * np.abs(true), floor)).all()
+        assert asked[0] == ("search", ["id", "document", "metadata"])
+        assert len(asked) <= 2
+        if query is base[1]:  # it and its five equals
+            assert hits.ids[:6] == sorted(hits.ids[:6]) == sorted([ids[1], *ids[-5:]])
+            assert asked[1][0] == "query"
+    asked.clear()
+    c.query(vectors(1, 64, 9)[0], k=1)
+    assert [name for name, _ in asked] == ["search"]

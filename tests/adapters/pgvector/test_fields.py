@@ -109,15 +109,18 @@ def test_a_default_without_an_index_is_told(store: vstore.Store, caplog: pytest.
     chosen = store.create_collection("chosen", dimension=3_072, index=Flat(), fields={"image": Dense(2_000)})
     assert isinstance(chosen.info.fields["image"].index, HNSW)  # type: ignore[union-attr]
     assert caplog.messages == []
-    assert store.create_collection("docs", dimension=3_072).info.index == Flat()
-    store.create_collection("named", fields={"image": Dense(2_001)})
+    assert store.create_collection("docs", dimension=3_072, metric="l2").info.index == Flat()
+    store.create_collection("named", fields={"image": Dense(4_001)})
     found = [(record.name, record.levelname, record.args) for record in caplog.records]
-    assert found == [("vstore.indexes", "WARNING", (3_072, 2_000)), ("vstore.indexes", "WARNING", (2_001, 2_000))]
+    assert found == [
+        ("vstore.indexes", "WARNING", (3_072, "l2", 2_000)),
+        ("vstore.indexes", "WARNING", (4_001, "cosine", 4_000)),
+    ]
 
 
 def test_an_index_that_pgvector_lacks_is_refused(store: vstore.Store) -> None:
-    with pytest.raises(vstore.errors.LimitExceeded, match="2,000 dimensions, not 2,001"):
-        store.create_collection("docs", fields={"image": Dense(2_001, index=HNSW())})
+    with pytest.raises(vstore.errors.LimitExceeded, match="2,000 dimensions under dot, not 2,001"):
+        store.create_collection("docs", fields={"image": Dense(2_001, "dot", index=HNSW())})
     assert store.list_collections() == []
 
 

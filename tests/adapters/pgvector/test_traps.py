@@ -392,12 +392,16 @@ def test_a_table_vstore_did_not_make_is_not_opened(store: vstore.Store, url: str
 
 
 def test_indexes_have_their_limits(store: vstore.Store) -> None:
-    """HNSW and IVFFlat take 2,000 dimensions, a vector 16,000."""
-    assert store.create_collection("d2000", dimension=2000).info.index == HNSW()
-    assert store.create_collection("d2001", dimension=2001).info.index == Flat()
-    for index in (HNSW(), IVFFlat()):
-        with pytest.raises(errors.LimitExceeded):
-            store.create_collection("too_wide", dimension=2001, index=index)
+    """HNSW and IVFFlat take 2,000 dimensions, under cosine 4,000; a vector has 16,000."""
+    for metric, most in (("l2", 2000), ("dot", 2000), ("cosine", 4000)):
+        for index in (HNSW(), IVFFlat(), None):
+            made = store.create_collection("widest_index", dimension=most, metric=metric, index=index)
+            assert made.info.index == index or HNSW()
+            store.delete_collection("widest_index")
+        assert store.create_collection(f"wider_{metric}", dimension=most + 1, metric=metric).info.index == Flat()
+        for index in (HNSW(), IVFFlat()):
+            with pytest.raises(errors.LimitExceeded, match=f"{most:,} dimensions under {metric}"):
+                store.create_collection("too_wide", dimension=most + 1, metric=metric, index=index)
     with pytest.raises(errors.LimitExceeded):
         store.create_collection("too_wide", dimension=16_001)
     widest = store.create_collection("widest", dimension=16_000, metric="l2")

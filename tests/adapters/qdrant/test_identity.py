@@ -17,6 +17,7 @@ import vstore
 from tests.qdrant_double import Double
 from vstore import F, aio
 from vstore.errors import NotFound
+from vstore_qdrant.codec import point_id
 
 NUMBERS = itertools.count()
 Two = tuple[vstore.Store, vstore.Store]
@@ -170,8 +171,29 @@ def test_a_collection_without_a_stamp_is_told_from_one_that_has_it(double: Doubl
         store.delete_collection("unstamped")
 
 
+@pytest.mark.parametrize("stamp", [None, "of another collection"])
+def test_a_point_that_proves_nothing_has_its_collection_looked_at(double: Double, stamp: str | None) -> None:
+    """Points of earlier versions and of other clients have no stamp; a write that came too late has an old one."""
+    payload = {"id": "b", "metadata": {}, "terms": []} | ({} if stamp is None else {"creation": stamp})
+    point = models.PointStruct(id=point_id("b"), vector=[1.0, 2.0], payload=payload)
+    with vstore.connect(double.url) as store, vstore.connect(double.url) as other:
+        c = store.create_collection("unproven", dimension=2, metric="l2")
+        c.add(["a"], [[1.0, 2.0]])
+        double.client.upsert("unproven", [point])
+        double.requests.clear()
+        assert c.query([1.0, 2.0], k=2).ids == ["a", "b"]
+        assert len(double.requests) == 2
+        other.delete_collection("unproven")
+        other.create_collection("unproven", dimension=2, metric="l2")
+        double.client.upsert("unproven", [point])
+        for call in (lambda: c.query([1.0, 2.0]), lambda: c.get(["b"]), lambda: list(c.scan())):
+            with pytest.raises(NotFound):
+                call()
+        other.delete_collection("unproven")
+
+
 def test_what_identity_costs(double: Double) -> None:
-    """One request more for each, which reads what a collection is."""
+    """A write comes with a request that reads what a collection is, a read only where no point proves it."""
     with vstore.connect(double.url) as store:
         c = store.create_collection("costs", dimension=2)
 
@@ -185,8 +207,13 @@ def test_what_identity_costs(double: Double) -> None:
 
         vector = [[1.0, 2.0]]
         assert asked(lambda: c.upsert(["a"], vector)) == ["GET ", "PUT /points"]
-        assert asked(lambda: c.query(vector[0], k=1)) == ["POST /points/query/batch", "GET "]
-        assert asked(lambda: c.get(["a"])) == ["POST /points", "GET "]
+        assert asked(lambda: c.query(vector[0], k=1)) == ["POST /points/query/batch"]
+        assert asked(lambda: c.query(vector[0], k=1, exact=True, where=F("t") == "x")) == [
+            *["POST /points/query/batch", "GET "],
+        ]
+        assert asked(lambda: c.get(["a", "b"])) == ["POST /points"]
+        assert asked(lambda: c.get(["b"])) == ["POST /points", "GET "]
+        assert asked(lambda: list(c.scan())) == ["POST /points/scroll", "POST /points/scroll", "GET "]
         assert asked(c.count) == ["POST /points/count", "GET "]
         assert asked(lambda: c.delete(["a"])) == ["GET ", "POST /points/delete"]
         store.delete_collection("costs")

@@ -18,7 +18,7 @@ from vstore.columns import Column, VectorArray
 from vstore.errors import BackendError, PartialWrite, VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
-from vstore.indexing import Index, Search
+from vstore.indexing import Index, Metric, Search
 from vstore.info import CollectionInfo
 from vstore.logs import DEBUG, log
 from vstore.mapping import RecordMapping
@@ -155,8 +155,8 @@ class RetryingAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return self._inner.translate(error)
 
-    def default_index(self, dimension: int) -> Index:
-        return self._inner.default_index(dimension)
+    def default_index(self, dimension: int, metric: Metric) -> Index:
+        return self._inner.default_index(dimension, metric)
 
     def create(self, info: CollectionInfo) -> CollectionAdapter:
         return _RetryingCollection(self._inner.create(info), self._again)

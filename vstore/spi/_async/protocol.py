@@ -10,7 +10,7 @@ from vstore.columns import Column, VectorArray
 from vstore.errors import VStoreError
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
-from vstore.indexing import Index, Search
+from vstore.indexing import Index, Metric, Search
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, Records
@@ -58,8 +58,8 @@ class AsyncAdapter(Protocol):
         """Return the contract's error for one the client raised; ``BackendError`` where none fits."""
         ...
 
-    def default_index(self, dimension: int) -> Index:
-        """Return the index of a collection whose creator names none."""
+    def default_index(self, dimension: int, metric: Metric) -> Index:
+        """Return the index of a field of this dimension and metric whose creator names none."""
         ...
 
     async def create(self, info: CollectionInfo) -> AsyncCollectionAdapter:

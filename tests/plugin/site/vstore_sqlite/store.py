@@ -15,6 +15,7 @@ from vstore import (
     CollectionInfo,
     Flat,
     Limits,
+    Metric,
     NotFound,
     Unavailable,
     VStoreError,
@@ -131,7 +132,7 @@ class SqliteAdapter:
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)
 
-    def default_index(self, dimension: int) -> Index:
+    def default_index(self, dimension: int, metric: Metric) -> Index:
         return Flat()
 
     def create(self, info: CollectionInfo) -> SqliteCollection:
