@@ -12,7 +12,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -20,16 +20,17 @@ from vstore.capabilities import Exactness
 from vstore.errors import InvalidInput, VStoreError
 from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
-from vstore.records import IncludeName, Metadata, Page, Record, Records
+from vstore.records import IncludeName, Metadata, Page, Record, Records, VectorArray
 from vstore.spi.codec import to_json
 from vstore.transfer.endpoint import EVERYTHING, Source
+from vstore.transfer.fields import fields_of
 from vstore.wording import a_type
 
 __all__ = ["RecordMap", "Rewrite", "Rewritten", "fingerprint", "load_transform", "mapping_each", "nested_as_json"]
 
 RecordMap: TypeAlias = Callable[[Record], Record | None]
 """Gives the record to write in place of one, or None to leave it out. It runs again in a resume and in verify:
-the same record must give the same answer."""
+the same record must give the same answer. A named field that the answer lacks is absent."""
 
 Rewrite: TypeAlias = Callable[[Records], Records]
 
@@ -113,7 +114,7 @@ def mapping_each(function: RecordMap) -> Rewrite:
                 ) from error
             if answer is None:
                 continue
-            if not isinstance(answer, Record) or answer.vector is None:
+            if not isinstance(answer, Record) or (answer.vector is None and records.vectors is not None):
                 raise InvalidInput(
                     f"the transform gave {type(answer).__name__} for record {record.id!r}",
                     hint="It gives a Record with a vector, or None to leave the record out.",
@@ -122,17 +123,20 @@ def mapping_each(function: RecordMap) -> Rewrite:
             made.append(answer)
         return Records(
             [record.id for record in made],
-            np.stack([np.asarray(record.vector, dtype=np.float32) for record in made]) if made else _none_of(records),
+            _vectors(made, records),
             [record.document for record in made],
             [record.metadata or {} for record in made],
+            fields_of(made, records.fields),
         )
 
     return rewrite
 
 
-def _none_of(records: Records) -> np.ndarray[Any, np.dtype[np.float32]]:
-    assert records.vectors is not None
-    return records.vectors[:0]
+def _vectors(made: list[Record], given: Records) -> VectorArray | None:
+    """The vectors without a name; None where the source has none."""
+    if given.vectors is None:
+        return None
+    return np.stack([np.asarray(record.vector, dtype=np.float32) for record in made]) if made else given.vectors[:0]
 
 
 def nested_as_json(records: Records) -> Records:
