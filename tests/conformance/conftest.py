@@ -89,10 +89,15 @@ NIGHTLY = {
     ("qdrant-double-rest", "async"),
     ("qdrant-double-grpc", "sync"),
 }
-# Of what runs every time, the forms that leave tests of much data to the night. The same store in its other form, or
-# the same double over its other protocol, has these tests every time. What they compare is decided by pure code and by
-# the database; the form and the protocol carry it, which all other tests see.
-LIGHT = {("milvus-embedded", "async"), ("qdrant-embedded", "async"), ("qdrant-double-grpc", "async")}
+# Of what runs every time, the forms that leave tests of much data to the night. Every time these run on the same store
+# in its other form, on the same double over its other protocol, and on Chroma's engine in memory and behind its server.
+# What they compare is decided by pure code and by the engine; the form and the protocol carry it, as all tests show.
+LIGHT = {
+    ("chroma-embedded", "async"),
+    ("milvus-embedded", "async"),
+    ("qdrant-embedded", "async"),
+    ("qdrant-double-grpc", "async"),
+}
 MUCH = "much"
 
 
