@@ -34,7 +34,7 @@ test: $(VENV)/.installed ## install and run all tests, the conformance suite on 
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore=tests/faults --ignore=tests/wheel tests
 
 test-fast: $(VENV)/.installed ## the reference store and the pure parts, while you work
-	$(BIN)/python -m pytest -q -n 3 tests/unit tests/conformance --target memory --vstore-filters 100 --vstore-sequences 10
+	$(BIN)/python -m pytest -q -n 2 tests/unit tests/conformance --target memory --vstore-filters 100 --vstore-sequences 10
 
 test-wheel: $(VENV)/.installed ## what README.md and the other pages show, run as users run it: from a wheel, in environments of its own
 	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/wheel

@@ -89,6 +89,16 @@ NIGHTLY = {
     ("qdrant-double-rest", "async"),
     ("qdrant-double-grpc", "sync"),
 }
+# Of what runs every time, the forms that leave tests of much data to the night. Every time these run on the same store
+# in its other form, on the same double over its other protocol, and on Chroma's engine in memory and behind its server.
+# What they compare is decided by pure code and by the engine; the form and the protocol carry it, as all tests show.
+LIGHT = {
+    ("chroma-embedded", "async"),
+    ("milvus-embedded", "async"),
+    ("qdrant-embedded", "async"),
+    ("qdrant-double-grpc", "async"),
+}
+MUCH = "much"
 
 
 DOCKER = {f"{service}-docker": service for service in ("chroma", "milvus", "pgvector", "qdrant")}
@@ -156,9 +166,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
             continue
         of = item.callspec.params
-        if "target" in of and (
-            (of["target"].name, of.get("mode")) in NIGHTLY
-            or (of["target"].name in ("qdrant-memory", "pgvector-pooled") and item.get_closest_marker(MANY_FILTERS))
+        if "target" not in of:
+            continue
+        name, form = of["target"].name, (of["target"].name, of.get("mode"))
+        if (
+            form in NIGHTLY
+            or (form in LIGHT and item.get_closest_marker(MUCH))
+            or (name in ("qdrant-memory", "pgvector-pooled") and item.get_closest_marker(MANY_FILTERS))
         ):
             item.add_marker(pytest.mark.nightly)
 

@@ -219,10 +219,10 @@ def assert_hits(
     assert order == sorted(order), "hits must come by distance, then id"
     if exact and hits:
         last = max(float(distance[place[name]]) for name in hits.ids)
-        for position, name in enumerate(records.ids):
-            if name not in hits.ids:
-                d, zero = float(distance[position]), float(scale[position])
-                assert d >= last or close(d, last, zero), f"{name!r} at {d!r} was left out for one at {last!r}"
+        came = set(hits.ids)
+        for position in np.flatnonzero(~(distance >= last)).tolist():
+            name, d, zero = records.ids[position], float(distance[position]), float(scale[position])
+            assert name in came or close(d, last, zero), f"{name!r} at {d!r} was left out for one at {last!r}"
 
 
 def refusing(kind: type[E], collection: vstore.Collection, call: Callable[[], Any]) -> E:

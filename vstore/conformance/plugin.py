@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declares the marker that names a test's clauses; counts outcomes where a report is wanted."""
     config.addinivalue_line("markers", "clause(*ids): the clauses of the vstore contract that a test checks")
     config.addinivalue_line("markers", "many_filters: asks hundreds of filters, which takes long where none is indexed")
+    config.addinivalue_line("markers", "much: compares many records, or the answers to many questions")
     if config.getoption("--vstore-report"):
         config.pluginmanager.register(Reporter(Path(config.getoption("--vstore-report"))))
 

@@ -50,6 +50,7 @@ def test_what_one_handle_has_written_another_sees(store: Store, new: New) -> Non
 
 
 @clause("WR-2")
+@pytest.mark.much
 def test_a_call_of_any_size_works(store: Store, new: New) -> None:
     number = 6000 if store.capabilities.limits.max_batch_rows < 6000 else 12_000  # more than is sent at once
     ids, vectors = names(number), rows(number)
@@ -73,6 +74,7 @@ def test_a_call_of_any_size_works(store: Store, new: New) -> None:
 
 
 @clause("WR-2")
+@pytest.mark.much
 def test_a_call_of_many_bytes_works(new: New) -> None:
     number = 600
     texts = [chr(97 + place % 26) * 60_000 for place in range(number)]  # 36 MB

@@ -158,6 +158,7 @@ def test_a_record_may_lack_a_named_field(new: New, supports: Supports) -> None:
 
 
 @clause("FLD-2", "VEC-3", "WR-2", "SCAN-1")
+@pytest.mark.much
 @pytest.mark.parametrize("metric", list(Metric))
 def test_many_fields_come_back_equal(new: New, supports: Supports, metric: Metric) -> None:
     if not supports("named_vectors"):
@@ -190,6 +191,7 @@ def test_many_fields_come_back_equal(new: New, supports: Supports, metric: Metri
 
 
 @clause("FLD-2", "QRY-1", "QRY-2", "QRY-3", "QRY-4", "MET-1", "MET-2")
+@pytest.mark.much
 @pytest.mark.parametrize("metric", list(Metric))
 def test_a_query_of_a_field_finds_the_records_that_have_it(new: New, supports: Supports, metric: Metric) -> None:
     if not supports("named_vectors"):

@@ -52,6 +52,7 @@ def _show(session: Session, ids: list[str]) -> str:
 
 
 @clause("FLT-1", "FLT-2", "FLT-3", "FLT-4", "FLT-5", "FLT-6", "FLT-9", "FLT-10", "CAP-2")
+@pytest.mark.much
 @pytest.mark.parametrize("family", FAMILIES)
 def test_leaves_over_every_kind_of_value(
     session: Session, supports: Supports, pytestconfig: pytest.Config, family: str

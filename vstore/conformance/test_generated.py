@@ -37,6 +37,7 @@ pytestmark = [pytest.mark.many_filters, pytest.mark.timeout(3600)]
 
 
 @clause("FLT-1", "FLT-2", "FLT-3", "FLT-4", "FLT-5", "FLT-6")
+@pytest.mark.much
 def test_generated_filters_mean_the_same(session: Session, pytestconfig: pytest.Config) -> None:
     number = share(pytestconfig, session.mode, pytestconfig.getoption("--vstore-filters"))
     rng = random.Random(f"{pytestconfig.getoption('--vstore-seed')} {session.mode}")  # repeatable

@@ -127,6 +127,7 @@ def _has(supports: Supports) -> bool:
 
 
 @clause("HYB-1", "HYB-2", "HYB-3", "HYB-4")
+@pytest.mark.much
 @pytest.mark.timeout(3600)
 def test_generated_questions_have_the_lists_of_the_reference(
     session: Session, new: New, supports: Supports, pytestconfig: pytest.Config

@@ -239,6 +239,7 @@ def test_one_new_id_goes_to_one_of_two_partitions(new: New, supports: Supports) 
 
 
 @clause("TEN-3", "QRY-3")
+@pytest.mark.much
 @pytest.mark.parametrize("metric", list(Metric))
 def test_a_query_of_a_partition_gives_the_true_nearest(new: New, supports: Supports, metric: Metric) -> None:
     if not supports("partitions"):

@@ -54,6 +54,7 @@ def test_k_runs_from_one_to_the_limit(store: Store, new: New) -> None:
 
 
 @clause("QRY-1")
+@pytest.mark.much
 @pytest.mark.parametrize("metric", METRICS)
 def test_all_of_many_come_where_k_is_large(new: New, metric: Metric) -> None:
     number = 1500
@@ -91,6 +92,7 @@ def test_ties_come_by_id(new: New, metric: Metric) -> None:
 
 
 @clause("QRY-3")
+@pytest.mark.much
 @pytest.mark.parametrize("metric", METRICS)
 def test_exact_gives_the_true_nearest(new: New, metric: Metric, supports: Supports) -> None:
     number, dimension = 3000, 32
@@ -140,6 +142,7 @@ def test_exact_stays_exact_after_deletes_and_updates(new: New, metric: Metric) -
 
 
 @clause("QRY-4", "CAP-2")
+@pytest.mark.much
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_filtered_query_never_starves(new: New, metric: Metric, supports: Supports) -> None:
     number, dimension = 2000, 16

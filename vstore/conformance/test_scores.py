@@ -71,6 +71,7 @@ def test_what_distances_and_scores_are(new: New, metric: str, expected: dict[str
 
 
 @clause("MET-2", "MET-3")
+@pytest.mark.much
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("case", ["plain", "tiny", "huge", "wide", "near", "orthogonal", "opposite", "large offset"])
 def test_scores_agree_with_float64(new: New, metric: Metric, case: str) -> None:
@@ -123,6 +124,7 @@ def _filled(new: New, metric: Metric, vectors: np.ndarray[Any, Any]) -> tuple[Co
 
 
 @clause("MET-3", "QRY-2", "QRY-3", "VEC-3")
+@pytest.mark.much
 @pytest.mark.parametrize("metric", [Metric.L2, Metric.DOT])
 @pytest.mark.parametrize("size", [1e-18, 1e-20, 1e-25, 1e-32, 1e-38, 1e-43])
 def test_short_vectors_are_compared_too(new: New, metric: Metric, size: float, supports: Supports) -> None:
@@ -187,6 +189,7 @@ def test_float64_decides_what_float32_cannot(new: New, case: str, supports: Supp
 
 
 @clause("QRY-3")
+@pytest.mark.much
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("case", ["one long", "long ones", "growing", "twins", "doubt all round", "wide"])
 def test_records_of_very_unequal_lengths(new: New, case: str, k: int, supports: Supports) -> None:

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import numpy as np
+import pytest
 
 from vstore import F, InvalidInput, LimitExceeded, Sparse, SparseArray, Store, Unsupported
 from vstore.conformance.checks import matching, names, raises, refusing, rows
@@ -66,6 +67,7 @@ def test_sparse_vectors_are_kept_or_refused(store: Store, new: New, supports: Su
 
 
 @clause("SPV-1", "SPV-2", "WR-2", "WR-3")
+@pytest.mark.much
 def test_a_sparse_vector_comes_back_bit_for_bit(new: New, supports: Supports) -> None:
     if not supports("sparse_vectors"):
         return
@@ -187,6 +189,7 @@ def test_what_is_no_sparse_vector_is_refused(store: Store, new: New, supports: S
 
 
 @clause("SPV-3", "QRY-1", "QRY-2", "QRY-3", "QRY-4")
+@pytest.mark.much
 def test_a_sparse_query_is_exact_and_its_ties_come_by_id(new: New, supports: Supports) -> None:
     if not supports("sparse_vectors"):
         return
@@ -262,6 +265,7 @@ def test_scores_are_float64_sums_of_what_was_written(new: New, supports: Support
 
 
 @clause("SPV-3", "QRY-2")
+@pytest.mark.much
 def test_ties_of_16384_records_are_cut_by_id(new: New, supports: Supports) -> None:
     if not supports("sparse_vectors"):
         return
