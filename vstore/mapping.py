@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from vstore.errors import InvalidInput, brief, plain, reading
+from vstore.fields import check_field_name
 from vstore.indexing import Metric
 
 __all__ = ["ALL", "LAYOUTS", "IdType", "MissingVector", "Outside", "Path", "RecordMapping"]
@@ -67,6 +68,7 @@ class RecordMapping:
     Attributes:
         id: Path of the id; empty for the database's own key (a point's id, the primary key).
         vector: Name of the vector: a column, a field, or a Qdrant vector's name; empty for the only one.
+        vectors: Named fields of the records, and the name of the further vector that each of them reads.
         document: Path of the document; None where there is none.
         metadata: Path of the object whose keys are the metadata; empty for the row's fields themselves, those that
             serve as id, vector or document left out; None where only ``fields`` are metadata.
@@ -97,6 +99,7 @@ class RecordMapping:
     missing_vector: MissingVector = MissingVector.REFUSE
     table: Path = ()
     only: abc.Mapping[str, str] = field(default_factory=dict, hash=False)
+    vectors: abc.Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for name in ("id", "document", "metadata", "fields", "hidden", "table"):
@@ -119,10 +122,10 @@ class RecordMapping:
             raise InvalidInput("a mapping's outside and missing_vector must not be None")
         if self.dimension is not None and (type(self.dimension) is not int or self.dimension < 1):
             raise InvalidInput(f"a mapping's dimension must be an int of at least 1, not {brief(self.dimension)}")
-        with reading("a mapping's only"):
-            pairs = list(self.only.items()) if isinstance(self.only, abc.Mapping) else None
-        if pairs is None or {type(x) for pair in pairs for x in pair} - {str}:
-            raise InvalidInput("a mapping's only must be a dict of str to str")
+        for name in ("only", "vectors"):
+            _check_texts(name, getattr(self, name))
+        for name in self.vectors:
+            check_field_name(name)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form; a path of one name is that name."""
@@ -131,7 +134,8 @@ class RecordMapping:
             if name in ("id", "document", "metadata"):
                 out[name] = value[0] if value is not None and len(value) == 1 else None if value is None else [*value]
             else:
-                out[name] = [*value] if isinstance(value, tuple) else dict(value) if name == "only" else value
+                texts = name in ("only", "vectors")
+                out[name] = [*value] if isinstance(value, tuple) else dict(value) if texts else value
         return out
 
     def to_json(self) -> str:
@@ -182,6 +186,13 @@ def _member(name: str, value: object) -> StrEnum:
             return member
     choices = ", ".join(repr(member.value) for member in _KINDS[name])
     raise InvalidInput(f"a mapping's {name} must be one of {choices}, not {brief(value)}")
+
+
+def _check_texts(name: str, value: object) -> None:
+    with reading(f"a mapping's {name}"):
+        pairs = list(value.items()) if isinstance(value, abc.Mapping) else None
+    if pairs is None or {type(x) for pair in pairs for x in pair} - {str}:
+        raise InvalidInput(f"a mapping's {name} must be a dict of str to str")
 
 
 def _check_names(name: str, value: object, *, optional: bool) -> None:

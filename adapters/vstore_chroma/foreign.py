@@ -93,8 +93,8 @@ def complete(
     Raises:
         Mismatch: The mapping does not fit.
     """
-    if mapping.id or mapping.vector or mapping.table or mapping.only:
-        raise Mismatch("Chroma's ids and vectors are its own: id, vector, table and only must be empty")
+    if mapping.id or mapping.vector or mapping.vectors or mapping.table or mapping.only:
+        raise Mismatch("Chroma's ids and vectors are its own: id, vector, vectors, table and only must be empty")
     names = {path[0] for path in (mapping.document, mapping.metadata) if path} | set(mapping.fields)
     if unknown := sorted(names - {*_FIELDS, "*"}):
         raise Mismatch(f"a record of Chroma has the fields 'document', 'metadata' and 'uri', not {unknown[0]!r}")

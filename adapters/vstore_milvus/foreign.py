@@ -11,12 +11,23 @@ from typing import Any, Final
 import numpy as np
 
 from vstore.errors import Mismatch
+from vstore.fields import Dense, Field, Sparse
 from vstore.indexing import Flat, Index, IVFFlat, Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.records import Include, VectorArray
-from vstore.spi.foreign import DOCUMENT_NAMES, Key, Rows, dimension_told, fields_read, hnsw, id_type_told, metric_told
+from vstore.spi.foreign import (
+    DOCUMENT_NAMES,
+    Key,
+    Rows,
+    dimension_told,
+    fields_for,
+    fields_read,
+    hnsw,
+    id_type_told,
+    metric_told,
+)
 from vstore_milvus.filter_fields import literal
 
 __all__ = ["Schema", "identity", "known_by", "token"]
@@ -28,6 +39,7 @@ _INT64: Final = 5
 _FLOAT_VECTOR: Final = 101
 _FLOAT16_VECTOR: Final = 102
 _BFLOAT16_VECTOR: Final = 103
+_SPARSE: Final = 104
 _VECTORS: Final = range(100, 110)
 _DENSE: Final = (_FLOAT_VECTOR, _FLOAT16_VECTOR, _BFLOAT16_VECTOR)
 _CALLED: Final = {100: "binary", 101: "further dense", 102: "float16", 103: "bfloat16", 104: "sparse", 105: "int8"}
@@ -110,10 +122,42 @@ class Schema:
                 hint=f"Its fields are {', '.join(map(repr, sorted(names)))}; mapping='auto' proposes one from them.",
             )
         if fitting:
-            return fitting[0]
-        dense = [name for name, (kind, _) in self.vectors.items() if kind in _DENSE]
+            return self._with_further(fitting[0])
+        dense = self._dense()
         document = next((name for name in DOCUMENT_NAMES if name in self.scalars and name != self.key), None)
-        return RecordMapping(vector=dense[0] if dense else "", document=(document,) if document else None)
+        made = RecordMapping(vector=dense[0] if dense else "", document=(document,) if document else None)
+        return self._with_further(made)
+
+    def _with_further(self, mapping: RecordMapping) -> RecordMapping:
+        """The mapping with a named field for each further vector that may be one."""
+        return replace(mapping, vectors=fields_for(one for one in self._legal() if one != mapping.vector))
+
+    def _dense(self) -> list[str]:
+        return [name for name, (kind, _) in self.vectors.items() if kind in _DENSE]
+
+    def _legal(self) -> list[str]:
+        """The vectors that vstore has a meaning for; those that Milvus makes of other fields cannot be read."""
+        return [
+            name
+            for name, (kind, _) in self.vectors.items()
+            if name not in self.made
+            and (kind == _SPARSE or (kind in _DENSE and self.index.get(name, {}).get("metric_type") in _METRICS))
+        ]
+
+    def _field(self, vector: str, chosen: str) -> Field:
+        """What a further vector is."""
+        legal = [name for name in self._legal() if name != chosen]
+        if vector not in legal:
+            raise Mismatch(
+                f"{self.name!r} has no further vector {vector!r} that can be a field; it has "
+                f"{', '.join(map(repr, legal)) or 'none'}",
+                hint="Say vectors= in the mapping.",
+            )
+        kind, dimension = self.vectors[vector]
+        if kind == _SPARSE:
+            return Sparse()
+        index = self.index[vector]
+        return Dense(dimension, _METRICS[index["metric_type"]], index=_index(index))
 
     def complete(self, mapping: RecordMapping) -> tuple[RecordMapping, CollectionInfo]:
         """Return what the collection is.
@@ -126,7 +170,7 @@ class Schema:
                 f"the id of {self.name!r} is its primary field {self.key!r}; table and only are PostgreSQL's",
                 hint="Leave id, table and only empty.",
             )
-        dense = [name for name, (kind, _) in self.vectors.items() if kind in _DENSE]
+        dense = self._dense()
         chosen = mapping.vector or (dense[0] if len(dense) == 1 else "")
         if chosen not in dense:
             told = ", ".join(map(repr, dense)) or "none"
@@ -146,14 +190,20 @@ class Schema:
         dimension = dimension_told(self.name, mapping, self.vectors[chosen][1])
         kind = id_type_told(self.name, mapping, IdType.TEXT if self.text_key else IdType.INT)
         full = replace(mapping, id=(), vector=chosen, id_type=kind, metric=metric, dimension=dimension)
-        omitted = (*self._other_vectors(chosen), *self.settings, *_other_index(index))
+        fields = {name: self._field(vector, chosen) for name, vector in mapping.vectors.items()}
+        left = self._other_vectors({chosen, *mapping.vectors.values()})
         return full, CollectionInfo(
-            name=self.name, dimension=dimension, metric=metric, index=_index(index), omitted=omitted
+            name=self.name,
+            dimension=dimension,
+            metric=metric,
+            index=_index(index),
+            fields=fields,
+            omitted=(*left, *self.settings, *_other_index(index)),
         )
 
-    def _other_vectors(self, chosen: str) -> Iterator[Omission]:
+    def _other_vectors(self, read: set[str]) -> Iterator[Omission]:
         for name, (kind, _) in self.vectors.items():
-            if name != chosen:
+            if name not in read:
                 text = f"the {_CALLED.get(kind, 'further')} vector {name!r}"
                 made = ", which Milvus makes of other fields" if name in self.made else ""
                 yield Omission(OmissionKind.VECTORS, name, text + made)
@@ -168,8 +218,9 @@ class Schema:
         else:
             chosen = [name for name in self.scalars if name in names]
             dynamic = self.dynamic and not names <= set(self.scalars)
-        vector = [mapping.vector] if include.vectors else []
-        return [*dict.fromkeys([self.key, *chosen]), *([_DYNAMIC] if dynamic else []), *vector]
+        vectors = [mapping.vector] if include.vectors else []
+        vectors += [mapping.vectors[name] for name in include.fields]
+        return [*dict.fromkeys([self.key, *chosen]), *([_DYNAMIC] if dynamic else []), *vectors]
 
     def with_keys(self, keys: Sequence[Key]) -> str:
         """Return the condition for entities with one of these keys."""
@@ -185,15 +236,19 @@ class Schema:
     def _literal(self, key: Key) -> str:
         return str(int(key)) if isinstance(key, int) else literal(str(key))
 
-    def to_rows(self, found: Sequence[Mapping[str, Any]], mapping: RecordMapping, *, vectors: bool) -> Rows:
+    def to_rows(self, found: Sequence[Mapping[str, Any]], mapping: RecordMapping, include: Include) -> Rows:
         """Return entities as rows."""
-        kind = self.vectors[mapping.vector][0]
         used = {self.key, *self.vectors}
         return Rows(
             [one[self.key] for one in found],
             [{name: _plain(value) for name, value in one.items() if name not in used} for one in found],
-            [_vector(one.get(mapping.vector), kind) for one in found] if vectors else None,
+            self._column(found, mapping.vector) if include.vectors else None,
+            {name: self._column(found, mapping.vectors[name]) for name in include.fields},
         )
+
+    def _column(self, found: Sequence[Mapping[str, Any]], vector: str) -> list[Any]:
+        kind = self.vectors[vector][0]
+        return [one.get(vector) if kind == _SPARSE else _vector(one.get(vector), kind) for one in found]
 
 
 def _described(described: Mapping[str, Any]) -> Iterator[Omission]:

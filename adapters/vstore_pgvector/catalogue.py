@@ -135,7 +135,7 @@ class Column:
     @property
     def left(self) -> str:
         """Why it is not metadata, unless it is named as such; empty where it may be."""
-        if self.type in (*_VECTORS, "sparsevec"):
+        if self.vector or self.sparse:
             return f"a further vector ({self.type})"
         if not self.readable:
             return "the user may not read it"
@@ -145,6 +145,11 @@ class Column:
     def vector(self) -> bool:
         """Whether it may hold a collection's vectors."""
         return self.type in _VECTORS
+
+    @property
+    def sparse(self) -> bool:
+        """Whether it holds sparse vectors."""
+        return self.type == "sparsevec"
 
     def selected(self) -> str:
         """Return the column in a form of which JSON changes nothing."""

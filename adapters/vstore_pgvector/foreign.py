@@ -17,14 +17,16 @@ from uuid import UUID
 import numpy as np
 
 from vstore.errors import Mismatch
+from vstore.fields import Dense, Field, Sparse
 from vstore.indexing import Flat, Index, IVFFlat, Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import ALL, IdType, MissingVector, RecordMapping
 from vstore.omission import Omission, OmissionKind
-from vstore.records import Include
+from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Rows, carried_metadata, dimension_told, hnsw, id_type_told, metric_told
 from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
 from vstore_pgvector.statements import doubled, quoted
+from vstore_pgvector.vectors import decode_sparsevec
 
 __all__ = ["Table", "Wanted"]
 
@@ -37,17 +39,18 @@ _OPERATORS: Final = {Metric.COSINE: "<=>", Metric.L2: "<->", Metric.DOT: "<#>"}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What one read selects: the fields, and whether the vector."""
+    """What one read selects: the columns, whether the vector, and the named fields."""
 
     columns: tuple[Column, ...]
     vector: bool
+    fields: tuple[str, ...] = ()
 
 
 class Table:
     """One table and the mapping it is read through; makes statements and reads their rows.
 
-    Every row begins with the columns of the key as text; then come the id as text, the fields as JSON text and the
-    vector, each if it is wanted.
+    Every row begins with the columns of the key as text; then come the id as text, the fields as JSON text, the vector
+    and the vectors of named fields, each if it is wanted.
     """
 
     def __init__(
@@ -76,8 +79,10 @@ class Table:
             self._column(one)
         self._key = self._order(keys)
         kind = IdType.INT if self._id.type in INTS else IdType.UUID if self._id.type == "uuid" else IdType.TEXT
-        metric, self._index = self._indexed(indexes, mapping.metric)
+        self._indexes = indexes
+        metric, self._index = self._indexed(self._vector, mapping.metric)
         self._told = metric
+        self._named = {one: self._further(column) for one, column in mapping.vectors.items()}
         self.mapping = replace(mapping, vector=self._vector.name, id_type=id_type_told(name, mapping, kind))
         self.info: CollectionInfo | None = None
 
@@ -104,14 +109,33 @@ class Table:
             metric=metric,
             index=self._index,
             metadata=carried,
+            fields={name: self._field(column, metric) for name, column in self._named.items()},
             omitted=(*self._omissions(), *left),
         )
         return self.info
 
+    def _further(self, name: str) -> Column:
+        """The column of a named field."""
+        column = self._column(name)
+        if column.name == self._vector.name or not (column.sparse or (column.vector and column.typmod > 0)):
+            raise Mismatch(
+                f"the column {name!r} of type {column.cast} is no further vector with a dimension",
+                hint="Say vectors= in the mapping: columns of type vector(n), halfvec(n) or sparsevec(n).",
+            )
+        return column
+
+    def _field(self, column: Column, metric: Metric) -> Field:
+        """What a named field is; without an index it has the metric of the vector."""
+        if column.sparse:
+            return Sparse()
+        found, index = self._indexed(column, None)
+        return Dense(column.typmod, found or metric, index=index)
+
     def _omissions(self) -> Iterator[Omission]:
         """Yield what the types show of columns that the mapping does not read; others need a look at each row."""
         mapping = self.mapping
-        read = {self._vector.name, *(path[0] for path in (mapping.id, mapping.document, mapping.metadata) if path)}
+        read = {self._vector.name, *mapping.vectors.values()}
+        read |= {*(path[0] for path in (mapping.id, mapping.document, mapping.metadata) if path)}
         if mapping.metadata == () or mapping.fields == ALL:
             read |= set(self._columns) - set(mapping.hidden)
         else:
@@ -120,7 +144,7 @@ class Table:
             if name in read:
                 continue
             if column.left:
-                kind = OmissionKind.VECTORS if column.vector or column.type == "sparsevec" else OmissionKind.FIELDS
+                kind = OmissionKind.VECTORS if column.vector or column.sparse else OmissionKind.FIELDS
                 yield Omission(kind, name, f"the column {name!r}: {column.left}")
             elif name in mapping.only:
                 text = f"the column {name!r}, which is the same in all of these rows"
@@ -163,14 +187,12 @@ class Table:
             hint="A scan could not bring every row once. Create one, or copy the rows into a table that has one.",
         )
 
-    def _indexed(
-        self, indexes: Sequence[tuple[str, str, str, Sequence[str]]], wanted: Metric | None
-    ) -> tuple[Metric | None, Index]:
-        """Return the metric and the index, of several that for the metric wanted."""
+    def _indexed(self, column: Column, wanted: Metric | None) -> tuple[Metric | None, Index]:
+        """Return the metric and the index of a column, of several that for the metric wanted."""
         found: dict[Metric, Index] = {}
-        for column, method, operators, settings in indexes:
+        for name, method, operators, settings in self._indexes:
             metric = _METRICS.get(operators.removesuffix("_ops").rpartition("_")[2])
-            if column != self._vector.name or metric is None:
+            if name != column.name or metric is None:
                 continue
             values = dict(setting.split("=", 1) for setting in settings)
             if method == "hnsw":
@@ -180,9 +202,8 @@ class Table:
         if wanted is not None:  # PostgreSQL compares by any of them, with an index or without
             return wanted, found.get(wanted, Flat())
         if len(found) > 1:
-            raise Mismatch(
-                f"{self.name!r} is indexed for {', '.join(sorted(found))}", hint="Say metric= in the mapping."
-            )
+            what = self.name if column is self._vector else column.name
+            raise Mismatch(f"{what!r} is indexed for {', '.join(sorted(found))}", hint="Say metric= in the mapping.")
         return next(iter(found.items()), (None, Flat()))
 
     def wanted(self, names: set[str] | None, include: Include) -> Wanted:
@@ -191,9 +212,9 @@ class Table:
             chosen = [self._columns[name] for name in sorted(names - set(self.mapping.id))]
         else:
             hidden = set(self.mapping.hidden) if self.mapping.metadata == () else set()
-            used = {self._vector.name, self._id.name} | hidden
+            used = {self._vector.name, self._id.name, *self.mapping.vectors.values()} | hidden
             chosen = [column for name, column in self._columns.items() if name not in used]
-        return Wanted(tuple(chosen), include.vectors)
+        return Wanted(tuple(chosen), include.vectors, include.fields)
 
     def _select(self, wanted: Wanted) -> str:
         parts = [f"{qualified(column.name)}::text" for column in (*self._key, self._id)]
@@ -202,6 +223,7 @@ class Table:
             parts.append(f"(select to_json(f.*) from (select {inner}) as f)::text")  # f alone could be a column
         if wanted.vector:
             parts.append(f"vector_send({qualified(self._vector.name)}::vector)")
+        parts += [_sent(self._named[name]) for name in wanted.fields]
         return f"select {', '.join(parts)} from {self._from} as t"
 
     def _where(self, conditions: Sequence[str] = (), *, vectors: bool = False) -> str:
@@ -282,8 +304,10 @@ class Table:
             rows.keys.append(key)
             rows.fields.append({**fields, self._id.name: key})
             if rows.vectors is not None:
-                data = row[-1]
-                rows.vectors.append(None if data is None else np.frombuffer(data, ">f4", offset=4).astype(np.float32))
+                rows.vectors.append(_vector(row[len(row) - len(wanted.fields) - 1]))
+        for place, name in enumerate(wanted.fields, -len(wanted.fields)):
+            decoded = decode_sparsevec if self._named[name].sparse else _vector
+            rows.named[name] = [decoded(row[place]) for row in found]
         return rows
 
     def _key_of(self, text: str | None) -> Any:
@@ -296,6 +320,15 @@ class Table:
                 return UUID(text)
             case _:
                 return text
+
+
+def _sent(column: Column) -> str:
+    name = qualified(column.name)
+    return f"sparsevec_send({name})" if column.sparse else f"vector_send({name}::vector)"
+
+
+def _vector(data: bytes | None) -> VectorArray | None:
+    return None if data is None else np.frombuffer(data, ">f4", offset=4).astype(np.float32)
 
 
 def _each(value: Any, convert: Any) -> Any:

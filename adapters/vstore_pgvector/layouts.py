@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from vstore.errors import Mismatch
 from vstore.indexing import Metric
 from vstore.mapping import RecordMapping
-from vstore.spi.foreign import DOCUMENT_NAMES
+from vstore.spi.foreign import DOCUMENT_NAMES, fields_for
 from vstore_pgvector.catalogue import JSONS, TEXTS, Column
 
-__all__ = ["proposal"]
+__all__ = ["proposal", "with_fields"]
+
+_INDEXED: Final = {"cosine", "l2", "ip"}
 
 
 def proposal(
@@ -49,6 +52,28 @@ def proposal(
             hint=f"Its columns are {', '.join(map(repr, known))}. mapping='auto' proposes one from them.",
         )
     return _from_columns(name, columns, keys)
+
+
+def with_fields(
+    mapping: RecordMapping, columns: Sequence[Column], indexes: Sequence[tuple[str, str, str, Sequence[str]]]
+) -> RecordMapping:
+    """Return a mapping with a named field for each further vector that may be one.
+
+    A column without a dimension may not, nor one whose indexes are for other metrics than one that vstore can tell.
+    """
+    operators: dict[str, set[str]] = {}
+    for name, _, one, _ in indexes:
+        operators.setdefault(name, set()).add(one.removesuffix("_ops").rpartition("_")[2])
+
+    def legal(column: Column) -> bool:
+        indexed = operators.get(column.name, set())
+        if column.sparse:
+            return indexed <= {"ip"}
+        return column.vector and column.typmod > 0 and len(indexed) < 2 and indexed <= _INDEXED
+
+    vectors = fields_for(column.name for column in columns if legal(column) and column.name != mapping.vector)
+    hidden = tuple(name for name in mapping.hidden if name not in vectors.values())
+    return replace(mapping, vectors=vectors, hidden=hidden)
 
 
 def _known(known: dict[str, Column], collection: str | None, *, custom: bool) -> list[tuple[str, bool, RecordMapping]]:

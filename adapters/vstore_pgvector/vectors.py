@@ -28,6 +28,7 @@ __all__ = [
     "column_names",
     "decode_column",
     "decode_sparse",
+    "decode_sparsevec",
     "decode_vectors",
     "dense_fields",
     "items_of",
@@ -165,6 +166,11 @@ def _joined(bands: Sequence[bytes | None]) -> SparseVector | None:
             indices.append(numbers.astype(np.uint32) + np.uint32(band * BAND))
             values.append(np.frombuffer(data, ">f4", count, _SPARSE.size + 4 * count).astype(np.float32))
     return SparseVector(np.concatenate(indices), np.concatenate(values)) if indices else None
+
+
+def decode_sparsevec(data: bytes | None) -> SparseVector | None:
+    """Return one sparse vector from a value in the form of ``sparsevec_send``."""
+    return _joined([data])
 
 
 def decode_column(column: Sequence[bytes | None] | Sequence[Sequence[bytes | None]], field: Field) -> Column:

@@ -12,6 +12,8 @@ from uuid import UUID
 import numpy as np
 
 from vstore.errors import Mismatch
+from vstore.fields import Dense as DenseField
+from vstore.fields import Field, Sparse
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import ALL, IdType, RecordMapping
@@ -23,6 +25,7 @@ from vstore.spi.foreign import (
     Rows,
     carried_metadata,
     dimension_told,
+    fields_for,
     fields_read,
     hnsw,
     id_type_told,
@@ -41,6 +44,7 @@ __all__ = [
     "to_rows",
     "token",
     "untoken",
+    "vectors_read",
 ]
 
 _METRICS: Final = {"Cosine": Metric.COSINE, "Euclid": Metric.L2, "Dot": Metric.DOT}
@@ -88,6 +92,7 @@ class Described:
     Attributes:
         dense: Its dense vectors by name.
         sparse: The names of its sparse ones.
+        weighted: Those of them whose questions Qdrant weighs by IDF.
         indexed: The payload keys that have an index.
         quantization: Qdrant's name of how vectors are made smaller, or None.
         metadata: The collection's own.
@@ -96,6 +101,7 @@ class Described:
 
     dense: Mapping[str, Dense]
     sparse: Sequence[str] = ()
+    weighted: Sequence[str] = ()
     indexed: Sequence[str] = ()
     quantization: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -103,12 +109,17 @@ class Described:
 
     def omissions(self, mapping: RecordMapping) -> Iterator[Omission]:
         """Yield what a mapping does not bring, beside payload."""
+        read = set(mapping.vectors.values())
         for name, dense in self.dense.items():
-            if name != mapping.vector:
+            if name not in (mapping.vector, *read):
                 kind = "multivector" if dense.multi else "dense vector"
                 yield Omission(OmissionKind.VECTORS, name, f"the {kind} {name!r}")
         for name in self.sparse:
-            yield Omission(OmissionKind.VECTORS, name, f"the sparse vector {name!r}")
+            if name not in read:
+                yield Omission(OmissionKind.VECTORS, name, f"the sparse vector {name!r}")
+            elif name in self.weighted:
+                text = f"Qdrant weighs questions of the sparse vector {name!r} by IDF"
+                yield Omission(OmissionKind.SETTINGS, name, text)
         for name in self.aliases:
             yield Omission(OmissionKind.SETTINGS, name, f"the alias {name!r}")
         for name in self.indexed:
@@ -121,7 +132,7 @@ class Described:
             yield Omission(OmissionKind.FIELDS, "", "the points' own ids: the id is in the payload", needs_leave=False)
 
 
-def proposal(name: str, layout: str | None, first: Rows, vectors: Mapping[str, Dense]) -> RecordMapping:
+def proposal(name: str, layout: str | None, first: Rows, described: Described) -> RecordMapping:
     """Return how to read a collection: by its layout, or by what its first point looks like."""
     payload = set(first.fields[0]) if first.fields else set()
     if layout is None:
@@ -133,8 +144,11 @@ def proposal(name: str, layout: str | None, first: Rows, vectors: Mapping[str, D
         )
     document = next((one for one in DOCUMENT_NAMES if payload and isinstance(first.fields[0].get(one), str)), None)
     made = RecordMapping(document=(document,) if document else None) if layout is None else _LAYOUTS[layout]
-    single = [one for one, dense in vectors.items() if not dense.multi]
-    return replace(made, vector=single[0]) if single else made
+    single = [one for one, dense in described.dense.items() if not dense.multi]
+    if not single:
+        return made
+    further = [one for one in single[1:] if described.dense[one].distance in _METRICS]
+    return replace(made, vector=single[0], vectors=fields_for([*further, *described.sparse]))
 
 
 def complete(name: str, mapping: RecordMapping, described: Described) -> tuple[RecordMapping, CollectionInfo]:
@@ -153,10 +167,7 @@ def complete(name: str, mapping: RecordMapping, described: Described) -> tuple[R
         told = ", ".join(map(repr, sorted(vectors))) or "none"
         raise Mismatch(f"{name!r} has no dense vector {chosen!r}; it has {told}", hint="Say vector= in the mapping.")
     dense = vectors[chosen]
-    if dense.multi:
-        raise Mismatch(f"the vector {chosen!r} is a multivector, of which a point has several; vstore has one a record")
-    if dense.distance not in _METRICS:
-        raise Mismatch(f"the vector {chosen!r} is compared by {dense.distance}, which vstore has no metric for")
+    _check_dense(chosen, dense)
     told = IdType.TEXT if mapping.id else IdType.INT_OR_UUID
     full = replace(
         mapping,
@@ -172,8 +183,31 @@ def complete(name: str, mapping: RecordMapping, described: Described) -> tuple[R
         metric=_METRICS[dense.distance],
         index=hnsw(dense.m, dense.ef_construction),
         metadata=metadata,
+        fields={one: _field(name, vector, full.vector, described) for one, vector in mapping.vectors.items()},
         omitted=(*described.omissions(full), *left),
     )
+
+
+def _check_dense(name: str, dense: Dense) -> None:
+    if dense.multi:
+        raise Mismatch(f"the vector {name!r} is a multivector, of which a point has several; vstore has one a record")
+    if dense.distance not in _METRICS:
+        raise Mismatch(f"the vector {name!r} is compared by {dense.distance}, which vstore has no metric for")
+
+
+def _field(collection: str, vector: str, chosen: str, described: Described) -> Field:
+    """What a further vector is."""
+    if vector in described.sparse:
+        return Sparse()
+    if vector == chosen or vector not in described.dense:
+        others = [one for one in (*described.dense, *described.sparse) if one != chosen]
+        raise Mismatch(
+            f"{collection!r} has no further vector {vector!r}; it has {', '.join(map(repr, others)) or 'none'}",
+            hint="Say vectors= in the mapping.",
+        )
+    dense = described.dense[vector]
+    _check_dense(vector, dense)
+    return DenseField(dense.size, _METRICS[dense.distance], index=hnsw(dense.m, dense.ef_construction))
 
 
 def needs_payload(mapping: RecordMapping, include: Include) -> bool:
@@ -209,16 +243,32 @@ def untoken(text: str | None) -> int | str | None:
     return None if text is None else json.loads(text)
 
 
-def to_rows(points: Sequence[Any], vector: str, *, vectors: bool) -> Rows:
-    """Return points as rows; ``vector`` is the name of the one to read, if ``vectors`` are wanted."""
+def vectors_read(mapping: RecordMapping, include: Include) -> bool | list[str]:
+    """Return which vectors to ask for: a list of names, or whether all; a vector without a name comes with all."""
+    names = [mapping.vectors[name] for name in include.fields]
+    if not include.vectors:
+        return names or False
+    return [mapping.vector, *names] if mapping.vector else True
+
+
+def to_rows(points: Sequence[Any], mapping: RecordMapping, include: Include) -> Rows:
+    """Return points as rows, with the vectors that are wanted."""
     return Rows(
         [point.id if isinstance(point.id, int) else UUID(str(point.id)) for point in points],
         [point.payload or {} for point in points],
-        [_vector(point.vector, vector) for point in points] if vectors else None,
+        [_dense(point.vector, mapping.vector) for point in points] if include.vectors else None,
+        {name: [_further(point.vector, mapping.vectors[name]) for point in points] for name in include.fields},
     )
 
 
-def _vector(found: Any, name: str) -> VectorArray | None:
+def _dense(found: Any, name: str) -> VectorArray | None:
     if isinstance(found, dict):  # a collection of several vectors, even where the point has one
         found = found.get(name)
     return None if found is None else np.asarray(found, dtype=np.float32)
+
+
+def _further(found: Any, name: str) -> Any:
+    vector: Any = found.get(name) if isinstance(found, dict) else None
+    if hasattr(vector, "indices"):
+        return vector.indices, np.asarray(vector.values, dtype=np.float32)
+    return None if vector is None else np.asarray(vector, dtype=np.float32)

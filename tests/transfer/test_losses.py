@@ -59,7 +59,7 @@ def kinds(losses: Any) -> list[str]:
 
 
 def test_a_further_vector_is_refused_before_anything_is_made_and_can_be_allowed(qdrant: Store, store: Store) -> None:
-    source = CollectionSource(qdrant, qdrant.get_collection("made", mapping="auto"))
+    source = CollectionSource(qdrant, qdrant.get_collection("made", mapping=RecordMapping(vector="dense")))
     plan = dry_run(source, target_in(store))
     assert kinds(plan.losses) == ["other-vectors"]
     assert plan.plan is not None

@@ -19,7 +19,7 @@ from vstore.sparse import SparseArray
 from vstore.sparse_input import read_column
 from vstore.wording import did_you_mean
 
-__all__ = ["check_column", "check_fields", "unknown_field"]
+__all__ = ["check_column", "check_dense", "check_fields", "unknown_field"]
 
 
 def check_fields(fields: object, sparse: object, info: CollectionInfo, n: int, limits: Limits) -> dict[str, Column]:
@@ -79,7 +79,7 @@ def check_column(given: object, field: Field, n: int, limits: Limits, *, name: s
         name: What errors call it.
     """
     if isinstance(field, Dense):
-        return _dense(given, field, n, name)
+        return check_dense(given, field, n, name)
     column = SparseArray(*read_column(given, name))
     check_length(name, column, n)
     check_sizes(column, limits, name)
@@ -97,7 +97,8 @@ def check_sizes(column: SparseArray, limits: Limits, name: str) -> None:
         )
 
 
-def _dense(given: object, field: Dense, n: int, name: str) -> VectorArray:
+def check_dense(given: object, field: Dense, n: int, name: str) -> VectorArray:
+    """Return what ``check_column`` returns, of a dense field."""
     rows: Any
     if isinstance(given, np.ndarray):
         rows = given

@@ -17,12 +17,17 @@ from uuid import UUID
 
 import numpy as np
 
+from vstore.columns import Column
+from vstore.core.field_input import check_dense
 from vstore.core.validate import check_ids, check_vectors
 from vstore.errors import InvalidInput, Mismatch
+from vstore.fields import Dense, Field
 from vstore.info import CollectionInfo
 from vstore.keys import check_key, encodable
 from vstore.mapping import ALL, IdType, Outside, Path, RecordMapping
 from vstore.records import Include, Metadata, Records, VectorArray
+from vstore.sparse import SparseArray
+from vstore.sparse_input import read_column
 from vstore.spi.foreign import NOTHING, Rows, parsed, record_id, walk
 from vstore.wording import a_type
 
@@ -57,7 +62,8 @@ def to_records(mapping: RecordMapping, info: CollectionInfo, rows: Rows, include
         metadatas = [reader.metadata(i, one) for i, one in zip(ids, rows.fields, strict=True)]
     if include.vectors:
         vectors = _vectors(info, ids, rows.vectors or [])
-    return Records(ids, vectors, documents, metadatas)
+    fields = {name: _named(name, info.fields[name], ids, rows.named.get(name, [])) for name in include.fields}
+    return Records(ids, vectors, documents, metadatas, fields)
 
 
 def _id(key: object, mapping: RecordMapping) -> str:
@@ -88,6 +94,28 @@ def _vectors(info: CollectionInfo, ids: Sequence[str], found: Sequence[VectorArr
             except InvalidInput as error:
                 raise Mismatch(f"{error.message}, which the contract refuses", ids=[one]) from error
         raise
+
+
+def _named(name: str, field: Field, ids: Sequence[str], found: Sequence[Any]) -> Column:
+    try:
+        return _column(name, field, found)
+    except InvalidInput:
+        for one, vector in zip(ids, found, strict=True):
+            try:
+                _column(name, field, [vector])
+            except InvalidInput as error:
+                raise Mismatch(
+                    f"{error.message}, which the contract refuses",
+                    ids=[one],
+                    hint=f"Leave {name!r} out of vectors= in the mapping.",
+                ) from error
+        raise
+
+
+def _column(name: str, field: Field, found: Sequence[Any]) -> Column:
+    if isinstance(field, Dense):
+        return check_dense(found, field, len(found), name)
+    return SparseArray(*read_column(found, name))
 
 
 class RecordReader:

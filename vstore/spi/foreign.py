@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from vstore.errors import InvalidInput, Mismatch
+from vstore.fields import MAX_FIELDS, check_field_name
 from vstore.indexing import HNSW, Metric
 from vstore.mapping import ALL, IdType, Path, RecordMapping
 from vstore.metadata import check_metadata
@@ -23,6 +24,7 @@ __all__ = [
     "Rows",
     "carried_metadata",
     "dimension_told",
+    "fields_for",
     "fields_read",
     "foreign_key",
     "hnsw",
@@ -50,11 +52,13 @@ class Rows:
         keys: The ids, as the database has them.
         fields: The named fields of each; empty dicts where they were not asked for.
         vectors: One float32 array of shape (d,), or None, a row; None as a whole where they were not asked for.
+        named: Likewise for each named field that was asked for. A sparse vector is a dict, or indices and values.
     """
 
     keys: list[Any] = field(default_factory=list)
     fields: list[dict[str, Any]] = field(default_factory=list)
     vectors: list[VectorArray | None] | None = None
+    named: dict[str, list[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -65,6 +69,8 @@ class Rows:
         self.fields += more.fields
         if self.vectors is not None:
             self.vectors += more.vectors or []
+        for name, column in more.named.items():
+            self.named.setdefault(name, []).extend(column)
 
     def in_order_of(self, keys: Sequence[Any]) -> Rows:
         """Return the rows in the order of ``keys``; those that are not there are left out."""
@@ -81,6 +87,7 @@ class Rows:
             [self.keys[p] for p in places],
             [self.fields[p] for p in places],
             None if self.vectors is None else [self.vectors[p] for p in places],
+            {name: [column[p] for p in places] for name, column in self.named.items()},
         )
 
 
@@ -155,6 +162,30 @@ def fields_read(mapping: RecordMapping, include: Include) -> set[str] | None:
             return None
         names.update((mapping.metadata or ())[:1], mapping.fields)
     return names
+
+
+def fields_for(vectors: Iterable[str]) -> dict[str, str]:
+    """Return the named fields that a mapping makes of further vectors.
+
+    They have the vectors' own names, with ``_`` in place of what is illegal in a field's (FLD-1). A vector that is
+    called as a column, such as ``sparse``, gets ``_vector`` behind its name. One whose name makes no legal one is left
+    out, as is one whose name is taken.
+    """
+    found: dict[str, str] = {}
+    for vector in vectors:
+        plain = re.sub(r"[^A-Za-z0-9_]", "_", vector)
+        name = next((one for one in (plain, f"{plain}_vector") if _is_legal(one)), None)
+        if name is not None and name not in found and len(found) < MAX_FIELDS:
+            found[name] = vector
+    return found
+
+
+def _is_legal(name: str) -> bool:
+    try:
+        check_field_name(name)
+    except InvalidInput:
+        return False
+    return True
 
 
 def carried_metadata(found: Mapping[str, Any]) -> tuple[Metadata, list[Omission]]:

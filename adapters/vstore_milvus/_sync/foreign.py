@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from vstore.errors import LimitExceeded, Mismatch, NotFound, VStoreError
+from vstore.fields import Dense
 from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.mapping import RecordMapping
@@ -28,6 +29,7 @@ __all__ = ["MilvusForeign"]
 
 _IDS_AT_ONCE: Final = 5_000
 _FIELDS_BYTES: Final = 4_000  # a guess of what the fields of an entity take; what is too much is halved
+_SPARSE_BYTES: Final = 2_000  # likewise of a sparse vector
 _STRONG: Final = {"consistency_level": "Strong"}  # who wrote it, and when, is not known here
 
 
@@ -166,10 +168,13 @@ class MilvusForeignCollection:
 
     def _room(self, include: Include) -> int:
         width = 100 + (4 * self._info.dimension if include.vectors else 0)
+        for name in include.fields:
+            field = self._info.fields[name]
+            width += 4 * field.dimension if isinstance(field, Dense) else _SPARSE_BYTES
         return max(1, ANSWER_BYTES // (width + (_FIELDS_BYTES if include.documents or include.metadatas else 0)))
 
     def _rows(self, found: list[dict[str, Any]], include: Include) -> Rows:
-        return compute(self._schema.to_rows, found, self._mapping, vectors=include.vectors)
+        return compute(self._schema.to_rows, found, self._mapping, include)
 
     def _query(self, condition: str, fields: list[str], **more: Any) -> list[dict[str, Any]]:
         found = self._asked(self._client.query, filter=condition, output_fields=fields, **more)

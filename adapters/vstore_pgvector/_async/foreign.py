@@ -33,7 +33,7 @@ from vstore_pgvector.catalogue import (
     bare,
 )
 from vstore_pgvector.foreign import Table
-from vstore_pgvector.layouts import proposal
+from vstore_pgvector.layouts import proposal, with_fields
 from vstore_pgvector.schema import CATALOGUE
 from vstore_pgvector.vectors import pack_vector
 
@@ -82,16 +82,17 @@ class AsyncPGForeign:
     async def _proposed(
         self, name: str, layout: str | None, place: tuple[str, str], collection: str | None
     ) -> RecordMapping:
-        indexed = bool(await self._fetch(INDEXES, place))
+        indexes = await self._indexes(place)
         columns, keys = await self._columns(place), await self._keys(place)
         custom = collection is not None and await self._custom(place, columns, collection)
-        mapping = proposal(name, layout, columns, keys, collection, custom=custom, indexed=indexed)
+        mapping = proposal(name, layout, columns, keys, collection, custom=custom, indexed=bool(indexes))
+        mapping = with_fields(mapping, columns, indexes)
         return mapping if place == (self._schema, name) else replace(mapping, table=place)
 
     async def open(self, name: str, mapping: RecordMapping) -> AsyncPGForeignCollection:
         await self._refuse_own(name)
         place, columns = await self._found(mapping.table or (name,))
-        indexes = [(row[0], row[1], row[2], row[3]) for row in await self._fetch(INDEXES, place)]
+        indexes = await self._indexes(place)
         heirs = [row[0] for row in await self._fetch(HEIRS, place)]
         table = Table(name, place, mapping, columns, await self._keys(place), indexes, heirs)
         first = None
@@ -130,6 +131,9 @@ class AsyncPGForeign:
 
     async def _columns(self, place: tuple[str, ...]) -> list[Column]:
         return [Column(*row) for row in await self._fetch(COLUMNS, place)]
+
+    async def _indexes(self, place: tuple[str, ...]) -> list[tuple[str, str, str, list[str]]]:
+        return [(row[0], row[1], row[2], row[3]) for row in await self._fetch(INDEXES, place)]
 
     async def _keys(self, place: tuple[str, ...]) -> list[list[str]]:
         return [row[0] for row in await self._fetch(KEYS, place)]

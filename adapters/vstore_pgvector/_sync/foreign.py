@@ -34,7 +34,7 @@ from vstore_pgvector.catalogue import (
     bare,
 )
 from vstore_pgvector.foreign import Table
-from vstore_pgvector.layouts import proposal
+from vstore_pgvector.layouts import proposal, with_fields
 from vstore_pgvector.schema import CATALOGUE
 from vstore_pgvector.vectors import pack_vector
 
@@ -81,16 +81,17 @@ class PGForeign:
         raise NotFound(f"there is no table {name!r}", hint="list_foreign_collections() names those with vectors.")
 
     def _proposed(self, name: str, layout: str | None, place: tuple[str, str], collection: str | None) -> RecordMapping:
-        indexed = bool(self._fetch(INDEXES, place))
+        indexes = self._indexes(place)
         columns, keys = self._columns(place), self._keys(place)
         custom = collection is not None and self._custom(place, columns, collection)
-        mapping = proposal(name, layout, columns, keys, collection, custom=custom, indexed=indexed)
+        mapping = proposal(name, layout, columns, keys, collection, custom=custom, indexed=bool(indexes))
+        mapping = with_fields(mapping, columns, indexes)
         return mapping if place == (self._schema, name) else replace(mapping, table=place)
 
     def open(self, name: str, mapping: RecordMapping) -> PGForeignCollection:
         self._refuse_own(name)
         place, columns = self._found(mapping.table or (name,))
-        indexes = [(row[0], row[1], row[2], row[3]) for row in self._fetch(INDEXES, place)]
+        indexes = self._indexes(place)
         heirs = [row[0] for row in self._fetch(HEIRS, place)]
         table = Table(name, place, mapping, columns, self._keys(place), indexes, heirs)
         first = None
@@ -129,6 +130,9 @@ class PGForeign:
 
     def _columns(self, place: tuple[str, ...]) -> list[Column]:
         return [Column(*row) for row in self._fetch(COLUMNS, place)]
+
+    def _indexes(self, place: tuple[str, ...]) -> list[tuple[str, str, str, list[str]]]:
+        return [(row[0], row[1], row[2], row[3]) for row in self._fetch(INDEXES, place)]
 
     def _keys(self, place: tuple[str, ...]) -> list[list[str]]:
         return [row[0] for row in self._fetch(KEYS, place)]

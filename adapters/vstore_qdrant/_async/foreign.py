@@ -28,6 +28,7 @@ from vstore_qdrant.foreign import (
     to_rows,
     token,
     untoken,
+    vectors_read,
 )
 from vstore_qdrant.schema import INFO, check_name
 
@@ -61,10 +62,10 @@ class AsyncQdrantForeign:
         return sorted(out)
 
     async def propose(self, name: str, layout: str | None) -> RecordMapping:
-        vectors = (await self._described(name)).dense
+        described = await self._described(name)
         with self.guard(), guarded():
             points, _ = await self.client.scroll(name, limit=1, with_payload=True)
-        return proposal(name, layout, to_rows(points, "", vectors=False), vectors)
+        return proposal(name, layout, to_rows(points, RecordMapping(), Include()), described)
 
     async def open(self, name: str, mapping: RecordMapping) -> AsyncQdrantForeignCollection:
         described = await self._described(name)
@@ -87,10 +88,12 @@ class AsyncQdrantForeign:
             raise Mismatch.created_here(name)
         found = config.params.vectors or {}
         named = found if isinstance(found, dict) else {"": found}
+        sparse = config.params.sparse_vectors or {}
         smaller = config.quantization_config
         return Described(
             {one: _dense(params, config.hnsw_config) for one, params in named.items()},
-            sparse=list(config.params.sparse_vectors or {}),
+            sparse=list(sparse),
+            weighted=[one for one, params in sparse.items() if params.modifier is models.Modifier.IDF],
             indexed=sorted(told.payload_schema or {}),
             quantization=None if smaller is None else type(smaller).__name__.removesuffix("Quantization").lower(),
             metadata=config.metadata or {},
@@ -182,9 +185,9 @@ class AsyncQdrantForeignCollection:
                 limit=limit,
                 offset=start,
                 with_payload=needs_payload(self._mapping, include),
-                with_vectors=self._named(include),
+                with_vectors=vectors_read(self._mapping, include),
             )
-        return to_rows(points, self._mapping.vector, vectors=include.vectors), following
+        return to_rows(points, self._mapping, include), following
 
     async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
         start = untoken(after)
@@ -206,13 +209,8 @@ class AsyncQdrantForeignCollection:
             using=self._mapping.vector or None,
             limit=k,
             with_payload=needs_payload(self._mapping, include),
-            with_vector=self._named(include),
+            with_vector=vectors_read(self._mapping, include),
         )
         with self._guard(), guarded():
             found = await self._client.query_batch_points(self._info.name, [request])
-        return to_rows(found[0].points, self._mapping.vector, vectors=include.vectors)
-
-    def _named(self, include: Include) -> bool | list[str]:
-        if not include.vectors:
-            return False
-        return [self._mapping.vector] if self._mapping.vector else True
+        return to_rows(found[0].points, self._mapping, include)

@@ -29,6 +29,7 @@ from vstore_qdrant.foreign import (
     to_rows,
     token,
     untoken,
+    vectors_read,
 )
 from vstore_qdrant.schema import INFO, check_name
 
@@ -62,10 +63,10 @@ class QdrantForeign:
         return sorted(out)
 
     def propose(self, name: str, layout: str | None) -> RecordMapping:
-        vectors = (self._described(name)).dense
+        described = self._described(name)
         with self.guard(), guarded():
             points, _ = self.client.scroll(name, limit=1, with_payload=True)
-        return proposal(name, layout, to_rows(points, "", vectors=False), vectors)
+        return proposal(name, layout, to_rows(points, RecordMapping(), Include()), described)
 
     def open(self, name: str, mapping: RecordMapping) -> QdrantForeignCollection:
         described = self._described(name)
@@ -88,10 +89,12 @@ class QdrantForeign:
             raise Mismatch.created_here(name)
         found = config.params.vectors or {}
         named = found if isinstance(found, dict) else {"": found}
+        sparse = config.params.sparse_vectors or {}
         smaller = config.quantization_config
         return Described(
             {one: _dense(params, config.hnsw_config) for one, params in named.items()},
-            sparse=list(config.params.sparse_vectors or {}),
+            sparse=list(sparse),
+            weighted=[one for one, params in sparse.items() if params.modifier is models.Modifier.IDF],
             indexed=sorted(told.payload_schema or {}),
             quantization=None if smaller is None else type(smaller).__name__.removesuffix("Quantization").lower(),
             metadata=config.metadata or {},
@@ -183,9 +186,9 @@ class QdrantForeignCollection:
                 limit=limit,
                 offset=start,
                 with_payload=needs_payload(self._mapping, include),
-                with_vectors=self._named(include),
+                with_vectors=vectors_read(self._mapping, include),
             )
-        return to_rows(points, self._mapping.vector, vectors=include.vectors), following
+        return to_rows(points, self._mapping, include), following
 
     def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
         start = untoken(after)
@@ -207,13 +210,8 @@ class QdrantForeignCollection:
             using=self._mapping.vector or None,
             limit=k,
             with_payload=needs_payload(self._mapping, include),
-            with_vector=self._named(include),
+            with_vector=vectors_read(self._mapping, include),
         )
         with self._guard(), guarded():
             found = self._client.query_batch_points(self._info.name, [request])
-        return to_rows(found[0].points, self._mapping.vector, vectors=include.vectors)
-
-    def _named(self, include: Include) -> bool | list[str]:
-        if not include.vectors:
-            return False
-        return [self._mapping.vector] if self._mapping.vector else True
+        return to_rows(found[0].points, self._mapping, include)

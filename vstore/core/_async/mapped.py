@@ -2,7 +2,7 @@
 
 The rows come from the adapter, their meaning from ``vstore.core.foreign_records``. What a database's own filters would
 say of another's layout (missing keys, types, elements of lists) is not what the contract says: filters are evaluated
-here, on the records, page by page. So is an exact query. Only a query neither filtered nor exact asks the index.
+here, on the records, page by page. So is an exact query, and one of a named field. Any other query asks the index.
 """
 
 from __future__ import annotations
@@ -121,14 +121,14 @@ class AsyncMappedCollection:
         field: str = "",
     ) -> list[Hits]:
         """For each row of ``vectors`` the k nearest; by the index unless ``exact`` or a filter is asked for."""
+        if exact or where is not None or field:
+            return await self._compared(vectors, k, where, include, field)
         queries = dense(vectors)
-        if exact or where is not None:
-            return await self._compared(queries, k, where, include)
         found: list[Hits | None] = [await self._approximate(vector, k, include) for vector in queries]
         total = await self._table.count() if any(hits is None or len(hits) < k for hits in found) else k
         short = [place for place, hits in enumerate(found) if hits is None or len(hits) < min(k, total)]
         if short:
-            for place, hits in zip(short, await self._compared(queries[short], k, None, include), strict=True):
+            for place, hits in zip(short, await self._compared(queries[short], k, None, include, ""), strict=True):
                 found[place] = hits
         return [hits for hits in found if hits is not None]
 
@@ -167,9 +167,12 @@ class AsyncMappedCollection:
         distance = distances(self.info.metric, vector, records.vectors)
         return ranked(self.info.metric, records.only(include), distance, k)
 
-    async def _compared(self, vectors: VectorArray, k: int, where: Filter | None, include: Include) -> list[Hits]:
+    async def _compared(
+        self, vectors: Column, k: int, where: Filter | None, include: Include, field: str
+    ) -> list[Hits]:
         """The true nearest: every record is read, and k are kept for each query."""
-        best = TopK(self.info.metric, vectors, k)
-        async for page, _ in self.scan(where, _PAGE, None, Include(vectors=True)):
+        best = TopK(self.info.field(field).metric, vectors, k, field)
+        read = Include(fields=(field,)) if field else Include(vectors=True)
+        async for page, _ in self.scan(where, _PAGE, None, read):
             await run_blocking(best.take, page)
         return best.hits(await self.get(best.ids, include))
