@@ -16,7 +16,7 @@ import vstore
 from tests.load.test_load import LEXICAL, TEXT, run, write
 from vstore import Dense, InvalidInput, Metric, Sparse, SparseArray
 from vstore.load import VectorColumn, find_fields
-from vstore.load.rows import Row
+from vstore.transfer.files.vector_columns import rounded
 
 IMAGES = [[0.1, 0.2], None, [3.0, -1e-40]]
 TERMS: list[Any] = [{"indices": [7, 2], "values": [0.5, 0.1]}, None, {"indices": [4_294_967_293], "values": [1.0]}]
@@ -152,9 +152,9 @@ def test_what_the_option_takes(given: str, wanted: VectorColumn | None) -> None:
 
 def test_a_kind_that_is_asked_for_is_kept_to(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no sparse vector"):
-        VectorColumn.parse("a:sparse").vector(Row(1, {"a": [1.0]}))
+        VectorColumn.parse("a:sparse").vector([1.0], rounded)
     with pytest.raises(InvalidInput, match="a sparse vector, not one of l2"):
-        VectorColumn.parse("a:l2").vector(Row(1, {"a": {"1": 1.0}}))
+        VectorColumn.parse("a:l2").vector({"1": 1.0}, rounded)
     path = write(tmp_path / "x.jsonl", [{"a": None}, {"a": ["x"]}, {}])
     with pytest.raises(InvalidInput, match="have no vector in 'a'"):
         find_fields(path, [VectorColumn.parse("a")], Metric.L2)

@@ -11,8 +11,8 @@ from typing import Any, Final, Self
 from vstore.errors import InvalidInput
 from vstore.keys import encodable
 from vstore.load.rows import Row
-from vstore.load.vectors import VectorColumn
 from vstore.records import Record
+from vstore.transfer.files.vector_columns import VectorColumn, rounded
 from vstore.wording import a_type
 
 __all__ = ["Fields"]
@@ -113,7 +113,7 @@ class Fields:
                     f"the field {name!r} is {a_type(type(value))}, not a str", hint=f"Write --{option} {name}:str."
                 )
         metadata = {name: self._value(row, name) for name in self.metadata}
-        fields = {one.name: one.vector(row) for one in self.vectors}
+        fields = {one.name: one.vector(row.fields.get(one.column), rounded) for one in self.vectors}
         return Record(record_id, document=text, metadata=metadata, fields=fields)
 
     def _value(self, row: Row, name: str) -> Any:

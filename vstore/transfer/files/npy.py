@@ -45,6 +45,7 @@ class NpyReader:
         self._path = path
         self._lines = JsonlReader(lines, told, vectors=False)
         self.rows = self._lines.rows
+        self.all = replace(self._lines.all, vectors=isinstance(told, Columns) or told.dimension > 0)
         self.id_rule = self._lines.id_rule
         self.notes: Sequence[str] = self._lines.notes
         self._columns: dict[str, _Dense | _Sparse] = {}
@@ -80,7 +81,7 @@ class NpyReader:
 
     def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
         """See ``Reader``."""
-        names = [*([""] if include.vectors else []), *include.fields]
+        names = {*([""] if include.vectors else []), *include.fields} & self._columns.keys()
         most = min(size, rows_at_once(sum(self._columns[name].width for name in names)))
         row = start
         for records in self._lines.batches(start, most, include):
@@ -90,9 +91,8 @@ class NpyReader:
 
     def _joined(self, records: Records, rows: slice | NDArray[np.intp], include: Include) -> Records:
         vectors = dense(self._columns[""].read(rows)) if include.vectors else None
-        return replace(
-            records, vectors=vectors, fields={name: self._columns[name].read(rows) for name in include.fields}
-        )
+        found = {name: self._columns[name].read(rows) for name in include.fields if name in self._columns}
+        return replace(records, vectors=vectors, fields=records.fields | found)
 
 
 class _Dense:
