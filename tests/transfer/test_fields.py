@@ -244,6 +244,41 @@ def test_fields_of_other_metrics_or_dimensions_are_not_comparable(store: Store) 
         assert [line for line in found.settings if line.startswith("the field 'image' is")]
 
 
+@clause("MIG-22")
+@pytest.mark.parametrize("unnamed", [True, False])
+def test_fields_are_searched_on_both_sides(store: Store, unnamed: bool) -> None:
+    records = fielded() if unnamed else replace(fielded(), vectors=None)
+    report = copy(source_of(records), target_in(store), queries=5)
+    assert report.verification is not None
+    found = report.verification.search_agreement
+    assert found is not None
+    assert (found.queries, found.exact_disagreements) == (20 if unnamed else 15, 0)
+    named = {f"{side} {name}" for side in ("left", "right") for name in ("image", "sound")}
+    assert {label for label in found.recall if "filtered" not in label} == named | (
+        {"left", "right"} if unnamed else set()
+    )
+
+
+@clause("MIG-22")
+@pytest.mark.parametrize("name", ["image", "terms"])
+def test_another_answer_of_a_field_is_found(store: Store, name: str) -> None:
+    records = fielded()
+    left = source_of(records)
+    copy(left, target_in(store)).check()
+    right = CollectionSource(store, store.get_collection("docs"))
+    inner = right.collection.query_many
+
+    def other(asked: Any, **settings: Any) -> Any:
+        column = asked.get(name)
+        return inner(asked if column is None else {name: column[::-1]}, **settings)
+
+    right.collection.query_many = other  # type: ignore[method-assign]
+    found = verify(left, right, queries=5)
+    assert found.search_agreement is not None
+    assert found.search_agreement.exact_disagreements > 0
+    assert (found.differences, found.equal) == (0, False)
+
+
 @clause("MIG-12")
 def test_a_rejected_record_is_kept_with_its_fields(tmp_path: Path) -> None:
     records = fielded()

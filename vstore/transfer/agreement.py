@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vstore.columns import Column, VectorArray, dense, present, take_rows
 from vstore.core._sync.collection import Collection
+from vstore.fields import UNNAMED
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Eq, Filter
 from vstore.hits import Hits
 from vstore.indexing import Metric
 from vstore.records import Records
+from vstore.sparse import SparseArray, SparseVector
 from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.endpoint import EVERYTHING, Source
+from vstore.transfer.fields import shared_fields
 from vstore.transfer.report import SearchAgreement
 
 __all__ = ["search_agreement"]
@@ -31,12 +35,13 @@ _ABSOLUTE: Final = 2e-6
 def search_agreement(left: Source, right: Source, queries: int, retry: RetryPolicy) -> SearchAgreement | None:
     """Asks both the same queries, with vectors of the left's first records as they are.
 
-    A filter is taken from the metadata: the value that most of these records share without all sharing it.
+    A filter is taken from the metadata: the value that most of these records share without all sharing it. Named fields
+    that both have are asked without a filter.
 
     Args:
         left: One of them.
         right: The other.
-        queries: How many.
+        queries: How many, of each field.
         retry: Makes the calls.
 
     Returns:
@@ -47,23 +52,48 @@ def search_agreement(left: Source, right: Source, queries: int, retry: RetryPoli
     if not (left.capabilities.exact_query and right.capabilities.exact_query):
         return None
     sample = next((page.records for page in retry.scan(left, batch_size=_SAMPLE, include=EVERYTHING)), Records([]))
-    if sample.vectors is None or not len(sample):
+    if not len(sample):
         return None
-    vectors = sample.vectors[:: max(1, len(sample) // queries)][:queries]
     condition = _condition(sample)
-    found = SearchAgreement(len(vectors), _K, filter=None if condition is None else to_dict(condition))
-    for where in (None, condition) if condition is not None else (None,):
-        exact = [_ask(side.collection, vectors, where, retry, exact=True) for side in (left, right)]
-        found.exact_disagreements += sum(
-            not _agree(vector, ours, theirs, left.info.metric)
-            for vector, ours, theirs in zip(vectors, *exact, strict=True)
+    found = SearchAgreement(0, _K, filter=None if condition is None or not left.info.dimension else to_dict(condition))
+    sides = (left, right)
+    if left.info.dimension:
+        _ask_field(
+            found, "", sample.column(), sides, (None,) if condition is None else (None, condition), queries, retry
         )
-        for name, side, true in zip(("left", "right"), (left, right), exact, strict=True):
+    for name in shared_fields(left.info, right.info):
+        column = take_rows(sample.fields[name], np.flatnonzero(present(sample.fields[name])))
+        if len(column) and left.info.field(name).metric is right.info.field(name).metric:
+            _ask_field(found, name, column, sides, (None,), queries, retry)
+    return found if found.queries else None
+
+
+def _ask_field(
+    found: SearchAgreement,
+    name: str,
+    column: Column,
+    sides: tuple[CollectionSource, CollectionSource],
+    conditions: Sequence[Filter | None],
+    queries: int,
+    retry: RetryPolicy,
+) -> None:
+    """Asks both sides some of the vectors of one field, and notes what they find; an empty name is the one without."""
+    vectors = column[:: max(1, len(column) // queries)][:queries]
+    metric = sides[0].info.field(name).metric
+    found.queries += len(vectors)
+    for where in conditions:
+        exact = [_ask(side.collection, name, vectors, where, retry, exact=True) for side in sides]
+        found.exact_disagreements += sum(
+            not _agree(name, vector, ours, theirs, metric) for vector, ours, theirs in zip(vectors, *exact, strict=True)
+        )
+        if isinstance(column, SparseArray):  # which is always compared exactly
+            continue
+        for which, side, true in zip(("left", "right"), sides, exact, strict=True):
             if where is not None and not side.capabilities.filtered_query:
                 continue
-            near = _ask(side.collection, vectors, where, retry, exact=False)
-            found.recall[name if where is None else f"{name}, filtered"] = _recall(near, true)
-    return found
+            near = _ask(side.collection, name, vectors, where, retry, exact=False)
+            label = f"{which} {name}" if name else which
+            found.recall[label if where is None else f"{label}, filtered"] = _recall(near, true)
 
 
 def _condition(sample: Records) -> Filter | None:
@@ -77,27 +107,27 @@ def _condition(sample: Records) -> Filter | None:
 
 
 def _ask(
-    collection: Collection, vectors: NDArray[np.float32], where: Filter | None, retry: RetryPolicy, *, exact: bool
+    collection: Collection, name: str, vectors: Column, where: Filter | None, retry: RetryPolicy, *, exact: bool
 ) -> list[Hits]:
-    return retry.call(lambda: collection.query_many(vectors, k=_K, where=where, exact=exact, include=["vectors"]))
+    asked, include = {name or UNNAMED: vectors}, [name or "vectors"]
+    return retry.call(lambda: collection.query_many(asked, k=_K, where=where, exact=exact, include=include))
 
 
-def _agree(vector: NDArray[np.float32], ours: Hits, theirs: Hits, metric: Metric) -> bool:
+def _agree(name: str, vector: VectorArray | SparseVector, ours: Hits, theirs: Hits, metric: Metric) -> bool:
     """Whether the distances agree place by place: then records that only one side has are level with others."""
     if len(ours) != len(theirs):
         return False
-    return bool(
-        np.allclose(ours.distances, theirs.distances, rtol=_RELATIVE, atol=_ABSOLUTE * _scale(vector, ours, metric))
-    )
+    absolute = _ABSOLUTE * _scale(name, vector, ours, metric)
+    return bool(np.allclose(ours.distances, theirs.distances, rtol=_RELATIVE, atol=absolute))
 
 
-def _scale(vector: NDArray[np.float32], hits: Hits, metric: Metric) -> float:
-    if metric is Metric.COSINE or hits.records.vectors is None or not len(hits):
+def _scale(name: str, vector: VectorArray | SparseVector, hits: Hits, metric: Metric) -> float:
+    if metric is Metric.COSINE or isinstance(vector, SparseVector) or not len(hits):
         return 1.0
     length = float(np.linalg.norm(vector.astype(np.float64)))
     if metric is Metric.L2:
         return length
-    return length * float(np.linalg.norm(hits.records.vectors.astype(np.float64), axis=1).max())
+    return length * float(np.linalg.norm(dense(hits.records.column(name)).astype(np.float64), axis=1).max())
 
 
 def _recall(near: list[Hits], true: list[Hits]) -> float | None:

@@ -21,10 +21,9 @@ __all__ = [
     "creatable",
     "field_losses",
     "fields_of",
+    "has_other_fields",
     "keep_fields",
-    "same_field_metrics",
     "same_shape",
-    "same_shapes",
     "shared_fields",
     "unshared_fields",
     "without_indexes",
@@ -137,20 +136,16 @@ def _shape(field: Field) -> str:
     return f"Dense({field.dimension})" if isinstance(field, Dense) else "Sparse()"
 
 
+def has_other_fields(there: CollectionInfo, sent: CollectionInfo, *, fewer: bool) -> bool:
+    """Whether a collection has not the fields that were written to it; ``fewer`` says that it may lack some of them."""
+    if any(not same_shape(sent.fields[name], there.fields[name]) for name in shared_fields(sent, there)):
+        return True
+    return not fewer and not sent.fields.keys() <= there.fields.keys()
+
+
 def shared_fields(left: CollectionInfo, right: CollectionInfo) -> list[str]:
     """The names of the fields that both have."""
     return [name for name in left.fields if name in right.fields]
-
-
-def same_shapes(left: CollectionInfo, right: CollectionInfo) -> bool:
-    """Whether vectors have one dimension, and those of the fields that both have one kind and dimension."""
-    shared = shared_fields(left, right)
-    return left.dimension == right.dimension and all(same_shape(left.fields[n], right.fields[n]) for n in shared)
-
-
-def same_field_metrics(left: CollectionInfo, right: CollectionInfo) -> bool:
-    """Whether each field that both have is compared in one way."""
-    return all(left.fields[name].metric is right.fields[name].metric for name in shared_fields(left, right))
 
 
 def unshared_fields(left: CollectionInfo, right: CollectionInfo) -> list[Loss]:

@@ -18,7 +18,14 @@ from vstore.transfer.calls import Progress, ProgressTracker, RetryPolicy
 from vstore.transfer.checkpoint import CopyCheckpoint, JobDescription, RejectedFile, State, TooManyRejected
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.engine import NEW_PLAN, Engine, Interrupted, SourceChanged, ThreadEngine, TransferJob
-from vstore.transfer.fields import creatable, field_losses, keep_fields, same_shape, shared_fields, without_indexes
+from vstore.transfer.fields import (
+    creatable,
+    field_losses,
+    has_other_fields,
+    keep_fields,
+    shared_fields,
+    without_indexes,
+)
 from vstore.transfer.loss import (
     Loss,
     LossKind,
@@ -236,7 +243,8 @@ class CopyJob:
             return True
         if existing.info.metric != source.info.metric and LossKind.METRIC not in options.allow:
             return True
-        if self._other_fields(existing.info):
+        made, _ = creatable(source.info, self._target.capabilities)
+        if has_other_fields(existing.info, made, fewer=LossKind.VECTORS in options.allow):
             return True
         if self._checkpoint.state is not State.WRITING or any(
             chunk.number == 0 for chunk in self._checkpoint.pending()
@@ -246,14 +254,6 @@ class CopyJob:
         first = next(iter(source.scan(where=options.where, batch_size=_FIRST, include=())), None)
         sent = [] if first is None else [record_id for record_id in first.records.ids if record_id not in rejected]
         return bool(sent) and not len(existing.get(sent, include=()))
-
-    def _other_fields(self, existing: CollectionInfo) -> bool:
-        """Whether it has not the fields that were written."""
-        sent, _ = creatable(self._source.info, self._target.capabilities)
-        if any(not same_shape(sent.fields[name], existing.fields[name]) for name in shared_fields(sent, existing)):
-            return True
-        missing = sent.fields.keys() - existing.fields.keys()
-        return bool(missing) and LossKind.VECTORS not in self._options.allow
 
     def _make_target(self) -> None:
         """Creates the target; in no case after a chunk was written."""

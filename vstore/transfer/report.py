@@ -31,13 +31,13 @@ class SearchAgreement:
     """Whether both sides find the same.
 
     Attributes:
-        queries: How many queries were asked, without a filter and, if there was one, with.
+        queries: How many queries were asked, without a filter and, if there was one, with. Of named fields without.
         k: Hits of each.
         exact_disagreements: Exact queries whose hits differ by more than ties. Records at equal distances may
             change places.
         filter: The filter, in its dict form, or None if no metadata offered one.
         recall: Share of the true nearest that approximate queries found, by side, without and with the filter; None
-            where there was no filter.
+            where there was no filter. A named field stands behind the side: ``"left image"``.
     """
 
     queries: int

@@ -20,24 +20,22 @@ from numpy.typing import NDArray
 from vstore.capabilities import Exactness
 from vstore.errors import InvalidInput, Mismatch, brief
 from vstore.filters.tree import Filter
-from vstore.indexing import Metric
-from vstore.info import CollectionInfo
 from vstore.omission import OmissionKind
 from vstore.records import IncludeName, Page, Records
 from vstore.spi.codec import canonical_json
 from vstore.transfer.agreement import search_agreement
 from vstore.transfer.calls import RetryPolicy
+from vstore.transfer.comparable import differing_settings, exactness_by_field, same_metrics, same_shapes
 from vstore.transfer.endpoint import EVERYTHING, Source
 from vstore.transfer.equality import (
     Digest,
-    agreed,
     digest_ids,
     digest_records,
     hash_ids,
     loosest,
     same_column,
 )
-from vstore.transfer.fields import keep_fields, same_field_metrics, same_shapes, shared_fields, unshared_fields
+from vstore.transfer.fields import keep_fields, shared_fields, unshared_fields
 from vstore.transfer.loss import Loss, LossKind, not_allowed, parse_allowed, source_losses
 from vstore.transfer.options import DEFAULT_QUERIES, DEFAULT_SAMPLE
 from vstore.transfer.report import Verification, VerifyMode
@@ -95,9 +93,8 @@ def verify(
     comparison = Comparison(left, right, where, without, retry or RetryPolicy(), on_rows, mode, subset=subset)
     comparison.note_losses(losses, parse_allowed(allow))
     found = comparison.found
-    same_metric = left.info.metric is right.info.metric
-    same_metrics = same_metric and same_field_metrics(left.info, right.info)
-    found.comparable = same_shapes(left.info, right.info) and (any_metric or same_metrics)
+    same_metric = same_metrics(left.info, right.info)
+    found.comparable = same_shapes(left.info, right.info) and (any_metric or same_metric)
     if not found.comparable:
         return found
     match mode:
@@ -146,15 +143,13 @@ class Comparison:
         subset: bool,
     ) -> None:
         self._fields = shared_fields(left.info, right.info)
-        self._exactness = {
-            name: _class_of(left, right, name) for name in (*([""] if left.info.dimension else []), *self._fields)
-        }
+        self._exactness = exactness_by_field(left, right)
         self._loosest = loosest(self._exactness.values())
         self.found = Verification(
             mode,
             self._loosest.value,
             excluded=len(without),
-            settings=_settings(left.info, right.info),
+            settings=differing_settings(left.info, right.info),
             fields=dict.fromkeys(self._fields, 0),
         )
         self.retry = retry
@@ -345,29 +340,6 @@ class Comparison:
         different = [one for one, equal in zip(ids, same, strict=True) if not equal]
         self.found.name(different)
         return len(different)
-
-
-def _class_of(left: Source, right: Source, name: str) -> Exactness:
-    """How exactly the vectors of a field are compared; an empty name is the one without a name."""
-    metrics = left.info.field(name).metric, right.info.field(name).metric
-    metric = Metric.COSINE if Metric.COSINE in metrics else metrics[0]
-    return agreed(left.cosine_exactness, right.cosine_exactness, metric)
-
-
-def _settings(left: CollectionInfo, right: CollectionInfo) -> list[str]:
-    """What differs between the collections themselves, in words."""
-    return [
-        f"{name} is {ours!s:.100} on the left, {theirs!s:.100} on the right"
-        for name, ours, theirs in (
-            ("dimension", left.dimension, right.dimension),
-            ("metric", left.metric, right.metric),
-            ("index", left.index, right.index),
-            ("embedder", left.embedder, right.embedder),
-            ("metadata of the collection", left.metadata, right.metadata),
-            *((f"the field {name!r}", left.fields[name], right.fields[name]) for name in shared_fields(left, right)),
-        )
-        if ours != theirs
-    ]
 
 
 def _confidence(n: int, total: int) -> str:
