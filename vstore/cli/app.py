@@ -365,6 +365,13 @@ def load(
             help="Fields of the metadata, e.g. title,year:int. Types: str, int, float, bool, datetime.",
         ),
     ] = "",
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN",
+            help="A named field and the column of its vectors; may be repeated. NAME=COLUMN:l2 names the metric.",
+        ),
+    ] = None,
     metric: Annotated[Metric, typer.Option(help="Of a new collection.")] = Metric.COSINE,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows embedded, written and noted at once.")] = 256,
     max_errors: Annotated[int, typer.Option(min=0, help="Rows that may be rejected before the run ends.")] = 100,
@@ -396,6 +403,7 @@ def load(
             text=text,
             record_id=record_id,
             metadata=metadata,
+            vectors=field or (),
             spec=embed,
             metric=metric,
             batch_size=batch_size,

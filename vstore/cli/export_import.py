@@ -34,6 +34,7 @@ from vstore.cli.transfers import emit_event
 from vstore.errors import InvalidInput
 from vstore.indexing import Index, Metric, index_from_dict
 from vstore.transfer.files import ALLOWABLE, Columns, Encoding, FileLocation, Foreign
+from vstore.transfer.files.vector_columns import VectorColumn
 from vstore.transfer.options import IfExists
 from vstore.transfer.report import VerifyMode
 
@@ -122,6 +123,13 @@ def import_(
         str | None,
         typer.Option(metavar="COLUMN,…", help="Columns that become metadata; by default all that are left."),
     ] = None,
+    field: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=COLUMN:KIND",
+            help="A named field and the column of its vectors; may be repeated. KIND is cosine, l2, dot or sparse.",
+        ),
+    ] = [],  # noqa: B006
     index: Annotated[
         str | None,
         typer.Option(metavar="INDEX", help="hnsw, flat, ivfflat, ivfpq or diskann, if the files do not say."),
@@ -164,6 +172,7 @@ def import_(
             metadata_object,
             None if metadata is None else tuple(part for part in metadata.split(",") if part),
             frozenset(names) & ALLOWABLE.keys(),
+            tuple(map(VectorColumn.parse, field)),
         )
         told = {"metric": metric, "embedder": model} | ({} if index is None else {"index": _index(index)})
         place = FileLocation(path, encoding=encoding, foreign=Foreign(columns=columns, **told))  # type: ignore[arg-type]

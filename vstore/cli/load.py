@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from hashlib import sha256
@@ -18,8 +18,9 @@ from vstore.cli.transfers import sigterm_as_interrupt
 from vstore.core.settings import store_url
 from vstore.embed import cached, from_spec
 from vstore.errors import InvalidInput, Mismatch, NotFound, VStoreError
+from vstore.fields import Field
 from vstore.keys import check_name
-from vstore.load import Fields, LoadCheckpoint, Report, embed_first, load
+from vstore.load import Fields, LoadCheckpoint, Report, embed_first, find_fields, load
 from vstore.load.rows import check_file, count_rows
 from vstore.regular import check_regular, shown
 from vstore.spi.urls import StoreURL
@@ -39,6 +40,7 @@ def run(
     text: str,
     record_id: str,
     metadata: str,
+    vectors: Sequence[str],
     spec: str,
     metric: Metric,
     batch_size: int,
@@ -51,7 +53,7 @@ def run(
     retries: int,
 ) -> None:
     """Loads a file and prints how it went; exits with 4 if it broke off, with 5 if rows were rejected."""
-    fields = Fields.parse(id=record_id, text=text, metadata=metadata)
+    fields = Fields.parse(id=record_id, text=text, metadata=metadata, vectors=vectors)
     if not path.exists():
         raise InvalidInput(f"there is no file {shown(path)}")
     check_regular(path)
@@ -79,10 +81,14 @@ def run(
         bar = progress(problems)
         task = bar.add_task(f"  loading {plain(path.name)}", total=count_rows(path))
         with nullcontext() if as_json else bar:
-            if new and not store.has_collection(name):
+            named: Mapping[str, Field] = {}
+            if new and store.has_collection(name):
+                named = store.get_collection(name).info.fields
+            elif new:
+                named = find_fields(path, fields.vectors, metric)
                 with _ending_early(checkpoint, rejected_file):
                     embed_first(path, fields, embedder, batch_size=batch_size)
-            collection = _open(store, name, embedder, metric, new=new)
+            collection = _open(store, name, embedder, metric, named, new=new)
             with _ending_early(checkpoint, rejected_file):
                 report = load(
                     path,
@@ -114,9 +120,11 @@ def _ending_early(checkpoint: LoadCheckpoint, rejected_file: Path) -> Iterator[N
         raise typer.Exit(EXIT_INCOMPLETE) from error
 
 
-def _open(store: Store, name: str, embedder: Embedder, metric: Metric, *, new: bool) -> Collection:
+def _open(
+    store: Store, name: str, embedder: Embedder, metric: Metric, named: Mapping[str, Field], *, new: bool
+) -> Collection:
     if new:
-        return store.create_collection(name, embedder=embedder, metric=metric, exist_ok=True)
+        return store.create_collection(name, embedder=embedder, metric=metric, fields=named or None, exist_ok=True)
     try:
         return store.get_collection(name, embedder=embedder)
     except NotFound as error:

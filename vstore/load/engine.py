@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from vstore.core._sync.collection import Collection
+from vstore.core.field_input import unknown_field
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.keys import encodable
@@ -65,10 +66,13 @@ def load(
         on_progress: Called with the number of rows done, after each batch.
 
     Raises:
-        InvalidInput: The file cannot be read.
+        InvalidInput: The file cannot be read, or the collection lacks a named field.
         Mismatch: The file, the fields, the embedder or the collection is another than when the load began.
         VStoreError: What the embedder or the database raises. The checkpoint keeps what is done.
     """
+    for one in fields.vectors:
+        if one.name not in collection.info.fields:
+            raise unknown_field(one.name, collection.info.fields)
     check_file(path, fields.columns)  # what is mistyped binds no checkpoint
     resumed = checkpoint.begin(_job(path, collection, fields, target))
     loaded, rejected = checkpoint.counts()
@@ -107,12 +111,13 @@ def embed_first(path: Path, fields: Fields, embedder: Embedder, *, batch_size: i
 
 def _job(path: Path, collection: Collection, fields: Fields, target: str) -> dict[str, str]:
     state = path.stat()
+    vectors = "".join(f"; {one.name} {one.kind or ''} in {one.column}" for one in fields.vectors)
     columns = [f"{name}:{fields.types[name]}" if name in fields.types else name for name in fields.columns]
     return {
         "the file": f"{shown(path.resolve())} of {state.st_size:,} bytes, changed at {state.st_mtime_ns}",
         "the target": f"{target} {collection.name}",
         "the embedder": str(collection.embedder and collection.embedder.name),
-        "the choice of fields": f"id {fields.id}, text {fields.text}, of {', '.join(columns)}",
+        "the choice of fields": f"id {fields.id}, text {fields.text}, of {', '.join(columns)}{vectors}",
     }
 
 
@@ -158,6 +163,7 @@ def _write(rows: list[tuple[Row, Record]], collection: Collection) -> Iterator[R
             [record.id for record in records],
             documents=[record.document for record in records],
             metadatas=[record.metadata for record in records],
+            fields={name: [record.fields[name] for record in records] for name in records[0].fields} or None,
         )
     except (InvalidInput, LimitExceeded, Unsupported) as error:
         if len(rows) == 1:

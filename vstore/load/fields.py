@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -12,6 +12,7 @@ from vstore.errors import InvalidInput
 from vstore.keys import encodable
 from vstore.load.rows import Row
 from vstore.records import Record
+from vstore.transfer.files.vector_columns import VectorColumn, rounded
 from vstore.wording import a_type
 
 __all__ = ["Fields"]
@@ -51,31 +52,49 @@ class Fields:
         text: Field of the document.
         metadata: Fields of the metadata, which keep their names.
         types: By name ``str``, ``int``, ``float``, ``bool`` or ``datetime``: what a text is read as.
+        vectors: Columns of the vectors of named fields.
     """
 
     id: str
     text: str
     metadata: tuple[str, ...]
     types: Mapping[str, str]
+    vectors: tuple[VectorColumn, ...] = ()
 
     @classmethod
-    def parse(cls, *, id: str, text: str, metadata: str = "") -> Self:  # noqa: A002 - the name of the option
+    def parse(
+        cls,
+        *,
+        id: str,  # noqa: A002 - the name of the option
+        text: str,
+        metadata: str = "",
+        vectors: Sequence[str] = (),
+    ) -> Self:
         """Reads ``NAME`` and ``NAME:TYPE``; metadata is several of them with commas between.
 
+        Args:
+            id: Field of the id.
+            text: Field of the document.
+            metadata: Fields of the metadata.
+            vectors: For each named field ``NAME=COLUMN``, see ``VectorColumn.parse``.
+
         Raises:
-            InvalidInput: An empty name, a name twice in metadata, an unknown type.
+            InvalidInput: An empty name, a name twice in metadata or vectors, an unknown type.
         """
         types: dict[str, str] = {}
         names = [_name(part, types) for part in (id, text, *(metadata.split(",") if metadata else ()))]
         kept = names[2:]
         if len(set(kept)) != len(kept):
             raise InvalidInput(f"a field stands twice in {metadata!r}")
-        return cls(names[0], names[1], tuple(kept), types)
+        columns = tuple(map(VectorColumn.parse, vectors))
+        if len({one.name for one in columns}) != len(columns):
+            raise InvalidInput("--field names a field twice")
+        return cls(names[0], names[1], tuple(kept), types, columns)
 
     @property
     def columns(self) -> list[str]:
         """All fields, each once."""
-        return list(dict.fromkeys((self.id, self.text, *self.metadata)))
+        return list(dict.fromkeys((self.id, self.text, *self.metadata, *(one.column for one in self.vectors))))
 
     def record(self, row: Row) -> Record:
         """The record of a row, with its vector still to be made.
@@ -94,7 +113,8 @@ class Fields:
                     f"the field {name!r} is {a_type(type(value))}, not a str", hint=f"Write --{option} {name}:str."
                 )
         metadata = {name: self._value(row, name) for name in self.metadata}
-        return Record(record_id, document=text, metadata=metadata)
+        fields = {one.name: one.vector(row.fields.get(one.column), rounded) for one in self.vectors}
+        return Record(record_id, document=text, metadata=metadata, fields=fields)
 
     def _value(self, row: Row, name: str) -> Any:
         """A field's value; of a type asked for, where an empty text is no value."""

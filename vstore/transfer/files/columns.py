@@ -14,8 +14,20 @@ from vstore.errors import InvalidInput
 from vstore.omission import Omission, OmissionKind
 from vstore.records import Metadata, VectorArray
 from vstore.regular import listed, shown
+from vstore.transfer.files.vector_columns import ToFloat32, VectorColumn
 
-__all__ = ["ALLOWABLE", "OWN", "Columns", "Layout", "as_float32", "converted", "joined", "not_read", "softened"]
+__all__ = [
+    "ALLOWABLE",
+    "OWN",
+    "Columns",
+    "Layout",
+    "as_float32",
+    "converted",
+    "exactly",
+    "joined",
+    "not_read",
+    "softened",
+]
 
 ALLOWABLE: Final = {
     "float32": "numbers in vectors that float32 cannot hold are rounded",
@@ -54,6 +66,7 @@ class Columns:
         object: A struct, or text that is a JSON object; its keys become metadata keys.
         metadata: Columns that become metadata keys; by default all that are left.
         allow: What may change, by name; see ``ALLOWABLE``.
+        fields: The vectors of named fields, each of a kind that is said.
     """
 
     id: str = "id"
@@ -62,11 +75,19 @@ class Columns:
     object: str = "metadata"
     metadata: tuple[str, ...] | None = None
     allow: frozenset[str] = frozenset()
+    fields: tuple[VectorColumn, ...] = ()
 
     def __post_init__(self) -> None:
+        if untold := [one for one in self.fields if one.kind is None]:
+            raise InvalidInput(
+                f"nothing tells what the field {untold[0].name!r} is",
+                hint=f"Say --field {untold[0].name}={untold[0].column}:cosine, l2, dot or sparse.",
+            )
+        if len({one.name for one in self.fields}) != len(self.fields):
+            raise InvalidInput("--field names a field twice")
         if unknown := sorted(set(self.allow) - set(ALLOWABLE)):
             raise InvalidInput(f"nothing to allow is called {unknown[0]!r}", hint=f"Known: {', '.join(ALLOWABLE)}.")
-        chosen = [self.id, self.vector, self.document, *(self.metadata or ())]
+        chosen = [self.id, self.vector, self.document, *(self.metadata or ()), *(one.column for one in self.fields)]
         if twice := sorted({name for name in chosen if chosen.count(name) > 1}):
             raise InvalidInput(f"the column {twice[0]!r} is named for two purposes")
 
@@ -85,7 +106,10 @@ class Columns:
         there = listed(names)
         if self.id not in names:
             raise InvalidInput(f"there is no column {self.id!r} for the ids", hint=f"Say --id; there are: {there}.")
-        if self.vector not in names:
+        if missing := [one.column for one in self.fields if one.column not in names]:
+            raise InvalidInput(f"there is no column {missing[0]!r} for a field", hint=f"There are: {there}.")
+        vector = None if self.fields and self.vector == Columns().vector and self.vector not in names else self.vector
+        if vector is not None and vector not in names:
             fitting = listed(list(candidates))
             like = f" These hold lists of numbers: {fitting}." if fitting != "none" else ""
             raise InvalidInput(
@@ -100,10 +124,11 @@ class Columns:
         document = self.document if self.document in names else None
         # a column named for metadata is a plain value, even if it is called "metadata"
         object_ = self.object if self.object in names and self.object not in (self.metadata or ()) else None
-        rest = [name for name in names if name not in (self.id, self.vector, document, object_)]
+        used = {self.id, vector, document, object_, *(one.column for one in self.fields)}
+        rest = [name for name in names if name not in used]
         keys = rest if self.metadata is None else list(self.metadata)
         read = set(keys)
-        return Layout(self.id, self.vector, document, object_, tuple(keys), tuple(n for n in rest if n not in read))
+        return Layout(self.id, vector, document, object_, tuple(keys), tuple(n for n in rest if n not in read))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +136,16 @@ class Layout:
     """What each column of one file is; ``left_out`` are those that are not read."""
 
     id: str
-    vector: str
+    vector: str | None
     document: str | None
     object: str | None
     keys: tuple[str, ...]
     left_out: tuple[str, ...]
 
 
-def as_float32(array: NDArray[Any], allow: Collection[str], *, decimal: bool = False) -> VectorArray:
+def as_float32(
+    array: NDArray[Any], allow: Collection[str], *, decimal: bool = False, name: str = "vectors"
+) -> VectorArray:
     """Vectors, shape (n, d), as float32 if that holds every number of them.
 
     Args:
@@ -126,6 +153,7 @@ def as_float32(array: NDArray[Any], allow: Collection[str], *, decimal: bool = F
         allow: With ``"float32"`` in it, they are rounded instead.
         decimal: They were written as decimal text: a number that is the shortest text of a float32, or its text of
             9 digits, is that float32.
+        name: What errors call them.
 
     Raises:
         InvalidInput: A number that float32 cannot hold.
@@ -144,10 +172,15 @@ def as_float32(array: NDArray[Any], allow: Collection[str], *, decimal: bool = F
     if lost.any() and "float32" not in allow:
         row, column = (int(place[0]) for place in np.nonzero(lost))
         raise InvalidInput(
-            f"vectors[{row}] holds {array[row, column]!s}, which float32 cannot: it would be {out[row, column]!s}",
+            f"{name}[{row}] holds {array[row, column]!s}, which float32 cannot: it would be {out[row, column]!s}",
             hint="--allow float32 rounds such numbers.",
         )
     return out
+
+
+def exactly(allow: Collection[str], *, decimal: bool = False) -> ToFloat32:
+    """What makes float32 of the numbers of one vector, as ``as_float32`` does."""
+    return lambda numbers: as_float32(numbers[np.newaxis], allow, decimal=decimal, name="numbers")[0]
 
 
 def softened(metadata: Metadata, allow: Collection[str]) -> Metadata:

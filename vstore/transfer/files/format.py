@@ -129,6 +129,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def all(self) -> Include:
+        """All columns that it has."""
+        ...
+
+    @property
     def id_rule(self) -> str:
         """``"text"``, or how the ids of the file became text, e.g. ``"int64 as text"``."""
         ...

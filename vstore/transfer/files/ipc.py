@@ -194,6 +194,7 @@ class ArrowReader:
             with _opened(path, [0]) as (reader, seekable):
                 self._ends = list(accumulate(len(batch) for batch in _from(reader, seekable, 0)))
         self.rows = self._ends[-1] if self._ends else 0
+        self.all = self._decoder.all
         self.id_rule = self._decoder.id_rule
         self.notes = self._decoder.notes
         self.omissions = self._decoder.omissions

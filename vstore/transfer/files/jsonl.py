@@ -88,6 +88,7 @@ class JsonlReader:
                 self._decoder = ForeignObjects(told, first, vectors=vectors)
         else:
             self._decoder = OwnObjects(told, vectors=vectors)
+        self.all = self._decoder.all
         self.id_rule = self._decoder.id_rule
         self.notes = self._decoder.notes
 

@@ -7,7 +7,7 @@ absent vector. A sparse field is compressed rows: ``x.NAME.indptr.npy``, ``x.NAM
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, BinaryIO, Final
@@ -23,7 +23,7 @@ from vstore.omission import Omission
 from vstore.records import Include, Records
 from vstore.regular import check_regular, shown
 from vstore.sparse import SparseArray
-from vstore.transfer.files.bounds import check_dimension, rows_at_once
+from vstore.transfer.files.bounds import MAX_SPARSE, check_dimension, rows_at_once
 from vstore.transfer.files.columns import Columns, as_float32
 from vstore.transfer.files.format import dimension_of, empty_records, everything, naming
 from vstore.transfer.files.jsonl import JsonlReader, write_lines
@@ -45,24 +45,20 @@ class NpyReader:
         self._path = path
         self._lines = JsonlReader(lines, told, vectors=False)
         self.rows = self._lines.rows
+        self.all = replace(self._lines.all, vectors=isinstance(told, Columns) or told.dimension > 0)
         self.id_rule = self._lines.id_rule
         self.notes: Sequence[str] = self._lines.notes
         self._columns: dict[str, _Dense | _Sparse] = {}
+        rows = _Rows(self.rows, lines.name)
         if isinstance(told, Columns):
-            self._columns[""] = vectors = _Dense(path, told.allow)
+            self._columns[""] = vectors = _Dense(path, rows, told.allow)
             if vectors.dtype not in (np.float16, np.float32):
                 change = "rounded to" if "float32" in told.allow else "kept exactly in"
                 self.notes = (*self.notes, f"vectors: {vectors.dtype} {change} float32")
         else:
             for name in _names(told):
                 files = [path.with_name(stem + suffix) for suffix in _suffixes(told, name)]
-                self._columns[name] = _Dense(files[0]) if len(files) == 1 else _Sparse(files)
-        for column in self._columns.values():
-            if column.rows != self.rows:
-                raise Mismatch(
-                    f"{shown(column.path)}: it has {column.rows:,} rows, and {shown(lines.name)} has {self.rows:,}",
-                    hint=_HINT,
-                )
+                self._columns[name] = _Dense(files[0], rows) if len(files) == 1 else _Sparse(files, rows)
 
     @property
     def omissions(self) -> Sequence[Omission]:
@@ -80,7 +76,7 @@ class NpyReader:
 
     def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
         """See ``Reader``."""
-        names = [*([""] if include.vectors else []), *include.fields]
+        names = {*([""] if include.vectors else []), *include.fields} & self._columns.keys()
         most = min(size, rows_at_once(sum(self._columns[name].width for name in names)))
         row = start
         for records in self._lines.batches(start, most, include):
@@ -90,37 +86,48 @@ class NpyReader:
 
     def _joined(self, records: Records, rows: slice | NDArray[np.intp], include: Include) -> Records:
         vectors = dense(self._columns[""].read(rows)) if include.vectors else None
-        return replace(
-            records, vectors=vectors, fields={name: self._columns[name].read(rows) for name in include.fields}
-        )
+        found = {name: self._columns[name].read(rows) for name in include.fields if name in self._columns}
+        return replace(records, vectors=vectors, fields=records.fields | found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """How many rows the file has that stands beside an array."""
+
+    number: int
+    name: str
+
+    def check(self, found: int) -> None:
+        """Raises ``Mismatch`` for an array of another number of rows."""
+        if found != self.number:
+            raise Mismatch(f"it has {found:,} rows, and {shown(self.name)} has {self.number:,}", hint=_HINT)
 
 
 class _Dense:
     """Vectors, one a row."""
 
-    def __init__(self, path: Path, allow: frozenset[str] = frozenset()) -> None:
-        self.path = path
+    def __init__(self, path: Path, rows: _Rows, allow: frozenset[str] = frozenset()) -> None:
+        self._path = path
         self._allow = allow
         with naming(path):
             array = _mapped(path)
             if array.ndim != 2 or array.dtype.kind not in "fiu":
                 raise InvalidInput(f"it holds {array.dtype} of shape {array.shape}, not numbers of shape (n, d)")
             check_dimension(array.shape[1])
-        self.rows = len(array)
+            rows.check(len(array))
         self.dtype = array.dtype
         self.width = 4 * array.shape[1]
 
     def read(self, rows: slice | NDArray[np.intp]) -> Column:
         """Some rows, copied."""
-        with naming(self.path):
-            return as_float32(np.ascontiguousarray(_mapped(self.path)[rows]), self._allow)
+        with naming(self._path):
+            return as_float32(np.ascontiguousarray(_mapped(self._path)[rows]), self._allow)
 
 
 class _Sparse:
     """Sparse vectors in compressed rows: the files of where rows begin, of the indices and of the values."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.path = paths[0]
+    def __init__(self, paths: Sequence[Path], rows: _Rows) -> None:
         self._paths = paths
         with naming(paths[0]):
             indptr, indices, values = found = [_mapped(path) for path in paths]
@@ -129,11 +136,14 @@ class _Sparse:
                     raise Mismatch(
                         f"{shown(path)} holds {array.dtype} of shape {array.shape}, not {kind} of shape (n,)"
                     )
-            fits = len(indptr) and indptr[0] == 0 and indptr[-1] == len(indices) == len(values)
+            rows.check(len(indptr) - 1)
+            fits = indptr[0] == 0 and indptr[-1] == len(indices) == len(values)
             if not fits or (indptr[1:] < indptr[:-1]).any():
                 raise Mismatch("its rows do not fit the indices and values beside it", hint=_HINT)
-            self.rows = len(indptr) - 1
-            self.width = 8 * int(np.diff(indptr).max(initial=0))
+            longest = int(np.diff(indptr).max(initial=0))
+            if longest > MAX_SPARSE:
+                raise Mismatch(f"it has a vector of {longest:,} values; at most {MAX_SPARSE:,} are read")
+            self.width = 8 * longest
 
     def read(self, rows: slice | NDArray[np.intp]) -> Column:
         """Some rows, copied."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +18,8 @@ from vstore.omission import Omission
 from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.regular import shown
 from vstore.spi.codec import from_json
-from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
-from vstore.transfer.files.format import TEXT, dense_bytes
+from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, exactly, joined, not_read, softened
+from vstore.transfer.files.format import ALL, TEXT, dense_bytes, everything
 
 __all__ = ["ForeignObjects", "OwnObjects"]
 
@@ -38,6 +39,7 @@ class OwnObjects:
     unseen: Set[str] = frozenset()
 
     def __init__(self, info: CollectionInfo, *, vectors: bool) -> None:
+        self.all = everything(info)
         self._info = info
         self._vectors = vectors
         self._known = OWN | set(info.fields) if vectors else OWN
@@ -115,9 +117,13 @@ class ForeignObjects:
 
     def __init__(self, columns: Columns, first: dict[str, Any] | None, *, vectors: bool) -> None:
         self._columns = columns
-        self._vectors = vectors
+        self._in_lines = self._vectors = vectors
+        self._fields = columns.fields
+        self._used = {columns.id, columns.vector, columns.document, columns.object}
+        self._used |= {one.column for one in columns.fields}
         standard = Columns()
         optional = {columns.document, columns.object} - {standard.document, standard.object}
+        optional |= {one.column for one in columns.fields}
         self.unseen = optional | set(columns.metadata or ())
         self.id_rule = TEXT
         self._left: set[str] = set()
@@ -129,10 +135,16 @@ class ForeignObjects:
         names = [*first, *self.unseen - first.keys()]  # what one object lacks another may have
         if not vectors:
             names = [*(name for name in names if name != columns.vector), columns.vector]
-        columns.layout(names, (name for name, value in first.items() if isinstance(value, list)))
+        layout = columns.layout(names, (name for name, value in first.items() if isinstance(value, list)))
+        self._vectors = vectors and layout.vector is not None
         if type(first[columns.id]) is int:
             self.id_rule = "int as text"
             self.notes.append("ids: int as text")
+
+    @property
+    def all(self) -> Include:
+        """See ``Reader``."""
+        return replace(ALL, vectors=self._vectors, fields=tuple(one.name for one in self._fields))
 
     @property
     def omissions(self) -> list[Omission]:
@@ -161,6 +173,13 @@ class ForeignObjects:
             self._stacked(objects) if include.vectors and self._vectors else None,
             [one.get(columns.document) for one in objects] if include.documents else None,
             [self._metadata(row, one) for row, one in enumerate(objects)] if include.metadatas else None,
+            {
+                one.name: one.column_of(
+                    [each.get(one.column) for each in objects], exactly(columns.allow, decimal=True)
+                )
+                for one in self._fields
+                if one.name in include.fields
+            },
         )
 
     def _ids(self, objects: Sequence[dict[str, Any]]) -> list[str]:
@@ -193,14 +212,13 @@ class ForeignObjects:
     def _metadata(self, row: int, one: dict[str, Any]) -> Metadata:
         columns = self._columns
         if not self._vectors and columns.vector in one:
-            raise InvalidInput(f"metadatas[{row}]: {columns.vector!r} stands in the lines and in vectors.npy")
+            other = "not in the first line" if self._in_lines else "in vectors.npy too"
+            raise InvalidInput(f"metadatas[{row}]: {columns.vector!r} stands in this line, and {other}")
         if columns.metadata is None:
-            used = {columns.id, columns.vector, columns.document, columns.object}
-            outer = {key: value for key, value in one.items() if key not in used}
+            outer = {key: value for key, value in one.items() if key not in self._used}
         else:
             outer = {key: one[key] for key in columns.metadata if key in one}
-            used = {columns.id, columns.vector, columns.document, columns.object}
-            self._left |= one.keys() - used - outer.keys()
+            self._left |= one.keys() - self._used - outer.keys()
         inner = None if columns.object in (columns.metadata or ()) else one.get(columns.object)
         if not isinstance(inner, dict | None):
             raise InvalidInput(

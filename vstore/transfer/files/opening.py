@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from vstore.columns import dense, present
 from vstore.errors import InvalidInput, Mismatch
+from vstore.fields import Dense, Sparse
 from vstore.indexing import HNSW, Index, Metric
 from vstore.info import CollectionInfo
+from vstore.records import Records
 from vstore.regular import check_inside, shown
 from vstore.transfer.equality import Digest, digest_records
+from vstore.transfer.files.bounds import check_dimension
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import ALL, TEXT, DataSetPath, Encoding, Format, Reader, everything, naming
+from vstore.transfer.files.format import TEXT, DataSetPath, Encoding, Format, Reader, everything, naming
 from vstore.transfer.files.ipc import ArrowFormat, ArrowReader
 from vstore.transfer.files.jsonl import JsonlFormat, JsonlReader
 from vstore.transfer.files.manifest import Manifest, sidecar
@@ -23,6 +27,7 @@ from vstore.transfer.files.parquet import ParquetFormat, ParquetReader
 from vstore.transfer.files.paths import files_of, find, looking
 from vstore.transfer.files.source import BATCH, FileSource, checked
 from vstore.transfer.files.summary import Summary
+from vstore.transfer.files.vector_columns import SPARSE
 
 __all__ = ["FORMATS", "READERS", "Foreign", "manifest_of", "open_data_set", "own_source", "read_manifest"]
 
@@ -182,35 +187,27 @@ def _open_foreign(location: DataSetPath, foreign: Foreign, on_rows: Callable[[in
     if not paths:
         raise Mismatch(f"{shown(location.path)} holds no files of {location.encoding}")
     readers = [READERS[location.encoding](path, foreign.columns) for path in paths]
-    if foreign.metric not in [m.value for m in Metric]:
-        raise InvalidInput(
-            f"nothing tells by which metric {shown(location.path)} is searched"
-            if foreign.metric is None
-            else f"metric must be 'cosine', 'l2' or 'dot', not {foreign.metric!r}",
-            hint="Say --metric cosine, l2 or dot: the one of the model that made the vectors.",
-        )
-    metric = Metric(foreign.metric)
     filled = [reader for reader in readers if reader.rows]
     if len({reader.id_rule for reader in filled}) > 1:
         raise InvalidInput(f"{shown(location.path)} has ids that are text and ids that are integers")
-    dimension, summary = 0, Summary()
+    if len({reader.all.vectors for reader in filled}) > 1:
+        raise InvalidInput(f"{shown(location.path)} has files with vectors and files without", hint="Say --vector.")
+    survey = _Survey(_begun(location, foreign, unnamed=any(reader.all.vectors for reader in readers)))
     for path, reader in zip(paths, readers, strict=True):
-        found_dimension, found = _survey(path, reader, metric, dimension, on_rows)
-        dimension, summary = found_dimension or dimension, summary + found
+        survey.add(path, reader, on_rows)
     if nowhere := set.intersection(*(set(reader.unseen) for reader in readers)):
         raise InvalidInput(
             f"no record of {shown(location.path)} has {sorted(nowhere)[0]!r}", hint="Look at the names of the keys."
         )
+    summary = survey.summary
     if not summary.records:
         raise InvalidInput(f"{shown(location.path)} has no records, and nothing tells the dimension")
-    info = CollectionInfo(
-        name=foreign.name or _name_from(location.path),
-        dimension=dimension,
-        metric=metric,
-        index=foreign.index,
-        metadata=dict(foreign.metadata),
-        embedder=foreign.embedder,
-    )
+    if survey.untold:
+        raise InvalidInput(
+            f"no record of {shown(location.path)} has a vector of the field {min(survey.untold)!r}",
+            hint="Nothing tells its dimension: leave out its --field.",
+        )
+    info = survey.info
     notes = list(dict.fromkeys(note for reader in filled for note in reader.notes))
     if summary.nulls:
         notes.append(f"metadata: {summary.nulls:,} values are null, which means absent")
@@ -220,20 +217,64 @@ def _open_foreign(location: DataSetPath, foreign: Foreign, on_rows: Callable[[in
     return source
 
 
-def _survey(
-    path: Path, reader: Reader, metric: Metric, dimension: int, on_rows: Callable[[int], None]
-) -> tuple[int, Summary]:
-    """Validates every record of a part as a write would; returns the dimension and what there is."""
-    row, total = 0, Summary()
-    for records in reader.batches(0, BATCH, ALL):
-        with naming(path, f", rows from {row:,}"):
-            assert records.vectors is not None
-            dimension = dimension or records.vectors.shape[1]
-            clean = checked(records, CollectionInfo(name="", dimension=dimension, metric=metric, index=HNSW()))
-        total = total + Summary.of(clean, records.metadatas)
-        row += len(records)
-        on_rows(len(records))
-    return dimension, total
+def _begun(location: DataSetPath, foreign: Foreign, *, unnamed: bool) -> CollectionInfo:
+    """What is said of the collection; dimensions are not known yet."""
+    if foreign.metric not in [m.value for m in Metric] and (unnamed or foreign.metric is not None):
+        raise InvalidInput(
+            f"nothing tells by which metric {shown(location.path)} is searched"
+            if foreign.metric is None
+            else f"metric must be 'cosine', 'l2' or 'dot', not {foreign.metric!r}",
+            hint="Say --metric cosine, l2 or dot: the one of the model that made the vectors.",
+        )
+    return CollectionInfo(
+        name=foreign.name or _name_from(location.path),
+        dimension=0,
+        metric=Metric(foreign.metric or Metric.COSINE),
+        index=foreign.index,
+        metadata=dict(foreign.metadata),
+        embedder=foreign.embedder,
+        fields={
+            one.name: Sparse() if one.kind == SPARSE else Dense(1, one.kind or "", index=foreign.index)
+            for one in foreign.columns.fields
+        },
+    )
+
+
+class _Survey:
+    """Validates every record of a data set as a write would, and learns what the first vectors tell.
+
+    Attributes:
+        info: What the collection is, as far as it is known.
+        summary: What there is.
+        untold: Dense fields whose dimension is not known yet.
+    """
+
+    def __init__(self, info: CollectionInfo) -> None:
+        self.info = info
+        self.summary = Summary()
+        self.untold = {name for name, field in info.fields.items() if isinstance(field, Dense)}
+
+    def add(self, path: Path, reader: Reader, on_rows: Callable[[int], None]) -> None:
+        """Reads one part."""
+        row = 0
+        for records in reader.batches(0, BATCH, reader.all):
+            with naming(path, f", rows from {row:,}"):
+                self._learn(records)
+                clean = checked(records, self.info)
+            self.summary = self.summary + Summary.of(clean, records.metadatas)
+            row += len(records)
+            on_rows(len(records))
+
+    def _learn(self, records: Records) -> None:
+        if not self.info.dimension and records.vectors is not None:
+            self.info = replace(self.info, dimension=records.vectors.shape[1])
+        for name in sorted(self.untold):
+            column, field = dense(records.fields[name]), self.info.fields[name]
+            if len(column) and present(column).any():
+                check_dimension(column.shape[1])
+                told = replace(field, dimension=column.shape[1])
+                self.info = replace(self.info, fields=self.info.fields | {name: told})
+                self.untold.remove(name)
 
 
 def _name_from(path: Path) -> str:

@@ -42,6 +42,7 @@ class ParquetReader:
         self._most = [min(_WINDOW, most_dense, most) for most in bounds]
         self._ends = list(accumulate(groups))
         self.rows = self._ends[-1] if self._ends else 0
+        self.all = self._decoder.all
         self.id_rule = self._decoder.id_rule
         self.notes = self._decoder.notes
         self.omissions = self._decoder.omissions

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from vstore.columns import Column
 from vstore.errors import InvalidInput, Mismatch
 from vstore.info import CollectionInfo
 from vstore.interchange import from_arrow, load
@@ -13,8 +16,9 @@ from vstore.interchange.fields import holds
 from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.codec import from_json
 from vstore.transfer.files.bounds import check_dimension, check_lists, check_texts, is_list
-from vstore.transfer.files.columns import Columns, as_float32, converted, joined, not_read, softened
+from vstore.transfer.files.columns import Columns, as_float32, converted, exactly, joined, not_read, softened
 from vstore.transfer.files.format import ALL, TEXT, dense_bytes, dimension_of, everything
+from vstore.transfer.files.vector_columns import SPARSE, VectorColumn
 
 if TYPE_CHECKING:
     import pyarrow
@@ -76,7 +80,6 @@ class OwnTable:
 class ForeignTable:
     """Tables of any other form."""
 
-    all = ALL
     dimensions: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, schema: pyarrow.Schema, columns: Columns) -> None:
@@ -85,11 +88,13 @@ class ForeignTable:
         # pandas keeps the labels of its rows in a column of this name
         index = [name for name in schema.names if name.startswith("__index_level_")]
         names = [name for name in schema.names if name not in index]
-        self.vector = columns.vector
+        self._fields = columns.fields
         layout = columns.layout(names, (f.name for f in schema if is_list(f.type) and _is_number(f.type.value_type)))
         kinds = {name: schema.field(name).type for name in names if name not in layout.left_out}
         self.id_rule = _id_rule(layout.id, kinds[layout.id])
-        vector = kinds[layout.vector]
+        self.vector = layout.vector or ""
+        self.all = replace(ALL, vectors=layout.vector is not None, fields=tuple(one.name for one in columns.fields))
+        vector = kinds[layout.vector] if layout.vector is not None else pa.list_(pa.float32())
         if isinstance(vector, pa.BaseExtensionType):
             vector = vector.storage_type
         if not (is_list(vector) and _is_number(vector.value_type)):
@@ -126,7 +131,8 @@ class ForeignTable:
         layout = self._layout
         wanted = [layout.id]
         if include.vectors:
-            wanted.append(layout.vector)
+            wanted.append(self.vector)
+        wanted += [one.column for one in self._fields if one.name in include.fields]
         if include.documents and layout.document is not None:
             wanted.append(layout.document)
         if include.metadatas:
@@ -149,10 +155,21 @@ class ForeignTable:
             documents = [None] * len(ids) if named is None else _texts("documents", table.column(named))
         return Records(
             ids,
-            self._vectors(table.column(layout.vector)) if include.vectors else None,
+            self._vectors(table.column(self.vector)) if include.vectors else None,
             documents,
             self._metadatas(table) if include.metadatas else None,
+            {
+                one.name: self._field(one, table.column(one.column))
+                for one in self._fields
+                if one.name in include.fields
+            },
         )
+
+    def _field(self, told: VectorColumn, column: pyarrow.ChunkedArray) -> Column:
+        if told.kind != SPARSE and is_list(column.type) and _is_number(column.type.value_type):
+            with suppress(InvalidInput):  # row by row the error knows its place
+                return told.stacked(column.is_valid().to_numpy(), self._vectors(column.drop_null()))
+        return told.column_of(column.to_pylist(), exactly(self._allow))
 
     def _vectors(self, column: pyarrow.ChunkedArray) -> VectorArray:
         pa, pc = load("pyarrow"), load("pyarrow.compute")
