@@ -271,10 +271,12 @@ def test_an_unwritable_checkpoint_ends_a_copy_as_incomplete(tmp_path: Path, monk
     assert copy(source, Lasting(store, "docs"), state=tmp_path).status is Status.VERIFIED
 
 
-def _interrupt(times: int = 1, pause: float = 0.3) -> threading.Thread:
+def _interrupt_at(moment: threading.Event) -> threading.Thread:
+    """Interrupts this process when ``moment`` has come, and the thread that reads has had time to wait for another."""
+
     def work() -> None:
-        for _ in range(times):
-            time.sleep(pause)
+        if moment.wait(60):
+            time.sleep(0.1)
             os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=work)
@@ -286,9 +288,11 @@ def _interrupt(times: int = 1, pause: float = 0.3) -> threading.Thread:
 def test_an_interruption_waits_for_the_last_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = source_of(many(30))
     write, under_way = CollectionSink.write, set[int]()
+    moments = [threading.Event(), threading.Event()]
 
     def slow(self: CollectionSink, chunk: int, records: Records) -> None:
         under_way.add(chunk)
+        moments[min(chunk, 1)].set()
         time.sleep(0.4)
         write(self, chunk, records)
         under_way.discard(chunk)
@@ -299,10 +303,12 @@ def test_an_interruption_waits_for_the_last_chunks(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(CollectionSink, "write", slow)
     monkeypatch.setattr(CollectionSink, "finish", finish)
     # all is read at once: this thread waits for room in the queue, and then for the last chunk
-    for pause in (0.2, 0.6):
-        state = tmp_path / str(pause)
+    for chunk in (0, 1):
+        state = tmp_path / str(chunk)
         store = faulty_store()
-        thread = _interrupt(pause=pause)
+        for moment in moments:
+            moment.clear()
+        thread = _interrupt_at(moments[chunk])
         report = copy(source, Lasting(store, "docs"), state=state, chunk_rows=10)
         thread.join()
         assert (report.status, report.error, under_way) == (Status.INCOMPLETE, "interrupted", set())
