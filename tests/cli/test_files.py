@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,9 +15,11 @@ import pytest
 from typer.testing import CliRunner
 
 import vstore
+from vstore import Dense, Sparse, SparseArray
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
 from vstore.data import load_digits
+from vstore.fields import Field
 from vstore.transfer.files import read_manifest
 
 pytestmark = clause("MIG-23")
@@ -155,3 +158,40 @@ def test_what_cannot_be_read_is_told_and_nothing_is_made(run: Run, tmp_path: Pat
     code, _, err = run("import", "dump", "chroma:other", "--index", "tree")
     assert code == 2
     assert "'tree' is no kind of index" in err
+
+
+def test_named_fields_out_and_into_another_database(run: Run, tmp_path: Path) -> None:
+    fields: dict[str, Field] = {"image": Dense(3, "l2"), "terms": Sparse()}
+    image = np.random.default_rng(2).normal(size=(40, 3)).astype(np.float32)
+    image[::3] = np.nan
+    terms = SparseArray.of([{2**31 + place: 0.1 * place + 0.1} if place % 4 else None for place in range(40)])
+    records = replace(DIGITS[:40], vectors=None, fields={"image": image, "terms": terms})
+    with vstore.connect("chroma:data") as store:
+        store.create_collection("pictures", fields=fields).add(records)
+    for form in ("parquet:dump", "pictures.jsonl"):
+        code, lines, err = run("export", "chroma:data", form, "--collection", "pictures")
+        assert (code, err, lines[-1]["status"]) == (0, "", "verified")
+        code, lines, err = run("import", form, "qdrant:other", "--if-exists", "replace")
+        assert (code, err, lines[-1]["status"]) == (0, "", "verified"), lines
+        with vstore.connect("qdrant:other") as store:
+            assert store["pictures"].get(records.ids) == records
+        code, lines, _ = run("verify", form, "qdrant:other", "--collection", "pictures")
+        assert (code, lines[-1]["equal"]) == (0, True)
+        with vstore.connect("qdrant:other") as store:
+            store["pictures"].update(records.ids[1:2], fields={"terms": [{2**31 + 1: 0.3}]})
+        assert run("verify", form, "qdrant:other", "--collection", "pictures")[0] == 3
+
+
+def test_columns_of_others_become_named_fields(run: Run, tmp_path: Path) -> None:
+    lines = [{"id": "a", "clip": [1, 0], "splade": {"7": 0.5}}, {"id": "b", "clip": None, "splade": {}}]
+    (tmp_path / "theirs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    code, _, err = run("import", "theirs.jsonl", "chroma:data", "--field", "image=clip", "--field", "terms=splade:sparse")
+    assert (code, "what the field 'image' is" in err) == (2, True)
+    code, _, err = run(
+        "import", "theirs.jsonl", "chroma:data", "--field", "image=clip:dot", "--field", "terms=splade:sparse"
+    )
+    assert (code, err) == (0, "")
+    with vstore.connect("chroma:data") as store:
+        found = store["theirs"].get(["a", "b"])
+        assert found.sparse == SparseArray.of([{7: 0.5}, None])
+        assert found[1].fields == {"image": None, "terms": None}
