@@ -15,7 +15,9 @@ from vstore.cli.options import (
     AllOption,
     CollectionsOption,
     DryRunOption,
+    EmbedCacheOption,
     Embedded,
+    EmbedOption,
     IfExistsOption,
     JsonOption,
     MappingOption,
@@ -33,12 +35,13 @@ from vstore.cli.options import (
     TimeoutOption,
     VerifyOption,
     WhereOption,
+    WithoutTextOption,
     WorkersOption,
     path,
 )
 from vstore.cli.output import console, errors_told
 from vstore.core.settings import split_location
-from vstore.transfer.options import EngineName
+from vstore.transfer.options import EngineName, WithoutText
 from vstore.transfer.report import VerifyMode
 
 __all__ = ["app"]
@@ -181,6 +184,12 @@ def copy(
     queries: QueriesOption = 10,
     state: StateOption = None,
     restart: RestartOption = False,
+    embed: EmbedOption = None,
+    metric: Annotated[
+        Metric | None, typer.Option(help="With --embed: of the target; by default what the embedder says, or cosine.")
+    ] = None,
+    without_text: WithoutTextOption = WithoutText.REFUSE,
+    embed_cache: EmbedCacheOption = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
@@ -204,6 +213,7 @@ def copy(
             transform=transform,
             mapping=mapping,
             allow=allow,
+            embed=embed,
             dry=dry_run,
             report=report,
             as_json=as_json,
@@ -222,6 +232,9 @@ def copy(
                 "queries": queries,
                 "state": state,
                 "restart": restart,
+                "metric": metric,
+                "without_text": without_text,
+                "embed_cache": embed_cache,
             },
         )
 

@@ -16,6 +16,7 @@ from vstore.regular import shown
 from vstore.spi.codec import info_to_json
 from vstore.transfer.calls import Progress, ProgressTracker, RetryPolicy
 from vstore.transfer.checkpoint import CopyCheckpoint, JobDescription, RejectedFile, State, TooManyRejected
+from vstore.transfer.embedding import Embedding, Reembedded, changes, kept, opened, planned_info, transforming
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.engine import NEW_PLAN, Engine, Interrupted, SourceChanged, ThreadEngine, TransferJob
 from vstore.transfer.loss import (
@@ -27,11 +28,12 @@ from vstore.transfer.loss import (
     static_losses,
     survey_losses,
 )
-from vstore.transfer.options import CopyOptions, EngineName, IfExists, occupied
-from vstore.transfer.plan import make_plan, rows_per_chunk
+from vstore.transfer.options import CopyOptions, EngineName, IfExists, WithoutText, occupied
+from vstore.transfer.plan import growth, make_plan, rows_per_chunk
 from vstore.transfer.ray_engine import RayEngine
 from vstore.transfer.report import Report, Status, VerifyMode
-from vstore.transfer.transform import Rewrite, Rewritten, mapping_each, nested_as_json
+from vstore.transfer.texts import TextSurvey
+from vstore.transfer.transform import Rewrite, Rewritten, nested_as_json
 from vstore.transfer.unmatched import check_matched, doubts
 from vstore.transfer.verify import verify
 
@@ -76,6 +78,8 @@ class CopyJob:
             checkpoint=shown(checkpoint.path or ""),
         )
         self._losses: list[Loss] = []
+        self._info = source.info
+        self._embedding: Embedding | None = None
 
     def run(self) -> Report:
         """Does what is left to do; see ``copy``."""
@@ -85,7 +89,7 @@ class CopyJob:
             self._report.status = Status.INCOMPLETE
             self._report.error = "interrupted before anything was sent"
             return self._report
-        with self._record_failure():
+        with self._record_failure(), opened(self._options, self._info, self._retry) as self._embedding:
             if self._checkpoint.state is State.WRITING:
                 self._transfer()
                 self._checkpoint.advance(State.WRITTEN)
@@ -96,6 +100,7 @@ class CopyJob:
 
     def _prepare(self) -> None:
         """Does all that comes before the first write; its errors are raised, not reported."""
+        self._info = self._retry.call(partial(planned_info, self._source, self._options, self._retry))
         job = self._resumable_job()
         if job is None:
             self._plan()
@@ -137,30 +142,39 @@ class CopyJob:
 
     def _plan(self) -> None:
         source, target, options = self._source, self._target, self._options
-        check_limits(source.info, target.capabilities)
+        info = self._info
+        check_limits(info, target.capabilities, options.maker)
         existing = self._existing_target()
-        self._losses = list(static_losses(source.info, target, existing))
+        changed, notes = changes(source.info, info, embeds=options.embed is not None)
+        self._losses = [*static_losses(info, target, existing, options.maker), *changed]
         self._losses += self._retry.call(partial(source_losses, source, options.where))
         refuse_losses(self._losses, options.allow)
         flat = target.capabilities is not None and not target.capabilities.nested_metadata
         include: tuple[IncludeName, ...] = ("metadatas",) if flat else ()
+        texts = None if options.embed is None else TextSurvey(options, info)
         self._tracker.begin("plan", None if options.where is not None else source.count())
         chunks, survey = make_plan(
             source,
-            lambda size: rows_per_chunk(target, size, options.chunk_rows),
+            lambda size: rows_per_chunk(target, size + growth(source.info, info), options.chunk_rows),
             options.where,
-            include,
+            include if texts is None else texts.include(include),
             self._retry,
             self._tracker.add,
+            texts.add if texts is not None else lambda _: None,
         )
         self._tracker.end()
         if options.where is not None and survey.rows:
             self._report.notes = self._retry.call(partial(doubts, source, options.where))
         elif options.where is not None:
             self._report.notes = [self._retry.call(partial(check_matched, source, options.where))]
+        self._report.notes += notes
         nested = list(survey_losses(survey, target.capabilities))
         refuse_losses(nested, options.allow)
         self._losses += nested
+        if texts is not None:
+            if problem := texts.problem():
+                raise problem
+            self._losses += texts.losses()
         job = JobDescription(source.identity, target.identity, info_to_json(source.info), options.binding())
         self._checkpoint.begin(job, chunks)
 
@@ -208,17 +222,19 @@ class CopyJob:
         source, options = self._source, self._options
         if not self._target.merges:
             return False
-        if existing.info.dimension != source.info.dimension:
+        if existing.info.dimension != self._info.dimension:
             return True
-        if existing.info.metric != source.info.metric and LossKind.METRIC not in options.allow:
+        if existing.info.metric != self._info.metric and LossKind.METRIC not in options.allow:
             return True
         if self._checkpoint.state is not State.WRITING or any(
             chunk.number == 0 for chunk in self._checkpoint.pending()
         ):
             return False
         rejected = {record.id for record in self._checkpoint.rejected()}
-        first = next(iter(source.scan(where=options.where, batch_size=_FIRST, include=())), None)
-        sent = [] if first is None else [record_id for record_id in first.records.ids if record_id not in rejected]
+        include: tuple[IncludeName, ...] = ("documents",) if options.without_text is WithoutText.SKIP else ()
+        first = next(iter(source.scan(where=options.where, batch_size=_FIRST, include=include)), None)
+        ids = [] if first is None else kept(first.records, options).ids
+        sent = [record_id for record_id in ids if record_id not in rejected]
         return bool(sent) and not len(existing.get(sent, include=()))
 
     def _make_target(self) -> None:
@@ -226,7 +242,7 @@ class CopyJob:
         source, target = self._source, self._target
         existing = self._existing_target()
         if existing is not None:
-            if self._options.transform is not None:  # a source that is the target would be rewritten
+            if self._options.maker != "the source":  # a source that is the target would be rewritten
                 target.dry_create(existing, existing.index, source)
         elif target.existing() is None:
             self._create_with_fallback(target.create)
@@ -234,11 +250,11 @@ class CopyJob:
             # nothing is deleted before it is certain that it can be created anew
             index = self._create_with_fallback(target.dry_create)
             target.remove()
-            target.create(source.info, index, source)
+            target.create(self._info, index, source)
 
     def _create_with_fallback(self, create: Callable[[CollectionInfo, Index | None, Source], None]) -> Index | None:
         """Creates with the source's index or, if that is allowed, with one of the target's choice; returns which."""
-        info = self._source.info
+        info = self._info
         index = None if any(loss.kind is LossKind.INDEX for loss in self._losses) else info.index
         try:
             create(info, index, self._source)
@@ -265,6 +281,7 @@ class CopyJob:
             retry=self._retry,
             reject=self._rejected_file.reject,
             on_chunk=self._tracker.add,
+            embed=None if self._embedding is None else self._embedding.rewrite,
         )
         engine: Engine = RayEngine(job) if options.engine is EngineName.RAY else ThreadEngine(job, sink)
         try:
@@ -290,7 +307,10 @@ class CopyJob:
                 report.status, report.error = Status.DIFFERENT, f"{sent:,} records were sent, {there:,} are there"
             return
         rewrites = self._rewrites()
-        left: Source = Rewritten(self._source, rewrites) if rewrites else self._source
+        left: Source = Rewritten(self._source, rewrites, self._info) if rewrites else self._source
+        if self._embedding is not None:
+            again = partial(self._embedding.again, left_out=rejected)
+            left = Reembedded(self._source, rewrites, self._info, again, options)
         self._tracker.begin("verify", 2 * report.planned)
         found = verify(
             left,
@@ -319,7 +339,7 @@ class CopyJob:
             report.status = Status.REJECTED if rejected else Status.VERIFIED
 
     def _rewrites(self) -> list[Rewrite]:
-        rewrites: list[Rewrite] = [] if self._options.transform is None else [mapping_each(self._options.transform)]
+        rewrites = transforming(self._options)
         capabilities = self._target.capabilities
         if LossKind.NESTED in self._options.allow and capabilities is not None and not capabilities.nested_metadata:
             rewrites.append(nested_as_json)
@@ -352,5 +372,6 @@ class CopyJob:
             report.rejected, report.rejected_file = self._rejected_file.write()
         except VStoreError as error:
             report.rejected, report.error = len(self._checkpoint.rejected()), f"{report.error} {error}".strip()
+        report.embedding = None if self._embedding is None else self._embedding.figures()
         report.retries = self._retry.retried
         report.seconds = self._tracker.seconds

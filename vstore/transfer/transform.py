@@ -12,7 +12,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from vstore.capabilities import Exactness
 from vstore.errors import InvalidInput, VStoreError
 from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
-from vstore.records import IncludeName, Metadata, Page, Record, Records
+from vstore.records import IncludeName, Metadata, Page, Record, Records, VectorArray
 from vstore.spi.codec import to_json
 from vstore.transfer.endpoint import EVERYTHING, Source
 from vstore.wording import a_type
@@ -97,8 +97,13 @@ def fingerprint(function: RecordMap) -> str:
         return name
 
 
-def mapping_each(function: RecordMap) -> Rewrite:
-    """A rewrite of columns that calls ``function`` for each record."""
+def mapping_each(function: RecordMap, *, vectors: bool = True) -> Rewrite:
+    """A rewrite of columns that calls ``function`` for each record.
+
+    Args:
+        function: The function.
+        vectors: Whether it gives vectors; otherwise those it gives are dropped, as others are made of the texts.
+    """
 
     def rewrite(records: Records) -> Records:
         made: list[Record] = []
@@ -113,7 +118,7 @@ def mapping_each(function: RecordMap) -> Rewrite:
                 ) from error
             if answer is None:
                 continue
-            if not isinstance(answer, Record) or answer.vector is None:
+            if not isinstance(answer, Record) or (vectors and answer.vector is None):
                 raise InvalidInput(
                     f"the transform gave {type(answer).__name__} for record {record.id!r}",
                     hint="It gives a Record with a vector, or None to leave the record out.",
@@ -122,7 +127,7 @@ def mapping_each(function: RecordMap) -> Rewrite:
             made.append(answer)
         return Records(
             [record.id for record in made],
-            np.stack([np.asarray(record.vector, dtype=np.float32) for record in made]) if made else _none_of(records),
+            _stacked(made, records) if vectors else None,
             [record.document for record in made],
             [record.metadata or {} for record in made],
         )
@@ -130,7 +135,18 @@ def mapping_each(function: RecordMap) -> Rewrite:
     return rewrite
 
 
-def _none_of(records: Records) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _stacked(made: Sequence[Record], records: Records) -> VectorArray:
+    if made:
+        vectors = [np.asarray(record.vector, dtype=np.float32) for record in made]
+        for record, vector in zip(made, vectors, strict=True):
+            if vector.shape != vectors[0].shape:
+                raise InvalidInput(
+                    f"the transform gave vectors of {vectors[0].size:,} dimensions, and of {vector.size:,} for record "
+                    f"{record.id!r}",
+                    hint="All vectors of a collection have one dimension.",
+                    ids=[record.id],
+                )
+        return np.stack(vectors)
     assert records.vectors is not None
     return records.vectors[:0]
 
@@ -154,11 +170,13 @@ class Rewritten:
     Args:
         source: What is read.
         rewrites: Applied one after the other.
+        info: What the rewritten source is; by default what the source is.
     """
 
-    def __init__(self, source: Source, rewrites: Sequence[Rewrite]) -> None:
+    def __init__(self, source: Source, rewrites: Sequence[Rewrite], info: CollectionInfo | None = None) -> None:
         self._source = source
         self._rewrites = rewrites
+        self._info = info or source.info
 
     @property
     def identity(self) -> str:
@@ -173,7 +191,7 @@ class Rewritten:
     @property
     def info(self) -> CollectionInfo:
         """See ``Source``."""
-        return self._source.info
+        return self._info
 
     @property
     def cosine_exactness(self) -> Exactness:
@@ -182,7 +200,7 @@ class Rewritten:
 
     def count(self, where: Filter | None = None) -> int:
         """See ``Source``."""
-        return sum(len(page.records) for page in self.scan(where=where))
+        return sum(len(page.records) for page in self.scan(where=where, include=()))
 
     def scan(
         self,
