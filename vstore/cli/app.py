@@ -332,9 +332,10 @@ def load(
         str,
         typer.Option(
             metavar="FIELDS",
-            help="Fields of the metadata, e.g. title,year:int. Types: str, int, float, bool, datetime.",
+            help="Fields of the metadata, e.g. title,year:int. Types: str, int, float, bool, datetime. "
+            "* stands for all that are not named; '' for none.",
         ),
-    ] = "",
+    ] = "*",
     metric: Annotated[Metric, typer.Option(help="Of a new collection.")] = Metric.COSINE,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows embedded, written and noted at once.")] = 256,
     max_errors: Annotated[int, typer.Option(min=0, help="Rows that may be rejected before the run ends.")] = 100,

@@ -17,6 +17,7 @@ from vstore.wording import a_type
 __all__ = ["Fields"]
 
 _BOOLS: Final = {"true": True, "false": False}
+_ALL: Final = "*"
 _FINER: Final = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
 
 
@@ -49,7 +50,8 @@ class Fields:
     Attributes:
         id: Field of the id.
         text: Field of the document.
-        metadata: Fields of the metadata, which keep their names.
+        metadata: Fields of the metadata that are named, which keep their names.
+        everything: Whether all other fields of a row are metadata too.
         types: By name ``str``, ``int``, ``float``, ``bool`` or ``datetime``: what a text is read as.
     """
 
@@ -57,24 +59,27 @@ class Fields:
     text: str
     metadata: tuple[str, ...]
     types: Mapping[str, str]
+    everything: bool = False
 
     @classmethod
-    def parse(cls, *, id: str, text: str, metadata: str = "") -> Self:  # noqa: A002 - the name of the option
+    def parse(cls, *, id: str, text: str, metadata: str = _ALL) -> Self:  # noqa: A002 - the name of the option
         """Reads ``NAME`` and ``NAME:TYPE``; metadata is several of them with commas between.
+
+        ``*`` among them stands for all fields that are neither named nor the id or the text.
 
         Raises:
             InvalidInput: An empty name, a name twice in metadata, an unknown type.
         """
         types: dict[str, str] = {}
         names = [_name(part, types) for part in (id, text, *(metadata.split(",") if metadata else ()))]
-        kept = names[2:]
-        if len(set(kept)) != len(kept):
+        kept = [name for name in names[2:] if name != _ALL]
+        if len(names) > len(kept) + 3 or len(set(kept)) != len(kept):
             raise InvalidInput(f"a field stands twice in {metadata!r}")
-        return cls(names[0], names[1], tuple(kept), types)
+        return cls(names[0], names[1], tuple(kept), types, everything=len(names) > len(kept) + 2)
 
     @property
     def columns(self) -> list[str]:
-        """All fields, each once."""
+        """All fields that are named, each once."""
         return list(dict.fromkeys((self.id, self.text, *self.metadata)))
 
     def record(self, row: Row) -> Record:
@@ -93,7 +98,10 @@ class Fields:
                 raise InvalidInput(
                     f"the field {name!r} is {a_type(type(value))}, not a str", hint=f"Write --{option} {name}:str."
                 )
-        metadata = {name: self._value(row, name) for name in self.metadata}
+        names = dict.fromkeys(self.metadata)
+        if self.everything:
+            names |= dict.fromkeys(name for name in row.fields if name not in (self.id, self.text))
+        metadata = {name: self._value(row, name) for name in names}
         return Record(record_id, document=text, metadata=metadata)
 
     def _value(self, row: Row, name: str) -> Any:
@@ -119,8 +127,11 @@ def _name(text: str, types: dict[str, str]) -> str:
     name, colon, kind = text.strip().rpartition(":")
     if not colon:
         name = kind
-    elif kind not in _READ:
-        raise InvalidInput(f"{kind!r} is no type of a field", hint=f"Types are {', '.join(_READ)}.")
+    elif kind not in _READ or name == _ALL:
+        raise InvalidInput(
+            f"{kind!r} is no type of a field" if name != _ALL else "* takes no type",
+            hint=f"Types are {', '.join(_READ)}.",
+        )
     else:
         types[name] = kind
     if not name or not encodable(name):
