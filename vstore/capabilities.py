@@ -76,6 +76,9 @@ def no(reason: str) -> Feature:
     return Feature(Support.NO, reason)
 
 
+_UNDECLARED: Final = no("the adapter does not declare it")
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits of one backend as numbers; the contract's own limits are in ``vstore.core.validate``.
@@ -129,6 +132,7 @@ class Capabilities:
         exact_query: ``query(exact=True)``.
         filtered_query: An approximate query with a filter gives min(k, matches) hits.
         document_contains: ``F.document.contains``.
+        metadata_contains: ``F(key).contains_text`` and ``F(key).starts_with``.
         string_ordering: ``<``, ``<=``, ``>``, ``>=`` between strings, by code point.
         matches: ``F(key).matches``: a regular expression of RE2.
         nested_metadata: dicts inside metadata.
@@ -162,6 +166,7 @@ class Capabilities:
     exact_query: Feature
     filtered_query: Feature
     document_contains: Feature
+    metadata_contains: Feature = _UNDECLARED
     string_ordering: Feature
     matches: Feature
     nested_metadata: Feature

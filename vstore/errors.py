@@ -50,15 +50,22 @@ def brief(value: object) -> str:
         return f"a value of type {type(value).__name__}"
 
 
-@contextmanager
-def reading(name: str) -> Iterator[None]:
+class reading:  # noqa: N801  # as contextlib names such classes; one made of a generator takes twice the calls
     """Around the reading of an argument, which may run code of the caller's: what that raises is ``InvalidInput``."""
-    try:
-        yield
-    except VStoreError:
-        raise
-    except Exception as error:
-        raise InvalidInput(f"{name} cannot be read: {type(error).__name__}", hint="The error is chained.") from error
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, VStoreError):
+            raise InvalidInput(
+                f"{self._name} cannot be read: {type(error).__name__}", hint="The error is chained."
+            ) from error
 
 
 def check_flag(name: str, value: object) -> None:

@@ -59,13 +59,14 @@ class Dense:
     ) -> None:
         if type(dimension) is not int or dimension < 1:
             raise InvalidInput(f"Dense(dimension=…) must be an int of at least 1, not {brief(dimension)}")
-        if not isinstance(metric, str) or plain(metric) not in [m.value for m in Metric]:
-            raise InvalidInput(f"Dense(metric=…) must be 'cosine', 'l2' or 'dot', not {brief(metric)}")
+        if type(metric) is not Metric:
+            metric = _metric(metric)
         if index is not None and not isinstance(index, HNSW | Flat | IVFFlat | IVFPQ | DiskANN):
             raise InvalidInput(f"Dense(index=…) must be HNSW(…) or another index, not {brief(index)}")
-        _check_embedder("Dense", embedder)
+        if embedder is not None:
+            _check_embedder("Dense", embedder)
         object.__setattr__(self, "dimension", dimension)
-        object.__setattr__(self, "metric", Metric(plain(metric)))
+        object.__setattr__(self, "metric", metric)
         object.__setattr__(self, "index", index)
         object.__setattr__(self, "embedder", embedder)
 
@@ -90,6 +91,12 @@ class Sparse:
 
 
 Field: TypeAlias = Dense | Sparse
+
+
+def _metric(given: object) -> Metric:
+    if not isinstance(given, str) or plain(given) not in [m.value for m in Metric]:
+        raise InvalidInput(f"Dense(metric=…) must be 'cosine', 'l2' or 'dot', not {brief(given)}")
+    return Metric(plain(given))
 
 
 def _check_embedder(kind: str, name: object) -> None:

@@ -52,6 +52,7 @@ Metadata: TypeAlias = dict[str, Any]
 
 IncludeName: TypeAlias = Literal["vectors", "documents", "metadatas", "fields", "sparse"]
 
+_COLUMNS = frozenset(("vectors", "documents", "metadatas"))
 _INCLUDES: tuple[str, ...] = ("vectors", "documents", "metadatas", "fields", "sparse")
 
 
@@ -84,6 +85,8 @@ class Include:
         Raises:
             InvalidInput: Any other name.
         """
+        if type(names) in (tuple, list) and set(map(type, names)) <= {str} and set(names) <= _COLUMNS:
+            return cls("vectors" in names and unnamed, "documents" in names, "metadatas" in names)
         if not isinstance(names, Iterable):
             raise InvalidInput(f"include= takes a list of names of columns, not {brief(names)}")
         named = fields or {}

@@ -66,6 +66,10 @@ def capabilities(
             "compared one by one"
         ),
         document_contains=native(),
+        metadata_contains=emulated(
+            "the metadata of every record that the rest of the filter leaves is read and looked at here, and a query "
+            "compares their vectors one by one: time grows with their number"
+        ),
         string_ordering=no("Chroma orders numbers only"),
         matches=no("Chroma has regular expressions for documents only"),
         nested_metadata=no("Chroma's metadata is flat"),

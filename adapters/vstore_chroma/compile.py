@@ -25,7 +25,9 @@ from vstore.filters.tree import (
     Eq,
     Exists,
     Filter,
+    HasText,
     In,
+    Leaf,
     Not,
     Or,
     Order,
@@ -92,9 +94,11 @@ def question(node: Filter | None) -> Question:
     if node is None:
         return EVERYTHING
     elements = sum(len(leaf.values) for leaf in leaves(node) if isinstance(leaf, ContainsAny))
-    if elements > _MAX_ELEMENTS and (found := split_filter(node, lambda leaf: isinstance(leaf, ContainsAny))):
-        return Question(None if found.asked is None else compile_filter(found.asked), found)
-    return Question(compile_filter(node))
+    beyond: tuple[type[Leaf], ...] = (HasText, ContainsAny) if elements > _MAX_ELEMENTS else (HasText,)
+    found = split_filter(node, lambda leaf: isinstance(leaf, beyond))
+    if found is None:
+        return Question(compile_filter(node))
+    return Question(None if found.asked is None else compile_filter(found.asked), found)
 
 
 def compile_filter(node: Filter) -> Where:

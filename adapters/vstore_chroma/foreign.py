@@ -77,6 +77,7 @@ def complete(
     metadata: Mapping[str, Any] | None,
     first: Rows,
     seen: Metric | None,
+    kept: int | None = None,
 ) -> tuple[RecordMapping, CollectionInfo]:
     """Return what a collection is.
 
@@ -87,6 +88,7 @@ def complete(
         metadata: The collection's, in which older versions of Chroma kept the metric and the index.
         first: A record with its vector, if there is one.
         seen: The metric that the engine was seen to follow, if there is a record.
+        kept: The dimension that Chroma has noted, if it has.
 
     Raises:
         Mismatch: The mapping does not fit.
@@ -99,7 +101,7 @@ def complete(
     settings = _settings(configuration, metadata or {})
     vectors = [vector for vector in first.vectors or () if vector is not None]
     metric = metric_told(name, mapping, seen or _METRICS.get(str(settings.get("space"))))
-    dimension = dimension_told(name, mapping, len(vectors[0]) if vectors else None)
+    dimension = dimension_told(name, mapping, len(vectors[0]) if vectors else kept)
     index: Index = Flat()
     if configuration.get("hnsw"):
         index = hnsw(settings.get("max_neighbors"), settings.get("ef_construction"), settings.get("ef_search"))

@@ -100,6 +100,7 @@ def capabilities(*, reported: str, client_version: str) -> Capabilities:
             "compared one by one"
         ),
         document_contains=local or _filtered_here("document"),
+        metadata_contains=local or _filtered_here("metadata"),
         string_ordering=local or native("by UTF-8 bytes, which is the order of code points"),
         matches=where_installed(local or _filtered_here("metadata")),
         nested_metadata=native() if lite else no("the strings that filters ask for stand beside flat metadata"),

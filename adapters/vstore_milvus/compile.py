@@ -21,6 +21,7 @@ from vstore.filters.tree import (
     Eq,
     Exists,
     Filter,
+    HasText,
     In,
     Leaf,
     Matches,
@@ -72,7 +73,7 @@ def unanswered(leaf: Leaf) -> bool:
     LIKE finds prefixes only on 2.3, and the adapter is not tested on what later versions make of it; there are no
     regular expressions.
     """
-    return isinstance(leaf, DocumentContains | Matches)
+    return isinstance(leaf, DocumentContains | Matches | HasText)
 
 
 def with_ids(ids: Sequence[str]) -> str:

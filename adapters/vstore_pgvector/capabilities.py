@@ -128,6 +128,7 @@ def capabilities(
             else emulated("where the index gives too few hits the query is repeated without it; pgvector 0.8 scans on")
         ),
         document_contains=native(),
+        metadata_contains=native("compares with the text of every record that the rest of the filter leaves"),
         string_ordering=native(),
         matches=no("PostgreSQL's regular expressions and RE2's differ in syntax and meaning"),
         nested_metadata=native(),

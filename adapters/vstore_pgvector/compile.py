@@ -12,6 +12,7 @@ leaf               SQL, with ``x`` for the value at the path
 ``ContainsAny``    ``metadata @> {key: [value]}``; many values: any element ``= any(values)``
 ``Order``          ``jsonb_typeof(x) = …`` and an ordering of jsonb numbers, or of texts in collation C
 ``Exists``         ``metadata ? key``
+``HasText``        ``jsonb_typeof(x) = 'string'`` and ``strpos`` or ``starts_with`` in collation C
 ``…contains``      ``strpos``: case-sensitive, and not a pattern as LIKE would be
 =================  ==================================================================
 
@@ -32,12 +33,14 @@ from vstore.filters.tree import (
     Eq,
     Exists,
     Filter,
+    HasText,
     In,
     Not,
     Or,
     Order,
     Path,
 )
+from vstore_pgvector.folding import folded
 from vstore_pgvector.jsonb import json_array, json_text
 
 __all__ = ["PARTITION", "Condition", "where"]
@@ -134,6 +137,17 @@ def _compile(node: Filter, params: list[Any], key: str | None) -> str:
             return "metadata ? %s::text"
         case Exists(path):
             return f"({_at(path, params)} is not null)"
+        case HasText(path, text, at_start, ignore_case):
+            kind = _at(path, params)
+            found = f"({_at(path, params)} #>> '{{}}')"
+            if ignore_case:
+                text = text.casefold()
+                found = folded(found, text, params)
+            params.append(text)
+            # other collations may be nondeterministic, for which PostgreSQL before 18 finds no parts of texts
+            call = f'({found} collate "C", %s::text)'
+            test = f"starts_with{call}" if at_start else f"strpos{call} > 0"
+            return f"coalesce(jsonb_typeof({kind}) = 'string' and {test}, false)"
         case DocumentContains(text):
             params.append(text)
             return "coalesce(strpos(document, %s::text) > 0, false)"

@@ -73,6 +73,10 @@ def capabilities(
             "Qdrant has a substring condition from version 1.20; before, the documents that the rest of the filter "
             "leaves are read and looked at here, and a query compares their vectors one by one"
         ),
+        metadata_contains=emulated(
+            "the metadata of every record that the rest of the filter leaves is read and looked at here, and a query "
+            "compares their vectors one by one: time grows with their number"
+        ),
         string_ordering=no("Qdrant orders numbers only"),
         matches=no("Qdrant has no regular expressions"),
         nested_metadata=native(),

@@ -16,6 +16,7 @@ from vstore.filters.tree import (
     Eq,
     Exists,
     Filter,
+    HasText,
     In,
     Matches,
     Not,
@@ -70,6 +71,8 @@ def compile_filter(node: Filter, partition_by: str | None = None) -> Condition:
             return Text(text)
         case Matches():
             raise Unsupported("Qdrant has no regular expressions")
+        case HasText():
+            raise AssertionError(f"a leaf that the adapter looks at itself: {node!r}")
         case _:
             assert_never(node)  # type: ignore[arg-type]  # Filter is open to mypy, closed in fact
 

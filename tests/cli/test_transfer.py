@@ -454,16 +454,3 @@ def test_a_sample_is_enough_where_it_is_asked_for(ends: Ends) -> None:
     assert "9 of 60" in lines[-1]["verification"]["confidence"]
     code, lines, _ = run("verify", ends.source, ends.target, "--collection", "docs", "--verify", "none")
     assert code == 2
-
-
-@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["copy", "dry run"])
-def test_all_names_foreign_collections_and_copies_none(ends: Ends, more: tuple[str, ...]) -> None:
-    with connect(ends.source) as store:
-        store.native.create_collection("theirs").add(ids=["a"], embeddings=[[1.0, 2.0]])
-    for arguments in (("copy", ends.source, ends.target), ("export", ends.source, str(ends.folder / "files"))):
-        code, lines, err = run(*arguments, "--all", *more)
-        assert (code, err) == (0, "")
-        assert [line["collections"] for line in lines if line["event"] == "not copied"] == [["theirs"]]
-        assert sorted(line["collection"] for line in lines if line["event"] == "report") == ["docs", "more"]
-    if not more:
-        assert ends.names() == ["docs", "more"]

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +16,15 @@ import numpy as np
 import pytest
 
 from tests.transfer.faulty import source_of
-from vstore import HNSW, Records, connect
+from tests.transfer.test_fields import fielded
+from vstore import HNSW, Dense, Records, Sparse, connect
 from vstore.capabilities import no
 from vstore.conformance.corpus import records as corpus
+from vstore.conformance.fixtures import clause
 from vstore.memory.store import CAPABILITIES
 from vstore.transfer import CollectionSource, CollectionTarget, LossKind, copy, open_location
 from vstore.transfer.endpoint import Source
+from vstore.transfer.equality import digest_records
 
 STOPS = ["chroma", "milvus", "pgvector", "qdrant", "parquet", "memory"]
 
@@ -79,3 +88,42 @@ def test_nested_metadata_travel_where_they_are_to_be_had(tmp_path: Path) -> None
         report = copy(here, CollectionTarget(store, "docs"), queries=0, allow=[LossKind.NESTED])
         assert report.exit_code == 0, report.to_json()
         assert [loss.kind for loss in report.losses] == [LossKind.NESTED]
+
+
+def _copied(place: Path, source: str, target: str, *, program: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    ends = [f"{end}:{place / end}.db" for end in (source, target)]
+    return subprocess.run(
+        [sys.executable, *program, "copy", *ends, "--collection", "docs", "--chunk-rows", "50"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "XDG_STATE_HOME": str(place / "state")},
+    )
+
+
+@clause("MIG-18", "MIG-19")
+def test_named_fields_travel_from_qdrant_to_milvus_and_postgresql_and_back_bit_for_bit(tmp_path: Path) -> None:
+    records = replace(fielded(300), vectors=None)
+    fields = {"image": Dense(3, "l2"), "sound": Dense(5, "dot"), "terms": Sparse()}
+    with connect(f"qdrant:{tmp_path / 'qdrant.db'}") as store:
+        store.create_collection("docs", fields=fields).upsert(records)
+        begun = store.get_collection("docs").info.fields
+    crash = [str(Path(__file__).with_name("crashing.py")), "within a chunk:3"]
+    killed = _copied(tmp_path, "qdrant", "milvus", program=crash)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    vstore = ["-c", "from vstore.cli import main; main()"]
+    digests = set()
+    for here, there in (("qdrant", "milvus"), ("milvus", "pgvector"), ("pgvector", "qdrant")):
+        if there == "qdrant":
+            (tmp_path / "qdrant.db").rename(tmp_path / "first")
+        done = _copied(tmp_path, here, there, program=vstore)
+        assert done.returncode == 0, done.stdout + done.stderr
+        report = json.loads(done.stdout.splitlines()[-1])
+        assert (report["copied"], report["resumed"], report["losses"]) == (300, there == "milvus", [])
+        assert report["verification"]["bitwise"]
+        digests.add(report["digest"])
+    assert digests == {str(digest_records(records))}
+    with connect(f"qdrant:{tmp_path / 'qdrant.db'}") as store:
+        home = store.get_collection("docs")
+        assert home.info.fields == begun
+        assert home.get(records.ids) == records

@@ -19,7 +19,7 @@ from qdrant_client import QdrantClient, models
 from typer.testing import CliRunner
 
 from tests.transfer.faulty import filled, many, source_of, target_in
-from vstore import F, InvalidInput, Mismatch, RecordMapping, Sparse, Store, Unsupported, connect
+from vstore import F, InvalidInput, Mismatch, RecordMapping, Store, Unsupported, connect
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
 from vstore.transfer import CollectionSource, CollectionTarget, Status, VerifyMode, copy, verify
@@ -286,13 +286,6 @@ def test_an_id_that_stands_in_two_chunks_is_told_before_anything_is_written(stor
         assert not store.has_collection("notes")
         assert copy(source, target, chunk_rows=100, where=F("n") != 1).copied == 199
     client.close()
-
-
-def test_named_fields_are_not_left_behind_in_silence(store: Store) -> None:
-    docs = store.create_collection("fields", dimension=2, fields={"terms": Sparse()})
-    docs.add(["a"], [[1, 2]], sparse=[{7: 1.0}])
-    with pytest.raises(Unsupported, match="'terms'"):
-        CollectionSource(store, docs)
 
 
 def test_a_partitioned_collection_stays_partitioned(tmp_path: Path, store: Store) -> None:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.transfer.faulty import filled, many, source_of, target_in
-from vstore import Record, Unsupported, connect
+from vstore import Dense, Record, Sparse, SparseArray, Unsupported, connect
 from vstore.conformance.fixtures import clause
 from vstore.transfer import Status, copy, open_location
 from vstore.transfer.engine import SourceChanged, ThreadEngine
@@ -108,3 +109,34 @@ def fails_at_150(record: Record) -> Record:
     if record.id == "id-000150":
         raise ValueError("not this one")
     return record
+
+
+@clause("MIG-4", "MIG-26")
+@pytest.mark.nightly
+@pytest.mark.usefixtures("cluster")
+def test_named_fields_go_with_the_chunks(tmp_path: Path) -> None:
+    fields = {"image": Dense(3, "l2"), "terms": Sparse()}
+    image = np.random.default_rng(1).normal(size=(90, 3)).astype(np.float32)
+    image[::3] = np.nan
+    terms = SparseArray.of([{place * 7 + j: 0.1 + j for j in range(place % 4)} for place in range(90)])
+    records = replace(many(90), vectors=None, fields={"image": image, "terms": terms})
+    with connect(f"pgvector:{tmp_path / 'from'}") as store:
+        store.create_collection("docs", fields=fields).add(records)
+    with (
+        open_location(f"pgvector:{tmp_path / 'from'}", new=False) as here,
+        open_location(f"pgvector:{tmp_path / 'to'}", new=True) as there,
+    ):
+        settings: dict[str, Any] = {"chunk_rows": 20, "queries": 0, "engine": "ray", "workers": 2}
+        report = copy(here.source("docs"), there.target("docs"), **settings)
+        assert report.status is Status.VERIFIED, report.error
+        report = copy(here.source("docs"), there.target("part"), transform=without_image, **settings)
+        assert report.status is Status.VERIFIED, report.error
+    with connect(f"pgvector:{tmp_path / 'to'}") as store:
+        assert store["docs"].get(records.ids) == records
+        part = store["part"].get(records.ids)
+        assert part.sparse == terms
+        assert part[1].fields["image"] is None
+
+
+def without_image(record: Record) -> Record:
+    return replace(record, fields=record.fields | {"image": None})

@@ -19,6 +19,7 @@ from vstore.filters.tree import (
     DocumentContains,
     Eq,
     Exists,
+    HasText,
     In,
     Leaf,
     Not,
@@ -55,6 +56,10 @@ MOMENT = datetime(2024, 2, 29, 12, 30, tzinfo=timezone(timedelta(hours=5)))
         (F("a").matches("^x"), {"a": {"$matches": "^x"}}),
         (F("a.b") == 1, {"a.b": {"$eq": 1}}),
         (F("a", "b") == 1, {"a": {"b": {"$eq": 1}}}),
+        (F("a").contains_text("x"), {"a": {"$contains_text": "x"}}),
+        (F("a").contains_text("x", ignore_case=True), {"a": {"$icontains_text": "x"}}),
+        (F("a", "b").starts_with("x"), {"a": {"b": {"$starts_with": "x"}}}),
+        (F("a").starts_with("x", ignore_case=True), {"a": {"$istarts_with": "x"}}),
         (F.document.contains("x"), {"$document": {"$contains": "x"}}),
         (~F.document.contains("x"), {"$not": {"$document": {"$contains": "x"}}}),
         ((F("a") == 1) & (F("b") == 2) & (F("c") == 3), {"$and": [{k: {"$eq": n}} for n, k in enumerate("abc", 1)]}),
@@ -71,6 +76,7 @@ def test_contains_of_a_text_says_what_may_be_meant() -> None:
         with pytest.raises(InvalidInput, match="element of a list, or a part of a text") as caught:
             call()
         assert "has" in caught.value.hint
+        assert "contains_text" in caught.value.hint
         assert "document" in caught.value.hint
     assert F("n").contains(1) == parse({"n": {"$contains": 1}}) == F("n").has(1)
 
@@ -150,6 +156,8 @@ def test_short_forms(short: dict[str, Any], built: Filter) -> None:
         {"a": {"$eq": b"x"}},
         {"a": {"$contains_all": []}},
         {"a": {"$matches": "("}},
+        {"a": {"$contains_text": ""}},
+        {"a": {"$istarts_with": 5}},
         {"a": {"$eq": datetime(2024, 1, 1)}},  # noqa: DTZ001  # it has no zone: that is the point
         {"a": {"$eq": "\x00"}},
         {"a": {"$eq": "\ud800"}},
@@ -270,6 +278,7 @@ LEAVES = st.one_of(
     st.builds(ContainsAny, KEYS, st.lists(SCALARS, max_size=3).map(tuple)),
     st.builds(ContainsAll, KEYS, st.lists(SCALARS, min_size=1, max_size=3).map(tuple)),
     st.builds(Exists, KEYS),
+    st.builds(HasText, KEYS, st.sampled_from(["a", "B", "ab"]), st.booleans(), st.booleans()),
     st.builds(DocumentContains, st.sampled_from(["a", "ab"])),
 )
 FILTERS = st.recursive(
@@ -319,7 +328,7 @@ def assert_normal(node: Filter, above: type | None = None) -> None:
         case Eq(_, value) | Order(_, _, value):
             assert not isinstance(value, datetime)
         case _:
-            assert isinstance(node, Exists | DocumentContains)
+            assert isinstance(node, Exists | HasText | DocumentContains)
 
 
 @given(FILTERS)

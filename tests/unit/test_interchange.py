@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from vstore import InvalidInput, Records, SparseArray, Unsupported
+from vstore import InvalidInput, Records
 from vstore.spi.codec import to_json
 
 FULL = Records(
@@ -219,9 +219,3 @@ def test_what_others_make_of_polars_and_datasets_is_read() -> None:
 def test_other_frames_and_datasets_are_refused(read: Callable[[Any], Records], given: Any, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         read(given)
-
-
-@pytest.mark.parametrize("write", [Records.to_arrow, Records.to_polars, Records.to_datasets, Records.to_pandas])
-def test_named_fields_are_not_left_out_in_silence(write: Callable[[Records], Any]) -> None:
-    with pytest.raises(Unsupported, match="'terms'"):
-        write(Records(["a"], fields={"terms": SparseArray.of([{1: 1.0}])}))

@@ -113,6 +113,8 @@ def without(*features: str) -> Capabilities:
     [
         ("nested_paths", F("a", "b") == 1),
         ("document_contains", F.document.contains("x")),
+        ("metadata_contains", F("a").contains_text("x")),
+        ("metadata_contains", ~F("a").starts_with("x")),
         ("matches", F("a").matches("x")),
         ("string_ordering", F("a") < "x"),
         ("int64_ordering", F("a") < 2**53),

@@ -14,6 +14,7 @@ from vstore.cli.options import (
     URL_HELP,
     AllOption,
     CollectionsOption,
+    DimensionOption,
     DryRunOption,
     EmbedCacheOption,
     Embedded,
@@ -21,11 +22,13 @@ from vstore.cli.options import (
     IfExistsOption,
     JsonOption,
     MappingOption,
+    NameMapOption,
     NameOption,
     PrintJsonOption,
     QueriesOption,
     RejectedFileOption,
     RenamedOptions,
+    RenameOption,
     ReportOption,
     RestartOption,
     RetriesOption,
@@ -193,14 +196,20 @@ def copy(
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
+    rename: RenameOption = [],  # noqa: B006
+    name_map: NameMapOption = None,
+    dimension: DimensionOption = None,
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
+    With --all the trouble of one collection does not stop the others, and the report has each.
     Killed or interrupted, the same command resumes.
-    Exit codes: 0 copied and verified, 1 failed, 2 usage, 3 different, 4 incomplete and resumable, 5 records rejected.
+    Exit codes: 0 copied and verified, 1 failed, 2 usage or refused, 3 different, 4 incomplete and resumable,
+    5 records rejected.
     Example: vstore copy chroma:./data qdrant://localhost:6333 --collection docs
     """
     from vstore.cli.copy import run
+    from vstore.cli.naming import Naming
 
     with errors_told():
         run(
@@ -236,6 +245,8 @@ def copy(
                 "without_text": without_text,
                 "embed_cache": embed_cache,
             },
+            naming=Naming(rename, name_map),
+            dimension=dimension,
         )
 
 
@@ -294,24 +305,45 @@ app.command("import", cls=RenamedOptions)(import_)
 def query(
     url: StoreArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The collection.")],
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to look for.")] = None,
     where: WhereOption = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
     exact: Annotated[bool, typer.Option("--exact", help="Compare with every record, not by the index.")] = False,
     embed: Annotated[
         str | None, typer.Option(metavar="SPEC", help="The embedder, where it is not clear from the collection.")
     ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A named field to ask, or 'vector'; may be repeated: the lists are fused by RRF."
+        ),
+    ] = None,
+    sparse: Annotated[
+        str | None, typer.Option(metavar="JSON", help="A sparse vector to ask with: an object from index to value.")
+    ] = None,
     as_json: PrintJsonOption = False,
     timeout: TimeoutOption = 30.0,
 ) -> None:
-    """Finds the records of a collection nearest to a text.
+    """Finds the records of a collection nearest to a text, to a sparse vector, or to both.
 
     Example: vstore query chroma:./data docs "rain in Beijing" --where '{"year": {"$gte": 2020}}' -k 5
     """
     from vstore.cli.query import run
 
     with errors_told():
-        run(url, name, text, where=where, k=k, exact=exact, spec=embed, as_json=as_json, timeout=timeout)
+        run(
+            url,
+            name,
+            text,
+            where=where,
+            k=k,
+            exact=exact,
+            spec=embed,
+            fields=field or (),
+            sparse=sparse,
+            as_json=as_json,
+            timeout=timeout,
+        )
 
 
 @app.command(cls=RenamedOptions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,22 +14,25 @@ import typer
 from vstore.cli.conditions import read_filter
 from vstore.cli.locations import collections_of, named_at
 from vstore.cli.mappings import read_mapping
-from vstore.cli.output import console, plain, problems
+from vstore.cli.naming import Naming, print_parts
+from vstore.cli.output import EXIT_USAGE, console, plain, problems
 from vstore.cli.transfers import ProgressPrinter, emit_event, reported, sigterm_as_interrupt
 from vstore.embed import from_spec
 from vstore.errors import InvalidInput, NotFound
-from vstore.transfer import CopyKeywords, CopyOptions, Location, Report, Source, Status, Target, copy, default_folder
-from vstore.transfer.dryrun import dry_run
+from vstore.keys import check_name
+from vstore.transfer import CopyKeywords, CopyOptions, Location, Report, Status, default_folder
 from vstore.transfer.embedding import close_embedder
+from vstore.transfer.naming import NameRules, target_names
 from vstore.transfer.opening import dry_location, open_location
 from vstore.transfer.options import EngineName
 from vstore.transfer.ray_engine import load_ray
 from vstore.transfer.transform import load_transform
+from vstore.transfer.whole import copy_parts, open_parts, refused_report
 
 __all__ = ["run"]
 
 EXIT_INCOMPLETE: Final = 4
-_WORST: Final = (1, EXIT_INCOMPLETE, 3, 5)
+_WORST: Final = (1, EXIT_INCOMPLETE, 3, 5, EXIT_USAGE)
 """Of several collections the first of these exit codes is that of the command."""
 
 
@@ -48,6 +52,8 @@ def run(
     as_json: bool,
     timeout: float,
     options: CopyKeywords,
+    naming: Naming | None = None,
+    dimension: int | None = None,
     embed: str | None = None,
 ) -> None:
     """Copies one collection after the other; exits with the code that docs/migration.md lists.
@@ -59,6 +65,10 @@ def run(
 
     def payload(error: str) -> dict[str, Any]:
         return {"error": error, "collections": [found.as_dict() for found in reports]}
+
+    def on_report(found: Report) -> None:
+        reports.append(found)
+        _print_report(found, as_json=as_json)
 
     if isinstance(source, str):
         source, collections = collections_of(source, collections, everything=everything)
@@ -79,19 +89,23 @@ def run(
             checked = CopyOptions.of(options)  # before the target is created
             if checked.engine is EngineName.RAY:
                 load_ray()
+            rules = NameRules() if naming is None else naming.rules()
             with open_location(source, new=False, timeout=timeout) if isinstance(source, str) else source() as here:
-                chosen = _chosen(here, collections, everything, name, checked.rejected_file)
-                if everything and (others := here.others()):
-                    _print_others(others, as_json=as_json)
-                lefts = {each: here.source(each, layout) for each in chosen}  # all of them before the target is opened
+                own, others = _there(here, collections, everything=everything, mapped=layout is not None)
+                chosen = _chosen(here, own, others, collections, everything=everything)
+                names = _names(chosen, rules, name, checked.rejected_file)
+                # all of them before the target is opened
+                parts = open_parts(here, names, others, layout or "auto", dimension)
+                print_parts(parts, [one for one in chosen if one not in names], as_json=as_json)
                 several = everything or len(collections) > 1
-                with _opened(target, dry=dry, several=several, timeout=timeout) as there:
-                    for each, left in lefts.items():
-                        right = there.target(name or each)
-                        reports.append(_copy(left, right, each, options, dry=dry, as_json=as_json))
-                        _print_report(reports[-1], as_json=as_json)
-                        if reports[-1].error.startswith("interrupted"):
-                            break
+                if all(part.source is None for part in parts):  # nothing is made for them
+                    for part in parts:
+                        assert part.error is not None
+                        on_report(refused_report(part, None, part.error))
+                else:
+                    with _opened(target, dry=dry, several=several, timeout=timeout) as there:
+                        showing = partial(ProgressPrinter, as_json=as_json)
+                        copy_parts(parts, here, there, options, dry=dry, showing=showing, on_report=on_report)
     except KeyboardInterrupt:
         problems.print("Interrupted. Run the same command again.")
         raise typer.Exit(EXIT_INCOMPLETE) from None
@@ -99,13 +113,6 @@ def run(
     for code in _WORST:
         if code in codes:
             raise typer.Exit(code)
-
-
-def _copy(left: Source, right: Target, name: str, options: CopyKeywords, *, dry: bool, as_json: bool) -> Report:
-    if dry:
-        return dry_run(left, right, **options)
-    with ProgressPrinter(name, as_json=as_json) as printer:
-        return copy(left, right, on_progress=printer, **options)
 
 
 def _opened(target: str | Location, *, dry: bool, several: bool, timeout: float) -> AbstractContextManager[Location]:
@@ -116,25 +123,40 @@ def _opened(target: str | Location, *, dry: bool, several: bool, timeout: float)
     return open_location(target, new=True, timeout=timeout, several=several)
 
 
+def _there(here: Location, collections: list[str], *, everything: bool, mapped: bool) -> tuple[list[str], list[str]]:
+    """Return what vstore created, and what is read through a mapping."""
+    if not everything:
+        return [], collections if mapped else []
+    own, others = here.names(), here.others()
+    return own, [name for name in others if name not in own]
+
+
 def _chosen(
-    here: Location, collections: list[str], everything: bool, name: str | None, rejected_file: Path | None
+    here: Location, own: list[str], others: list[str], collections: list[str], *, everything: bool
 ) -> list[str]:
     if everything == bool(collections):
         raise InvalidInput(
             "exactly one of --collection and --all is needed",
             hint="Pass --collection NAME, as often as needed, or --all. "
-            f"There are: {', '.join(here.names()) or 'none'}.",
+            f"There are: {', '.join([*here.names(), *here.others()]) or 'none'}.",
         )
-    chosen = here.names() if everything else list(dict.fromkeys(collections))
+    chosen = sorted({*own, *others}) if everything else list(dict.fromkeys(collections))
     if not chosen:
-        raise NotFound(
-            "the source has no collection that vstore created, so there is nothing to copy",
-            hint="Run vstore inspect URL to list foreign ones; pass --collection NAME --mapping FILE to read one.",
-        )
-    for option, value in (("--name", name), ("--rejected", rejected_file)):
-        if value is not None and len(chosen) != 1:
-            raise InvalidInput(f"{option} is for one collection, not {len(chosen)}")
+        raise NotFound("the source has no collection, so there is nothing to copy", hint="Is the path or URL right?")
     return chosen
+
+
+def _names(chosen: list[str], rules: NameRules, name: str | None, rejected_file: Path | None) -> dict[str, str]:
+    """Return the name in the target of each collection that is not left out."""
+    if name is not None and rules:
+        raise InvalidInput("--name names the target, and so do --rename and --name-map", hint="Leave out --name.")
+    names = target_names(chosen, rules, lambda _: None if name is not None else check_name(_))
+    if not names:
+        raise NotFound("--name-map leaves every collection out, so there is nothing to copy")
+    for option, value in (("--name", name), ("--rejected", rejected_file)):
+        if value is not None and len(names) != 1:
+            raise InvalidInput(f"{option} is for one collection, not {len(names)}")
+    return names if name is None else dict.fromkeys(names, name)
 
 
 def _print_report(found: Report, *, as_json: bool) -> None:
@@ -168,18 +190,8 @@ def _print_report(found: Report, *, as_json: bool) -> None:
         case Status.INCOMPLETE:
             problems.print(f"[bold red]Not complete:[/] {plain(found.error)}", soft_wrap=True)
             problems.print("Run the same command again to resume.")
-        case Status.DIFFERENT | Status.FAILED:
+        case Status.DIFFERENT | Status.FAILED | Status.REFUSED:
             problems.print(f"[bold red]{found.status.capitalize()}.[/] {plain(found.error)}", soft_wrap=True)
-
-
-def _print_others(names: list[str], *, as_json: bool) -> None:
-    """Names the collections that ``--all`` leaves out."""
-    if as_json:
-        emit_event(
-            "not copied", collections=names, reason="vstore did not create them; --collection NAME --mapping reads one"
-        )
-    else:
-        console.print(f"Not created by vstore, and not copied: {plain(', '.join(names))}", soft_wrap=True)
 
 
 def _print_losses(found: Report) -> None:

@@ -10,11 +10,14 @@ import typer
 from vstore.cli.options import (
     AllOption,
     CollectionsOption,
+    DimensionOption,
     DryRunOption,
     IfExistsOption,
     JsonOption,
+    NameMapOption,
     NameOption,
     RejectedFileOption,
+    RenameOption,
     ReportOption,
     RestartOption,
     RetriesOption,
@@ -58,6 +61,9 @@ def export(
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
+    rename: RenameOption = [],  # noqa: B006
+    name_map: NameMapOption = None,
+    dimension: DimensionOption = None,
 ) -> None:
     """Writes collections to files with a manifest that describes them, and compares them with the store.
 
@@ -66,6 +72,7 @@ def export(
     Example: vstore export chroma:./data ./dump --collection docs
     """
     from vstore.cli.copy import run
+    from vstore.cli.naming import Naming
 
     with errors_told():
         run(
@@ -91,6 +98,8 @@ def export(
                 "state": state,
                 "restart": restart,
             },
+            naming=Naming(rename, name_map),
+            dimension=dimension,
         )
 
 

@@ -12,6 +12,7 @@ from vstore import Collection, InvalidInput, Mismatch, RecordMapping, Store, Sup
 from vstore.cli.mappings import read_mapping
 from vstore.cli.output import console, plain
 from vstore.core.settings import store_url
+from vstore.fields import Dense, Field, field_to_dict
 from vstore.indexing import index_to_dict
 from vstore.transfer.opening import check_there
 
@@ -32,6 +33,8 @@ def run(url: str, *, as_json: bool, timeout: float) -> None:
         client = f", client {known.client_version}" if known.client_version else ""
         console.print(f"[bold]{known.backend}[/] {known.server_version} ({known.mode}{client})\n")
         console.print(_collections(store))
+        if (fields := _fields(store)).row_count:
+            console.print(fields)
         if foreign := _foreign(store):
             console.print(f"Not created by vstore; vstore inspect URL NAME tells more: {plain(', '.join(foreign))}\n")
         console.print(_features(store))
@@ -64,8 +67,12 @@ def _print_collection(data: dict[str, Any], *, as_json: bool) -> None:
         return
     mapping, omitted = data.pop("mapping", None), data.pop("omitted", [])
     table = Table(show_header=False, box=None)
+    fields = data.pop("fields", {})
     for key, value in data.items():
         table.add_row(f"[bold]{key}[/]", plain(f"{value:,}" if type(value) is int else str(value)))
+    for name, field in fields.items():
+        settings = ", ".join(f"{key}: {value}" for key, value in field.items() if value is not None)
+        table.add_row(f"[bold]field {name}[/]", plain(settings))
     console.print(table)
     if mapping is not None:
         console.print("\nvstore did not create it. The mapping to read it with, for [bold]--mapping[/]:\n")
@@ -86,6 +93,7 @@ def _collection_data(collection: Collection) -> dict[str, Any]:
         "index": index_to_dict(info.index),
         "metadata": info.metadata,
         "embedder": info.embedder,
+        "fields": {name: field_to_dict(field) for name, field in info.fields.items()},
     }
     if collection.mapping is None:
         return data
@@ -113,12 +121,25 @@ def _collections(store: Store) -> Table:
     for name in store.list_collections():
         collection = store.get_collection(name)
         info = collection.info
-        table.add_row(
-            plain(name), f"{collection.count():,}", str(info.dimension), info.metric.value, plain(str(info.index))
-        )
+        unnamed = (str(info.dimension), info.metric.value, plain(str(info.index))) if info.dimension else ("", "", "")
+        table.add_row(plain(name), f"{collection.count():,}", *unnamed)
     if not table.row_count:
         table.caption = "none that vstore created"
     return table
+
+
+def _fields(store: Store) -> Table:
+    table = Table(title="Named fields", title_justify="left")
+    for column in ("collection", "field", "vectors"):
+        table.add_column(column, overflow="fold")
+    for name in store.list_collections():
+        for each, field in store.get_collection(name).info.fields.items():
+            table.add_row(plain(name), each, plain(_shape(field)))
+    return table
+
+
+def _shape(field: Field) -> str:
+    return f"{field.dimension}, {field.metric.value}, {field.index}" if isinstance(field, Dense) else "sparse"
 
 
 def _features(store: Store) -> Table:

@@ -81,7 +81,26 @@ RejectedFileOption = Annotated[
 PrintJsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines, as if the output were no terminal.")]
 CollectionsOption = Annotated[list[str], typer.Option(help="Which collection; may be given several times.")]
-AllOption = Annotated[bool, typer.Option("--all", help="All collections that vstore created.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All collections, also foreign ones.")]
+RenameOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="PATTERN=REPLACEMENT",
+        help="Rewrites the names for the target: a regular expression, and what replaces each match.",
+    ),
+]
+NameMapOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        parser=path,
+        help="Names for the target, as JSON or TOML: an object of name to name; false leaves a collection out.",
+    ),
+]
+DimensionOption = Annotated[
+    int | None,
+    typer.Option("--dimension", min=1, help="Of empty foreign collections of which nothing tells it."),
+]
 NameOption = Annotated[str | None, typer.Option(help="Another name in the target.")]
 IfExistsOption = Annotated[
     IfExists | None, typer.Option("--if-exists", help="What to do with a target that holds records.")

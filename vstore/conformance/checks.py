@@ -154,11 +154,9 @@ def matching(where: Filter, records: Records) -> set[str]:
 def partial(where: Filter, records: Records) -> tuple[Filter, set[str]]:
     """The filter, joined with another where it selects none or all by itself, and what it selects."""
     expected = matching(where, records)
-    if not expected:
-        where = where | PART
-    elif len(expected) == len(records):
-        where = where & PART
-    expected = matching(where, records)
+    if not 0 < len(expected) < len(records):
+        where = where & PART if expected else where | PART
+        expected = matching(where, records)
     assert 0 < len(expected) < len(records), f"a case that cannot fail: {to_dict(where)}"
     return where, expected
 

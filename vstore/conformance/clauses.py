@@ -62,6 +62,7 @@ CLAUSES: Final[dict[str, str]] = {
     "FLT-7": "A filter has up to 32 levels, 500 leaves, and 10,000 values in one leaf",
     "FLT-8": "A plain dict parses to the same tree, and a tree prints back",
     "FLT-9": "string_ordering, matches and nested_paths are capabilities",
+    "FLT-10": "contains_text and starts_with look for a text in a text of metadata, by code points",
     "COL-1": "A portable name is 3 to 48 of [A-Za-z0-9_], beginning with a letter, ending in a letter or digit",
     "COL-2": "Creating an existing collection is AlreadyExists",
     "COL-3": "A missing collection is NotFound",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from vstore.conformance.fixtures import new, session, spread, store, supports
@@ -12,4 +14,9 @@ __all__ = ["new", "session", "store", "supports"]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test on each store in each mode."""
-    spread(metafunc, [Target(shown(url), url) for url in metafunc.config.getoption("--vstore-url")])
+    spread(metafunc, [_target(url) for url in metafunc.config.getoption("--vstore-url")])
+
+
+@cache  # asked for by each test; to show a URL, all entry points that are installed are read
+def _target(url: str) -> Target:
+    return Target(shown(url), url)

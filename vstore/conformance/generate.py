@@ -57,7 +57,25 @@ _ATOMS: Final = [
 ]
 _ATOMS_OF_NO_WIDTH: Final = ["^", "$", "\\A", "\\z", "\\b", "\\B", "(?i)", "(?s)", "(?m)"]
 _REPEATS: Final = ["*", "+", "?", "*?", "+?", "??", "{2}", "{1,}", "{0,3}"]
-FAMILIES: Final = ["eq", "order", "string order", "in", "contains", "exists", "document", "keys", "matches", "nested"]
+# of the texts in metadata: parts of them, and what is one only where case is ignored
+PARTS: Final = [
+    "a", "A", "ab", "AB", "b", "1", "TRUE", "true", "e\u0301", "E\u0301", "É", "\u00e9", "ß", "ss", "s",
+    "\u017f", "日本", "\U0001f600", "%", "_", "'", '"', "\\", "\\'", "[", "{", "$", "#A", "\n", " ", ".",
+    "*", "x" * 300, "XX", "' OR 1", "I", "z",
+]  # fmt: skip
+FAMILIES: Final = [
+    "eq",
+    "order",
+    "string order",
+    "in",
+    "contains",
+    "exists",
+    "document",
+    "parts",
+    "keys",
+    "matches",
+    "nested",
+]
 
 
 def _elements() -> list[Any]:
@@ -78,6 +96,11 @@ def _numbers(capabilities: Capabilities) -> list[Any]:
 
 def _orders(path: Any, value: Any) -> list[Filter]:
     return [path < value, path <= value, path > value, path >= value]
+
+
+def _parts(path: F, text: str) -> list[Filter]:
+    calls = (path.contains_text, path.starts_with)
+    return [call(text, ignore_case=ignore_case) for call in calls for ignore_case in (False, True)]
 
 
 def table(family: str, capabilities: Capabilities) -> list[Filter]:
@@ -140,6 +163,8 @@ def table(family: str, capabilities: Capabilities) -> list[Filter]:
             return [F(key).exists() for key in ("v", "w", "it's", "year", "tags", "flag", "part")]
         case "document":
             return [F.document.contains(text) for text in TEXT_PARTS]
+        case "parts":
+            return [f for text in PARTS for f in _parts(v, text)]
         case "keys":
             return [
                 f
@@ -229,6 +254,8 @@ def _leaf_makers(rng: random.Random, capabilities: Capabilities) -> list[Callabl
     ]
     if capabilities.document_contains:
         makers.append(lambda: F.document.contains(rng.choice(TEXT_PARTS)))
+    if capabilities.metadata_contains:
+        makers.append(lambda: rng.choice(_parts(key(), rng.choice(PARTS))))
     if capabilities.string_ordering:
         makers.append(lambda: order(texts))
     if capabilities.matches:

@@ -32,6 +32,7 @@ EXERCISED = {
     "exact_query": "test_query.test_exact_gives_the_true_nearest",
     "filtered_query": "test_query.test_a_filtered_query_never_starves",
     "document_contains": "test_filters.test_leaves_over_every_kind_of_value",
+    "metadata_contains": "test_filters.test_leaves_over_every_kind_of_value",
     "string_ordering": "test_filters.test_leaves_over_every_kind_of_value",
     "matches": "test_filters.test_leaves_over_every_kind_of_value",
     "nested_metadata": "test_metadata.test_nested_dicts_are_kept_or_refused",

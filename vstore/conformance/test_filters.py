@@ -21,6 +21,7 @@ pytestmark = pytest.mark.many_filters
 OPTIONAL = {
     "string order": "string_ordering",
     "document": "document_contains",
+    "parts": "metadata_contains",
     "matches": "matches",
     "nested": "nested_paths",
 }
@@ -50,7 +51,7 @@ def _show(session: Session, ids: list[str]) -> str:
     return str([f"{i}: {metadatas[session.records.ids.index(i)]!r:.120}" for i in ids])
 
 
-@clause("FLT-1", "FLT-2", "FLT-3", "FLT-4", "FLT-5", "FLT-6", "FLT-9", "CAP-2")
+@clause("FLT-1", "FLT-2", "FLT-3", "FLT-4", "FLT-5", "FLT-6", "FLT-9", "FLT-10", "CAP-2")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_leaves_over_every_kind_of_value(
     session: Session, supports: Supports, pytestconfig: pytest.Config, family: str
@@ -152,6 +153,54 @@ def test_what_a_pattern_means(new: New, supports: Supports, pattern: str, expect
     assert {
         (m or {})["s"] for page in c.scan(where=F("s").matches(pattern)) for m in page.records.metadatas or []
     } == expected
+
+
+@clause("FLT-10", "CAP-2")
+def test_what_ignoring_case_means(new: New, supports: Supports) -> None:
+    texts = [
+        "Hauptstra\u00dfe", "HAUPTSTRASSE", "caf\u00e9", "CAFE\u0301", "\u039f\u0394\u039f\u03a3",
+        "\u03bf\u03b4\u03cc\u03c2", "\ufb01ne", "Find", "\u0130zmir", "izmir", "\u0131z", "\u212aelvin",
+        "\ua64a", "100%_off", "", "sas",
+    ]  # fmt: skip
+    c = new()
+    metadatas: list[Any] = [*({"s": text} for text in texts), {"s": ["find"]}, {"s": 1}, {}, {"s": "find", "t": ["x"]}]
+    c.add(names(len(metadatas)), rows(len(metadatas)), metadatas=metadatas)
+    s = F("s")
+    cases = [
+        (s.contains_text("SS", ignore_case=True), {"Hauptstra\u00dfe", "HAUPTSTRASSE"}),
+        (s.contains_text("ss"), set()),
+        (s.contains_text("stra\u1e9ee", ignore_case=True), {"Hauptstra\u00dfe", "HAUPTSTRASSE"}),
+        (s.contains_text("CAF\u00c9", ignore_case=True), {"caf\u00e9"}),
+        (s.starts_with("cafe", ignore_case=True), {"CAFE\u0301"}),
+        (s.contains_text("\u03c3", ignore_case=True), {"\u039f\u0394\u039f\u03a3", "\u03bf\u03b4\u03cc\u03c2"}),
+        (s.starts_with("FI", ignore_case=True), {"\ufb01ne", "Find", "find"}),
+        (s.starts_with("fi"), {"find"}),
+        (s.contains_text("i", ignore_case=True), {"\ufb01ne", "Find", "\u0130zmir", "izmir", "\u212aelvin", "find"}),
+        (s.starts_with("k", ignore_case=True), {"\u212aelvin"}),
+        (s.contains_text("\ua64b", ignore_case=True), {"\ua64a"}),
+        (s.contains_text("%_"), {"100%_off"}),
+        (s.starts_with("00", ignore_case=True), set()),
+        (s.contains_text("s", ignore_case=True), {"Hauptstra\u00dfe", "HAUPTSTRASSE", "sas"}),
+        (F("t").contains_text("x"), set()),
+    ]
+    for where, expected in cases:
+        if not supports("metadata_contains"):
+            refusing(Unsupported, c, lambda where=where: c.count(where))  # type: ignore[misc]
+            continue
+        found = {(m or {})["s"] for page in c.scan(where=where) for m in page.records.metadatas or []}
+        assert found == expected, to_dict(where)
+        assert c.count(~where) == len(metadatas) - c.count(where) == len(metadatas) - len(expected), to_dict(where)
+        hits = c.query(rows(1)[0], k=50, where=where)
+        assert {(m or {})["s"] for m in hits.metadatas or []} == expected, to_dict(where)
+    for wrong in ("", 1, None, ["a"], "\x00", "\ud800"):
+        for call in (s.contains_text, s.starts_with):
+            with pytest.raises(InvalidInput):
+                call(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        s.contains_text("a", ignore_case=1)  # type: ignore[arg-type]
+    if supports("metadata_contains"):
+        c.delete(where=s.starts_with("FI", ignore_case=True) & ~F("t").exists())
+        assert c.count() == len(metadatas) - 2
 
 
 @clause("FLT-2", "FLT-3")

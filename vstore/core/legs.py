@@ -87,7 +87,7 @@ def read_legs(
             f"the collection has named fields only: {', '.join(map(repr, info.fields))}",
             hint=f"Name one: {name}({{{next(iter(info.fields))!r}: …}}).",
         )
-    return [legs[field] for field in ("", *info.fields) if field in legs]
+    return list(legs.values()) if len(legs) == 1 else [legs[field] for field in ("", *info.fields) if field in legs]
 
 
 def _first(info: CollectionInfo) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from vstore.core import observing
 from vstore.core.observing import Observed, ServerAddress
 from vstore.errors import BackendError, Closed, InvalidInput, NotFound, Timeout, Unavailable, Unsupported, VStoreError
-from vstore.spi.deadline import bounding
+from vstore.spi.deadline import SECONDS
 from vstore.spi.forking import Home, keep_in_children
 from vstore.wording import a_type
 
@@ -78,7 +78,7 @@ class CallContext:
 
         It takes no lock: one that a thread held when the process forked is never released in the child.
         """
-        if self.inherited:
+        if not self.home.is_here():
             raise Closed(
                 f"the store belongs to process {self.home.number}, and this is process {os.getpid()}, forked from it",
                 hint="Connect again in this process.",
@@ -101,44 +101,12 @@ class CallContext:
             was_open, self.closed = not self.closed, True
             return was_open
 
-    @contextmanager
-    def operation(self, name: str, collection: str = "") -> Iterator[Observed | None]:
+    def operation(self, name: str, collection: str = "") -> _Operation:
         """Runs one public call: refuses it away from home or after ``shut``, and completes every error that leaves.
 
-        Yields:
-            What takes in the call's size where calls are observed, else None.
+        It enters as what takes in the call's size where calls are observed, else as None.
         """
-        observer = observing.current
-        observed = None if observer is None else observer.begin(self.server, name, collection)
-        try:
-            with self.completing(name, collection):
-                self.check_home()
-                with self._lock:
-                    if self.closed:
-                        raise Closed("the store is closed", hint="Connect again.")
-                    self.running += 1
-                try:
-                    with bounding(self.timeout):
-                        yield observed
-                except Exception as raised:
-                    error = raised if isinstance(raised, VStoreError) else self.translate(raised)
-                    if self.closed and isinstance(error, _CUT_OFF):
-                        raise Closed(
-                            "the store was closed during this call; a write may or may not have happened",
-                            hint="Connect again.",
-                        ) from raised
-                    raise
-                finally:
-                    if not self.inherited:  # what was called in between, such as an embedder, may fork
-                        with self._lock:
-                            self.running -= 1
-        except BaseException as error:
-            if observed is not None:
-                observed.end(error)
-            raise
-        else:
-            if observed is not None:
-                observed.end(None)
+        return _Operation(self, name, collection)
 
     @contextmanager
     def scanning(self, pages: object) -> Iterator[None]:
@@ -155,18 +123,88 @@ class CallContext:
         """Gives every error its final form."""
         try:
             yield
-        except VStoreError as error:
-            self._complete(error, name, collection)
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever it is, it leaves as one of ours
-            kind = self.translate(error)
-            kind.__cause__ = error
-            self._complete(kind, name, collection)
-            raise kind from kind.__cause__  # error, or what stands for it
+        except Exception as error:  # whatever it is, it leaves as one of ours
+            final = self.final(error, name, collection)
+            if final is error:
+                raise
+            raise final from final.__cause__  # error, or what stands for it
 
-    def _complete(self, error: VStoreError, name: str, collection: str) -> None:
-        error.add_context(backend=self.backend, operation=name, collection=collection)
-        error.redact(self.secrets)
+    def final(self, error: Exception, name: str, collection: str) -> VStoreError:
+        """Return the error as it leaves the library: itself, completed, or one of ours that chains it."""
+        if isinstance(error, VStoreError):
+            ours = error
+        else:
+            ours = self.translate(error)
+            ours.__cause__ = error
+        ours.add_context(backend=self.backend, operation=name, collection=collection)
+        ours.redact(self.secrets)
+        return ours
+
+    def enter(self) -> None:
+        """Counts a call in; raises ``Closed`` away from home and after ``shut``."""
+        self.check_home()
+        with self._lock:
+            if self.closed:
+                raise Closed("the store is closed", hint="Connect again.")
+            self.running += 1
+
+    def leave(self) -> None:
+        """Counts it out."""
+        if self.home.is_here():  # what was called in between, such as an embedder, may fork
+            with self._lock:
+                self.running -= 1
+
+    def cut_off(self, raised: Exception) -> Exception:
+        """Return ``Closed`` where that is why a call failed, else its own error."""
+        if self.closed:
+            error = raised if isinstance(raised, VStoreError) else self.translate(raised)
+            if isinstance(error, _CUT_OFF):
+                closed = Closed(
+                    "the store was closed during this call; a write may or may not have happened",
+                    hint="Connect again.",
+                )
+                closed.__cause__ = raised
+                return closed
+        return raised
+
+
+class _Operation:
+    """One public call. Every call passes here: a class takes half the Python calls that a generator does."""
+
+    __slots__ = ("_before", "_calls", "_collection", "_name", "_observed")
+
+    def __init__(self, calls: CallContext, name: str, collection: str) -> None:
+        self._calls = calls
+        self._name = name
+        self._collection = collection
+
+    def __enter__(self) -> Observed | None:
+        calls, observer = self._calls, observing.current
+        self._observed = None if observer is None else observer.begin(calls.server, self._name, self._collection)
+        try:
+            calls.enter()
+        except BaseException as error:
+            if isinstance(error, Exception):
+                calls.final(error, self._name, self._collection)
+            if self._observed is not None:
+                self._observed.end(error)
+            raise
+        self._before = SECONDS.get()
+        SECONDS.set(calls.timeout)
+        return self._observed
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        calls, final = self._calls, error
+        SECONDS.set(self._before)
+        try:
+            if isinstance(error, Exception):
+                final = calls.final(calls.cut_off(error), self._name, self._collection)
+        finally:
+            calls.leave()
+        if self._observed is not None:
+            self._observed.end(final)
+        if final is not None and final is not error:
+            raise final from final.__cause__  # error, or what stands for it
 
 
 @contextmanager

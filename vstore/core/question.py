@@ -78,14 +78,19 @@ def check_question(
     number = check_k(k, capabilities.limits.max_k)
     columns = info.include(include)
     indexes = [field.index for leg in legs if isinstance(field := info.field(leg.field), Dense)]
-    _check_search(indexes, capabilities, exact, search)
+    check_flag("exact", exact)
+    if exact and indexes:
+        capabilities.require("exact_query", "exact=True")
+    if search is not None:
+        _check_search(indexes, capabilities, search, exact=exact)
     condition = None if where is None else check_filter(where, capabilities)
     if group_by is not None:
         group_by = plain(group_by) if isinstance(group_by, str) else group_by
         check_key(group_by)
     if (isinstance(condition, Filter) or (group_by and fusion is None)) and indexes and not exact:
         capabilities.require("filtered_query", "an approximate query with a filter")
-    _check_fusion(fusion, legs, capabilities)
+    if fusion is not None or len(legs) > 1:
+        _check_fusion(fusion, legs, capabilities)
     return Question(
         number,
         condition,
@@ -95,8 +100,8 @@ def check_question(
         fusion,
         check_reranker(rerank),
         group_by,
-        _bound("within", within),
-        _bound("score_threshold", score_threshold),
+        None if within is None else _bound("within", within),
+        None if score_threshold is None else _bound("score_threshold", score_threshold),
     )
 
 
@@ -111,13 +116,11 @@ def _bound(name: str, value: object) -> float | None:
 
 def _check_fusion(fusion: object, legs: Sequence[Leg], capabilities: Capabilities) -> None:
     if fusion is None:
-        if len(legs) > 1:
-            names = " and ".join(repr(public_name(leg.field)) for leg in legs)
-            raise InvalidInput(
-                f"the query asks {names}, and does not say how they become one list",
-                hint="Pass fuse=RRF(), or ask one field.",
-            )
-        return
+        names = " and ".join(repr(public_name(leg.field)) for leg in legs)
+        raise InvalidInput(
+            f"the query asks {names}, and does not say how they become one list",
+            hint="Pass fuse=RRF(), or ask one field.",
+        )
     if not isinstance(fusion, RRF | Weighted):
         raise InvalidInput(f"fuse= takes RRF(…) or Weighted(…), not {a_type(type(fusion))}")
     check_weights(fusion, [leg.field for leg in legs])
@@ -125,14 +128,7 @@ def _check_fusion(fusion: object, legs: Sequence[Leg], capabilities: Capabilitie
         check_k(fusion.depth, capabilities.limits.max_k)
 
 
-def _check_search(
-    indexes: Sequence[Index | None], capabilities: Capabilities, exact: bool, search: Search | None
-) -> None:
-    check_flag("exact", exact)
-    if exact and indexes:
-        capabilities.require("exact_query", "exact=True")
-    if search is None:
-        return
+def _check_search(indexes: Sequence[Index | None], capabilities: Capabilities, search: object, *, exact: bool) -> None:
     if not isinstance(search, Search):
         raise InvalidInput(f"search must be a Search(…), not {type(search).__name__}")
     if exact:

@@ -22,6 +22,7 @@ from vstore.filters.tree import (
     DocumentContains,
     Exists,
     Filter,
+    HasText,
     Matches,
     Order,
     depth,
@@ -47,6 +48,8 @@ __all__ = [
 MAX_ID_BYTES: Final = 512
 MAX_NORM: Final = 1e15
 MIN_COSINE_NORM: Final = 1e-15
+_LEAST_SQUARE: Final = MIN_COSINE_NORM**2
+_MOST_SQUARE: Final = MAX_NORM**2
 _SAFE_INT: Final = (1 << 53) - 1
 
 
@@ -98,12 +101,16 @@ def check_vectors(
         InvalidInput: A wrong shape, a value that is not a finite number, a norm above 1e15, or under
             cosine a zero vector or a norm below 1e-15 (whose square underflows in float32).
     """
+    low, high = (_LEAST_SQUARE if metric is Metric.COSINE else 0.0), _MOST_SQUARE
+    if type(vectors) is np.ndarray and vectors.dtype == np.float32 and vectors.shape == (1, dimension):
+        wide = vectors[0].astype(np.float64)  # whose squares do not overflow
+        if low <= float(wide.dot(wide)) <= high and vectors.flags.c_contiguous:  # a query, as it should be
+            return vectors
     with reading(name):
         array = _as_array(vectors, dimension, name, places)
-    low, high = (MIN_COSINE_NORM**2 if metric is Metric.COSINE else 0.0), MAX_NORM**2
     with np.errstate(over="ignore"):
         out: VectorArray = np.ascontiguousarray(array, dtype=np.float32)
-        if len(out) == 1 and low <= float(np.dot(out[0], out[0])) <= high:  # a query: 3 times as fast
+        if len(out) == 1 and low <= float(out[0].dot(out[0])) <= high:  # a query: 3 times as fast
             return out
         squares: NDArray[np.float32] = np.einsum("ij,ij->i", out, out)
     fine = (squares >= low) & (squares <= high)  # NaN compares false
@@ -216,6 +223,8 @@ def check_filter(where: Filter | Mapping[str, Any], capabilities: Capabilities) 
         match leaf:
             case DocumentContains():
                 capabilities.require("document_contains", "F.document.contains")
+            case HasText():
+                capabilities.require("metadata_contains", "a part of a metadata text in a filter")
             case Matches():
                 capabilities.require("matches", "a regular expression in a filter")
             case Order(_, _, str()):
@@ -245,6 +254,8 @@ def check_count(name: str, number: object) -> int:
 
 def check_k(k: object, max_k: int) -> int:
     """``k`` as an int from 1 to ``max_k`` (QRY-1)."""
+    if type(k) is int and 1 <= k <= max_k:
+        return k
     k = check_count("k", k)
     if k > max_k:
         raise LimitExceeded(

@@ -14,6 +14,7 @@ from vstore.filters.tree import (
     Eq,
     Exists,
     Filter,
+    HasText,
     In,
     Matches,
     Not,
@@ -114,7 +115,7 @@ class F:
         if isinstance(value, str):
             raise InvalidInput(
                 f"{self!r}.contains of a text may mean an element of a list, or a part of a text",
-                hint=f"Write {self!r}.has(…) for an element of a list, {self!r}.matches(…) for a part of a text, "
+                hint=f"Write {self!r}.has(…) for an element of a list, {self!r}.contains_text(…) for a part of a text, "
                 "F.document.contains(…) for a part of the document.",
             )
         return ContainsAny(self._path, (value,))
@@ -126,6 +127,32 @@ class F:
     def contains_all(self, values: Iterable[Scalar]) -> Filter:
         """Match records whose value is a list with an element equal to each of ``values``; there must be one."""
         return ContainsAll(self._path, _values("contains_all", values))
+
+    def contains_text(self, text: str, *, ignore_case: bool = False) -> Filter:
+        """Match records whose value is a str that has ``text`` in it, of at least one character.
+
+        A list of texts never matches: ask ``has`` for an element.
+
+        Args:
+            text: What to find, by code points.
+            ignore_case: Whether to compare ``str.casefold()`` of both: ``"STRASSE"`` is then in ``"Hauptstraße"``.
+                Accents count, and composed characters differ from decomposed ones.
+
+        Raises:
+            InvalidInput: ``text`` is empty, or no str.
+
+        Example:
+            >>> docs.count(F("title").contains_text("rain", ignore_case=True))
+        """
+        return HasText(self._path, text, ignore_case=ignore_case)
+
+    def starts_with(self, text: str, *, ignore_case: bool = False) -> Filter:
+        """Match records whose value is a str that begins with ``text``; arguments and errors as in ``contains_text``.
+
+        Example:
+            >>> docs.query(vector, where=F("path").starts_with("/reports/2024/"))
+        """
+        return HasText(self._path, text, at_start=True, ignore_case=ignore_case)
 
     def exists(self) -> Filter:
         """Match records that have a value at this key."""

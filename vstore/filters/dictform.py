@@ -2,13 +2,15 @@
 
 ``{"year": {"$gte": 2020}, "tags": {"$has": "rag"}, "$or": [{"a": 1}, {"b": {"$exists": False}}]}``
 Several entries mean *and*. A dict below a key whose names do not begin with ``$`` is a nested path.
-The document is ``{"$document": {"$contains": "text"}}``. What looks like an operator without its ``$``, as in
-``{"year": {"gte": 2020}}``, is refused; a nested key of such a name stands inside ``{"$nested": {…}}``.
+The document is ``{"$document": {"$contains": "text"}}``. ``$icontains_text`` and ``$istarts_with`` ignore case. What
+looks like an operator without its ``$``, as in ``{"year": {"gte": 2020}}``, is refused; a nested key of such a name
+stands inside ``{"$nested": {…}}``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from vstore.errors import InvalidInput, brief, reading
@@ -21,6 +23,7 @@ from vstore.filters.tree import (
     Eq,
     Exists,
     Filter,
+    HasText,
     In,
     Matches,
     Not,
@@ -45,7 +48,7 @@ def _contains(path: Path, value: object) -> Filter:
     if isinstance(value, str):
         raise InvalidInput(
             "$contains of a text may mean an element of a list, or a part of a text",
-            hint="Write $has for an element of a list, $matches for a part of a text; "
+            hint="Write $has for an element of a list, $contains_text for a part of a text; "
             'a part of the document is {"$document": {"$contains": text}}.',
         )
     return ContainsAny(path, (value,))  # type: ignore[arg-type]  # the leaf checks its own value
@@ -70,6 +73,10 @@ _LEAVES: Final[dict[str, Callable[[Path, Any], Filter]]] = {
     "$contains_all": lambda path, values: ContainsAll(path, _list("$contains_all", values)),
     "$exists": _exists,
     "$matches": Matches,
+    "$contains_text": HasText,
+    "$icontains_text": partial(HasText, ignore_case=True),
+    "$starts_with": partial(HasText, at_start=True),
+    "$istarts_with": partial(HasText, at_start=True, ignore_case=True),
 }
 
 
@@ -83,6 +90,9 @@ _MISTAKEN: Final[dict[str, str]] = {
     "not_in": "$nin",
     "notin": "$nin",
     "regex": "$matches",
+    "icontains": "$icontains_text",
+    "startswith": "$starts_with",
+    "istartswith": "$istarts_with",
     ">": "$gt",
     ">=": "$gte",
     "<": "$lt",
@@ -229,6 +239,9 @@ def _printed(node: Filter) -> dict[str, Any]:
             return _nested(path, {"$exists": True})
         case Matches(path, pattern):
             return _nested(path, {"$matches": pattern})
+        case HasText(path, text, at_start, ignore_case):
+            name = f"{'i' if ignore_case else ''}{'starts_with' if at_start else 'contains_text'}"
+            return _nested(path, {f"${name}": text})
         case DocumentContains(text):
             return {"$document": {"$contains": text}}
         case _:

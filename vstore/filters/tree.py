@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NoReturn, TypeAlias
 
-from vstore.errors import InvalidInput, brief
+from vstore.errors import InvalidInput, brief, check_flag
 from vstore.filters.regex import check_pattern
 from vstore.keys import check_key, encodable
 from vstore.records import Scalar
@@ -31,6 +31,7 @@ __all__ = [
     "Eq",
     "Exists",
     "Filter",
+    "HasText",
     "In",
     "Leaf",
     "Matches",
@@ -270,6 +271,33 @@ class Matches(Filter):
 
 
 @dataclass(frozen=True, slots=True)
+class HasText(Filter):
+    """The value at ``path`` is a str that has ``text`` in it.
+
+    Attributes:
+        path: The keys from the outermost in.
+        text: At least one character.
+        at_start: Whether the str must begin with it.
+        ignore_case: Whether ``str.casefold`` of both is compared, rather than the code points themselves.
+    """
+
+    path: Path
+    text: str
+    at_start: bool = False
+    ignore_case: bool = False
+
+    def __post_init__(self) -> None:
+        call = "starts_with" if self.at_start else "contains_text"
+        _set(self, path=_checked_path(self.path), text=as_text(self.text))
+        if type(self.text) is not str:
+            raise InvalidInput(f"{call} takes a str, not {type(self.text).__name__}")
+        _checked(self.text)
+        if not self.text:
+            raise InvalidInput(f"{call} takes a text of at least one character")
+        check_flag("ignore_case", self.ignore_case)
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentContains(Filter):
     """The record has a document and ``text`` is a case-sensitive substring of it."""
 
@@ -284,7 +312,7 @@ class DocumentContains(Filter):
             raise InvalidInput("F.document.contains takes a text of at least one character")
 
 
-Leaf: TypeAlias = Eq | Order | In | ContainsAny | ContainsAll | Exists | Matches | DocumentContains
+Leaf: TypeAlias = Eq | Order | In | ContainsAny | ContainsAll | Exists | Matches | HasText | DocumentContains
 
 
 def leaves(node: Filter) -> Iterator[Leaf]:
@@ -295,7 +323,7 @@ def leaves(node: Filter) -> Iterator[Leaf]:
                 yield from leaves(item)
         case Not(item):
             yield from leaves(item)
-        case Eq() | Order() | In() | ContainsAny() | ContainsAll() | Exists() | Matches() | DocumentContains():
+        case _ if isinstance(node, Leaf):
             yield node
         case _:
             raise InvalidInput(f"not a filter node of vstore: {type(node).__name__}")

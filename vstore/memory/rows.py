@@ -49,6 +49,11 @@ def kept(value: Any) -> Any:
             return value
 
 
+def _given(metadata: Metadata) -> Metadata:
+    """Return a copy for the caller; only lists and dicts can be changed."""
+    return deepcopy(metadata) if {list, dict} & set(map(type, metadata.values())) else metadata.copy()
+
+
 def vectors_of(records: Records) -> list[dict[str, Vector | None]]:
     """Return the vectors of each record by field, nothing shared with the caller; None where one is absent."""
     given: dict[str, Column] = {} if records.vectors is None else {"": records.vectors}
@@ -84,6 +89,6 @@ def columns(ids: list[str], rows: Sequence[Row], info: CollectionInfo, include: 
         ids,
         vectors,
         [row.document for row in rows] if include.documents else None,
-        [deepcopy(row.metadata) for row in rows] if include.metadatas else None,
+        [_given(row.metadata) for row in rows] if include.metadatas else None,
         {name: column_of(rows, name, info) for name in include.fields},
     )

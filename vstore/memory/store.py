@@ -55,6 +55,7 @@ CAPABILITIES = Capabilities(
     exact_query=native(),
     filtered_query=native(),
     document_contains=native(),
+    metadata_contains=native(),
     string_ordering=native(),
     matches=native("by RE2"),
     nested_metadata=native(),
@@ -216,6 +217,8 @@ class MemoryCollection:
         return test
 
     def _matching(self, where: Filter | None) -> list[str]:
+        if where is None:
+            return list(self._rows)
         return list(filter(self._test(where), self._rows))
 
     def _columns(self, ids: list[str], include: Include) -> Records:

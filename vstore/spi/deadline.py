@@ -12,23 +12,23 @@ from typing import Final, TypeVar
 
 from vstore.errors import Timeout
 
-__all__ = ["Deadline", "bounding"]
+__all__ = ["SECONDS", "Deadline", "bounding"]
 
 T = TypeVar("T")
 
 # of the store whose call this is; it goes along into worker threads
-_SECONDS: Final[ContextVar[float]] = ContextVar("vstore_seconds", default=math.inf)
+SECONDS: Final[ContextVar[float]] = ContextVar("vstore_seconds", default=math.inf)
 
 
 @contextmanager
 def bounding(seconds: float) -> Iterator[None]:
     """Has every ``Deadline`` that is made inside end after ``seconds``."""
-    before = _SECONDS.get()
-    _SECONDS.set(seconds)
+    before = SECONDS.get()
+    SECONDS.set(seconds)
     try:
         yield
     finally:
-        _SECONDS.set(before)
+        SECONDS.set(before)
 
 
 class Deadline:
@@ -37,7 +37,7 @@ class Deadline:
     __slots__ = ("_end", "_seconds")
 
     def __init__(self) -> None:
-        self._seconds = _SECONDS.get()
+        self._seconds = SECONDS.get()
         self._end = monotonic() + self._seconds
 
     def check(self) -> None:

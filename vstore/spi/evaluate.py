@@ -16,6 +16,7 @@ from vstore.filters.tree import (
     Eq,
     Exists,
     Filter,
+    HasText,
     In,
     Matches,
     Not,
@@ -143,6 +144,17 @@ def predicate(node: Filter, deadline: Deadline | None = None) -> Predicate:
                 return deadline.wait_for(lambda: search(found))
 
             return matches
+        case HasText(path, text, at_start, ignore_case):
+            wanted = text.casefold() if ignore_case else text
+
+            def has_text(metadata: Mapping[str, Any], _: str | None) -> bool:
+                found = _at(path, metadata)
+                if not isinstance(found, str):
+                    return False
+                found = found.casefold() if ignore_case else found
+                return found.startswith(wanted) if at_start else wanted in found
+
+            return has_text
         case DocumentContains(text):
             return lambda _, document: document is not None and text in document
         case _:

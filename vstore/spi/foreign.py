@@ -198,7 +198,10 @@ def dimension_told(name: str, mapping: RecordMapping, told: int | None) -> int:
         raise Mismatch(f"{name!r} has {told} dimensions; the mapping says {mapping.dimension}")
     found = mapping.dimension or told
     if found is None:
-        raise Mismatch(f"the dimension of {name!r} is not known: it is empty", hint="Say dimension= in the mapping.")
+        raise Mismatch(
+            f"the dimension of {name!r} is not known: it is empty",
+            hint="Say dimension= in the mapping, or pass --dimension to copy it.",
+        )
     return found
 
 

@@ -2,8 +2,8 @@
 
 Adapters see ``And`` and ``Or`` of at least two operands and never nested in their own kind, ``Not``
 directly on a leaf only, and the leaves ``Eq``, ``Order``, ``In`` (two values or more, no two equal),
-``ContainsAny`` (one value or more, no two equal), ``Exists``, ``Matches`` and ``DocumentContains``. No
-datetime is left in them. A filter that is true, or false, of every record becomes a bool.
+``ContainsAny`` (one value or more, no two equal), ``Exists``, ``Matches``, ``HasText`` and
+``DocumentContains``. No datetime is left in them. A filter that is true, or false, of every record becomes a bool.
 """
 
 from __future__ import annotations

@@ -146,13 +146,18 @@ def scores(metric: Metric, distance: NDArray[np.float64]) -> NDArray[np.float64]
 
 def nearest(distance: NDArray[np.float64], ids: list[str], k: int) -> list[int]:
     """Return positions of the k smallest distances, by distance and then id; all of them if fewer."""
-    positions: NDArray[np.intp]
     if k < len(distance):
-        bound = np.partition(distance, k - 1)[k - 1]
-        positions = np.flatnonzero(distance <= bound)
+        parted = distance.copy()
+        parted.partition(k - 1)
+        positions = (distance <= parted[k - 1]).nonzero()[0]
+        order = positions[distance[positions].argsort()]
     else:
-        positions = np.arange(len(distance))
-    return sorted(positions.tolist(), key=lambda p: (distance[p], ids[p]))[:k]
+        order = distance.argsort()
+    ascending: list[float] = distance[order].tolist()
+    places: list[int] = order.tolist()
+    if len(set(ascending)) < len(ascending):
+        places.sort(key=lambda p: (distance[p], ids[p]))
+    return places[:k]
 
 
 def ranked(metric: Metric, records: Records, distance: NDArray[np.float64], k: int) -> Hits:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import Unpack
 
 from vstore.core._sync.collection import Collection
@@ -22,7 +22,7 @@ from vstore.transfer.options import CopyKeywords, CopyOptions, EngineName
 from vstore.transfer.ray_engine import check_ends, load_ray
 from vstore.transfer.report import Report
 
-__all__ = ["copy"]
+__all__ = ["copy", "copy_ends", "resumed"]
 
 
 def copy(
@@ -66,10 +66,61 @@ def copy(
         if isinstance(options.get("embed"), str):
             opened.callback(close_embedder, checked.embed)
         left = _source(source, opened)
-        return _copy(left, _target(target, opened), checked, on_progress)
+        return copy_ends(left, _target(target, opened), checked, on_progress)
 
 
-def _copy(source: Source, target: Target, options: CopyOptions, on_progress: Callable[[Progress], None]) -> Report:
+def copy_ends(
+    source: Source,
+    target: Target,
+    options: CopyOptions,
+    on_progress: Callable[[Progress], None],
+    *,
+    finished: bool = False,
+) -> Report:
+    """Does what ``copy`` does, of ends that are open.
+
+    Args:
+        source: What to copy.
+        target: Where to.
+        options: How, checked.
+        on_progress: As for ``copy``.
+        finished: Whether a copy that was finished earlier is compared again in any case, and not begun anew.
+    """
+    with _job(source, target, options, on_progress, finished=finished) as job:
+        return job.run()
+
+
+def resumed(source: Source, target: Target, options: CopyOptions, *, finished: bool = False) -> Report | None:
+    """Returns what the same call of ``copy`` would resume, as a report; None where it would begin anew.
+
+    Nothing is written. The report's ``plan`` has ``records`` and ``written``.
+
+    Args:
+        source: As for ``copy_ends``.
+        target: As for ``copy_ends``.
+        options: As for ``copy_ends``.
+        finished: As for ``copy_ends``.
+
+    Raises:
+        VStoreError: As ``copy``.
+    """
+    if options.state is None or options.restart or not (source.identity and target.identity):
+        return None
+    if not CopyCheckpoint.path_of(source.identity, target.identity, options.state).exists():
+        return None
+    with _job(source, target, options, lambda _: None, finished=finished) as job:
+        return job.left_to_do()
+
+
+@contextmanager
+def _job(
+    source: Source,
+    target: Target,
+    options: CopyOptions,
+    on_progress: Callable[[Progress], None],
+    *,
+    finished: bool,
+) -> Iterator[CopyJob]:
     try:
         if source.identity and source.identity == target.identity:
             raise InvalidInput("source and target are the same collection")
@@ -80,7 +131,7 @@ def _copy(source: Source, target: Target, options: CopyOptions, on_progress: Cal
         with closing(
             CopyCheckpoint.of(source.identity, target.identity, folder, restart=options.restart)
         ) as checkpoint:
-            return CopyJob(source, target, options, checkpoint, on_progress).run()
+            yield CopyJob(source, target, options, checkpoint, on_progress, finished=finished)
     except VStoreError as error:
         error.add_context(backend="", operation="copy", collection=source.info.name)
         raise

@@ -17,8 +17,9 @@ from typing import Any, ClassVar, Final, Self
 
 from vstore.checkpoint import Checkpoint, write_rejected
 from vstore.errors import InvalidInput, VStoreError
-from vstore.records import Record
+from vstore.records import Record, VectorArray
 from vstore.regular import shown
+from vstore.sparse import SparseVector
 from vstore.spi.codec import to_json
 from vstore.spi.durable import reading
 from vstore.transfer.equality import Digest, id_digests
@@ -121,8 +122,13 @@ class CopyCheckpoint(Checkpoint):
                 "a copy is resumable only where both ends can be named in another process",
                 hint="Leave out state=, or open both ends by URL.",
             )
+        return cls(cls.path_of(source, target, folder), restart=restart)
+
+    @staticmethod
+    def path_of(source: str, target: str, folder: Path) -> Path:
+        """Returns where the checkpoint of a copy is, of ends by identity."""
         key = blake2b(f"{source}\n{target}".encode(), digest_size=12).hexdigest()
-        return cls(folder / f"{key}.sqlite", restart=restart)
+        return folder / f"{key}.sqlite"
 
     @property
     def description(self) -> JobDescription | None:
@@ -214,6 +220,7 @@ class CopyCheckpoint(Checkpoint):
             "vector": None if record.vector is None else record.vector.tolist(),
             "document": record.document,
             "metadata": record.metadata,
+            **({"fields": {name: _plain(vector) for name, vector in record.fields.items()}} if record.fields else {}),
         }
         with self._transaction():
             self._db.execute(
@@ -246,6 +253,13 @@ class CopyCheckpoint(Checkpoint):
 
     def _values(self) -> dict[str, Any]:
         return {key: json.loads(value) for key, value in self._fetch("select key, value from job")}
+
+
+def _plain(vector: VectorArray | SparseVector | None) -> object:
+    """The plain form of one vector of a named field."""
+    if isinstance(vector, SparseVector):
+        return {"indices": vector.indices.tolist(), "values": vector.values.tolist()}
+    return None if vector is None else vector.tolist()
 
 
 class TooManyRejected(Exception):

@@ -53,12 +53,6 @@ class CollectionSource:
                 f"it takes a Store and one of its collections, not {brief(store)} and {brief(collection)}",
                 hint="vstore.transfer.open_location opens an end by URL.",
             )
-        if collection.info.fields:
-            names = ", ".join(map(repr, collection.info.fields))
-            raise Unsupported(
-                f"{collection.name!r} has the named fields {names}, which a transfer does not carry",
-                hint="Read it with scan() and write it with upsert(): a page brings its fields.",
-            )
         self.capabilities: Capabilities = store.capabilities
         self.store = store
         self.collection = collection
@@ -198,11 +192,12 @@ class CollectionTarget:
     def _make(self, name: str, info: CollectionInfo, index: Index | None) -> Collection:
         return self._store.create_collection(
             name,
-            dimension=info.dimension,
+            dimension=info.dimension or None,
             metric=info.metric,
-            index=index,
+            index=index if info.dimension else None,
             embedder=None if info.embedder is None else _Remembered(info.embedder, info.dimension),
             metadata=info.metadata,
+            fields=info.fields,
             partition_by=info.partition_by if self.capabilities.partitions else None,  # else a named loss
         )
 
@@ -253,7 +248,7 @@ class CollectionSink:
         if not len(records):
             return
         try:
-            self._collection.upsert(records.ids, records.vectors, records.documents, records.metadatas)
+            self._collection.upsert(records)
             return
         except VStoreError as raised:
             error = _reason(raised)

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, Final, Unpack
 
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
+from vstore.fields import field_to_dict
 from vstore.filters.tree import Filter
 from vstore.indexing import index_to_dict
 from vstore.info import CollectionInfo
@@ -16,6 +17,7 @@ from vstore.records import Record
 from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.embedding import Reembedded, changes, close_embedder, planned_info, transforming
 from vstore.transfer.endpoint import Source, Target
+from vstore.transfer.fields import creatable, field_losses, keep_fields, without_indexes
 from vstore.transfer.loss import check_limits, not_allowed, source_losses, static_losses, survey_losses
 from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists, occupied
 from vstore.transfer.plan import Repeats, Survey, growth, make_plan, rows_per_chunk, size_of
@@ -32,13 +34,13 @@ _PAGE: Final = 1_000
 def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) -> Report:
     """Reads every record of the source once and reports what a copy would meet.
 
-    The report's ``plan`` has: ``records``, ``dimension``, ``metric``, ``index``, ``ids`` (type and longest, in bytes),
-    ``documents``, ``metadata`` (for each key the types of its values, with counts, and how many records lack it),
-    ``limits`` of the target, ``target_records`` (None where there is no such collection), ``chunks``, ``bytes``,
-    ``seconds`` that reading took, and ``write_seconds``. The last estimates writing and indexing by a trial with the
-    first 1,000 records; it is None where the target is there already, or is a server, and is not to be written to.
-    The report's ``embedding`` has what embedding takes; nothing is embedded. A trial then writes random vectors.
-    ``losses`` has what must be allowed, ``problems`` what no option gets over.
+    The report's ``plan`` has: ``records``, ``dimension``, ``metric``, ``index``, ``fields`` (what each named field is,
+    and how many records have it), ``ids`` (type and longest, in bytes), ``documents``, ``metadata`` (for each key the
+    types of its values, with counts, and how many records lack it), ``limits`` of the target, ``target_records`` (None
+    where there is no such collection), ``chunks``, ``bytes``, ``seconds`` that reading took, and ``write_seconds``. The
+    last estimates writing and indexing by a trial with the first 1,000 records; it is None where the target is there
+    already, or is a server, and is not to be written to. ``losses`` has what must be allowed, ``problems`` what no
+    option gets over. ``embedding`` has what embedding takes; nothing is embedded, and the trial writes random vectors.
 
     Args:
         source: What would be copied.
@@ -83,6 +85,7 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     try:
         check_limits(info, target.capabilities, options.maker)
         report.losses = [*left, *static_losses(info, target, there, options.maker), *changed]
+        report.losses += field_losses(info, target.capabilities, there)
         report.losses += [*survey_losses(survey, target.capabilities), *(texts.losses() if texts else ())]
     except VStoreError as error:
         problems.append(str(error))
@@ -101,6 +104,13 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     capabilities = target.capabilities
     if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
         problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")
+    if capabilities is not None and capabilities.sparse_vectors:
+        most = capabilities.limits.max_sparse_values
+        problems += [
+            f"the longest vector of {name!r} has {longest:,} values; the target takes {most:,}"
+            for name, longest in survey.longest_sparse.items()
+            if longest > most
+        ]
     rows = rows_per_chunk(target, max(1, size // max(1, survey.rows)), options.chunk_rows)
     report.planned, report.chunks = survey.rows, chunks or ceil(survey.rows / rows)
     report.plan = {
@@ -108,6 +118,9 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
         "dimension": info.dimension,
         "metric": info.metric.value,
         "index": index_to_dict(info.index),
+        "fields": {
+            name: {**field_to_dict(field), "present": survey.fields[name]} for name, field in info.fields.items()
+        },
         "ids": {"type": "str", "longest_bytes": survey.longest_id},
         "documents": {"present": survey.documents, "longest_bytes": survey.longest_document},
         "metadata": _schema(survey),
@@ -151,10 +164,12 @@ def _trial(source: Source, target: Target, where: Filter | None, rows: int, prob
     def reject(chunk: int, record: Record, error: VStoreError) -> None:  # noqa: ARG001 (as every Reject)
         problems.append(f"the record {record.id!r} is rejected: {error}")
 
+    info, index = creatable(source.info, target.capabilities)
     try:
-        target.create(source.info, source.info.index, source)
+        target.create(info, index, source)
     except (Unsupported, LimitExceeded):  # which the losses tell
-        target.create(source.info, None, source)
+        target.create(without_indexes(info), None, source)
+    first = keep_fields(first, info.fields)
     sink, began = target.sink(reject), monotonic()
     sink.write(0, nested_as_json(first) if target.capabilities and not target.capabilities.nested_metadata else first)
     sink.finish()

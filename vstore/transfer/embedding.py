@@ -283,7 +283,7 @@ class Reembedded(Rewritten):
             yield from super().scan(where=where, batch_size=batch_size, after=after, include=include)
             return
         for page in self._source.scan(where=where, batch_size=batch_size, after=after, include=("documents",)):
-            yield replace(page, records=kept(page.records, self._options))
+            yield replace(page, records=Records(kept(page.records, self._options).ids))
 
     def get(self, ids: Sequence[str], *, include: Sequence[IncludeName] = EVERYTHING) -> Records:
         """See ``Source``; all columns come."""

@@ -17,7 +17,7 @@ from vstore.records import IncludeName, Page, Record, Records
 
 __all__ = ["EVERYTHING", "Reject", "Sink", "Source", "Target"]
 
-EVERYTHING: Final[tuple[IncludeName, ...]] = ("vectors", "documents", "metadatas")
+EVERYTHING: Final[tuple[IncludeName, ...]] = ("vectors", "documents", "metadatas", "fields")
 
 
 class Source(Protocol):
@@ -41,7 +41,7 @@ class Source(Protocol):
 
     @property
     def info(self) -> CollectionInfo:
-        """Name, dimension, metric, index, user metadata and embedder."""
+        """Name, dimension, metric, index, named fields, user metadata and embedder."""
         ...
 
     @property
@@ -168,7 +168,7 @@ class Target(Protocol):
         """Makes it, empty.
 
         Args:
-            info: Dimension, metric, user metadata and embedder.
+            info: Dimension, metric, named fields, user metadata and embedder.
             index: The index; None leaves the choice to the database.
             source: Where the records will come from, which files note.
         """

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.capabilities import Exactness
-from vstore.errors import InvalidInput
+from vstore.columns import Column, present, vector_at
 from vstore.indexing import Metric
 from vstore.records import Records, VectorArray
+from vstore.sparse import SparseArray, SparseVector
 from vstore.spi.codec import canonical_json
 
 __all__ = [
@@ -31,15 +32,19 @@ __all__ = [
     "digest_records",
     "hash_ids",
     "id_digests",
+    "loosest",
     "measure",
+    "same_column",
     "same_vectors",
 ]
 
 _RECORD_KEY: Final = b"vstore.record.1"  # a change of what is hashed, or how, needs another
+_FIELDS_KEY: Final = b"vstore.record.fields.1"  # of records that have a named vector
 _ID_KEY: Final = b"vstore.id.1"
 _SIZE: Final = 16
 _MASK: Final = (1 << 64) - 1
 _LENGTHS: Final = Struct("<IqI").pack  # id, document (-1 for none), metadata
+_WIDTH: Final = Struct("<I").pack  # of the vector without a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +93,18 @@ def hash_ids(ids: Sequence[str]) -> NDArray[np.uint64]:
 def digest_records(records: Records) -> Digest:
     """The digest of records with all their columns.
 
-    Equal are vectors with equal components (-0.0 is 0.0), equal documents, none included, and metadata that is equal
-    with its types; moments are compared in UTC.
-
-    Raises:
-        InvalidInput: There are no vectors. Documents and metadata that are absent as a column count as none.
+    Equal are vectors with equal components (-0.0 is 0.0), those of named fields included, equal documents, none
+    included, and metadata that is equal with its types; moments are compared in UTC. A named field that no record has
+    does not count, and columns that are absent count as none.
     """
     return measure(records)[0]
 
 
 def measure(records: Records) -> tuple[Digest, int]:
     """``digest_records``, and the number of bytes that were hashed: about what the records take in a request."""
-    if records.vectors is None:
-        raise InvalidInput("a digest of records needs their vectors")
-    # adding zero turns -0.0 into 0.0 and leaves every other value as it is
-    vectors = (records.vectors.astype("<f4", copy=False) + np.float32(0)).tobytes()
+    vectors = b"" if records.vectors is None else _bytes(records.vectors)
     width = len(vectors) // len(records) if len(records) else 0
+    fields = _named(records)
     size = 0
 
     def hashes() -> Iterable[bytes]:
@@ -123,10 +124,34 @@ def measure(records: Records) -> tuple[Digest, int]:
                     vectors[row * width : (row + 1) * width],
                 )
             )
+            named = fields.get(row)
+            if named is not None:
+                whole = b"".join((_WIDTH(width), whole, *named))
             size += len(whole)
-            yield blake2b(whole, digest_size=_SIZE, key=_RECORD_KEY).digest()
+            yield blake2b(whole, digest_size=_SIZE, key=_RECORD_KEY if named is None else _FIELDS_KEY).digest()
 
     return _summed(hashes()), size
+
+
+def _bytes(values: NDArray[np.float32]) -> bytes:
+    """Their bytes; adding zero turns -0.0 into 0.0 and leaves every other value as it is."""
+    return (values.astype("<f4", copy=False) + np.float32(0)).tobytes()
+
+
+def _named(records: Records) -> dict[int, list[bytes]]:
+    """For each row that has any, the vectors of its named fields, in the order of their names."""
+    found: dict[int, list[bytes]] = {}
+    for name, column in sorted(records.fields.items()):
+        for row in np.flatnonzero(present(column)).tolist():
+            vector = vector_at(column, row)
+            assert vector is not None
+            if isinstance(vector, SparseVector):
+                data = vector.indices.astype("<u4", copy=False).tobytes() + _bytes(vector.values)
+            else:
+                data = _bytes(vector)
+            head = f"{name}:{type(vector) is SparseVector:d}:{len(vector)}:"
+            found.setdefault(row, []).append(head.encode() + data)
+    return found
 
 
 def _summed(hashes: Iterable[bytes]) -> Digest:
@@ -151,6 +176,11 @@ def agreed(left: Exactness, right: Exactness, metric: Metric) -> Exactness:
     return max(left, right, key=_ORDER.index) if metric is Metric.COSINE else Exactness.BITS
 
 
+def loosest(classes: Iterable[Exactness]) -> Exactness:
+    """Returns the loosest of these classes; bit for bit if there are none."""
+    return max(classes, key=_ORDER.index, default=Exactness.BITS)
+
+
 def bitwise(left: VectorArray, right: VectorArray) -> NDArray[np.bool_]:
     """Returns which rows are equal in every component, -0.0 being 0.0."""
     same: NDArray[np.bool_] = (left == right).all(axis=1)
@@ -171,6 +201,24 @@ def same_vectors(left: VectorArray, right: VectorArray, exactness: Exactness) ->
             lengths = np.linalg.norm(exact, axis=1)
             near: NDArray[np.bool_] = np.linalg.norm(exact - right, axis=1) <= _TOLERANCE * lengths
             return same | near
+
+
+def same_column(left: Column, right: Column, exactness: Exactness) -> NDArray[np.bool_]:
+    """Returns which rows of a named field are equal: both absent, or both there and equal by the class.
+
+    Args:
+        left: The column of one side.
+        right: That of the other, of the same kind, dimension and number of rows.
+        exactness: Of dense vectors. Sparse ones are compared bit for bit.
+    """
+    if isinstance(left, SparseArray) or isinstance(right, SparseArray):
+        return np.array([_same_sparse(one, other) for one, other in zip(left, right, strict=True)], dtype=np.bool_)
+    absent: NDArray[np.bool_] = ~present(left) & ~present(right)
+    return absent | same_vectors(left, right, exactness)
+
+
+def _same_sparse(one: SparseVector, other: SparseVector) -> bool:
+    return np.array_equal(one.indices, other.indices) and np.array_equal(one.values, other.values)
 
 
 def _steps(vectors: VectorArray) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 from vstore.errors import LimitExceeded, Mismatch, Unsupported, VStoreError
@@ -19,6 +19,7 @@ from vstore.transfer.checkpoint import CopyCheckpoint, JobDescription, RejectedF
 from vstore.transfer.embedding import Embedding, Reembedded, changes, kept, opened, planned_info, transforming
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.engine import NEW_PLAN, Engine, Interrupted, SourceChanged, ThreadEngine, TransferJob
+from vstore.transfer.fields import creatable, field_losses, keep_fields, same_shape, shared_fields, without_indexes
 from vstore.transfer.loss import (
     Loss,
     LossKind,
@@ -28,7 +29,7 @@ from vstore.transfer.loss import (
     static_losses,
     survey_losses,
 )
-from vstore.transfer.options import CopyOptions, EngineName, IfExists, WithoutText, occupied
+from vstore.transfer.options import RECORDS, CopyOptions, EngineName, IfExists, WithoutText, occupied
 from vstore.transfer.plan import growth, make_plan, rows_per_chunk
 from vstore.transfer.ray_engine import RayEngine
 from vstore.transfer.report import Report, Status, VerifyMode
@@ -54,6 +55,7 @@ class CopyJob:
         options: What is asked, checked.
         checkpoint: Held by this run.
         on_progress: Called with the progress.
+        finished: Whether a copy that was finished earlier is compared again, whatever ``if_exists`` and ``allow`` are.
     """
 
     def __init__(
@@ -63,7 +65,10 @@ class CopyJob:
         options: CopyOptions,
         checkpoint: CopyCheckpoint,
         on_progress: Callable[[Progress], None],
+        *,
+        finished: bool = False,
     ) -> None:
+        self._finished = finished
         self._source = source
         self._target = target
         self._options = options
@@ -78,7 +83,6 @@ class CopyJob:
             checkpoint=shown(checkpoint.path or ""),
         )
         self._losses: list[Loss] = []
-        self._info = source.info
         self._embedding: Embedding | None = None
 
     def run(self) -> Report:
@@ -98,9 +102,29 @@ class CopyJob:
         self._finish_report()
         return self._report
 
+    def left_to_do(self) -> Report | None:
+        """Returns what ``run`` would resume, and changes nothing; None where it would begin anew."""
+        job = self._resumable_job()
+        if job is None:
+            return None
+        self._check_unchanged(job)
+        report, written = self._report, self._checkpoint.rows_done()
+        report.status, report.resumed, report.losses = Status.PLANNED, True, self._losses
+        report.planned, report.chunks = self._checkpoint.planned(), self._checkpoint.chunks()
+        report.plan = {"records": report.planned, "written": written}
+        if self._checkpoint.state is State.WRITING:
+            report.notes = [f"an earlier run is resumed: {written:,} of {report.planned:,} records are written"]
+        else:
+            report.notes = [f"the {report.planned:,} records were copied by an earlier run, and are only compared"]
+        return report
+
+    @cached_property
+    def _info(self) -> CollectionInfo:
+        """What the target is to be; where a transform makes its vectors, the first records are read for it."""
+        return self._retry.call(partial(planned_info, self._source, self._options, self._retry))
+
     def _prepare(self) -> None:
         """Does all that comes before the first write; its errors are raised, not reported."""
-        self._info = self._retry.call(partial(planned_info, self._source, self._options, self._retry))
         job = self._resumable_job()
         if job is None:
             self._plan()
@@ -129,7 +153,8 @@ class CopyJob:
             case State.PLANNED:
                 self._report.resumed, over = same, True
             case State.FINISHED:
-                over = not same or self._options.if_exists is not None or self._target.existing() is None
+                anew = not same or self._options.if_exists is not None
+                over = (anew and not self._finished) or self._target.existing() is None
             case State.WRITING | State.WRITTEN:
                 over = False
         # a job that is over is forgotten when a new plan stands, not before: that may be refused
@@ -147,6 +172,7 @@ class CopyJob:
         existing = self._existing_target()
         changed, notes = changes(source.info, info, embeds=options.embed is not None)
         self._losses = [*static_losses(info, target, existing, options.maker), *changed]
+        self._losses += field_losses(info, target.capabilities, existing)
         self._losses += self._retry.call(partial(source_losses, source, options.where))
         refuse_losses(self._losses, options.allow)
         flat = target.capabilities is not None and not target.capabilities.nested_metadata
@@ -190,7 +216,8 @@ class CopyJob:
     def _check_unchanged(self, job: JobDescription) -> None:
         """Raises ``Mismatch`` where going on would not give what the plan says."""
         asked, begun = self._options.binding(), dict(job.options)
-        if changed := sorted(name for name in asked if asked[name] != begun.get(name)):
+        binding = asked if self._checkpoint.state is not State.FINISHED else RECORDS
+        if changed := sorted(name for name in binding if asked[name] != begun.get(name)):
             earlier = [f"{_OPTIONS.get(name, name)}={begun.get(name)!r}" for name in changed]
             raise Mismatch(
                 f"this copy was begun with other options: {', '.join(earlier)}",
@@ -226,6 +253,8 @@ class CopyJob:
             return True
         if existing.info.metric != self._info.metric and LossKind.METRIC not in options.allow:
             return True
+        if self._other_fields(existing.info):
+            return True
         if self._checkpoint.state is not State.WRITING or any(
             chunk.number == 0 for chunk in self._checkpoint.pending()
         ):
@@ -236,6 +265,14 @@ class CopyJob:
         ids = [] if first is None else kept(first.records, options).ids
         sent = [record_id for record_id in ids if record_id not in rejected]
         return bool(sent) and not len(existing.get(sent, include=()))
+
+    def _other_fields(self, existing: CollectionInfo) -> bool:
+        """Whether it has not the fields that were written."""
+        sent, _ = creatable(self._source.info, self._target.capabilities)
+        if any(not same_shape(sent.fields[name], existing.fields[name]) for name in shared_fields(sent, existing)):
+            return True
+        missing = sent.fields.keys() - existing.fields.keys()
+        return bool(missing) and LossKind.VECTORS not in self._options.allow
 
     def _make_target(self) -> None:
         """Creates the target; in no case after a chunk was written."""
@@ -248,14 +285,18 @@ class CopyJob:
             self._create_with_fallback(target.create)
         else:
             # nothing is deleted before it is certain that it can be created anew
-            index = self._create_with_fallback(target.dry_create)
+            info, index = self._create_with_fallback(target.dry_create)
             target.remove()
-            target.create(self._info, index, source)
+            target.create(info, index, source)
 
-    def _create_with_fallback(self, create: Callable[[CollectionInfo, Index | None, Source], None]) -> Index | None:
-        """Creates with the source's index or, if that is allowed, with one of the target's choice; returns which."""
-        info = self._info
-        index = None if any(loss.kind is LossKind.INDEX for loss in self._losses) else info.index
+    def _create_with_fallback(
+        self, create: Callable[[CollectionInfo, Index | None, Source], None]
+    ) -> tuple[CollectionInfo, Index | None]:
+        """Creates with the source's indexes or, if that is allowed, with those of the target's choice; returns which.
+
+        Fields that the target does not take are left out: the losses name them.
+        """
+        info, index = creatable(self._info, self._target.capabilities)
         try:
             create(info, index, self._source)
         except (Unsupported, LimitExceeded) as error:
@@ -263,9 +304,9 @@ class CopyJob:
             loss = Loss(LossKind.INDEX, error.message)
             refuse_losses([loss], self._options.allow)
             self._losses.append(loss)
-            index = None
+            info, index = without_indexes(info), None
             create(info, index, self._source)
-        return index
+        return info, index
 
     def _transfer(self) -> None:
         options = self._options
@@ -275,7 +316,7 @@ class CopyJob:
             target=self._target,
             checkpoint=self._checkpoint,
             where=options.where,
-            rewrites=self._rewrites(),
+            rewrites=[*self._rewrites(), *self._dropped_fields()],
             claims=options.transform is not None,
             workers=options.workers,
             retry=self._retry,
@@ -344,6 +385,12 @@ class CopyJob:
         if LossKind.NESTED in self._options.allow and capabilities is not None and not capabilities.nested_metadata:
             rewrites.append(nested_as_json)
         return rewrites
+
+    def _dropped_fields(self) -> list[Rewrite]:
+        """What leaves out the fields that the target has not, which the losses name."""
+        there = self._target.existing() if self._target.merges else None
+        names = list(self._source.info.fields) if there is None else shared_fields(self._source.info, there.info)
+        return [] if len(names) == len(self._source.info.fields) else [partial(keep_fields, names=names)]
 
     @contextmanager
     def _record_failure(self) -> Iterator[None]:

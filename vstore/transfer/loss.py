@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, brief, reading
 from vstore.filters.tree import Filter
-from vstore.indexing import Flat, index_features
+from vstore.indexing import Flat, Index, index_features
 from vstore.info import CollectionInfo
 from vstore.omission import Omission, OmissionKind
 from vstore.transfer.endpoint import Target
@@ -21,6 +21,7 @@ __all__ = [
     "LossKind",
     "Omitting",
     "check_limits",
+    "lacking",
     "not_allowed",
     "parse_allowed",
     "refuse_losses",
@@ -46,7 +47,7 @@ class LossKind(StrEnum):
     METADATA = "collection-metadata"
     """The collection's own metadata stay those of the target."""
     VECTORS = OmissionKind.VECTORS.value
-    """Further vectors of a record stay behind."""
+    """Further vectors of a record stay behind: a mapping does not read them, or the target does not take them."""
     FIELDS = OmissionKind.FIELDS.value
     """Fields, columns or keys stay behind that are neither document nor metadata."""
     OUTSIDE = OmissionKind.OUTSIDE.value
@@ -107,7 +108,7 @@ def static_losses(
     """
     if there is None:
         can = target.capabilities
-        for text in [] if can is None else _lacking(info, can, who):
+        for text in [] if can is None else lacking(info.index, info.dimension, can, who):
             yield Loss(LossKind.INDEX, f"{text}; the target chooses its own")
         if info.partition_by is not None and can is not None and not can.partitions:
             yield Loss(
@@ -127,15 +128,17 @@ def static_losses(
             yield Loss(kind, f"the source's {word} is {ours!r:.200}, that of the existing target {theirs!r:.200}")
 
 
-def _lacking(info: CollectionInfo, target: Capabilities, who: str) -> list[str]:
-    """Why a target does not take an index, in words; empty where it does."""
-    answers = [(words, getattr(target, feature)) for feature, words in index_features(info.index)]
+def lacking(index: Index, dimension: int, target: Capabilities, who: str = "the source") -> list[str]:
+    """Why a target does not take an index of vectors of a dimension, in words; empty where it does."""
+    if not dimension:  # the source has named fields only
+        return []
+    answers = [(words, getattr(target, feature)) for feature, words in index_features(index)]
     most = target.limits.max_index_dimension
-    lacking = [f"the target has no {words}: {no.note}" for words, no in answers if not no]
-    if not lacking and not isinstance(info.index, Flat) and info.dimension > most:
-        kind = type(info.index).__name__
-        lacking = [f"{who} has {info.dimension:,} dimensions, and {kind} takes up to {most:,} in the target"]
-    return lacking
+    found = [f"the target has no {words}: {no.note}" for words, no in answers if not no]
+    if not found and not isinstance(index, Flat) and dimension > most:
+        kind = type(index).__name__
+        found = [f"{who} has {dimension:,} dimensions, and {kind} takes up to {most:,} in the target"]
+    return found
 
 
 def source_losses(source: object, where: Filter | None) -> list[Loss]:

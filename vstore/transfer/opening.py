@@ -26,6 +26,7 @@ from vstore.spi.urls import StoreURL
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.files import FileLocation, names_files
+from vstore.transfer.foreign import open_collection
 
 __all__ = ["Location", "check_there", "dry_location", "is_there", "open_location", "store_identity"]
 
@@ -35,6 +36,11 @@ _OF_THE_CONNECTION = frozenset({"timeout", "retries"})
 class Location(Protocol):
     """Where collections are: a store, or files."""
 
+    @property
+    def identity(self) -> str:
+        """Names it in any process, without secrets; empty where it ends with this one."""
+        ...
+
     def names(self) -> list[str]:
         """The collections that are there, sorted."""
         ...
@@ -43,8 +49,14 @@ class Location(Protocol):
         """What is there that vstore did not create, and ``names`` does not tell."""
         ...
 
-    def source(self, name: str, mapping: RecordMapping | str | None = None) -> Source:
-        """One of them, to be read; raises ``NotFound`` if it is not there."""
+    def source(self, name: str, mapping: RecordMapping | str | None = None, dimension: int | None = None) -> Source:
+        """One of them, to be read; raises ``NotFound`` if it is not there.
+
+        Args:
+            name: Its name.
+            mapping: How to read one that vstore did not create.
+            dimension: That of an empty one, where nothing else tells it.
+        """
         ...
 
     def target(self, name: str) -> Target:
@@ -96,6 +108,11 @@ class StoreLocation:
     ) -> None:
         self.close()
 
+    @property
+    def identity(self) -> str:
+        """See ``Location``."""
+        return self._identity if self._store.capabilities.persistent else ""
+
     def names(self) -> list[str]:
         """See ``Location``."""
         return self._store.list_collections()
@@ -104,11 +121,13 @@ class StoreLocation:
         """See ``Location``."""
         return self._store.list_foreign_collections() if self._store.capabilities.mapping else []
 
-    def source(self, name: str, mapping: RecordMapping | str | None = None) -> CollectionSource:
+    def source(
+        self, name: str, mapping: RecordMapping | str | None = None, dimension: int | None = None
+    ) -> CollectionSource:
         """See ``Location``."""
-        opened = self._store.get_collection(name, mapping=mapping)
+        opened = open_collection(self._store, name, mapping, dimension)
         made = CollectionSource(self._store, opened, f"{self._identity}#{name}")
-        made.reopen = partial(_source_again, self._url, name, mapping, self._timeout) if self._url else None
+        made.reopen = partial(_source_again, self._url, name, opened.mapping, self._timeout) if self._url else None
         return made
 
     def target(self, name: str) -> CollectionTarget:

@@ -22,8 +22,10 @@ from vstore.transfer.loss import LossKind, parse_allowed
 from vstore.transfer.report import VerifyMode
 from vstore.transfer.transform import RecordMap, fingerprint
 
-__all__ = ["CopyKeywords", "CopyOptions", "EngineName", "IfExists", "WithoutText", "occupied"]
+__all__ = ["RECORDS", "CopyKeywords", "CopyOptions", "EngineName", "IfExists", "WithoutText", "occupied"]
 
+RECORDS: Final = ("where", "transform", "embed", "metric", "without_text")
+"""Those of ``CopyOptions.binding`` that say which records the target is to have."""
 MAX_WORKERS: Final = 64
 DEFAULT_SAMPLE: Final = 1_000
 DEFAULT_QUERIES: Final = 10

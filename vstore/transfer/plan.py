@@ -17,10 +17,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore.columns import present
 from vstore.errors import InvalidInput, Mismatch
 from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.records import IncludeName, Metadata, Records
+from vstore.sparse import SparseArray
 from vstore.spi.codec import to_json
 from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.collections import CollectionSource
@@ -131,6 +133,8 @@ class Survey:
         longest_document: UTF-8 bytes of the longest document.
         keys: For each key of metadata how many values of each type; nested dicts are ``"object"``.
         nested: Records with a dict inside their metadata.
+        fields: For each named field how many records have it.
+        longest_sparse: For each sparse field the most values of one vector.
     """
 
     rows: int = 0
@@ -139,6 +143,8 @@ class Survey:
     longest_document: int = 0
     keys: dict[str, Counter[str]] = field(default_factory=dict)
     nested: int = 0
+    fields: Counter[str] = field(default_factory=Counter)
+    longest_sparse: dict[str, int] = field(default_factory=dict)
 
     def add(self, records: Records) -> None:
         """Takes in one page."""
@@ -151,6 +157,11 @@ class Survey:
             self.nested += any(isinstance(value, dict) for value in metadata.values())
             for key, value in metadata.items():
                 self.keys.setdefault(key, Counter())[_type(value)] += 1
+        for name, column in records.fields.items():
+            self.fields[name] += int(present(column).sum())
+            if isinstance(column, SparseArray):
+                longest = int(column.lengths.max(initial=0))
+                self.longest_sparse[name] = max(self.longest_sparse.get(name, 0), longest)
 
 
 def _type(value: Any) -> str:
@@ -179,7 +190,11 @@ def size_of(records: Records) -> int:
     vectors = 0 if records.vectors is None else records.vectors.nbytes
     documents = sum(len(text.encode()) for text in records.documents or () if text is not None)
     metadatas = sum(map(_length, records.metadatas or ()))
-    return vectors + documents + metadatas + sum(len(i.encode()) for i in records.ids)
+    fields = sum(
+        column.indices.nbytes + column.values.nbytes if isinstance(column, SparseArray) else column.nbytes
+        for column in records.fields.values()
+    )
+    return vectors + fields + documents + metadatas + sum(len(i.encode()) for i in records.ids)
 
 
 def _length(metadata: Metadata) -> int:

@@ -61,6 +61,7 @@ class Verification:
         vectors: Records whose vectors differ.
         documents: Records whose documents differ.
         metadatas: Records whose metadata differ, in a value or in a type.
+        fields: For each named field that both sides have, the records whose vectors of it differ.
         examples: Some of the ids concerned.
         exactness: The class by which vectors were compared.
         bitwise: Whether all vectors compared are equal bit for bit.
@@ -68,7 +69,8 @@ class Verification:
         confidence: What a sample that shows no difference is worth, in words; empty where everything was read.
         excluded: Rejected records, which were left out of the comparison.
         settings: What differs of the collections themselves (index, metric, user metadata, …), in words.
-        comparable: Whether dimension and metric agree; if not, no record was read, and the two are not equal.
+        comparable: Whether dimension and metric agree, those of named fields included; if not, no record was read, and
+            the two are not equal.
         search_agreement: Whether both sides find the same; None where they were not asked.
         not_compared: What one side has that is not read, and so was not compared.
         unequal: The names among these that were not allowed: with them the two are not equal.
@@ -96,11 +98,13 @@ class Verification:
     not_compared: list[Loss] = field(default_factory=list)
     unequal: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    fields: dict[str, int] = field(default_factory=dict)
 
     @property
     def differences(self) -> int:
         """How many differences were found in what is stored."""
-        return self.missing + self.extra + self.doubled + self.vectors + self.documents + self.metadatas
+        counted = self.missing + self.extra + self.doubled + self.vectors + self.documents + self.metadatas
+        return counted + sum(self.fields.values())
 
     @property
     def equal(self) -> bool:
@@ -126,6 +130,7 @@ class Verification:
             (self.vectors, "with other vectors"),
             (self.documents, "with other documents"),
             (self.metadatas, "with other metadata"),
+            *((number, f"with other vectors of {name!r}") for name, number in self.fields.items()),
             (self.excluded, "rejected by the target, and left out"),
         ):
             if number:
@@ -174,6 +179,8 @@ class Status(StrEnum):
     """Interrupted or failed; the same call resumes."""
     FAILED = "failed"
     """Failed, and not resumable."""
+    REFUSED = "refused"
+    """One of several collections, of which nothing was written: a loss that is not allowed, or a wrong option."""
 
 
 _EXIT: Final = {
@@ -181,6 +188,7 @@ _EXIT: Final = {
     Status.VERIFIED: 0,
     Status.COPIED: 0,
     Status.FAILED: 1,
+    Status.REFUSED: 2,
     Status.DIFFERENT: 3,
     Status.INCOMPLETE: 4,
     Status.REJECTED: 5,
@@ -254,6 +262,8 @@ class Report:
         notes: What else is to be known, in words, as of a filter that nothing matches.
         error: What ended the run, in words; empty if nothing did.
         seconds: How long this run took, by phase.
+        target_collection: Name of the collection in the target, where the copy was one of a location's collections.
+        mapping: Likewise, how it was read if vstore did not create it, as plain data.
     """
 
     source: str
@@ -276,11 +286,13 @@ class Report:
     notes: list[str] = field(default_factory=list)
     error: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
+    target_collection: str = ""
+    mapping: dict[str, Any] | None = None
     embedding: EmbeddingFigures | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 copied and verified, 1 failed, 3 copied but different, 4 incomplete and resumable, 5 records rejected."""
+        """0 verified or copied, 1 failed, 2 refused, 3 different, 4 incomplete and resumable, 5 records rejected."""
         return _EXIT[self.status]
 
     def check(self) -> None:

@@ -23,13 +23,14 @@ from vstore.info import CollectionInfo
 from vstore.records import IncludeName, Metadata, Page, Record, Records, VectorArray
 from vstore.spi.codec import to_json
 from vstore.transfer.endpoint import EVERYTHING, Source
+from vstore.transfer.fields import fields_of
 from vstore.wording import a_type
 
 __all__ = ["RecordMap", "Rewrite", "Rewritten", "fingerprint", "load_transform", "mapping_each", "nested_as_json"]
 
 RecordMap: TypeAlias = Callable[[Record], Record | None]
 """Gives the record to write in place of one, or None to leave it out. It runs again in a resume and in verify:
-the same record must give the same answer."""
+the same record must give the same answer. A named field that the answer lacks is absent."""
 
 Rewrite: TypeAlias = Callable[[Records], Records]
 
@@ -118,7 +119,7 @@ def mapping_each(function: RecordMap, *, vectors: bool = True) -> Rewrite:
                 ) from error
             if answer is None:
                 continue
-            if not isinstance(answer, Record) or (vectors and answer.vector is None):
+            if not isinstance(answer, Record) or (vectors and records.vectors is not None and answer.vector is None):
                 raise InvalidInput(
                     f"the transform gave {type(answer).__name__} for record {record.id!r}",
                     hint="It gives a Record with a vector, or None to leave the record out.",
@@ -127,28 +128,29 @@ def mapping_each(function: RecordMap, *, vectors: bool = True) -> Rewrite:
             made.append(answer)
         return Records(
             [record.id for record in made],
-            _stacked(made, records) if vectors else None,
+            _vectors(made, records) if vectors else None,
             [record.document for record in made],
             [record.metadata or {} for record in made],
+            fields_of(made, records.fields),
         )
 
     return rewrite
 
 
-def _stacked(made: Sequence[Record], records: Records) -> VectorArray:
-    if made:
-        vectors = [np.asarray(record.vector, dtype=np.float32) for record in made]
-        for record, vector in zip(made, vectors, strict=True):
-            if vector.shape != vectors[0].shape:
-                raise InvalidInput(
-                    f"the transform gave vectors of {vectors[0].size:,} dimensions, and of {vector.size:,} for record "
-                    f"{record.id!r}",
-                    hint="All vectors of a collection have one dimension.",
-                    ids=[record.id],
-                )
-        return np.stack(vectors)
-    assert records.vectors is not None
-    return records.vectors[:0]
+def _vectors(made: Sequence[Record], given: Records) -> VectorArray | None:
+    """The vectors without a name; None where the source has none."""
+    if given.vectors is None:
+        return None
+    vectors = [np.asarray(record.vector, dtype=np.float32) for record in made]
+    for record, vector in zip(made, vectors, strict=True):
+        if vector.shape != vectors[0].shape:
+            raise InvalidInput(
+                f"the transform gave vectors of {vectors[0].size:,} dimensions, and of {vector.size:,} for record "
+                f"{record.id!r}",
+                hint="All vectors of a collection have one dimension.",
+                ids=[record.id],
+            )
+    return np.stack(vectors) if made else given.vectors[:0]
 
 
 def nested_as_json(records: Records) -> Records:

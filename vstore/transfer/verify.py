@@ -28,7 +28,16 @@ from vstore.spi.codec import canonical_json
 from vstore.transfer.agreement import search_agreement
 from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.endpoint import EVERYTHING, Source
-from vstore.transfer.equality import Digest, agreed, bitwise, digest_ids, digest_records, hash_ids, same_vectors
+from vstore.transfer.equality import (
+    Digest,
+    agreed,
+    digest_ids,
+    digest_records,
+    hash_ids,
+    loosest,
+    same_column,
+)
+from vstore.transfer.fields import keep_fields, same_field_metrics, same_shapes, shared_fields, unshared_fields
 from vstore.transfer.loss import Loss, LossKind, not_allowed, parse_allowed, source_losses
 from vstore.transfer.options import DEFAULT_QUERIES, DEFAULT_SAMPLE
 from vstore.transfer.report import Verification, VerifyMode
@@ -87,7 +96,8 @@ def verify(
     comparison.note_losses(losses, parse_allowed(allow))
     found = comparison.found
     same_metric = left.info.metric is right.info.metric
-    found.comparable = left.info.dimension == right.info.dimension and (any_metric or same_metric)
+    same_metrics = same_metric and same_field_metrics(left.info, right.info)
+    found.comparable = same_shapes(left.info, right.info) and (any_metric or same_metrics)
     if not found.comparable:
         return found
     match mode:
@@ -135,11 +145,17 @@ class Comparison:
         *,
         subset: bool,
     ) -> None:
-        metrics = left.info.metric, right.info.metric
-        metric = Metric.COSINE if Metric.COSINE in metrics else metrics[0]
-        self._exactness = agreed(left.cosine_exactness, right.cosine_exactness, metric)
+        self._fields = shared_fields(left.info, right.info)
+        self._exactness = {
+            name: _class_of(left, right, name) for name in (*([""] if left.info.dimension else []), *self._fields)
+        }
+        self._loosest = loosest(self._exactness.values())
         self.found = Verification(
-            mode, self._exactness.value, excluded=len(without), settings=_settings(left.info, right.info)
+            mode,
+            self._loosest.value,
+            excluded=len(without),
+            settings=_settings(left.info, right.info),
+            fields=dict.fromkeys(self._fields, 0),
         )
         self.retry = retry
         self._left = left
@@ -153,6 +169,7 @@ class Comparison:
         """Notes what either side has that is not read, and so is not compared; finds it out where it is not known."""
         if losses is None:
             losses = [
+                *unshared_fields(self._left.info, self._right.info),
                 *self.retry.call(partial(source_losses, self._left, self._where)),
                 *self.retry.call(partial(source_losses, self._right, None)),
             ]
@@ -166,7 +183,7 @@ class Comparison:
 
     def compare_all(self) -> None:
         """Compares everything: by digests where both sides keep bits and must be equal, else record by record."""
-        if self._subset or self._exactness is not Exactness.BITS or not self._same_digests():
+        if self._subset or self._loosest is not Exactness.BITS or not self._same_digests():
             self._compare_records()
 
     def compare_sample(self, wanted: int) -> None:
@@ -186,7 +203,7 @@ class Comparison:
             if not places:
                 continue
             ours = records.take(places)
-            if ours.vectors is None:
+            if ours.documents is None:
                 ours = self.retry.call(partial(self._left.get, ours.ids))
             self._compare(ours, self.retry.call(partial(self._right.get, ours.ids)), count_missing=False)
         self.found.confidence = _confidence(n, total)
@@ -208,7 +225,7 @@ class Comparison:
         def total(source: Source) -> Digest:
             added = Digest()
             for page in self._pages(source):
-                added += digest_records(self._kept(page.records) if source is self._left else page.records)
+                added += self._digest(self._kept(page.records) if source is self._left else page.records)
                 self._on_rows(len(page.records))
                 if over.is_set():
                     break
@@ -237,8 +254,8 @@ class Comparison:
             found = self.retry.call(partial(self._right.get, records.ids))
             self._compare(records, found)
             ids += digest_ids(records.ids)
-            ours += digest_records(records)
-            theirs += digest_records(found)
+            ours += self._digest(records)
+            theirs += self._digest(found)
             self._on_rows(len(page.records))
         if self._subset:
             self.found.rows = (ids.rows, self.retry.call(self._right.count))
@@ -246,6 +263,9 @@ class Comparison:
             self._compare_ids(ids)
         if ours == theirs and not self.found.differences:
             self.found.digest = str(ours)
+
+    def _digest(self, records: Records) -> Digest:
+        return digest_records(keep_fields(records, self._fields))
 
     def _left_ids(self) -> Digest:
         ids = Digest()
@@ -307,11 +327,14 @@ class Comparison:
         found.compared += len(ours)
         if not len(ours):
             return
-        assert ours.vectors is not None
-        assert theirs.vectors is not None
-        found.bitwise &= bool(bitwise(ours.vectors, theirs.vectors).all())
-        vectors = same_vectors(ours.vectors, theirs.vectors, self._exactness).tolist()
-        found.vectors += self._count_differing(ours.ids, vectors)
+        for name, exactness in self._exactness.items():
+            one, other = ours.column(name), theirs.column(name)
+            found.bitwise &= bool(same_column(one, other, Exactness.BITS).all())
+            number = self._count_differing(ours.ids, same_column(one, other, exactness).tolist())
+            if name:
+                found.fields[name] += number
+            else:
+                found.vectors += number
         documents = zip(ours.documents or (), theirs.documents or (), strict=True)
         found.documents += self._count_differing(ours.ids, [a == b for a, b in documents])
         metadatas = zip(ours.metadatas or (), theirs.metadatas or (), strict=True)
@@ -324,6 +347,13 @@ class Comparison:
         return len(different)
 
 
+def _class_of(left: Source, right: Source, name: str) -> Exactness:
+    """How exactly the vectors of a field are compared; an empty name is the one without a name."""
+    metrics = left.info.field(name).metric, right.info.field(name).metric
+    metric = Metric.COSINE if Metric.COSINE in metrics else metrics[0]
+    return agreed(left.cosine_exactness, right.cosine_exactness, metric)
+
+
 def _settings(left: CollectionInfo, right: CollectionInfo) -> list[str]:
     """What differs between the collections themselves, in words."""
     return [
@@ -334,6 +364,7 @@ def _settings(left: CollectionInfo, right: CollectionInfo) -> list[str]:
             ("index", left.index, right.index),
             ("embedder", left.embedder, right.embedder),
             ("metadata of the collection", left.metadata, right.metadata),
+            *((f"the field {name!r}", left.fields[name], right.fields[name]) for name in shared_fields(left, right)),
         )
         if ours != theirs
     ]

@@ -58,7 +58,8 @@ class AsyncChromaForeign:
         native = await self._native(name)
         first = await _first(native, ["embeddings"])
         seen = await _metric(native, first)
-        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first, seen)
+        kept = native.get_model().dimension  # of a collection that had records once, too
+        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first, seen, kept)
         return AsyncChromaForeignCollection(native, full, info)
 
     async def _native(self, name: str) -> AsyncCollection:

@@ -59,7 +59,8 @@ class ChromaForeign:
         native = self._native(name)
         first = _first(native, ["embeddings"])
         seen = _metric(native, first)
-        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first, seen)
+        kept = native.get_model().dimension  # of a collection that had records once, too
+        full, info = complete(name, mapping, dict(native.configuration), native.metadata, first, seen, kept)
         return ChromaForeignCollection(native, full, info)
 
     def _native(self, name: str) -> Collection:

@@ -6,7 +6,7 @@ import asyncio
 from asyncio import Lock
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, Self, TypeVar
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -50,6 +50,18 @@ class AsyncBoundedConnection(AsyncConnection[tuple[Any, ...]]):
     patience: float = float("inf")
     searching: tuple[int, int] | None = None
     steady: bool = False
+
+    @classmethod
+    async def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        """Connects. An attempt that is cancelled leaves no connection behind.
+
+        The traceback of psycopg's exception holds the connection that was being made, and psycopg-pool 3.3.3 logs the
+        exception: it would stay open for as long as anyone kept the record of the log.
+        """
+        try:
+            return await super().connect(*args, **kwargs)
+        except asyncio.CancelledError as error:
+            raise error.with_traceback(None)  # noqa: B904  # the same exception
 
     async def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         """Consumes a generator of psycopg."""

@@ -301,7 +301,8 @@ class AsyncPoolSession(AsyncSession):
         return True
 
     async def _connect_plain(self) -> AsyncBoundedConnection:
-        connection = await AsyncBoundedConnection.connect(**self._conninfo, autocommit=True)  # type: ignore[arg-type]  # libpq's parameters by name
+        parameters: dict[str, Any] = {**self._conninfo, "autocommit": True}
+        connection = await AsyncBoundedConnection.connect(**parameters)
         connection.patience = self._timeout + GRACE
         self._made.add(connection)
         return connection

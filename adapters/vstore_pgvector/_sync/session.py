@@ -302,7 +302,8 @@ class PoolSession(Session):
         return True
 
     def _connect_plain(self) -> BoundedConnection:
-        connection = BoundedConnection.connect(**self._conninfo, autocommit=True)  # type: ignore[arg-type]  # libpq's parameters by name
+        parameters: dict[str, Any] = {**self._conninfo, "autocommit": True}
+        connection = BoundedConnection.connect(**parameters)
         connection.patience = self._timeout + GRACE
         self._made.add(connection)
         return connection

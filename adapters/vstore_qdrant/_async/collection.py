@@ -11,7 +11,7 @@ from vstore.capabilities import Capabilities, Support
 from vstore.columns import Column, take_rows
 from vstore.errors import AlreadyExists, NotFound, partial_write_context
 from vstore.fields import Dense
-from vstore.filters.tree import DocumentContains, Filter
+from vstore.filters.tree import DocumentContains, Filter, HasText, Leaf
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
@@ -197,10 +197,11 @@ class AsyncQdrantCollection:
         return None if where is None else compile_filter(where, self.info.partition_by)
 
     def _partial(self, where: Filter | None) -> PartialFilter | None:
-        """Return how to answer a filter on documents where Qdrant cannot; None where it answers all of it."""
-        if where is None or self._substrings:
+        """Return how to answer a filter on parts of texts where Qdrant cannot; None where it answers all of it."""
+        if where is None:
             return None
-        return split_filter(where, lambda leaf: isinstance(leaf, DocumentContains))
+        beyond: tuple[type[Leaf], ...] = (HasText,) if self._substrings else (HasText, DocumentContains)
+        return split_filter(where, lambda leaf: isinstance(leaf, beyond))
 
     async def _filtered_here(
         self, field: str, queries: Column, k: int, where: Filter | None, include: Include

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 
 import vstore.aio
 from vstore import errors
+from vstore_pgvector._async._run import AsyncBoundedConnection
 
 _PROGRAM = """
 import asyncio, gc, sys
@@ -81,6 +83,28 @@ def test_the_connections_are_gone_at_once(url: str, sql: psycopg.Connection[Any]
             await store.ping()
 
     asyncio.run(call())
+
+
+def test_who_keeps_the_error_of_a_cancelled_attempt_keeps_no_connection() -> None:
+    """psycopg-pool logs it, and a log may be kept."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        async def cancelled() -> tuple[asyncio.CancelledError, socket.socket]:
+            port = silent.getsockname()[1]
+            attempt = asyncio.ensure_future(
+                AsyncBoundedConnection.connect("host=127.0.0.1 sslmode=disable gssencmode=disable", port=port)
+            )
+            accepted, _ = await asyncio.to_thread(silent.accept)
+            assert await asyncio.to_thread(accepted.recv, 1024)  # the attempt waits for an answer
+            attempt.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await attempt
+            return caught.value, accepted
+
+        error, accepted = asyncio.run(cancelled())
+        with accepted:
+            accepted.settimeout(10)
+            assert accepted.recv(1024) == b"", error
 
 
 def test_the_embedded_server_stops(tmp_path: Path) -> None:

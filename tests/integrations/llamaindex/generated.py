@@ -65,7 +65,7 @@ def _leaf(random: Random, capabilities: Capabilities) -> MetadataFilter:
         case FilterOperator.TEXT_MATCH | FilterOperator.TEXT_MATCH_INSENSITIVE:
             key = random.choice(KEYS[:6])
             value = random.choice(("", "rag", "RAG", "ss", "k", "i", "izm", "检索", "a"))
-            if not capabilities.matches:
+            if not capabilities.matches and not (value and operator is FilterOperator.TEXT_MATCH):
                 operator = FilterOperator.EQ
         case FilterOperator.EQ | FilterOperator.NE if random.random() < 0.1:
             value = None

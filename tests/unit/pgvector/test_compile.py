@@ -41,6 +41,28 @@ TABLE: list[tuple[Filter, str, tuple[object, ...]]] = [
     ),
     (F("k").exists(), "metadata ? %s::text", ("k",)),
     (F("a", "b").exists(), f"({XY} is not null)", ("a", "b")),
+    (
+        F("a", "b").contains_text("100%"),
+        f"coalesce(jsonb_typeof({XY}) = 'string' and strpos(({XY} #>> '{{}}') collate \"C\", %s::text) > 0, false)",
+        ("a", "b", "a", "b", "100%"),
+    ),
+    (
+        F("k").starts_with("Bd", ignore_case=True),
+        (
+            f"coalesce(jsonb_typeof({X}) = 'string' and starts_with("
+            f"translate(({X} #>> '{{}}'), %s::text, %s::text) collate \"C\", %s::text), false)"
+        ),
+        ("k", "k", "BD", "bd", "bd"),
+    ),
+    (
+        F("k").contains_text("\u01f0", ignore_case=True),  # it folds to two characters, as no other does
+        (
+            f"coalesce(jsonb_typeof({X}) = 'string' and strpos("
+            f"replace(translate(({X} #>> '{{}}'), %s::text, %s::text) collate \"C\", %s::text, %s::text) "
+            'collate "C", %s::text) > 0, false)'
+        ),
+        ("k", "k", "J", "j", "\u01f0", "j\u030c", "j\u030c"),
+    ),
     (F.document.contains("100%"), "coalesce(strpos(document, %s::text) > 0, false)", ("100%",)),
     (
         (F("a") == 1) & ~((F("b") == 2) | F("c").exists()),

@@ -184,10 +184,11 @@ class AsyncReading:
             ...     print(hit.id, hit.score, hit.document)
             >>> hits = await docs.query([1.0, 0.1, 0.0], sparse={17: 0.5, 4711: 1.25}, fuse=RRF())
         """
-        with self._calls.operation("query", self.name) as observed:
+        info = self._adapter.info
+        with self._calls.operation("query", info.name) as observed:
             if isinstance(vector, str):
                 raise InvalidInput("a vector is numbers, not a str", hint="Pass text=… to ask with a text.")
-            legs = read_legs(vector, text, sparse, self.info, self._embedders, many=False)
+            legs = read_legs(vector, text, sparse, info, self._embedders, many=False)
             asked = self._question(
                 legs, k, where, include, exact, search, fuse, rerank, group_by, within, score_threshold
             )

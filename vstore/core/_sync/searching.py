@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.capabilities import Capabilities
-from vstore.columns import Column, VectorArray, absent, dense, present, take_rows
+from vstore.columns import Column, VectorArray, absent, dense, present
 from vstore.core._sync.grouping import Groups, first_of_each
 from vstore.core._sync.texts import check_texts, embed_questions
 from vstore.core.embedders import Embedders
@@ -27,6 +27,7 @@ from vstore.hits import Hits
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.records import Include, Records
+from vstore.sparse import SparseArray
 from vstore.spi._sync._run import run_blocking
 from vstore.spi._sync.protocol import CollectionReader
 from vstore.spi.scores import distances, nearest, ranked
@@ -50,14 +51,14 @@ class Searcher:
 
     def answer(self, legs: Sequence[Leg], asked: Question, *, many: bool) -> list[Hits]:
         """Return the hits of each query; each leg has a vector or a text for each."""
-        limits = self._capabilities.limits
+        limits, info = self._capabilities.limits, self._info
         ready: dict[str, Column | list[str]] = {}
         for leg in legs:  # all are checked before any is embedded
             if leg.is_text:
                 name = "texts" if many else "text"
                 ready[leg.field] = check_texts(leg.given if many else [leg.given], limits.max_document_bytes, name)
             else:
-                ready[leg.field] = leg_vectors(leg, self._info, limits, many=many)
+                ready[leg.field] = leg_vectors(leg, info, limits, many=many)
         number = len(ready[legs[0].field])
         for name, given in ready.items():
             if len(given) != number:
@@ -67,15 +68,15 @@ class Searcher:
         if not number:
             return []
         vectors = {
-            name: embed_questions(self._embedders, self._info, given, limits, name)
-            if isinstance(given, list)
-            else given
+            name: embed_questions(self._embedders, info, given, limits, name) if isinstance(given, list) else given
             for name, given in ready.items()
         }
         include, rerank = asked.include, asked.rerank
         if rerank is not None:
             asked = replace(asked, include=replace(include, documents=True))
-        found = [_bounded(hits, asked) for hits in self._found(vectors, asked)]
+        found = self._found(vectors, asked)
+        if asked.within is not None or asked.score_threshold is not None:
+            found = [_bounded(hits, asked) for hits in found]
         if rerank is None:
             return found
         texts = next((ready[leg.field] for leg in legs if leg.is_text), [None] * number)
@@ -121,26 +122,27 @@ class Searcher:
 
     def _leg(self, name: str, queries: Column, asked: Question, k: int, include: Include) -> list[Hits]:
         """The hits of one field; an empty sparse query has none, and asks nothing."""
-        field = self._info.field(name)
-        search = asked.search
-        if search is not None and not (isinstance(field, Dense) and heeds(field.index, search)):
-            search = None
-        empty = self._none(name, include)
-        found = [empty for _ in range(len(queries))]
+        if asked.where is False:
+            return [self._none(name, include)] * len(queries)
+        if not isinstance(queries, SparseArray):  # of a query, where no vector is absent
+            return self._ask(name, queries, asked, k, include)
         places = np.flatnonzero(present(queries))
-        if asked.where is not False and len(places):
-            answered = self._adapter.query(
-                queries if len(places) == len(queries) else take_rows(queries, places),
-                k,
-                asked.where if isinstance(asked.where, Filter) else None,
-                include,
-                exact=asked.exact,
-                search=search,
-                field=name,
-            )
+        if len(places) == len(queries):
+            return self._ask(name, queries, asked, k, include)
+        found = [self._none(name, include)] * len(queries)
+        if len(places):
+            answered = self._ask(name, queries.take(places), asked, k, include)
             for place, hits in zip(places.tolist(), answered, strict=True):
                 found[place] = hits
         return found
+
+    def _ask(self, name: str, queries: Column, asked: Question, k: int, include: Include) -> list[Hits]:
+        search = asked.search
+        if search is not None:
+            field = self._info.field(name)
+            search = search if isinstance(field, Dense) and heeds(field.index, search) else None
+        where = asked.where if isinstance(asked.where, Filter) else None
+        return self._adapter.query(queries, k, where, include, exact=asked.exact, search=search, field=name)
 
     def _fused(self, vectors: dict[str, Column], asked: Question, fusion: Fusion) -> list[Hits]:
         depth = fusion.depth or min(max(100, asked.k), self._capabilities.limits.max_k)

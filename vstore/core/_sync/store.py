@@ -47,6 +47,7 @@ _READING: Final[dict[str, Any]] = {
             "exact_query",
             "filtered_query",
             "document_contains",
+            "metadata_contains",
             "string_ordering",
             "nested_paths",
             "int64_ordering",

@@ -18,7 +18,7 @@ from llama_index.core.vector_stores.types import FilterCondition, FilterOperator
 
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput
-from vstore.filters.tree import Filter, Matches, Not, Order, OrderOp, Path
+from vstore.filters.tree import Filter, HasText, Matches, Not, Order, OrderOp, Path
 from vstore.integrations.llamaindex.nodes import CONTENT
 from vstore.integrations.terms import (
     FALSE,
@@ -96,7 +96,9 @@ def _leaf(part: MetadataFilter, needs: list[tuple[str, str]]) -> Filter:
     operator, value, key = part.operator, part.value, part.key
     asked = f"the operator {operator.name} on {key!r}"
     if operator in _TEXTUAL:
-        needs.append(("matches", asked))
+        # an empty text is in every text, which no part of a text says
+        exact = operator is FilterOperator.TEXT_MATCH and value
+        needs.append(("metadata_contains" if exact else "matches", asked))
     elif operator in _ORDER and isinstance(value, str):
         needs.append(("string_ordering", f"{asked} with a str"))
     path = (key,) if is_legal_key(key) and key not in (CONTENT, TOKENS) else None
@@ -130,7 +132,8 @@ def _condition(operator: FilterOperator, value: Any, key: str, path: Path | None
         case FilterOperator.IS_EMPTY:
             return any_of([Not(is_present(key, path)), equals(key, path, ["", []], lists=True)])
         case FilterOperator.TEXT_MATCH:
-            return Matches(_addressable(path, key), "".join(map(_literal, _text(value))))
+            text = _text(value)
+            return HasText(_addressable(path, key), text) if text else Matches(_addressable(path, key), "")
         case FilterOperator.TEXT_MATCH_INSENSITIVE:
             return Matches(_addressable(path, key), _any_case(_text(value)))
     if operator in _ORDER:

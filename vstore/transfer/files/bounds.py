@@ -19,6 +19,7 @@ __all__ = [
     "FOOTER_BYTES",
     "MANIFEST_BYTES",
     "MAX_DIMENSION",
+    "MAX_SPARSE",
     "MAX_TEXT",
     "check_dimension",
     "check_growth",
@@ -33,6 +34,7 @@ __all__ = [
 MAX_TEXT: Final = CAPABILITIES.limits.max_document_bytes
 """Bytes of the longest text: the longest document that any store takes."""
 MAX_DIMENSION: Final = CAPABILITIES.limits.max_dimension
+MAX_SPARSE: Final = CAPABILITIES.limits.max_sparse_values
 AT_ONCE: Final = 32 << 20
 """Bytes of rows that are decoded at once, where more than one row is."""
 MANIFEST_BYTES: Final = 16 << 20

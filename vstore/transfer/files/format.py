@@ -10,7 +10,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
+import numpy as np
+
+from vstore.columns import absent
 from vstore.errors import Mismatch, VStoreError
+from vstore.fields import Dense
+from vstore.info import CollectionInfo
 from vstore.omission import Omission
 from vstore.records import Include, Records
 from vstore.regular import shown
@@ -27,6 +32,10 @@ __all__ = [
     "Format",
     "Reader",
     "by_part",
+    "dense_bytes",
+    "dimension_of",
+    "empty_records",
+    "everything",
     "naming",
 ]
 
@@ -78,8 +87,37 @@ class DataSetPath:
 ROWS: Final = 4096
 """Rows of a row group or record batch that is written: what has to be read to reach one record."""
 ALL: Final = Include(vectors=True, documents=True, metadatas=True)
+"""What a file has that vstore did not write."""
 TEXT: Final = "text"
 """The id rule of ids that are text in the file."""
+
+
+def everything(info: CollectionInfo) -> Include:
+    """All columns that the records of a collection have."""
+    return Include(vectors=info.dimension > 0, documents=True, metadatas=True, fields=tuple(info.fields))
+
+
+def empty_records(info: CollectionInfo, include: Include) -> Records:
+    """No records, with these columns."""
+    return Records(
+        [],
+        np.empty((0, info.dimension), dtype=np.float32) if include.vectors else None,
+        [] if include.documents else None,
+        [] if include.metadatas else None,
+        {name: absent(0, dimension_of(info, name)) for name in include.fields},
+    )
+
+
+def dimension_of(info: CollectionInfo, name: str) -> int | None:
+    """The dimension of a named field; None of a sparse one."""
+    field = info.fields[name]
+    return field.dimension if isinstance(field, Dense) else None
+
+
+def dense_bytes(info: CollectionInfo, include: Include) -> int:
+    """Bytes of the dense vectors of one record, absent ones too: in a file these take next to nothing."""
+    named = sum(dimension_of(info, name) or 0 for name in include.fields)
+    return 4 * (named + (info.dimension if include.vectors else 0))
 
 
 class Reader(Protocol):
@@ -122,18 +160,19 @@ class Reader(Protocol):
 class Format(Protocol):
     """One encoding."""
 
-    @property
-    def suffixes(self) -> Sequence[str]:
-        """Those of the files of one part."""
+    def suffixes(self, info: CollectionInfo) -> Sequence[str]:
+        """Those of the files of one part of a collection."""
         ...
 
-    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(
+        self, files: Sequence[BinaryIO], batches: Iterable[Records], info: CollectionInfo, note: str | None
+    ) -> None:
         """Writes one part into new files, one for each suffix.
 
         Args:
             files: The files, open.
-            batches: The records.
-            dimension: Of their vectors, of which there may be none.
+            batches: The records, with all columns of the collection.
+            info: What the collection is; there may be no records.
             note: The manifest to keep inside, where the encoding has room for it.
         """
         ...

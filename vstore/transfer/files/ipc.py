@@ -15,16 +15,16 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import numpy as np
-
 from vstore.errors import Mismatch
+from vstore.info import CollectionInfo
 from vstore.interchange import load, to_arrow
 from vstore.records import Include, Records
 from vstore.regular import check_regular
+from vstore.sparse import SparseArray
 from vstore.spi.durable import reading
 from vstore.transfer.files.bounds import FOOTER_BYTES, check_growth, rows_at_once, widest
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import ROWS, by_part, naming
+from vstore.transfer.files.format import ROWS, by_part, empty_records, everything, naming
 from vstore.transfer.files.manifest import NOTE
 from vstore.transfer.files.tables import decoder
 
@@ -182,14 +182,14 @@ class ArrowReader:
 
     unseen: Set[str] = frozenset()  # a file has the columns that it says it has
 
-    def __init__(self, path: Path, columns: Columns | None) -> None:
+    def __init__(self, path: Path, told: CollectionInfo | Columns) -> None:
         self._path = path
         with naming(path):
             with reading(path) as file:
                 check_batches(file)
             with _opened(path) as (reader, _):
                 self._names: list[str] = reader.schema.names
-                self._decoder = decoder(reader.schema, columns)
+                self._decoder = decoder(reader.schema, told)
             # the first field alone: a compressed batch is decompressed to be counted
             with _opened(path, [0]) as (reader, seekable):
                 self._ends = list(accumulate(len(batch) for batch in _from(reader, seekable, 0)))
@@ -221,27 +221,39 @@ class ArrowReader:
         with naming(self._path), _opened(self._path, self._fields(include)) as (reader, seekable):
             for batch in _from(reader, seekable, first):
                 batch.validate(full=True)  # what is mapped was written by someone; offsets may point anywhere
-                most = min(size, rows_at_once(sum(map(widest, batch.columns))))
+                most = min(size, rows_at_once(sum(map(widest, batch.columns)) + self._decoder.width(include)))
                 for offset in range(max(0, start - row), len(batch), most):
                     table = load("pyarrow").Table.from_batches([batch.slice(offset, most)])
                     with naming(self._path, f", rows from {row + offset:,}"):
                         records = self._decoder.records(table, include)
-                    # a copy: who keeps a view of a mapped file dies when the file is cut short
-                    yield records if records.vectors is None else replace(records, vectors=records.vectors.copy())
+                    yield _copied(records)
                 row += len(batch)
 
     def _fields(self, include: Include) -> list[int]:
         return sorted(self._names.index(name) for name in self._decoder.names(include))
 
 
+def _copied(records: Records) -> Records:
+    """Records with vectors of their own: who keeps a view of a mapped file dies when the file is cut short."""
+    vectors = None if records.vectors is None else records.vectors.copy()
+    fields = {
+        name: column if isinstance(column, SparseArray) else column.copy() for name, column in records.fields.items()
+    }
+    return replace(records, vectors=vectors, fields=fields)
+
+
 class ArrowFormat:
     """Implements ``Format``. Not compressed, so that every reader can map it; the manifest is in the schema."""
 
-    suffixes = (".arrow",)
-
-    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def suffixes(self, info: CollectionInfo) -> Sequence[str]:
         """See ``Format``."""
-        empty = to_arrow(Records([], np.empty((0, dimension), dtype=np.float32), [], []))
+        return [".arrow"]
+
+    def write(
+        self, files: Sequence[BinaryIO], batches: Iterable[Records], info: CollectionInfo, note: str | None
+    ) -> None:
+        """See ``Format``."""
+        empty = to_arrow(empty_records(info, everything(info)))
         schema = empty.schema if note is None else empty.schema.with_metadata({NOTE: note})
         with load("pyarrow.ipc").new_file(files[0], schema) as writer:
             for records in batches:

@@ -1,32 +1,28 @@
-"""Parts in JSON lines, with the vectors in each line or beside them in NumPy's format, mapped into memory."""
+"""Parts in JSON lines."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any, BinaryIO, Final
 
-import numpy as np
-from numpy.lib.format import open_memmap
-from numpy.typing import NDArray
-
-from vstore.errors import InvalidInput, LimitExceeded, Mismatch, NotFound
+from vstore.errors import LimitExceeded, Mismatch
+from vstore.info import CollectionInfo
 from vstore.jsonlines import LINE_BYTES, behind_mark, too_large
 from vstore.omission import Omission
-from vstore.records import Include, Records, VectorArray
-from vstore.regular import check_regular, shown
+from vstore.records import Include, Record, Records
+from vstore.regular import shown
+from vstore.sparse import SparseVector
 from vstore.spi.codec import to_json
 from vstore.spi.durable import reading
-from vstore.transfer.files.bounds import check_dimension
-from vstore.transfer.files.columns import Columns, as_float32
+from vstore.transfer.files.bounds import rows_at_once
+from vstore.transfer.files.columns import Columns
 from vstore.transfer.files.format import ALL, naming
 from vstore.transfer.files.objects import ForeignObjects, OwnObjects
 
-__all__ = ["JsonlFormat", "JsonlReader", "NpyFormat", "NpyReader", "write_lines"]
+__all__ = ["JsonlFormat", "JsonlReader", "write_lines"]
 
 _PIECE: Final = 1 << 20
 _BATCH_BYTES: Final = (
@@ -75,20 +71,23 @@ class JsonlReader:
 
     Args:
         path: The file.
-        columns: What is what in a file that vstore did not write.
+        told: The collection whose records they are, or what is what in a file that vstore did not write.
         vectors: Whether the lines hold vectors. In the form NPY + JSONL they stand elsewhere.
     """
 
-    def __init__(self, path: Path, columns: Columns | None, *, vectors: bool = True) -> None:
+    def __init__(self, path: Path, told: CollectionInfo | Columns, *, vectors: bool = True) -> None:
         self._path = path
-        self._decoder: OwnObjects | ForeignObjects = OwnObjects(vectors=vectors)
         with naming(path), reading(path) as file:
             self._places = _places(file)
         self.rows = len(self._places)
-        if columns is not None:
+        self._decoder: OwnObjects | ForeignObjects
+        if isinstance(told, Columns):
+            self._decoder = ForeignObjects(told, None, vectors=vectors)
             first = self._object(next(self._lines(0)), 0, ALL) if self.rows else None
             with naming(path):
-                self._decoder = ForeignObjects(columns, first, vectors=vectors)
+                self._decoder = ForeignObjects(told, first, vectors=vectors)
+        else:
+            self._decoder = OwnObjects(told, vectors=vectors)
         self.id_rule = self._decoder.id_rule
         self.notes = self._decoder.notes
 
@@ -114,9 +113,9 @@ class JsonlReader:
     def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
         """See ``Reader``."""
         lines = self._lines(start)
-        row = start
+        row, most = start, min(size, rows_at_once(self._decoder.width(include)))
         with naming(self._path):
-            while batch := list(_first(lines, size)):
+            while batch := list(_first(lines, most)):
                 with naming(self._path, f", rows from {row:,}"):
                     objects = [self._object(line, row + offset, include) for offset, line in enumerate(batch)]
                     records = self._decoder.records(objects, include)
@@ -168,109 +167,43 @@ def write_lines(file: BinaryIO, batches: Iterable[Records], *, vectors: bool) ->
     """
     for records in batches:
         for record in records:
-            one: dict[str, Any] = {"id": record.id}
-            if vectors and record.vector is not None:
-                # as float64, which every reader of JSON has: the shortest text of a float32 is shorter by half,
-                # but read as float64 and then rounded it can end up one bit beside
-                one["vector"] = record.vector.tolist()
-            line = to_json(one | {"document": record.document, "metadata": record.metadata or {}}).encode()
-            if len(line) >= LINE_BYTES:
+            told = _vectors(record) if vectors else {}
+            line = to_json({"id": record.id, **told, "document": record.document, "metadata": record.metadata or {}})
+            data = line.encode() + b"\n"
+            if reason := too_large(data):
                 raise LimitExceeded(
-                    f"the record {record.id!r} is longer than {LINE_BYTES >> 20} MB as a line of JSON",
+                    f"the record {record.id!r} as a line of JSON: {reason}",
                     hint="Parquet and Arrow take it: --encoding parquet.",
                 )
-            file.write(line)
-            file.write(b"\n")
+            file.write(data)
+
+
+def _vectors(record: Record) -> dict[str, Any]:
+    """The vectors as float64, which every reader of JSON has.
+
+    The shortest text of a float32 is shorter by half. Read as float64 and then rounded, it can end up one bit beside.
+    """
+    told: dict[str, Any] = {} if record.vector is None else {"vector": record.vector.tolist()}
+    for name, vector in record.fields.items():
+        if isinstance(vector, SparseVector):
+            told[name] = {"indices": vector.indices.tolist(), "values": vector.values.tolist()}
+        else:
+            told[name] = None if vector is None else vector.tolist()
+    return told
 
 
 class JsonlFormat:
     """Implements ``Format``. There is no room for a manifest inside."""
 
-    suffixes = (".jsonl",)
+    def suffixes(self, info: CollectionInfo) -> Sequence[str]:
+        """See ``Format``."""
+        return [".jsonl"]
 
-    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def write(
+        self, files: Sequence[BinaryIO], batches: Iterable[Records], info: CollectionInfo, note: str | None
+    ) -> None:
         """See ``Format``."""
         write_lines(files[0], batches, vectors=True)
-
-    def note(self, path: Path) -> str | None:
-        """See ``Format``."""
-        return None
-
-
-class NpyReader:
-    """One pair of files: ``x.npy`` of shape (n, d) with ``x.jsonl``, or ``vectors.npy`` with ``records.jsonl``."""
-
-    def __init__(self, path: Path, columns: Columns | None) -> None:
-        self._path = path
-        lines = path.with_name("records.jsonl") if path.name == "vectors.npy" else path.with_suffix(".jsonl")
-        if not lines.exists():
-            raise NotFound(f"{shown(lines)} is missing: {shown(path.name)} holds vectors only")
-        self._lines = JsonlReader(lines, columns, vectors=False)
-        self._allow = frozenset[str]() if columns is None else columns.allow
-        with naming(path):
-            vectors = self._mapped()
-            if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
-                raise InvalidInput(f"it holds {vectors.dtype} of shape {vectors.shape}, not numbers of shape (n, d)")
-            check_dimension(vectors.shape[1])
-            if len(vectors) != self._lines.rows:
-                raise Mismatch(
-                    f"it has {len(vectors):,} rows, and {shown(lines.name)} has {self._lines.rows:,}",
-                    hint="The two belong together: restore them, or export again.",
-                )
-        self.rows = self._lines.rows
-        self.id_rule = self._lines.id_rule
-        self.notes: Sequence[str] = self._lines.notes
-        if vectors.dtype not in (np.float16, np.float32):
-            change = "rounded to" if "float32" in self._allow else "kept exactly in"
-            self.notes = (*self.notes, f"vectors: {vectors.dtype} {change} float32")
-
-    @property
-    def omissions(self) -> Sequence[Omission]:
-        """See ``Reader``."""
-        return self._lines.omissions
-
-    @property
-    def unseen(self) -> Set[str]:
-        """See ``Reader``."""
-        return self._lines.unseen
-
-    def take(self, rows: Sequence[int], include: Include) -> Records:
-        """See ``Reader``."""
-        found = self._lines.take(rows, include)
-        with naming(self._path):
-            return replace(found, vectors=as_float32(self._mapped()[rows], self._allow)) if include.vectors else found
-
-    def batches(self, start: int, size: int, include: Include) -> Iterator[Records]:
-        """See ``Reader``."""
-        row = start
-        for records in self._lines.batches(start, size, include):
-            with naming(self._path, f", rows from {row:,}"):
-                full = replace(records, vectors=self._read(row, len(records))) if include.vectors else records
-            yield full
-            row += len(records)
-
-    def _read(self, row: int, number: int) -> VectorArray:
-        return as_float32(np.ascontiguousarray(self._mapped()[row : row + number]), self._allow)
-
-    def _mapped(self) -> NDArray[Any]:
-        check_regular(self._path)
-        try:
-            array: NDArray[Any] = open_memmap(self._path, mode="r")  # np.load takes a ZIP or a pickle for one as well
-        except (SyntaxError, TokenError) as error:
-            raise ValueError("its header cannot be read") from error
-        return array
-
-
-class NpyFormat:
-    """Implements ``Format``."""
-
-    suffixes = (".npy", ".jsonl")
-
-    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
-        """See ``Format``."""
-        whole = Records.concat([Records([], np.empty((0, dimension), dtype=np.float32), [], []), *batches])
-        np.save(files[0], np.asarray(whole.vectors, dtype="<f4"), allow_pickle=False)
-        write_lines(files[1], [whole], vectors=False)
 
     def note(self, path: Path) -> str | None:
         """See ``Format``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from types import TracebackType
@@ -76,7 +77,7 @@ class FileTarget:
     def _existing(self, path: Path) -> FileSource | None:
         begun = self._begun()
         if begun is not None:
-            return FileSource(self._location, begun.info, self._whole_parts, notes=["not finished"])
+            return FileSource(self._location, begun.info, partial(self._whole_parts, begun), notes=["not finished"])
         if not path.exists() or (path.is_dir() and all(map(unfinished, path.iterdir()))):
             return None
         found = None if path.is_dir() is self._location.single else manifest_of(self._location)
@@ -162,10 +163,10 @@ class FileTarget:
             )
         return None if found.complete else found
 
-    def _whole_parts(self) -> list[Reader]:
-        first = FORMATS[self._location.encoding].suffixes[0]
-        paths = [p for p in _parts(self._location) if p.suffix == first]
-        return [READERS[self._location.encoding](path, None) for path in paths]
+    def _whole_parts(self, begun: Manifest) -> list[Reader]:
+        first = FORMATS[begun.encoding].suffixes(begun.info)[0]
+        paths = [p for p in _parts(self._location) if p.name == p.name.partition(".")[0] + first]
+        return [READERS[begun.encoding](path, begun.info) for path in paths]
 
 
 def _origin(source: Source) -> Origin:
@@ -206,6 +207,11 @@ class FileLocation:
     ) -> None:
         self.close()
 
+    @property
+    def identity(self) -> str:
+        """See ``Location``."""
+        return data_set_path(self._path, self._encoding).identity
+
     def names(self) -> list[str]:
         """See ``Location``."""
         return self._folders() or [self._source(self._path).info.name]
@@ -214,7 +220,12 @@ class FileLocation:
         """See ``Location``."""
         return []
 
-    def source(self, name: str, mapping: RecordMapping | str | None = None) -> FileSource:
+    def source(
+        self,
+        name: str,
+        mapping: RecordMapping | str | None = None,
+        dimension: int | None = None,
+    ) -> FileSource:
         """See ``Location``."""
         if mapping is not None:
             raise InvalidInput("a mapping is for a collection of a store", hint="vstore import tells columns apart.")

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from vstore import __version__
 from vstore.errors import InvalidInput, Mismatch, NotFound, brief
+from vstore.fields import MAX_FIELDS, check_field_name
 from vstore.info import CollectionInfo
 from vstore.keys import encodable
 from vstore.metadata import check_metadata
@@ -222,8 +223,17 @@ def _part(told: Any) -> Part:
 
 def _info(told: Any) -> CollectionInfo:
     collection = from_json(json.dumps(_of(dict, told)))
-    if not 1 <= natural(collection["dimension"]) <= MAX_DIMENSION:
-        raise ValueError(f"{collection['dimension']} is no dimension")
+    fields = _of(dict, collection.get("fields", {}))
+    for name, one in fields.items():
+        check_field_name(name)
+        if one["embedder"] is not None:
+            _text(one["embedder"])
+    if len(fields) > MAX_FIELDS:
+        raise ValueError(f"it has {len(fields):,} fields")
+    dimensions = [one["dimension"] for one in fields.values() if one["kind"] != "sparse"]
+    for dimension in (*dimensions, *([collection["dimension"]] if collection["dimension"] or not fields else [])):
+        if not 1 <= natural(dimension) <= MAX_DIMENSION:
+            raise ValueError(f"{dimension} is no dimension")
     if collection["embedder"] is not None:
         _text(collection["embedder"])
     check_metadata(collection["metadata"])

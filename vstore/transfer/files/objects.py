@@ -8,29 +8,40 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vstore.columns import Column
+from vstore.core.field_input import check_column
 from vstore.errors import InvalidInput, Mismatch
+from vstore.info import CollectionInfo
+from vstore.memory.store import CAPABILITIES
 from vstore.omission import Omission
 from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.regular import shown
 from vstore.spi.codec import from_json
 from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
-from vstore.transfer.files.format import TEXT
+from vstore.transfer.files.format import TEXT, dense_bytes
 
 __all__ = ["ForeignObjects", "OwnObjects"]
 
 _EXACT: Final = 1 << 53
-_VECTOR: Final = b', "vector": ['
+_DOCUMENT: Final = b', "document": '
+_SPARSE: Final = {"indices", "values"}
 
 
 class OwnObjects:
-    """Objects in vstore's own form: ``id``, ``vector``, ``document`` and ``metadata``, none left out."""
+    """Objects in vstore's own form: ``id``, ``vector``, the named fields, ``document`` and ``metadata``, none left out.
+
+    An absent vector of a named field is null, a sparse one an object of the lists ``indices`` and ``values``.
+    """
 
     id_rule = TEXT
     notes: Sequence[str] = ()
     unseen: Set[str] = frozenset()
 
-    def __init__(self, *, vectors: bool) -> None:
+    def __init__(self, info: CollectionInfo, *, vectors: bool) -> None:
+        self._info = info
         self._vectors = vectors
+        self._known = OWN | set(info.fields) if vectors else OWN
+        self._begins = [f', "{name}": '.encode() for name in ("vector", *info.fields)[not info.dimension :]]
         self._left: set[str] = set()
 
     @property
@@ -38,25 +49,29 @@ class OwnObjects:
         """See ``Reader``."""
         return [not_read(name) for name in sorted(self._left)]
 
+    def width(self, include: Include) -> int:
+        """Bytes of the dense vectors of one record."""
+        return dense_bytes(self._info, include)
+
     def parse(self, line: bytes, include: Include) -> Any:
         """What a line holds, as far as it is wanted.
 
-        The vector is most of a line, and as written by ``vstore.transfer.files.jsonl`` it is easy to leave out: it
-        stands behind the id, in which every quote is escaped.
+        Vectors are most of a line, and as written by ``vstore.transfer.files.jsonl`` they are easy to leave out: they
+        stand between the id, in which every quote is escaped, and the document.
         """
-        if self._vectors and not include.vectors:
-            start = line.find(_VECTOR)
-            end = line.find(b"]", start)
+        if self._vectors and not include.vectors and not include.fields:
+            start = line.find(self._begins[0])
+            end = line.find(_DOCUMENT, start)
             if 0 < start < end:
-                line = line[:start] + line[end + 1 :]
+                line = line[:start] + line[end:]
         return from_json(line.decode())
 
     def records(self, objects: Sequence[dict[str, Any]], include: Include) -> Records:
         """The records that these objects are."""
         vectors: VectorArray | None = None
         for one in objects:
-            if one.keys() - OWN:
-                self._left |= one.keys() - OWN
+            if one.keys() - self._known:
+                self._left |= one.keys() - self._known
         try:
             if include.vectors and self._vectors:
                 told = np.array([one["vector"] for one in objects])
@@ -69,9 +84,19 @@ class OwnObjects:
                 vectors,
                 [one["document"] for one in objects] if include.documents else None,
                 [one["metadata"] for one in objects] if include.metadatas else None,
+                {name: self._column(name, [one[name] for one in objects]) for name in include.fields if self._vectors},
             )
         except KeyError as error:
             raise Mismatch(f"a record lacks {error}", hint="Restore the file, or export again.") from error
+
+    def _column(self, name: str, rows: list[Any]) -> Column:
+        found = [_pair(one) for one in rows]
+        return check_column(found, self._info.fields[name], len(rows), CAPABILITIES.limits, name=name)
+
+
+def _pair(given: object) -> object:
+    """One row as vectors are given: of a sparse one the indices and the values."""
+    return (given["indices"], given["values"]) if isinstance(given, dict) and given.keys() == _SPARSE else given
 
 
 class ForeignObjects:
@@ -113,6 +138,10 @@ class ForeignObjects:
     def omissions(self) -> list[Omission]:
         """See ``Reader``."""
         return converted(self._columns.allow) + [not_read(name, chosen=True) for name in sorted(self._left)]
+
+    def width(self, include: Include) -> int:
+        """See ``OwnObjects``: what the lines themselves do not tell."""
+        return 0
 
     def parse(self, line: bytes, include: Include) -> Any:
         """What a line holds; a key that stands twice is a ``ValueError``."""

@@ -14,10 +14,11 @@ from vstore.info import CollectionInfo
 from vstore.regular import check_inside, shown
 from vstore.transfer.equality import Digest, digest_records
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import ALL, TEXT, DataSetPath, Encoding, Format, Reader, naming
+from vstore.transfer.files.format import ALL, TEXT, DataSetPath, Encoding, Format, Reader, everything, naming
 from vstore.transfer.files.ipc import ArrowFormat, ArrowReader
-from vstore.transfer.files.jsonl import JsonlFormat, JsonlReader, NpyFormat, NpyReader
+from vstore.transfer.files.jsonl import JsonlFormat, JsonlReader
 from vstore.transfer.files.manifest import Manifest, sidecar
+from vstore.transfer.files.npy import NpyFormat, NpyReader
 from vstore.transfer.files.parquet import ParquetFormat, ParquetReader
 from vstore.transfer.files.paths import files_of, find, looking
 from vstore.transfer.files.source import BATCH, FileSource, checked
@@ -31,7 +32,7 @@ FORMATS: Final[dict[Encoding, Format]] = {
     Encoding.JSONL: JsonlFormat(),
     Encoding.NPY: NpyFormat(),
 }
-READERS: Final[dict[Encoding, Callable[[Path, Columns | None], Reader]]] = {
+READERS: Final[dict[Encoding, Callable[[Path, CollectionInfo | Columns], Reader]]] = {
     Encoding.PARQUET: ParquetReader,
     Encoding.ARROW: ArrowReader,
     Encoding.JSONL: JsonlReader,
@@ -138,7 +139,7 @@ def own_source(
         if not location.single:
             _refuse_strangers(location, manifest)
         paths = [folder / part.files[0].name for part in manifest.parts] or [location.path] * location.single
-        readers = [READERS[location.encoding](path, None) for path in paths]
+        readers = [READERS[location.encoding](path, manifest.info) for path in paths]
         found = sum(reader.rows for reader in readers)
         if found != manifest.summary.records:
             raise Mismatch(
@@ -154,9 +155,10 @@ def own_source(
 
 
 def _refuse_strangers(location: DataSetPath, manifest: Manifest) -> None:
+    suffixes = {Path(suffix).suffix or suffix for suffix in FORMATS[location.encoding].suffixes(manifest.info)}
     known = {file.name for part in manifest.parts for file in part.files}
     for path in sorted(location.path.iterdir()):
-        if path.suffix in FORMATS[location.encoding].suffixes and path.name not in known:
+        if path.suffix in suffixes and path.name not in known:
             raise Mismatch(
                 f"{shown(path)} does not belong to the data set: its manifest knows nothing of it",
                 hint="Move it away, or read it by its own name.",
@@ -165,7 +167,7 @@ def _refuse_strangers(location: DataSetPath, manifest: Manifest) -> None:
 
 def _check_digest(location: DataSetPath, reader: Reader, manifest: Manifest, on_rows: Callable[[int], None]) -> None:
     found = Digest()
-    for records in reader.batches(0, BATCH, ALL):
+    for records in reader.batches(0, BATCH, everything(manifest.info)):
         found += digest_records(records)
         on_rows(len(records))
     if found != manifest.summary.digest:
@@ -227,7 +229,7 @@ def _survey(
         with naming(path, f", rows from {row:,}"):
             assert records.vectors is not None
             dimension = dimension or records.vectors.shape[1]
-            clean = checked(records, dimension, metric)
+            clean = checked(records, CollectionInfo(name="", dimension=dimension, metric=metric, index=HNSW()))
         total = total + Summary.of(clean, records.metadatas)
         row += len(records)
         on_rows(len(records))

@@ -5,8 +5,9 @@ The footer says how large a column is, but the decoder goes by the headers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from vstore.regular import shown
 from vstore.transfer.files.bounds import (
     FOOTER_BYTES,
     MAX_DIMENSION,
+    MAX_SPARSE,
     MAX_TEXT,
     check_growth,
     grows,
@@ -99,14 +101,17 @@ def check_footer(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def rows_of_groups(file: BinaryIO, parquet: Any, names: Sequence[str], vector: str) -> list[int]:
+def rows_of_groups(
+    file: BinaryIO, parquet: Any, names: Sequence[str], vector: str, fields: Mapping[str, int] = MappingProxyType({})
+) -> list[int]:
     """For each row group how many rows are decoded at once.
 
     Args:
         file: The file.
         parquet: The ``pyarrow.parquet.ParquetFile`` of it.
         names: The columns that are read.
-        vector: The one of the vectors.
+        vector: The one of the vectors, all of one length.
+        fields: Those of further vectors, by their length; they may be null.
 
     Raises:
         Mismatch: A value that no record can have, or something that would grow beyond what is decompressed at once.
@@ -122,7 +127,8 @@ def rows_of_groups(file: BinaryIO, parquet: Any, names: Sequence[str], vector: s
         for place in read:
             what = f"row group {number}, the column {shown(kinds[place].path)}"
             is_vector = _belongs(kinds[place].path, vector)
-            width += _width(file, group.column(place), kinds[place], group.num_rows, what, is_vector=is_vector)
+            longest = next((most for name, most in fields.items() if _belongs(kinds[place].path, name)), 0)
+            width += _width(file, group.column(place), kinds[place], group.num_rows, what, longest, is_vector=is_vector)
         found.append(rows_at_once(width))
     return found
 
@@ -131,8 +137,8 @@ def _belongs(path: str, name: str) -> bool:
     return path == name or path.startswith(f"{name}.")
 
 
-def _width(file: BinaryIO, chunk: Any, kind: Any, rows: int, what: str, *, is_vector: bool) -> float:
-    """Bytes of one row of a column, when it is decoded."""
+def _width(file: BinaryIO, chunk: Any, kind: Any, rows: int, what: str, most: int, *, is_vector: bool) -> float:
+    """Bytes of one row of a column, when it is decoded; ``most`` is the length of vectors that may be null, or 0."""
     texts = kind.physical_type == "BYTE_ARRAY"
     fixed = _WIDTHS.get(kind.physical_type, max(kind.length, 1))
     width, values, stored = float(fixed), 0, 0
@@ -147,13 +153,14 @@ def _width(file: BinaryIO, chunk: Any, kind: Any, rows: int, what: str, *, is_ve
             width = max(width, page.size / (1 if any_value else max(page.values, 1)))
     if kind.max_repetition_level == 0:
         return width
-    if values > rows * MAX_DIMENSION:
-        raise Mismatch(f"{what} has {values:,} values in {rows:,} rows; at most {MAX_DIMENSION:,} a row are read")
-    if not is_vector:
+    limit = MAX_DIMENSION if is_vector or most else MAX_SPARSE
+    if values > rows * limit:
+        raise Mismatch(f"{what} has {values:,} values in {rows:,} rows; at most {limit:,} a row are read")
+    if not is_vector and not most:
         check_growth(what, values * fixed, stored)
-    elif values % max(rows, 1):
+    elif is_vector and values % max(rows, 1):
         raise Mismatch(f"{what} has {values:,} numbers in {rows:,} rows, so its vectors are not of one length")
-    elif grows(values * fixed, stored) and _longest(file, chunk, kind, what) > values // max(rows, 1):
+    elif grows(values * fixed, stored) and _longest(file, chunk, kind, what) > (most or values // max(rows, 1)):
         raise Mismatch(f"{what} has a vector that is longer than others, so its vectors are not of one length")
     return (width + 4) * values / max(rows, 1)
 

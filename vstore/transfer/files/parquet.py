@@ -8,13 +8,13 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import numpy as np
-
-from vstore.interchange import load, parquet_settings, to_arrow
+from vstore.info import CollectionInfo
+from vstore.interchange import as_lists, load, parquet_settings, to_arrow
 from vstore.records import Include, Records
 from vstore.spi.durable import reading
+from vstore.transfer.files.bounds import rows_at_once
 from vstore.transfer.files.columns import Columns
-from vstore.transfer.files.format import ALL, ROWS, by_part, naming
+from vstore.transfer.files.format import ROWS, by_part, empty_records, everything, naming
 from vstore.transfer.files.manifest import NOTE
 from vstore.transfer.files.pages import check_footer, rows_of_groups
 from vstore.transfer.files.tables import decoder
@@ -30,14 +30,16 @@ class ParquetReader:
 
     unseen: Set[str] = frozenset()  # a file has the columns that it says it has
 
-    def __init__(self, path: Path, columns: Columns | None) -> None:
+    def __init__(self, path: Path, told: CollectionInfo | Columns) -> None:
         self._path = path
         with naming(path), self._opened() as file:
             groups = [file.metadata.row_group(place).num_rows for place in range(file.metadata.num_row_groups)]
-            self._decoder = decoder(file.schema_arrow, columns)
+            self._decoder = decoder(file.schema_arrow, told)
             with reading(path) as raw:
-                bounds = rows_of_groups(raw, file, self._decoder.names(ALL), self._decoder.vector)
-        self._most = [min(_WINDOW, most) for most in bounds]
+                names = self._decoder.names(self._decoder.all)
+                bounds = rows_of_groups(raw, file, names, self._decoder.vector, self._decoder.dimensions)
+        most_dense = rows_at_once(self._decoder.width(self._decoder.all))
+        self._most = [min(_WINDOW, most_dense, most) for most in bounds]
         self._ends = list(accumulate(groups))
         self.rows = self._ends[-1] if self._ends else 0
         self.id_rule = self._decoder.id_rule
@@ -97,19 +99,24 @@ class ParquetReader:
 class ParquetFormat:
     """Implements ``Format``. The manifest is in the file's key-value metadata."""
 
-    suffixes = (".parquet",)
-
-    def write(self, files: Sequence[BinaryIO], batches: Iterable[Records], dimension: int, note: str | None) -> None:
+    def suffixes(self, info: CollectionInfo) -> Sequence[str]:
         """See ``Format``."""
-        empty = to_arrow(Records([], np.empty((0, dimension), dtype=np.float32), [], []))
+        return [".parquet"]
+
+    def write(
+        self, files: Sequence[BinaryIO], batches: Iterable[Records], info: CollectionInfo, note: str | None
+    ) -> None:
+        """See ``Format``."""
+        empty = as_lists(to_arrow(empty_records(info, everything(info))))
         schema = empty.schema if note is None else empty.schema.with_metadata({NOTE: note})
         writer = load("pyarrow.parquet").ParquetWriter(
-            files[0], schema, write_page_checksum=True, **parquet_settings(vectors=True)
+            files[0], schema, write_page_checksum=True, **parquet_settings(schema)
         )
         with writer:
             for records in batches:
                 if len(records):
-                    writer.write_table(to_arrow(records).replace_schema_metadata(schema.metadata), row_group_size=ROWS)
+                    table = as_lists(to_arrow(records)).replace_schema_metadata(schema.metadata)
+                    writer.write_table(table, row_group_size=ROWS)
 
     def note(self, path: Path) -> str | None:
         """See ``Format``."""

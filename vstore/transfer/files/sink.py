@@ -11,11 +11,13 @@ from pathlib import Path
 from shutil import rmtree
 from typing import BinaryIO, Final
 
+from vstore.columns import absent
 from vstore.errors import BackendError, InvalidInput, LimitExceeded, Mismatch, Unsupported
 from vstore.records import Records
 from vstore.regular import shown
+from vstore.sparse import SparseArray
 from vstore.spi.durable import create, flush
-from vstore.transfer.files.format import ALL, MANIFEST, ROWS, DataSetPath
+from vstore.transfer.files.format import MANIFEST, ROWS, DataSetPath, dimension_of, everything
 from vstore.transfer.files.manifest import FileEntry, Manifest, entry, sidecar
 from vstore.transfer.files.opening import FORMATS, READERS
 from vstore.transfer.files.source import FileSource
@@ -123,14 +125,28 @@ class FileSink:
             )
         if not 0 <= chunk < _MOST_PARTS:
             raise LimitExceeded(f"a data set of files has at most {_MOST_PARTS:,} parts", hint="Use larger chunks.")
-        dimension = self._manifest.info.dimension
-        if records.vectors is None or records.documents is None or records.metadatas is None:
-            raise InvalidInput("files need all columns")
-        if records.vectors.shape[1] != dimension:
-            raise InvalidInput(f"vectors have {records.vectors.shape[1]} dimensions; the data set has {dimension}")
+        whole = self._whole(records)
         paths = self._paths(chunk)
-        write_files(paths, lambda files: self._format.write(files, [records], dimension, None))
-        self._written[chunk] = Summary.of(records), tuple(map(entry, paths))
+        write_files(paths, lambda files: self._format.write(files, [whole], self._manifest.info, None))
+        self._written[chunk] = Summary.of(whole), tuple(map(entry, paths))
+
+    def _whole(self, records: Records) -> Records:
+        """The records with all columns of the collection, in its order; a field that is not given is absent."""
+        info, vectors = self._manifest.info, records.vectors
+        if (vectors is None and info.dimension) or records.documents is None or records.metadatas is None:
+            raise InvalidInput("files need all columns")
+        if vectors is not None and vectors.shape[1] != info.dimension:
+            raise InvalidInput(f"vectors have {vectors.shape[1]} dimensions; the data set has {info.dimension}")
+        if unknown := records.fields.keys() - info.fields.keys():
+            raise InvalidInput(f"the data set has no field {min(unknown)!r}")
+        fields = {}
+        for name in info.fields:
+            dimension = dimension_of(info, name)
+            column = records.fields.get(name, absent(len(records), dimension))
+            if dimension != (None if isinstance(column, SparseArray) else column.shape[1]):
+                raise InvalidInput(f"the field {name!r} is another one than that of the data set")
+            fields[name] = column
+        return replace(records, fields=fields)
 
     def finish(self) -> None:
         """See ``Sink``.
@@ -159,11 +175,11 @@ class FileSink:
         """See ``Sink``: no file is open between calls."""
 
     def _paths(self, chunk: int) -> list[Path]:
-        return [self._folder / f"part-{chunk:06}{suffix}" for suffix in self._format.suffixes]
+        return [self._folder / f"part-{chunk:06}{suffix}" for suffix in self._format.suffixes(self._manifest.info)]
 
     def _count(self) -> int:
         """How many parts there are; raises ``Mismatch`` if one before the last is missing."""
-        suffix = self._format.suffixes[-1]
+        suffix = self._format.suffixes(self._manifest.info)[-1]
         found = {int(m[1]) for p in self._folder.glob(f"*{suffix}") if (m := _PART.fullmatch(p.name))}
         if missing := set(range(len(found))) - found:
             raise Mismatch(
@@ -172,8 +188,9 @@ class FileSink:
         return len(found)
 
     def _refuse_twins(self, chunks: range) -> None:
-        readers = [READERS[self._location.encoding](self._paths(chunk)[0], None) for chunk in chunks]
-        FileSource(self._location, self._manifest.info, lambda: readers).index()
+        info = self._manifest.info
+        readers = [READERS[self._location.encoding](self._paths(chunk)[0], info) for chunk in chunks]
+        FileSource(self._location, info, lambda: readers).index()
 
     def _part(self, chunk: int) -> tuple[Summary, tuple[FileEntry, ...]]:
         if chunk not in self._written:
@@ -185,7 +202,8 @@ class FileSink:
         return self._written[chunk]
 
     def _read(self, chunk: int) -> Iterator[Records]:
-        return READERS[self._location.encoding](self._paths(chunk)[0], None).batches(0, ROWS, ALL)
+        info = self._manifest.info
+        return READERS[self._location.encoding](self._paths(chunk)[0], info).batches(0, ROWS, everything(info))
 
     def _put_together(self, complete: Manifest) -> Manifest:
         chunks = range(len(complete.parts))
@@ -193,7 +211,7 @@ class FileSink:
         whole = (records for chunk in chunks for records in self._read(chunk))
 
         path = self._location.path
-        write_files([path], lambda files: self._format.write(files, whole, complete.info.dimension, inside.to_json()))
+        write_files([path], lambda files: self._format.write(files, whole, complete.info, inside.to_json()))
         if self._format.note(path) is None:  # no room inside
             beside = inside.completed([(complete.summary, (entry(path),))])
             write_text(sidecar(self._location), beside.to_json())

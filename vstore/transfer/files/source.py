@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vstore.capabilities import Exactness
+from vstore.core.field_input import check_fields
 from vstore.core.validate import check_documents, check_filter, check_ids, check_vectors
 from vstore.errors import InvalidInput, Mismatch, VStoreError
 from vstore.filters.tree import Filter
-from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.memory.store import CAPABILITIES
 from vstore.metadata import check_metadatas
@@ -25,7 +25,8 @@ from vstore.records import Include, IncludeName, Page, Records
 from vstore.spi.partial import PartialFilter
 from vstore.transfer.endpoint import EVERYTHING
 from vstore.transfer.equality import hash_ids
-from vstore.transfer.files.format import TEXT, DataSetPath, Reader, by_part, naming
+from vstore.transfer.files.bounds import rows_at_once
+from vstore.transfer.files.format import TEXT, DataSetPath, Reader, by_part, dense_bytes, empty_records, naming
 
 __all__ = ["BATCH", "FileSource", "IdIndex", "checked"]
 
@@ -60,15 +61,16 @@ class IdIndex:
 BATCH: Final = 1000
 
 
-def checked(records: Records, dimension: int, metric: Metric) -> Records:
+def checked(records: Records, info: CollectionInfo) -> Records:
     """Records as a write would take them; raises what it would raise."""
     n, limits = len(records), CAPABILITIES.limits
     vectors, documents, metadatas = records.vectors, records.documents, records.metadatas
     return Records(
         check_ids(records.ids, distinct=False),
-        None if vectors is None else check_vectors(vectors, dimension, metric),
+        None if vectors is None else check_vectors(vectors, info.dimension, info.metric),
         None if documents is None else check_documents(documents, n, limits.max_document_bytes),
         None if metadatas is None else check_metadatas(metadatas, n, nested=True),
+        check_fields(records.fields, None, info, n, limits),
     )
 
 
@@ -172,7 +174,7 @@ class FileSource:
             if type(batch_size) is not int or batch_size < 1:
                 raise InvalidInput(f"batch_size must be an int of at least 1, not {batch_size!r}")
             start = 0 if after is None else self._row(after)
-            columns = Include.parse(include)
+            columns = self._info.include(include)
             condition = True if where is None else check_filter(where, CAPABILITIES)
         return self._pages(start, condition, batch_size, columns)
 
@@ -180,9 +182,9 @@ class FileSource:
         """See ``Source``."""
         with self._operation("get"):
             wanted = list(dict.fromkeys(check_ids(ids, distinct=False)))
-            columns = Include.parse(include)
+            columns = self._info.include(include)
             asked = set(wanted)
-            parts = [self._empty(columns)]
+            parts = [empty_records(self._info, columns)]
             rows = self.index().rows(wanted).tolist() if wanted else []
             for part, inside in by_part(rows, self._ends):
                 found = self._told(self._readers[part].take(inside, columns))
@@ -241,7 +243,7 @@ class FileSource:
     def _told(self, records: Records) -> Records:
         """What records are by the contract, where None means absent (META-3); a manifest vouches for nothing."""
         with naming(self.location.path):
-            return checked(records, self._info.dimension, self._info.metric)
+            return checked(records, self._info)
 
     def _matching(self, start: int, where: Filter | bool, include: Include) -> Iterator[tuple[Records, list[int]]]:
         """The records from ``start`` on that match, with their rows."""
@@ -260,6 +262,7 @@ class FileSource:
     def _pages(self, start: int, where: Filter | bool, size: int, include: Include) -> Iterator[Page]:
         if where is False:
             return
+        size = min(size, rows_at_once(dense_bytes(self._info, include)))
         held: list[Records] = []
         rows: list[int] = []
         with self._operation("scan"):
@@ -283,14 +286,6 @@ class FileSource:
                 f"{cursor!r:.80} is no cursor of this data set", hint="Pass the cursor of a Page from the same one."
             )
         return int(row)
-
-    def _empty(self, include: Include) -> Records:
-        return Records(
-            [],
-            np.empty((0, self._info.dimension), dtype=np.float32) if include.vectors else None,
-            [] if include.documents else None,
-            [] if include.metadatas else None,
-        )
 
     @contextmanager
     def _operation(self, name: str) -> Iterator[None]:

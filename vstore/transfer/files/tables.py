@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from vstore.errors import InvalidInput, Mismatch
+from vstore.info import CollectionInfo
 from vstore.interchange import from_arrow, load
+from vstore.interchange.fields import holds
 from vstore.records import Include, Metadata, Records, VectorArray
 from vstore.spi.codec import from_json
 from vstore.transfer.files.bounds import check_dimension, check_lists, check_texts, is_list
-from vstore.transfer.files.columns import OWN, Columns, as_float32, converted, joined, not_read, softened
-from vstore.transfer.files.format import TEXT
+from vstore.transfer.files.columns import Columns, as_float32, converted, joined, not_read, softened
+from vstore.transfer.files.format import ALL, TEXT, dense_bytes, dimension_of, everything
 
 if TYPE_CHECKING:
     import pyarrow
@@ -25,25 +29,42 @@ class OwnTable:
     notes: tuple[str, ...] = ()
     vector = "vector"
 
-    def __init__(self, schema: pyarrow.Schema) -> None:
+    def __init__(self, schema: pyarrow.Schema, info: CollectionInfo) -> None:
         pa = load("pyarrow")
         text = pa.string()
-        wanted = {"id": text, "vector": None, "document": text, "metadata": text}
+        self.all = everything(info)
+        self._info = info
         found = {field.name: field.type for field in schema}
-        if len(found) != len(schema) or any(
-            name not in found or kind not in (None, found[name]) for name, kind in wanted.items()
+        wanted = ["id", *(["vector"] if info.dimension else []), *info.fields, "document", "metadata"]
+        if (
+            len(found) != len(schema)
+            or not found.keys() >= set(wanted)
+            or any(found[name] != text for name in ("id", "document", "metadata"))
+            or not all(holds(found[name], dimension_of(info, name)) for name in info.fields)
         ):
             raise Mismatch("its columns are not those that its manifest tells of", hint="Restore it, or export again.")
-        self.omissions = [not_read(name) for name in schema.names if name not in OWN]
+        self.omissions = [not_read(name) for name in schema.names if name not in wanted]
+        if not info.dimension:
+            return
         vector = found["vector"]
         if not pa.types.is_fixed_size_list(vector) or vector.value_type != pa.float32():
             raise Mismatch(f"its vectors are {vector}, not float32", hint="Restore it, or export again.")
         check_dimension(vector.list_size)
 
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The named dense fields."""
+        found = {name: dimension_of(self._info, name) for name in self._info.fields}
+        return {name: dimension for name, dimension in found.items() if dimension is not None}
+
+    def width(self, include: Include) -> int:
+        """Bytes of the dense vectors of one record."""
+        return dense_bytes(self._info, include)
+
     def names(self, include: Include) -> list[str]:
         """The columns to read."""
         wanted = {"vector": include.vectors, "document": include.documents, "metadata": include.metadatas}
-        return ["id", *(name for name, asked in wanted.items() if asked)]
+        return ["id", *(name for name, asked in wanted.items() if asked), *include.fields]
 
     def records(self, table: pyarrow.Table, include: Include) -> Records:
         """The records of a table that has these columns."""
@@ -54,6 +75,9 @@ class OwnTable:
 
 class ForeignTable:
     """Tables of any other form."""
+
+    all = ALL
+    dimensions: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, schema: pyarrow.Schema, columns: Columns) -> None:
         pa = load("pyarrow")
@@ -92,6 +116,10 @@ class ForeignTable:
         if vector.value_type not in (pa.float16(), pa.float32()):
             change = "rounded to" if "float32" in columns.allow else "kept exactly in"
             self.notes.append(f"vectors: {vector.value_type} {change} float32")
+
+    def width(self, include: Include) -> int:
+        """See ``OwnTable``: what the file itself does not tell."""
+        return 0
 
     def names(self, include: Include) -> list[str]:
         """The columns to read."""
@@ -176,9 +204,9 @@ class ForeignTable:
 TableDecoder = OwnTable | ForeignTable
 
 
-def decoder(schema: pyarrow.Schema, columns: Columns | None) -> TableDecoder:
-    """What makes records of tables of this schema; ``columns`` is None for vstore's own."""
-    return OwnTable(schema) if columns is None else ForeignTable(schema, columns)
+def decoder(schema: pyarrow.Schema, told: CollectionInfo | Columns) -> TableDecoder:
+    """What makes records of tables of this schema: of a collection that vstore wrote, or of columns of others."""
+    return ForeignTable(schema, told) if isinstance(told, Columns) else OwnTable(schema, told)
 
 
 def _objects(column: pyarrow.ChunkedArray) -> list[Metadata]:

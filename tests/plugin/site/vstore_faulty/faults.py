@@ -34,6 +34,7 @@ from vstore.spi import (
     DocumentContains,
     Eq,
     Exists,
+    HasText,
     Include,
     Not,
     Or,
@@ -120,6 +121,12 @@ class LargeIntsAreFloats(_OtherFilters):
             near = float(node.value)
             return And((Order(node.path, ">=", near - 1024), Order(node.path, "<=", near + 1024)))
         return node
+
+
+class IgnoresCase(_OtherFilters):
+    @staticmethod
+    def change(node: Filter) -> Filter:
+        return replace(node, ignore_case=True) if isinstance(node, HasText) else node
 
 
 class RefusesSubstrings(SqliteCollection):
@@ -477,6 +484,7 @@ FAULTS: dict[str, tuple[type[FaultyAdapter], str]] = {
     "negation_skips_missing": (_with(NegationSkipsMissing), "FLT-3"),
     "true_is_one": (_with(TrueIsOne), "FLT-4"),
     "large_ints_are_floats": (_with(LargeIntsAreFloats), "FLT-5"),
+    "ignores_case": (_with(IgnoresCase), "FLT-10"),
     "native_but_refused": (_with(RefusesSubstrings), "CAP-2"),
     "no_but_works": (SaysNoAndDoes, "CAP-2"),
     "score_flipped": (_with(ScoreFlipped), "MET-2"),

@@ -62,6 +62,7 @@ CAPABILITIES = Capabilities(
     exact_query=emulated("every query reads the vectors of all records that match"),
     filtered_query=emulated("every query reads the vectors of all records that match"),
     document_contains=native(),
+    metadata_contains=_IN_PYTHON,
     string_ordering=_IN_PYTHON,
     matches=no("regular expressions would need a package more"),
     nested_metadata=native(),
