@@ -130,7 +130,8 @@ def test_the_command_keeps_all_metadata_and_refuses_a_field_that_no_row_has(tmp_
     for wrong, near in (("--metadata", "titel"), ("--metadata", "*,titel:str"), ("--text", "titel")):
         arguments = [*TEXT, wrong, near]
         code, _, err = run("load", path, url, "docs", *arguments, *LEXICAL)
-        assert (code, "no row of d.jsonl has the field 'titel'" in err, "Did you mean title?" in err) == (2, True, True), err
+        assert code == 2
+        assert "no row of d.jsonl has the field 'titel'. Did you mean title?" in err
         assert sorted(tmp_path.iterdir()) == [path]
     assert run("load", path, url, "docs", *TEXT, *LEXICAL)[0] == 5
     assert contents(url) == {"a": ("rain", {"year": 2020}), "b": ("snow", {"title": "Snow"})}

@@ -22,11 +22,12 @@ from tests.transfer.faulty import Lasting, changing, faulty_store, filled, sourc
 from vstore import InvalidInput, LimitExceeded, Metric, Mismatch, Record, Records, Store, Unsupported, connect, embed
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
-from vstore.transfer import CollectionSource, LossKind, Report, Status, copy, verify
+from vstore.transfer import CollectionSource, CopyOptions, LossKind, Report, Status, copy, verify
+from vstore.transfer.api import resumed
 from vstore.transfer.dryrun import dry_run
 from vstore.transfer.files import FileTarget, data_set_path
 
-pytestmark = clause("MIG-27")
+pytestmark = clause("MIG-30")
 
 FROM, TO = 384, 512
 
@@ -151,8 +152,11 @@ def test_a_resume_asks_for_no_text_again_and_takes_no_other_embedder(tmp_path: P
     assert 20 <= before < 40
     with pytest.raises(Mismatch, match=r"other options: embed='model-512 512'"):
         copy(source, target, embed=Other(), **options)
+    planned = resumed(source, target, CopyOptions(embed=model, **options))
     report = copy(source, target, embed=model, **options)
     assert (report.status, report.resumed) == (Status.VERIFIED, True)
+    assert planned is not None
+    assert report.embedding == planned.embedding
     assert Counter(model.texts) == Counter(texts(40).documents)
     assert report.embedding is not None
     assert report.embedding.embedded == 40 - before
@@ -239,7 +243,7 @@ def test_a_vector_that_is_not_what_the_embedder_made_is_found(mode: str) -> None
     assert (report.verification.vectors, report.verification.examples) == (1, ["r00007"])
 
 
-@clause("MIG-28")
+@clause("MIG-31")
 def test_a_transform_changes_the_dimension(store: Store) -> None:
     def halve(record: Record) -> Record | None:
         assert record.vector is not None
@@ -257,7 +261,7 @@ def test_a_transform_changes_the_dimension(store: Store) -> None:
     assert (info.dimension, info.embedder, info.metric) == (100, None, source.info.metric)
 
 
-@clause("MIG-28")
+@clause("MIG-31")
 def test_a_transform_that_gives_several_dimensions_ends_the_copy(store: Store) -> None:
     def odd(record: Record) -> Record:
         assert record.vector is not None

@@ -33,7 +33,7 @@ from vstore.transfer.options import RECORDS, CopyOptions, EngineName, IfExists, 
 from vstore.transfer.plan import growth, make_plan, rows_per_chunk
 from vstore.transfer.ray_engine import RayEngine
 from vstore.transfer.report import Report, Status, VerifyMode
-from vstore.transfer.texts import TextSurvey
+from vstore.transfer.texts import TextSurvey, cost_of
 from vstore.transfer.transform import Rewrite, Rewritten, nested_as_json
 from vstore.transfer.unmatched import check_matched, doubts
 from vstore.transfer.verify import verify
@@ -113,6 +113,8 @@ class CopyJob:
         report.planned, report.chunks = self._checkpoint.planned(), self._checkpoint.chunks()
         report.plan = {"records": report.planned, "written": written}
         if self._checkpoint.state is State.WRITING:
+            pending = self._checkpoint.pending()
+            report.embedding = cost_of(self._source, pending, self._options, self._info, self._retry)
             report.notes = [f"an earlier run is resumed: {written:,} of {report.planned:,} records are written"]
         else:
             report.notes = [f"the {report.planned:,} records were copied by an earlier run, and are only compared"]

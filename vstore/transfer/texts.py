@@ -17,14 +17,17 @@ from vstore.embedding import Embedder
 from vstore.errors import InvalidInput
 from vstore.info import CollectionInfo
 from vstore.records import IncludeName, Records
+from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.embedding import cache_path, kept, split_by_text, transforming, without_text_refused
-from vstore.transfer.endpoint import EVERYTHING
+from vstore.transfer.endpoint import EVERYTHING, Source
+from vstore.transfer.engine import read_chunks
 from vstore.transfer.loss import Loss, LossKind
 from vstore.transfer.options import CopyOptions, WithoutText
+from vstore.transfer.plan import Chunk
 from vstore.transfer.report import EmbeddingFigures
 from vstore.transfer.transform import Rewrite
 
-__all__ = ["TextSurvey", "costing", "stand_in"]
+__all__ = ["TextSurvey", "cost_of", "costing", "stand_in"]
 
 _NAMED: Final = 5
 _SEED: Final = 15
@@ -133,6 +136,18 @@ def costing(options: CopyOptions, info: CollectionInfo) -> Iterator[TextSurvey]:
             stack.callback(cache.close)
             missing = cache.missing
         yield TextSurvey(options, info, Cost(inner, chunk_of(options.embed), missing, seen))
+
+
+def cost_of(
+    source: Source, chunks: Sequence[Chunk], options: CopyOptions, info: CollectionInfo, retry: RetryPolicy
+) -> EmbeddingFigures | None:
+    """Return what embedding some chunks of a plan takes; None for a copy that embeds nothing."""
+    if options.embed is None:
+        return None
+    with costing(options, info) as texts:
+        for _, records in read_chunks(source, chunks, options.where, retry):
+            texts.add(records)
+    return texts.figures
 
 
 def stand_in(options: CopyOptions, info: CollectionInfo) -> Rewrite:
