@@ -13,6 +13,7 @@ import numpy as np
 
 from vstore.columns import VectorArray
 from vstore.errors import BackendError, InvalidInput, VStoreError, brief, reading
+from vstore.indexing import Metric, check_metric
 from vstore.sparse import SparseArray
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "check_sparse_embedder",
     "for_queries",
     "for_sparse_queries",
+    "metric_of",
 ]
 
 BACKEND = "embedder"
@@ -149,6 +151,11 @@ def check_sparse_answer(embedder: SparseEmbedder, answer: object, n: int) -> Spa
 def for_queries(embedder: Embedder) -> Embedder:
     """The embedder for texts that ask: its other side, or itself."""
     return embedder.queries if isinstance(embedder, TwoSidedEmbedder) else embedder
+
+
+def metric_of(embedder: Embedder) -> Metric:
+    """Return the metric that an embedder's vectors are made for: its ``metric`` if it has one, otherwise cosine."""
+    return check_metric(getattr(embedder, "metric", Metric.COSINE))
 
 
 def check_embedder(embedder: object) -> None:

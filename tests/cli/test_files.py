@@ -185,7 +185,9 @@ def test_named_fields_out_and_into_another_database(run: Run, tmp_path: Path) ->
 def test_columns_of_others_become_named_fields(run: Run, tmp_path: Path) -> None:
     lines = [{"id": "a", "clip": [1, 0], "splade": {"7": 0.5}}, {"id": "b", "clip": None, "splade": {}}]
     (tmp_path / "theirs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    code, _, err = run("import", "theirs.jsonl", "chroma:data", "--field", "image=clip", "--field", "terms=splade:sparse")
+    code, _, err = run(
+        "import", "theirs.jsonl", "chroma:data", "--field", "image=clip", "--field", "terms=splade:sparse"
+    )
     assert (code, "what the field 'image' is" in err) == (2, True)
     code, _, err = run(
         "import", "theirs.jsonl", "chroma:data", "--field", "image=clip:dot", "--field", "terms=splade:sparse"

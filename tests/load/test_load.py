@@ -66,8 +66,8 @@ def refused(path: Path) -> list[tuple[int, str]]:
 
 
 def test_json_lines_keep_their_types(tmp_path: Path, url: str) -> None:
-    path = write(tmp_path / "d.jsonl", ROWS)
-    code, out, err = run("load", path, url, "docs", *TEXT, "--metadata", "year,tags,absent", *LEXICAL, "--json")
+    path = write(tmp_path / "d.jsonl", [*ROWS[:9], {**ROWS[9], "rare": 1}])
+    code, out, err = run("load", path, url, "docs", *TEXT, "--metadata", "year,tags,rare", *LEXICAL, "--json")
     assert (code, err) == (0, "")
     assert json.loads(out) == {"loaded": 10, "rejected": 0, "resumed": 0, "stopped": False, "rejected_file": ""}
     assert contents(url)["r3"] == ("text number 3", {"year": 2003, "tags": ["a", "3"]})
@@ -96,6 +96,47 @@ def test_csv_has_texts_and_the_types_that_are_asked_for(tmp_path: Path, url: str
     }
     assert [number for number, _ in refused(tmp_path / "x")] == [3, 4]
     assert "no int: 'soon'" in refused(tmp_path / "x")[0][1]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "wanted"),
+    [
+        ((), {"year": "2020", "note": "x"}),
+        (("--metadata", "*,year:int"), {"year": 2020, "note": "x"}),
+        (("--metadata", "note"), {"note": "x"}),
+        (("--metadata", ""), {}),
+    ],
+)
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_all_metadata_is_kept_unless_some_is_named(
+    tmp_path: Path, kind: str, metadata: tuple[str, ...], wanted: dict[str, Any]
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path, row = tmp_path / f"d.{kind}", {"id": "a", "year": "2020", "body": "rain", "note": "x"}
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist([row]), path)
+    else:
+        path.write_text(f"{','.join(row)}\n{','.join(row.values())}\n" if kind == "csv" else json.dumps(row))
+    fields = Fields.parse(id="id", text="body", **({"metadata": metadata[1]} if metadata else {}))
+    [read] = read_rows(path, fields.columns, everything=fields.everything)
+    assert fields.record(read).metadata == wanted
+
+
+def test_the_command_keeps_all_metadata_and_refuses_a_field_that_no_row_has(tmp_path: Path, url: str) -> None:
+    rows = [{"id": "a", "body": "rain", "year": 2020}, "no JSON", {"id": "b", "body": "snow", "title": "Snow"}]
+    path = write(tmp_path / "d.jsonl", rows)
+    for wrong, near in (("--metadata", "titel"), ("--metadata", "*,titel:str"), ("--text", "titel")):
+        arguments = [*TEXT, wrong, near]
+        code, _, err = run("load", path, url, "docs", *arguments, *LEXICAL)
+        assert code == 2
+        assert "no row of d.jsonl has the field 'titel'. Did you mean title?" in err
+        assert sorted(tmp_path.iterdir()) == [path]
+    assert run("load", path, url, "docs", *TEXT, *LEXICAL)[0] == 5
+    assert contents(url) == {"a": ("rain", {"year": 2020}), "b": ("snow", {"title": "Snow"})}
+    code, _, err = run("load", path, url, "docs", *TEXT, "--metadata", "title", *LEXICAL)
+    assert (code, "of id, body and all others" in err) == (1, True), err
 
 
 @pytest.mark.parametrize(
@@ -222,6 +263,9 @@ def test_what_changes_between_two_runs_is_told(tmp_path: Path, url: str) -> None
         ("d.jsonl", "{}", ("--text", "body:colour", "--id", "id"), "no type of a field"),
         ("d.jsonl", "{}", (*TEXT, "--metadata", "a,a"), "stands twice"),
         ("d.jsonl", "{}", (*TEXT, "--metadata", "a,,b"), "is empty"),
+        ("d.jsonl", "{}", (*TEXT, "--metadata", "*,*"), "stands twice"),
+        ("d.jsonl", "{}", (*TEXT, "--metadata", "*:int"), "takes no type"),
+        ("d.csv", "id,body,\n1,2,3\n", TEXT, "a column without a name"),
     ],
 )
 def test_what_cannot_be_read_is_told(

@@ -318,11 +318,14 @@ def test_an_interruption_waits_for_the_last_chunks(tmp_path: Path, monkeypatch: 
 
 @clause("MIG-18")
 def test_an_interruption_waits_for_no_database_that_is_down(tmp_path: Path) -> None:
+    tried = threading.Event()
+
     def down(records: Records) -> Records:
+        tried.set()
         raise Unavailable("the server went away")
 
     source, store = source_of(many(30)), faulty_store(on_upsert=down)
-    thread = _interrupt(pause=0.5)
+    thread = _interrupt_at(tried)
     began = time.monotonic()
     report = copy(source, Lasting(store, "docs"), state=tmp_path, chunk_rows=10, retries=8)  # 20 s and more
     thread.join()

@@ -86,6 +86,11 @@ ELSEWHERE = {
     "vstore inspect URL NAME": "the same with names, here",
     "vstore conform URL": "test_conform.py, on each embedded store",
     "pip install -e .": "test_adapters: the environments here have no pip of their own",
+    "vstore copy chroma:./data postgresql://user@localhost/db --collection docs --dry-run      "
+    "--embed 'openai:text-embedding-3-small?dimensions=512'": "tests/transfer/test_embedding.py: it needs a key",
+    "vstore copy chroma:./data postgresql://user@localhost/db --collection docs      "
+    "--embed 'openai:text-embedding-3-small?dimensions=512' --without-text skip": "the same",
+    "vstore copy SOURCE TARGET --embed SPEC": "the same",
     "python examples/tour.py URL": "test_programs.py",
     "python examples/hybrid.py URL": "tests/examples/test_hybrid.py",
     "python examples/langchain_rag.py URL": "tests/integrations/langchain/test_rag.py",

@@ -17,7 +17,9 @@ from vstore.cli.options import (
     CollectionsOption,
     DimensionOption,
     DryRunOption,
+    EmbedCacheOption,
     Embedded,
+    EmbedOption,
     IdOption,
     IfExistsOption,
     JsonOption,
@@ -39,12 +41,13 @@ from vstore.cli.options import (
     TimeoutOption,
     VerifyOption,
     WhereOption,
+    WithoutTextOption,
     WorkersOption,
     path,
 )
 from vstore.cli.output import console, errors_told
 from vstore.core.settings import split_location
-from vstore.transfer.options import EngineName
+from vstore.transfer.options import EngineName, WithoutText
 from vstore.transfer.report import VerifyMode
 
 __all__ = ["app"]
@@ -187,6 +190,12 @@ def copy(
     queries: QueriesOption = 10,
     state: StateOption = None,
     restart: RestartOption = False,
+    embed: EmbedOption = None,
+    metric: Annotated[
+        Metric | None, typer.Option(help="With --embed: of the target; by default what the embedder says, or cosine.")
+    ] = None,
+    without_text: WithoutTextOption = WithoutText.REFUSE,
+    embed_cache: EmbedCacheOption = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
@@ -219,6 +228,7 @@ def copy(
             transform=transform,
             mapping=mapping,
             allow=allow,
+            embed=embed,
             dry=dry_run,
             report=report,
             as_json=as_json,
@@ -238,6 +248,9 @@ def copy(
                 "state": state,
                 "restart": restart,
                 "layout": layout,
+                "metric": metric,
+                "without_text": without_text,
+                "embed_cache": embed_cache,
             },
             naming=Naming(rename, name_map),
             dimension=dimension,
@@ -362,9 +375,10 @@ def load(
         str,
         typer.Option(
             metavar="FIELDS",
-            help="Fields of the metadata, e.g. title,year:int. Types: str, int, float, bool, datetime.",
+            help="Fields of the metadata, e.g. title,year:int. Types: str, int, float, bool, datetime. "
+            "* stands for all that are not named; '' for none.",
         ),
-    ] = "",
+    ] = "*",
     field: Annotated[
         list[str] | None,
         typer.Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,10 +17,12 @@ from vstore.cli.mappings import read_mapping
 from vstore.cli.naming import Naming, print_parts
 from vstore.cli.output import EXIT_USAGE, console, plain, problems
 from vstore.cli.transfers import ProgressPrinter, emit_event, reported, sigterm_as_interrupt
+from vstore.embed import from_spec
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
 from vstore.transfer import CopyKeywords, CopyOptions, Location, Report, Status, default_folder
 from vstore.transfer.apps import App, load_app, open_app
+from vstore.transfer.embedding import close_embedder
 from vstore.transfer.naming import NameRules, target_names
 from vstore.transfer.opening import dry_location, open_location
 from vstore.transfer.options import EngineName
@@ -55,6 +57,7 @@ def run(
     dimension: int | None = None,
     ids: Sequence[str] = (),
     app: str | None = None,
+    embed: str | None = None,
 ) -> None:
     """Copies one collection after the other; exits with the code that docs/migration.md lists.
 
@@ -76,12 +79,17 @@ def run(
     if isinstance(target, str):
         target, name = named_at(target, name, "--name")
     try:
-        with reported(report, payload), sigterm_as_interrupt():
+        with ExitStack() as stack:
+            stack.enter_context(reported(report, payload))
+            stack.enter_context(sigterm_as_interrupt())
             layout = read_mapping(mapping)
             options["where"] = read_filter(where)
             options["transform"] = None if transform is None else load_transform(transform)
             options["allow"] = [part for names in allow for part in names.split(",") if part]
             options["state"] = options.get("state") or default_folder()
+            if embed is not None:
+                options["embed"] = made = from_spec(embed)
+                stack.callback(close_embedder, made)
             checked = CopyOptions.of(options)  # before the target is created
             if checked.engine is EngineName.RAY:
                 load_ray()
@@ -202,6 +210,8 @@ def _print_report(found: Report, *, as_json: bool) -> None:
 
 
 def _print_losses(found: Report) -> None:
+    if found.embedding is not None:
+        console.print(f"  {plain(found.embedding.line())}", soft_wrap=True)
     for note in found.notes:
         console.print(f"  {plain(note)}", soft_wrap=True)
     for loss in found.losses:

@@ -60,7 +60,7 @@ def run(
     if rejected_file is not None and rejected_file.resolve() == path.resolve():
         raise InvalidInput("--rejected names the file that is loaded", hint="Name another.")
     check_name(name)
-    check_file(path, fields.columns)
+    check_file(path, fields.columns, everything=fields.everything)
     url = store_url(url)
     target, inner = store_identity(StoreURL.parse(url)), from_spec(spec)
     folder = state or path.with_name(f"{path.name}.vstore")

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from vstore.spi.urls import names_store
-from vstore.transfer.options import IfExists
+from vstore.transfer.options import IfExists, WithoutText
 from vstore.transfer.report import VerifyMode
 
 _EARLIER: Final = {"--dead-letters": "--rejected", "--map": "--transform", "--mode": "--if-exists"}
@@ -132,5 +132,22 @@ VerifyOption = Annotated[VerifyMode, typer.Option(help="How much to compare afte
 StateOption = Annotated[
     Path | None,
     typer.Option(metavar="PATH", parser=path, help="Folder of the checkpoint; by default ~/.local/state/vstore."),
+]
+EmbedOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPEC",
+        help="Make the vectors anew from the documents: lexical:512, or KIND:MODEL with openai, sentence-transformers, "
+        "fastembed or chroma.",
+    ),
+]
+WithoutTextOption = Annotated[
+    WithoutText, typer.Option("--without-text", help="With --embed: what becomes of records without a text.")
+]
+EmbedCacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", parser=path, help="With --embed: where vectors are kept; by default vectors.sqlite in --state."
+    ),
 ]
 RestartOption = Annotated[bool, typer.Option("--restart", help="Forget how far an earlier run came.")]

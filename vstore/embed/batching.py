@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, brief, reading
 
-__all__ = ["OnProgress", "batches", "check_positive", "check_text", "check_texts", "chunk_of"]
+__all__ = ["OnProgress", "batches", "check_positive", "check_text", "check_texts", "chunk_of", "requests_of"]
 
 OnProgress: TypeAlias = Callable[[int], None]
 """Called with the number of texts that one more request has embedded, maybe from another thread."""
@@ -19,6 +19,12 @@ _CHUNK: Final = 256
 def chunk_of(embedder: Embedder) -> int:
     """How many texts an embedder has under way at once: its ``chunk``, where it has one."""
     return int(getattr(embedder, "chunk", _CHUNK))
+
+
+def requests_of(embedder: Embedder, texts: Sequence[str]) -> int:
+    """In how many requests an embedder embeds the texts of one call: as its ``requests`` says, or else in one."""
+    counted = getattr(embedder, "requests", None)
+    return int(counted(texts)) if callable(counted) else min(1, len(texts))
 
 
 def batches(texts: Sequence[str], size: int, max_bytes: int | None = None) -> Iterator[list[str]]:

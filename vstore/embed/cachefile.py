@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -64,15 +64,22 @@ class CacheFile:
 
     def load(self, model: str, keys: Sequence[bytes]) -> dict[bytes, VectorArray]:
         """The vectors that are there, by key."""
-        found: dict[bytes, VectorArray] = {}
+        rows = self._select("text, vector", model, keys)
+        return {key: np.frombuffer(blob, dtype="<f4").astype(np.float32, copy=False) for key, blob in rows}
+
+    def known(self, model: str, keys: Sequence[bytes]) -> set[bytes]:
+        """Which of the keys have a vector."""
+        return {key for (key,) in self._select("text", model, keys)}
+
+    def _select(self, columns: str, model: str, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
         with self._connected() as connection:
             for start in range(0, len(keys), _KEYS):
                 part = keys[start : start + _KEYS]
                 marks = ", ".join("?" * len(part))
-                statement = f"select text, vector from vectors where model = ? and text in ({marks})"  # noqa: S608 - marks only
-                for key, blob in connection.execute(statement, [model, *part]):
-                    found[key] = np.frombuffer(blob, dtype="<f4").astype(np.float32, copy=False)
-        return found
+                statement = f"select {columns} from vectors where model = ? and text in ({marks})"  # noqa: S608 - marks only
+                rows += connection.execute(statement, [model, *part])
+        return rows
 
     def save(self, model: str, keys: Sequence[bytes], vectors: VectorArray) -> None:
         """Adds vectors, all or none; those that are there already stay."""

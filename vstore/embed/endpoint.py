@@ -141,6 +141,10 @@ class OpenAIEmbedder:
             finally:
                 pool.shutdown(cancel_futures=True)
 
+    def requests(self, texts: Sequence[str]) -> int:
+        """Count the requests of one call with these texts, those that are repeated once."""
+        return sum(1 for _ in batches(texts, self._batch_size, self._max_batch_bytes))
+
     async def embed_async(self, texts: Sequence[str]) -> VectorArray:
         """The same, without threads: at most ``concurrency`` requests at once."""
         gate = asyncio.Semaphore(self._concurrency)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from vstore.embed.batching import check_text, check_texts, chunk_of
-from vstore.embedding import Embedder, check_embedder, for_queries
+from vstore.embed.batching import check_text, check_texts, chunk_of, requests_of
+from vstore.embedding import Embedder, check_embedder, for_queries, metric_of
 from vstore.errors import InvalidInput
 from vstore.records import VectorArray
 from vstore.spi._async._run import embed
@@ -20,6 +20,7 @@ class PrefixedEmbedder:
     Attributes:
         name: That of the embedder inside, with the prefixes.
         dimension: Number of components of a vector.
+        metric: That of the embedder inside.
         chunk: That of the embedder inside.
         queries: The same for texts that ask.
     """
@@ -27,6 +28,7 @@ class PrefixedEmbedder:
     def __init__(self, inner: Embedder, name: str, prefix: str, queries: Embedder | None) -> None:
         self.name = name
         self.dimension = inner.dimension
+        self.metric = metric_of(inner)
         self.chunk = chunk_of(inner)
         self.queries = queries or self
         self._inner = inner
@@ -38,6 +40,10 @@ class PrefixedEmbedder:
     def embed(self, texts: Sequence[str]) -> VectorArray:
         """One float32 vector a text, as an array of shape (len(texts), dimension)."""
         return self._inner.embed([self._prefix + text for text in check_texts(texts)])
+
+    def requests(self, texts: Sequence[str]) -> int:
+        """Count the requests in which the embedder inside embeds these texts."""
+        return requests_of(self._inner, [self._prefix + text for text in texts])
 
     async def embed_async(self, texts: Sequence[str]) -> VectorArray:
         """The same, by the async form of the embedder inside where it has one."""

@@ -73,7 +73,7 @@ def load(
     for one in fields.vectors:
         if one.name not in collection.info.fields:
             raise unknown_field(one.name, collection.info.fields)
-    check_file(path, fields.columns)  # what is mistyped binds no checkpoint
+    check_file(path, fields.columns, everything=fields.everything)  # what is mistyped binds no checkpoint
     resumed = checkpoint.begin(_job(path, collection, fields, target))
     loaded, rejected = checkpoint.counts()
     if loaded and not collection.count():
@@ -81,7 +81,7 @@ def load(
             f"{loaded:,} rows were loaded, but the collection is empty",
             hint="It was cleared or made anew: load from the beginning with --restart.",
         )
-    rows = read_rows(path, fields.columns, skip=resumed)
+    rows = read_rows(path, fields.columns, resumed, everything=fields.everything)
     on_progress(resumed)
     while rejected <= max_errors and (batch := list(islice(rows, batch_size))):
         written, bad = _load(batch, collection, fields, checkpoint)
@@ -100,7 +100,7 @@ def embed_first(path: Path, fields: Fields, embedder: Embedder, *, batch_size: i
         VStoreError: What the embedder raises, but for what it says of a text: ``load`` tells that of the row.
     """
     texts: list[str] = []
-    for row in islice(read_rows(path, fields.columns), batch_size):
+    for row in islice(read_rows(path, fields.columns, everything=fields.everything), batch_size):
         try:
             texts.append(fields.record(row).document or "")
         except InvalidInput:
@@ -117,7 +117,9 @@ def _job(path: Path, collection: Collection, fields: Fields, target: str) -> dic
         "the file": f"{shown(path.resolve())} of {state.st_size:,} bytes, changed at {state.st_mtime_ns}",
         "the target": f"{target} {collection.name}",
         "the embedder": str(collection.embedder and collection.embedder.name),
-        "the choice of fields": f"id {fields.id}, text {fields.text}, of {', '.join(columns)}{vectors}",
+        "the choice of fields": f"id {fields.id}, text {fields.text}, of {', '.join(columns)}"
+        + (" and all others" if fields.everything else "")
+        + vectors,
     }
 
 

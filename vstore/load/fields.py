@@ -18,6 +18,7 @@ from vstore.wording import a_type
 __all__ = ["Fields"]
 
 _BOOLS: Final = {"true": True, "false": False}
+_ALL: Final = "*"
 _FINER: Final = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
 
 
@@ -50,7 +51,8 @@ class Fields:
     Attributes:
         id: Field of the id.
         text: Field of the document.
-        metadata: Fields of the metadata, which keep their names.
+        metadata: Fields of the metadata that are named, which keep their names.
+        everything: Whether all other fields of a row are metadata too.
         types: By name ``str``, ``int``, ``float``, ``bool`` or ``datetime``: what a text is read as.
         vectors: Columns of the vectors of named fields.
     """
@@ -59,6 +61,7 @@ class Fields:
     text: str
     metadata: tuple[str, ...]
     types: Mapping[str, str]
+    everything: bool = False
     vectors: tuple[VectorColumn, ...] = ()
 
     @classmethod
@@ -67,10 +70,12 @@ class Fields:
         *,
         id: str,  # noqa: A002 - the name of the option
         text: str,
-        metadata: str = "",
+        metadata: str = _ALL,
         vectors: Sequence[str] = (),
     ) -> Self:
         """Reads ``NAME`` and ``NAME:TYPE``; metadata is several of them with commas between.
+
+        ``*`` among them stands for all fields that are neither named nor the id, the text or a vector.
 
         Args:
             id: Field of the id.
@@ -83,17 +88,17 @@ class Fields:
         """
         types: dict[str, str] = {}
         names = [_name(part, types) for part in (id, text, *(metadata.split(",") if metadata else ()))]
-        kept = names[2:]
-        if len(set(kept)) != len(kept):
+        kept = [name for name in names[2:] if name != _ALL]
+        if len(names) > len(kept) + 3 or len(set(kept)) != len(kept):
             raise InvalidInput(f"a field stands twice in {metadata!r}")
         columns = tuple(map(VectorColumn.parse, vectors))
         if len({one.name for one in columns}) != len(columns):
             raise InvalidInput("--field names a field twice")
-        return cls(names[0], names[1], tuple(kept), types, columns)
+        return cls(names[0], names[1], tuple(kept), types, everything=len(names) > len(kept) + 2, vectors=columns)
 
     @property
     def columns(self) -> list[str]:
-        """All fields, each once."""
+        """All fields that are named, each once."""
         return list(dict.fromkeys((self.id, self.text, *self.metadata, *(one.column for one in self.vectors))))
 
     def record(self, row: Row) -> Record:
@@ -112,7 +117,11 @@ class Fields:
                 raise InvalidInput(
                     f"the field {name!r} is {a_type(type(value))}, not a str", hint=f"Write --{option} {name}:str."
                 )
-        metadata = {name: self._value(row, name) for name in self.metadata}
+        names = dict.fromkeys(self.metadata)
+        if self.everything:
+            used = {self.id, self.text, *(one.column for one in self.vectors)}
+            names |= dict.fromkeys(name for name in row.fields if name not in used)
+        metadata = {name: self._value(row, name) for name in names}
         fields = {one.name: one.vector(row.fields.get(one.column), rounded) for one in self.vectors}
         return Record(record_id, document=text, metadata=metadata, fields=fields)
 
@@ -139,8 +148,11 @@ def _name(text: str, types: dict[str, str]) -> str:
     name, colon, kind = text.strip().rpartition(":")
     if not colon:
         name = kind
-    elif kind not in _READ:
-        raise InvalidInput(f"{kind!r} is no type of a field", hint=f"Types are {', '.join(_READ)}.")
+    elif kind not in _READ or name == _ALL:
+        raise InvalidInput(
+            f"{kind!r} is no type of a field" if name != _ALL else "* takes no type",
+            hint=f"Types are {', '.join(_READ)}.",
+        )
     else:
         types[name] = kind
     if not name or not encodable(name):

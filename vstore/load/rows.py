@@ -18,7 +18,7 @@ from vstore.regular import listed, shown
 from vstore.spi.durable import reading
 from vstore.transfer.files.format import UNDECODABLE
 from vstore.transfer.files.pages import check_footer, rows_of_groups
-from vstore.wording import a_type
+from vstore.wording import a_type, did_you_mean, sentences
 
 __all__ = ["Row", "check_file", "count_rows", "read_rows"]
 
@@ -26,6 +26,7 @@ _FIELD_BYTES: Final = 64 << 20
 _COMMAS: Final = 1_000_000  # of one row: each empty field between them takes sixty bytes
 _SHOWN: Final = 1 << 20  # bytes of a line that is no JSON, for the file of rejected rows
 _PIECE: Final = 1 << 20
+_NAMES: Final = 1000
 _PARQUET_ROWS: Final = 1000
 
 
@@ -44,16 +45,17 @@ class Row:
     error: str = ""
 
 
-_Reader: TypeAlias = Callable[[Path, Sequence[str], int], Iterator[Row]]
+_Reader: TypeAlias = Callable[[Path, Sequence[str], int, bool], Iterator[Row]]
 
 
-def read_rows(path: Path, columns: Sequence[str], skip: int = 0) -> Iterator[Row]:
+def read_rows(path: Path, columns: Sequence[str], skip: int = 0, *, everything: bool = False) -> Iterator[Row]:
     """The rows of a file whose name ends in ``.jsonl``, ``.csv`` or ``.parquet``, in order.
 
     Args:
         path: The file; text is UTF-8.
         columns: What is wanted of each row. A CSV or Parquet file must have all of it.
         skip: Rows (in JSON lines: lines) to leave out at the beginning.
+        everything: Whether the other columns come too.
 
     Raises:
         InvalidInput: Another kind of file, one that cannot be read, or a column that is not there, or there twice.
@@ -61,16 +63,30 @@ def read_rows(path: Path, columns: Sequence[str], skip: int = 0) -> Iterator[Row
     """
     reader = _reader(path)
     try:
-        yield from reader(path, columns, skip)
+        yield from reader(path, columns, skip, everything)
     except UnicodeError as error:
         raise InvalidInput(f"{shown(path)} cannot be read: {error}", hint="Text must be UTF-8.") from error
     except OSError as error:
         raise InvalidInput(f"{shown(path)} cannot be read: {error.strerror or error}") from error
 
 
-def check_file(path: Path, columns: Sequence[str]) -> None:
-    """Raises what ``read_rows`` raises of a file as a whole, or on the way to its first row."""
-    next(read_rows(path, columns), None)
+def check_file(path: Path, columns: Sequence[str], *, everything: bool = False) -> None:
+    """Raises what ``read_rows`` raises of a file as a whole, or of its first rows, until each column was met.
+
+    Raises:
+        InvalidInput: No row has one of the columns, either.
+    """
+    there: dict[str, None] = {}
+    for row in read_rows(path, columns, everything=everything or _reader(path) is _json_lines):
+        if not row.error:
+            there |= dict.fromkeys(islice(row.fields, _NAMES))
+            if there.keys() >= set(columns):
+                return
+    if missing := [name for name in columns if there and name not in there]:
+        raise InvalidInput(
+            f"no row of {path.name} has the field {missing[0]!r}",
+            hint=sentences(did_you_mean(missing[0], list(there)), f"There is {listed(list(there))}."),
+        )
 
 
 def count_rows(path: Path) -> int | None:
@@ -99,7 +115,7 @@ def _reader(path: Path) -> _Reader:
     raise InvalidInput(f"{path.name!r} is no .jsonl, .csv or .parquet", hint="Convert it, or rename it.")
 
 
-def _json_lines(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
+def _json_lines(path: Path, columns: Sequence[str], skip: int, everything: bool) -> Iterator[Row]:
     with reading(path) as file:
         for number, line in enumerate(islice(_lines(file), skip, None), skip + 1):
             begin, other = behind_mark(line[:4]) if number == 1 else (0, "")
@@ -117,7 +133,7 @@ def _json_lines(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
                 yield Row(number, {"line": text[:_SHOWN].decode(errors="replace").rstrip()}, f"it is not JSON: {error}")
                 continue
             if isinstance(found, dict):
-                yield Row(number, {name: found[name] for name in columns if name in found})
+                yield Row(number, found if everything else {name: found[name] for name in columns if name in found})
             else:
                 yield Row(number, {"line": found}, f"it is no object but {a_type(type(found))}")
 
@@ -135,13 +151,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _csv(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
+def _csv(path: Path, columns: Sequence[str], skip: int, everything: bool) -> Iterator[Row]:
     csv.field_size_limit(max(csv.field_size_limit(), _FIELD_BYTES))
     with TextIOWrapper(reading(path), encoding="utf-8-sig", newline="") as file:
         lines = _ShortLines(path, file)
         reader = csv.DictReader(lines, strict=True)
         try:
-            _check_columns(path, columns, reader.fieldnames or ())
+            columns = _check_columns(path, columns, reader.fieldnames or (), everything)
             for number, found in enumerate(lines.rows(reader), 1):
                 if number <= skip:
                     continue
@@ -185,9 +201,9 @@ class _ShortLines:
             yield row
 
 
-def _parquet(path: Path, columns: Sequence[str], skip: int) -> Iterator[Row]:
+def _parquet(path: Path, columns: Sequence[str], skip: int, everything: bool) -> Iterator[Row]:
     with _open_parquet(path) as file:
-        _check_columns(path, columns, file.schema_arrow.names)
+        columns = _check_columns(path, columns, file.schema_arrow.names, everything)
         passed = 0
         try:
             for batch in _batches(path, file, list(columns)):
@@ -229,8 +245,14 @@ def _open_parquet(path: Path) -> Any:
         raise InvalidInput(f"{shown(path)} is no Parquet file: {error!s:.200}") from error
 
 
-def _check_columns(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
+def _check_columns(path: Path, columns: Sequence[str], there: Sequence[str], everything: bool) -> Sequence[str]:
+    """Return the columns to read."""
     if missing := [name for name in columns if name not in there]:
         raise InvalidInput(f"{path.name} has no column {missing[0]!r}", hint=f"It has {listed(there)}.")
+    if everything:
+        columns = there
+        if not all(there):
+            raise InvalidInput(f"{path.name} has a column without a name", hint="Name those to keep with --metadata.")
     if twice := [name for name in columns if there.count(name) > 1]:
         raise InvalidInput(f"{path.name} has several columns {twice[0]!r}", hint="Rename all but one of them.")
+    return columns

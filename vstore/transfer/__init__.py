@@ -12,8 +12,8 @@ from vstore.transfer.endpoint import Sink, Source, Target
 from vstore.transfer.layout_target import LayoutTarget
 from vstore.transfer.loss import Loss, LossKind
 from vstore.transfer.opening import Location, open_location
-from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists
-from vstore.transfer.report import Report, SearchAgreement, Status, Verification, VerifyMode
+from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists, WithoutText
+from vstore.transfer.report import EmbeddingFigures, Report, SearchAgreement, Status, Verification, VerifyMode
 from vstore.transfer.verify import verify
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "CollectionTarget",
     "CopyKeywords",
     "CopyOptions",
+    "EmbeddingFigures",
     "IfExists",
     "LayoutTarget",
     "Location",
@@ -35,6 +36,7 @@ __all__ = [
     "Target",
     "Verification",
     "VerifyMode",
+    "WithoutText",
     "copy",
     "default_folder",
     "open_location",

@@ -14,6 +14,7 @@ from vstore.info import CollectionInfo
 from vstore.transfer.calls import Progress
 from vstore.transfer.checkpoint import CopyCheckpoint
 from vstore.transfer.collections import CollectionSource, CollectionTarget
+from vstore.transfer.embedding import close_embedder
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.files import FileTarget, data_set_path, names_files, open_data_set
 from vstore.transfer.job import CopyJob
@@ -44,7 +45,8 @@ def copy(
         source: What to copy; it is only read. A text is ``URL/COLLECTION``, ``NAME/COLLECTION``
             with a name of ``vstore.toml``, or a path of files. Or an open collection, or a ``Source``.
         target: Where to, likewise. What is not there is created, with the source's dimension, metric, index, user
-            metadata and name of the embedder.
+            metadata and name of the embedder. ``embed`` gives another dimension, metric and name, a ``transform``
+            another dimension.
         on_progress: Called now and then, from any thread.
         **options: The attributes of ``CopyOptions``.
 
@@ -63,6 +65,8 @@ def copy(
     if not callable(on_progress):
         raise InvalidInput(f"on_progress must be a function, not {brief(on_progress)}")
     with ExitStack() as opened:
+        if isinstance(options.get("embed"), str):
+            opened.callback(close_embedder, checked.embed)
         left = _source(source, opened)
         return copy_ends(left, _target(target, opened, checked.layout, left.info), checked, on_progress)
 

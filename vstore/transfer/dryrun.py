@@ -12,16 +12,19 @@ from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VS
 from vstore.fields import field_to_dict
 from vstore.filters.tree import Filter
 from vstore.indexing import index_to_dict
+from vstore.info import CollectionInfo
 from vstore.records import Record
 from vstore.transfer.calls import RetryPolicy
+from vstore.transfer.embedding import Reembedded, changes, close_embedder, planned_info, transforming
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.fields import creatable, field_losses, keep_fields, without_indexes
-from vstore.transfer.layout_target import LayoutTarget
+from vstore.transfer.layout_target import LayoutTarget, shape_of
 from vstore.transfer.loss import LossKind, check_limits, not_allowed, source_losses, static_losses, survey_losses
 from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists, occupied
-from vstore.transfer.plan import Repeats, Survey, rows_per_chunk, size_of
+from vstore.transfer.plan import Repeats, Survey, growth, make_plan, rows_per_chunk, size_of
 from vstore.transfer.report import Report, Status
-from vstore.transfer.transform import Rewrite, Rewritten, mapping_each, nested_as_json
+from vstore.transfer.texts import TextSurvey, costing, stand_in
+from vstore.transfer.transform import Rewrite, Rewritten, nested_as_json
 from vstore.transfer.unmatched import check_matched, doubts
 
 __all__ = ["dry_run"]
@@ -38,7 +41,7 @@ def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) ->
     where there is no such collection), ``chunks``, ``bytes``, ``seconds`` that reading took, and ``write_seconds``. The
     last estimates writing and indexing by a trial with the first 1,000 records; it is None where the target is there
     already, or is a server, and is not to be written to. ``losses`` has what must be allowed, ``problems`` what no
-    option gets over.
+    option gets over. ``embedding`` has what embedding takes; nothing is embedded, and the trial writes random vectors.
 
     Args:
         source: What would be copied.
@@ -46,13 +49,26 @@ def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) ->
         **keywords: As for ``copy``. Those that say how to write and to compare are checked and not used.
     """
     options = CopyOptions.of(keywords)
+    try:
+        return _dry_run(source, target, options)
+    finally:
+        if isinstance(keywords.get("embed"), str):
+            close_embedder(options.embed)
+
+
+def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     where, if_exists = options.where, options.if_exists
-    retry, survey, info = RetryPolicy(options.retries, options.max_rps), Survey(), source.info
+    retry, survey = RetryPolicy(options.retries, options.max_rps), Survey()
+    info = retry.call(partial(planned_info, source, options, retry))
     left = retry.call(partial(source_losses, source, where))
-    shape = target.shape if isinstance(target, LayoutTarget) else None
+    shape = shape_of(target, source.info.dimension, info.dimension)
+    changed, notes = changes(source.info, info, embeds=options.embed is not None)
     repeats = Repeats(source, transformed=options.transform is not None)
-    if options.transform is not None:
-        source = Rewritten(source, [mapping_each(options.transform)])
+    chunks, texts = _embedding(source, target, info, options, retry)
+    if options.embed is not None:
+        source = Reembedded(source, transforming(options), info, stand_in(options, info), options)
+    elif options.transform is not None:
+        source = Rewritten(source, transforming(options), info)
     size, began = 0, monotonic()
     for page in retry.scan(source, where=where, batch_size=_PAGE):
         survey.add(page.records)
@@ -71,10 +87,10 @@ def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) ->
     except (Mismatch, InvalidInput) as error:
         problems.append(str(error))
     try:
-        check_limits(info, target.capabilities)
-        report.losses = [*left, *static_losses(info if shape is None else shape.held, target, there)]
-        report.losses += field_losses(info, target.capabilities, there)
-        report.losses += survey_losses(survey, target.capabilities)
+        check_limits(info, target.capabilities, options.maker)
+        report.losses = [*left, *static_losses(info if shape is None else shape.held, target, there, options.maker)]
+        report.losses += [*changed, *field_losses(info, target.capabilities, there)]
+        report.losses += [*survey_losses(survey, target.capabilities), *(texts.losses() if texts else ())]
         if shape is not None:
             report.losses += [*shape.static_losses(), *shape.losses()]
     except VStoreError as error:
@@ -86,6 +102,11 @@ def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) ->
             report.notes = [check_matched(source, where)] if not survey.rows else doubts(source, where)
         except InvalidInput as error:
             problems.append(str(error))
+    report.notes += notes
+    if texts is not None:
+        report.embedding = texts.figures
+        if refused := texts.problem():
+            problems.append(str(refused))
     capabilities = target.capabilities
     if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
         problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")
@@ -97,7 +118,7 @@ def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) ->
             if longest > most
         ]
     rows = rows_per_chunk(target, max(1, size // max(1, survey.rows)), options.chunk_rows)
-    report.planned, report.chunks = survey.rows, ceil(survey.rows / rows)
+    report.planned, report.chunks = survey.rows, chunks or ceil(survey.rows / rows)
     report.plan = {
         "records": survey.rows,
         "dimension": info.dimension,
@@ -119,6 +140,25 @@ def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) ->
         "problems": problems,
     }
     return report
+
+
+def _embedding(
+    source: Source, target: Target, info: CollectionInfo, options: CopyOptions, retry: RetryPolicy
+) -> tuple[int | None, TextSurvey | None]:
+    """Plans as the copy will, as chunks decide what an embedder is asked for at once; returns how many there are."""
+    if options.embed is None:
+        return None, None
+    flat = target.capabilities is not None and not target.capabilities.nested_metadata
+    with costing(options, info) as texts:
+        chunks, _ = make_plan(
+            source,
+            lambda size: rows_per_chunk(target, size + growth(source.info, info), options.chunk_rows),
+            options.where,
+            texts.include(("metadatas",) if flat else ()),
+            retry,
+            texts.add,
+        )
+    return len(chunks), texts
 
 
 def _trial(source: Source, target: Target, where: Filter | None, rows: int, problems: list[str]) -> float | None:

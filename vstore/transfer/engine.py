@@ -11,9 +11,9 @@ from queue import Queue
 from threading import Event, Thread
 from typing import Final, Protocol
 
-from vstore.errors import InvalidInput, Mismatch
+from vstore.errors import InvalidInput, Mismatch, VStoreError
 from vstore.filters.tree import Filter
-from vstore.records import Records
+from vstore.records import Record, Records
 from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.checkpoint import CopyCheckpoint
 from vstore.transfer.endpoint import Reject, Sink, Source, Target
@@ -61,6 +61,7 @@ class TransferJob:
         retry: Makes the calls.
         reject: Takes the records that the target does not.
         on_chunk: Called with the number of records and bytes of each chunk that is done.
+        embed: Applied after the rewrites; its list ``refused`` takes the records that it refuses, with the errors.
     """
 
     source: Source
@@ -73,6 +74,7 @@ class TransferJob:
     retry: RetryPolicy
     reject: Reject
     on_chunk: Callable[[int, int], None]
+    embed: Callable[..., Records] | None = None
 
 
 class Engine(Protocol):
@@ -278,14 +280,24 @@ class ThreadEngine:
 
     def _write_one(self, chunk: Chunk, records: Records) -> None:
         job, checkpoint, number = self._job, self._job.checkpoint, chunk.number
+        refused: list[tuple[Record, VStoreError]] = []
+        rewrites = list(job.rewrites)
+        if job.embed is not None:
+            rewrites.append(partial(job.embed, refused=refused))
+
+        def begin() -> None:
+            checkpoint.begin_chunk(number)
+            for record, error in refused:
+                job.reject(number, record, error)
+
         digest, size = write_chunk(
             self._sink,
             chunk,
             records,
-            job.rewrites,
+            rewrites,
             job.retry,
             claim=partial(checkpoint.claim_ids, number) if job.claims else lambda _: None,
-            begin=partial(checkpoint.begin_chunk, number),
+            begin=begin,
             rejected=lambda: {record.id for record in checkpoint.rejected(number)},
         )
         checkpoint.done(number, size, digest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 from vstore.errors import LimitExceeded, Mismatch, Unsupported, VStoreError
@@ -16,6 +16,7 @@ from vstore.regular import shown
 from vstore.spi.codec import info_to_json
 from vstore.transfer.calls import Progress, ProgressTracker, RetryPolicy
 from vstore.transfer.checkpoint import CopyCheckpoint, JobDescription, RejectedFile, State, TooManyRejected
+from vstore.transfer.embedding import Embedding, Reembedded, changes, kept, opened, planned_info, transforming
 from vstore.transfer.endpoint import EVERYTHING, Source, Target
 from vstore.transfer.engine import NEW_PLAN, Engine, Interrupted, SourceChanged, ThreadEngine, TransferJob
 from vstore.transfer.fields import (
@@ -26,7 +27,7 @@ from vstore.transfer.fields import (
     shared_fields,
     without_indexes,
 )
-from vstore.transfer.layout_target import LayoutTarget
+from vstore.transfer.layout_target import LayoutTarget, shape_of
 from vstore.transfer.loss import (
     Loss,
     LossKind,
@@ -36,11 +37,12 @@ from vstore.transfer.loss import (
     static_losses,
     survey_losses,
 )
-from vstore.transfer.options import CopyOptions, EngineName, IfExists, occupied
-from vstore.transfer.plan import make_plan, rows_per_chunk
+from vstore.transfer.options import RECORDS, CopyOptions, EngineName, IfExists, WithoutText, occupied
+from vstore.transfer.plan import growth, make_plan, rows_per_chunk
 from vstore.transfer.ray_engine import RayEngine
 from vstore.transfer.report import Report, Status, VerifyMode
-from vstore.transfer.transform import Rewrite, Rewritten, mapping_each, nested_as_json
+from vstore.transfer.texts import TextSurvey, cost_of
+from vstore.transfer.transform import Rewrite, Rewritten, nested_as_json
 from vstore.transfer.unmatched import check_matched, doubts
 from vstore.transfer.verify import verify
 
@@ -89,7 +91,8 @@ class CopyJob:
             checkpoint=shown(checkpoint.path or ""),
         )
         self._losses: list[Loss] = []
-        self._shape = target.shape if isinstance(target, LayoutTarget) else None
+        self._shape = None if not isinstance(target, LayoutTarget) else target.shape
+        self._embedding: Embedding | None = None
 
     def run(self) -> Report:
         """Does what is left to do; see ``copy``."""
@@ -99,7 +102,7 @@ class CopyJob:
             self._report.status = Status.INCOMPLETE
             self._report.error = "interrupted before anything was sent"
             return self._report
-        with self._record_failure():
+        with self._record_failure(), opened(self._options, self._info, self._retry) as self._embedding:
             if self._checkpoint.state is State.WRITING:
                 self._transfer()
                 self._checkpoint.advance(State.WRITTEN)
@@ -119,10 +122,17 @@ class CopyJob:
         report.planned, report.chunks = self._checkpoint.planned(), self._checkpoint.chunks()
         report.plan = {"records": report.planned, "written": written}
         if self._checkpoint.state is State.WRITING:
+            pending = self._checkpoint.pending()
+            report.embedding = cost_of(self._source, pending, self._options, self._info, self._retry)
             report.notes = [f"an earlier run is resumed: {written:,} of {report.planned:,} records are written"]
         else:
             report.notes = [f"the {report.planned:,} records were copied by an earlier run, and are only compared"]
         return report
+
+    @cached_property
+    def _info(self) -> CollectionInfo:
+        """What the target is to be; where a transform makes its vectors, the first records are read for it."""
+        return self._retry.call(partial(planned_info, self._source, self._options, self._retry))
 
     def _prepare(self) -> None:
         """Does all that comes before the first write; its errors are raised, not reported."""
@@ -168,37 +178,48 @@ class CopyJob:
 
     def _plan(self) -> None:
         source, target, options = self._source, self._target, self._options
-        check_limits(source.info, target.capabilities)
+        info = self._info
+        check_limits(info, target.capabilities, options.maker)
         existing = self._existing_target()
-        held = source.info if self._shape is None else self._shape.held
-        self._losses = list(static_losses(held, target, existing))
+        shape_of(target, source.info.dimension, info.dimension)  # may refuse
+        held = info if self._shape is None else self._shape.held
+        changed, notes = changes(source.info, info, embeds=options.embed is not None)
+        self._losses = [*static_losses(held, target, existing, options.maker), *changed]
         if self._shape is not None:
             self._losses += self._shape.static_losses()
-        self._losses += field_losses(source.info, target.capabilities, existing)
+        self._losses += field_losses(info, target.capabilities, existing)
         self._losses += self._retry.call(partial(source_losses, source, options.where))
         refuse_losses(self._losses, options.allow)
         flat = target.capabilities is not None and not target.capabilities.nested_metadata
         include: tuple[IncludeName, ...] = ("metadatas",) if flat else ()
+        texts = None if options.embed is None else TextSurvey(options, info)
+        looks = [] if texts is None else [texts.add]
         if self._shape is not None:
             include = EVERYTHING
+            looks.append(self._shape.look)
         self._tracker.begin("plan", None if options.where is not None else source.count())
         chunks, survey = make_plan(
             source,
-            lambda size: rows_per_chunk(target, size, options.chunk_rows),
+            lambda size: rows_per_chunk(target, size + growth(source.info, info), options.chunk_rows),
             options.where,
-            include,
+            include if texts is None else texts.include(include),
             self._retry,
-            self._tracker.add,
-            None if self._shape is None else self._shape.look,
+            *looks,
+            on_rows=self._tracker.add,
         )
         self._tracker.end()
         if options.where is not None and survey.rows:
             self._report.notes = self._retry.call(partial(doubts, source, options.where))
         elif options.where is not None:
             self._report.notes = [self._retry.call(partial(check_matched, source, options.where))]
+        self._report.notes += notes
         found = [*survey_losses(survey, target.capabilities), *(self._shape.losses() if self._shape else ())]
         refuse_losses(found, options.allow)
         self._losses += found
+        if texts is not None:
+            if problem := texts.problem():
+                raise problem
+            self._losses += texts.losses()
         job = JobDescription(source.identity, target.identity, info_to_json(source.info), self._binding())
         self._checkpoint.begin(job, chunks)
 
@@ -219,7 +240,7 @@ class CopyJob:
     def _check_unchanged(self, job: JobDescription) -> None:
         """Raises ``Mismatch`` where going on would not give what the plan says."""
         asked, begun = self._binding(), dict(job.options)
-        binding = {**asked, **begun} if self._checkpoint.state is not State.FINISHED else ("where", "transform")
+        binding = {**asked, **begun} if self._checkpoint.state is not State.FINISHED else RECORDS
         if changed := sorted(name for name in binding if asked.get(name) != begun.get(name)):
             earlier = [f"{_OPTIONS.get(name, name)}={begun.get(name)!r}" for name in changed]
             raise Mismatch(
@@ -252,11 +273,11 @@ class CopyJob:
         source, options = self._source, self._options
         if not self._target.merges:
             return False
-        if existing.info.dimension != source.info.dimension:
+        if existing.info.dimension != self._info.dimension:
             return True
-        if existing.info.metric != source.info.metric and LossKind.METRIC not in options.allow:
+        if existing.info.metric != self._info.metric and LossKind.METRIC not in options.allow:
             return True
-        made, _ = creatable(source.info, self._target.capabilities)
+        made, _ = creatable(self._info, self._target.capabilities)
         if has_other_fields(existing.info, made, fewer=LossKind.VECTORS in options.allow):
             return True
         if self._checkpoint.state is not State.WRITING or any(
@@ -264,8 +285,9 @@ class CopyJob:
         ):
             return False
         rejected = {record.id for record in self._checkpoint.rejected()}
-        first = next(iter(source.scan(where=options.where, batch_size=_FIRST, include=())), None)
-        ids = [] if first is None else first.records.ids
+        include: tuple[IncludeName, ...] = ("documents",) if options.without_text is WithoutText.SKIP else ()
+        first = next(iter(source.scan(where=options.where, batch_size=_FIRST, include=include)), None)
+        ids = [] if first is None else kept(first.records, options).ids
         if self._shape is not None:
             ids = self._shape.ids(ids, options.allow)
         sent = [record_id for record_id in ids if record_id not in rejected]
@@ -276,7 +298,7 @@ class CopyJob:
         source, target = self._source, self._target
         existing = self._existing_target()
         if existing is not None:
-            if self._options.transform is not None:  # a source that is the target would be rewritten
+            if self._options.maker != "the source":  # a source that is the target would be rewritten
                 target.dry_create(existing, existing.index, source)
         elif target.existing() is None:
             self._create_with_fallback(target.create)
@@ -293,7 +315,7 @@ class CopyJob:
 
         Fields that the target does not take are left out: the losses name them.
         """
-        info, index = creatable(self._source.info, self._target.capabilities)
+        info, index = creatable(self._info, self._target.capabilities)
         try:
             create(info, index, self._source)
         except (Unsupported, LimitExceeded) as error:
@@ -319,6 +341,7 @@ class CopyJob:
             retry=self._retry,
             reject=self._rejected_file.reject,
             on_chunk=self._tracker.add,
+            embed=None if self._embedding is None else self._embedding.rewrite,
         )
         engine: Engine = RayEngine(job) if options.engine is EngineName.RAY else ThreadEngine(job, sink)
         try:
@@ -344,7 +367,10 @@ class CopyJob:
                 report.status, report.error = Status.DIFFERENT, f"{sent:,} records were sent, {there:,} are there"
             return
         rewrites = self._rewrites() + ([] if self._shape is None else self._shape.as_read())
-        left: Source = Rewritten(self._source, rewrites) if rewrites else self._source
+        left: Source = Rewritten(self._source, rewrites, self._info) if rewrites else self._source
+        if self._embedding is not None:
+            again = partial(self._embedding.again, left_out=rejected)
+            left = Reembedded(self._source, rewrites, self._info, again, options)
         self._tracker.begin("verify", 2 * report.planned)
         found = verify(
             left,
@@ -373,7 +399,7 @@ class CopyJob:
             report.status = Status.REJECTED if rejected else Status.VERIFIED
 
     def _rewrites(self) -> list[Rewrite]:
-        rewrites: list[Rewrite] = [] if self._options.transform is None else [mapping_each(self._options.transform)]
+        rewrites = transforming(self._options)
         capabilities = self._target.capabilities
         if LossKind.NESTED in self._options.allow and capabilities is not None and not capabilities.nested_metadata:
             rewrites.append(nested_as_json)
@@ -412,5 +438,6 @@ class CopyJob:
             report.rejected, report.rejected_file = self._rejected_file.write()
         except VStoreError as error:
             report.rejected, report.error = len(self._checkpoint.rejected()), f"{report.error} {error}".strip()
+        report.embedding = None if self._embedding is None else self._embedding.figures()
         report.retries = self._retry.retried
         report.seconds = self._tracker.seconds

@@ -9,14 +9,14 @@ from vstore.capabilities import Capabilities, no
 from vstore.core._sync.collection import Collection
 from vstore.core._sync.store import Store
 from vstore.core.planning import completed
-from vstore.errors import InvalidInput, Mismatch, NotFound
+from vstore.errors import InvalidInput, Mismatch, NotFound, Unsupported
 from vstore.indexing import Index
 from vstore.info import CollectionInfo
 from vstore.transfer.collections import CollectionSink, CollectionSource, CollectionTarget
-from vstore.transfer.endpoint import Reject, Source
+from vstore.transfer.endpoint import Reject, Source, Target
 from vstore.transfer.shaping import Shape
 
-__all__ = ["LayoutTarget"]
+__all__ = ["LayoutTarget", "shape_of"]
 
 
 class LayoutTarget(CollectionTarget):
@@ -103,3 +103,24 @@ class LayoutTarget(CollectionTarget):
         if opened is None:
             raise Mismatch("the target is gone", hint="Pass --restart to begin again.")
         return CollectionSink(opened, self.identity, self.backend, reject)
+
+
+def shape_of(target: Target, dimension: int, planned: int) -> Shape | None:
+    """Return what the layout of a target does to records; None of a target without one.
+
+    Args:
+        target: The target.
+        dimension: Of the source.
+        planned: Of the vectors that are written.
+
+    Raises:
+        Unsupported: They differ.
+    """
+    if not isinstance(target, LayoutTarget):
+        return None
+    if dimension != planned:
+        raise Unsupported(
+            f"the vectors get another dimension, and the layout of another package: {dimension} and {planned}",
+            hint="Copy in two steps: first without --layout, then with it.",
+        )
+    return target.shape

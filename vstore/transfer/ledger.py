@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import ClassVar, Self
 
 from vstore.checkpoint import Checkpoint
-from vstore.transfer.options import CopyOptions
+from vstore.transfer.options import RECORDS, CopyOptions
 
 __all__ = ["Ledger"]
 
@@ -32,7 +32,7 @@ class Ledger(Checkpoint):
     def of(cls, source: str, target: str, options: CopyOptions, *, dry: bool = False) -> Self | None:
         """Opens the one of all copies from one location to another, both by identity.
 
-        It is emptied where ``where`` or ``transform`` are others now, or ``restart`` says so.
+        It is emptied where options that say which records are copied are others now, or ``restart`` says so.
 
         Args:
             source: Identity of the source.
@@ -52,7 +52,7 @@ class Ledger(Checkpoint):
             return None
         found = cls(path, restart=options.restart)
         binding = options.binding()
-        text = json.dumps({name: binding[name] for name in ("where", "transform")}, sort_keys=True)
+        text = json.dumps({name: binding[name] for name in RECORDS}, sort_keys=True)
         same = found._fetch("select value from job where key = 'options'") == [(text,)]
         if dry and not same:
             found.close()

@@ -104,20 +104,23 @@ def parse_allowed(names: Iterable[str]) -> frozenset[LossKind]:
     return frozenset(known[name] for name in names)
 
 
-def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | None) -> Iterator[Loss]:
+def static_losses(
+    info: CollectionInfo, target: Target, there: CollectionInfo | None, who: str = "the source"
+) -> Iterator[Loss]:
     """The losses that can be told without reading a record.
 
     Args:
-        info: The source.
+        info: What is copied.
         target: Where it goes.
         there: The collection that is written to, where it exists already.
+        who: What has the dimension.
 
     Raises:
         Mismatch: The dimensions differ.
     """
     if there is None:
         can = target.capabilities
-        for text in [] if can is None else lacking(info.index, info.dimension, can, info.metric):
+        for text in [] if can is None else lacking(info.index, info.dimension, can, info.metric, who):
             yield Loss(LossKind.INDEX, f"{text}; the target chooses its own")
         if info.partition_by is not None and can is not None and not can.partitions:
             yield Loss(
@@ -125,7 +128,7 @@ def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | 
             )
         return
     if there.dimension != info.dimension:
-        raise Mismatch(f"the target has dimension {there.dimension}, the source {info.dimension}")
+        raise Mismatch(f"the target has dimension {there.dimension}, {who} {info.dimension}")
     for kind, word, ours, theirs in (
         (LossKind.METRIC, "metric", info.metric, there.metric),
         (LossKind.INDEX, "index", info.index, there.index),
@@ -137,7 +140,7 @@ def static_losses(info: CollectionInfo, target: Target, there: CollectionInfo | 
             yield Loss(kind, f"the source's {word} is {ours!r:.200}, that of the existing target {theirs!r:.200}")
 
 
-def lacking(index: Index, dimension: int, target: Capabilities, metric: Metric) -> list[str]:
+def lacking(index: Index, dimension: int, target: Capabilities, metric: Metric, who: str = "the source") -> list[str]:
     """Why a target does not take an index of vectors of a dimension, in words; empty where it does."""
     if not dimension:  # the source has named fields only
         return []
@@ -147,7 +150,7 @@ def lacking(index: Index, dimension: int, target: Capabilities, metric: Metric) 
     found = [f"the target has no {words}: {no.note}" for words, no in answers if not no]
     if not found and not isinstance(index, Flat) and dimension > most:
         kind = type(index).__name__
-        found = [f"the source has {dimension:,} dimensions, and {kind} takes up to {most:,} in the target"]
+        found = [f"{who} has {dimension:,} dimensions, and {kind} takes up to {most:,} in the target"]
     return found
 
 
@@ -173,11 +176,11 @@ def survey_losses(survey: Survey, target: Capabilities | None) -> Iterator[Loss]
         )
 
 
-def check_limits(info: CollectionInfo, target: Capabilities | None) -> None:
+def check_limits(info: CollectionInfo, target: Capabilities | None, who: str = "the source") -> None:
     """Raises ``LimitExceeded`` for a dimension that the target does not take."""
     if target is not None and info.dimension > target.limits.max_dimension:
         raise LimitExceeded(
-            f"the source has {info.dimension:,} dimensions; the target takes {target.limits.max_dimension:,}"
+            f"{who} has {info.dimension:,} dimensions; the target takes {target.limits.max_dimension:,}"
         )
 
 

@@ -9,9 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypedDict, cast
 
+from vstore.embed import from_spec
+from vstore.embedding import Embedder, check_embedder
 from vstore.errors import AlreadyExists, InvalidInput, Unsupported, VStoreError, brief, check_flag, plain
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Filter
+from vstore.indexing import Metric, check_metric
 from vstore.mapping import LAYOUTS
 from vstore.regular import refuse_url
 from vstore.transfer.calls import DEFAULT_RETRIES, RetryPolicy
@@ -21,8 +24,10 @@ from vstore.transfer.report import VerifyMode
 from vstore.transfer.transform import RecordMap, fingerprint
 from vstore.wording import did_you_mean
 
-__all__ = ["CopyKeywords", "CopyOptions", "EngineName", "IfExists", "occupied"]
+__all__ = ["RECORDS", "CopyKeywords", "CopyOptions", "EngineName", "IfExists", "WithoutText", "occupied"]
 
+RECORDS: Final = ("where", "transform", "embed", "metric", "without_text")
+"""Those of ``CopyOptions.binding`` that say which records the target is to have."""
 MAX_WORKERS: Final = 64
 DEFAULT_SAMPLE: Final = 1_000
 DEFAULT_QUERIES: Final = 10
@@ -46,6 +51,20 @@ class IfExists(StrEnum):
     """Delete the collection and create it anew."""
 
 
+class WithoutText(StrEnum):
+    """What becomes of a record without a text, where texts are embedded anew.
+
+    A text is a document with any character but white space.
+    """
+
+    REFUSE = "refuse"
+    """There must be none: nothing is written."""
+    SKIP = "skip"
+    """It is left out."""
+    KEEP = "keep"
+    """It keeps its vector, which must have the embedder's dimension."""
+
+
 class CopyKeywords(TypedDict, total=False):
     """The keywords of ``copy``, see ``CopyOptions``."""
 
@@ -66,6 +85,10 @@ class CopyKeywords(TypedDict, total=False):
     restart: bool
     rejected_file: Path | None
     layout: str | None
+    embed: Embedder | str | None
+    metric: Metric | str | None
+    without_text: WithoutText | str
+    embed_cache: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +119,18 @@ class CopyOptions:
             checkpoint.
         layout: Makes and writes the target as another package's own store would, see ``create_collection``. Only of a
             target that is named by URL.
+        embed: Embeds the documents anew: an embedder, or its name as ``vstore.embed.from_spec`` takes it. The target
+            has its dimension and its name. By default the vectors are copied.
+        metric: Metric of the target, with ``embed`` only; by default the embedder's ``metric`` if it has one, otherwise
+            cosine.
+        without_text: What becomes of records without a text, with ``embed`` only: ``"refuse"``, ``"skip"`` or
+            ``"keep"``.
+        embed_cache: The file of an ``embed.cached`` around ``embed``; by default ``vectors.sqlite`` in ``state``, or
+            without that a temporary one. An embedder that is cached already keeps its own.
 
     Raises:
         InvalidInput: A value that is not legal.
+        Unsupported: ``embed`` with the engine ``"ray"``, or the package that the embedder needs is not installed.
     """
 
     where: Filter | None = None
@@ -118,9 +150,13 @@ class CopyOptions:
     restart: bool = False
     rejected_file: Path | None = None
     layout: str | None = None
+    embed: Embedder | None = None
+    metric: Metric | None = None
+    without_text: WithoutText = WithoutText.REFUSE
+    embed_cache: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in ("state", "rejected_file"):
+        for name in ("state", "rejected_file", "embed_cache"):
             path = getattr(self, name)
             if path is not None and not isinstance(path, Path):
                 raise InvalidInput(f"{name} must be a pathlib.Path, not {brief(path)}")
@@ -155,6 +191,29 @@ class CopyOptions:
                 raise InvalidInput(f"{name} must be an int from {low} to {high:,}, not {brief(value)}")
         self._set("allow", parse_allowed(self.allow))
         RetryPolicy(self.retries, self.max_rps)
+        self._check_embedding()
+
+    def _check_embedding(self) -> None:
+        legal = "'refuse', 'skip' or 'keep'"
+        self._set("without_text", _parsed("without_text", self.without_text, WithoutText, legal))
+        if self.metric is not None:
+            self._set("metric", check_metric(self.metric))
+        if self.embed is None:
+            given = {"metric": self.metric, "embed_cache": self.embed_cache}
+            for name in [name for name, value in given.items() if value is not None] + (
+                ["without_text"] if self.without_text is not WithoutText.REFUSE else []
+            ):
+                raise InvalidInput(f"{name} is for a copy that embeds", hint="Pass embed too, or leave it out.")
+            return
+        if self.engine is EngineName.RAY:
+            raise Unsupported("the engine 'ray' does not embed", hint="Leave it out: threads embed at once too.")
+        if self.layout is not None:
+            raise Unsupported(
+                "a copy does not embed into the layout of another package",
+                hint="Copy in two steps: first with embed, then the result with layout.",
+            )
+        self._set("embed", from_spec(self.embed) if isinstance(self.embed, str) else self.embed)
+        check_embedder(self.embed)
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -175,6 +234,13 @@ class CopyOptions:
             )
         return cls(**cast("dict[str, Any]", keywords))
 
+    @property
+    def maker(self) -> str:
+        """What the vectors of the target are from, in words."""
+        if self.embed is not None:
+            return "the embedder"
+        return "the source" if self.transform is None else "the transform"
+
     def binding(self) -> dict[str, Any]:
         """What must be the same in the next run for it to resume this one, under the names that checkpoints have."""
         return {
@@ -182,6 +248,9 @@ class CopyOptions:
             "transform": None if self.transform is None else fingerprint(self.transform),
             "mode": self.if_exists,
             "allow": sorted(self.allow),
+            "embed": None if self.embed is None else f"{self.embed.name} {self.embed.dimension}",
+            "metric": self.metric,
+            "without_text": None if self.embed is None else self.without_text,
         }
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from vstore.columns import present
 from vstore.errors import InvalidInput, Mismatch
 from vstore.filters.tree import Filter
+from vstore.info import CollectionInfo
 from vstore.records import IncludeName, Metadata, Records
 from vstore.sparse import SparseArray
 from vstore.spi.codec import to_json
@@ -28,7 +29,17 @@ from vstore.transfer.collections import CollectionSource
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.equality import Digest, digest_ids
 
-__all__ = ["Chunk", "Repeats", "Survey", "make_plan", "refuse_repeated", "row_bytes", "rows_per_chunk", "size_of"]
+__all__ = [
+    "Chunk",
+    "Repeats",
+    "Survey",
+    "growth",
+    "make_plan",
+    "refuse_repeated",
+    "row_bytes",
+    "rows_per_chunk",
+    "size_of",
+]
 
 _SHOWN: Final = 5
 
@@ -202,7 +213,12 @@ def rows_per_chunk(target: Target, bytes_per_row: int, most: int | None = None) 
     if target.capabilities is not None:
         limits = target.capabilities.limits
         rows, size = min(rows, limits.max_batch_rows), min(size, limits.max_batch_bytes)
-    return max(1, min(rows, size // bytes_per_row))
+    return max(1, min(rows, size // max(1, bytes_per_row)))
+
+
+def growth(source: CollectionInfo, target: CollectionInfo) -> int:
+    """How many bytes a record's vector is longer, or shorter, in the target."""
+    return 4 * (target.dimension - source.dimension)
 
 
 def make_plan(
@@ -211,8 +227,8 @@ def make_plan(
     where: Filter | None,
     include: tuple[IncludeName, ...],
     retry: RetryPolicy,
+    *looks: Callable[[Records], None],
     on_rows: Callable[[int], None] = lambda _: None,
-    look: Callable[[Records], None] | None = None,
 ) -> tuple[list[Chunk], Survey]:
     """Scans the source once and cuts it into chunks.
 
@@ -225,8 +241,8 @@ def make_plan(
         where: Only the records that match.
         include: Columns to look into for the survey; without any the scan is one of ids.
         retry: Makes the calls.
+        looks: Each is called with the records of each chunk, as far as ``include`` has their columns.
         on_rows: Called with the number of records of each chunk.
-        look: Called with the records of each chunk, as far as ``include`` has their columns.
 
     Raises:
         Mismatch: An id stands more than once.
@@ -247,7 +263,7 @@ def make_plan(
                     break
             chunks.append(Chunk(len(chunks), after, digest_ids(ids)))
             survey.add(page.records)
-            if look is not None:
+            for look in looks:
                 look(page.records)
             repeats.add(ids)
             after = page.cursor

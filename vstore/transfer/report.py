@@ -10,7 +10,7 @@ from typing import Any, Final
 from vstore.errors import BackendError
 from vstore.transfer.loss import Loss
 
-__all__ = ["Report", "SearchAgreement", "Status", "Verification", "VerifyMode"]
+__all__ = ["EmbeddingFigures", "Report", "SearchAgreement", "Status", "Verification", "VerifyMode"]
 
 _NAMED: Final = 10
 
@@ -196,6 +196,47 @@ _EXIT: Final = {
 
 
 @dataclass(slots=True)
+class EmbeddingFigures:
+    """What embedding the texts of a copy takes: in a dry run the estimate, after a copy what this run did.
+
+    Attributes:
+        embedder: Name of the embedder.
+        dimension: Of the target.
+        metric: Of the target.
+        texts: Records with a text.
+        embedded: Texts that the embedder is asked for, each once.
+        characters: Characters of these.
+        calls: Requests to an endpoint, or batches of another embedder, in which it is asked. Repeated requests count
+            once. With several workers two chunks may share a text, and the number depend on which comes first.
+        cached: Records whose vector is in the cache when its turn comes, also as that of an earlier record.
+        without_text: Records without a text.
+        examples: The ids of some of these.
+    """
+
+    embedder: str
+    dimension: int
+    metric: str
+    texts: int = 0
+    embedded: int = 0
+    characters: int = 0
+    calls: int = 0
+    cached: int = 0
+    without_text: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """What was embedded, for people."""
+        said = (
+            f"{self.texts:,} texts for {self.embedder}, {self.dimension:,} dimensions, {self.metric}: "
+            f"{self.embedded:,} embedded ({self.characters:,} characters, {self.calls:,} calls), "
+            f"{self.cached:,} from the cache"
+        )
+        if self.without_text:
+            said += f"; {self.without_text:,} records have no text, for example {', '.join(map(repr, self.examples))}"
+        return said
+
+
+@dataclass(slots=True)
 class Report:
     """What a copy did.
 
@@ -217,6 +258,7 @@ class Report:
         losses: What the target does not have as the source has it, each allowed, or chosen by name.
         plan: Of a dry run, what the source is like, the target's limits, and estimates.
         verification: What the comparison found.
+        embedding: What embedding takes, where texts are embedded anew.
         notes: What else is to be known, in words, as of a filter that nothing matches.
         error: What ended the run, in words; empty if nothing did.
         seconds: How long this run took, by phase.
@@ -246,6 +288,7 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)
     target_collection: str = ""
     mapping: dict[str, Any] | None = None
+    embedding: EmbeddingFigures | None = None
 
     @property
     def exit_code(self) -> int:

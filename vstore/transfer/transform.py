@@ -98,8 +98,13 @@ def fingerprint(function: RecordMap) -> str:
         return name
 
 
-def mapping_each(function: RecordMap) -> Rewrite:
-    """A rewrite of columns that calls ``function`` for each record."""
+def mapping_each(function: RecordMap, *, vectors: bool = True) -> Rewrite:
+    """A rewrite of columns that calls ``function`` for each record.
+
+    Args:
+        function: The function.
+        vectors: Whether it gives vectors; otherwise those it gives are dropped, as others are made of the texts.
+    """
 
     def rewrite(records: Records) -> Records:
         made: list[Record] = []
@@ -114,7 +119,7 @@ def mapping_each(function: RecordMap) -> Rewrite:
                 ) from error
             if answer is None:
                 continue
-            if not isinstance(answer, Record) or (answer.vector is None and records.vectors is not None):
+            if not isinstance(answer, Record) or (vectors and records.vectors is not None and answer.vector is None):
                 raise InvalidInput(
                     f"the transform gave {type(answer).__name__} for record {record.id!r}",
                     hint="It gives a Record with a vector, or None to leave the record out.",
@@ -123,7 +128,7 @@ def mapping_each(function: RecordMap) -> Rewrite:
             made.append(answer)
         return Records(
             [record.id for record in made],
-            _vectors(made, records),
+            _vectors(made, records) if vectors else None,
             [record.document for record in made],
             [record.metadata or {} for record in made],
             fields_of(made, records.fields),
@@ -132,11 +137,20 @@ def mapping_each(function: RecordMap) -> Rewrite:
     return rewrite
 
 
-def _vectors(made: list[Record], given: Records) -> VectorArray | None:
+def _vectors(made: Sequence[Record], given: Records) -> VectorArray | None:
     """The vectors without a name; None where the source has none."""
     if given.vectors is None:
         return None
-    return np.stack([np.asarray(record.vector, dtype=np.float32) for record in made]) if made else given.vectors[:0]
+    vectors = [np.asarray(record.vector, dtype=np.float32) for record in made]
+    for record, vector in zip(made, vectors, strict=True):
+        if vector.shape != vectors[0].shape:
+            raise InvalidInput(
+                f"the transform gave vectors of {vectors[0].size:,} dimensions, and of {vector.size:,} for record "
+                f"{record.id!r}",
+                hint="All vectors of a collection have one dimension.",
+                ids=[record.id],
+            )
+    return np.stack(vectors) if made else given.vectors[:0]
 
 
 def nested_as_json(records: Records) -> Records:
@@ -158,11 +172,13 @@ class Rewritten:
     Args:
         source: What is read.
         rewrites: Applied one after the other.
+        info: What the rewritten source is; by default what the source is.
     """
 
-    def __init__(self, source: Source, rewrites: Sequence[Rewrite]) -> None:
+    def __init__(self, source: Source, rewrites: Sequence[Rewrite], info: CollectionInfo | None = None) -> None:
         self._source = source
         self._rewrites = rewrites
+        self._info = info or source.info
 
     @property
     def identity(self) -> str:
@@ -177,7 +193,7 @@ class Rewritten:
     @property
     def info(self) -> CollectionInfo:
         """See ``Source``."""
-        return self._source.info
+        return self._info
 
     @property
     def cosine_exactness(self) -> Exactness:
@@ -186,7 +202,7 @@ class Rewritten:
 
     def count(self, where: Filter | None = None) -> int:
         """See ``Source``."""
-        return sum(len(page.records) for page in self.scan(where=where))
+        return sum(len(page.records) for page in self.scan(where=where, include=()))
 
     def scan(
         self,
