@@ -134,7 +134,7 @@ def test_a_filter_means_what_it_means_in_a_store(form: str, tmp_path: Path) -> N
         reference = store.create_collection("docs", dimension=INFO.dimension, metric="l2")
         reference.add(RECORDS.ids, RECORDS.vectors, RECORDS.documents, RECORDS.metadatas)
         rng = random.Random(11)
-        filters = [random_filter(rng, CAPABILITIES) for _ in range(25)] + [F("v").in_([]), ~F("v").in_([])]
+        filters = [random_filter(rng, CAPABILITIES) for _ in range(40)] + [F("v").in_([]), ~F("v").in_([])]
         found = 0
         for where in filters:
             wanted = [i for page in reference.scan(where=where, include=()) for i in page.records.ids]
