@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from vstore.fields import Dense, Field
 from vstore.indexing import Index, Metric
@@ -16,7 +17,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CollectionInfo:
     """What a collection is; it reads back the same from any process.
 
@@ -45,7 +46,11 @@ class CollectionInfo:
 
     def field(self, name: str = "") -> Field:
         """Return a field; an empty name is the one without a name."""
-        return self.fields[name] if name else Dense(self.dimension, self.metric, index=self.index)
+        return self.fields[name] if name else self._unnamed
+
+    @cached_property
+    def _unnamed(self) -> Dense:
+        return Dense(self.dimension, self.metric, index=self.index)
 
     def include(self, names: Iterable[str]) -> Include:
         """Return which columns a read brings; raises ``InvalidInput`` for a name that the collection has not."""

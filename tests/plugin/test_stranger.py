@@ -100,8 +100,9 @@ def test_the_suite_passes_as_a_user_runs_it(installed: str, tmp_path: Path) -> N
     assert report["clauses"]["FLT-9"]["no"] > 0, "what is declared NO must be told apart"
 
 
-def test_without_a_store_it_says_what_to_pass(installed: str) -> None:
-    done = _pytest(installed)
+@pytest.mark.parametrize("reported", [False, True])
+def test_without_a_store_it_says_what_to_pass(installed: str, reported: bool, tmp_path: Path) -> None:
+    done = _pytest(installed, *(["--vstore-report", str(tmp_path)] if reported else []))
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--vstore-url" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout

@@ -66,10 +66,10 @@ class Searcher:
             else:
                 ready[leg.field] = leg_vectors(leg, info, limits, many=many)
         number = _number(ready[legs[0].field])
-        for name, given in ready.items():
-            if (other := _number(given)) != number:
+        for leg in legs[1:]:
+            if (other := _number(ready[leg.field])) != number:
                 raise InvalidInput(
-                    f"{public_name(name)!r} has {other} queries and {public_name(legs[0].field)!r} {number}"
+                    f"{public_name(leg.field)!r} has {other} queries and {public_name(legs[0].field)!r} {number}"
                 )
         if not number:
             return []
