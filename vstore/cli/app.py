@@ -12,13 +12,16 @@ from vstore import Metric, __version__
 from vstore.cli.copy_verify import copy, verify
 from vstore.cli.export_import import export, import_
 from vstore.cli.options import (
+    RUNNING,
     Embedded,
+    EmbedderOption,
     MappingOption,
     PrintJsonOption,
     RejectedFileOption,
     RenamedOptions,
     ReportOption,
     RestartOption,
+    RetriesOption,
     StoreArgument,
     TimeoutOption,
     WhereOption,
@@ -30,7 +33,7 @@ from vstore.core.settings import split_location
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="One exact protocol over several vector databases.",
+    help="One exact protocol over Chroma, Milvus, Qdrant and PostgreSQL with pgvector.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -64,9 +67,10 @@ def _root(
 @app.command()
 def demo(
     first: Annotated[
-        Embedded | None, typer.Option("--from", help="Where to begin, to visit two databases only.")
+        Embedded | None,
+        typer.Option("--from", help="The first of two databases to visit. By default all four are visited."),
     ] = None,
-    second: Annotated[Embedded | None, typer.Option("--to", help="Where to go from there.")] = None,
+    second: Annotated[Embedded | None, typer.Option("--to", help="The second of two databases to visit.")] = None,
     directory: Annotated[
         Path | None,
         typer.Option(
@@ -92,15 +96,18 @@ def demo(
 @app.command()
 def inspect(
     url: StoreArgument,
-    name: Annotated[str | None, typer.Argument(help="A collection, also a foreign one.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A collection, also a foreign one. By default the whole store."),
+    ] = None,
     as_json: PrintJsonOption = False,
     mapping: MappingOption = None,
     timeout: TimeoutOption = 30.0,
 ) -> None:
     """Prints what a store is: version, collections with their counts, and what it can do; or what one collection is.
 
-    For a foreign collection it proposes the mapping to read it with, as JSON.
-    Save it to a file, change it where needed, and pass the file as --mapping.
+    For a foreign collection it proposes the mapping to read it with.
+    Save what --json prints to a file, change it where needed, and pass the file as --mapping.
     Example: vstore inspect chroma:./data
     """
     from vstore.cli.inspect import run, run_collection
@@ -121,11 +128,11 @@ def inspect(
 @app.command()
 def stores(
     as_json: PrintJsonOption = False,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a server is given up.")] = 5.0,
+    timeout: Annotated[float, typer.Option(help="Seconds that a server may take.")] = 5.0,
 ) -> None:
-    """Lists the stores that vstore.toml names, of the project and of the user, and whether each answers.
+    """Lists the stores that vstore.toml of the project and of the user names, and whether each answers.
 
-    Servers are asked, all at once. Of a database on this machine it says whether it is there, and opens nothing.
+    It asks all servers at once. It opens no database on this machine, and says whether it is there.
     Exit codes: 0 all answer, 1 any does not, 2 a vstore.toml cannot be read.
     Example: vstore stores
     """
@@ -147,19 +154,26 @@ def query(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The collection.")],
     text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to look for.")] = None,
     where: WhereOption = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
-    exact: Annotated[bool, typer.Option("--exact", help="Compare with every record, not by the index.")] = False,
+    k: Annotated[int, typer.Option("-k", min=1, help="Hits, at most.")] = 10,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare with every record. By default the index answers, approximately.")
+    ] = False,
     embed: Annotated[
-        str | None, typer.Option(metavar="SPEC", help="The embedder, where it is not clear from the collection.")
+        str | None,
+        typer.Option(
+            metavar="SPEC", help="The embedder of the text. By default the one whose name the collection has."
+        ),
     ] = None,
     field: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="A named field to ask, or 'vector'; may be repeated: the lists are fused by RRF."
+            metavar="NAME",
+            help="A named field to ask; 'vector' is the one without a name. May be repeated: RRF fuses the lists.",
         ),
     ] = None,
     sparse: Annotated[
-        str | None, typer.Option(metavar="JSON", help="A sparse vector to ask with: an object from index to value.")
+        str | None,
+        typer.Option(metavar="JSON", help="A sparse vector to ask with, from index to value: '{\"17\": 0.5}'."),
     ] = None,
     as_json: PrintJsonOption = False,
     timeout: TimeoutOption = 30.0,
@@ -190,50 +204,53 @@ def query(
 def load(
     file: Annotated[Path, typer.Argument(metavar="FILE", parser=path, help="Rows: .jsonl, .csv or .parquet.")],
     url: StoreArgument,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The collection; made if there is none.")],
-    text: Annotated[str, typer.Option(metavar="FIELD", help="The field that becomes the document and its vector.")],
-    record_id: Annotated[str, typer.Option("--id", metavar="FIELD", help="The field that becomes the id.")],
-    embed: Annotated[
-        str,
-        typer.Option(
-            metavar="SPEC",
-            help="The embedder: lexical:512, or KIND:MODEL with openai, sentence-transformers, fastembed or chroma.",
-        ),
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The collection. It is created if there is none.")],
+    text: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The column of the texts, which become documents and vectors.")
     ],
+    record_id: Annotated[str, typer.Option("--id", metavar="COLUMN", help="The column of the ids.")],
+    embed: EmbedderOption,
     metadata: Annotated[
         str,
         typer.Option(
-            metavar="FIELDS",
-            help="Fields of the metadata, e.g. title,year:int. Types: str, int, float, bool, datetime. "
-            "* stands for all that are not named; '' for none.",
+            metavar="COLUMN,…",
+            help="Columns that become metadata, with types where wanted: title,year:int. Types are str, int, float, "
+            "bool and datetime. * stands for all that are not named, '' for none.",
         ),
     ] = "*",
     field: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=COLUMN",
-            help="A named field and the column of its vectors; may be repeated. NAME=COLUMN:l2 names the metric.",
+            help="A named field and the column of its vectors. NAME=COLUMN:l2 names the metric. May be repeated.",
         ),
     ] = None,
-    metric: Annotated[Metric, typer.Option(help="Of a new collection.")] = Metric.COSINE,
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows embedded, written and noted at once.")] = 256,
-    max_errors: Annotated[int, typer.Option(min=0, help="Rows that may be rejected before the run ends.")] = 100,
+    metric: Annotated[Metric, typer.Option(help="The metric of a new collection.")] = Metric.COSINE,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Rows embedded and written at once.", rich_help_panel=RUNNING)
+    ] = 256,
+    max_errors: Annotated[
+        int, typer.Option(min=0, help="Rows that may be rejected. One more ends the run.", rich_help_panel=RUNNING)
+    ] = 100,
     rejected_file: RejectedFileOption = None,
     state: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", parser=path, help="Folder of checkpoint and cache; by default FILE.vstore beside the file."
+            metavar="PATH",
+            parser=path,
+            help="Folder of the checkpoint and of the vectors. By default FILE.vstore beside the file.",
+            rich_help_panel=RUNNING,
         ),
     ] = None,
     restart: RestartOption = False,
     as_json: PrintJsonOption = False,
     timeout: TimeoutOption = 30.0,
-    retries: Annotated[int, typer.Option(min=0, help="How often a failed call to the database is retried.")] = 5,
+    retries: RetriesOption = 5,
 ) -> None:
     """Loads texts from a file into a collection, embedding them.
 
-    Killed or interrupted, the same command resumes and embeds nothing twice.
-    Exit codes: 0 all rows are loaded, 1 failed, 2 usage, 4 incomplete and resumable, 5 rows were rejected.
+    After an interruption the same command resumes, and embeds nothing twice.
+    Exit codes: 0 all rows are loaded, 1 failed, 2 wrong use, 4 incomplete and resumable, 5 rows were rejected.
     Example: vstore load docs.jsonl chroma:./data docs --text body --id id --metadata title,year --embed lexical:512
     """
     from vstore.cli.load import run
@@ -263,15 +280,15 @@ def load(
 @app.command()
 def conform(
     url: StoreArgument,
-    filters: Annotated[int, typer.Option(min=1, help="How many filters to generate.")] = 2000,
-    sequences: Annotated[int, typer.Option(min=1, help="How many sequences of operations to generate.")] = 200,
-    mode: Annotated[Form, typer.Option(help="Which form of the library.")] = Form.BOTH,
+    filters: Annotated[int, typer.Option(min=1, help="Filters to generate.")] = 2000,
+    sequences: Annotated[int, typer.Option(min=1, help="Sequences of operations to generate.")] = 200,
+    mode: Annotated[Form, typer.Option(help="Which form of the library to test.")] = Form.BOTH,
     report: ReportOption = None,
 ) -> None:
     """Runs the conformance suite on a store and reports pass or fail for each clause.
 
-    It creates collections named vstore_conf_… and deletes them again; nothing else is touched.
-    The exit code is 0 if every clause holds, 1 if any fails.
+    It creates collections named vstore_conf_… and deletes them again. It touches nothing else.
+    Exit codes: 0 every clause holds, 1 any fails.
     Example: vstore conform chroma:./data
     """
     from vstore.cli.conform import run

@@ -8,6 +8,8 @@ import typer
 
 from vstore import Metric
 from vstore.cli.options import (
+    EMBEDDING,
+    RUNNING,
     URL_HELP,
     AllOption,
     AppOption,
@@ -21,6 +23,7 @@ from vstore.cli.options import (
     JsonOption,
     LayoutOption,
     MappingOption,
+    MaxErrorsOption,
     NameMapOption,
     NameOption,
     QueriesOption,
@@ -45,57 +48,72 @@ __all__ = ["copy", "verify"]
 
 
 def copy(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"Where from. {URL_HELP} Or files: a path.")],
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="Where to.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"Where from: {URL_HELP} Or a path of files.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Where to, in the same form.")],
     collection: CollectionsOption = [],  # noqa: B006 (typer copies it)
     everything: AllOption = False,
     name: NameOption = None,
     where: WhereOption = None,
     transform: Annotated[
         str | None,
-        typer.Option("--transform", metavar="MODULE:FUNCTION", help="Rewrites each record; None leaves it out."),
+        typer.Option(
+            "--transform",
+            metavar="MODULE:FUNCTION",
+            help="A function that gets each record and returns the one to write, or None to leave it out.",
+        ),
     ] = None,
-    mapping: MappingOption = None,
+    dry_run: DryRunOption = False,
     if_exists: IfExistsOption = None,
     allow: Annotated[
-        list[str], typer.Option(metavar="LOSS,…", help="Accept a loss by name; --dry-run and the error name it.")
+        list[str], typer.Option(metavar="LOSS,…", help="Accept losses. --dry-run and the error list their names.")
     ] = [],  # noqa: B006
-    dry_run: DryRunOption = False,
-    workers: WorkersOption = 1,
-    engine: Annotated[EngineName, typer.Option(help="Threads of this process, or the workers of a Ray cluster.")] = (
-        EngineName.THREADS
-    ),
-    max_rps: Annotated[float | None, typer.Option(help="Most calls a second.")] = None,
-    retries: RetriesOption = 8,
-    max_errors: Annotated[int, typer.Option(min=0, help="Records the target may reject before the run ends.")] = 0,
-    chunk_rows: Annotated[int | None, typer.Option(min=1, help="Most records written and noted at once.")] = None,
-    rejected_file: RejectedFileOption = None,
-    verify: VerifyOption = VerifyMode.FULL,
-    sample: SampleOption = 1000,
-    queries: QueriesOption = 10,
-    state: StateOption = None,
-    restart: RestartOption = False,
-    embed: EmbedOption = None,
-    metric: Annotated[
-        Metric | None, typer.Option(help="With --embed: of the target; by default what the embedder says, or cosine.")
-    ] = None,
-    without_text: WithoutTextOption = WithoutText.REFUSE,
-    embed_cache: EmbedCacheOption = None,
+    mapping: MappingOption = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
+    application: AppOption = None,
     rename: RenameOption = [],  # noqa: B006
     name_map: NameMapOption = None,
+    ids: IdOption = [],  # noqa: B006
     dimension: DimensionOption = None,
     layout: LayoutOption = None,
-    ids: IdOption = [],  # noqa: B006
-    application: AppOption = None,
+    embed: EmbedOption = None,
+    metric: Annotated[
+        Metric | None,
+        typer.Option(
+            help="With --embed, the metric of the target. By default the embedder's, otherwise cosine.",
+            rich_help_panel=EMBEDDING,
+        ),
+    ] = None,
+    without_text: WithoutTextOption = WithoutText.REFUSE,
+    embed_cache: EmbedCacheOption = None,
+    verify: VerifyOption = VerifyMode.FULL,
+    sample: SampleOption = 1000,
+    queries: QueriesOption = 10,
+    workers: WorkersOption = 1,
+    engine: Annotated[
+        EngineName,
+        typer.Option(help="Threads of this process, or the workers of a Ray cluster.", rich_help_panel=RUNNING),
+    ] = EngineName.THREADS,
+    max_rps: Annotated[
+        float | None, typer.Option(help="Calls a second, at most. By default any number.", rich_help_panel=RUNNING)
+    ] = None,
+    chunk_rows: Annotated[
+        int | None,
+        typer.Option(min=1, help="Records written at once, at most. By default 5,000.", rich_help_panel=RUNNING),
+    ] = None,
+    retries: RetriesOption = 8,
+    max_errors: MaxErrorsOption = 0,
+    rejected_file: RejectedFileOption = None,
+    state: StateOption = None,
+    restart: RestartOption = False,
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
-    With --all the trouble of one collection does not stop the others, and the report has each.
-    Killed or interrupted, the same command resumes.
-    Exit codes: 0 copied and verified, 1 failed, 2 usage or refused, 3 different, 4 incomplete and resumable,
+    Either --collection, --all or --app is needed.
+    With --all a collection that fails does not stop the others, and the report has each.
+    After an interruption the same command resumes.
+    Exit codes: 0 copied and verified, 1 failed, 2 wrong use or refused, 3 different, 4 incomplete and resumable,
     5 records rejected.
     Example: vstore copy chroma:./data qdrant://localhost:6333 --collection docs
     """
@@ -145,28 +163,34 @@ def copy(
 
 
 def verify(
-    left: Annotated[str, typer.Argument(metavar="LEFT", help=f"One store. {URL_HELP}")],
-    right: Annotated[str, typer.Argument(metavar="RIGHT", help="The other.")],
-    collection: Annotated[str | None, typer.Option(help="Which collection.")] = None,
-    name: Annotated[str | None, typer.Option(help="Its name in the other, if it differs.")] = None,
+    left: Annotated[str, typer.Argument(metavar="LEFT", help=f"One store: {URL_HELP} Or a path of files.")],
+    right: Annotated[str, typer.Argument(metavar="RIGHT", help="The other, in the same form.")],
+    collection: Annotated[str | None, typer.Option(metavar="NAME", help="The collection to compare.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Its name in the other. By default it is the same.")
+    ] = None,
     where: WhereOption = None,
-    mapping: MappingOption = None,
-    subset: Annotated[bool, typer.Option("--subset", help="The right may hold other records as well.")] = False,
-    allow: Annotated[
-        list[str], typer.Option(metavar="LOSS,…", help="Accept by name what is not compared, as other-fields.")
-    ] = [],  # noqa: B006
-    mode: Annotated[VerifyMode, typer.Option("--verify", help="How much to compare.")] = VerifyMode.FULL,
+    mode: Annotated[
+        VerifyMode,
+        typer.Option("--verify", help="full compares every record, sample all ids and some records, none the counts."),
+    ] = VerifyMode.FULL,
     sample: SampleOption = 1000,
     queries: QueriesOption = 10,
+    subset: Annotated[bool, typer.Option("--subset", help="The other may hold more records.")] = False,
+    allow: Annotated[
+        list[str],
+        typer.Option(metavar="LOSS,…", help="Accept what is not compared, by the names that the command lists."),
+    ] = [],  # noqa: B006
+    mapping: MappingOption = None,
+    ids: IdOption = [],  # noqa: B006
     retries: RetriesOption = 8,
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
-    ids: IdOption = [],  # noqa: B006
 ) -> None:
     """Compares a collection in two stores: ids both ways, vectors, documents, metadata with their types, and search.
 
-    Exit codes: 0 equal, 1 failed, 2 usage, 3 different.
+    Exit codes: 0 equal, 1 failed or interrupted, 2 wrong use, 3 different.
     Example: vstore verify chroma:./data pgvector:./pg --collection docs
     """
     from vstore.cli.verify import run
