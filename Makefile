@@ -101,8 +101,9 @@ $(VENV)/.bench: $(VENV)/.installed
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[peers,bench]'
 	touch $@
 
-bench: $(VENV)/.bench .venv-peers/.installed ## compare with the raw clients, a copy's ends and LangChain's stores; tables in .venv/bench
+bench: $(VENV)/.bench .venv-peers/.installed ## compare with the raw clients, also of several fields, a copy's ends and LangChain's stores; tables in .venv/bench
 	$(BIN)/python benchmarks/bench.py --out $(VENV)/bench
+	$(BIN)/python benchmarks/fields.py --out $(VENV)/bench
 	$(BIN)/python benchmarks/transfer.py --out $(VENV)/bench
 	.venv-peers/bin/python benchmarks/langchain_peers.py --out $(VENV)/bench
 
