@@ -1,6 +1,7 @@
 """vstore against the raw clients: ingest, query and scan, interleaved, at 10k × 384.
 
-``python benchmarks/bench.py [--rows 10000] [--dimension 384] [--rounds 3] [--only chroma] [--out DIR]`` prints for each
+``python benchmarks/bench.py [--rows 10000] [--dimension 384] [--rounds 3] [--queries 200] [--only chroma] [--out
+DIR]`` prints for each
 backend the median times of both and the ratio raw / vstore (1.0: as fast as raw; below 0.95 is marked). For a query
 25 µs of vstore's own are allowed beside. The bars are those of the project, see docs/performance.md.
 """
@@ -29,7 +30,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for the tests
 
 RATIO = 0.95
 OWN = 25e-6
-QUERIES = 200
 WARM_UP = 20
 K = 10
 
@@ -121,7 +121,7 @@ def qdrant(folder: Path, dimension: int) -> Iterator[list[Case]]:
     local.close()
 
 
-def run(case: Case, records: Records, rounds: int, rows: list[Row]) -> None:
+def run(case: Case, records: Records, rounds: int, asked: int, rows: list[Row]) -> None:
     """Measures one case and adds its rows."""
     assert records.vectors is not None
     dimension = records.vectors.shape[1]
@@ -146,17 +146,16 @@ def run(case: Case, records: Records, rounds: int, rows: list[Row]) -> None:
         for times, side, work in [*both, *both_scans]:
             times[side].append(seconds(work))
         if number == rounds - 1:
-            query(case, ours, dimension, rows)
+            query(case, ours, queries(asked, dimension), rows)
         case.raw.drop(raw_name)
         case.store.delete_collection(name)
     for what, (raw, mine) in (("ingest", ingest), ("scan", scan)):
         rows.append(Row(case.name, what, median(raw), median(mine), RATIO))
 
 
-def query(case: Case, ours: Any, dimension: int, rows: list[Row]) -> None:
+def query(case: Case, ours: Any, vectors: np.ndarray, rows: list[Row]) -> None:
     """Measures single queries, plain and filtered, in turns."""
     where = F("year") >= 2010
-    vectors = queries(QUERIES, dimension)
     kinds: dict[str, tuple[Callable[[np.ndarray], Any], Callable[[np.ndarray], Any]]] = {
         "query": (lambda q: case.raw.query(q, K), lambda q: ours.query(q, k=K)),
         "query, filtered": (lambda q: case.raw.query_filtered(q, K), lambda q: ours.query(q, k=K, where=where)),
@@ -177,6 +176,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--dimension", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--queries", type=int, default=200, help="of each kind; the first 20 are not counted")
     parser.add_argument("--only", choices=["chroma", "milvus", "pgvector", "qdrant"])
     add_out(parser)
     chosen = parser.parse_args()
@@ -190,7 +190,7 @@ def main() -> None:
             backend(Path(folder), chosen.dimension) as cases,
         ):
             for case in cases:
-                run(case, records, chosen.rounds, rows)
+                run(case, records, chosen.rounds, chosen.queries, rows)
     title = f"{chosen.rows:,} × {chosen.dimension}, median of {chosen.rounds} interleaved rounds"
     report("raw", title, "raw", rows, chosen.out)
 
