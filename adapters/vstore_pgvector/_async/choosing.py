@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
-from time import monotonic
 from typing import Any, Final
 
 from psycopg import AsyncConnection
 
+from vstore.spi.recent import Recent
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.statements import Statements
@@ -21,8 +20,6 @@ _EXACT_IN_PARTITION: Final = 10_000
 _EXACT_ROWS: Final = 10_000
 _EXACT_COST: Final = 10_000  # in the planner's units, some 10 ms
 _MAX_EF: Final = 1_000  # pgvector's
-_ESTIMATE_SECONDS: Final = 10.0  # An old one costs time or recall, never a wrong answer: too few hits are topped up.
-_MOST_ESTIMATES: Final = 1_000
 _ESTIMATE: Final = re.compile(r"cost=[0-9.]+\.\.([0-9.]+) rows=([0-9]+)")
 
 
@@ -32,7 +29,7 @@ class AsyncChooser:
     def __init__(self, session: AsyncSession, sql: Statements) -> None:
         self._session = session
         self._sql = sql
-        self._estimates: dict[int, tuple[float, tuple[float, int]]] = {}
+        self._estimates = Recent[tuple[float, int]]()
 
     async def ef(self, connection: AsyncConnection[Any], condition: Condition, ef: int) -> int | None:
         """Return with how many candidates to search, so that about ``ef`` of them match; None compares with all.
@@ -52,20 +49,12 @@ class AsyncChooser:
         return max(ef, min(_MAX_EF, wanted))
 
     async def _estimate(self, connection: AsyncConnection[Any], condition: Condition | None) -> tuple[float, int]:
-        """Return what reading the records that match costs, and how many there are, as the planner has it.
-
-        It is asked again where its answer is older than ``_ESTIMATE_SECONDS``.
-        """
+        """Return what reading the records that match costs, and how many there are, as the planner had it lately."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
-        key = hash((text, *map(repr, params)))  # values may be long, and two that meet do no harm
-        made, estimate = self._estimates.get(key, (-math.inf, (0.0, 0)))
-        if monotonic() - made <= _ESTIMATE_SECONDS:
-            return estimate
+        key = (text, *map(repr, params))
+        if (lately := self._estimates.get(key)) is not None:
+            return lately
         rows = await self._session.fetch(connection, self._sql.explain(text), params, prepare=False)
         found = _ESTIMATE.search(rows[0][0])
         assert found is not None, rows
-        estimate = float(found[1]), int(found[2])
-        if len(self._estimates) >= _MOST_ESTIMATES:
-            self._estimates.clear()
-        self._estimates[key] = monotonic(), estimate
-        return estimate
+        return self._estimates.keep(key, (float(found[1]), int(found[2])))

@@ -112,5 +112,5 @@ def test_estimates_are_kept_for_a_while_and_for_one_filter(server: str, monkeypa
         assert found(F("n") == 1) == (["a"], 2)
         assert found(F("n") == 1) == (["a"], 0)
         assert found(F("n") == 2) == (["b"], 1)
-        monkeypatch.setattr("vstore_pgvector._sync.choosing._ESTIMATE_SECONDS", -1.0)
+        monkeypatch.setattr("vstore.spi.recent.SECONDS", -1.0)
         assert found(F("n") == 1) == (["a"], 2)
