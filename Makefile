@@ -101,11 +101,13 @@ $(VENV)/.bench: $(VENV)/.installed
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[peers,bench]'
 	touch $@
 
-bench: $(VENV)/.bench .venv-peers/.installed ## compare with the raw clients, also of several fields, a copy's ends and LangChain's stores; tables in .venv/bench
+bench: $(VENV)/.bench .venv-peers/.installed ## compare with raw clients, a copy's ends and frameworks' stores; tables in .venv/bench
 	$(BIN)/python benchmarks/bench.py --out $(VENV)/bench
 	$(BIN)/python benchmarks/fields.py --out $(VENV)/bench
 	$(BIN)/python benchmarks/transfer.py --out $(VENV)/bench
 	.venv-peers/bin/python benchmarks/langchain_peers.py --out $(VENV)/bench
+	.venv-peers/bin/python benchmarks/llamaindex_peers.py --out $(VENV)/bench
+	.venv-peers/bin/python benchmarks/haystack_peers.py --out $(VENV)/bench
 
 table: $(VENV)/.installed ## run the suite on every store and write docs/compatibility.md
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --vstore-mode sync --vstore-report $(VENV)/reports tests/conformance
