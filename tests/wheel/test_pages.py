@@ -108,7 +108,7 @@ ELSEWHERE = {
     "python tools/options.py": "`make check`",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "python benchmarks/langchain_peers.py": "by hand: it needs the extra `peers`",
-    "python benchmarks/llamaindex_peers.py": "by hand: it needs the frameworks' own stores",
+    "python benchmarks/llamaindex_peers.py": "by hand: it needs the extra `peers`",
     "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
     "uvicorn --app-dir examples --workers 3 fastapi_app:app": "tests/examples/test_fastapi.py",
     "gunicorn --workers 1 --threads 16": "options to think of",
