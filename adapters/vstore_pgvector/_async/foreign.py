@@ -11,6 +11,7 @@ import numpy as np
 from psycopg import AsyncConnection
 
 from vstore.errors import AlreadyExists, Mismatch, NotFound
+from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
@@ -261,10 +262,13 @@ class AsyncPGForeignCollection:
             found += await self._rows(statement, (*params, *map(pack_texts, self._table.id_values(part))))
         return await compute(len(found), self._table.read, found, wanted)
 
-    async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
+    async def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> AsyncIterator[tuple[Rows, str]]:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)
+        narrowed = self._table.narrowed(where)
         while True:
-            found = await self._rows(*self._table.page(wanted, min(size, _PAGE), after))
+            found = await self._rows(*self._table.page(wanted, min(size, _PAGE), after, narrowed))
             if not found:
                 return
             after = self._table.token(found[-1])

@@ -12,6 +12,7 @@ import numpy as np
 from psycopg import Connection
 
 from vstore.errors import AlreadyExists, Mismatch, NotFound
+from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
@@ -260,10 +261,13 @@ class PGForeignCollection:
             found += self._rows(statement, (*params, *map(pack_texts, self._table.id_values(part))))
         return compute(len(found), self._table.read, found, wanted)
 
-    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+    def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> Iterator[tuple[Rows, str]]:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)
+        narrowed = self._table.narrowed(where)
         while True:
-            found = self._rows(*self._table.page(wanted, min(size, _PAGE), after))
+            found = self._rows(*self._table.page(wanted, min(size, _PAGE), after, narrowed))
             if not found:
                 return
             after = self._table.token(found[-1])
