@@ -39,6 +39,7 @@ from vstore.cli.options import (
     StateOption,
     StoreArgument,
     TimeoutOption,
+    VectorLengthOption,
     VerifyOption,
     WhereOption,
     WithoutTextOption,
@@ -205,6 +206,7 @@ def copy(
     layout: LayoutOption = None,
     ids: IdOption = [],  # noqa: B006
     application: AppOption = None,
+    vector_length: VectorLengthOption = None,
 ) -> None:
     """Copies collections from one store to another and compares them, record by record.
 
@@ -248,6 +250,7 @@ def copy(
                 "state": state,
                 "restart": restart,
                 "layout": layout,
+                "vector_length": vector_length,
                 "metric": metric,
                 "without_text": without_text,
                 "embed_cache": embed_cache,

@@ -68,8 +68,17 @@ LayoutOption = Annotated[
     typer.Option(
         "--layout",
         metavar="PACKAGE",
-        help="Make and write the target as another package's own store would: langchain, llamaindex, haystack, mem0 "
-        "or plain.",
+        help="Make and write the target as another package's own store would: langchain, llamaindex, haystack, mem0, "
+        "open-webui or plain. By default vstore's own, and with --app that of the application; vstore means its own.",
+    ),
+]
+VectorLengthOption = Annotated[
+    int | None,
+    typer.Option(
+        "--vector-length",
+        min=1,
+        help="With --layout open-webui: its PGVECTOR_INITIALIZE_MAX_VECTOR_LENGTH (1536); into Chroma the dimension of "
+        "its embedder.",
     ),
 ]
 RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call is retried.")]

@@ -87,7 +87,7 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     except (Mismatch, InvalidInput) as error:
         problems.append(str(error))
     try:
-        check_limits(info, target.capabilities, options.maker)
+        check_limits(info if shape is None else shape.held, target.capabilities, options.maker)
         report.losses = [*left, *static_losses(info if shape is None else shape.held, target, there, options.maker)]
         report.losses += [*changed, *field_losses(info, target.capabilities, there)]
         report.losses += [*survey_losses(survey, target.capabilities), *(texts.losses() if texts else ())]
