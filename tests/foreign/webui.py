@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final
@@ -66,7 +66,7 @@ def fill_chroma(path: Path) -> dict[str, dict[str, tuple[list[float], str, dict[
 
 def open_client(url: str) -> Any:
     """Open its client of PostgreSQL, which makes its table and indexes where they are missing."""
-    spec = find_spec("open_webui")
+    spec = PathFinder.find_spec("open_webui")
     assert spec is not None
     assert spec.submodule_search_locations is not None
     [root] = spec.submodule_search_locations
@@ -101,6 +101,7 @@ def open_client(url: str) -> Any:
     _stand_in("open_webui.internal.db", ScopedSession=None, enable_iam_token_auth=lambda _: None)
     _stand_in("open_webui.utils.json_codec", JSONCodec=SimpleNamespace(dumps=json.dumps, loads=json.loads))
     _stand_in("open_webui.utils.misc", sanitize_text_for_db=lambda value: value)
+    sys.modules.pop("open_webui.retrieval.vector.dbs.pgvector", None)  # which opens its database as it is imported
     return import_module("open_webui.retrieval.vector.dbs.pgvector").PgvectorClient()
 
 
