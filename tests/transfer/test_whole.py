@@ -123,7 +123,7 @@ def test_an_application_is_moved_by_one_command_that_is_killed_twice(folder: Pat
         assert names == {name: name for name in counts}
         kinds = {name: {loss["kind"] for loss in line["losses"]} for name, line in found.items()}
         assert kinds == {
-            name: {"index-change", "padded-vectors" if number else "empty-collection"}
+            name: {"index-change", "collection-settings", "padded-vectors" if number else "empty-collection"}
             for name, number in counts.items()
         }
     with connect(f"pgvector:{folder / 'pg'}") as store:
