@@ -102,7 +102,7 @@ class AsyncForeignCollections:
             there = ", ".join(map(repr, known)) or "none"
             raise Unsupported(
                 f"vstore does not write the layout {name!r} into {self._capabilities.backend}",
-                hint=f"It writes {there} there, and its own without layout=.",
+                hint=f"It writes {there} there, and its own without layout= (of the command: --layout vstore).",
             )
         return foreign, known[str(name)]
 
