@@ -39,10 +39,10 @@ test-fast: $(VENV)/.installed ## the reference store and the pure parts, while y
 test-wheel: $(VENV)/.installed ## what README.md and the other pages show, run as users run it: from a wheel, in environments of its own
 	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/wheel
 
-test-nightly: $(VENV)/.nightly $(LOCAL) ## everything, every store in both forms, with 2,000 filters and 200 sequences each
+test-nightly: $(VENV)/.nightly $(LOCAL) ## everything, every store in both forms, with 2,000 filters, 1,000 hybrid questions and 200 sequences each
 	tools/ensure-debian
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --ignore=tests/foreign \
-		--vstore-filters 2000 --vstore-sequences 200 tests
+		--vstore-filters 2000 --vstore-hybrid 1000 --vstore-sequences 200 tests
 	$(MAKE) test-foreign
 
 test-docker: $(VENV)/.installed $(LOCAL) ## the conformance suite on containers; VSTORE_IMAGES=local needs no registry
@@ -101,10 +101,13 @@ $(VENV)/.bench: $(VENV)/.installed
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[peers,bench]'
 	touch $@
 
-bench: $(VENV)/.bench .venv-peers/.installed ## compare with the raw clients, a copy's ends and LangChain's stores; tables in .venv/bench
+bench: $(VENV)/.bench .venv-peers/.installed ## compare with raw clients, a copy's ends and frameworks' stores; tables in .venv/bench
 	$(BIN)/python benchmarks/bench.py --out $(VENV)/bench
+	$(BIN)/python benchmarks/fields.py --out $(VENV)/bench
 	$(BIN)/python benchmarks/transfer.py --out $(VENV)/bench
 	.venv-peers/bin/python benchmarks/langchain_peers.py --out $(VENV)/bench
+	.venv-peers/bin/python benchmarks/llamaindex_peers.py --out $(VENV)/bench
+	.venv-peers/bin/python benchmarks/haystack_peers.py --out $(VENV)/bench
 
 table: $(VENV)/.installed ## run the suite on every store and write docs/compatibility.md
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --vstore-mode sync --vstore-report $(VENV)/reports tests/conformance

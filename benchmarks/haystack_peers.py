@@ -1,7 +1,7 @@
 """``VStoreDocumentStore`` against Haystack's own store for each database: ingest, query, filtered query; interleaved.
 
 ``python benchmarks/haystack_peers.py [--rows 5000] [--dimension 384] [--rounds 2] [--only chroma]`` needs
-chroma-haystack, pgvector-haystack and qdrant-haystack.
+the extra ``peers``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``VStoreVectorStore`` against LlamaIndex's own store for each database: ingest, query, filtered query; interleaved.
 
 ``python benchmarks/llamaindex_peers.py [--rows 5000] [--dimension 384] [--rounds 2] [--only chroma]`` needs
-llama-index-vector-stores-chroma, -postgres and -qdrant.
+the extra ``peers``.
 """
 
 from __future__ import annotations

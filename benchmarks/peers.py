@@ -9,11 +9,12 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter, process_time
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from clocks import PROCESSOR_TIME, Clock, processor_seconds, wall_seconds
 from data import queries, workload
 from report import Row, add_out, report
 
@@ -64,11 +65,7 @@ def compare(framework: str, backends: Mapping[str, Backend]) -> None:
     parser.add_argument("--dimension", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", choices=backends)
-    parser.add_argument(
-        "--processor-time",
-        action="store_true",
-        help="of this process, for databases that run in it, on a machine that does other work",
-    )
+    parser.add_argument("--processor-time", action="store_true", help=PROCESSOR_TIME)
     add_out(parser)
     wanted = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -78,35 +75,29 @@ def compare(framework: str, backends: Mapping[str, Backend]) -> None:
     for name, backend in backends.items():
         if wanted.only in (None, name):
             with tempfile.TemporaryDirectory() as folder, backend(Path(folder), wanted.dimension) as cases:
-                clock = process_time if wanted.processor_time else perf_counter
+                clock = processor_seconds(Path(folder)) if wanted.processor_time else wall_seconds
                 for case in cases:
                     for kind, (ours, theirs) in _measure(case, records, asked * wanted.rounds, clock).items():
                         rows.append(Row(case.name, kind, theirs, ours, 1.0))
     title = f"{framework}: {wanted.rows:,} × {wanted.dimension}, {wanted.rounds} rounds"
+    if wanted.processor_time:
+        title += ", processor time"
     report(framework.lower(), title, f"{framework}'s own", rows, wanted.out)
 
 
-def _measure(
-    case: Case, records: Records, asked: list[list[float]], clock: Callable[[], float]
-) -> dict[str, tuple[float, float]]:
+def _measure(case: Case, records: Records, asked: list[list[float]], clock: Clock) -> dict[str, tuple[float, float]]:
     """Median seconds of ours and theirs for each kind of call."""
     sides = (case.ours, case.theirs)
     batches = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
     ingest = [0.0, 0.0]
     for batch in batches:
         for place, side in enumerate(sides):
-            ingest[place] += _seconds(clock, side.add, batch)
+            ingest[place] += clock(partial(side.add, batch))
     times: dict[str, list[list[float]]] = {"query": [[], []], "query, filtered": [[], []]}
     for turn, vector in enumerate([*asked[:_WARM_UP], *asked]):
         for place, side in enumerate(sides):
             for kind, call in (("query", side.query), ("query, filtered", side.filtered)):
-                took = _seconds(clock, call, vector)
+                took = clock(partial(call, vector))
                 if turn >= _WARM_UP:
                     times[kind][place].append(took)
     return {"ingest": (ingest[0], ingest[1]), **{kind: (median(a), median(b)) for kind, (a, b) in times.items()}}
-
-
-def _seconds(clock: Callable[[], float], call: Callable[[Any], object], argument: object) -> float:
-    started = clock()
-    call(argument)
-    return clock() - started

@@ -21,26 +21,26 @@ class Row:
     Attributes:
         case: What is compared, such as a backend with an index.
         what: Which work.
-        theirs: Seconds that the other side takes.
+        theirs: Seconds that the other side takes; None where it cannot do it.
         ours: Seconds that vstore takes.
         bar: The least ratio that is wanted, or None.
     """
 
     case: str
     what: str
-    theirs: float
+    theirs: float | None
     ours: float
     bar: float | None = None
 
     @property
-    def ratio(self) -> float:
-        """Above 1 vstore is faster."""
-        return self.theirs / self.ours
+    def ratio(self) -> float | None:
+        """Above 1 vstore is faster; None without another side."""
+        return None if self.theirs is None else self.theirs / self.ours
 
     @property
     def is_within(self) -> bool:
         """Whether the bar is met, which is so where there is none."""
-        return self.bar is None or self.ratio >= self.bar
+        return self.bar is None or self.ratio is None or self.ratio >= self.bar
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:
@@ -63,8 +63,9 @@ def report(name: str, title: str, versus: str, rows: list[Row], out: Path | None
         table.add_column(heading, justify="right")
     table.add_column("")
     for row in rows:
-        times = [_shown(row.theirs), _shown(row.ours)]
-        table.add_row(row.case, row.what, *times, f"{row.ratio:.2f}", "" if row.is_within else f"below {row.bar:.2f}")
+        times = ["" if one is None else _shown(one) for one in (row.theirs, row.ours)]
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        table.add_row(row.case, row.what, *times, ratio, "" if row.is_within else f"below {row.bar:.2f}")
     Console(width=120).print(table)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -72,19 +73,19 @@ def report(name: str, title: str, versus: str, rows: list[Row], out: Path | None
         machine = {"python": platform.python_version(), "machine": platform.machine()}
         text = json.dumps({"title": title, "versus": versus, **machine, "rows": found}, indent=2, ensure_ascii=False)
         (out / f"{name}.json").write_text(text + "\n")
-        _draw(out / f"{name}.png", title, versus, rows)
+        _draw(out / f"{name}.png", title, versus, {row: row.ratio for row in rows if row.ratio is not None})
 
 
 def _shown(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 0.1 else f"{seconds * 1000:.3g} ms"
 
 
-def _draw(path: Path, title: str, versus: str, rows: list[Row]) -> None:
+def _draw(path: Path, title: str, versus: str, compared: dict[Row, float]) -> None:
     from matplotlib.figure import Figure
 
+    rows, ratios = list(compared), list(compared.values())
     figure = Figure(figsize=(9, 1.2 + 0.32 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
-    ratios = [row.ratio for row in rows]
     colours = ["tab:blue" if row.is_within else "tab:orange" for row in rows]
     names, beyond = [f"{row.case}: {row.what}" for row in rows], [ratio - 1.0 for ratio in ratios]
     bars = axes.barh(names, beyond, left=1.0, color=colours)  # twice and half as fast are bars of one length

@@ -31,7 +31,9 @@ DATABASES: Final = {"chroma": "Chroma", "milvus": "Milvus", "pgvector": "Postgre
 ROWS: Final = {
     "exact_query": "exact queries",
     "filtered_query": "filtered queries that find all k",
+    "sparse_vectors": "sparse vectors, for hybrid search",
     "document_contains": "substrings of documents",
+    "metadata_contains": "substrings of texts in metadata",
     "string_ordering": "order of strings",
     "matches": "regular expressions",
     "nested_metadata": "nested metadata",

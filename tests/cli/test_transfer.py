@@ -377,7 +377,7 @@ def test_a_report_that_cannot_be_written_is_told_first(ends: Ends) -> None:
     [
         ("vstore.cli.copy.open_location", ["copy", "SOURCE", "TARGET"], 4),
         ("vstore.transfer.dryrun.size_of", ["copy", "SOURCE", "TARGET", "--dry-run"], 4),
-        ("vstore.transfer.job.make_plan", ["copy", "SOURCE", "TARGET"], 4),
+        ("vstore.transfer.preparing.make_plan", ["copy", "SOURCE", "TARGET"], 4),
         ("vstore.transfer.job.verify", ["copy", "SOURCE", "TARGET"], 4),
         ("vstore.cli.verify.verify", ["verify", "SOURCE", "SOURCE"], 1),
     ],

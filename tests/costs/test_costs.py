@@ -83,7 +83,7 @@ BOUNDS: dict[str, dict[str, Cost]] = {
     },
     "postgresql": {
         "query": Cost(165, 1, 690, 1_540),
-        "filtered": Cost(275, 3, 1_350, 2_520),
+        "filtered": Cost(210, 1, 870, 1_590),
         "get": Cost(140, 1, 330, 4_010),
         "upsert": Cost(1_885, 1, 37_770, 50),
     },

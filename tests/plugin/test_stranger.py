@@ -53,6 +53,22 @@ FAULTS = {
     "takes_names_for_paths": "COL-1",
     "keeps_a_cancelled_lock": "CON-2",
     "blocks_the_loop": "CON-2",
+    "forgets_field_metrics": "FLD-1",
+    "absent_is_zero": "FLD-2",
+    "keeps_what_is_removed": "FLD-2",
+    "drops_large_indices": "SPV-1",
+    "half_precision": "SPV-2",
+    "sparse_in_float32": "SPV-3",
+    "hits_without_a_shared_index": "SPV-3",
+    "cuts_before_the_filter": "HYB-1",
+    "loses_a_leg": "HYB-2",
+    "sparse_ties_unordered": "HYB-2",
+    "normalised_legs": "HYB-3",
+    "approximate_legs": "HYB-4",
+    "documents_of_other_hits": "HYB-5",
+    "vectors_of_others": "QRY-7",
+    "large_ints_are_read_as_floats": "SCAN-4",
+    "answers_by_id": "SCAN-4",
 }
 
 

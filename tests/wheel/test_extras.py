@@ -12,7 +12,7 @@ import pytest
 from tests.wheel.environments import ROOT, Environment
 
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-NOT_IN_PROSE = {"check", "models", "peers"}  # the developers'
+NOT_IN_PROSE = {"bench", "check", "models", "peers"}  # the developers'
 MISSING = """
 import vstore
 for url in {urls!r}:

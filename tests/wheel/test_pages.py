@@ -45,12 +45,17 @@ COMMANDS = {
     ],
     'vstore query chroma:./data docs "rain in Beijing" --where \'{"year": {"$gte": 2020}}\' -k 5': ["Rain in Beijing"],
     'vstore query chroma:./data docs "rain in Beijing" --json': ['"Rain in Beijing today"'],
+    'vstore query chroma:./data both "rain in Beijing" --field vector --field words': ["Rain in Beijing"],
+    'vstore query chroma:./data both --sparse \'{"17": 0.5, "4711": 1.25}\'': ["score"],
     # docs/files.md
     "vstore export chroma:./data docs.parquet --collection docs": ['"status": "verified"'],
     "vstore export chroma:./data ./dump --all": ['"status": "verified"'],
     "vstore verify ./dump pgvector:./pg --collection docs": ['"equal": true'],
     "vstore copy ./dump docs.jsonl --collection docs": ['"status": "verified"'],
     "vstore import theirs.parquet pgvector:./pg --id key --vector embedding --document text --metric cosine": [
+        '"status": "verified"'
+    ],
+    "vstore import theirs.parquet qdrant:./q --id key --field image=clip:cosine --field terms=splade:sparse": [
         '"status": "verified"'
     ],
     # docs/mapping.md
@@ -103,7 +108,7 @@ ELSEWHERE = {
     "python tools/options.py": "`make check`",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "python benchmarks/langchain_peers.py": "by hand: it needs the extra `peers`",
-    "python benchmarks/llamaindex_peers.py": "by hand: it needs the frameworks' own stores",
+    "python benchmarks/llamaindex_peers.py": "by hand: it needs the extra `peers`",
     "gunicorn --chdir examples --workers 3 --threads 4 --preload gunicorn_app:app": "tests/examples/test_gunicorn.py",
     "uvicorn --app-dir examples --workers 3 fastapi_app:app": "tests/examples/test_fastapi.py",
     "gunicorn --workers 1 --threads 16": "options to think of",
@@ -150,6 +155,15 @@ THEIRS = """
 import pyarrow as pa, pyarrow.parquet as pq
 vectors = pa.array([[1.0, 0.0], [0.0, 1.0]], pa.list_(pa.float32(), 2))
 pq.write_table(pa.table({"key": ["a", "b"], "embedding": vectors, "text": ["x", "y"]}), "theirs.parquet")
+"""
+THEIRS_WITH_FIELDS = """
+import pyarrow as pa, pyarrow.parquet as pq
+images = pa.array([[1.0, 0.0], [0.0, 1.0]], pa.list_(pa.float32(), 2))
+terms = pa.array(
+    [{"indices": [3, 9], "values": [0.5, 1.0]}, {"indices": [4], "values": [2.0]}],
+    pa.struct([("indices", pa.list_(pa.uint32())), ("values", pa.list_(pa.float32()))]),
+)
+pq.write_table(pa.table({"key": ["a", "b"], "text": ["x", "y"], "clip": images, "splade": terms}), "theirs.parquet")
 """
 TABLES = """
 create extension if not exists vector;
@@ -234,10 +248,10 @@ def page(reader: Environment, servers: dict[str, str], tmp_path: Path) -> Page:
 
 
 def _names_only(command: str) -> bool:
-    """Whether it is no more than the name of a command, or of its options."""
+    """Whether it is no more than the name of a command, or of its options, and what they take in capitals."""
     program, name, *options = command.split()
     known = {line.split()[1] for line in COMMANDS if line.startswith("vstore ")}
-    return program == "vstore" and name in known and all(option.startswith("--") for option in options)
+    return program == "vstore" and name in known and all(re.match(r"--|[A-Z=:]+$", option) for option in options)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -340,6 +354,12 @@ def test_embedding(page: Page) -> None:
     page.program("import os; os.environ['DASHSCOPE_API_KEY'] = 'key'\nmade = " + second.text + "\nprint(made.name)")
     page.reader.install("bm25", "lexical")
     assert "a " in page.program("from vstore import embed\n" + words.text)
+    page.reader.install("chroma")
+    page.program(
+        words.text.replace("memory:", "chroma:./data")
+        .replace('"docs"', '"both"')
+        .replace("北京今天下大雨", "Rain in Beijing")
+    )
     page.program("store = vstore.connect('chroma:./data'); store.delete_collection('docs'); store.close()")
     page.items(commands)
 
@@ -361,6 +381,8 @@ def test_files(page: Page) -> None:
         if item.kind == "console":
             if "--all" in item.text:
                 page.reader.run("rm -r dump", page.folder)
+            if "--field" in item.text:
+                page.program(THEIRS_WITH_FIELDS)
             page.command(item.text)
             if "--all" in item.text:
                 page.reader.run("mv dump all; mv all/docs dump", page.folder)
@@ -394,7 +416,7 @@ def test_adapters(new_environment: Callable[[], Environment], tmp_path: Path) ->
         shutil.copytree(tmp_path / "vstore_sqlite", broken / "vstore_sqlite")
         (broken / "vstore_sqlite" / name).write_text(text.replace(part, instead))
         code = f"from vstore.conformance.run import run; print(run('sqlite::memory:', clauses=['{clause}'], mode='sync'"
-        code += ", filters=60, sequences=0).to_markdown())"
+        code += ", filters=200, sequences=0).to_markdown())"
         told += reader.python_code(code, broken, PYTHONPATH=".").stdout.replace("[sqlite::memory:-sync]", "")
     assert [line for line in errors_shown("docs/adapters.md") if line not in told] == []
 

@@ -9,51 +9,31 @@ from typing import Annotated
 import typer
 
 from vstore import Metric, __version__
+from vstore.cli.copy_verify import copy, verify
 from vstore.cli.export_import import export, import_
 from vstore.cli.options import (
-    URL_HELP,
-    AllOption,
-    AppOption,
-    CollectionsOption,
-    DimensionOption,
-    DryRunOption,
-    EmbedCacheOption,
+    RUNNING,
     Embedded,
-    EmbedOption,
-    IdOption,
-    IfExistsOption,
-    JsonOption,
-    LayoutOption,
+    EmbedderOption,
     MappingOption,
-    NameMapOption,
-    NameOption,
     PrintJsonOption,
-    QueriesOption,
     RejectedFileOption,
     RenamedOptions,
-    RenameOption,
     ReportOption,
     RestartOption,
     RetriesOption,
-    SampleOption,
-    StateOption,
     StoreArgument,
     TimeoutOption,
-    VerifyOption,
     WhereOption,
-    WithoutTextOption,
-    WorkersOption,
     path,
 )
 from vstore.cli.output import console, errors_told
 from vstore.core.settings import split_location
-from vstore.transfer.options import EngineName, WithoutText
-from vstore.transfer.report import VerifyMode
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="One exact protocol over several vector databases.",
+    help="One exact protocol over Chroma, Milvus, Qdrant and PostgreSQL with pgvector.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -87,9 +67,10 @@ def _root(
 @app.command()
 def demo(
     first: Annotated[
-        Embedded | None, typer.Option("--from", help="Where to begin, to visit two databases only.")
+        Embedded | None,
+        typer.Option("--from", help="The first of two databases to visit. By default all four are visited."),
     ] = None,
-    second: Annotated[Embedded | None, typer.Option("--to", help="Where to go from there.")] = None,
+    second: Annotated[Embedded | None, typer.Option("--to", help="The second of two databases to visit.")] = None,
     directory: Annotated[
         Path | None,
         typer.Option(
@@ -115,15 +96,18 @@ def demo(
 @app.command()
 def inspect(
     url: StoreArgument,
-    name: Annotated[str | None, typer.Argument(help="A collection, also a foreign one.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A collection, also a foreign one. By default the whole store."),
+    ] = None,
     as_json: PrintJsonOption = False,
     mapping: MappingOption = None,
     timeout: TimeoutOption = 30.0,
 ) -> None:
     """Prints what a store is: version, collections with their counts, and what it can do; or what one collection is.
 
-    For a foreign collection it proposes the mapping to read it with, as JSON.
-    Save it to a file, change it where needed, and pass the file as --mapping.
+    For a foreign collection it proposes the mapping to read it with.
+    Save what --json prints to a file, change it where needed, and pass the file as --mapping.
     Example: vstore inspect chroma:./data
     """
     from vstore.cli.inspect import run, run_collection
@@ -144,11 +128,11 @@ def inspect(
 @app.command()
 def stores(
     as_json: PrintJsonOption = False,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a server is given up.")] = 5.0,
+    timeout: Annotated[float, typer.Option(help="Seconds that a server may take.")] = 5.0,
 ) -> None:
-    """Lists the stores that vstore.toml names, of the project and of the user, and whether each answers.
+    """Lists the stores that vstore.toml of the project and of the user names, and whether each answers.
 
-    Servers are asked, all at once. Of a database on this machine it says whether it is there, and opens nothing.
+    It asks all servers at once. It opens no database on this machine, and says whether it is there.
     Exit codes: 0 all answer, 1 any does not, 2 a vstore.toml cannot be read.
     Example: vstore stores
     """
@@ -158,156 +142,8 @@ def stores(
         run(as_json=as_json, timeout=timeout)
 
 
-@app.command(cls=RenamedOptions)
-def copy(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"Where from. {URL_HELP} Or files: a path.")],
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="Where to.")],
-    collection: CollectionsOption = [],  # noqa: B006 (typer copies it)
-    everything: AllOption = False,
-    name: NameOption = None,
-    where: WhereOption = None,
-    transform: Annotated[
-        str | None,
-        typer.Option("--transform", metavar="MODULE:FUNCTION", help="Rewrites each record; None leaves it out."),
-    ] = None,
-    mapping: MappingOption = None,
-    if_exists: IfExistsOption = None,
-    allow: Annotated[
-        list[str], typer.Option(metavar="LOSS,…", help="Accept a loss by name; --dry-run and the error name it.")
-    ] = [],  # noqa: B006
-    dry_run: DryRunOption = False,
-    workers: WorkersOption = 1,
-    engine: Annotated[EngineName, typer.Option(help="Threads of this process, or the workers of a Ray cluster.")] = (
-        EngineName.THREADS
-    ),
-    max_rps: Annotated[float | None, typer.Option(help="Most calls a second.")] = None,
-    retries: RetriesOption = 8,
-    max_errors: Annotated[int, typer.Option(min=0, help="Records the target may reject before the run ends.")] = 0,
-    chunk_rows: Annotated[int | None, typer.Option(min=1, help="Most records written and noted at once.")] = None,
-    rejected_file: RejectedFileOption = None,
-    verify: VerifyOption = VerifyMode.FULL,
-    sample: SampleOption = 1000,
-    queries: QueriesOption = 10,
-    state: StateOption = None,
-    restart: RestartOption = False,
-    embed: EmbedOption = None,
-    metric: Annotated[
-        Metric | None, typer.Option(help="With --embed: of the target; by default what the embedder says, or cosine.")
-    ] = None,
-    without_text: WithoutTextOption = WithoutText.REFUSE,
-    embed_cache: EmbedCacheOption = None,
-    report: ReportOption = None,
-    as_json: JsonOption = False,
-    timeout: TimeoutOption = 30.0,
-    rename: RenameOption = [],  # noqa: B006
-    name_map: NameMapOption = None,
-    dimension: DimensionOption = None,
-    layout: LayoutOption = None,
-    ids: IdOption = [],  # noqa: B006
-    application: AppOption = None,
-) -> None:
-    """Copies collections from one store to another and compares them, record by record.
-
-    With --all the trouble of one collection does not stop the others, and the report has each.
-    Killed or interrupted, the same command resumes.
-    Exit codes: 0 copied and verified, 1 failed, 2 usage or refused, 3 different, 4 incomplete and resumable,
-    5 records rejected.
-    Example: vstore copy chroma:./data qdrant://localhost:6333 --collection docs
-    """
-    from vstore.cli.copy import run
-    from vstore.cli.naming import Naming
-
-    with errors_told():
-        run(
-            source,
-            target,
-            collections=collection,
-            everything=everything,
-            name=name,
-            where=where,
-            transform=transform,
-            mapping=mapping,
-            allow=allow,
-            embed=embed,
-            dry=dry_run,
-            report=report,
-            as_json=as_json,
-            timeout=timeout,
-            options={
-                "if_exists": if_exists,
-                "workers": workers,
-                "engine": engine,
-                "max_rps": max_rps,
-                "retries": retries,
-                "max_errors": max_errors,
-                "chunk_rows": chunk_rows,
-                "rejected_file": rejected_file,
-                "verify": verify,
-                "sample": sample,
-                "queries": queries,
-                "state": state,
-                "restart": restart,
-                "layout": layout,
-                "metric": metric,
-                "without_text": without_text,
-                "embed_cache": embed_cache,
-            },
-            naming=Naming(rename, name_map),
-            dimension=dimension,
-            ids=ids,
-            app=application,
-        )
-
-
-@app.command()
-def verify(
-    left: Annotated[str, typer.Argument(metavar="LEFT", help=f"One store. {URL_HELP}")],
-    right: Annotated[str, typer.Argument(metavar="RIGHT", help="The other.")],
-    collection: Annotated[str | None, typer.Option(help="Which collection.")] = None,
-    name: Annotated[str | None, typer.Option(help="Its name in the other, if it differs.")] = None,
-    where: WhereOption = None,
-    mapping: MappingOption = None,
-    subset: Annotated[bool, typer.Option("--subset", help="The right may hold other records as well.")] = False,
-    allow: Annotated[
-        list[str], typer.Option(metavar="LOSS,…", help="Accept by name what is not compared, as other-fields.")
-    ] = [],  # noqa: B006
-    mode: Annotated[VerifyMode, typer.Option("--verify", help="How much to compare.")] = VerifyMode.FULL,
-    sample: SampleOption = 1000,
-    queries: QueriesOption = 10,
-    retries: RetriesOption = 8,
-    report: ReportOption = None,
-    as_json: JsonOption = False,
-    timeout: TimeoutOption = 30.0,
-    ids: IdOption = [],  # noqa: B006
-) -> None:
-    """Compares a collection in two stores: ids both ways, vectors, documents, metadata with their types, and search.
-
-    Exit codes: 0 equal, 1 failed, 2 usage, 3 different.
-    Example: vstore verify chroma:./data pgvector:./pg --collection docs
-    """
-    from vstore.cli.verify import run
-
-    with errors_told():
-        run(
-            left,
-            right,
-            collection=collection,
-            name=name,
-            where=where,
-            mapping=mapping,
-            subset=subset,
-            allow=allow,
-            mode=mode,
-            sample=sample,
-            queries=queries,
-            retries=retries,
-            report=report,
-            as_json=as_json,
-            timeout=timeout,
-            ids=ids,
-        )
-
-
+app.command(cls=RenamedOptions)(copy)
+app.command()(verify)
 app.command()(export)
 app.command("import", cls=RenamedOptions)(import_)
 
@@ -318,19 +154,26 @@ def query(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The collection.")],
     text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to look for.")] = None,
     where: WhereOption = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
-    exact: Annotated[bool, typer.Option("--exact", help="Compare with every record, not by the index.")] = False,
+    k: Annotated[int, typer.Option("-k", min=1, help="Hits, at most.")] = 10,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare with every record. By default the index answers, approximately.")
+    ] = False,
     embed: Annotated[
-        str | None, typer.Option(metavar="SPEC", help="The embedder, where it is not clear from the collection.")
+        str | None,
+        typer.Option(
+            metavar="SPEC", help="The embedder of the text. By default the one whose name the collection has."
+        ),
     ] = None,
     field: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="A named field to ask, or 'vector'; may be repeated: the lists are fused by RRF."
+            metavar="NAME",
+            help="A named field to ask; 'vector' is the one without a name. May be repeated: RRF fuses the lists.",
         ),
     ] = None,
     sparse: Annotated[
-        str | None, typer.Option(metavar="JSON", help="A sparse vector to ask with: an object from index to value.")
+        str | None,
+        typer.Option(metavar="JSON", help="A sparse vector to ask with, from index to value: '{\"17\": 0.5}'."),
     ] = None,
     as_json: PrintJsonOption = False,
     timeout: TimeoutOption = 30.0,
@@ -361,50 +204,53 @@ def query(
 def load(
     file: Annotated[Path, typer.Argument(metavar="FILE", parser=path, help="Rows: .jsonl, .csv or .parquet.")],
     url: StoreArgument,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The collection; made if there is none.")],
-    text: Annotated[str, typer.Option(metavar="FIELD", help="The field that becomes the document and its vector.")],
-    record_id: Annotated[str, typer.Option("--id", metavar="FIELD", help="The field that becomes the id.")],
-    embed: Annotated[
-        str,
-        typer.Option(
-            metavar="SPEC",
-            help="The embedder: lexical:512, or KIND:MODEL with openai, sentence-transformers, fastembed or chroma.",
-        ),
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The collection. It is created if there is none.")],
+    text: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The column of the texts, which become documents and vectors.")
     ],
+    record_id: Annotated[str, typer.Option("--id", metavar="COLUMN", help="The column of the ids.")],
+    embed: EmbedderOption,
     metadata: Annotated[
         str,
         typer.Option(
-            metavar="FIELDS",
-            help="Fields of the metadata, e.g. title,year:int. Types: str, int, float, bool, datetime. "
-            "* stands for all that are not named; '' for none.",
+            metavar="COLUMN,…",
+            help="Columns that become metadata, with types where wanted: title,year:int. Types are str, int, float, "
+            "bool and datetime. * stands for all that are not named, '' for none.",
         ),
     ] = "*",
     field: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=COLUMN",
-            help="A named field and the column of its vectors; may be repeated. NAME=COLUMN:l2 names the metric.",
+            help="A named field and the column of its vectors. NAME=COLUMN:l2 names the metric. May be repeated.",
         ),
     ] = None,
-    metric: Annotated[Metric, typer.Option(help="Of a new collection.")] = Metric.COSINE,
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows embedded, written and noted at once.")] = 256,
-    max_errors: Annotated[int, typer.Option(min=0, help="Rows that may be rejected before the run ends.")] = 100,
+    metric: Annotated[Metric, typer.Option(help="The metric of a new collection.")] = Metric.COSINE,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Rows embedded and written at once.", rich_help_panel=RUNNING)
+    ] = 256,
+    max_errors: Annotated[
+        int, typer.Option(min=0, help="Rows that may be rejected. One more ends the run.", rich_help_panel=RUNNING)
+    ] = 100,
     rejected_file: RejectedFileOption = None,
     state: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", parser=path, help="Folder of checkpoint and cache; by default FILE.vstore beside the file."
+            metavar="PATH",
+            parser=path,
+            help="Folder of the checkpoint and of the vectors. By default FILE.vstore beside the file.",
+            rich_help_panel=RUNNING,
         ),
     ] = None,
     restart: RestartOption = False,
     as_json: PrintJsonOption = False,
     timeout: TimeoutOption = 30.0,
-    retries: Annotated[int, typer.Option(min=0, help="How often a failed call to the database is retried.")] = 5,
+    retries: RetriesOption = 5,
 ) -> None:
     """Loads texts from a file into a collection, embedding them.
 
-    Killed or interrupted, the same command resumes and embeds nothing twice.
-    Exit codes: 0 all rows are loaded, 1 failed, 2 usage, 4 incomplete and resumable, 5 rows were rejected.
+    After an interruption the same command resumes, and embeds nothing twice.
+    Exit codes: 0 all rows are loaded, 1 failed, 2 wrong use, 4 incomplete and resumable, 5 rows were rejected.
     Example: vstore load docs.jsonl chroma:./data docs --text body --id id --metadata title,year --embed lexical:512
     """
     from vstore.cli.load import run
@@ -434,15 +280,15 @@ def load(
 @app.command()
 def conform(
     url: StoreArgument,
-    filters: Annotated[int, typer.Option(min=1, help="How many filters to generate.")] = 2000,
-    sequences: Annotated[int, typer.Option(min=1, help="How many sequences of operations to generate.")] = 200,
-    mode: Annotated[Form, typer.Option(help="Which form of the library.")] = Form.BOTH,
+    filters: Annotated[int, typer.Option(min=1, help="Filters to generate.")] = 2000,
+    sequences: Annotated[int, typer.Option(min=1, help="Sequences of operations to generate.")] = 200,
+    mode: Annotated[Form, typer.Option(help="Which form of the library to test.")] = Form.BOTH,
     report: ReportOption = None,
 ) -> None:
     """Runs the conformance suite on a store and reports pass or fail for each clause.
 
-    It creates collections named vstore_conf_… and deletes them again; nothing else is touched.
-    The exit code is 0 if every clause holds, 1 if any fails.
+    It creates collections named vstore_conf_… and deletes them again. It touches nothing else.
+    Exit codes: 0 every clause holds, 1 any fails.
     Example: vstore conform chroma:./data
     """
     from vstore.cli.conform import run

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from vstore.cli.options import (
+    COLUMNS,
     AllOption,
     CollectionsOption,
     DimensionOption,
     DryRunOption,
     IfExistsOption,
     JsonOption,
+    MaxErrorsOption,
     NameMapOption,
     NameOption,
     RejectedFileOption,
@@ -40,7 +42,9 @@ from vstore.transfer.report import VerifyMode
 
 __all__ = ["export", "import_"]
 
-EncodingOption = Annotated[Encoding | None, typer.Option(help="How records are kept, if the name does not say.")]
+EncodingOption = Annotated[
+    Encoding | None, typer.Option(help="The encoding, where the name of the path does not say it.")
+]
 
 
 def export(
@@ -51,25 +55,28 @@ def export(
     name: NameOption = None,
     where: WhereOption = None,
     encoding: EncodingOption = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace an earlier export.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace an earlier export. By default the command refuses.")
+    ] = False,
     dry_run: DryRunOption = False,
-    workers: WorkersOption = 1,
-    retries: RetriesOption = 8,
-    verify: VerifyOption = VerifyMode.FULL,
-    sample: SampleOption = 1000,
-    state: StateOption = None,
-    restart: RestartOption = False,
     report: ReportOption = None,
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
     rename: RenameOption = [],  # noqa: B006
     name_map: NameMapOption = None,
     dimension: DimensionOption = None,
+    verify: VerifyOption = VerifyMode.FULL,
+    sample: SampleOption = 1000,
+    workers: WorkersOption = 1,
+    retries: RetriesOption = 8,
+    state: StateOption = None,
+    restart: RestartOption = False,
 ) -> None:
     """Writes collections to files with a manifest that describes them, and compares them with the store.
 
-    A directory holds Parquet by default; with --all, or several collections, each is in a directory of its own.
-    Killed or interrupted, the same command resumes. Exit codes are those of copy.
+    Either --collection or --all is needed. Each of several collections gets a directory of its own below PATH.
+    A directory holds Parquet, unless --encoding names another.
+    After an interruption the same command resumes. Exit codes are those of copy.
     Example: vstore export chroma:./data ./dump --collection docs
     """
     from vstore.cli.copy import run
@@ -110,54 +117,82 @@ def import_(
     name: NameOption = None,
     where: WhereOption = None,
     encoding: EncodingOption = None,
-    metric: Annotated[
-        Metric | None, typer.Option(help="How nearness is measured, if the files do not say.", show_choices=True)
-    ] = None,
-    id_column: Annotated[str, typer.Option("--id", metavar="COLUMN", help="The column of the ids.")] = "id",
-    vector: Annotated[str, typer.Option(metavar="COLUMN", help="The column of the vectors.")] = "vector",
-    document: Annotated[str, typer.Option(metavar="COLUMN", help="The column of the documents.")] = "document",
+    dry_run: DryRunOption = False,
+    if_exists: IfExistsOption = None,
+    allow: Annotated[
+        list[str],
+        typer.Option(metavar="LOSS,…", help=f"Accept losses: those that copy knows, and {', '.join(ALLOWABLE)}."),
+    ] = [],  # noqa: B006
+    report: ReportOption = None,
+    as_json: JsonOption = False,
+    timeout: TimeoutOption = 30.0,
+    id_column: Annotated[
+        str, typer.Option("--id", metavar="COLUMN", help="The column of the ids.", rich_help_panel=COLUMNS)
+    ] = "id",
+    vector: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The column of the vectors.", rich_help_panel=COLUMNS)
+    ] = "vector",
+    document: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The column of the documents.", rich_help_panel=COLUMNS)
+    ] = "document",
     metadata_object: Annotated[
-        str, typer.Option(metavar="COLUMN", help="A column of structs or JSON objects, whose keys become metadata.")
+        str,
+        typer.Option(
+            metavar="COLUMN",
+            help="A column of structs or JSON objects, whose keys become metadata.",
+            rich_help_panel=COLUMNS,
+        ),
     ] = "metadata",
     metadata: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN,…", help="Columns that become metadata; by default all that are left."),
+        typer.Option(
+            metavar="COLUMN,…",
+            help="Columns that become metadata. By default all that are left.",
+            rich_help_panel=COLUMNS,
+        ),
     ] = None,
     field: Annotated[
         list[str],
         typer.Option(
             metavar="NAME=COLUMN:KIND",
-            help="A named field and the column of its vectors; may be repeated. KIND is cosine, l2, dot or sparse.",
+            help="A named field and the column of its vectors. KIND is cosine, l2, dot or sparse. May be repeated.",
+            rich_help_panel=COLUMNS,
         ),
     ] = [],  # noqa: B006
+    metric: Annotated[
+        Metric | None,
+        typer.Option(help="The metric of the vectors; needed for foreign files.", rich_help_panel=COLUMNS),
+    ] = None,
     index: Annotated[
         str | None,
-        typer.Option(metavar="INDEX", help="hnsw, flat, ivfflat, ivfpq or diskann, if the files do not say."),
+        typer.Option(
+            metavar="INDEX",
+            help="The target's index: hnsw (the default), flat, ivfflat, ivfpq or diskann.",
+            rich_help_panel=COLUMNS,
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Name of the embedder that made the vectors, to be kept.")] = None,
-    if_exists: IfExistsOption = None,
-    allow: Annotated[
-        list[str],
-        typer.Option(metavar="LOSS,…", help=f"Accept a loss by name: one of copy, or {', '.join(ALLOWABLE)}."),
-    ] = [],  # noqa: B006
-    dry_run: DryRunOption = False,
-    workers: WorkersOption = 1,
-    retries: RetriesOption = 8,
-    max_errors: Annotated[int, typer.Option(min=0, help="Records the target may reject before the run ends.")] = 0,
-    rejected_file: RejectedFileOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The name of the embedder that made the vectors, to be stored.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None,
     verify: VerifyOption = VerifyMode.FULL,
     sample: SampleOption = 1000,
+    workers: WorkersOption = 1,
+    retries: RetriesOption = 8,
+    max_errors: MaxErrorsOption = 0,
+    rejected_file: RejectedFileOption = None,
     state: StateOption = None,
     restart: RestartOption = False,
-    report: ReportOption = None,
-    as_json: JsonOption = False,
-    timeout: TimeoutOption = 30.0,
 ) -> None:
     """Reads files into a collection, and compares the two record by record.
 
-    Files that vstore wrote are checked against their manifest, before anything is written.
-    In foreign files every record is checked, and options name the columns.
-    Killed or interrupted, the same command resumes. Exit codes are those of copy.
+    Files that vstore wrote are compared with their manifest before anything is written, and need no options.
+    In foreign files every record is checked, and options say what the columns are.
+    After an interruption the same command resumes. Exit codes are those of copy.
     Example: vstore import theirs.parquet pgvector:./pg --id key --vector embedding --metric cosine
     """
     from vstore.cli.copy import run

@@ -48,19 +48,30 @@ def path(text: str) -> Path:
 
 
 URL_HELP = (
-    "A store: its name in vstore.toml, or [bold]chroma:PATH[/], chroma://host:port, [bold]qdrant:PATH[/], "
-    "qdrant://host:port, [bold]milvus:PATH.db[/], milvus://host:port, [bold]pgvector:PATH[/], "
-    "postgresql://user@host/db, memory:."
+    "[bold]chroma:PATH[/], chroma://host:8000, [bold]qdrant:PATH[/], qdrant://host:6333, [bold]milvus:PATH.db[/], "
+    "milvus://host:19530, [bold]pgvector:PATH[/], postgresql://user@host/db, memory:, or a name in vstore.toml."
 )
-StoreArgument = Annotated[str, typer.Argument(metavar="URL", help=URL_HELP)]
-TimeoutOption = Annotated[float, typer.Option(help="Seconds after which a call is given up.")]
-WhereOption = Annotated[str | None, typer.Option(metavar="FILTER", help="Only records that match, as JSON.")]
+_SPEC_HELP = "lexical:512, or KIND:MODEL with openai, sentence-transformers, fastembed or chroma."
+
+# groups of options in the help of the commands that copy
+NAMES = "Names, foreign collections and layouts"
+COLUMNS = "What columns of foreign files are"
+EMBEDDING = "Vectors of another embedder"
+COMPARISON = "Comparison"
+RUNNING = "Speed, failures and resuming"
+
+StoreArgument = Annotated[str, typer.Argument(metavar="URL", help=f"The store: {URL_HELP}")]
+TimeoutOption = Annotated[float, typer.Option(help="Seconds that one call may take.")]
+WhereOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILTER", help='Only records that match, as JSON: \'{"year": {"$gte": 2020}}\'.'),
+]
 MappingOption = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="How to read a foreign collection: a file as vstore inspect prints it, or one of "
-        "langchain, llamaindex, haystack, mem0, auto.",
+        help="How to read a foreign collection: langchain, llamaindex, haystack, mem0 or auto, or a file of what "
+        "vstore inspect --json prints.",
     ),
 ]
 LayoutOption = Annotated[
@@ -69,14 +80,22 @@ LayoutOption = Annotated[
         "--layout",
         metavar="PACKAGE",
         help="Make and write the target as another package's own store would: langchain, llamaindex, haystack, mem0 "
-        "or plain.",
+        "or plain. By default the layout is vstore's own.",
+        rich_help_panel=NAMES,
     ),
 ]
-RetriesOption = Annotated[int, typer.Option(min=0, help="How often a failed call is retried.")]
-SampleOption = Annotated[int, typer.Option(min=1, help="Records that --verify sample compares.")]
-QueriesOption = Annotated[int, typer.Option(min=0, help="Queries both sides are asked.")]
+RetriesOption = Annotated[
+    int, typer.Option(min=0, help="How often a call that failed is retried.", rich_help_panel=RUNNING)
+]
+SampleOption = Annotated[
+    int, typer.Option(min=1, help="Records that --verify sample compares.", rich_help_panel=COMPARISON)
+]
+QueriesOption = Annotated[
+    int,
+    typer.Option(min=0, help="Queries that both sides answer, to compare the hits.", rich_help_panel=COMPARISON),
+]
 ReportOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", parser=path, help="Write the report of all collections, as JSON.")
+    Path | None, typer.Option(metavar="FILE", parser=path, help="Write the report to a file too, as JSON.")
 ]
 RejectedFileOption = Annotated[
     Path | None,
@@ -84,18 +103,26 @@ RejectedFileOption = Annotated[
         "--rejected",
         metavar="FILE",
         parser=path,
-        help="File of rejected records, as JSON lines.",
+        help="Where to write rejected records, as JSON lines. By default beside the checkpoint.",
+        rich_help_panel=RUNNING,
     ),
 ]
-PrintJsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines, as if the output were no terminal.")]
-CollectionsOption = Annotated[list[str], typer.Option(help="Which collection; may be given several times.")]
-AllOption = Annotated[bool, typer.Option("--all", help="All collections, also foreign ones.")]
+MaxErrorsOption = Annotated[
+    int,
+    typer.Option(min=0, help="Records that the target may reject. One more ends the run.", rich_help_panel=RUNNING),
+]
+PrintJsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON lines. Where the output is no terminal, this is the default.")
+]
+CollectionsOption = Annotated[list[str], typer.Option(metavar="NAME", help="A collection to copy; may be repeated.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Copy all collections, foreign ones too.")]
 RenameOption = Annotated[
     list[str],
     typer.Option(
         metavar="PATTERN=REPLACEMENT",
-        help="Rewrites the names for the target: a regular expression, and what replaces each match.",
+        help="Rewrite names for the target: a regular expression, and what replaces each match. May be repeated.",
+        rich_help_panel=NAMES,
     ),
 ]
 NameMapOption = Annotated[
@@ -103,51 +130,96 @@ NameMapOption = Annotated[
     typer.Option(
         metavar="FILE",
         parser=path,
-        help="Names for the target, as JSON or TOML: an object of name to name; false leaves a collection out.",
+        help='Names for the target, as JSON or TOML: {"old": "new"}. {"old": false} leaves a collection out.',
+        rich_help_panel=NAMES,
     ),
 ]
 AppOption = Annotated[
     str | None,
-    typer.Option("--app", metavar="NAME", help="All collections of an application that is known: open-webui."),
+    typer.Option(
+        "--app", metavar="NAME", help="Copy all collections of an application: open-webui.", rich_help_panel=NAMES
+    ),
 ]
 IdOption = Annotated[
     list[str],
     typer.Option(
-        "--id", metavar="COLUMN", help="The field that is the id of a foreign collection; several are it together."
+        "--id",
+        metavar="COLUMN",
+        help="The column or field that is the id of a foreign collection. Several of them are the id together.",
+        rich_help_panel=NAMES,
     ),
 ]
 DimensionOption = Annotated[
     int | None,
-    typer.Option("--dimension", min=1, help="Of empty foreign collections of which nothing tells it."),
+    typer.Option(
+        "--dimension",
+        min=1,
+        help="The dimension of empty foreign collections, where the database does not know it.",
+        rich_help_panel=NAMES,
+    ),
 ]
-NameOption = Annotated[str | None, typer.Option(help="Another name in the target.")]
+NameOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The collection's name in the target. By default it is the same.")
+]
 IfExistsOption = Annotated[
-    IfExists | None, typer.Option("--if-exists", help="What to do with a target that holds records.")
+    IfExists | None,
+    typer.Option(
+        "--if-exists",
+        help="Where the target holds records: merge keeps them and replaces equal ids, replace deletes them first. By "
+        "default the command refuses.",
+    ),
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Read the source and report what would be done; write nothing.")
+    bool, typer.Option("--dry-run", help="Read the source, report what would be done, and write nothing.")
 ]
-WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Readers, and as many writers.")]
-VerifyOption = Annotated[VerifyMode, typer.Option(help="How much to compare afterwards.")]
+WorkersOption = Annotated[
+    int, typer.Option(min=1, max=64, help="How many readers, and as many writers.", rich_help_panel=RUNNING)
+]
+VerifyOption = Annotated[
+    VerifyMode,
+    typer.Option(
+        help="What to compare afterwards: full compares every record, sample all ids and some records, none the "
+        "counts.",
+        rich_help_panel=COMPARISON,
+    ),
+]
 StateOption = Annotated[
     Path | None,
-    typer.Option(metavar="PATH", parser=path, help="Folder of the checkpoint; by default ~/.local/state/vstore."),
+    typer.Option(
+        metavar="PATH",
+        parser=path,
+        help="Folder of the checkpoint. By default ~/.local/state/vstore.",
+        rich_help_panel=RUNNING,
+    ),
 ]
 EmbedOption = Annotated[
     str | None,
     typer.Option(
         metavar="SPEC",
-        help="Make the vectors anew from the documents: lexical:512, or KIND:MODEL with openai, sentence-transformers, "
-        "fastembed or chroma.",
+        help=f"Embed the documents anew with this embedder: {_SPEC_HELP}",
+        rich_help_panel=EMBEDDING,
     ),
 ]
 WithoutTextOption = Annotated[
-    WithoutText, typer.Option("--without-text", help="With --embed: what becomes of records without a text.")
+    WithoutText,
+    typer.Option(
+        "--without-text",
+        help="With --embed, records without a text: refuse ends before anything is written, skip leaves them out, keep "
+        "copies their vectors.",
+        rich_help_panel=EMBEDDING,
+    ),
 ]
 EmbedCacheOption = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", parser=path, help="With --embed: where vectors are kept; by default vectors.sqlite in --state."
+        metavar="FILE",
+        parser=path,
+        help="With --embed, the file that keeps the vectors. By default vectors.sqlite beside the checkpoint.",
+        rich_help_panel=EMBEDDING,
     ),
 ]
-RestartOption = Annotated[bool, typer.Option("--restart", help="Forget how far an earlier run came.")]
+EmbedderOption = Annotated[str, typer.Option(metavar="SPEC", help=f"The embedder: {_SPEC_HELP}")]
+RestartOption = Annotated[
+    bool,
+    typer.Option("--restart", help="Forget an earlier run, and begin anew.", rich_help_panel=RUNNING),
+]

@@ -47,6 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--vstore-sequences", type=int, default=200, metavar="N", help="generated sequences of calls for each (200)"
     )
+    group.addoption(
+        "--vstore-hybrid", type=int, metavar="N", help="generated hybrid questions for each (half as many as filters)"
+    )
     group.addoption("--vstore-seed", type=int, default=0, metavar="N", help="seed of what is generated (0)")
     group.addoption(
         "--vstore-clause", action="append", default=[], metavar="ID", help="only the tests of this clause, e.g. UPD-2"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore import Collection, F, Hits, InvalidInput, Records
+from vstore import Collection, F, Hits, InvalidInput, Records, Store
 from vstore.conformance.checks import names, raises, rows, scanned
 from vstore.conformance.fixtures import New, clause
 
@@ -44,8 +44,11 @@ def test_get_of_nothing_has_every_column_empty(ten: Collection) -> None:
 
 
 @clause("INC-1")
-def test_only_what_was_asked_for_comes(ten: Collection) -> None:
+def test_only_what_was_asked_for_comes(store: Store, ten: Collection) -> None:
     vector = rows(1)[0]
+    none = [F("n") == 77]
+    if store.capabilities.metadata_contains:
+        none.append(F("n").contains_text("absent"))
     for size in range(4):
         for chosen in combinations(COLUMNS, size):
             include: Any = list(chosen)
@@ -57,6 +60,8 @@ def test_only_what_was_asked_for_comes(ten: Collection) -> None:
                 ten.query(vector=vector, k=3, exact=True, include=include).records,
                 ten.query(vector=vector, k=3, where=F("n") > 3, include=include).records,
                 ten.query(vector=vector, where=F("n").in_([]), include=include).records,
+                *[ten.query(vector=vector, where=one, include=include).records for one in none],
+                *[ten.query(vector=vector, where=one, include=include, exact=True).records for one in none],
                 ten.query_many(vectors=[vector], k=3, include=include)[0].records,
             ]
             for found in results:

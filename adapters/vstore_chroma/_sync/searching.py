@@ -17,6 +17,7 @@ from vstore.info import CollectionInfo
 from vstore.records import Include, Records, VectorArray
 from vstore.spi._sync.searching import scan_top_k, top_up
 from vstore.spi.batching import batches
+from vstore.spi.recent import Recent
 from vstore.spi.scores import distances, ranked
 from vstore_chroma._sync.reading import COLUMNS, Reader
 from vstore_chroma.codec import included, to_records
@@ -42,6 +43,7 @@ class Searcher:
         self._metric = info.metric
         self._dimension = info.dimension
         self._read = reader
+        self._many = Recent[bool]()
 
     def exact(self, queries: Column, k: int, asked: Question, include: Include, field: str = "") -> list[Hits]:
         """Return the true nearest of the records that match, whose vectors it reads in chunks."""
@@ -67,7 +69,7 @@ class Searcher:
         """Return the k nearest as the index finds them, never fewer than match."""
         if asked.partial is not None:
             return self.exact(queries, k, asked, include)
-        if asked.where is not None and (few := self._read.few(asked.where, _FEW)) is not None:
+        if (few := self._few(asked)) is not None:
             return self._among(few, queries, k, include)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         hits: list[Hits | None] = []
@@ -88,6 +90,15 @@ class Searcher:
             return self._among(matches, queries[places], k, include)
 
         return top_up(hits, k, count, exact)
+
+    def _few(self, asked: Question) -> list[str] | None:
+        """Return the ids of the records that match, where they are soon compared; None where there were many lately."""
+        if asked.where is None or self._many.get(key := repr(asked.where)):
+            return None
+        few = self._read.few(asked.where, _FEW)
+        if few is None:
+            self._many.keep(key, True)
+        return few
 
     def _found(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits | None]:
         """Return what the index finds; None for a query whose last hit is ``indistinct``."""

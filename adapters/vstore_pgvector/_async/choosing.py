@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
+from vstore.spi.recent import Recent
 from vstore_pgvector._async.session import AsyncSession
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.statements import Statements
@@ -28,6 +29,7 @@ class AsyncChooser:
     def __init__(self, session: AsyncSession, sql: Statements) -> None:
         self._session = session
         self._sql = sql
+        self._estimates = Recent[tuple[float, int]]()
 
     async def ef(self, connection: AsyncConnection[Any], condition: Condition, ef: int) -> int | None:
         """Return with how many candidates to search, so that about ``ef`` of them match; None compares with all.
@@ -47,9 +49,12 @@ class AsyncChooser:
         return max(ef, min(_MAX_EF, wanted))
 
     async def _estimate(self, connection: AsyncConnection[Any], condition: Condition | None) -> tuple[float, int]:
-        """Return what reading the records that match costs, and how many there are, as the planner has it."""
+        """Return what reading the records that match costs, and how many there are, as the planner had it lately."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
+        key = (text, *map(repr, params))
+        if (lately := self._estimates.get(key)) is not None:
+            return lately
         rows = await self._session.fetch(connection, self._sql.explain(text), params, prepare=False)
         found = _ESTIMATE.search(rows[0][0])
         assert found is not None, rows
-        return float(found[1]), int(found[2])
+        return self._estimates.keep(key, (float(found[1]), int(found[2])))

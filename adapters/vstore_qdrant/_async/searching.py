@@ -15,10 +15,10 @@ from vstore.spi._async.searching import scan_top_k, top_up
 from vstore.spi.batching import batches, slices
 from vstore.spi.scores import distances, ranked
 from vstore_qdrant._async.database import AsyncTable
-from vstore_qdrant.codec import fields, next_point_id, point_id, to_records
+from vstore_qdrant.codec import Found, fields, next_point_id, point_id, to_records
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
 from vstore_qdrant.precision import converted, indistinct, longest_without_error, rest_is_farther, scaled
-from vstore_qdrant.vectors import dimensions, having, with_field
+from vstore_qdrant.vectors import dimensions, having, read_columns, with_field
 
 __all__ = ["AsyncSearcher", "compared", "pages_of", "records_of"]
 
@@ -32,10 +32,12 @@ _SPARE: Final = 8
 
 async def records_of(table: AsyncTable, ids: Sequence[str], include: Include) -> Records:
     """Return the records with these ids, in their order."""
-    parts: list[Records] = []
+    wanted, parts = fields(include, table.info), list[Records]()
     for part in batches(ids, _IDS_AT_ONCE):
-        found = await table.retrieve([point_id(i) for i in part], fields(include, table.info))
+        found = await table.retrieve([point_id(i) for i in part], wanted)
         parts.append(to_records(found, include, table.info))
+    if not parts:
+        parts = [to_records(Found([], read_columns(table.info, wanted.vectors, [])), include, table.info)]
     return Records.concat(parts).ordered(ids)
 
 

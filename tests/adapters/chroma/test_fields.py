@@ -105,3 +105,26 @@ def test_few_matches_are_compared_without_the_index(new: New, monkeypatch: pytes
     assert asked.number == 0
     assert len(c.query(vectors[0], k=10, where=F("half") == 1)) == 10
     assert asked.number == 1
+
+
+def test_how_many_match_is_not_asked_again_where_there_were_many_lately(
+    new: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    c: Any = new(2, "l2")
+    vectors = np.random.default_rng(5).normal(size=(600, 2))
+    c.add([f"r{n}" for n in range(600)], vectors, metadatas=[{"half": n % 2, "ten": n < 10} for n in range(600)])
+    gets = _Calls(monkeypatch, c, "get")
+
+    def asks(where: vstore.Filter) -> int:
+        gets.number = 0
+        assert len(c.query(vectors[0], k=10, where=where)) == 10
+        return gets.number
+
+    half, ten = F("half") == 0, F("ten") == True  # noqa: E712
+    assert asks(half) == 1 + asks(half)
+    assert asks(ten) == asks(ten)  # few are counted each time
+    c.delete([f"r{n}" for n in range(20, 600)])  # half of the records that are left are no longer many
+    assert set(c.query(vectors[0], k=11, where=half).ids) == {f"r{n}" for n in range(0, 20, 2)}
+    monkeypatch.setattr("vstore.spi.recent.SECONDS", -1.0)
+    c.add([f"r{n}" for n in range(20, 600)], vectors[20:], metadatas=[{"half": n % 2} for n in range(20, 600)])
+    assert asks(half) == asks(half)

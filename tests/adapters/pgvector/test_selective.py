@@ -89,3 +89,28 @@ def test_what_is_costly_to_find_is_not_compared_with(
     with _searches(monkeypatch) as made:
         assert len(shares.query(np.ones(32), k=10, where=F("p100") == True)) == 10  # noqa: E712
     assert [ef for ef, _ in made] == [1_000]
+
+
+def test_estimates_are_kept_for_a_while_and_for_one_filter(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    plain = PoolSession.fetch
+
+    def fetch(self: PoolSession, connection: Any, statement: str, *args: Any, **kwargs: Any) -> Any:
+        if statement.startswith("explain"):
+            asked.append(statement)
+        return plain(self, connection, statement, *args, **kwargs)
+
+    monkeypatch.setattr(PoolSession, "fetch", fetch)
+    with vstore.connect(f"{server}?schema=estimates") as store:
+        docs = store.create_collection("docs", dimension=2, index=HNSW())
+        docs.add(["a", "b"], [[1.0, 0.0], [0.0, 1.0]], metadatas=[{"n": 1}, {"n": 2}])
+
+        def found(where: Filter) -> tuple[list[str], int]:
+            asked.clear()
+            return docs.query([1.0, 0.0], where=where).ids, len(asked)
+
+        assert found(F("n") == 1) == (["a"], 2)
+        assert found(F("n") == 1) == (["a"], 0)
+        assert found(F("n") == 2) == (["b"], 1)
+        monkeypatch.setattr("vstore.spi.recent.SECONDS", -1.0)
+        assert found(F("n") == 1) == (["a"], 2)

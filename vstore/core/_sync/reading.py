@@ -4,35 +4,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
-from vstore.core._sync.ordered import ordered_pages
 from vstore.core._sync.positions import one_by_position
+from vstore.core._sync.scanning import MOST_ROWS, Scanner
 from vstore.core._sync.searching import Searcher, no_records
 from vstore.core.embedders import Embedders
 from vstore.core.fusing import public_name
 from vstore.core.legs import Leg, read_legs
 from vstore.core.operation import CallContext, refuse_copy
-from vstore.core.ordering import Place, RecordOrder, check_order
 from vstore.core.question import Question, check_question
 from vstore.core.reranking import Reranker
 from vstore.core.validate import check_count, check_filter, check_ids
 from vstore.embedding import Embedder, SparseEmbedder
-from vstore.errors import InvalidInput, brief
+from vstore.errors import InvalidInput
 from vstore.filters.tree import Filter
 from vstore.fusion import Fusion
 from vstore.hits import Hits
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
-from vstore.keys import encodable
 from vstore.like import Like
 from vstore.mapping import RecordMapping
 from vstore.omission import Omission
-from vstore.records import Include, IncludeName, Page, Record, Records
+from vstore.records import IncludeName, Page, Record, Records
 from vstore.sparse import SparseInput, SparseRowInput
 from vstore.spi._sync.protocol import CollectionReader
 
@@ -43,8 +40,6 @@ __all__ = ["Reading"]
 
 _EVERYTHING: Final[tuple[IncludeName, ...]] = ("vectors", "documents", "metadatas", "fields")
 _TEXTUAL: Final[tuple[IncludeName, ...]] = ("documents", "metadatas")
-# of a page, whatever batch_size is: what every database has a number for, and more than a process holds
-_MOST_ROWS: Final = 10_000_000
 
 
 class Reading:
@@ -64,6 +59,7 @@ class Reading:
         self._calls = calls
         self._embedders = embedders
         self._searcher = Searcher(adapter, capabilities, embedders)
+        self._scanner = Scanner(adapter, capabilities, calls)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self)
@@ -289,7 +285,7 @@ class Reading:
             >>> for page in docs.scan(where=F("year") < 2000, include=["metadatas"]):
             ...     print(len(page), page.cursor)
         """
-        return self._scan("scan", where, batch_size, after, include, order_by, descending)
+        return self._scanner.pages("scan", where, batch_size, after, include, order_by, descending)
 
     def scan_records(
         self,
@@ -319,7 +315,7 @@ class Reading:
             >>> for record in docs.scan_records(include=["documents"]):
             ...     print(record.id, record.document)
         """
-        return _each(self._scan("scan_records", where, batch_size, None, include, order_by, descending))
+        return _each(self._scanner.pages("scan_records", where, batch_size, None, include, order_by, descending))
 
     def count(self, where: Filter | Mapping[str, Any] | None = None) -> int:
         """Return the exact number of records, or of those that match a filter."""
@@ -332,7 +328,7 @@ class Reading:
     def peek(self, n: int = 10) -> Records:
         """Return any n records, with all columns, or all records if there are fewer."""
         with self._calls.operation("peek", self.name) as observed:
-            rows = min(check_count("n", n), _MOST_ROWS)
+            rows = min(check_count("n", n), MOST_ROWS)
             everything = self.info.include(_EVERYTHING)
             for records, _ in self._adapter.scan(None, rows, None, everything):
                 if observed is not None:
@@ -355,71 +351,8 @@ class Reading:
             condition = None if where is None else check_filter(where, self._capabilities)
             return self._mapped.omissions(None if isinstance(condition, bool) else condition)
 
-    def _scan(
-        self,
-        operation: str,
-        where: Filter | Mapping[str, Any] | None,
-        batch_size: int,
-        after: str | None,
-        include: Iterable[IncludeName | str],
-        order_by: str | None,
-        descending: bool,
-    ) -> Iterator[Page]:
-        """Checks everything at once, and returns pages that are fetched as they are asked for."""
-        with self._calls.operation(operation, self.name):
-            rows = min(check_count("batch_size", batch_size), _MOST_ROWS)
-            order = check_order(order_by, descending)
-            token = None if after is None else self._token(after, order)
-            columns = self.info.include(include)
-            condition = None if where is None else check_filter(where, self._capabilities)
-        return self._pages(operation, condition, rows, token, columns, order)
-
     def _question(self, legs: Sequence[Leg], *arguments: Any) -> Question:
         return check_question(self.info, self._capabilities, legs, *arguments)
-
-    def _kind_of_cursor(self, order: RecordOrder | None) -> str:
-        return self._calls.backend if order is None else f"{self._calls.backend}/order"
-
-    def _token(self, cursor: str, order: RecordOrder | None) -> str | Place:
-        kind, colon, token = cursor.partition(":") if isinstance(cursor, str) else ("", "", "")
-        if colon and kind == self._kind_of_cursor(order) and "\x00" not in token and encodable(token):
-            if order is None:
-                return token
-            with suppress(ValueError):
-                return order.place(token)
-        raise InvalidInput(
-            f"{brief(cursor)} is not a cursor of a {self._calls.backend} collection in this order",
-            hint="Pass the cursor of a Page from the same collection, and the order_by and descending of its scan.",
-        )
-
-    def _pages(
-        self,
-        operation: str,
-        where: Filter | bool | None,
-        batch_size: int,
-        after: str | Place | None,
-        include: Include,
-        order: RecordOrder | None,
-    ) -> Iterator[Page]:
-        if where is False:
-            return
-        condition = None if isinstance(where, bool) else where
-        if order is None:
-            assert after is None or isinstance(after, str)
-            pages = self._adapter.scan(condition, batch_size, after, include)
-        else:
-            assert not isinstance(after, str)
-            pages = ordered_pages(self._adapter, order, condition, batch_size, after, include)
-        with self._calls.scanning(pages):
-            while True:
-                with self._calls.operation(operation, self.name) as observed:
-                    try:
-                        records, token = next(pages)
-                    except StopIteration:
-                        return
-                    if observed is not None:
-                        observed.rows = len(records.ids)
-                yield Page(records, f"{self._kind_of_cursor(order)}:{token}")
 
 
 def _each(pages: Iterator[Page]) -> Iterator[Record]:

@@ -29,6 +29,7 @@ from vstore import (
     VStoreError,
 )
 from vstore.spi import (
+    Adapter,
     And,
     Column,
     DocumentContains,
@@ -43,6 +44,7 @@ from vstore.spi import (
     VectorArray,
     leaves,
 )
+from vstore_faulty.field_faults import FIELD_FAULTS
 
 __all__ = ["ASYNC_FAULTS", "FAULTS", "FaultyAdapter", "make"]
 
@@ -479,7 +481,7 @@ def _with(kind: type[SqliteCollection]) -> type[FaultyAdapter]:
     return type(kind.__name__, (FaultyAdapter,), {"collection": kind})
 
 
-FAULTS: dict[str, tuple[type[FaultyAdapter], str]] = {
+FAULTS: dict[str, tuple[Callable[[], Adapter], str]] = {
     "drops_a_clause": (_with(DropsAClause), "FLT-3"),
     "negation_skips_missing": (_with(NegationSkipsMissing), "FLT-3"),
     "true_is_one": (_with(TrueIsOne), "FLT-4"),
@@ -516,9 +518,10 @@ FAULTS: dict[str, tuple[type[FaultyAdapter], str]] = {
     "takes_names_for_paths": (TakesNamesForPaths, "COL-1"),
     "keeps_a_cancelled_lock": (FaultyAdapter, "CON-2"),
     "blocks_the_loop": (FaultyAdapter, "CON-2"),
+    **FIELD_FAULTS,
 }
 
 
-def make(fault: str) -> FaultyAdapter:
+def make(fault: str) -> Adapter:
     """The sound adapter, or the one with this fault."""
     return FAULTS[fault][0]() if fault else FaultyAdapter()

@@ -1,0 +1,206 @@
+"""Named, sparse and hybrid queries and tenants against the raw clients, interleaved, at 20,000 records.
+
+``python benchmarks/fields.py [--rows 20000] [--rounds 2] [--only qdrant] [--out DIR]``. A record has a dense vector, a
+second one by name, a sparse one of 30 values as frequent as words are, a document, and metadata with one of 1,000
+tenants. A hybrid query fuses the first 100 of the dense and the sparse vector by RRF, here and there. Chroma itself has
+neither further vectors nor sparse ones: what vstore emulates there stands alone, and a tenant is compared with a
+collection of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from data import queries, workload
+from raw_fields import INDICES, RawMilvus, RawPgvector, RawQdrantEdge, RawTenants
+from report import Row, add_out, report
+
+from vstore import HNSW, RRF, Dense, Flat, Records, Sparse, SparseArray, Store, connect
+from vstore.indexing import Index
+
+DIMENSIONS = {"vector": 128, "image": 64}
+TENANTS = 1000
+QUERIES = 60
+WARM_UP = 5
+SECONDS = 12.0  # for one kind of query
+K = 10
+
+
+@dataclass(frozen=True)
+class Case:
+    """One backend: a vstore and a raw client side by side; None where that cannot do it."""
+
+    name: str
+    store: Store
+    index: Index
+    raw: Any
+
+
+@contextmanager
+def chroma(folder: Path) -> Iterator[Case]:
+    """Embedded Chroma, whose client has none of these vectors."""
+    with connect(f"chroma:{folder / 'ours'}") as store:
+        yield Case("Chroma embedded, HNSW", store, HNSW(), None)
+
+
+@contextmanager
+def milvus(folder: Path) -> Iterator[Case]:
+    """Milvus Lite, each side in a file of its own."""
+    raw = RawMilvus(folder / "raw.db", DIMENSIONS)
+    with connect(f"milvus:{folder / 'ours.db'}") as store:
+        yield Case("Milvus Lite, Flat", store, Flat(), raw)
+    raw.close()
+
+
+@contextmanager
+def pgvector(folder: Path) -> Iterator[Case]:
+    """Embedded PostgreSQL; both sides on the same server."""
+    from psycopg.conninfo import make_conninfo
+
+    with connect(f"pgvector:{folder / 'pg'}") as store:
+        uri = make_conninfo(**{name: value for name, value in store.native.kwargs.items() if name != "autocommit"})
+        raw = RawPgvector(uri, DIMENSIONS)
+        yield Case("PostgreSQL, Flat", store, Flat(), raw)
+        raw.close()
+
+
+@contextmanager
+def qdrant(folder: Path) -> Iterator[Case]:
+    """Qdrant's engine, each side in a directory of its own."""
+    raw = RawQdrantEdge(folder / "raw", DIMENSIONS)
+    with connect(f"qdrant:{folder / 'ours'}") as store:
+        yield Case("Qdrant's engine, HNSW", store, HNSW(), raw)
+
+
+def terms(number: int, values: int, seed: int) -> SparseArray:
+    """Sparse vectors of about so many values, their indices as frequent as words are."""
+    rng = np.random.default_rng(seed)
+    rows = np.minimum(rng.zipf(1.3, size=(number, values)), INDICES - 1)
+    weights = rng.uniform(0.1, 2.0, size=rows.shape)
+    return SparseArray.of([dict(zip(row.tolist(), of, strict=True)) for row, of in zip(rows, weights, strict=True)])
+
+
+def content(rows: int) -> Records:
+    """The records."""
+    made = workload(rows, DIMENSIONS["vector"])
+    metadatas = [one | {"tenant": f"tenant-{n % TENANTS:04d}"} for n, one in enumerate(made.metadatas or ())]
+    fields = {"image": queries(rows, DIMENSIONS["image"]), "terms": terms(rows, 30, 3)}
+    return replace(made, metadatas=metadatas, fields=fields)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long ``work`` takes."""
+    started = perf_counter()
+    work()
+    return perf_counter() - started
+
+
+def ingest(case: Case, records: Records, rounds: int, rows: list[Row]) -> Any:
+    """Measures writing, and returns the last collection."""
+    theirs: list[float] = []
+    mine: list[float] = []
+    for number in range(rounds):
+        name = f"docs{number}"
+        index = case.index
+        fields = {"image": Dense(DIMENSIONS["image"], "l2", index=index), "terms": Sparse()}
+        ours = case.store.create_collection(
+            name, dimension=DIMENSIONS["vector"], metric="l2", index=index, fields=fields, partition_by="tenant"
+        )
+        both = [(mine, lambda ours=ours: ours.add(records))]
+        if case.raw is not None:
+            case.raw.create(f"raw{number}")
+            both.insert(number % 2, (theirs, lambda: case.raw.ingest(records)))
+        for times, work in both:
+            times.append(seconds(work))
+        if number < rounds - 1:
+            case.store.delete_collection(name)
+            if case.raw is not None:
+                case.raw.drop(f"raw{number}")
+    rows.append(Row(case.name, "ingest", median(theirs) if theirs else None, median(mine)))
+    return ours
+
+
+def interleaved(what: str, case: str, raw: Callable[[int], object] | None, mine: Callable[[int], object]) -> Row:
+    """Measures one kind of query in turns."""
+    sides = [work for work in (raw, mine) if work is not None]
+    times: list[list[float]] = [[] for _ in sides]
+    started = perf_counter()
+    for number in range(QUERIES):
+        if number >= WARM_UP + 3 and perf_counter() - started > SECONDS:
+            break
+        for side in range(len(sides))[:: -1 if number % 2 else 1]:
+            times[side].append(seconds(lambda side=side, number=number: sides[side](number)))
+    middle = [median(one[WARM_UP:]) for one in times]
+    return Row(case, what, middle[0] if raw else None, middle[-1])
+
+
+def measure(case: Case, records: Records, rounds: int, folder: Path, rows: list[Row]) -> None:
+    """Measures one case and adds its rows."""
+    ours, raw = ingest(case, records, rounds, rows), case.raw
+    vectors, images = queries(QUERIES, DIMENSIONS["vector"]), queries(QUERIES, DIMENSIONS["image"])
+    words = list(terms(QUERIES, 6, 5))
+    tenants = [f"tenant-{number * 7 % TENANTS:04d}" for number in range(QUERIES)]
+    inside = raw
+    if raw is None:
+        inside = RawTenants(folder / "tenants")
+        inside.load(records, tenants)
+    kinds: list[tuple[str, Any, Callable[[int], object]]] = [
+        ("sparse", raw and (lambda n: raw.sparse(words[n], K)), lambda n: ours.query(sparse=words[n], k=K)),
+        (
+            "dense, by name",
+            raw and (lambda n: raw.dense(images[n], K)),
+            lambda n: ours.query({"image": images[n]}, k=K),
+        ),
+        (
+            "hybrid, RRF",
+            raw and (lambda n: raw.hybrid(vectors[n], words[n], K)),
+            lambda n: ours.query(vectors[n], sparse=words[n], k=K, fuse=RRF()),
+        ),
+        (
+            "hybrid, exact=True",
+            raw and (lambda n: raw.hybrid(vectors[n], words[n], K)),
+            lambda n: ours.query(vectors[n], sparse=words[n], k=K, fuse=RRF(), exact=True),
+        ),
+        (
+            "in one tenant of 1,000",
+            lambda n: inside.inside(tenants[n], vectors[n], K),
+            lambda n: ours.partition(tenants[n]).query(vectors[n], k=K),
+        ),
+    ]
+    rows += [interleaved(what, case.name, theirs, mine) for what, theirs, mine in kinds]
+
+
+def main() -> None:
+    """Runs what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--only", choices=["chroma", "milvus", "pgvector", "qdrant"])
+    add_out(parser)
+    chosen = parser.parse_args()
+    records = content(chosen.rows)
+    rows: list[Row] = []
+    for backend in (chroma, milvus, pgvector, qdrant):
+        if chosen.only not in (None, backend.__name__):
+            continue
+        with tempfile.TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as temporary:
+            folder = Path(temporary)
+            with backend(folder) as case:
+                measure(case, records, chosen.rounds, folder, rows)
+    title = (
+        f"{chosen.rows:,} records with two dense and one sparse vector, median of {chosen.rounds} interleaved rounds"
+    )
+    report("fields", title, "raw", rows, chosen.out)
+
+
+if __name__ == "__main__":
+    main()
