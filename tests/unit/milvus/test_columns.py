@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_no_records_and_keys_that_none_has(where: Filter) -> None:
 
 
 def test_a_key_may_come_late_and_end_early() -> None:
-    metadatas = [{}, {"a": 1}, {"a": True}, {"a": 1.0}, {}]
+    metadatas: list[dict[str, Any]] = [{}, {"a": 1}, {"a": True}, {"a": 1.0}, {}]
     made = columns_of(Records(list("vwxyz"), metadatas=metadatas))
     assert made.matching(F("a") == 1) == ["w", "y"]
     assert made.matching(F("a").in_([True, 7])) == ["x"]
