@@ -60,7 +60,8 @@ def connect(url: StoreURL, settings: Settings) -> Adapter:
         close()
         raise
     guard = file.lock if file is not None else nullcontext()
-    return MilvusAdapter(Session(client, record, settings.timeout, guard, _locks(target)), close, secrets)
+    held = file.held if file is not None else None
+    return MilvusAdapter(Session(client, record, settings.timeout, guard, _locks(target), held), close, secrets)
 
 
 async def connect_async(url: StoreURL, settings: Settings) -> AsyncAdapter:

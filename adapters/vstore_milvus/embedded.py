@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from filelock import FileLock
 from filelock import Timeout as LockTaken
@@ -16,6 +17,7 @@ from vstore.errors import InvalidInput, Unavailable, Unsupported
 from vstore.spi.durable import check_links, prepare
 from vstore.spi.forking import abandon, in_children
 from vstore_milvus.errors import guarded
+from vstore_milvus.held import Held
 
 __all__ = ["LiteFile"]
 
@@ -24,6 +26,7 @@ _STOP_SECONDS: Final = 5
 _registry = Lock()
 _users: dict[str, int] = {}
 _locks: dict[str, Lock] = {}
+_held: dict[str, Held] = {}
 
 
 def _let_go() -> None:
@@ -36,6 +39,7 @@ def _let_go() -> None:
     _registry = Lock()
     _users.clear()
     _locks.clear()
+    _held.clear()
     if (module := sys.modules.get("milvus_lite.server_manager")) is None:
         return
     manager = module.server_manager_instance
@@ -61,6 +65,7 @@ class LiteFile:
         path: The file (a directory, in fact).
         uri: Where its engine listens on the loopback.
         lock: What every call on this file holds: the engine writes in one thread only, says its documentation.
+        held: The metadata of its collections, in memory.
     """
 
     def __init__(self, path: str) -> None:
@@ -88,6 +93,7 @@ class LiteFile:
                 raise _refusal(path)
             self.uri = uri
             self.lock = _locks.setdefault(path, Lock())
+            self.held = _held.setdefault(path, Held(partial(_collection, path)))
             _users[path] = _users.get(path, 1 if foreign else 0) + 1
 
     def release(self) -> None:
@@ -100,10 +106,18 @@ class LiteFile:
             self._released = True
             _users[self.path] -= 1
             if not _users[self.path]:
-                del _users[self.path], _locks[self.path]
+                del _users[self.path], _locks[self.path], _held[self.path]
                 server, *_ = manager._servers[self.path]
                 manager.release_server(self.path)
                 server.wait_for_termination(_STOP_SECONDS)  # a child forked while its threads end is aborted by gRPC
+
+
+def _collection(path: str, name: str) -> Any:
+    """Return the engine's collection of a name in the file; None where it has not opened one."""
+    from milvus_lite.server_manager import server_manager_instance as manager
+
+    engine = manager._servers.get(path)
+    return None if engine is None else engine[1]._collections.get(("default", name))
 
 
 def _make_ready(path: Path) -> None:

@@ -65,7 +65,7 @@ BOUNDS: dict[str, dict[str, Cost]] = {
     },
     "milvus": {
         "query": Cost(220),
-        "filtered": Cost(4_280),
+        "filtered": Cost(325),
         "get": Cost(170),
         "upsert": Cost(2_620),
     },

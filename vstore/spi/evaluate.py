@@ -27,7 +27,7 @@ from vstore.filters.tree import (
 from vstore.metadata import micros
 from vstore.spi.deadline import Deadline
 
-__all__ = ["Predicate", "bounded", "predicate"]
+__all__ = ["Predicate", "bounded", "predicate", "token"]
 
 Predicate: TypeAlias = Callable[[Mapping[str, Any], str | None], bool]
 
@@ -65,8 +65,8 @@ def _kind(value: object) -> str:
             return "other"
 
 
-def _token(value: object) -> tuple[str, object] | None:
-    """Return a key that is equal for equal scalars only; None for what no scalar equals."""
+def token(value: object) -> tuple[str, Any] | None:
+    """Return a kind and a value that are equal for equal scalars only; None for what no scalar equals."""
     kind = _kind(value)
     return None if kind == "other" else (kind, _plain(value))
 
@@ -101,11 +101,11 @@ def predicate(node: Filter, deadline: Deadline | None = None) -> Predicate:
             inner = predicate(item, deadline)
             return lambda metadata, document: not inner(metadata, document)
         case Eq(path, value):
-            token = _token(value)
-            return lambda metadata, _: _token(_at(path, metadata)) == token
+            same = token(value)
+            return lambda metadata, _: token(_at(path, metadata)) == same
         case In(path, values):
-            tokens = {_token(value) for value in values}
-            return lambda metadata, _: _token(_at(path, metadata)) in tokens
+            tokens = {token(value) for value in values}
+            return lambda metadata, _: token(_at(path, metadata)) in tokens
         case Order(path, op, value):
             compare = _ORDERS[op]
 
@@ -115,19 +115,19 @@ def predicate(node: Filter, deadline: Deadline | None = None) -> Predicate:
 
             return ordered
         case ContainsAny(path, values):
-            any_of = {_token(value) for value in values}
+            any_of = {token(value) for value in values}
 
             def contains_any(metadata: Mapping[str, Any], _: str | None) -> bool:
                 found = _at(path, metadata)
-                return isinstance(found, list) and any(_token(x) in any_of for x in found)
+                return isinstance(found, list) and any(token(x) in any_of for x in found)
 
             return contains_any
         case ContainsAll(path, values):
-            all_of = {_token(value) for value in values}
+            all_of = {token(value) for value in values}
 
             def contains_all(metadata: Mapping[str, Any], _: str | None) -> bool:
                 found = _at(path, metadata)
-                return isinstance(found, list) and all_of <= {_token(x) for x in found}
+                return isinstance(found, list) and all_of <= {token(x) for x in found}
 
             return contains_all
         case Exists(path):

@@ -116,6 +116,8 @@ class AsyncCreation:
         async with self._requests.write():
             await self._session.call(self._client.drop_collection, self.name)
             self._session.dropped.add(self.token)
+            if self._session.held is not None:
+                self._session.held.forget(self.token)
 
     async def known_as(self, name: str, moves: int) -> bool:
         """Takes in the name under which it was found; False where this store has renamed something since ``moves``."""

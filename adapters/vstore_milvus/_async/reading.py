@@ -18,8 +18,11 @@ from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import to_records
+from vstore_milvus.columns import Columns, decides
 from vstore_milvus.compile import both, compile_filter, unanswered, with_ids
 from vstore_milvus.filter_fields import literal
+from vstore_milvus.held import MAX_HELD_BYTES
+from vstore_milvus.restriction import Restriction
 
 __all__ = ["ANSWER_BYTES", "AsyncReader", "halving"]
 
@@ -81,13 +84,18 @@ class AsyncReader:
             where: The filter.
             field: The field that records must have besides; not of a sparse one, which a search sees to.
         """
+        return (await self.restriction(where, field)).condition
+
+    async def restriction(self, where: Filter | None, field: str | None = None) -> Restriction:
+        """Return to which records a filter restricts a search; the arguments are those of ``condition``."""
         asked, rest = self._asked(where, field)
-        if rest is not None:
-            asked = [
-                *asked,
-                with_ids(await self._matching(rest, asked)) if self._session.lite else compile_filter(rest),
-            ]
-        return both(*asked)
+        if where is None or rest is None:
+            return Restriction(both(*asked))
+        if not self._session.lite:
+            return Restriction(both(*asked, compile_filter(rest)))
+        found = await self._matching(where)
+        columns = self._held(where)
+        return Restriction(both(*asked), found, 0 if columns is None else len(columns.ids))
 
     def _asked(self, where: Filter | None, field: str | None) -> tuple[list[str], Filter | None]:
         """Return the conditions on columns of their own, and what else the filter asks."""
@@ -95,38 +103,65 @@ class AsyncReader:
         present = "" if field is None else self.layout.vectors[field].present
         return list(filter(None, (partition, present))), rest
 
-    async def _matching(self, where: Filter, asked: Sequence[str] = ()) -> list[str]:
-        """Return the ids of the records that match, on Milvus Lite, of those that meet the conditions ``asked``.
+    def _held(self, where: Filter) -> Columns | None:
+        """Return the columns that are in memory and decide a filter."""
+        held = self._session.held
+        return None if held is None or not decides(where) else held.get(self._creation.token, self._creation.name)
+
+    async def _matching(self, where: Filter, field: str | None = None) -> list[str]:
+        """Return the ids of the records that match, and have the field, on Milvus Lite.
 
         It parses the JSON of every record once a comparison, has no ``in`` on its paths and no escapes in LIKE:
-        its filters are answered here, from the metadata, which are read in parts if they are many.
+        its filters are answered here, from the metadata.
         """
-        whole, found = PartialFilter(where, None), list[str]()
-        columns, among = whole.read(_IDS), both(*asked)
+        columns = self._held(where)
+        found = await (self._sieved(where) if columns is None else compute(columns.matching, where))
+        present = "" if field is None else self.layout.vectors[field].present
+        if not present or not found:
+            return found
+        return [row["id"] for row in await self._query(both(present, with_ids(found)), ["id"])]
+
+    async def _sieved(self, where: Filter) -> list[str]:
+        """Return the ids of the records that match, from metadata that are read, and then held if there is room."""
+        partition, rest = self.layout.split(where)
+        assert rest is not None
+        whole, found, held = PartialFilter(rest, None), list[str](), self._session.held
+        wanted, columns = whole.read(_IDS), Columns()
+        watch = held.watch(self._creation.name) if held is not None and not partition and decides(rest) else None
 
         def add(records: Records) -> None:
             found.extend(whole.keep(records, _IDS).ids)
+            if watch is not None and columns.size <= MAX_HELD_BYTES:
+                columns.append(records)
 
-        room = ANSWER_BYTES // self.layout.width(columns)
+        await self._read_all(partition or None, wanted, add)
+        if held is not None and watch is not None and watch.has_seen_all():
+            held.put(self._creation.token, watch.state, columns)
+        return found
+
+    async def _read_all(self, among: str | None, include: Include, add: Callable[[Records], None]) -> None:
+        """Passes on the records that meet an expression of Milvus, in parts if they are many, on Milvus Lite."""
+        room = ANSWER_BYTES // self.layout.width(include)
         # Counting or reading 20,000 records takes a second, however few are asked for: what fitted is not counted again
         if self._fitted or await self.counted(among) <= room:
+            rows: list[dict[str, Any]] | None = None
             with suppress(LimitExceeded):
-                rows = await self._query(among, self.layout.columns(columns))
-                await compute(add, to_records(rows, columns, self.layout))
+                rows = await self._query(among, self.layout.columns(include))
+            if rows is not None:
+                await compute(add, to_records(rows, include, self.layout))
                 if among is None:
                     self._fitted = len(rows) <= room
-                return found
+                return
             self._fitted = False
         ids = [row["id"] for row in await self._query(among, ["id"])]
         for part in batches(ids, room):
-            await compute(add, await self.by_ids(part, columns))
-        return found
+            await compute(add, await self.by_ids(part, include))
 
     async def count(self, where: Filter | None, field: str | None = None) -> int:
         """Return how many records match, and have the field."""
-        asked, rest = self._asked(where, field)
-        if self._session.lite and rest is not None:
-            return len(await self._matching(rest, asked))
+        _, rest = self._asked(where, field)
+        if self._session.lite and where is not None and rest is not None:
+            return len(await self._matching(where, field))
         if self.partial(where) is not None:
             return len(await self.ids(where, field))
         return await self.counted(await self.condition(where, field))
@@ -158,8 +193,8 @@ class AsyncReader:
         """Return the ids of the records that match, and have the field."""
         if self._session.lite:
             asked, rest = self._asked(where, field)
-            if rest is not None:
-                return await self._matching(rest, asked)
+            if where is not None and rest is not None:
+                return await self._matching(where, field)
             return [row["id"] for row in await self._query(both(*asked), ["id"])]
         found: list[str] = []
         async for page, _ in self.pages(where, MAX_WINDOW, None, _IDS, field):

@@ -26,6 +26,7 @@ from vstore_milvus.codec import to_records
 from vstore_milvus.errors import vanished
 from vstore_milvus.precision import converted, decided, doubtful, is_precise
 from vstore_milvus.question import Question
+from vstore_milvus.restriction import Restriction
 from vstore_milvus.vectors import PackedVectors, searching
 
 __all__ = ["AsyncSearcher"]
@@ -85,12 +86,12 @@ class AsyncSearcher:
         none of those that did not come tells its length: under dot all are read.
         """
         metric = self._field(asked).metric
-        condition = await self._read.condition(asked.where, asked.field)
+        among = await self._read.restriction(asked.where, asked.field)
         hits: dict[int, Hits] = {}
         todo = list(range(len(queries)))
         wanted = k + max(10, k // 8)
         while todo and wanted <= MAX_WINDOW:
-            found = await self._search(_rows(queries, todo), wanted, condition, asked)
+            found = await self._search(_rows(queries, todo), wanted, among, asked)
             if found is None:
                 break
             hits |= zip(todo, found, strict=True)
@@ -102,12 +103,12 @@ class AsyncSearcher:
 
     async def _approximate(self, queries: VectorArray, k: int, asked: Question) -> list[Hits]:
         """Return the k nearest as the index finds them, or the true ones; never fewer than match."""
-        condition = await self._read.condition(asked.where, asked.field)
+        among = await self._read.restriction(asked.where, asked.field)
         hits: list[Hits] | None = None
         if len(queries) == 1 and is_precise(self._field(asked)):
-            hits = await self._reported(queries, k, condition, asked)
+            hits = await self._reported(queries, k, among, asked)
         if hits is None:
-            hits = await self._search(queries, k, condition, asked)
+            hits = await self._search(queries, k, among, asked)
         if hits is None:
             return await self._nearest(queries, k, asked)
 
@@ -119,9 +120,7 @@ class AsyncSearcher:
 
         return await top_up([_only(one, asked.include) for one in hits], k, count, exact)
 
-    async def _reported(
-        self, queries: VectorArray, k: int, condition: str | None, asked: Question
-    ) -> list[Hits] | None:
+    async def _reported(self, queries: VectorArray, k: int, among: Restriction, asked: Question) -> list[Hits] | None:
         """Return what Milvus finds for one query, by its own distances but for the doubtful ones; None where it cannot.
 
         The vectors of the hits take longer than the search.
@@ -130,7 +129,7 @@ class AsyncSearcher:
         if k * self._layout.width(include) > ANSWER_BYTES:
             return None
         try:
-            (found,) = await self._found(queries, k, condition, include, asked)
+            (found,) = await self._found(queries, k, among, include, asked)
         except LimitExceeded:
             return None
         except VStoreError as error:
@@ -148,7 +147,7 @@ class AsyncSearcher:
             distance[unsure] = column_distances(field.metric, queries[0], fetched.column(asked.field))[1]
         return [ranked(field.metric, records, distance, k)]
 
-    async def _search(self, queries: Column, k: int, condition: str | None, asked: Question) -> list[Hits] | None:
+    async def _search(self, queries: Column, k: int, among: Restriction, asked: Question) -> list[Hits] | None:
         """Return what Milvus finds, with the field; None where another client deletes hits before they are read.
 
         Its distances are float32 and, of product-quantized vectors, approximations: they are computed anew
@@ -161,7 +160,7 @@ class AsyncSearcher:
             try:
                 hits: list[Hits] = []
                 for part in batches(queries, rows):
-                    found = await self._found(part, k, condition, fetched, asked)
+                    found = await self._found(part, k, among, fetched, asked)
                     hits += await compute(self._all_compared, part, found, asked)
                 return hits
             except LimitExceeded:
@@ -174,12 +173,21 @@ class AsyncSearcher:
         hits = []
         for place in range(len(queries)):
             query = _rows(queries, [place])
-            found = await self._found(query, k, condition, _IDS, asked)
+            found = await self._found(query, k, among, _IDS, asked)
             records = await self._read.by_ids([hit["id"] for hit in found[0]], fetched)
             hits.append(await compute(self._compared, query[0], records, asked))
         return hits
 
-    async def _found(self, queries: Column, k: int, condition: str | None, fetched: Include, asked: Question) -> Any:
+    async def _found(self, queries: Column, k: int, among: Restriction, fetched: Include, asked: Question) -> Any:
+        """Return the k nearest to each query among the records of a restriction, as Milvus finds them."""
+        if wanted := among.wanted(k):
+            found = await self._asked(queries, wanted, among.beside, fetched, asked)
+            kept = [among.keep(hits, k) for hits in found]
+            if all(len(hits) == k for hits in kept):
+                return kept
+        return await self._asked(queries, k, among.condition, fetched, asked)
+
+    async def _asked(self, queries: Column, k: int, condition: str | None, fetched: Include, asked: Question) -> Any:
         sent = [query.to_dict() if isinstance(query, SparseVector) else query for query in queries]
         return await self._creation.read(
             self._client.search,

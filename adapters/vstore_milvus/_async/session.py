@@ -12,6 +12,7 @@ from vstore.errors import VStoreError
 from vstore_milvus._async._run import Guard, bounded, calling
 from vstore_milvus._async.locks import AsyncDatabaseLocks
 from vstore_milvus.errors import guarded
+from vstore_milvus.held import Held
 
 __all__ = ["AsyncSession"]
 
@@ -25,6 +26,7 @@ class AsyncSession:
         lite: Whether it is Milvus Lite.
         packs: Whether named fields of a new collection are text, since the server has one vector a record.
         locks: Keep reads from seeing a write half done.
+        held: Metadata of the collections of Milvus Lite's file; None elsewhere, and with a client that was given.
         dropped: Tokens of the collections that this store has deleted.
         names: The last known name of each collection, by token: after a rename every handle has the new one.
         moves: How often this store has renamed a collection.
@@ -38,9 +40,11 @@ class AsyncSession:
         seconds: float,
         guard: Guard,
         locks: AsyncDatabaseLocks,
+        held: Held | None = None,
     ) -> None:
         self.client = client
         self.locks = locks
+        self.held = held
         self.capabilities = capabilities
         self.lite = capabilities.mode == "embedded"
         self.packs = capabilities.named_vectors.support is Support.EMULATED
