@@ -77,6 +77,8 @@ test-foreign: ## what LangChain, LlamaIndex, Haystack, mem0 and old Chromas writ
 		$(PYTHON) -m venv .venv-foreign-$$set && \
 		.venv-foreign-$$set/bin/python -m pip install --quiet --disable-pip-version-check \
 			-r tests/foreign/$$set.txt -e '.[demo,conformance]' && \
+		{ [ $$set != requirements ] || .venv-foreign-$$set/bin/python -m pip install --quiet \
+			--disable-pip-version-check --no-deps open-webui==0.12.4; } && \
 		VSTORE_FOREIGN=$$set MEM0_TELEMETRY=False .venv-foreign-$$set/bin/python -m pytest -m nightly tests/foreign || exit 1; \
 	done
 

@@ -27,7 +27,7 @@ INDICES = 30_000
 
 
 class RawQdrantEdge:
-    """One shard a collection, an index of tenants, and the engine's own fusion over prefetches."""
+    """One shard a collection, an index of tenants, graphs built after the load, the engine's fusion over prefetches."""
 
     def __init__(self, folder: Path, dimensions: dict[str, int]) -> None:
         self._folder = folder
@@ -61,6 +61,7 @@ class RawQdrantEdge:
             ]
             self._shard.update(edge.UpdateOperation.upsert_points(points))
         self._shard.flush()
+        self._shard.optimize()
 
     def _nearest(self, query: Any, k: int, chosen: Any = None) -> Any:
         found = self._shard.search(edge.SearchRequest(query, limit=k, filter=chosen, with_payload=True))

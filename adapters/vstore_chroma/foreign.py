@@ -25,7 +25,7 @@ from vstore.mapping import IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.records import Include, VectorArray
 from vstore.spi.foreign import Rows, carried_metadata, dimension_told, fields_read, hnsw, id_type_told, metric_told
-from vstore_chroma.layouts import MEM0, USUAL
+from vstore_chroma.layouts import LAYOUTS, MEM0, USUAL
 from vstore_chroma.requests import Columns, fits
 
 __all__ = ["columns", "complete", "metric_seen", "probe", "proposal", "to_columns", "to_rows"]
@@ -39,13 +39,12 @@ _OLD_KEYS: Final = {
     "hnsw:search_ef": "ef_search",
 }
 _FIELDS: Final = ("document", "metadata", "uri")
-_LAYOUTS: Final = {"langchain": USUAL, "llamaindex": USUAL, "haystack": USUAL, "mem0": MEM0, "plain": USUAL}
 
 
 def proposal(layout: str | None, first: Rows) -> RecordMapping:
     """Return how to read a collection; without a layout its first record, if it has one, tells."""
     if layout is not None:
-        return _LAYOUTS[layout]
+        return LAYOUTS[layout].mapping
     one = first.fields[0] if first.fields else {}
     return MEM0 if one.get("document") is None and isinstance(one.get("metadata", {}).get("data"), str) else USUAL
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from vstore.indexing import HNSW, Metric
 from vstore.mapping import ALL, RecordMapping
 from vstore.spi.layouts import Layout, Part, node
 from vstore_chroma.codec import survives
@@ -37,5 +38,16 @@ LAYOUTS: Final[Mapping[str, ChromaLayout]] = {
     # it skips documents without content
     "haystack": ChromaLayout(package="chroma-haystack", mapping=USUAL, old_space=True),
     "mem0": ChromaLayout(package="mem0ai", mapping=MEM0, derived={"hash": Part.MD5}, needs_document=False),
+    # retrieval/vector/dbs/chroma.py of open-webui 0.12.4; a text is never missing in what it reads
+    "open-webui": ChromaLayout(
+        package="open-webui",
+        mapping=USUAL,
+        old_space=True,
+        keeps_settings=False,
+        index=HNSW(m=16, ef_construction=100),
+        index_told="open-webui takes Chroma's default",
+        metrics=(Metric.COSINE,),
+        resizes=True,
+    ),
     "plain": ChromaLayout(package="a program of one's own", mapping=USUAL, needs_document=False),
 }

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from vstore.errors import InvalidInput, Mismatch
+from vstore.errors import InvalidInput, Mismatch, Unsupported
 from vstore.fields import Dense, Field, Sparse
 from vstore.indexing import Flat, Index, IVFFlat, Metric
 from vstore.info import CollectionInfo
@@ -113,6 +113,8 @@ class Schema:
     def proposal(self, layout: str | None) -> RecordMapping:
         """Return how to read it: by its layout, or by its fields."""
         names = {*self.scalars, *self.vectors}
+        if layout is not None and layout not in _SIGNS:
+            raise Unsupported(f"how {layout} uses Milvus is not known", hint=f"It is known of {', '.join(_SIGNS)}.")
         if layout is None:
             fitting = [MAPPINGS[kind] for kind, signs in _SIGNS.items() if signs <= names]
         elif _SIGNS[layout] <= names:

@@ -18,6 +18,7 @@ import numpy as np
 
 from vstore.errors import Mismatch
 from vstore.fields import Dense, Field, Sparse
+from vstore.filters.tree import Filter
 from vstore.indexing import Flat, Index, IVFFlat, Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import ALL, IdType, MissingVector, RecordMapping
@@ -35,6 +36,7 @@ from vstore.spi.foreign import (
 )
 from vstore_pgvector.catalogue import INTS, TEXTS, Column, bare, qualified
 from vstore_pgvector.foreign_writing import Writing
+from vstore_pgvector.narrowing import Part, narrowed
 from vstore_pgvector.statements import doubled, quoted
 from vstore_pgvector.vectors import decode_sparsevec
 
@@ -308,14 +310,23 @@ class Table:
         vector = f"{qualified(self._vector.name)}::vector"
         return f"select vector_dims({vector}) from {self._from} as t{self._where(vectors=True)} limit 1", self._only
 
-    def page(self, wanted: Wanted, rows: int, after: str | None) -> tuple[str, tuple[Any, ...]]:
-        """Return the next rows in the order of the key."""
+    def narrowed(self, where: Filter | None) -> Part | None:
+        """Return a condition that every row fulfils of which a filter is true; None where none can be ruled out."""
+        return None if where is None else narrowed(where, self.mapping, self._columns)
+
+    def page(
+        self, wanted: Wanted, rows: int, after: str | None, narrowed: Part | None = None
+    ) -> tuple[str, tuple[Any, ...]]:
+        """Return the next rows in the order of the key, of those of which a condition holds."""
         names = ", ".join(qualified(column.name) for column in self._key)
         conditions, params = [], list[Any](self._only)
         if after is not None:
             given = json.loads(after)
             conditions = [f"({names}) > ({', '.join(f'%s::text::{doubled(column.cast)}' for column in self._key)})"]
             params += given
+        if narrowed is not None:
+            conditions.append(narrowed[0])
+            params += narrowed[1]
         return f"{self._select(wanted)}{self._where(conditions)} order by {names} limit {rows:d}", tuple(params)
 
     def fetch(self, wanted: Wanted) -> tuple[str, tuple[Any, ...]]:

@@ -74,6 +74,8 @@ class Writing:
             return "the mapping does not bring every value as it is (outside=, hidden=)"
         if not self.unique and any(not column.filled for column in self.key if column.name != self.id.name):
             return f"the column {self.id.name!r} is no key of its own"
+        if self.vector.type == "halfvec":
+            return f"the column {self.vector.name!r} is a halfvec, which would round vectors"
         for name in self.names:
             column = self.columns[name]
             if column.generated:

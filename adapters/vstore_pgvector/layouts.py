@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, Mismatch
 from vstore.indexing import HNSW, Flat, Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import IdType, RecordMapping
 from vstore.spi.layouts import Layout, Part, node
-from vstore_pgvector.catalogue import LANGCHAIN_COLLECTIONS, LANGCHAIN_RECORDS
+from vstore_pgvector.catalogue import LANGCHAIN_COLLECTIONS, LANGCHAIN_RECORDS, Column
 from vstore_pgvector.schema import create_indexes
 from vstore_pgvector.statements import bare
 
@@ -29,6 +29,7 @@ class TableLayout(Layout):
         names: Names of indexes, with the collection's in place of ``{}``.
         lower: Whether the package writes names in lower case.
         shared: Whether all collections are in that table, and listed in another one.
+        column: The column with the name of a row's collection, where all are in that table and listed nowhere.
         own_index: Whether the table has the index that is asked for, as one of vstore's own has it.
     """
 
@@ -37,6 +38,7 @@ class TableLayout(Layout):
     names: tuple[str, ...] = ()
     lower: bool = False
     shared: bool = False
+    column: str = ""
     own_index: bool = False
 
     def place(self, schema: str, name: str) -> tuple[str, str]:
@@ -59,6 +61,32 @@ class TableLayout(Layout):
         places = {"schema": bare(schema), "table": bare(schema, table), "dimension": info.dimension}
         indexes = create_indexes(bare(schema, table), info) if self.own_index else []
         return [*(one.format(*names, **places) for one in self.create), *indexes]
+
+
+def any_row(place: tuple[str, str], layout: TableLayout) -> str:
+    """Return the statement that tells whether a table of all collections has rows of one, its parameter by name."""
+    return f"select exists(select from {bare(*place)} where {bare(layout.column)} = %s)"
+
+
+def check_columns(columns: Sequence[Column], layout: TableLayout) -> None:
+    """Raises ``Mismatch`` where a table is not that of a layout, in which all collections are."""
+    types = {column.name: column.type for column in columns}
+    paths = (layout.mapping.id, layout.mapping.document or (), layout.mapping.metadata or ())
+    wanted = [layout.mapping.vector, layout.column, *(path[0] for path in paths if path)]
+    if lacking := [name for name in wanted if name not in types]:
+        raise Mismatch(f"the table {layout.table!r} is not that of {layout.package}: it has no column {lacking[0]!r}")
+    if encrypted := [name for name in wanted if types[name] == "bytea"]:
+        raise Mismatch(f"{layout.package} encrypts the column {encrypted[0]!r}, so that no mapping reads it")
+
+
+def check_length(columns: Sequence[Column], layout: TableLayout, dimension: int) -> None:
+    """Raises ``Mismatch`` where a table of all collections is there, and has vectors of another length."""
+    if not columns:
+        return
+    check_columns(columns, layout)
+    [length] = [column.typmod for column in columns if column.name == layout.mapping.vector]
+    if length != dimension:
+        raise Mismatch(f"the table {layout.table!r} has vectors of {length:,} dimensions, not {dimension:,}")
 
 
 _LONGEST: Final = 63
@@ -136,6 +164,33 @@ LAYOUTS: Final[Mapping[str, TableLayout]] = {
         index=HNSW(m=16, ef_construction=64),
         metrics=(Metric.COSINE,),
         needs_document=False,
+    ),
+    # retrieval/vector/dbs/pgvector.py of open-webui 0.12.4, as PGVECTOR_… are by default. It makes its own index of
+    # vectors when it starts, and only of a table that has enough rows.
+    "open-webui": TableLayout(
+        package="open-webui",
+        mapping=RecordMapping(id=("id",), vector="vector", document=("text",), metadata=("vmetadata",)),
+        table="document_chunk",
+        column="collection_name",
+        create=(
+            (
+                "create table if not exists {table} (id text not null primary key, vector vector({dimension}), "
+                "collection_name text not null, text text, vmetadata jsonb)"
+            ),
+            (
+                "create index if not exists idx_document_chunk_text_search on {table} "
+                "using gin (to_tsvector('simple', coalesce(text, '')))"
+            ),
+            "create index if not exists idx_document_chunk_collection_name on {table} (collection_name)",
+        ),
+        index=Flat(),
+        index_told="open-webui makes its own when it starts, once the table has 5,000 rows",
+        metrics=(Metric.COSINE,),
+        nested=False,
+        by_rows=True,
+        resizes=True,
+        vector_length=1536,
+        max_dimension=2000,
     ),
     "plain": TableLayout(
         package="a program of one's own",

@@ -133,6 +133,8 @@ class Described:
 def proposal(name: str, layout: str | None, first: Rows, described: Described) -> RecordMapping:
     """Return how to read a collection: by its layout, or by what its first point looks like."""
     payload = set(first.fields[0]) if first.fields else set()
+    if layout is not None and layout not in _SIGNS:
+        raise Unsupported(f"how {layout} uses Qdrant is not known", hint=f"It is known of {', '.join(_SIGNS)}.")
     if layout is None:
         layout = next((kind for kind, signs in _SIGNS.items() if signs and signs <= payload), None)
     elif payload and not _SIGNS[layout] <= payload | {"hash"}:

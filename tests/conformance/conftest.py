@@ -90,13 +90,15 @@ NIGHTLY = {
     ("qdrant-double-grpc", "sync"),
 }
 # Of what runs every time, the forms that leave tests of much data to the night. Every time these run on the same store
-# in its other form, on the same double over its other protocol, and on Chroma's engine in memory and behind its server.
-# What they compare is decided by pure code and by the engine; the form and the protocol carry it, as all tests show.
+# in its other form, on the same double over its other protocol, on Chroma's engine in memory and behind its server, and
+# on PostgreSQL without a pooler. What they compare is decided by pure code and by the engine; form, protocol and pooler
+# carry it, as all tests show.
 LIGHT = {
     ("chroma-embedded", "async"),
     ("milvus-embedded", "async"),
     ("qdrant-embedded", "async"),
     ("qdrant-double-grpc", "async"),
+    ("pgvector-pooled", "async"),
 }
 MUCH = "much"
 

@@ -39,7 +39,9 @@ def on_each(suite: type) -> dict[str, type]:
     made = {}
     for database, url in URLS.items():
         name = f"Test{suite.__name__}On{database}"
-        # in memory the adapters are those of the directories, and Qdrant's local mode takes minutes
-        marks = [pytest.mark.nightly] if database.endswith("InMemory") else []
+        # In memory the adapters are those of the directories, and Qdrant's local mode takes minutes. Milvus takes
+        # seconds for each new collection; every run has its sync form, and its async form in the conformance suite.
+        slow = database.endswith("InMemory") or (database == "Milvus" and suite.__name__.startswith("Async"))
+        marks = [pytest.mark.nightly] if slow else []
         made[name] = type(name, (suite,), {"url": url, "__module__": suite.__module__, "pytestmark": marks})
     return made

@@ -93,7 +93,9 @@ def test_all_collections_of_an_application_are_copied(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     target = f"qdrant:{tmp_path / 'to'}"
-    done = CliRunner().invoke(app, ["copy", server, target, "--app", "open-webui", "--allow", "index-change"])
+    done = CliRunner().invoke(
+        app, ["copy", server, target, "--app", "open-webui", "--layout", "vstore", "--allow", "index-change"]
+    )
     assert done.exit_code == 0, done.output
     names = {one["collection"]: one["target"] for one in json.loads(done.stdout.splitlines()[0])["collections"]}
     assert names == {name: name.replace("-", "_") for name in (FILE,)} | {
@@ -105,7 +107,7 @@ def test_all_collections_of_an_application_are_copied(
 def test_encrypted_texts_are_refused(server: str, sql: psycopg.Connection[Any]) -> None:
     sql.execute("alter table document_chunk alter column text type bytea using text::bytea")
     sql.execute("alter table document_chunk alter column vmetadata type bytea using vmetadata::text::bytea")
-    done = CliRunner().invoke(app, ["copy", server, "memory:", "--app", "open-webui"])
+    done = CliRunner().invoke(app, ["copy", server, "memory:", "--app", "open-webui", "--layout", "vstore"])
     assert done.exit_code == 1
     assert done.output.count("there is no object at vmetadata") == 3, done.output
 

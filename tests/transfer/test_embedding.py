@@ -169,8 +169,10 @@ def test_a_record_without_a_text_is_refused_before_anything_is_written(store: St
     source, model = source_of(texts(30, without=[3, 7, 29])), Model()
     said = "3 records have no text to embed, for example 'r00003', 'r00007', 'r00029'"
     if dry:
-        plan = dry_run(source, target_in(store), embed=model).plan
+        planned = dry_run(source, target_in(store), embed=model)
+        plan = planned.plan
         assert plan is not None
+        assert planned.exit_code == 2, "as that of the copy"
         assert [said in problem for problem in plan["problems"]] == [True]
     else:
         with pytest.raises(InvalidInput, match=said) as caught:

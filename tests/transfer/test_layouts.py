@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -19,6 +22,7 @@ import vstore
 from vstore import F, InvalidInput, Metric, Mismatch, RecordMapping, Store, Unsupported, connect
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
+from vstore.mapping import LAYOUTS
 from vstore.transfer import CollectionSource, LayoutTarget, Loss, Progress, Status, copy
 from vstore.transfer.dryrun import dry_run
 
@@ -109,6 +113,36 @@ def test_a_dry_run_tells_what_a_copy_does(source: Store, qdrant: Store, tmp_path
     made = store.get_collection("docs", mapping="langchain")
     assert made.count(F("at") == "2024-01-01T00:00:00+00:00") == 1
     assert sorted(made.peek(10).documents or []) == ["", "t", "t", "t"]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("backend", ["chroma", "qdrant", "milvus", "pgvector"])
+def test_every_layout_loses_what_its_dry_run_tells(source: Store, qdrant: Store, backend: str) -> None:
+    """Of every layout that a database has: the same names and counts in dry run, refusal and run."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True))
+        places = {"chroma": f"chroma:{folder}/c", "milvus": f"milvus:{folder}/m.db", "pgvector": f"pgvector:{folder}/p"}
+        store = qdrant if backend == "qdrant" else stack.enter_context(connect(places[backend]))
+        left, written = of(source, "odd"), 0
+        for layout in LAYOUTS:
+            try:
+                target = LayoutTarget(store, f"docs_{written}", layout, left.info)
+            except Unsupported:
+                continue
+            written += 1
+            planned = dry_run(left, target)
+            assert planned.exit_code == 0, planned.plan
+            names = sorted(named(planned.losses))
+            if names:
+                with pytest.raises(Unsupported) as refused:
+                    copy(left, target)
+                # what the collection itself loses is refused before its records are read
+                assert [kind for kind in names if f"{kind}: " in refused.value.message]
+            report = copy(left, target, allow=names)
+            assert report.status is Status.VERIFIED, (layout, report.as_dict())
+            told = Counter((loss.kind, loss.text, loss.needs_leave) for loss in planned.losses)
+            assert Counter((loss.kind, loss.text, loss.needs_leave) for loss in report.losses) == told, layout
+        assert written == {"chroma": 6, "qdrant": 4, "milvus": 4, "pgvector": 6}[backend]
 
 
 def test_the_command_writes_a_layout(tmp_path: Path) -> None:

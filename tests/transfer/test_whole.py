@@ -70,14 +70,18 @@ def folder() -> Iterator[Path]:
 
 
 @clause("MIG-27", "MIG-28", "MIG-29")
-def test_an_application_is_moved_by_one_command_that_is_killed_twice(folder: Path) -> None:
+@pytest.mark.parametrize("own", [pytest.param(True, marks=pytest.mark.nightly), False], ids=["vstore", "open-webui"])
+def test_an_application_is_moved_by_one_command_that_is_killed_twice(folder: Path, own: bool) -> None:
+    """In vstore's own layout under other names, or in the application's as it is."""
     counts = open_webui(folder / "vector_db")
     assert len(counts) == 20
     (folder / "names.json").write_text(json.dumps(MAP))
     command = [
-        "copy", f"chroma:{folder / 'vector_db'}", f"pgvector:{folder / 'pg'}", "--app", "open-webui", "--name-map",
-        str(folder / "names.json"), "--dimension", "8", "--chunk-rows", "5", "--queries", "1",
+        "copy", f"chroma:{folder / 'vector_db'}", f"pgvector:{folder / 'pg'}", "--app", "open-webui",
+        "--chunk-rows", "5", "--queries", "1",
     ]  # fmt: skip
+    if own:
+        command += ["--layout", "vstore", "--name-map", str(folder / "names.json"), "--dimension", "8"]
     environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
 
     def run(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
@@ -99,7 +103,7 @@ def test_an_application_is_moved_by_one_command_that_is_killed_twice(folder: Pat
         "names and descriptions of the knowledge bases",
         "a name of the caller's",
     ]
-    for kill in ("after a chunk is noted:20", "before the target is made:5"):
+    for kill in ("after a chunk is noted:20", "before the target is made:5" if own else "before a plan:5"):
         assert run(CRASHING, kill, *command)[0] == -9
     code, lines, err = run(CRASHING, NEVER, *command)
     assert code == 0, err
@@ -114,6 +118,16 @@ def test_an_application_is_moved_by_one_command_that_is_killed_twice(folder: Pat
     assert {name: (line["planned"], line["target_collection"], line["losses"]) for name, line in told.items()} == {
         name: (line["planned"], line["target_collection"], line["losses"]) for name, line in found.items()
     }
+    if not own:
+        names = {line["collection"]: line["target_collection"] for line in found.values()}
+        assert names == {name: name for name in counts}
+        kinds = {name: {loss["kind"] for loss in line["losses"]} for name, line in found.items()}
+        assert kinds == {
+            name: {"index-change", "collection-settings", "padded-vectors" if number else "empty-collection"}
+            for name, number in counts.items()
+        }
     with connect(f"pgvector:{folder / 'pg'}") as store:
-        held = {name: store.get_collection(name).count() for name in store.list_collections()}
+        mapping = None if own else "open-webui"
+        targets = store.list_collections() or list(counts)
+        held = {name: store.get_collection(name, mapping=mapping).count() for name in targets}
     assert held == {found[name]["target_collection"]: number for name, number in counts.items()}

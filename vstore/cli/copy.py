@@ -17,12 +17,14 @@ from vstore.cli.mappings import read_mapping
 from vstore.cli.naming import Naming, print_parts
 from vstore.cli.output import EXIT_USAGE, console, plain, problems
 from vstore.cli.transfers import ProgressPrinter, emit_event, reported, sigterm_as_interrupt
+from vstore.core.settings import is_name
 from vstore.embed import from_spec
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
 from vstore.transfer import CopyKeywords, CopyOptions, Location, Report, Status, default_folder
 from vstore.transfer.apps import App, load_app, open_app
 from vstore.transfer.embedding import close_embedder
+from vstore.transfer.files import names_files
 from vstore.transfer.naming import NameRules, target_names
 from vstore.transfer.opening import dry_location, open_location
 from vstore.transfer.options import EngineName
@@ -33,6 +35,7 @@ from vstore.transfer.whole import copy_parts, open_parts, refused_report
 __all__ = ["run"]
 
 EXIT_INCOMPLETE: Final = 4
+OWN_LAYOUT: Final = "vstore"
 _WORST: Final = (1, EXIT_INCOMPLETE, 3, 5, EXIT_USAGE)
 """Of several collections the first of these exit codes is that of the command."""
 
@@ -90,16 +93,20 @@ def run(
             if embed is not None:
                 options["embed"] = made = from_spec(embed)
                 stack.callback(close_embedder, made)
+            known = None if app is None else load_app(app)
+            options["layout"] = _layout(options.get("layout"), known, target)
             checked = CopyOptions.of(options)  # before the target is created
             if checked.engine is EngineName.RAY:
                 load_ray()
-            known = None if app is None else load_app(app)
-            usual = known.renames if known is not None and name is None else ()
+            shaped = checked.layout is not None
+            usual = known.renames if known is not None and name is None and not shaped else ()
+            if known is not None and checked.layout == known.name:
+                dimension = dimension or known.dimension
             rules = NameRules() if naming is None else naming.rules(usual)
             with _source(source, known, timeout) as here:
                 own, others = _there(here, collections, everything=everything, mapped=bool(layout or ids or known))
                 chosen = _chosen(here, own, others, collections, everything=everything)
-                names = _names(chosen, rules, name, checked.rejected_file)
+                names = _names(chosen, rules, name, checked.rejected_file, portable=not shaped)
                 # all of them before the target is opened
                 parts = open_parts(here, names, others, layout or "auto", dimension, ids)
                 left_out = [one for one in chosen if one not in names]
@@ -128,6 +135,13 @@ def _source(source: str | Callable[[], Location], app: App | None, timeout: floa
     if app is not None:
         return open_app(source, app, timeout=timeout)
     return open_location(source, new=False, timeout=timeout)
+
+
+def _layout(asked: str | None, app: App | None, target: str | Location) -> str | None:
+    """Return the layout to write: that of the application unless another is asked for; ``vstore`` is vstore's own."""
+    if asked is None and app is not None and isinstance(target, str) and (is_name(target) or not names_files(target)):
+        return app.name
+    return None if asked == OWN_LAYOUT else asked
 
 
 def _opened(target: str | Location, *, dry: bool, several: bool, timeout: float) -> AbstractContextManager[Location]:
@@ -161,11 +175,13 @@ def _chosen(
     return chosen
 
 
-def _names(chosen: list[str], rules: NameRules, name: str | None, rejected_file: Path | None) -> dict[str, str]:
+def _names(
+    chosen: list[str], rules: NameRules, name: str | None, rejected_file: Path | None, *, portable: bool
+) -> dict[str, str]:
     """Return the name in the target of each collection that is not left out."""
     if name is not None and rules:
         raise InvalidInput("--name names the target, and so do --rename and --name-map", hint="Leave out --name.")
-    names = target_names(chosen, rules, lambda _: None if name is not None else check_name(_))
+    names = target_names(chosen, rules, check_name if portable and name is None else lambda _: None)
     if not names:
         raise NotFound("--name-map leaves every collection out, so there is nothing to copy")
     for option, value in (("--name", name), ("--rejected", rejected_file)):

@@ -35,6 +35,7 @@ from vstore.cli.options import (
     SampleOption,
     StateOption,
     TimeoutOption,
+    VectorLengthOption,
     VerifyOption,
     WhereOption,
     WithoutTextOption,
@@ -72,6 +73,7 @@ def copy(
     as_json: JsonOption = False,
     timeout: TimeoutOption = 30.0,
     application: AppOption = None,
+    vector_length: VectorLengthOption = None,
     rename: RenameOption = [],  # noqa: B006
     name_map: NameMapOption = None,
     ids: IdOption = [],  # noqa: B006
@@ -151,6 +153,7 @@ def copy(
                 "state": state,
                 "restart": restart,
                 "layout": layout,
+                "vector_length": vector_length,
                 "metric": metric,
                 "without_text": without_text,
                 "embed_cache": embed_cache,

@@ -79,8 +79,18 @@ LayoutOption = Annotated[
     typer.Option(
         "--layout",
         metavar="PACKAGE",
-        help="Make and write the target as another package's own store would: langchain, llamaindex, haystack, mem0 "
-        "or plain. By default the layout is vstore's own.",
+        help="Make and write the target as another package's own store would: langchain, llamaindex, haystack, mem0, "
+        "open-webui or plain. By default the layout is that of --app, else vstore, which is vstore's own.",
+        rich_help_panel=NAMES,
+    ),
+]
+VectorLengthOption = Annotated[
+    int | None,
+    typer.Option(
+        "--vector-length",
+        min=1,
+        help="With the layout open-webui: its PGVECTOR_INITIALIZE_MAX_VECTOR_LENGTH (1536), or in Chroma the dimension "
+        "of its embedder.",
         rich_help_panel=NAMES,
     ),
 ]

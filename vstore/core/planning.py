@@ -189,6 +189,7 @@ def check_holds(name: str, layout: Layout, info: CollectionInfo) -> None:
         "metadata of the collection": bool(info.metadata) and not layout.keeps_settings,
         f"index {info.index!r}": layout.index is not None and info.index != layout.index,
         f"metric {info.metric.value!r}": info.metric not in layout.metrics,
+        f"vectors of {info.dimension:,} dimensions": info.dimension > (layout.max_dimension or info.dimension),
     }
     if lacking := [what for what, wanted in asked.items() if wanted]:
         raise Unsupported(
@@ -196,7 +197,7 @@ def check_holds(name: str, layout: Layout, info: CollectionInfo) -> None:
         )
 
 
-def completed(mapping: RecordMapping, layout: Layout, metric: Metric, dimension: int) -> RecordMapping:
+def completed(mapping: RecordMapping, layout: Layout, metric: Metric, dimension: int | None) -> RecordMapping:
     """Return a mapping with what the database does not say of an empty collection of a layout."""
     if layout.tells_metric:
         metric = mapping.metric or metric

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -91,22 +91,7 @@ def fastembed(
         Unsupported: The package is not installed.
     """
     package = load("fastembed", "fastembed")
-    with _loading(model):
-        encoder = package.TextEmbedding(
-            model_name=model,
-            cache_dir=cache_dir,
-            specific_model_path=None if model_path is None else os.fspath(model_path),
-        )
-    lock = Lock()
-
-    def documents(texts: list[str]) -> Any:
-        with lock:
-            return list(encoder.passage_embed(texts, batch_size=batch_size))
-
-    def queries(texts: list[str]) -> Any:
-        with lock:
-            return list(encoder.query_embed(texts, batch_size=batch_size))
-
+    encoder, documents, queries = _fastembed(package.TextEmbedding, model, model_path, cache_dir, batch_size)
     made = FunctionEmbedder(
         documents, name or f"fastembed:{model}", encoder.embedding_size, 8 * batch_size, on_progress
     )
@@ -147,24 +132,40 @@ def fastembed_sparse(
             f"the model {model!r} leaves the inverse document frequency to the database",
             hint="Use embed.bm25(), which weighs a question by the documents' statistics.",
         )
+    _, documents, queries = _fastembed(package.SparseTextEmbedding, model, model_path, cache_dir, batch_size)
+
+    def pairs(embed: Callable[[list[str]], list[Any]]) -> Callable[[list[str]], Any]:
+        return lambda texts: [(one.indices, one.values) for one in embed(texts)]
+
+    stored = name or f"fastembed-sparse:{model}"
+    return FunctionSparseEmbedder(pairs(documents), stored, 8 * batch_size, on_progress).answering(pairs(queries))
+
+
+def _fastembed(
+    kind: Callable[..., Any],
+    model: str,
+    model_path: str | os.PathLike[str] | None,
+    cache_dir: str | None,
+    batch_size: int,
+) -> tuple[Any, Callable[[list[str]], list[Any]], Callable[[list[str]], list[Any]]]:
+    """Loads a model; returns it and what embeds documents and questions, one call at a time."""
     with _loading(model):
-        encoder = package.SparseTextEmbedding(
+        encoder = kind(
             model_name=model,
             cache_dir=cache_dir,
             specific_model_path=None if model_path is None else os.fspath(model_path),
         )
     lock = Lock()
 
-    def documents(texts: list[str]) -> Any:
+    def documents(texts: list[str]) -> list[Any]:
         with lock:
-            return [(one.indices, one.values) for one in encoder.passage_embed(texts, batch_size=batch_size)]
+            return list(encoder.passage_embed(texts, batch_size=batch_size))
 
-    def queries(texts: list[str]) -> Any:
+    def queries(texts: list[str]) -> list[Any]:
         with lock:
-            return [(one.indices, one.values) for one in encoder.query_embed(texts, batch_size=batch_size)]
+            return list(encoder.query_embed(texts, batch_size=batch_size))
 
-    made = FunctionSparseEmbedder(documents, name or f"fastembed-sparse:{model}", 8 * batch_size, on_progress)
-    return made.answering(queries)
+    return encoder, documents, queries
 
 
 @contextmanager

@@ -69,6 +69,12 @@ class Layout:
         tells_metric: Whether the database says by which metric such a collection is compared.
         unit_vectors: Whether only the direction of a vector is kept under cosine.
         exact_float: Whether the database keeps a float in metadata as it is; None where it keeps all.
+        by_rows: Whether a collection is no more than its rows, so that an empty one is none.
+        index_told: What becomes of the index where the package alone decides on it; a copy then changes it without
+            leave. Empty where the caller decides.
+        resizes: Whether vectors are filled up with zeros, or cut, to the length that the package is set up with.
+        vector_length: That length unless another is asked for; None for the dimension of the source.
+        max_dimension: The most dimensions; None for those of the database.
     """
 
     package: str
@@ -86,6 +92,11 @@ class Layout:
     tells_metric: bool = True
     unit_vectors: bool = False
     exact_float: Callable[[float], bool] | None = None
+    by_rows: bool = False
+    index_told: str = ""
+    resizes: bool = False
+    vector_length: int | None = None
+    max_dimension: int | None = None
 
 
 # What LlamaIndex keeps of a node beside its text; ``always`` is what a copied node takes over from its record.

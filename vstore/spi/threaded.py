@@ -214,8 +214,10 @@ class _ThreadedForeignCollection:
     async def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
         return await asyncio.to_thread(self._inner.fetch, keys, include)
 
-    async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
-        pages = self._inner.pages(size, after, include)
+    async def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> AsyncIterator[tuple[Rows, str]]:
+        pages = self._inner.pages(size, after, include, where)
         while (page := await asyncio.to_thread(next, pages, None)) is not None:
             yield page
 

@@ -68,7 +68,7 @@ def copy(
         if isinstance(options.get("embed"), str):
             opened.callback(close_embedder, checked.embed)
         left = _source(source, opened)
-        return copy_ends(left, _target(target, opened, checked.layout, left.info), checked, on_progress)
+        return copy_ends(left, _target(target, opened, checked, left.info), checked, on_progress)
 
 
 def copy_ends(
@@ -152,11 +152,13 @@ def _source(end: object, opened: ExitStack) -> Source:
     return end  # type: ignore[return-value]  # as far as can be seen
 
 
-def _target(end: object, opened: ExitStack, layout: str | None, like: CollectionInfo) -> Target:
+def _target(end: object, opened: ExitStack, options: CopyOptions, like: CollectionInfo) -> Target:
     if isinstance(end, str) and (is_name(end) or not names_files(end)):
         url, name = _split("target", end)
-        return opened.enter_context(open_location(url, new=True)).target(name, layout, like)
-    if layout is not None and not (isinstance(end, LayoutTarget) and end.layout == layout):
+        return opened.enter_context(open_location(url, new=True)).target(
+            name, options.layout, like, options.vector_length
+        )
+    if options.layout is not None and not (isinstance(end, LayoutTarget) and end.layout == options.layout):
         raise InvalidInput(
             "layout= is for a target that is named by URL/COLLECTION",
             hint="vstore.transfer.LayoutTarget makes one of an open store.",

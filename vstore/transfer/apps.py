@@ -45,12 +45,15 @@ class App:
         kinds: Patterns of the names of its collections, and what each means, the first that fits.
         renames: Rules that make portable names of them, as ``--rename`` takes them.
         layouts: How it uses each kind of database, by the name of the adapter.
+        dimension: What stands for the dimension of a collection that never had a record, where nothing tells it and
+            the target is in the application's own layout, which keeps none for it.
     """
 
     name: str
     kinds: tuple[tuple[re.Pattern[str], str], ...]
     renames: tuple[str, ...]
     layouts: Mapping[str, AppLayout]
+    dimension: int
 
     def means(self, collection: str) -> str:
         """Returns what a collection is to the application, in words."""
@@ -81,6 +84,7 @@ def load_app(name: str) -> App:
             backend: AppLayout(RecordMapping.from_dict(one["mapping"]), one.get("column", ""))
             for backend, one in data["layouts"].items()
         },
+        data["dimension"],
     )
 
 

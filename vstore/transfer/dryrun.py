@@ -87,12 +87,13 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     except (Mismatch, InvalidInput) as error:
         problems.append(str(error))
     try:
-        check_limits(info, target.capabilities, options.maker)
-        report.losses = [*left, *static_losses(info if shape is None else shape.held, target, there, options.maker)]
-        report.losses += [*changed, *field_losses(info, target.capabilities, there)]
-        report.losses += [*survey_losses(survey, target.capabilities), *(texts.losses() if texts else ())]
-        if shape is not None:
-            report.losses += [*shape.static_losses(), *shape.losses()]
+        check_limits(info if shape is None else shape.held, target.capabilities, options.maker)
+        # in the order in which the copy lists them
+        static = static_losses(info if shape is None else shape.held, target, there, options.maker)
+        report.losses = [*static, *changed, *(shape.static_losses() if shape else ())]
+        report.losses += [*field_losses(info, target.capabilities, there), *left]
+        report.losses += [*survey_losses(survey, target.capabilities), *(shape.losses() if shape else ())]
+        report.losses += texts.losses() if texts else ()
     except VStoreError as error:
         problems.append(str(error))
     if problem := occupied(target, held or 0, if_exists):

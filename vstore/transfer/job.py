@@ -104,7 +104,7 @@ class CopyJob(PreparedJob):
                 report.status, report.error = Status.DIFFERENT, f"{sent:,} records were sent, {there:,} are there"
             return
         rewrites = self._rewrites() + ([] if self._shape is None else self._shape.as_read())
-        left: Source = Rewritten(self._source, rewrites, self._info) if rewrites else self._source
+        left: Source = Rewritten(self._source, rewrites, self._sent) if rewrites else self._source
         if self._embedding is not None:
             again = partial(self._embedding.again, left_out=rejected)
             left = Reembedded(self._source, rewrites, self._info, again, options)

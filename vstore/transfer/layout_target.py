@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from hashlib import blake2b
+
+import numpy as np
 
 from vstore.capabilities import Capabilities, no
 from vstore.core._sync.collection import Collection
@@ -28,25 +31,54 @@ class LayoutTarget(CollectionTarget):
         layout: The package, as in ``create_collection(layout=)``.
         like: The source: its dimension and metric, where the database does not say those of an empty collection.
         identity: Names it in any process, without secrets; empty where nothing does.
+        vector_length: The dimension of the target, in a layout that fills vectors up or cuts them; by default that of
+            the existing table, or what the layout says, or that of the source.
 
     Attributes:
         layout: As given.
 
     Raises:
         InvalidInput: There is no such layout.
-        Unsupported: vstore does not write it for this database.
+        Unsupported: vstore does not write it for this database, or it has no ``vector_length``, or none so long.
     """
 
-    def __init__(self, store: Store, name: str, layout: str, like: CollectionInfo, identity: str = "") -> None:
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        layout: str,
+        like: CollectionInfo,
+        identity: str = "",
+        vector_length: int | None = None,
+    ) -> None:
         super().__init__(store, name, identity)
         self.layout = layout
         self._like = like
         self._written = store.layout(layout)
+        self._asked = vector_length
+        if vector_length is not None and not self._written.resizes:
+            raise Unsupported(
+                f"{self._written.package} neither fills vectors up nor cuts them", hint="Leave out --vector-length."
+            )
+        most = self._written.max_dimension
+        if vector_length is not None and most is not None and vector_length > most:
+            raise Unsupported(
+                f"{self._written.package} keeps vectors of more than {most:,} components in half precision",
+                hint="vstore writes none of these: pass a shorter --vector-length.",
+            )
 
     @property
     def shape(self) -> Shape:
         """What the layout does to records, of which none were looked at."""
-        return Shape(self._written, self._like)
+        return Shape(self._written, self._like, self._dimension)
+
+    @cached_property
+    def _dimension(self) -> int:
+        if not self._written.resizes:
+            return self._like.dimension
+        opened = self._opened() if self._written.by_rows and self._asked is None else None
+        there = None if opened is None else opened.info.dimension
+        return self._asked or there or self._written.vector_length or self._like.dimension
 
     @property
     def capabilities(self) -> Capabilities:
@@ -66,21 +98,35 @@ class LayoutTarget(CollectionTarget):
             proposed = self._store.propose_mapping(self._name, self.layout)
         except NotFound:
             return None
-        mapping = completed(proposed, self._written, self._like.metric, self._like.dimension)
+        length = None if self._written.by_rows else self._dimension  # else the table of all collections says it
+        mapping = completed(proposed, self._written, self._like.metric, length)
         return self._store.get_collection(self._name, mapping=mapping, layout=self.layout)
 
     def dry_create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         """See ``Target``: as of a collection of vstore's own."""
         name = f"vstore_{blake2b(f'{source.identity} {self._name}'.encode(), digest_size=12).hexdigest()}"
         self._store.delete_collection(name, missing_ok=True, layout=self.layout)
-        self._make(name, info, index)
+        made = self._make(name, info, index)
         try:
-            if isinstance(source, CollectionSource) and source.collection.info.name == self._name:
-                there = source.store.capabilities.mapping and name in source.store.list_foreign_collections()
-                if there:
-                    raise InvalidInput("source and target are the same collection", hint="Nothing was changed.")
+            if self._written.by_rows:  # nothing else tells that it is there
+                made.upsert([name], np.eye(1, self._dimension, dtype=np.float32), [""])
+            if not isinstance(source, CollectionSource) or source.collection.info.name != self._name:
+                return
+            if self._seen(source.store, name):
+                raise InvalidInput("source and target are the same collection", hint="Nothing was changed.")
         finally:
             self._store.delete_collection(name, layout=self.layout)
+
+    def _seen(self, store: Store, name: str) -> bool:
+        """Whether a store has a collection of this layout."""
+        if not store.capabilities.mapping:
+            return False
+        if not self._written.by_rows:
+            return name in store.list_foreign_collections()
+        try:
+            return store.get_collection(name, mapping=self.layout).count() > 0
+        except (NotFound, Mismatch, Unsupported):
+            return False
 
     def _make(self, name: str, info: CollectionInfo, index: Index | None) -> Collection:
         layout, held = self._written, self.shape.held
@@ -95,7 +141,7 @@ class LayoutTarget(CollectionTarget):
 
     def remove(self) -> None:
         """See ``Target``."""
-        self._store.delete_collection(self._name, layout=self.layout)
+        self._store.delete_collection(self._name, missing_ok=self._written.by_rows, layout=self.layout)
 
     def sink(self, reject: Reject) -> CollectionSink:
         """See ``Target``."""

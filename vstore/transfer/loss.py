@@ -58,6 +58,12 @@ class LossKind(StrEnum):
     """Metadata keys are dropped whose places the layout uses itself."""
     LENGTHS = "vector-length"
     """Vectors keep their direction, and get the length 1."""
+    PADDED = "padded-vectors"
+    """Zeros at the end of vectors come, go or stay, by the length that the layout has for all."""
+    CUT = "cut-vectors"
+    """Vectors lose their last components, beyond the length that the layout has for all."""
+    EMPTY = "empty-collection"
+    """A collection without records is none in the target."""
     VECTORS = OmissionKind.VECTORS.value
     """Further vectors of a record stay behind: a mapping does not read them, or the target does not take them."""
     FIELDS = OmissionKind.FIELDS.value

@@ -77,13 +77,20 @@ class Location(Protocol):
         """
         ...
 
-    def target(self, name: str, layout: str | None = None, like: CollectionInfo | None = None) -> Target:
+    def target(
+        self,
+        name: str,
+        layout: str | None = None,
+        like: CollectionInfo | None = None,
+        vector_length: int | None = None,
+    ) -> Target:
         """One of them, to be made and written, whether it is there or not.
 
         Args:
             name: Its name.
             layout: The package as whose own store it is made and written; None for vstore's own layout.
             like: The source, which goes with a layout.
+            vector_length: As in ``CopyOptions``.
         """
         ...
 
@@ -158,12 +165,19 @@ class StoreLocation:
         made.reopen = partial(_source_again, self._url, name, opened.mapping, self._timeout) if self._url else None
         return made
 
-    def target(self, name: str, layout: str | None = None, like: CollectionInfo | None = None) -> CollectionTarget:
+    def target(
+        self,
+        name: str,
+        layout: str | None = None,
+        like: CollectionInfo | None = None,
+        vector_length: int | None = None,
+    ) -> CollectionTarget:
         """See ``Location``."""
         if layout is not None and like is not None:
-            shaped = LayoutTarget(self._store, name, layout, like, f"{self._identity}#{name}")
+            shaped = LayoutTarget(self._store, name, layout, like, f"{self._identity}#{name}", vector_length)
             shaped.is_temporary = self._is_temporary
-            shaped.reopen = partial(_shaped_again, self._url, name, layout, like, self._timeout) if self._url else None
+            if self._url:
+                shaped.reopen = partial(_shaped_again, self._url, name, layout, like, vector_length, self._timeout)
             return shaped
         try:
             check_name(name)
@@ -250,8 +264,10 @@ def _target_again(url: str, name: str, timeout: float) -> CollectionTarget:
     return CollectionTarget(connect(url, timeout=timeout), name)
 
 
-def _shaped_again(url: str, name: str, layout: str, like: CollectionInfo, timeout: float) -> CollectionTarget:
-    return LayoutTarget(connect(url, timeout=timeout), name, layout, like)
+def _shaped_again(
+    url: str, name: str, layout: str, like: CollectionInfo, vector_length: int | None, timeout: float
+) -> CollectionTarget:
+    return LayoutTarget(connect(url, timeout=timeout), name, layout, like, vector_length=vector_length)
 
 
 @contextmanager

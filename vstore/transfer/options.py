@@ -85,6 +85,7 @@ class CopyKeywords(TypedDict, total=False):
     restart: bool
     rejected_file: Path | None
     layout: str | None
+    vector_length: int | None
     embed: Embedder | str | None
     metric: Metric | str | None
     without_text: WithoutText | str
@@ -119,6 +120,8 @@ class CopyOptions:
             checkpoint.
         layout: Makes and writes the target as another package's own store would, see ``create_collection``. Only of a
             target that is named by URL.
+        vector_length: Components of each vector, with a layout only that has one length for all: shorter vectors are
+            filled up with zeros, longer ones cut. By default what the target has, or the layout says.
         embed: Embeds the documents anew: an embedder, or its name as ``vstore.embed.from_spec`` takes it. The target
             has its dimension and its name. By default the vectors are copied.
         metric: Metric of the target, with ``embed`` only; by default the embedder's ``metric`` if it has one, otherwise
@@ -150,6 +153,7 @@ class CopyOptions:
     restart: bool = False
     rejected_file: Path | None = None
     layout: str | None = None
+    vector_length: int | None = None
     embed: Embedder | None = None
     metric: Metric | None = None
     without_text: WithoutText = WithoutText.REFUSE
@@ -173,6 +177,8 @@ class CopyOptions:
                 f"layout must be one of {', '.join(LAYOUTS)}, not {brief(self.layout)}",
                 hint=did_you_mean(self.layout, LAYOUTS),
             )
+        if self.vector_length is not None and self.layout is None:
+            raise InvalidInput("vector_length is for a copy with layout", hint="Pass layout too, or leave it out.")
         if self.if_exists is not None:
             self._set("if_exists", _parsed("if_exists", self.if_exists, IfExists, "'merge', 'replace' or None"))
         self._set("engine", _parsed("engine", self.engine, EngineName, "'threads' or 'ray'"))
@@ -183,9 +189,10 @@ class CopyOptions:
             ("sample", 1, 100_000_000),
             ("queries", 0, 1_000),
             ("chunk_rows", 1, 1_000_000),
+            ("vector_length", 1, 1_000_000),
         ):
             value = getattr(self, name)
-            if name == "chunk_rows" and value is None:
+            if name in ("chunk_rows", "vector_length") and value is None:
                 continue
             if type(value) is not int or not low <= value <= high:
                 raise InvalidInput(f"{name} must be an int from {low} to {high:,}, not {brief(value)}")
@@ -250,6 +257,7 @@ class CopyOptions:
             "allow": sorted(self.allow),
             "embed": None if self.embed is None else f"{self.embed.name} {self.embed.dimension}",
             "metric": self.metric,
+            "vector_length": self.vector_length,
             "without_text": None if self.embed is None else self.without_text,
         }
 

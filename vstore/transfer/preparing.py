@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -87,6 +87,11 @@ class PreparedJob:
         """What the target is to be; where a transform makes its vectors, the first records are read for it."""
         return self._retry.call(partial(planned_info, self._source, self._options, self._retry))
 
+    @cached_property
+    def _sent(self) -> CollectionInfo:
+        """The same as the layout of another package has it."""
+        return self._info if self._shape is None else replace(self._info, dimension=self._shape.held.dimension)
+
     def _prepare(self) -> None:
         """Does all that comes before the first write; its errors are raised, not reported."""
         job = self._resumable_job()
@@ -132,7 +137,7 @@ class PreparedJob:
     def _plan(self) -> None:
         source, target, options = self._source, self._target, self._options
         info = self._info
-        check_limits(info, target.capabilities, options.maker)
+        check_limits(self._sent, target.capabilities, options.maker)
         existing = self._existing_target()
         shape_of(target, source.info.dimension, info.dimension)  # may refuse
         held = info if self._shape is None else self._shape.held
@@ -153,7 +158,7 @@ class PreparedJob:
         self._tracker.begin("plan", None if options.where is not None else source.count())
         chunks, survey = make_plan(
             source,
-            lambda size: rows_per_chunk(target, size + growth(source.info, info), options.chunk_rows),
+            lambda size: rows_per_chunk(target, size + growth(source.info, self._sent), options.chunk_rows),
             options.where,
             include if texts is None else texts.include(include),
             self._retry,
@@ -226,7 +231,7 @@ class PreparedJob:
         source, options = self._source, self._options
         if not self._target.merges:
             return False
-        if existing.info.dimension != self._info.dimension:
+        if existing.info.dimension != self._sent.dimension:
             return True
         if existing.info.metric != self._info.metric and LossKind.METRIC not in options.allow:
             return True

@@ -292,7 +292,12 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 verified or copied, 1 failed, 2 refused, 3 different, 4 incomplete and resumable, 5 records rejected."""
+        """0 verified or copied, 1 failed, 2 refused, 3 different, 4 incomplete and resumable, 5 records rejected.
+
+        Of a dry run 0, or 2 where its plan has problems, which no option gets over.
+        """
+        if self.status is Status.PLANNED and self.plan is not None and self.plan.get("problems"):
+            return _EXIT[Status.REFUSED]
         return _EXIT[self.status]
 
     def check(self) -> None:

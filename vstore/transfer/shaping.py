@@ -12,10 +12,11 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
-from vstore.records import Metadata, Records
+from vstore.records import Metadata, Records, VectorArray
 from vstore.spi.foreign import foreign_key
 from vstore.spi.layouts import Layout, derived, taken_keys
 from vstore.transfer.loss import Loss, LossKind
@@ -36,14 +37,19 @@ class Shape:
     Attributes:
         layout: The layout.
         info: The source.
+        dimension: That of the target; by default that of the source.
     """
 
     layout: Layout
     info: CollectionInfo
+    dimension: int = 0
+    _rows: int = field(init=False, default=0)
+    _longest: int = field(init=False, default=0)
     _found: Counter[LossKind] = field(init=False, default_factory=Counter)
     _taken: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.dimension = self.dimension or self.info.dimension
         self._taken = taken_keys(self.layout.mapping, self.layout)
 
     @property
@@ -52,6 +58,7 @@ class Shape:
         info, layout = self.info, self.layout
         return replace(
             info,
+            dimension=self.dimension,
             metric=info.metric if info.metric in layout.metrics else layout.metrics[0],
             index=layout.index or info.index,
             metadata=info.metadata if layout.keeps_settings else {},
@@ -64,7 +71,9 @@ class Shape:
         info, layout = self.info, self.layout
         package = layout.package
         if layout.index is not None and info.index != layout.index:
-            yield Loss(LossKind.INDEX, f"{package} makes {layout.index!r}, and the source has {info.index!r:.200}")
+            text = layout.index_told or f"{package} makes {layout.index!r}"
+            text = f"{text}; the source has {info.index!r:.200}"
+            yield Loss(LossKind.INDEX, text, needs_leave=not layout.index_told)
         if info.metric not in layout.metrics:
             yield Loss(LossKind.METRIC, f"{package} does not compare by {info.metric.value!r}")
         elif not layout.tells_metric:
@@ -81,6 +90,11 @@ class Shape:
     def look(self, records: Records) -> None:
         """Takes in records, with all columns."""
         layout, found = self.layout, self._found
+        self._rows += len(records)
+        if layout.resizes and records.vectors is not None:
+            lengths = _lengths(records.vectors)
+            self._longest = max(self._longest, int(lengths.max(initial=0)))
+            found[LossKind.CUT] += int((lengths > self.dimension).sum())
         found[LossKind.IDS] += sum(map(self._is_other_id, records.ids))
         if layout.needs_document:
             found[LossKind.DOCUMENTS] += sum(text is None for text in records.documents or [])
@@ -106,7 +120,29 @@ class Shape:
             LossKind.FLOATS: f"records have floats that the database would change: they are cut to {_DIGITS} digits",
             LossKind.LENGTHS: "records have vectors whose length is not 1, of which the database keeps the direction",
         }
-        return [Loss(kind, f"{self._found[kind]:,} {text}") for kind, text in words.items() if self._found[kind]]
+        losses = [Loss(kind, f"{self._found[kind]:,} {text}") for kind, text in words.items() if self._found[kind]]
+        if self.layout.by_rows and not self._rows:
+            text = f"it has no records, without which {package} has no collection here"
+            losses.append(Loss(LossKind.EMPTY, text, needs_leave=False))
+        return [*losses, *self._of_lengths()] if self._rows and self.layout.resizes else losses
+
+    def _of_lengths(self) -> Iterator[Loss]:
+        """What becomes of the length of vectors, of which zeros at the end change no cosine."""
+        package, here, there = self.layout.package, self.info.dimension, self.dimension
+        if cut := self._found[LossKind.CUT]:
+            yield Loss(LossKind.CUT, f"{cut:,} records have vectors of which {package} keeps {there:,} components")
+        elif here > there:
+            text = f"the zeros at the end of {self._rows:,} vectors are cut, from {here:,} to {there:,} components"
+            yield Loss(LossKind.PADDED, text, needs_leave=False)
+        elif here < there:
+            text = f"{package} fills {self._rows:,} vectors up with zeros, from {here:,} to {there:,} components"
+            yield Loss(LossKind.PADDED, text, needs_leave=False)
+        elif self.layout.vector_length is None and self._longest < there:
+            text = (
+                f"all {self._rows:,} vectors end in zeros, with which {package} cannot ask here: "
+                f"pass --vector-length {self._longest}, or the dimension of its embedder"
+            )
+            yield Loss(LossKind.PADDED, text)
 
     def rewrites(self, allowed: frozenset[LossKind]) -> list[Rewrite]:
         """The rewrites that make records what the layout can hold, of the losses that are allowed."""
@@ -124,7 +160,10 @@ class Shape:
             LossKind.FLOATS: self.layout.exact_float is not None,
             LossKind.LENGTHS: self._keeps_directions,
         }
-        return [rewrite for kind, rewrite in made.items() if kind in allowed and applies.get(kind, True)]
+        chosen = [rewrite for kind, rewrite in made.items() if kind in allowed and applies.get(kind, True)]
+        if self.dimension != self.info.dimension:
+            chosen.append(partial(_resized, dimension=self.dimension))
+        return chosen
 
     def ids(self, ids: Sequence[str], allowed: frozenset[LossKind]) -> list[str]:
         """The ids that records get."""
@@ -178,6 +217,22 @@ def _units(records: Records) -> Records:
     vectors = records.vectors.astype(np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return replace(records, vectors=(vectors / lengths).astype(np.float32))
+
+
+def _lengths(vectors: VectorArray) -> NDArray[np.intp]:
+    """Return for each vector the number of its components but for zeros at the end, shape (n,)."""
+    filled = vectors[:, ::-1] != 0
+    return np.where(filled.any(axis=1), vectors.shape[1] - filled.argmax(axis=1), 0)
+
+
+def _resized(records: Records, dimension: int) -> Records:
+    vectors = records.vectors
+    if vectors is None:
+        return records
+    kept = min(dimension, vectors.shape[1])
+    made = np.zeros((len(vectors), dimension), dtype=np.float32)
+    made[:, :kept] = vectors[:, :kept]
+    return replace(records, vectors=made)
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -126,7 +126,7 @@ def copy_parts(
             opened.enter_context(closing(ledger))
         stopped, all_well = "", True
         targets = {  # what is no target is wrong use of them all
-            part.name: there.target(part.target, checked.layout, part.source.info)
+            part.name: there.target(part.target, checked.layout, part.source.info, checked.vector_length)
             for part in parts
             if part.source is not None
         }

@@ -12,6 +12,7 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
 from vstore.errors import Mismatch
+from vstore.filters.tree import Filter
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
@@ -157,7 +158,9 @@ class AsyncChromaForeignCollection:
                 rows.extend(to_rows(await self._native.get(ids=part, include=wanted)))
         return rows
 
-    async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
+    async def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> AsyncIterator[tuple[Rows, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
         with guarded():
             found = await self._native.get(include=[])

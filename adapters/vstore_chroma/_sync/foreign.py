@@ -13,6 +13,7 @@ from chromadb.api.models.Collection import Collection
 
 from vstore.capabilities import Capabilities
 from vstore.errors import Mismatch
+from vstore.filters.tree import Filter
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
@@ -158,7 +159,9 @@ class ChromaForeignCollection:
                 rows.extend(to_rows(self._native.get(ids=part, include=wanted)))
         return rows
 
-    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+    def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> Iterator[tuple[Rows, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
         with guarded():
             found = self._native.get(include=[])

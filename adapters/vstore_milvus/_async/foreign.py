@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, VStoreError
 from vstore.fields import Dense
+from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.mapping import RecordMapping
@@ -152,7 +153,9 @@ class AsyncMilvusForeignCollection:
             rows.extend(await self._rows(found, include))
         return rows
 
-    async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
+    async def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> AsyncIterator[tuple[Rows, str]]:
         last: Key | None = None if after is None else json.loads(after)
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the keys first, then by key

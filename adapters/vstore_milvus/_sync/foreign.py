@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, VStoreError
 from vstore.fields import Dense
+from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.mapping import RecordMapping
@@ -153,7 +154,9 @@ class MilvusForeignCollection:
             rows.extend(self._rows(found, include))
         return rows
 
-    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+    def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> Iterator[tuple[Rows, str]]:
         last: Key | None = None if after is None else json.loads(after)
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the keys first, then by key

@@ -11,6 +11,7 @@ import numpy as np
 from psycopg import AsyncConnection
 
 from vstore.errors import AlreadyExists, Mismatch, NotFound
+from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
@@ -36,7 +37,7 @@ from vstore_pgvector.catalogue import (
 )
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.jsonb import json_text
-from vstore_pgvector.layouts import LAYOUTS, TableLayout
+from vstore_pgvector.layouts import LAYOUTS, TableLayout, any_row, check_columns, check_length
 from vstore_pgvector.proposals import named_once, numbered, proposal, with_fields
 from vstore_pgvector.schema import CATALOGUE
 from vstore_pgvector.vectors import pack_vector, pack_vectors
@@ -69,14 +70,19 @@ class AsyncPGForeign:
         schema = await self._application_schema()
         place = layout.place(schema, info.name)
         await self._refuse_own(info.name)
+        if layout.column:
+            check_length(await self._columns(place), layout, info.dimension)
 
         async def work(connection: AsyncConnection[Any]) -> str | None:
             if self._session.server.types is None:
                 await self._session.execute(connection, "create extension if not exists vector")
-            if not layout.shared and (await self._session.fetch(connection, EXISTS, place))[0][0]:
+            own = not (layout.shared or layout.column)
+            if own and (await self._session.fetch(connection, EXISTS, place))[0][0]:
                 raise AlreadyExists(f"the table {place[1]!r} exists already")
             for statement in layout.statements(schema, info):
                 await self._session.execute(connection, statement)
+            if layout.column and (await self._session.fetch(connection, any_row(place, layout), (info.name,)))[0][0]:
+                raise AlreadyExists("the collection exists already")
             if not layout.shared:
                 return None
             rows = await self._session.fetch(
@@ -92,7 +98,7 @@ class AsyncPGForeign:
         number = await self._session.write(work)
         if self._session.server.types is None:
             await self._session.probe()
-        only = {} if number is None else {"collection_id": number}
+        only = {"collection_id": number} if number is not None else {layout.column: info.name} if layout.column else {}
         return replace(layout.mapping, table=place, only=only, metric=info.metric, dimension=info.dimension)
 
     async def drop(self, name: str, layout: Layout) -> None:
@@ -106,6 +112,10 @@ class AsyncPGForeign:
             if layout.shared:
                 statement = f"delete from {bare(place[0], LANGCHAIN_COLLECTIONS)} where uuid = %s::text::uuid"
                 await self._session.execute(connection, statement, tuple(mapping.only.values()))
+            elif layout.column:
+                statement = f"delete from {bare(*place)} where {bare(layout.column)} = %s"
+                if not await self._session.execute(connection, statement, (name,)):
+                    raise NotFound.of_collection(name)
             else:
                 await self._session.execute(connection, f"drop table {bare(*place)}")
 
@@ -130,6 +140,8 @@ class AsyncPGForeign:
     async def propose(self, name: str, layout: str | None) -> RecordMapping:
         await self._refuse_own(name)
         schemas = await self._schemas()
+        if layout is not None and LAYOUTS[layout].column:
+            return await self._by_column(name, LAYOUTS[layout], schemas)
         if layout in (None, "langchain"):
             for schema in schemas:
                 number = numbered(name, await self._langchain(schema))
@@ -151,6 +163,14 @@ class AsyncPGForeign:
         mapping = proposal(name, layout, columns, keys, collection, custom=custom, indexed=bool(indexes))
         mapping = with_fields(mapping, columns, indexes)
         return mapping if place == (self._schema, name) else replace(mapping, table=place)
+
+    async def _by_column(self, name: str, layout: TableLayout, schemas: Sequence[str]) -> RecordMapping:
+        """Return how to read the rows of one collection, of which there may be none, in the table of all of them."""
+        for schema in schemas:
+            if columns := await self._columns(place := layout.place(schema, name)):
+                check_columns(columns, layout)
+                return replace(layout.mapping, table=place, only={layout.column: name}, metric=layout.metrics[0])
+        raise NotFound(f"there is no table {layout.table!r}", hint=f"{layout.package} keeps all collections in it.")
 
     async def open(self, name: str, mapping: RecordMapping) -> AsyncPGForeignCollection:
         await self._refuse_own(name)
@@ -261,10 +281,13 @@ class AsyncPGForeignCollection:
             found += await self._rows(statement, (*params, *map(pack_texts, self._table.id_values(part))))
         return await compute(len(found), self._table.read, found, wanted)
 
-    async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
+    async def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> AsyncIterator[tuple[Rows, str]]:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)
+        narrowed = self._table.narrowed(where)
         while True:
-            found = await self._rows(*self._table.page(wanted, min(size, _PAGE), after))
+            found = await self._rows(*self._table.page(wanted, min(size, _PAGE), after, narrowed))
             if not found:
                 return
             after = self._table.token(found[-1])

@@ -12,6 +12,7 @@ import numpy as np
 from psycopg import Connection
 
 from vstore.errors import AlreadyExists, Mismatch, NotFound
+from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.mapping import RecordMapping
 from vstore.records import Include, VectorArray
@@ -37,7 +38,7 @@ from vstore_pgvector.catalogue import (
 )
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.jsonb import json_text
-from vstore_pgvector.layouts import LAYOUTS, TableLayout
+from vstore_pgvector.layouts import LAYOUTS, TableLayout, any_row, check_columns, check_length
 from vstore_pgvector.proposals import named_once, numbered, proposal, with_fields
 from vstore_pgvector.schema import CATALOGUE
 from vstore_pgvector.vectors import pack_vector, pack_vectors
@@ -70,14 +71,19 @@ class PGForeign:
         schema = self._application_schema()
         place = layout.place(schema, info.name)
         self._refuse_own(info.name)
+        if layout.column:
+            check_length(self._columns(place), layout, info.dimension)
 
         def work(connection: Connection[Any]) -> str | None:
             if self._session.server.types is None:
                 self._session.execute(connection, "create extension if not exists vector")
-            if not layout.shared and (self._session.fetch(connection, EXISTS, place))[0][0]:
+            own = not (layout.shared or layout.column)
+            if own and (self._session.fetch(connection, EXISTS, place))[0][0]:
                 raise AlreadyExists(f"the table {place[1]!r} exists already")
             for statement in layout.statements(schema, info):
                 self._session.execute(connection, statement)
+            if layout.column and (self._session.fetch(connection, any_row(place, layout), (info.name,)))[0][0]:
+                raise AlreadyExists("the collection exists already")
             if not layout.shared:
                 return None
             rows = self._session.fetch(
@@ -93,7 +99,7 @@ class PGForeign:
         number = self._session.write(work)
         if self._session.server.types is None:
             self._session.probe()
-        only = {} if number is None else {"collection_id": number}
+        only = {"collection_id": number} if number is not None else {layout.column: info.name} if layout.column else {}
         return replace(layout.mapping, table=place, only=only, metric=info.metric, dimension=info.dimension)
 
     def drop(self, name: str, layout: Layout) -> None:
@@ -107,6 +113,10 @@ class PGForeign:
             if layout.shared:
                 statement = f"delete from {bare(place[0], LANGCHAIN_COLLECTIONS)} where uuid = %s::text::uuid"
                 self._session.execute(connection, statement, tuple(mapping.only.values()))
+            elif layout.column:
+                statement = f"delete from {bare(*place)} where {bare(layout.column)} = %s"
+                if not self._session.execute(connection, statement, (name,)):
+                    raise NotFound.of_collection(name)
             else:
                 self._session.execute(connection, f"drop table {bare(*place)}")
 
@@ -131,6 +141,8 @@ class PGForeign:
     def propose(self, name: str, layout: str | None) -> RecordMapping:
         self._refuse_own(name)
         schemas = self._schemas()
+        if layout is not None and LAYOUTS[layout].column:
+            return self._by_column(name, LAYOUTS[layout], schemas)
         if layout in (None, "langchain"):
             for schema in schemas:
                 number = numbered(name, self._langchain(schema))
@@ -150,6 +162,14 @@ class PGForeign:
         mapping = proposal(name, layout, columns, keys, collection, custom=custom, indexed=bool(indexes))
         mapping = with_fields(mapping, columns, indexes)
         return mapping if place == (self._schema, name) else replace(mapping, table=place)
+
+    def _by_column(self, name: str, layout: TableLayout, schemas: Sequence[str]) -> RecordMapping:
+        """Return how to read the rows of one collection, of which there may be none, in the table of all of them."""
+        for schema in schemas:
+            if columns := self._columns(place := layout.place(schema, name)):
+                check_columns(columns, layout)
+                return replace(layout.mapping, table=place, only={layout.column: name}, metric=layout.metrics[0])
+        raise NotFound(f"there is no table {layout.table!r}", hint=f"{layout.package} keeps all collections in it.")
 
     def open(self, name: str, mapping: RecordMapping) -> PGForeignCollection:
         self._refuse_own(name)
@@ -260,10 +280,13 @@ class PGForeignCollection:
             found += self._rows(statement, (*params, *map(pack_texts, self._table.id_values(part))))
         return compute(len(found), self._table.read, found, wanted)
 
-    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+    def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> Iterator[tuple[Rows, str]]:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)
+        narrowed = self._table.narrowed(where)
         while True:
-            found = self._rows(*self._table.page(wanted, min(size, _PAGE), after))
+            found = self._rows(*self._table.page(wanted, min(size, _PAGE), after, narrowed))
             if not found:
                 return
             after = self._table.token(found[-1])

@@ -10,6 +10,7 @@ from typing import Any, Final
 from qdrant_client import AsyncQdrantClient, models
 
 from vstore.errors import Mismatch, NotFound
+from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.mapping import MissingVector, RecordMapping
 from vstore.records import Include, VectorArray
@@ -219,7 +220,9 @@ class AsyncQdrantForeignCollection:
             )
         return to_rows(points, self._mapping, include), following
 
-    async def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
+    async def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> AsyncIterator[tuple[Rows, str]]:
         start = untoken(after)
         while True:
             # a page begins with the point that the one before ended with, which may be gone by now

@@ -11,6 +11,7 @@ from typing import Any, Final
 from qdrant_client import QdrantClient, models
 
 from vstore.errors import Mismatch, NotFound
+from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.mapping import MissingVector, RecordMapping
 from vstore.records import Include, VectorArray
@@ -220,7 +221,9 @@ class QdrantForeignCollection:
             )
         return to_rows(points, self._mapping, include), following
 
-    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
+    def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> Iterator[tuple[Rows, str]]:
         start = untoken(after)
         while True:
             # a page begins with the point that the one before ended with, which may be gone by now

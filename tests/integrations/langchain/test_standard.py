@@ -34,6 +34,8 @@ class TestChroma(Suite):
     url = "chroma:{}"
 
 
+# in memory the adapters are those of the directories, and Qdrant's local mode is slow
+@pytest.mark.nightly
 class TestChromaInMemory(Suite):
     url = "chroma::memory:"
 
@@ -42,6 +44,7 @@ class TestQdrant(Suite):
     url = "qdrant:{}"
 
 
+@pytest.mark.nightly
 class TestQdrantInMemory(Suite):
     url = "qdrant::memory:"
 

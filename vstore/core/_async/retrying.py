@@ -303,8 +303,10 @@ class _AsyncRetryingForeignCollection:
     async def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
         return await self._again.call(lambda: self._inner.fetch(keys, include))
 
-    def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
-        return self._again.pages(lambda token: self._inner.pages(size, token, include), after)
+    def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> AsyncIterator[tuple[Rows, str]]:
+        return self._again.pages(lambda token: self._inner.pages(size, token, include, where), after)
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         return await self._again.call(lambda: self._inner.nearest(vector, k, include))

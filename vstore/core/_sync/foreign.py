@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ForeignCollections", "Found"]
 
-_ONE_BY_ONE: Final = emulated("the records are read and looked at one by one")
+_ONE_BY_ONE: Final = emulated("the records that the database cannot rule out are read and looked at one by one")
 # Where the layout is another's, all this is answered from the records themselves, whatever the database can do.
 _READING: Final[dict[str, Any]] = {
     **dict.fromkeys(
@@ -103,7 +103,7 @@ class ForeignCollections:
             there = ", ".join(map(repr, known)) or "none"
             raise Unsupported(
                 f"vstore does not write the layout {name!r} into {self._capabilities.backend}",
-                hint=f"It writes {there} there, and its own without layout=.",
+                hint=f"It writes {there} there, and its own without layout= (of the command: --layout vstore).",
             )
         return foreign, known[str(name)]
 

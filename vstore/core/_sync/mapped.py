@@ -3,7 +3,8 @@
 
 The rows come from the adapter, their meaning from ``vstore.core.foreign_records``. What a database's own filters would
 say of another's layout (missing keys, types, elements of lists) is not what the contract says: filters are evaluated
-here, on the records, page by page. So is an exact query, and one of a named field. Any other query asks the index.
+here, on the records, page by page. The adapter may leave out rows of which it knows that a filter is not true. An exact
+query compares records here too, and so does one of a named field. Any other query asks the index.
 """
 
 from __future__ import annotations
@@ -142,10 +143,10 @@ class MappedCollection:
     def scan(
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
-        """Every record that matches once; a page has those of ``batch_size`` rows that match."""
+        """Every record that matches once; a page has those that match of ``batch_size`` rows that may."""
         partial = None if where is None else PartialFilter(where, None)
         read = include if partial is None else partial.read(include)
-        for rows, token in self._table.pages(batch_size, after, read):
+        for rows, token in self._table.pages(batch_size, after, read, where):
             records = self._records(rows, read)
             if partial is not None:
                 records = run_blocking(partial.keep, records, include)
@@ -153,7 +154,7 @@ class MappedCollection:
                 yield records, token
 
     def count(self, where: Filter | None) -> int:
-        """How many records match; with a filter all are read."""
+        """How many records match; with a filter those are read that the database cannot rule out."""
         if where is None:
             return self._table.count()
         total = 0
@@ -175,7 +176,7 @@ class MappedCollection:
         return ranked(self.info.metric, records.only(include), distance, k)
 
     def _compared(self, vectors: Column, k: int, where: Filter | None, include: Include, field: str) -> list[Hits]:
-        """The true nearest: every record is read, and k are kept for each query."""
+        """The true nearest: every record that may match is read, and k are kept for each query."""
         best = TopK(self.info.field(field).metric, vectors, k, field)
         read = Include(fields=(field,)) if field else Include(vectors=True)
         for page, _ in self.scan(where, _PAGE, None, read):

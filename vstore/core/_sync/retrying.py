@@ -304,8 +304,10 @@ class _RetryingForeignCollection:
     def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
         return self._again.call(lambda: self._inner.fetch(keys, include))
 
-    def pages(self, size: int, after: str | None, include: Include) -> Iterator[tuple[Rows, str]]:
-        return self._again.pages(lambda token: self._inner.pages(size, token, include), after)
+    def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> Iterator[tuple[Rows, str]]:
+        return self._again.pages(lambda token: self._inner.pages(size, token, include, where), after)
 
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         return self._again.call(lambda: self._inner.nearest(vector, k, include))

@@ -249,8 +249,18 @@ class AsyncForeignCollection(Protocol):
         """Return the rows with these ids, in any order."""
         ...
 
-    def pages(self, size: int, after: str | None, include: Include) -> AsyncIterator[tuple[Rows, str]]:
-        """Yield every row once, in an order of the database's keys, each page with the token to go on behind it."""
+    def pages(
+        self, size: int, after: str | None, include: Include, where: Filter | None = None
+    ) -> AsyncIterator[tuple[Rows, str]]:
+        """Yield every row once, in an order of the database's keys, each page with the token to go on behind it.
+
+        Args:
+            size: Most rows of a page.
+            after: The token to go on behind; None to begin.
+            include: The columns.
+            where: A filter in normal form, or None. It is evaluated on the records of the rows: those of which it is
+                not true may be left out, and none of which it is true (``vstore.spi.narrowing``).
+        """
         ...
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:

@@ -243,7 +243,13 @@ class FileLocation:
             )
         return found
 
-    def target(self, name: str, layout: str | None = None, like: CollectionInfo | None = None) -> FileTarget:
+    def target(
+        self,
+        name: str,
+        layout: str | None = None,
+        like: CollectionInfo | None = None,
+        vector_length: int | None = None,
+    ) -> FileTarget:
         """See ``Location``."""
         check_name(name)
         if layout is not None:
