@@ -117,7 +117,7 @@ def _collection(path: str, name: str) -> Any:
     from milvus_lite.server_manager import server_manager_instance as manager
 
     engine = manager._servers.get(path)
-    return None if engine is None else engine[1]._collections.get(("default", name))
+    return None if engine is None else getattr(engine[1], "_collections", {}).get(("default", name))
 
 
 def _make_ready(path: Path) -> None:

@@ -52,6 +52,11 @@ class Watch:
         return bool(last + 1 == self.state.sequence)
 
 
+def _tells_writes(collection: Any) -> bool:
+    """Whether the engine has this collection, and numbers writes as milvus-lite 3.2 does; it promises neither."""
+    return all(hasattr(collection, name) for name in ("_next_seq", "_memtable", "_manifest"))
+
+
 class Held:
     """The columns of the collections of one file, shared by all stores of this process on it.
 
@@ -70,16 +75,16 @@ class Held:
         self._columns: dict[str, tuple[State, Columns]] = {}  # by token, the one used last at the end
 
     def watch(self, name: str) -> Watch | None:
-        """Return a watch on a collection whose records are about to be read; None where the engine has none."""
+        """Return a watch on a collection whose records are about to be read; None where its writes cannot be told."""
         collection = self._find(name)
-        return None if collection is None else Watch(collection)
+        return Watch(collection) if _tells_writes(collection) else None
 
     def get(self, token: str, name: str) -> Columns | None:
         """Return the columns of a collection; None where they are not held, or not as its records are now."""
         collection = self._find(name)
         with self._lock:
             found = self._columns.pop(token, None)
-            if found is None or collection is None or State.of(collection) != found[0]:
+            if found is None or not _tells_writes(collection) or State.of(collection) != found[0]:
                 return None
             self._columns[token] = found
             return found[1]

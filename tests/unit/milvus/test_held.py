@@ -119,3 +119,13 @@ def test_few_ids_are_listed_and_many_are_picked_from_more_hits() -> None:
     assert (many.condition or "").startswith('(id in ["r0","r1"')
     assert Restriction("(x)", []).condition == '((x) and (id == ""))'
     assert Restriction("(x)").condition == "(x)"
+
+
+def test_nothing_is_held_of_an_engine_that_numbers_writes_otherwise() -> None:
+    held, there = holding(engine := Engine())
+    watch = held.watch("docs")
+    assert watch is not None
+    held.put("t", watch.state, columns())
+    there["docs"] = SimpleNamespace(_memtable=engine._memtable, _manifest=engine._manifest)
+    assert held.watch("docs") is None
+    assert held.get("t", "docs") is None
