@@ -98,9 +98,10 @@ $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,check,bench]'
 	touch $@
 
-.venv-peers/.installed: pyproject.toml
+.venv-peers/.installed: pyproject.toml  # by uv: pip finds no set of these versions within ten minutes
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[peers,bench]'
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-peers/bin/python -m uv pip install --quiet --python .venv-peers/bin/python -e '.[peers,bench]'
 	touch $@
 
 bench: $(VENV)/.bench .venv-peers/.installed ## compare with raw clients, a copy's ends and frameworks' stores; tables in .venv/bench
