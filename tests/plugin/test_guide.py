@@ -16,7 +16,8 @@ from tests.wheel.pages import files_shown
 from vstore import spi
 
 SQLITE = sorted((SITE / "vstore_sqlite").glob("*.py"))
-PACKAGES = sorted(SITE.glob("*/*.py"))
+# but for the module that breaks promises of the reference store itself
+PACKAGES = sorted(set(SITE.glob("*/*.py")) - {SITE / "vstore_faulty" / "field_faults.py"})
 
 
 def test_the_guide_shows_every_file_of_the_adapter_as_it_is() -> None:

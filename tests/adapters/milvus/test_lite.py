@@ -161,7 +161,11 @@ def test_a_scan_that_wants_ids_alone_reads_the_records_once(tmp_path: Path, monk
             return query(*args, **kwargs)
 
         monkeypatch.setattr(store.native, "query", counted)
-        for requests in (2, 1):  # how many there are, and their metadata; it fitted, and is not counted again
+        # how many there are, and their metadata; then from memory; after a write it fits, and is not counted again
+        for is_written, requests in ((False, 2), (False, 0), (True, 1)):
+            if is_written:
+                c.upsert(["a"], [[1, 2]], metadatas=[{"n": 1}])
+                asked.clear()
             pages = [page.records.ids for page in c.scan(where=F("n") > 1, include=(), batch_size=1)]
             assert (pages, asked) == ([["b"], ["c"]], [""] * requests)
             asked.clear()
