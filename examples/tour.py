@@ -18,9 +18,9 @@ import sys
 from collections.abc import Iterable
 
 import vstore
-from vstore import HNSW, Collection, F, embed, similarity
+from vstore import HNSW, RRF, Collection, F, Sparse, embed, similarity
 
-NAME, NEW_NAME = "vstore_tour", "vstore_tour_renamed"
+NAME, NEW_NAME, KEYWORDS_NAME = "vstore_tour", "vstore_tour_renamed", "vstore_tour_keywords"
 
 SENTENCES = [
     ("zh-rain", "今天下大雨,出门请带雨伞", {"language": "zh", "topic": "weather", "year": 2023}),
@@ -96,6 +96,28 @@ def ask(collection: Collection) -> None:
     show("many", [hit.id for hits in both for hit in hits])
 
 
+def keywords(text: str) -> dict[int, float]:
+    """A sparse vector: a weight for each keyword of a text. ``embed.bm25()`` makes one of all its words."""
+    words = ["umbrella", "noodles", "walk", "雨伞", "牛肉面", "散步"]
+    return {index: 1.0 for index, word in enumerate(words) if word in text}
+
+
+def ask_both(store: vstore.Store) -> None:
+    """Hybrid search: the lists of two fields, dense and sparse, become one. Most texts have no keyword."""
+    collection = store.create_collection(
+        KEYWORDS_NAME, metric="cosine", fields={"keywords": Sparse()}, embedder={"vector": embedder}
+    )
+    texts = [text for _, text, _ in SENTENCES]
+    collection.add(
+        ids=[record_id for record_id, _, _ in SENTENCES],
+        documents=texts,
+        fields={"keywords": [keywords(text) or None for text in texts]},
+    )
+    question = "带雨伞 for a walk in the rain"
+    show("hybrid", collection.query(text=question, sparse=keywords(question), fuse=RRF(), k=4, exact=True).ids)
+    store.delete_collection(KEYWORDS_NAME)
+
+
 def change(collection: Collection) -> None:
     """Update, upsert, delete. A new document is embedded again."""
     collection.update(["zh-sun"], documents=["明天有雷雨,记得带雨伞"], metadatas=[{"year": 2026}])
@@ -113,10 +135,11 @@ def main(url: str) -> None:
     """Takes the tour."""
     compare_sentences()
     with vstore.connect(url) as store:
-        for name in (NAME, NEW_NAME):
+        for name in (NAME, NEW_NAME, KEYWORDS_NAME):
             store.delete_collection(name, missing_ok=True)  # what a tour that was broken off left behind
         collection = fill(store)
         ask(collection)
+        ask_both(store)
         change(collection)
         if store.capabilities.rename:
             collection.rename(NEW_NAME)
