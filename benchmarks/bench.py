@@ -12,18 +12,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from cases import Case
 from clocks import PROCESSOR_TIME, Clock, processor_seconds, wall_seconds
 from data import queries, workload
 from report import Row, add_out, report
 
-from vstore import HNSW, F, Flat, Records, Store, connect
-from vstore.indexing import Index
+from vstore import HNSW, F, Flat, Records, connect
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for the tests' own servers
 
@@ -31,16 +30,6 @@ RATIO = 0.95
 OWN = 25e-6
 WARM_UP = 20
 K = 10
-
-
-@dataclass(frozen=True)
-class Case:
-    """One backend with one index: a vstore and a raw client side by side."""
-
-    name: str
-    store: Store
-    index: Index
-    raw: Any
 
 
 @contextmanager

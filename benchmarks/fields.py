@@ -13,19 +13,20 @@ import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from cases import Case
+from clocks import wall_seconds
 from data import queries, workload
 from raw_fields import INDICES, RawMilvus, RawPgvector, RawQdrantEdge, RawTenants
 from report import Row, add_out, report
 
-from vstore import HNSW, RRF, Dense, Flat, Records, Sparse, SparseArray, Store, connect
-from vstore.indexing import Index
+from vstore import HNSW, RRF, Dense, Flat, Records, Sparse, SparseArray, connect
 
 DIMENSIONS = {"vector": 128, "image": 64}
 TENANTS = 1000
@@ -33,16 +34,6 @@ QUERIES = 60
 WARM_UP = 5
 SECONDS = 12.0  # for one kind of query
 K = 10
-
-
-@dataclass(frozen=True)
-class Case:
-    """One backend: a vstore and a raw client side by side; None where that cannot do it."""
-
-    name: str
-    store: Store
-    index: Index
-    raw: Any
 
 
 @contextmanager
@@ -97,13 +88,6 @@ def content(rows: int) -> Records:
     return replace(made, metadatas=metadatas, fields=fields)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """How long ``work`` takes."""
-    started = perf_counter()
-    work()
-    return perf_counter() - started
-
-
 def ingest(case: Case, records: Records, rounds: int, rows: list[Row]) -> Any:
     """Measures writing, and returns the last collection."""
     theirs: list[float] = []
@@ -120,7 +104,7 @@ def ingest(case: Case, records: Records, rounds: int, rows: list[Row]) -> Any:
             case.raw.create(f"raw{number}")
             both.insert(number % 2, (theirs, lambda: case.raw.ingest(records)))
         for times, work in both:
-            times.append(seconds(work))
+            times.append(wall_seconds(work))
         if number < rounds - 1:
             case.store.delete_collection(name)
             if case.raw is not None:
@@ -138,7 +122,7 @@ def interleaved(what: str, case: str, raw: Callable[[int], object] | None, mine:
         if number >= WARM_UP + 3 and perf_counter() - started > SECONDS:
             break
         for side in range(len(sides))[:: -1 if number % 2 else 1]:
-            times[side].append(seconds(lambda side=side, number=number: sides[side](number)))
+            times[side].append(wall_seconds(lambda side=side, number=number: sides[side](number)))
     middle = [median(one[WARM_UP:]) for one in times]
     return Row(case, what, middle[0] if raw else None, middle[-1])
 

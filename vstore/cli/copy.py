@@ -17,16 +17,14 @@ from vstore.cli.mappings import read_mapping
 from vstore.cli.naming import Naming, print_parts
 from vstore.cli.output import EXIT_USAGE, console, plain, problems
 from vstore.cli.transfers import ProgressPrinter, emit_event, reported, sigterm_as_interrupt
-from vstore.core.settings import is_name
 from vstore.embed import from_spec
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
 from vstore.transfer import CopyKeywords, CopyOptions, Location, Report, Status, default_folder
 from vstore.transfer.apps import App, load_app, open_app
 from vstore.transfer.embedding import close_embedder
-from vstore.transfer.files import names_files
 from vstore.transfer.naming import NameRules, target_names
-from vstore.transfer.opening import dry_location, open_location
+from vstore.transfer.opening import dry_location, names_store, open_location
 from vstore.transfer.options import EngineName
 from vstore.transfer.ray_engine import load_ray
 from vstore.transfer.transform import load_transform
@@ -139,7 +137,7 @@ def _source(source: str | Callable[[], Location], app: App | None, timeout: floa
 
 def _layout(asked: str | None, app: App | None, target: str | Location) -> str | None:
     """Return the layout to write: that of the application unless another is asked for; ``vstore`` is vstore's own."""
-    if asked is None and app is not None and isinstance(target, str) and (is_name(target) or not names_files(target)):
+    if asked is None and app is not None and isinstance(target, str) and names_store(target):
         return app.name
     return None if asked == OWN_LAYOUT else asked
 

@@ -16,10 +16,10 @@ from vstore.transfer.checkpoint import CopyCheckpoint
 from vstore.transfer.collections import CollectionSource, CollectionTarget
 from vstore.transfer.embedding import close_embedder
 from vstore.transfer.endpoint import Source, Target
-from vstore.transfer.files import FileTarget, data_set_path, names_files, open_data_set
+from vstore.transfer.files import FileTarget, data_set_path, open_data_set
 from vstore.transfer.job import CopyJob
 from vstore.transfer.layout_target import LayoutTarget
-from vstore.transfer.opening import open_location
+from vstore.transfer.opening import names_store, open_location
 from vstore.transfer.options import CopyKeywords, CopyOptions, EngineName
 from vstore.transfer.ray_engine import check_ends, load_ray
 from vstore.transfer.report import Report
@@ -141,7 +141,7 @@ def _job(
 
 def _source(end: object, opened: ExitStack) -> Source:
     if isinstance(end, str):
-        if not is_name(end) and names_files(end):
+        if not names_store(end):
             return open_data_set(end)
         url, name = _split("source", end)
         return opened.enter_context(open_location(url, new=False)).source(name)
@@ -153,7 +153,7 @@ def _source(end: object, opened: ExitStack) -> Source:
 
 
 def _target(end: object, opened: ExitStack, options: CopyOptions, like: CollectionInfo) -> Target:
-    if isinstance(end, str) and (is_name(end) or not names_files(end)):
+    if isinstance(end, str) and names_store(end):
         url, name = _split("target", end)
         return opened.enter_context(open_location(url, new=True)).target(
             name, options.layout, like, options.vector_length

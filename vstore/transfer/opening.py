@@ -36,6 +36,7 @@ __all__ = [
     "check_there",
     "dry_location",
     "is_there",
+    "names_store",
     "open_location",
     "open_store",
     "store_identity",
@@ -243,10 +244,17 @@ def _connected(url: str, kind: type[L], timeout: float) -> L:
     return kind(connect(url, timeout=timeout), store_identity(StoreURL.parse(url)), url, timeout)
 
 
+def names_store(location: str) -> bool:
+    """Return whether a location names a store, by its URL or its name in ``vstore.toml``, and no path of files."""
+    return is_name(location) or not names_files(location)
+
+
 def _store_url(location: str) -> str | None:
     """Return the URL of the store that a location names; None for a path of files."""
+    if not names_store(location):
+        return None
     if not is_name(location):
-        return None if names_files(location) else location
+        return location
     found = store_url(location)
     if os.path.lexists(location):
         said = "%s is the store that vstore.toml names. For the file or folder here write ./%s."
