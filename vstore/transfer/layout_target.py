@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
+from uuid import UUID
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from vstore.transfer.collections import CollectionSink, CollectionSource, Collec
 from vstore.transfer.endpoint import Reject, Source, Target
 from vstore.transfer.shaping import Shape
 
-__all__ = ["LayoutTarget", "shape_of"]
+__all__ = ["LayoutTarget", "check_dimensions", "shape_of"]
 
 
 class LayoutTarget(CollectionTarget):
@@ -67,6 +69,21 @@ class LayoutTarget(CollectionTarget):
                 hint="vstore writes none of these: pass a shorter --vector-length.",
             )
 
+    def native(self) -> str:
+        """Return the name that no other collection of the layout has in the database.
+
+        Raises:
+            InvalidInput: The layout has none for this collection.
+        """
+        made = None if self._written.native is None else self._written.native(self._name)
+        return self._name if made is None or self._written.by_rows else made
+
+    @property
+    def shared(self) -> str:
+        """The name of what the database has for several collections, all of one dimension; else empty."""
+        native = self._written.native
+        return native(self._name) if native is not None and self._written.by_rows else ""
+
     @property
     def shape(self) -> Shape:
         """What the layout does to records, of which none were looked at."""
@@ -99,17 +116,25 @@ class LayoutTarget(CollectionTarget):
         except NotFound:
             return None
         length = None if self._written.by_rows else self._dimension  # else the table of all collections says it
+        if self._written.other_form and bool(proposed.only) != self._written.by_rows:
+            raise Unsupported(
+                f"{self._written.package} has this collection {self._written.other_form}: vstore only reads that form",
+                hint="Write into an empty database, or give the collection another name.",
+            )
         mapping = completed(proposed, self._written, self._like.metric, length)
         return self._store.get_collection(self._name, mapping=mapping, layout=self.layout)
 
     def dry_create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         """See ``Target``: as of a collection of vstore's own."""
-        name = f"vstore_{blake2b(f'{source.identity} {self._name}'.encode(), digest_size=12).hexdigest()}"
+        digest = blake2b(f"{source.identity} {self._name}".encode(), digest_size=16).digest()
+        name = f"vstore_{digest[:12].hex()}"
+        if self._written.by_rows:  # the start of a name can tell which table it is in
+            name = f"{self._name}-{name}"
         self._store.delete_collection(name, missing_ok=True, layout=self.layout)
         made = self._make(name, info, index)
         try:
             if self._written.by_rows:  # nothing else tells that it is there
-                made.upsert([name], np.eye(1, self._dimension, dtype=np.float32), [""])
+                made.upsert([str(UUID(bytes=digest))], np.eye(1, self._dimension, dtype=np.float32), [""])
             if not isinstance(source, CollectionSource) or source.collection.info.name != self._name:
                 return
             if self._seen(source.store, name):
@@ -149,6 +174,25 @@ class LayoutTarget(CollectionTarget):
         if opened is None:
             raise Mismatch("the target is gone", hint="Pass --restart to begin again.")
         return CollectionSink(opened, self.identity, self.backend, reject)
+
+
+def check_dimensions(targets: Mapping[str, LayoutTarget]) -> None:
+    """Raises ``InvalidInput`` where collections of several dimensions would be in one of the database.
+
+    Args:
+        targets: By their names.
+    """
+    found: dict[str, dict[int, str]] = {}
+    for name, target in targets.items():
+        if target.shared:
+            found.setdefault(target.shared, {}).setdefault(target.shape.dimension, name)
+    for shared, dimensions in found.items():
+        if len(dimensions) > 1:
+            told = ", ".join(f"{dimension:,} ({name!r:.80})" for dimension, name in dimensions.items())
+            raise InvalidInput(
+                f"vectors of several dimensions would be in {shared!r}: {told}; nothing was written",
+                hint="Pass --vector-length, the dimension of the embedder, or copy only some by --collection.",
+            )
 
 
 def shape_of(target: Target, dimension: int, planned: int) -> Shape | None:
