@@ -88,7 +88,7 @@ def fill(client: Any) -> dict[str, dict[str, tuple[list[float], str, dict[str, A
             text = f"chunk {page} of {name}: naïve \U0001f600 \\ 'quoted'"
             made[name][str(uuid5(SPACE, f"{name} {page}"))] = vector.tolist(), text, metadata
         items = [
-            {"id": one, "vector": vector, "text": text, "metadata": metadata}
+            {"id": one, "vector": [*vector], "text": text, "metadata": metadata}
             for one, (vector, text, metadata) in made[name].items()
         ]
         client.upsert(name, items)
@@ -138,17 +138,17 @@ def check_reads(client: Any, name: str, chunks: dict[str, tuple[list[float], str
         one: (text, metadata) for one, (_, text, metadata) in chunks.items()
     }
     first, (vector, text, _) = next(iter(chunks.items()))
-    answer = client.search(name, [vector], limit=3)
+    answer = client.search(name, [[*vector]], limit=3)
     assert (answer.ids[0][0], answer.documents[0][0]) == (first, text)
     assert answer.distances[0][0] == pytest.approx(1.0, abs=1e-5)
     rows = np.array([chunks[one][0] for one in chunks])
     order = np.argsort(-(rows @ np.array(vector)))[:3]
     assert answer.ids[0] == [[*chunks][one] for one in order]
-    filtered = client.search(name, [vector], filter={"hash": "h1"}, limit=3)
+    filtered = client.search(name, [[*vector]], filter={"hash": "h1"}, limit=3)
     assert {one["hash"] for one in filtered.metadatas[0]} == {"h1"}
     page = client.query(name, {"page": 1}, 5)
     assert page.ids == [[one for one, (_, _, metadata) in chunks.items() if metadata["page"] == 1]]
-    both = client.hybrid_search(name, "chunk", [vector], limit=2)
+    both = client.hybrid_search(name, "chunk", [[*vector]], limit=2)
     assert both is None or first in both.ids[0]
 
 
