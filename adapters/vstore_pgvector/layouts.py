@@ -245,6 +245,22 @@ LAYOUTS: Final[Mapping[str, TableLayout]] = {
         index_told="dify makes HNSW(m=16, ef_construction=64) up to 2,000 dimensions, and beyond them none",
         metrics=(Metric.COSINE,),
     ),
+    # VectorStorePGVector of n8n's nodes-langchain 2.41.1, as its columns are by default
+    "n8n": TableLayout(
+        package="n8n",
+        mapping=RecordMapping(id=("id",), vector="embedding", document=("text",), metadata=("metadata",)),
+        id_type=IdType.UUID,
+        table="{}",
+        create=(
+            (
+                "create table {table} (id uuid not null default gen_random_uuid() primary key, text text, "
+                "metadata jsonb, embedding vector)"
+            ),
+        ),
+        index=Flat(),
+        index_told="n8n makes no index of vectors",
+        tells_metric=False,
+    ),
     "plain": TableLayout(
         package="a program of one's own",
         mapping=RecordMapping(id=("id",), vector="embedding", document=("document",), metadata=("metadata",)),

@@ -15,6 +15,8 @@ from vstore_pgvector.catalogue import JSONS, TEXTS, Column
 
 __all__ = ["named_once", "numbered", "proposal", "with_fields"]
 
+# whose columns are too usual to tell them by
+_BY_NAME: Final = {"n8n", "plain"}
 _INDEXED: Final = {"cosine", "l2", "ip"}
 
 
@@ -44,7 +46,7 @@ def proposal(
     """
     known = {column.name: column for column in columns}
     for kind, needed, mapping in _known(known, collection, custom=custom):
-        if needed and (layout == kind or (layout is None and kind != "plain")):
+        if needed and (layout == kind or (layout is None and kind not in _BY_NAME)):
             # cosine is what all of them compare with unless they are told otherwise
             return mapping if indexed else replace(mapping, metric=Metric.COSINE)
     if layout is not None:
@@ -167,6 +169,17 @@ def _known(known: dict[str, Column], collection: str | None, *, custom: bool) ->
             "dify",
             set(known) == {"id", "text", "meta", "embedding"},
             RecordMapping(id=("id",), vector="embedding", document=("text",), metadata=("meta",)),
+        ),
+        (
+            "n8n",
+            has("id", "text", "metadata", "embedding"),
+            RecordMapping(
+                id=("id",),
+                vector="embedding",
+                document=("text",),
+                metadata=("metadata",),
+                fields=left("id", "text", "metadata", "embedding"),
+            ),
         ),
         (
             "plain",

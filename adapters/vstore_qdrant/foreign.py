@@ -59,9 +59,12 @@ _SIGNS: Final = {
     "llamaindex": {"_node_content"},
     "haystack": {"id", "content", "meta"},
     "mem0": {"data", "hash"},
+    "n8n": {"content", "metadata"},
     "open-webui": set(),
     "plain": set(),
 }
+# which have no signs, or too usual ones to tell them by
+_BY_NAME: Final = {"n8n", "open-webui", "plain"}
 _JSON_FLOAT_BYTES: Final = 24
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -141,7 +144,8 @@ def proposal(name: str, layout: str | None, first: Rows, described: Described) -
     if layout is not None and layout not in _SIGNS:
         raise Unsupported(f"how {layout} uses Qdrant is not known", hint=f"It is known of {', '.join(_SIGNS)}.")
     if layout is None:
-        layout = next((kind for kind, signs in _SIGNS.items() if signs and signs <= payload), None)
+        told = (kind for kind, signs in _SIGNS.items() if kind not in _BY_NAME and signs <= payload)
+        layout = next(told, None)
     elif payload and not _SIGNS[layout] <= payload | {"hash"}:
         raise Mismatch(
             f"{name!r} does not have the layout that {layout} writes",

@@ -22,6 +22,7 @@ MAPPINGS: Final = {
     # whose points have ids of their own, made of those of its documents
     "haystack": RecordMapping(id=("id",), document=("content",), metadata=("meta",), fields=ALL),
     "mem0": RecordMapping(document=("data",)),
+    "n8n": RecordMapping(document=("content",), metadata=("metadata",), fields=ALL),
     "open-webui": RecordMapping(document=("text",), metadata=("metadata",), fields=ALL),
     "plain": RecordMapping(document=("document",)),
 }
@@ -172,6 +173,13 @@ LAYOUTS: Final[Mapping[str, PointLayout]] = {
         index=HNSW(m=16, ef_construction=100),
         index_told="dify makes HNSW(m=16, ef_construction=100) of the points of each dataset",
         metrics=(Metric.COSINE,),
+    ),
+    # VectorStoreQdrant of n8n's nodes-langchain 2.41.1, as its keys are by default
+    "n8n": PointLayout(
+        package="n8n",
+        mapping=MAPPINGS["n8n"],
+        index=HNSW(m=16, ef_construction=100),
+        index_told="n8n takes Qdrant's default",
     ),
     "plain": PointLayout(package="a program of one's own", mapping=MAPPINGS["plain"], needs_document=False),
 }

@@ -80,7 +80,7 @@ LayoutOption = Annotated[
         "--layout",
         metavar="PACKAGE",
         help="Make and write the target as another package's own store would: langchain, llamaindex, haystack, mem0, "
-        "open-webui, dify or plain. By default the layout is that of --app, else vstore, which is vstore's own.",
+        "open-webui, dify, n8n or plain. By default the layout is that of --app, else vstore, which is vstore's own.",
         rich_help_panel=NAMES,
     ),
 ]
@@ -149,7 +149,7 @@ AppOption = Annotated[
     typer.Option(
         "--app",
         metavar="NAME",
-        help="Copy all collections of an application: dify or open-webui.",
+        help="Copy all collections of an application: dify, n8n or open-webui.",
         rich_help_panel=NAMES,
     ),
 ]

@@ -40,7 +40,7 @@ class AppLayout:
         replaced: The characters that are replaced in these names, each by the one beside it.
         made: What the application has made of what comes along, so that it stays behind.
         pattern: What the names of its tables, or collections, look like in the database, where ``tables`` and
-            ``prefix`` do not tell; the mapping then reads each of them.
+            ``prefix`` do not tell; the mapping then reads each of them, or without one the layout those that have it.
         names: Rules as of ``--rename`` that make the application's names of these, or of the values of ``column``.
         alone: What those of them look like that are one collection even while ``column`` has no value in them.
     """
@@ -192,7 +192,10 @@ class AppLocation(StoreLocation):
         for native in self._store.list_foreign_collections():
             if not re.fullmatch(layout.pattern, native):
                 continue
-            mapping = replace(layout.mapping or RecordMapping(), table=(native,))
+            try:
+                mapping = replace(layout.mapping or self._store.propose_mapping(native, self.app.name), table=(native,))
+            except Mismatch:  # it has another form, and so is not the application's
+                continue
             values = self._listed(mapping) if layout.column else ()
             for value in values:
                 of_one = replace(mapping, only={layout.column: value})
