@@ -89,8 +89,8 @@ VectorLengthOption = Annotated[
     typer.Option(
         "--vector-length",
         min=1,
-        help="With the layout open-webui: its PGVECTOR_INITIALIZE_MAX_VECTOR_LENGTH (1536), or in Chroma the dimension "
-        "of its embedder.",
+        help="With the layout open-webui: its PGVECTOR_INITIALIZE_MAX_VECTOR_LENGTH (1536), or elsewhere the "
+        "dimension of its embedder.",
         rich_help_panel=NAMES,
     ),
 ]
