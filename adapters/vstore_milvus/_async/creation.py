@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
+
 from vstore.errors import BackendError, NotFound, VStoreError
 from vstore.info import CollectionInfo
 from vstore_milvus._async.session import AsyncSession
@@ -70,13 +72,14 @@ class AsyncCreation:
             self._session.seen(self.token, missed)
         return found
 
-    async def upsert(self, rows: list[dict[str, Any]]) -> None:
-        """Writes rows, in one request."""
+    async def upsert(self, request: UpsertRequest) -> None:
+        """Writes records, in one request."""
         async with self._requests.write():
             await self._writable()
-            await self._sent(self._client.upsert, rows, **self._written())
+            request.collection_name, request.partition_name = self.name, self._partition
+            await self._sent(self._session.upsert, request)
             if self._session.lite and self.layout.is_sparse:
-                await self._flush(len(rows))
+                await self._flush(request.num_rows)
 
     async def _flush(self, written: int) -> None:
         """Has Milvus Lite put away what is written, once it is much.

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
+
 from vstore.errors import BackendError, NotFound, VStoreError
 from vstore.info import CollectionInfo
 from vstore_milvus._sync.session import Session
@@ -71,13 +73,14 @@ class Creation:
             self._session.seen(self.token, missed)
         return found
 
-    def upsert(self, rows: list[dict[str, Any]]) -> None:
-        """Writes rows, in one request."""
+    def upsert(self, request: UpsertRequest) -> None:
+        """Writes records, in one request."""
         with self._requests.write():
             self._writable()
-            self._sent(self._client.upsert, rows, **self._written())
+            request.collection_name, request.partition_name = self.name, self._partition
+            self._sent(self._session.upsert, request)
             if self._session.lite and self.layout.is_sparse:
-                self._flush(len(rows))
+                self._flush(request.num_rows)
 
     def _flush(self, written: int) -> None:
         """Has Milvus Lite put away what is written, once it is much.

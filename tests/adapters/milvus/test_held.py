@@ -15,7 +15,6 @@ import vstore
 from vstore import F, NotFound, aio
 from vstore_milvus import held as module
 from vstore_milvus._sync import reading
-from vstore_milvus.codec import encode
 
 NUMBER = 40
 EVEN = F("even") == True  # noqa: E712
@@ -98,8 +97,8 @@ def test_stores_on_one_file_share_them(docs: vstore.Collection, url: str, sieved
 def test_what_the_application_writes_through_pymilvus_is_seen(docs: vstore.Collection, store: vstore.Store) -> None:
     assert docs.count(EVEN) == 20
     creation = docs._adapter._creation  # type: ignore[attr-defined]
-    rows = encode(docs.get(["r00"], include=["vectors", "metadatas"]).take([0]), creation.layout)
-    store.native.upsert("docs", [rows[0] | {"id": "theirs"}], partition_name=creation._partition)
+    (row,) = store.native.query("docs", filter='id == "r00"', output_fields=["*"])
+    store.native.upsert("docs", [row | {"id": "theirs"}], partition_name=creation._partition)
     assert docs.count(EVEN) == 21
     store.native.flush("docs")
     assert docs.count(EVEN) == 21
