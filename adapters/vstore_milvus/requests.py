@@ -7,33 +7,54 @@ stand in memory: its bytes are read as those of a message.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from pymilvus import DataType
 from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
 from pymilvus.grpc_gen.schema_pb2 import FieldData
 
+from vstore.records import Records
 from vstore_milvus.layout import Layout
 from vstore_milvus.vectors import Cells
 
-__all__ = ["upserts"]
+__all__ = ["Upsert", "upserts"]
 
 _PACKED: Final = b"\x0a"  # field 1, with a length: ``repeated float data = 1`` of FloatArray
 _OVERHEAD: Final = 600  # of a record
 
 
-def upserts(cells: Cells, layout: Layout, most_rows: int, most_bytes: int) -> Iterator[tuple[list[str], UpsertRequest]]:
+class Upsert(NamedTuple):
+    """One request.
+
+    Attributes:
+        records: What it writes.
+        message: The request, without the names of the collection and of the partition.
+    """
+
+    records: Records
+    message: UpsertRequest
+
+
+def upserts(
+    records: Records, cells: Cells, layout: Layout, most_rows: int, most_bytes: int
+) -> Iterator[tuple[list[str], Upsert]]:
     """Yield requests of at most so many records, and so many bytes (but at least one record), each with its ids.
 
-    They lack the names of the collection and of the partition.
+    Args:
+        records: What to write.
+        cells: The same, encoded.
+        layout: Where it stands.
+        most_rows: Most records of a request.
+        most_bytes: About how many bytes a request may have.
     """
     start = 0
     for stop in _ends(_sizes(cells), most_rows, most_bytes):
         request = UpsertRequest(num_rows=stop - start)
         for name, values in cells.items():
             _fill(request.fields_data.add(field_name=name, type=layout.types[name]), values[start:stop])
-        yield cells["id"][start:stop], request
+        part = records[start:stop]
+        yield part.ids, Upsert(part, request)
         start = stop
 
 

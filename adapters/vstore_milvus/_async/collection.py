@@ -23,7 +23,6 @@ from vstore_milvus._async.reading import AsyncReader
 from vstore_milvus._async.searching import AsyncSearcher
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.codec import check_sizes, encode
-from vstore_milvus.compile import with_ids
 from vstore_milvus.question import Question
 from vstore_milvus.requests import upserts
 
@@ -133,11 +132,11 @@ class AsyncMilvusCollection:
         """
         for batch in batches(records, self._rows):
             cells = await compute(encode, batch, self._creation.layout)
-            parts = upserts(cells, self._creation.layout, self._rows, self._bytes)
+            parts = upserts(batch, cells, self._creation.layout, self._rows, self._bytes)
             await write_parts(parts, self._creation.upsert, done)
 
     async def _delete(self, ids: list[str]) -> None:
-        parts = ((part, with_ids(part)) for part in batches(ids, self._rows))
+        parts = ((part, part) for part in batches(ids, self._rows))
         await write_parts(parts, self._creation.delete)
 
 

@@ -24,7 +24,6 @@ from vstore_milvus._sync.reading import Reader
 from vstore_milvus._sync.searching import Searcher
 from vstore_milvus._sync.session import Session
 from vstore_milvus.codec import check_sizes, encode
-from vstore_milvus.compile import with_ids
 from vstore_milvus.question import Question
 from vstore_milvus.requests import upserts
 
@@ -134,11 +133,11 @@ class MilvusCollection:
         """
         for batch in batches(records, self._rows):
             cells = compute(encode, batch, self._creation.layout)
-            parts = upserts(cells, self._creation.layout, self._rows, self._bytes)
+            parts = upserts(batch, cells, self._creation.layout, self._rows, self._bytes)
             write_parts(parts, self._creation.upsert, done)
 
     def _delete(self, ids: list[str]) -> None:
-        parts = ((part, with_ids(part)) for part in batches(ids, self._rows))
+        parts = ((part, part) for part in batches(ids, self._rows))
         write_parts(parts, self._creation.delete)
 
 

@@ -20,8 +20,8 @@ __all__ = ["answered"]
 
 def answered(records: Records, layout: Layout) -> list[Row]:
     """Return the rows of a write as pymilvus hands them out."""
-    ((_, request),) = upserts(encode(records, layout), layout, len(records), 1 << 40)
-    columns = {data.field_name: _values(data) for data in request.fields_data}
+    ((_, (_, message)),) = upserts(records, encode(records, layout), layout, len(records), 1 << 40)
+    columns = {data.field_name: _values(data) for data in message.fields_data}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

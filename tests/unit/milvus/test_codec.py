@@ -99,10 +99,10 @@ def test_parts_keep_the_limits() -> None:
         (100, 1, [1] * 10),
         (3, 10_000, [2] * 5),
     ):
-        parts = list(upserts(cells, LAYOUT, most_rows, most_bytes))
-        assert [request.num_rows for _, request in parts] == [len(ids) for ids, _ in parts] == expected
+        parts = list(upserts(records, cells, LAYOUT, most_rows, most_bytes))
+        assert [part.message.num_rows for _, part in parts] == [len(part.records) for _, part in parts] == expected
         assert [one for ids, _ in parts for one in ids] == records.ids
-        stored = [one for _, request in parts for one in request.fields_data[0].scalars.string_data.data]
+        stored = [one for _, part in parts for one in part.message.fields_data[0].scalars.string_data.data]
         assert stored == records.ids
 
 

@@ -123,7 +123,10 @@ def test_parts_of_a_write_count_every_vector() -> None:
     given = Records(list("abcd"), np.ones((4, 2), dtype=np.float32), None, None, {"terms": long})
     for kind in Kind:
         layout = Layout(described(), kind)
-        assert [len(ids) for ids, _ in upserts(encode(given, layout), layout, 100, 20_000)] in ([2, 2], [1, 1, 1, 1])
+        assert [len(ids) for ids, _ in upserts(given, encode(given, layout), layout, 100, 20_000)] in (
+            [2, 2],
+            [1, 1, 1, 1],
+        )
 
 
 def test_a_collection_says_how_its_fields_stand() -> None:
