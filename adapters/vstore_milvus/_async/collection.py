@@ -50,7 +50,10 @@ class AsyncMilvusCollection:
 
     @property
     def info(self) -> CollectionInfo:
-        return replace(self._info, name=self._creation.name)
+        name = self._creation.name
+        if self._info.name != name:
+            self._info = replace(self._info, name=name)
+        return self._info
 
     @property
     def native(self) -> AsyncMilvusClient:
