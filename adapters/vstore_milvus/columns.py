@@ -28,7 +28,7 @@ __all__ = ["Columns", "decides"]
 Mask: TypeAlias = NDArray[np.bool_]
 
 _ID_BYTES: Final = 160  # of a str and its place in a list and an answer, besides its characters
-_VALUE_BYTES: Final = 400  # of a distinct value, its token, its text and their places, besides its characters
+_VALUE_BYTES: Final = 550  # of a distinct value, its token, its text and their places, besides its characters
 _CODE_BYTES: Final = 4
 _ROW_BYTES: Final = 100  # of an id's place, once a write has asked for it
 _MOST_GONE: Final = 1_000  # rows without a record are taken out once they are as many, and more than the others
@@ -56,18 +56,24 @@ class _Column:
         self._codes = array("i")  # of each record; 0 where it has not the key
         self._values: list[Any] = []  # that of code 1 first
         self._places: dict[tuple[str, Any], int] = {}
+        self._known: dict[object, int] = {}  # the same by type and value, which takes less to look up
         self._orders: dict[str, tuple[list[Any], NDArray[np.intp]]] = {}
 
     def put(self, row: int, value: Any) -> int:
         """Takes the value of a record beyond all before; returns how many bytes more that holds."""
-        same = _same(value)
-        code = self._places.get(same)
         size = _CODE_BYTES * (row + 1 - len(self._codes))
+        plain = None if isinstance(value, list | dict) else (value.__class__, value)
+        code = self._known.get(plain)
         if code is None:
-            self._values.append(value)
-            code = self._places[same] = len(self._values)
-            self._orders.pop(same[0], None)
-            size += _VALUE_BYTES + 2 * len(str(same[1]))
+            same = _same(value)
+            code = self._places.get(same)
+            if code is None:
+                self._values.append(value)
+                code = self._places[same] = len(self._values)
+                self._orders.pop(same[0], None)
+                size += _VALUE_BYTES + 2 * len(str(same[1]))
+            if plain is not None:
+                self._known[plain] = code
         self._codes.frombytes(bytes(self._codes.itemsize * (row - len(self._codes))))  # those that have not the key
         self._codes.append(code)
         return size
