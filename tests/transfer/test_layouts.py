@@ -228,8 +228,8 @@ def test_ids_that_another_collection_of_the_table_has_are_told(source: Store, tm
         made = copy(left, second, allow=leave, transform=load_transform(twice))
         assert made.status is Status.VERIFIED, made.as_dict()
         assert store.get_collection("first-one", mapping=layout).count() == 30
+        second_one = store.get_collection("second", mapping=layout)
         with pytest.raises(AlreadyExists, match="other collections of the table have these ids"):
-            second_one = store.get_collection("second", mapping=layout)
             second_one.upsert(IDS[:1], np.eye(1, second_one.info.dimension), ["text"])
         transformed = dry_run(left, LayoutTarget(store, "third", layout, left.info), transform=load_transform(twice))
         assert transformed.plan is not None
