@@ -39,12 +39,13 @@ K = 10
 @contextmanager
 def chroma(folder: Path, dimension: int) -> Iterator[list[Case]]:
     """Embedded Chroma, each side in a directory of its own."""
-    from raw_chroma import RawChroma
+    from raw_chroma import ExactChroma, RawChroma
 
-    raw = RawChroma(folder / "raw", dimension)
+    raw, by_hand = RawChroma(folder / "raw", dimension), ExactChroma(folder / "hand", dimension)
     with connect(f"chroma:{folder / 'ours'}") as store:
-        yield [Case("chroma embedded, HNSW", store, HNSW(), raw)]
+        yield [Case("chroma embedded, HNSW", store, HNSW(), raw, by_hand)]
     raw.close()
+    by_hand.close()
 
 
 @contextmanager
