@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID, uuid5
 
+from vstore.indexing import HNSW, Metric
 from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.spi.layouts import Layout, Part, node
 
-__all__ = ["LAYOUTS", "MAPPINGS", "PointLayout"]
+__all__ = ["LAYOUTS", "MAPPINGS", "Keyword", "PointLayout"]
 
 MAPPINGS: Final = {
     "langchain": RecordMapping(document=("page_content",), metadata=("metadata",), fields=ALL),
@@ -19,6 +21,7 @@ MAPPINGS: Final = {
     # whose points have ids of their own, made of those of its documents
     "haystack": RecordMapping(id=("id",), document=("content",), metadata=("meta",), fields=ALL),
     "mem0": RecordMapping(document=("data",)),
+    "open-webui": RecordMapping(document=("text",), metadata=("metadata",), fields=ALL),
     "plain": RecordMapping(document=("document",)),
 }
 # by which qdrant-haystack makes the id of a point of that of a document
@@ -29,20 +32,49 @@ def _haystack_point(document: str) -> UUID:
     return uuid5(_HAYSTACK, document)
 
 
+_OPEN_WEBUI: Final = "open-webui_"
+_KINDS: Final = {"user-memory-": "memories", "file-": "files", "web-search-": "web-search"}
+
+
+def _open_webui_tenants(name: str) -> str:
+    """Return the collection of Qdrant that holds one of open-webui's, as its ``_get_collection_and_tenant_id``."""
+    for start, kind in _KINDS.items():
+        if name.startswith(start):
+            return _OPEN_WEBUI + kind
+    return _OPEN_WEBUI + ("hash-based" if re.fullmatch("[0-9a-f]{63}", name) else "knowledge")
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """An index of a key of the payload that holds texts.
+
+    Attributes:
+        is_tenant: Whether points with one value are kept together, as the package says it; None where it says nothing.
+        on_disk: Whether it is on disk, likewise.
+    """
+
+    is_tenant: bool | None = None
+    on_disk: bool | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointLayout(Layout):
     """A layout of Qdrant, which keeps the direction of a vector under cosine.
 
     Attributes:
         id_type: What ids of points are.
-        keywords: Keys of the payload that the package makes an index for.
+        keywords: Keys of the payload that the package makes an index for, and which.
         on_disk: Whether vectors are on disk, as the package says it; None where it says nothing.
+        column: The key of the payload with the name of a point's collection, where Qdrant has one for several.
+        alone: The name that Qdrant has of a collection in the package's other form, with its name in place of ``{}``.
     """
 
     id_type: IdType = IdType.INT_OR_UUID
     unit_vectors: bool = True
-    keywords: Sequence[str] = ()
+    keywords: Mapping[str, Keyword] = field(default_factory=dict)
     on_disk: bool | None = None
+    column: str = ""
+    alone: str = ""
 
 
 # mem0 is missing: it makes a sparse vector of each memory with a model of its own
@@ -52,7 +84,7 @@ LAYOUTS: Final[Mapping[str, PointLayout]] = {
         package="llama-index-vector-stores-qdrant",
         mapping=MAPPINGS["llamaindex"],
         derived=node(Part.DOCUMENT),
-        keywords=("doc_id",),
+        keywords={"doc_id": Keyword()},
     ),
     "haystack": PointLayout(
         package="qdrant-haystack",
@@ -62,6 +94,29 @@ LAYOUTS: Final[Mapping[str, PointLayout]] = {
         row={"content": None, "blob": None, "score": None, "sparse_embedding": None},
         needs_document=False,
         on_disk=False,
+    ),
+    # retrieval/vector/dbs/qdrant_multitenancy.py of open-webui 0.12.4, as QDRANT_… are by default. Its answers have ids
+    # as texts, which Qdrant's integers are not.
+    "open-webui": PointLayout(
+        package="open-webui",
+        mapping=MAPPINGS["open-webui"],
+        id_type=IdType.UUID,
+        keywords={
+            "tenant_id": Keyword(is_tenant=True, on_disk=False),
+            "metadata.hash": Keyword(on_disk=False),
+            "metadata.file_id": Keyword(on_disk=False),
+        },
+        on_disk=False,
+        native=_open_webui_tenants,
+        column="tenant_id",
+        alone="open-webui_{}",
+        other_form="in a collection of its own (ENABLE_QDRANT_MULTITENANCY_MODE=false)",
+        index=HNSW(m=16, ef_construction=100),
+        index_told="open-webui has a graph of each collection's points",
+        metrics=(Metric.COSINE,),
+        nested=False,
+        by_rows=True,
+        resizes=True,
     ),
     "plain": PointLayout(package="a program of one's own", mapping=MAPPINGS["plain"], needs_document=False),
 }

@@ -277,7 +277,7 @@ def test_names_that_a_layout_writes_alike_are_refused(tmp_path: Path, monkeypatc
     asked = ["copy", f"chroma:{tmp_path}/c", f"pgvector:{tmp_path}/pg", "--all", "--layout", "llamaindex", "--allow"]
     done = CliRunner().invoke(app, [*asked, "index-change", "--if-exists", "replace"])
     assert done.exit_code == 2
-    assert "several collections under one name: 'Docs', 'docs'; nothing was written" in done.output
+    assert "would be one in the database: 'docs' from 'Docs', 'docs'; nothing was written" in done.output
     with connect(f"pgvector:{tmp_path}/pg") as store:
         assert store.list_foreign_collections() == []
 

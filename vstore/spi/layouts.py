@@ -69,6 +69,10 @@ class Layout:
         tells_metric: Whether the database says by which metric such a collection is compared.
         unit_vectors: Whether only the direction of a vector is kept under cosine.
         exact_float: Whether the database keeps a float in metadata as it is; None where it keeps all.
+        native: Makes the database's name of a collection's; None where they are the same. It raises ``InvalidInput``
+            for a name of which it makes none.
+        other_form: How else the package keeps collections here where it is set up for it, in words: vstore reads that
+            form and does not write it. Empty where there is none.
         by_rows: Whether a collection is no more than its rows, so that an empty one is none.
         index_told: What becomes of the index where the package alone decides on it; a copy then changes it without
             leave. Empty where the caller decides.
@@ -94,6 +98,8 @@ class Layout:
     tells_metric: bool = True
     unit_vectors: bool = False
     exact_float: Callable[[float], bool] | None = None
+    native: Callable[[str], str] | None = None
+    other_form: str = ""
     by_rows: bool = False
     index_told: str = ""
     resizes: bool = False
@@ -103,7 +109,7 @@ class Layout:
 
     def stored_name(self, name: str) -> str:
         """Return the name under which the database has a collection: where two have one, they are the same."""
-        return name
+        return name if self.native is None else self.native(name)
 
 
 # What LlamaIndex keeps of a node beside its text; ``always`` is what a copied node takes over from its record.

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
+from typing import Any
 
 from vstore.core.connecting import DEFAULT_TIMEOUT
 from vstore.errors import InvalidInput, NotFound, Unsupported
+from vstore.filters.tree import Filter
 from vstore.mapping import RecordMapping
+from vstore.omission import Omission, OmissionKind
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.opening import StoreLocation, open_store
 from vstore.wording import did_you_mean
@@ -28,12 +31,30 @@ class AppLayout:
     """How an application uses one kind of database.
 
     Attributes:
-        mapping: How a collection is read.
-        column: The column whose value is the name of the collection, where one table holds them all; else empty.
+        mapping: How a collection is read; None to read it by the application's own layout, which the adapter knows.
+        column: The column whose value is the name of the collection, where tables hold several; else empty.
+        tables: These tables, where the mapping does not name it.
+        prefix: What the names of all other collections begin with in the database.
+        replaced: The characters that are replaced in these names, each by the one beside it.
+        made: What the application has made of what comes along, so that it stays behind.
     """
 
-    mapping: RecordMapping
+    mapping: RecordMapping | None = None
     column: str = ""
+    tables: tuple[str, ...] = ()
+    prefix: str = ""
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    made: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> AppLayout:
+        """Makes one of what a file says of it."""
+        mapping = RecordMapping.from_dict(data["mapping"]) if "mapping" in data else None
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+        }
+        given.pop("mapping", None)
+        return cls(mapping, **given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +78,51 @@ class App:
 
     def means(self, collection: str) -> str:
         """Returns what a collection is to the application, in words."""
-        return next((means for pattern, means in self.kinds if pattern.fullmatch(collection)), "a name of the caller's")
+        return self._meant(collection) or "a name of the caller's"
+
+    def named(self, native: str, layout: AppLayout) -> str:
+        """Returns the name that a collection has to the application.
+
+        Where characters were replaced, a name that means something with them is taken for the one that was given.
+        """
+        name = native.removeprefix(layout.prefix)
+        given = name
+        for character, other in layout.replaced.items():
+            given = given.replace(other, character)
+        return given if self._meant(given) else name
+
+    def doubt(self, name: str, layout: AppLayout) -> Omission | None:
+        """Returns the loss of a name that may have had other characters; None of one that is certain."""
+        if self._meant(name) or not any(other in name for other in layout.replaced.values()):
+            return None
+        pairs = ", ".join(f"{other!r} for {character!r}" for character, other in layout.replaced.items())
+        text = f"its name may have been another one, as {self.name} writes {pairs} here: --name-map gives it back"
+        return Omission(OmissionKind.SETTINGS, "name", text, needs_leave=False)
+
+    def _meant(self, collection: str) -> str:
+        return next((means for pattern, means in self.kinds if pattern.fullmatch(collection)), "")
+
+
+class AppSource(CollectionSource):
+    """A collection of an application.
+
+    Attributes:
+        name_lost: The loss of its name, if there is one.
+        made: The names of what the application made of the rest, which needs no leave to stay behind.
+    """
+
+    name_lost: Omission | None = None
+    made: tuple[str, ...] = ()
+
+    def omissions(self, where: Filter | None = None) -> list[Omission]:
+        """See ``vstore.transfer.loss.Omitting``."""
+        found = [
+            replace(one, text=f"{one.text}: the application makes it anew", needs_leave=False)
+            if one.name in self.made
+            else one
+            for one in super().omissions(where)
+        ]
+        return found if self.name_lost is None else [*found, self.name_lost]
 
 
 def app_names() -> list[str]:
@@ -80,10 +145,7 @@ def load_app(name: str) -> App:
         name,
         tuple((re.compile(one["pattern"]), one["means"]) for one in data["collections"]),
         tuple(data["rename"]),
-        {
-            backend: AppLayout(RecordMapping.from_dict(one["mapping"]), one.get("column", ""))
-            for backend, one in data["layouts"].items()
-        },
+        {backend: AppLayout.from_dict(one) for backend, one in data["layouts"].items()},
         data["dimension"],
     )
 
@@ -98,15 +160,25 @@ class AppLocation(StoreLocation):
         return []
 
     def others(self) -> list[str]:
-        """See ``Location``: where one table holds them all, it is read once, without vectors and texts."""
+        """See ``Location``: a table that holds several is read once, without vectors and texts."""
         layout = self._layout
-        if not layout.column:
-            return self._store.list_foreign_collections()
-        whole = replace(layout.mapping, document=None, metadata=None, fields=(layout.column,))
+        if layout.mapping is not None and layout.mapping.table:
+            return sorted(self._listed(layout.mapping))
+        names: set[str] = set()
+        for native in self._store.list_foreign_collections():
+            if native in layout.tables:
+                names |= self._listed(RecordMapping(table=(native,)))
+            elif native.startswith(layout.prefix):
+                names.add(self.app.named(native, layout))
+        return sorted(names)
+
+    def _listed(self, mapping: RecordMapping) -> set[str]:
+        """The names in the column of a table."""
+        column = self._layout.column
+        whole = replace(mapping, document=None, metadata=None, fields=(column,))
         [table] = whole.table
-        found = self._store.get_collection(table, mapping=whole)
-        pages = found.scan(include=("metadatas",))
-        return sorted({str(one[layout.column]) for page in pages for one in page.records.metadatas or ()})
+        pages = self._store.get_collection(table, mapping=whole).scan(include=("metadatas",))
+        return {str(one[column]) for page in pages for one in page.records.metadatas or () if column in one}
 
     def source(
         self,
@@ -124,10 +196,15 @@ class AppLocation(StoreLocation):
         if ids or mapping not in (None, "auto"):
             raise InvalidInput("--app says how to read a collection", hint="Leave out --mapping and --id.")
         layout = self._layout
-        chosen = replace(layout.mapping, only={layout.column: name}) if layout.column else layout.mapping
-        found = super().source(name, chosen, dimension)
-        if layout.column and not found.count():
+        chosen = layout.mapping or self._store.propose_mapping(name, self.app.name)
+        if chosen.table and layout.mapping is not None:
+            chosen = replace(chosen, only={layout.column: name})
+        opened = super().source(name, chosen, dimension)
+        if chosen.only and not opened.count():
             raise NotFound(f"{self.app.name} has no collection {name!r}")
+        found = AppSource(self._store, opened.collection, opened.identity)
+        found.reopen, found.made = opened.reopen, layout.made
+        found.name_lost = None if chosen.only else self.app.doubt(name, layout)
         return found
 
     @property
