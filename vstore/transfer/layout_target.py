@@ -80,6 +80,11 @@ class LayoutTarget(CollectionTarget):
         Raises:
             InvalidInput: The layout has none for this collection.
         """
+        if self._written.named is not None and not self._written.named.fullmatch(self._name):
+            raise InvalidInput(
+                f"{self._written.package} has no collections of such names",
+                hint=f"Its names look like {self._written.named.pattern}.",
+            )
         made = self._written.stored_name(self._name)
         return self._name if self._written.by_rows else made
 
@@ -151,9 +156,9 @@ class LayoutTarget(CollectionTarget):
         """Whether a store has a collection of this layout."""
         if not store.capabilities.mapping:
             return False
-        if not self._written.by_rows:
-            return name in store.list_foreign_collections()
         try:
+            if not self._written.by_rows:
+                return bool(store.propose_mapping(name, self.layout))
             return store.get_collection(name, mapping=self.layout).count() > 0
         except (NotFound, Mismatch, Unsupported):
             return False
