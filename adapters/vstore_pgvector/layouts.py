@@ -54,16 +54,19 @@ class TableLayout(Layout):
         Raises:
             InvalidInput: PostgreSQL would cut a name that the collection needs.
         """
-        own = name.lower() if self.lower else name
-        table = self.table.format(own) if self.native is None else self.native(name)
+        table = self.table.format(self.stored_name(name))
         for one in (table, *self._names(name)):
             if len(one.encode()) > _LONGEST:
                 raise InvalidInput(f"{one!r} is longer than {_LONGEST} bytes", hint="Pass a shorter name.")
         return schema, table
 
     def _names(self, name: str) -> list[str]:
-        own = name.lower() if self.lower else name
-        return [one.format(own, digest=self.digest(name)) for one in self.names]
+        return [one.format(self.stored_name(name), digest=self.digest(name)) for one in self.names]
+
+    def stored_name(self, name: str) -> str:
+        """See ``Layout``."""
+        made = super().stored_name(name)
+        return made.lower() if self.lower else made
 
     def statements(self, schema: str, info: CollectionInfo) -> list[str]:
         """Return what creates a collection's table."""
@@ -131,6 +134,9 @@ LAYOUTS: Final[Mapping[str, TableLayout]] = {
         mapping=RecordMapping(id=("id",), vector="embedding", document=("document",), metadata=("cmetadata",)),
         table=LANGCHAIN_RECORDS,
         shared=True,
+        whole=RecordMapping(
+            id=("id",), vector="embedding", metadata=None, fields=("collection_id",), table=(LANGCHAIN_RECORDS,)
+        ),
         create=(
             (
                 f"create table if not exists {{schema}}.{LANGCHAIN_COLLECTIONS} "
@@ -202,6 +208,9 @@ LAYOUTS: Final[Mapping[str, TableLayout]] = {
         mapping=RecordMapping(id=("id",), vector="vector", document=("text",), metadata=("vmetadata",)),
         table="document_chunk",
         column="collection_name",
+        whole=RecordMapping(
+            id=("id",), vector="vector", metadata=None, fields=("collection_name",), table=("document_chunk",)
+        ),
         create=(
             (
                 "create table if not exists {table} (id text not null primary key, vector vector({dimension}), "
@@ -227,7 +236,7 @@ LAYOUTS: Final[Mapping[str, TableLayout]] = {
         package="dify",
         mapping=RecordMapping(id=("id",), vector="embedding", document=("text",), metadata=("meta",)),
         id_type=IdType.UUID,
-        table="",
+        table="{}",
         native=_dify_table,
         named=DIFY_NAMES,
         names=("embedding_cosine_v1_idx_{digest}",),
