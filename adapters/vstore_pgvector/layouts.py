@@ -25,7 +25,7 @@ class TableLayout(Layout):
     """A layout of PostgreSQL.
 
     Attributes:
-        table: Name of the table of a collection, with its name in place of ``{}``; without effect beside ``native``.
+        table: Name of the table of a collection, with the name that it has in the database in place of ``{}``.
         create: Statements that create it. ``{schema}`` and ``{table}`` stand for quoted names, ``{dimension}`` for a
             number, and ``{0}``, ``{1}`` for those of ``names``, quoted.
         index_vectors: Likewise the statement for the index of vectors, where PostgreSQL has one of the dimension, and
@@ -65,8 +65,9 @@ class TableLayout(Layout):
 
     def stored_name(self, name: str) -> str:
         """See ``Layout``."""
-        made = super().stored_name(name)
-        return made.lower() if self.lower else made
+        if self.native is not None:
+            return self.native(name)
+        return name.lower() if self.lower else name
 
     def statements(self, schema: str, info: CollectionInfo) -> list[str]:
         """Return what creates a collection's table."""
