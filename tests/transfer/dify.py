@@ -18,7 +18,7 @@ import numpy as np
 import psycopg
 from qdrant_client import QdrantClient, models
 
-__all__ = ["Chunk", "PostgresOfDify", "QdrantOfDify", "annotations", "chunks", "collection_name"]
+__all__ = ["Chunk", "PostgresOfDify", "QdrantOfDify", "chunks", "collection_name", "questions"]
 
 _NAMESPACE = UUID(int=15)
 
@@ -60,7 +60,7 @@ def chunks(dataset: str, number: int, dimension: int) -> list[Chunk]:
     ]
 
 
-def annotations(app: str, number: int, dimension: int) -> list[Chunk]:
+def questions(app: str, number: int, dimension: int) -> list[Chunk]:
     """The questions that an app has answers to."""
     return [
         Chunk(one.text, {"annotation_id": one.id, "app_id": app, "doc_id": one.id}, one.vector)

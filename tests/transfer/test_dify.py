@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import vstore
 from tests.qdrant_double import Double, qdrant_double
 from tests.servers import postgres_server
-from tests.transfer.dify import Chunk, PostgresOfDify, QdrantOfDify, annotations, chunks, collection_name
+from tests.transfer.dify import Chunk, PostgresOfDify, QdrantOfDify, chunks, collection_name, questions
 from vstore import HNSW, InvalidInput, NotFound
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
@@ -33,7 +33,7 @@ GIVEN = {
     FIRST: chunks(FIRST, 12, DIMENSION),
     SECOND: chunks(SECOND, 7, DIMENSION),
     THIRD: chunks(THIRD, 5, 2 * DIMENSION),
-    APP: annotations(APP, 3, DIMENSION),
+    APP: questions(APP, 3, DIMENSION),
 }
 WHERE = {FIRST: BINDING, SECOND: BINDING, THIRD: THIRD, APP: OF_APPS}
 """Two datasets share the collection of their embedding model, one has its own; annotations have another one."""
