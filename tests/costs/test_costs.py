@@ -52,7 +52,7 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(1_485),
     },
     "chroma": {
-        "query": Cost(110),
+        "query": Cost(100),
         "filtered": Cost(310),
         "get": Cost(90),
         "upsert": Cost(1_700),

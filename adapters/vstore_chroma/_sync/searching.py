@@ -48,6 +48,7 @@ class Searcher:
         self._metric = info.metric
         self._dimension = info.dimension
         self._read = reader
+        self._again = info.dimension > 0 and always_imprecise(info.metric, info.dimension)
         self._many = Recent[bool]()
 
     def exact(self, queries: Column, k: int, asked: Question, include: Include, field: str = "") -> list[Hits]:
@@ -128,8 +129,7 @@ class Searcher:
 
     def _found(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits | None]:
         """Return what the index finds; None for a query whose last hit is ``indistinct``."""
-        again = always_imprecise(self._metric, self._dimension)
-        fetched = replace(include, vectors=include.vectors or again)
+        fetched = replace(include, vectors=True) if self._again else include
         found = self._read.call(
             self._native.query,
             query_embeddings=queries,
