@@ -170,7 +170,7 @@ def ranked(metric: Metric, records: Records, distance: NDArray[np.float64], k: i
         k: Most hits wanted.
     """
     order = nearest(distance, records.ids, k)
-    if order != list(range(len(records))):  # a database that ranks gives them in this order
+    if order != list(range(len(distance))):  # most databases answer in this order
         records, distance = records.take(order), distance[np.asarray(order, dtype=np.intp)]
     return Hits(records, distance, scores(metric, distance))
 
