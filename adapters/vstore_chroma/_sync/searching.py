@@ -144,11 +144,12 @@ class Searcher:
     ) -> Hits | None:
         """Return one query's hits with distances as exact as MET-3 asks; None where the last hit is ``indistinct``."""
         reported = np.asarray(found["distances"][row], dtype=np.float64)
-        if indistinct(self._metric, query, reported):
+        doubtful = imprecise(self._metric, query, reported)
+        if doubtful and indistinct(self._metric, query, reported):
             return None
         columns = {name: found[name][row] for name in COLUMNS if found[name] is not None}
         records = to_records(columns, fetched, self._info)
-        if not imprecise(self._metric, query, reported):
+        if not doubtful:
             return ranked(self._metric, records, converted(self._metric, reported), k)
         vectors = records.vectors
         if vectors is None:
