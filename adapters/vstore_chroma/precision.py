@@ -51,11 +51,14 @@ def imprecise(metric: Metric, query: VectorArray, reported: NDArray[np.float64])
         case Metric.DOT:
             return bool(np.abs(reported - 1.0).min(initial=np.inf) < _SMALL_DOT)
         case Metric.L2:
-            return _is_lost(float(reported.min(initial=np.inf)), query)
+            return _is_lost(float(np.minimum.reduce(reported, initial=np.inf)), query)
 
 
 def indistinct(metric: Metric, query: VectorArray, reported: NDArray[np.float64]) -> bool:
-    """Return whether the farthest hit is one that Chroma could not tell from those that it has left out."""
+    """Return whether the farthest hit is one that Chroma could not tell from those that it has left out.
+
+    It is so for ``imprecise`` hits only.
+    """
     match metric:
         case Metric.COSINE:
             return False

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from vstore.records import Scalar
 from vstore.spi.batching import batches
 
-__all__ = ["MAX_VARIABLES", "Where", "all_of", "any_of", "one_of", "variables"]
+__all__ = ["MAX_VARIABLES", "Where", "all_of", "any_of", "beside_ids", "one_of", "variables"]
 
 Where: TypeAlias = dict[str, Any]
 
@@ -18,6 +18,8 @@ MAX_VARIABLES: Final = 32_000
 # A flat $or of 1,000 exceeds SQLite's expression depth (of many more, it crashes the server); where
 # clauses nested 64 deep are refused. Groups of 32 keep both low.
 _FAN_OUT: Final = 32
+# no record has this key
+_NOTHING: Final[Where] = {"_vs": {"$eq": ""}}
 
 
 def all_of(*parts: Where) -> Where:
@@ -28,6 +30,15 @@ def all_of(*parts: Where) -> Where:
 def any_of(*parts: Where) -> Where:
     """Return the records that any part matches."""
     return _join("$or", parts)
+
+
+def beside_ids(where: Where) -> Where:
+    """Return the same condition in a form that is soon answered for given ids.
+
+    Of 10,000 records SQLite compares each of 1,000 ids with all that match, which takes 1 to 2 s. Where it cannot enter
+    the condition, it collects the matches first, which takes 0.02 s (measured on 1.5.9).
+    """
+    return any_of(where, _NOTHING)
 
 
 def _join(operator: str, parts: Sequence[Where]) -> Where:

@@ -29,15 +29,12 @@ class Packed:
 
 def pack_array(oid: int, items: Sequence[Item]) -> Packed:
     """Return a one-dimensional array; layout of ``array_recv`` in PostgreSQL's arrayfuncs.c."""
-    parts: list[bytes | memoryview] = [_ARRAY.pack(1, int(any(item is None for item in items)), oid, len(items), 1)]
-    size = INT.pack
-    for item in items:
-        if item is None:
-            parts.append(NULL)
-        else:
-            parts.append(size(len(item)))
-            parts.append(item)
-    return Packed(b"".join(parts))
+    lengths = [-1 if item is None else len(item) for item in items]
+    packed = {length: INT.pack(length) for length in set(lengths)}  # columns have few lengths
+    parts: list[bytes | memoryview] = [b""] * (2 * len(items))
+    parts[::2] = [packed[length] for length in lengths]
+    parts[1::2] = [item or b"" for item in items]
+    return Packed(_ARRAY.pack(1, int(-1 in packed), oid, len(items), 1) + b"".join(parts))
 
 
 def pack_texts(texts: Sequence[str | None]) -> Packed:

@@ -18,7 +18,7 @@ from vstore.columns import Column, take_rows
 from vstore.info import CollectionInfo
 from vstore.records import Include, Metadata, Records
 from vstore_pgvector.binary import INT, JSONB_OID, NULL, TEXT_OID, Item, Packed, pack_array, pack_texts
-from vstore_pgvector.jsonb import decode_metadata, encode_metadata, jsonb
+from vstore_pgvector.jsonb import decode_metadata, encode_metadatas, jsonb
 from vstore_pgvector.vectors import TypeIds, column_names, decode_column, decode_vectors, items_of, weights
 
 __all__ = ["COPY_END", "COPY_START", "Encoded", "copied_columns", "copy_rows", "decode", "encode", "place_of"]
@@ -121,8 +121,7 @@ def encode(records: Records, info: CollectionInfo, *, merge: bool = False) -> En
         if merge:
             touched = [jsonb(json.dumps(list(one), ensure_ascii=False)) for one in dicts]
             dicts = [{key: value for key, value in one.items() if value is not None} for one in dicts]
-        pairs = [encode_metadata(one) for one in dicts]
-        metadatas, marks = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        metadatas, marks = encode_metadatas(dicts)
     ids = [records.ids[place] for place in order]
     return Encoded(ids, order, _given(records), info, documents, metadatas, marks, touched)
 
@@ -142,7 +141,7 @@ def copy_rows(records: Records) -> bytes:
         [record_id.encode() for record_id in records.ids],
         *vectors,
         [None if document is None else document.encode() for document in documents],
-        *zip(*map(encode_metadata, metadatas), strict=True),
+        *encode_metadatas(metadatas),
     ]
     head, size = _COUNT.pack(len(columns)), INT.pack
     parts: list[bytes | memoryview] = []

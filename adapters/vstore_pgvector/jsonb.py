@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from vstore.metadata import micros
 from vstore.records import Metadata
-from vstore.spi.codec import from_micros
+from vstore.spi.codec import each_text, from_micros
 from vstore_pgvector.binary import JSONB_OID, Packed, pack_array
 
-__all__ = ["decode_metadata", "encode_metadata", "json_array", "json_text", "jsonb"]
+__all__ = ["decode_metadata", "encode_metadatas", "json_array", "json_text", "jsonb"]
 
 _VERSION: Final = b"\x01"
 
@@ -88,8 +88,18 @@ def _datetime_keys(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return marks
 
 
-def encode_metadata(metadata: Metadata) -> tuple[bytes, bytes | None]:
-    """Return the jsonb of metadata, and that of its datetime keys, None where it has none."""
+def encode_metadatas(metadatas: Sequence[Metadata]) -> tuple[list[bytes], list[bytes | None]]:
+    """Return the jsonb of the metadata of each record, and that of its datetime keys, None where it has none."""
+    try:
+        texts = each_text(_FAST, ",", metadatas)
+    except _Moment:
+        pairs = [_encode(one) for one in metadatas]
+        return [data for data, _ in pairs], [marks for _, marks in pairs]
+    exact = (_slow(one) if "e+" in text else text for one, text in zip(metadatas, texts, strict=True))
+    return [jsonb(text) for text in exact], [None] * len(texts)
+
+
+def _encode(metadata: Metadata) -> tuple[bytes, bytes | None]:
     try:
         text = _FAST(metadata)
     except _Moment:

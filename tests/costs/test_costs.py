@@ -52,10 +52,10 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(1_485),
     },
     "chroma": {
-        "query": Cost(110),
-        "filtered": Cost(355),
-        "get": Cost(95),
-        "upsert": Cost(2_175),
+        "query": Cost(100),
+        "filtered": Cost(310),
+        "get": Cost(90),
+        "upsert": Cost(1_700),
     },
     "qdrant": {
         "query": Cost(130),
@@ -85,7 +85,7 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "query": Cost(165, 1, 690, 1_540),
         "filtered": Cost(210, 1, 870, 1_590),
         "get": Cost(140, 1, 330, 4_010),
-        "upsert": Cost(1_885, 1, 37_770, 50),
+        "upsert": Cost(1_240, 1, 37_770, 50),
     },
     "milvus-server": {
         "query": Cost(180, 1, 570, 1_000),

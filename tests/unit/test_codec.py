@@ -11,7 +11,15 @@ import pytest
 from vstore import HNSW, IVFPQ, CollectionInfo, DiskANN, Flat, IVFFlat, Metric, Mismatch, Quantization
 from vstore.indexing import Index
 from vstore.metadata import micros
-from vstore.spi.codec import from_json, from_micros, info_from_json, info_to_json, to_json
+from vstore.spi.codec import (
+    canonical_json,
+    canonical_texts,
+    from_json,
+    from_micros,
+    info_from_json,
+    info_to_json,
+    to_json,
+)
 
 METADATA: dict[str, Any] = {
     "i": 1, "f": 1.0, "b": True, "s": "1", "big": 2**63 - 1, "e": 1e16, "small": 5e-324, "l": [1.5],
@@ -36,6 +44,20 @@ def test_a_moment_comes_back_in_utc() -> None:
     again = from_json(to_json({"t": moment}))["t"]
     assert again == moment
     assert again.utcoffset() == timedelta(0)
+
+
+TRICKY: list[dict[str, Any]] = [
+    METADATA, {}, {"z": -0.0}, {"b": 1, "a": [-0.0, 2.5]}, {"s": ', "\\u0000", '}, {"s": '", "\\u0000", "'},
+    {"s": "-0.0"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("metadatas", [[], [{}], [{}, {}], TRICKY, [*TRICKY, {"l": ["a", "\0", "b"]}], [{"k": "\0"}]])
+def test_the_texts_of_many_are_those_of_each(metadatas: list[dict[str, Any]]) -> None:
+    assert canonical_texts(metadatas) == [canonical_json(one) for one in metadatas]
+    assert canonical_texts([one | {"t": METADATA["t"]} for one in metadatas]) == [
+        canonical_json(one | {"t": METADATA["t"]}) for one in metadatas
+    ]
 
 
 def test_nan_is_never_written() -> None:

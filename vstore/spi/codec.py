@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -14,7 +14,17 @@ from vstore.info import CollectionInfo
 from vstore.metadata import micros
 from vstore.records import Metadata
 
-__all__ = ["FORMAT", "canonical_json", "from_json", "from_micros", "info_from_json", "info_to_json", "to_json"]
+__all__ = [
+    "FORMAT",
+    "canonical_json",
+    "canonical_texts",
+    "each_text",
+    "from_json",
+    "from_micros",
+    "info_from_json",
+    "info_to_json",
+    "to_json",
+]
 
 FORMAT: Final = 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,6 +54,27 @@ def canonical_json(metadata: Mapping[str, Any]) -> str:
     """Return ``to_json`` with equal texts for equal metadata: keys in order, -0.0 as the equal 0.0 (META-2)."""
     text = _encode_sorted(metadata)
     return _encode_sorted(_unsigned(metadata)) if "-0.0" in text else text
+
+
+def canonical_texts(metadatas: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return ``canonical_json`` of each, in less time."""
+    texts = each_text(_encode_sorted, ", ", metadatas)
+    return [canonical_json(one) if "-0.0" in text else text for one, text in zip(metadatas, texts, strict=True)]
+
+
+def each_text(encode: Callable[[Any], str], separator: str, values: Sequence[Any]) -> list[str]:
+    """Return the JSON of each value by one call of an encoder, which takes longer to begin than for a small dict.
+
+    Args:
+        encode: ``encode`` of a ``JSONEncoder``.
+        separator: What it writes between two items.
+        values: Dicts or lists.
+    """
+    divided: list[Any] = ["\0"] * (2 * len(values) - 1)
+    divided[::2] = values
+    texts = encode(divided)[1:-1].split(f'{separator}"\\u0000"{separator}')
+    # a text that is NUL, among the values themselves, is the only other thing that looks like a divider
+    return texts if len(texts) == len(values) and values else [encode(value) for value in values]
 
 
 def _unsigned(value: Any) -> Any:

@@ -23,7 +23,7 @@ from vstore.columns import Column, present
 from vstore.indexing import Metric
 from vstore.records import Records, VectorArray
 from vstore.sparse import SparseArray, SparseVector
-from vstore.spi.codec import canonical_json
+from vstore.spi.codec import canonical_texts
 
 __all__ = [
     "Digest",
@@ -111,11 +111,11 @@ def measure(records: Records) -> tuple[Digest, int]:
     def hashes() -> Iterable[bytes]:
         nonlocal size
         documents = records.documents or [None] * len(records)
-        metadatas = records.metadatas or [{}] * len(records)
-        for row, (record_id, document, metadata) in enumerate(zip(records.ids, documents, metadatas, strict=True)):
+        facts_of = canonical_texts([one or {} for one in records.metadatas or [{}] * len(records)])
+        for row, (record_id, document, json) in enumerate(zip(records.ids, documents, facts_of, strict=True)):
             name = record_id.encode()
             text = b"" if document is None else document.encode()
-            facts = canonical_json(metadata).encode() if metadata else b"{}"
+            facts = json.encode()
             whole = b"".join(
                 (
                     _LENGTHS(len(name), -1 if document is None else len(text), len(facts)),

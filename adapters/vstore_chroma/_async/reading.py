@@ -17,7 +17,7 @@ from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, Question
 from vstore_chroma.errors import guarded, passing
 from vstore_chroma.fields import rows_with_fields
-from vstore_chroma.where import MAX_VARIABLES, Where, variables
+from vstore_chroma.where import MAX_VARIABLES, Where, beside_ids, variables
 
 __all__ = ["COLUMNS", "AsyncReader"]
 
@@ -74,7 +74,7 @@ class AsyncReader:
         """Return the records with these ids that match, in Chroma's order."""
         if asked.partial is None:
             return await self.by_ids(ids, include, asked.where)
-        records = await self.by_ids(ids, asked.partial.read(include), asked.where)
+        records = await self.by_ids(ids, asked.partial.read(include))  # it looks at the whole filter
         return await run_blocking(asked.partial.keep, records, include)
 
     async def pages(self, asked: Question, include: Include, size: int) -> AsyncIterator[Records]:
@@ -124,6 +124,7 @@ class AsyncReader:
         """Return the records with these ids, that match, in Chroma's order."""
         room = self.room(include)
         if where is not None:
+            where = beside_ids(where)
             room = min(room, MAX_VARIABLES + 500 - variables(where))
         columns = included(include)
         parts = [to_records(_NOTHING, include, self._info)]

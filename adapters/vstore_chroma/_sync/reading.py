@@ -18,7 +18,7 @@ from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, Question
 from vstore_chroma.errors import guarded, passing
 from vstore_chroma.fields import rows_with_fields
-from vstore_chroma.where import MAX_VARIABLES, Where, variables
+from vstore_chroma.where import MAX_VARIABLES, Where, beside_ids, variables
 
 __all__ = ["COLUMNS", "Reader"]
 
@@ -75,7 +75,7 @@ class Reader:
         """Return the records with these ids that match, in Chroma's order."""
         if asked.partial is None:
             return self.by_ids(ids, include, asked.where)
-        records = self.by_ids(ids, asked.partial.read(include), asked.where)
+        records = self.by_ids(ids, asked.partial.read(include))  # it looks at the whole filter
         return run_blocking(asked.partial.keep, records, include)
 
     def pages(self, asked: Question, include: Include, size: int) -> Iterator[Records]:
@@ -125,6 +125,7 @@ class Reader:
         """Return the records with these ids, that match, in Chroma's order."""
         room = self.room(include)
         if where is not None:
+            where = beside_ids(where)
             room = min(room, MAX_VARIABLES + 500 - variables(where))
         columns = included(include)
         parts = [to_records(_NOTHING, include, self._info)]

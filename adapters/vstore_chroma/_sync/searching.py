@@ -48,6 +48,7 @@ class Searcher:
         self._metric = info.metric
         self._dimension = info.dimension
         self._read = reader
+        self._again = info.dimension > 0 and always_imprecise(info.metric, info.dimension)
         self._many = Recent[bool]()
 
     def exact(self, queries: Column, k: int, asked: Question, include: Include, field: str = "") -> list[Hits]:
@@ -128,8 +129,7 @@ class Searcher:
 
     def _found(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits | None]:
         """Return what the index finds; None for a query whose last hit is ``indistinct``."""
-        again = always_imprecise(self._metric, self._dimension)
-        fetched = replace(include, vectors=include.vectors or again)
+        fetched = replace(include, vectors=True) if self._again else include
         found = self._read.call(
             self._native.query,
             query_embeddings=queries,
@@ -144,11 +144,12 @@ class Searcher:
     ) -> Hits | None:
         """Return one query's hits with distances as exact as MET-3 asks; None where the last hit is ``indistinct``."""
         reported = np.asarray(found["distances"][row], dtype=np.float64)
-        if indistinct(self._metric, query, reported):
+        doubtful = imprecise(self._metric, query, reported)
+        if doubtful and indistinct(self._metric, query, reported):
             return None
         columns = {name: found[name][row] for name in COLUMNS if found[name] is not None}
         records = to_records(columns, fetched, self._info)
-        if not imprecise(self._metric, query, reported):
+        if not doubtful:
             return ranked(self._metric, records, converted(self._metric, reported), k)
         vectors = records.vectors
         if vectors is None:

@@ -237,6 +237,26 @@ def test_elements_by_the_thousand_are_looked_for_here(new: New, monkeypatch: pyt
     assert max(asked) < 1000, "Chroma is never asked for thousands of elements"
 
 
+def test_a_filtered_scan_asks_for_ids_in_a_form_that_sqlite_does_not_enter(
+    new: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    c = new()
+    c.add(["a", "b", "c"], np.ones((3, 2)), None, [{"k": 1, "t": "xy"}, {"k": 1}, {"k": 2, "t": "xy"}])
+    asked: list[Any] = []
+    get = c.native._client._get
+
+    def noted(*args: Any, **columns: Any) -> Any:
+        if columns.get("ids"):
+            asked.append(columns["where"])
+        return get(*args, **columns)
+
+    monkeypatch.setattr(c.native._client, "_get", noted)
+    assert matching(c, F("k") == 1) == {"a", "b"}
+    assert matching(c, (F("k") == 1) & F("t").contains_text("x")) == {"a"}
+    assert {"$or": [{"k": {"$eq": 1}}, {"_vs": {"$eq": ""}}]} in asked
+    assert all(where is None or "$or" in where for where in asked)
+
+
 def test_approximate_queries_do_not_starve(new: New) -> None:
     rng = np.random.default_rng(0)
     c = new(16, index=vstore.HNSW(m=4, ef_construction=8, ef_search=4))

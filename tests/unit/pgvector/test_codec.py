@@ -13,9 +13,9 @@ import pytest
 from vstore.indexing import Flat, Metric
 from vstore.info import CollectionInfo
 from vstore.records import Include, Records
-from vstore_pgvector.binary import pack_texts
+from vstore_pgvector.binary import pack_array, pack_texts
 from vstore_pgvector.codec import decode, encode
-from vstore_pgvector.jsonb import decode_metadata, json_text
+from vstore_pgvector.jsonb import decode_metadata, encode_metadatas, json_text
 from vstore_pgvector.vectors import TypeIds, decode_vectors, pack_vector, pack_vectors
 
 PLAIN = CollectionInfo(name="plain", dimension=2, metric=Metric.COSINE, index=Flat())
@@ -128,3 +128,19 @@ def test_rows_become_columns() -> None:
     assert empty.vectors is not None
     assert (empty.ids, empty.vectors.shape, empty.documents, empty.metadatas) == ([], (0, 2), [], [])
     assert decode([("a",)], Include(), PLAIN).vectors is None
+
+
+def test_the_jsonb_of_many_is_that_of_each() -> None:
+    plain: list[dict[str, Any]] = [{"a": 1e16, "s": "e+"}, {}, {"s": ',"\\u0000",', "l": [1.5]}, {"f": 2.0**60}]
+    moment: dict[str, Any] = {"t": datetime(2024, 1, 1, tzinfo=UTC)}
+    for metadatas in ([], plain, [*plain, moment], [*plain, {"l": ["a", "\0"]}]):
+        data, marks = encode_metadatas(metadatas)
+        assert data == [b"\x01" + json_text(one).encode() for one in metadatas]
+        assert marks == [b'\x01{"t": true}' if one is moment else None for one in metadatas]
+
+
+def test_an_array_is_what_postgresql_reads() -> None:
+    head = bytes.fromhex("00000001 00000001 00000019 00000004 00000001")
+    items = bytes.fromhex("00000002 6162 ffffffff 00000000 00000001 63")
+    assert pack_array(25, [b"ab", None, b"", memoryview(b"c")]).data == head + items
+    assert pack_array(25, [b"x"]).data[4:8] == bytes(4)
