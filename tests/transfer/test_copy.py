@@ -431,6 +431,32 @@ def test_rejected_records_within_the_bound_do_not_end_a_copy(tmp_path: Path, ver
         assert report.verification.excluded == 2
 
 
+@clause("MIG-2", "MIG-12")
+def test_metadata_go_over_as_far_as_the_target_takes_them(tmp_path: Path) -> None:
+    """Beyond the 32 KB that every store takes; what is too large is named by the dry run and rejected by the copy."""
+    with connect("memory:") as here, connect("qdrant::memory:") as there:
+        made = here.create_collection("docs", dimension=2)
+        sizes = {"small": 10, "large": 40_000, "huge": 3 << 20, "other": 3 << 20}
+        made.add(list(sizes), np.eye(2)[[0, 1, 0, 1]], metadatas=[{"k": "x" * size} for size in sizes.values()])
+        source, target = CollectionSource(here, made), CollectionTarget(there, "docs")
+        told = dry_run(source, target)
+        assert told.plan is not None
+        assert told.exit_code == 2
+        [problem] = told.plan["problems"]
+        assert problem.startswith("2 records have metadata of up to 3,145,736 bytes; the target takes 2,097,152")
+        assert "'huge', 'other'" in problem
+        allowed = dry_run(source, target, max_errors=2)
+        assert (allowed.exit_code, len(allowed.notes)) == (0, 1)
+        report = copy(source, target, max_errors=2, rejected_file=tmp_path / "rejected.jsonl", queries=0)
+        assert (report.status, report.rejected, report.copied) == (Status.REJECTED, 2, 2)
+        assert {line["id"] for line in vstore_lines(tmp_path / "rejected.jsonl")} == {"huge", "other"}
+        assert report.verification is not None
+        assert report.verification.equal
+        assert there.get_collection("docs").get(["large"]).metadatas == [{"k": "x" * 40_000}]
+        for form in ("docs.parquet", "docs.jsonl"):
+            assert vstore.copy(made, str(tmp_path / form)).status is Status.VERIFIED
+
+
 def vstore_lines(file: Path) -> list[dict[str, Any]]:
     import json
 

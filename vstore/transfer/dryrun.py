@@ -13,7 +13,8 @@ from vstore.fields import field_to_dict
 from vstore.filters.tree import Filter
 from vstore.indexing import index_to_dict
 from vstore.info import CollectionInfo
-from vstore.records import Record
+from vstore.metadata import metadata_bytes
+from vstore.records import Record, Records
 from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.embedding import Reembedded, changes, close_embedder, planned_info, transforming
 from vstore.transfer.endpoint import Source, Target
@@ -30,6 +31,7 @@ from vstore.transfer.unmatched import check_matched, doubts
 __all__ = ["dry_run"]
 
 _PAGE: Final = 1_000
+_NAMED: Final = 5
 
 
 def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) -> Report:
@@ -71,6 +73,7 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     elif options.transform is not None:
         source = Rewritten(source, transforming(options), info)
     shared = shared_ids(target, retry)
+    too_large = _TooLarge(target, options.max_errors)
     size, began = 0, monotonic()
     for page in retry.scan(source, where=where, batch_size=_PAGE):
         survey.add(page.records)
@@ -78,6 +81,7 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
             shape.look(page.records)
         if shared is not None:
             shared.look(page.records)
+        too_large.look(page.records)
         repeats.add(page.records.ids)
         size += size_of(page.records)
     seconds = monotonic() - began
@@ -119,6 +123,7 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     capabilities = target.capabilities
     if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
         problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")
+    too_large.tell(problems, report.notes)
     if capabilities is not None and capabilities.sparse_vectors:
         most = capabilities.limits.max_sparse_values
         problems += [
@@ -149,6 +154,44 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
         "problems": problems,
     }
     return report
+
+
+class _TooLarge:
+    """Counts the records whose metadata the target does not take: more than its limit in bytes.
+
+    Args:
+        target: The target.
+        allowed: How many records the target may reject.
+    """
+
+    def __init__(self, target: Target, allowed: int) -> None:
+        self._allowed = allowed
+        self._most = None if target.capabilities is None else target.capabilities.limits.max_metadata_bytes
+        self._number, self._largest = 0, 0
+        self._examples: list[str] = []
+
+    def look(self, records: Records) -> None:
+        """Takes in records, with their metadata."""
+        if self._most is None or records.metadatas is None:
+            return
+        sizes = list(map(metadata_bytes, records.metadatas))
+        found = [one for one, size in zip(records.ids, sizes, strict=True) if size > self._most]
+        self._number += len(found)
+        self._largest = max(self._largest, max(sizes, default=0))
+        self._examples += found[: _NAMED - len(self._examples)]
+
+    def tell(self, problems: list[str], notes: list[str]) -> None:
+        """Adds what is to be known, in words: a problem, or a note where the target may reject so many records."""
+        if not self._number:
+            return
+        told = (
+            f"{self._number:,} records have metadata of up to {self._largest:,} bytes; the target takes "
+            f"{self._most:,}, and rejects them: {', '.join(map(repr, self._examples))}"
+        )
+        if self._number <= self._allowed:
+            notes.append(told)
+        else:
+            problems.append(f"{told}. To leave them out: --max-errors {self._number}")
 
 
 def _embedding(
