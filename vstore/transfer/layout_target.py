@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from hashlib import blake2b
@@ -193,8 +194,11 @@ class LayoutTarget(CollectionTarget):
         """The names of collections, by what their records have in place of them."""
         if self._written.by_rows:  # which have the name itself
             return {}
-        names = self._store.list_foreign_collections()
-        return {value: name for name in names for value in self._store.propose_mapping(name, self.layout).only.values()}
+        found: dict[str, str] = {}
+        for name in self._store.list_foreign_collections():
+            with suppress(Mismatch):  # of another layout
+                found |= dict.fromkeys(self._store.propose_mapping(name, self.layout).only.values(), name)
+        return found
 
     def sink(self, reject: Reject) -> CollectionSink:
         """See ``Target``."""
