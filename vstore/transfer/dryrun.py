@@ -72,7 +72,7 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
         source = Reembedded(source, transforming(options), info, stand_in(options, info), options)
     elif options.transform is not None:
         source = Rewritten(source, transforming(options), info)
-    shared = shared_ids(target, retry)
+    shared = shared_ids(target, retry, dry=True)
     too_large = _TooLarge(target, options.max_errors)
     size, began = 0, monotonic()
     for page in retry.scan(source, where=where, batch_size=_PAGE):

@@ -155,7 +155,7 @@ class LayoutTarget(CollectionTarget):
         """The name under which the database has it."""
         return self._written.stored_name(self._name)
 
-    def shared_ids(self, retry: RetryPolicy, rewrites: Sequence[Rewrite]) -> SharedIds | None:
+    def shared_ids(self, retry: RetryPolicy, rewrites: Sequence[Rewrite], *, dry: bool) -> SharedIds | None:
         """Return what looks for ids that other collections have; None where each collection has its own ids."""
         if self._written.whole is None:
             return None
@@ -163,7 +163,8 @@ class LayoutTarget(CollectionTarget):
         def elsewhere(ids: Sequence[str]) -> dict[str, str]:
             return retry.call(partial(self._held_elsewhere, ids))
 
-        return SharedIds(self._name, self._written.package, elsewhere, self.planned, rewrites)
+        planned = self.planned if dry else None
+        return SharedIds(self._name, self._written.package, elsewhere, planned, rewrites)
 
     def _held_elsewhere(self, ids: Sequence[str]) -> dict[str, str]:
         """Return which other collection has an id, of those that one has."""
@@ -208,15 +209,18 @@ class LayoutTarget(CollectionTarget):
         return CollectionSink(opened, self.identity, self.backend, reject)
 
 
-def shared_ids(target: Target, retry: RetryPolicy, rewrites: Sequence[Rewrite] = ()) -> SharedIds | None:
+def shared_ids(
+    target: Target, retry: RetryPolicy, rewrites: Sequence[Rewrite] = (), *, dry: bool = False
+) -> SharedIds | None:
     """Return what looks for ids that other collections of a target have; None where each has its own ids.
 
     Args:
         target: The target.
         retry: Makes the calls.
         rewrites: Applied to the records before their ids are taken.
+        dry: Whether nothing is written, so that ids planned for other collections count too.
     """
-    return target.shared_ids(retry, rewrites) if isinstance(target, LayoutTarget) else None
+    return target.shared_ids(retry, rewrites, dry=dry) if isinstance(target, LayoutTarget) else None
 
 
 def shape_of(target: Target, dimension: int, planned: int) -> Shape | None:
