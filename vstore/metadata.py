@@ -20,7 +20,6 @@ __all__ = [
     "check_length",
     "check_metadata",
     "check_metadatas",
-    "metadata_bytes",
     "micros",
 ]
 
@@ -98,14 +97,11 @@ def check_metadata(
     if len(metadata) > MAX_KEYS:
         raise InvalidInput(f"{len(metadata):,} keys; at most {MAX_KEYS:,} are allowed")
     clean = metadata if plain else _cleaned(metadata, keep_none=keep_none)
-    if bound > most and (size := metadata_bytes(clean)) > most:
-        raise InvalidInput(f"{size:,} bytes as JSON; at most {most:,} are allowed")
+    if bound > most:
+        size = len(json.dumps(clean, default=micros, ensure_ascii=False, separators=(",", ":")).encode())
+        if size > most:
+            raise InvalidInput(f"{size:,} bytes as JSON; at most {most:,} are allowed")
     return clean
-
-
-def metadata_bytes(metadata: Metadata) -> int:
-    """How many bytes metadata have as JSON, of which a limit is said."""
-    return len(json.dumps(metadata, default=micros, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _cleaned(metadata: Metadata, *, keep_none: bool) -> Metadata:

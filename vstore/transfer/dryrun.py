@@ -10,11 +10,9 @@ from typing import Any, Final, Unpack
 
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.fields import field_to_dict
-from vstore.filters.tree import Filter
 from vstore.indexing import index_to_dict
 from vstore.info import CollectionInfo
-from vstore.metadata import metadata_bytes
-from vstore.records import Record, Records
+from vstore.records import Record
 from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.embedding import Reembedded, changes, close_embedder, planned_info, transforming
 from vstore.transfer.endpoint import Source, Target
@@ -23,6 +21,7 @@ from vstore.transfer.layout_target import LayoutTarget, shape_of, shared_ids
 from vstore.transfer.loss import LossKind, check_limits, not_allowed, source_losses, static_losses, survey_losses
 from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists, occupied
 from vstore.transfer.plan import Repeats, Survey, growth, make_plan, rows_per_chunk, size_of
+from vstore.transfer.refused import RefusedRecords
 from vstore.transfer.report import Report, Status
 from vstore.transfer.texts import TextSurvey, costing, stand_in
 from vstore.transfer.transform import Rewrite, Rewritten, nested_as_json
@@ -31,7 +30,6 @@ from vstore.transfer.unmatched import check_matched, doubts
 __all__ = ["dry_run"]
 
 _PAGE: Final = 1_000
-_NAMED: Final = 5
 
 
 def dry_run(source: Source, target: Target, **keywords: Unpack[CopyKeywords]) -> Report:
@@ -73,7 +71,7 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     elif options.transform is not None:
         source = Rewritten(source, transforming(options), info)
     shared = shared_ids(target, retry, dry=True)
-    too_large = _TooLarge(target, options.max_errors)
+    refused = RefusedRecords(target, options.max_errors)
     size, began = 0, monotonic()
     for page in retry.scan(source, where=where, batch_size=_PAGE):
         survey.add(page.records)
@@ -81,7 +79,7 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
             shape.look(page.records)
         if shared is not None:
             shared.look(page.records)
-        too_large.look(page.records)
+        refused.look(page.records)
         repeats.add(page.records.ids)
         size += size_of(page.records)
     seconds = monotonic() - began
@@ -118,12 +116,12 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     report.notes += notes
     if texts is not None:
         report.embedding = texts.figures
-        if refused := texts.problem():
-            problems.append(str(refused))
+        if lacking := texts.problem():
+            problems.append(str(lacking))
     capabilities = target.capabilities
     if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
         problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")
-    too_large.tell(problems, report.notes)
+    refused.tell(problems, report.notes)
     if capabilities is not None and capabilities.sparse_vectors:
         most = capabilities.limits.max_sparse_values
         problems += [
@@ -149,49 +147,11 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
         "rows_per_chunk": rows,
         "bytes": size,
         "seconds": round(seconds, 3),
-        "write_seconds": _trial(source, target, where, survey.rows, problems) if target.is_temporary else None,
+        "write_seconds": _trial(source, target, options, survey.rows, problems) if target.is_temporary else None,
         "allowed_by": sorted({loss.kind.value for loss in not_allowed(report.losses, frozenset())}),
         "problems": problems,
     }
     return report
-
-
-class _TooLarge:
-    """Counts the records whose metadata the target does not take: more than its limit in bytes.
-
-    Args:
-        target: The target.
-        allowed: How many records the target may reject.
-    """
-
-    def __init__(self, target: Target, allowed: int) -> None:
-        self._allowed = allowed
-        self._most = None if target.capabilities is None else target.capabilities.limits.max_metadata_bytes
-        self._number, self._largest = 0, 0
-        self._examples: list[str] = []
-
-    def look(self, records: Records) -> None:
-        """Takes in records, with their metadata."""
-        if self._most is None or records.metadatas is None:
-            return
-        sizes = list(map(metadata_bytes, records.metadatas))
-        found = [one for one, size in zip(records.ids, sizes, strict=True) if size > self._most]
-        self._number += len(found)
-        self._largest = max(self._largest, max(sizes, default=0))
-        self._examples += found[: _NAMED - len(self._examples)]
-
-    def tell(self, problems: list[str], notes: list[str]) -> None:
-        """Adds what is to be known, in words: a problem, or a note where the target may reject so many records."""
-        if not self._number:
-            return
-        told = (
-            f"{self._number:,} records have metadata of up to {self._largest:,} bytes; the target takes "
-            f"{self._most:,}, and rejects them: {', '.join(map(repr, self._examples))}"
-        )
-        if self._number <= self._allowed:
-            notes.append(told)
-        else:
-            problems.append(f"{told}. To leave them out: --max-errors {self._number}")
 
 
 def _embedding(
@@ -213,14 +173,15 @@ def _embedding(
     return len(chunks), texts
 
 
-def _trial(source: Source, target: Target, where: Filter | None, rows: int, problems: list[str]) -> float | None:
+def _trial(source: Source, target: Target, options: CopyOptions, rows: int, problems: list[str]) -> float | None:
     """Writes the first records to a temporary target, and returns how many seconds all of them will take."""
-    first = next((page.records for page in source.scan(where=where, batch_size=_PAGE)), None)
+    first = next((page.records for page in source.scan(where=options.where, batch_size=_PAGE)), None)
+    rejected: list[str] = []
     if first is None or problems:
         return None
 
     def reject(chunk: int, record: Record, error: VStoreError) -> None:  # noqa: ARG001 (as every Reject)
-        problems.append(f"the record {record.id!r} is rejected: {error}")
+        rejected.append(f"the record {record.id!r} is rejected: {error}")
 
     info, index = creatable(source.info, target.capabilities)
     try:
@@ -239,6 +200,8 @@ def _trial(source: Source, target: Target, where: Filter | None, rows: int, prob
         sent = rewrite(sent)
     sink.write(0, sent)
     sink.finish()
+    if len(rejected) > options.max_errors:
+        problems += rejected
     return round((monotonic() - began) * rows / len(first), 3)
 
 
