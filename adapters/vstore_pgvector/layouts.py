@@ -65,7 +65,7 @@ class TableLayout(Layout):
 
     def stored_name(self, name: str) -> str:
         """See ``Layout``."""
-        made = super().stored_name(name)
+        made = Layout.stored_name(self, name)  # a class with slots is made anew, and super() means the first one
         return made.lower() if self.lower else made
 
     def statements(self, schema: str, info: CollectionInfo) -> list[str]:
