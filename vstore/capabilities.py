@@ -89,6 +89,7 @@ class Limits:
         max_batch_rows: Most rows the adapter sends at once; larger calls are split.
         max_batch_bytes: Most bytes the adapter sends at once; larger calls are split.
         max_document_bytes: Longest document in UTF-8 bytes; at least 65,535.
+        max_metadata_bytes: Most bytes of a record's metadata, as JSON in one call; at least 32,768, the default.
         max_fields: Most named fields of a collection; 0 where there are none, else at least 3.
         max_sparse_values: Most values of a sparse vector; 0 where there are no sparse vectors, else at least 4,096.
         max_index_dimension: Largest number of components that an index other than ``Flat`` takes; by default
@@ -105,6 +106,7 @@ class Limits:
     max_sparse_values: int = 0
     max_index_dimension: int = 0
     max_cosine_index_dimension: int = 0
+    max_metadata_bytes: int = 32 * 1024
 
     def __post_init__(self) -> None:
         if not self.max_index_dimension:

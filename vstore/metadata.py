@@ -13,7 +13,15 @@ from vstore.keys import check_key, encodable
 from vstore.records import Metadata
 from vstore.scalars import as_python, as_text
 
-__all__ = ["MAX_INT", "MAX_LIST", "MAX_METADATA_BYTES", "check_length", "check_metadata", "check_metadatas", "micros"]
+__all__ = [
+    "MAX_INT",
+    "MAX_LIST",
+    "MAX_METADATA_BYTES",
+    "check_length",
+    "check_metadata",
+    "check_metadatas",
+    "micros",
+]
 
 MAX_KEYS: Final = 1000
 MAX_LIST: Final = 1000
@@ -35,7 +43,9 @@ def check_length(name: str, column: Sized, n: int) -> None:
         raise InvalidInput(f"{name} has {len(column)} rows for {n} ids", hint="All columns have equal length.")
 
 
-def check_metadatas(metadatas: object, n: int, *, nested: bool, keep_none: bool = False) -> list[Metadata]:
+def check_metadatas(
+    metadatas: object, n: int, *, nested: bool, keep_none: bool = False, most: int = MAX_METADATA_BYTES
+) -> list[Metadata]:
     """The metadata dicts (META-1, META-3); a dict that holds plain values and no None is the caller's own.
 
     Args:
@@ -43,6 +53,7 @@ def check_metadatas(metadatas: object, n: int, *, nested: bool, keep_none: bool 
         n: Number of records.
         nested: Whether dicts inside are allowed.
         keep_none: Whether None values stay (in an update they remove their key).
+        most: Bytes that one dict may have as JSON.
 
     Raises:
         InvalidInput: A value, key or size that the contract refuses, naming the record.
@@ -60,7 +71,7 @@ def check_metadatas(metadatas: object, n: int, *, nested: bool, keep_none: bool 
             out.append({})
             continue
         try:
-            out.append(check_metadata(one, known, nested=nested, keep_none=keep_none))
+            out.append(check_metadata(one, known, nested=nested, keep_none=keep_none, most=most))
         except (InvalidInput, Unsupported) as error:
             error.message = f"metadatas[{place}]: {error.message}"
             raise
@@ -68,11 +79,17 @@ def check_metadatas(metadatas: object, n: int, *, nested: bool, keep_none: bool 
 
 
 def check_metadata(
-    metadata: object, known: set[str] | None = None, *, nested: bool | None = None, keep_none: bool = False
+    metadata: object,
+    known: set[str] | None = None,
+    *,
+    nested: bool | None = None,
+    keep_none: bool = False,
+    most: int = MAX_METADATA_BYTES,
 ) -> Metadata:
     """One metadata dict; ``known`` collects keys found legal, so that each is looked at once.
 
-    ``nested`` tells whether this backend takes dicts inside; None where no backend does.
+    ``nested`` tells whether this backend takes dicts inside; None where no backend does. ``most`` is how many bytes it
+    may have as JSON.
     """
     if type(metadata) is not dict:
         raise InvalidInput(f"metadata must be a dict, not {type(metadata).__name__}")
@@ -80,10 +97,10 @@ def check_metadata(
     if len(metadata) > MAX_KEYS:
         raise InvalidInput(f"{len(metadata):,} keys; at most {MAX_KEYS:,} are allowed")
     clean = metadata if plain else _cleaned(metadata, keep_none=keep_none)
-    if bound > MAX_METADATA_BYTES:
+    if bound > most:
         size = len(json.dumps(clean, default=micros, ensure_ascii=False, separators=(",", ":")).encode())
-        if size > MAX_METADATA_BYTES:
-            raise InvalidInput(f"{size:,} bytes as JSON; at most {MAX_METADATA_BYTES:,} are allowed")
+        if size > most:
+            raise InvalidInput(f"{size:,} bytes as JSON; at most {most:,} are allowed")
     return clean
 
 

@@ -44,6 +44,7 @@ def capabilities(
             max_batch_rows=max_rows,
             max_batch_bytes=MAX_REQUEST_BYTES,
             max_document_bytes=2 << 20,
+            max_metadata_bytes=2 << 20,
             max_fields=MAX_FIELDS,
             max_sparse_values=65_536,
         ),

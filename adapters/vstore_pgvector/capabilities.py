@@ -104,6 +104,7 @@ def capabilities(
             max_batch_rows=BATCH_ROWS,
             max_batch_bytes=BATCH_BYTES,
             max_document_bytes=64 << 20,
+            max_metadata_bytes=16 << 20,
             max_fields=MAX_FIELDS,
             max_sparse_values=MAX_SPARSE_VALUES,
             max_index_dimension=MAX_INDEXED,

@@ -65,9 +65,8 @@ class TableLayout(Layout):
 
     def stored_name(self, name: str) -> str:
         """See ``Layout``."""
-        if self.native is not None:
-            return self.native(name)
-        return name.lower() if self.lower else name
+        made = Layout.stored_name(self, name)  # a class with slots is made anew, and super() means the first one
+        return made.lower() if self.lower else made
 
     def statements(self, schema: str, info: CollectionInfo) -> list[str]:
         """Return what creates a collection's table."""

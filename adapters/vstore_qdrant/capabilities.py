@@ -51,6 +51,7 @@ def capabilities(
             max_batch_rows=MAX_BATCH_ROWS,
             max_batch_bytes=MAX_BATCH_BYTES,
             max_document_bytes=2 << 20,
+            max_metadata_bytes=2 << 20,
             max_fields=MAX_FIELDS,
             max_sparse_values=65_536,
         ),

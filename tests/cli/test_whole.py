@@ -307,3 +307,18 @@ def test_verify_compares_with_what_a_copy_into_a_layout_makes(folder: Path) -> N
     code, _, err = run("verify", source, mapped, "--collection", "notes", "--mapping", "auto", "--layout", "langchain")
     assert (code, "NotFound" in err) == (1, True)
     assert run("verify", source, target, "--all", "--vector-length", "8")[0] == 2
+
+
+@clause("MIG-27")
+def test_a_table_behind_a_collection_of_the_same_name_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    source = f"pgvector:{folder / 'pg'}"
+    with connect(source) as store:
+        store.create_collection("docs", dimension=4).add(["a"], np.eye(1, 4))
+        with store.native.connection() as sql:
+            sql.execute("create table public.docs (id text primary key, embedding vector(4))")
+    code, lines, err = run("copy", source, "memory:", "--all")
+    assert (code, err) == (0, "")
+    assert lines[0]["hidden"] == ["docs"]
+    assert [one["foreign"] for one in lines[0]["collections"]] == [False]
+    assert list(reports(lines)) == ["docs"]

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, PointStruct, VectorParams
 
 import vstore
 from tests.transfer.faulty import (
@@ -429,6 +431,56 @@ def test_rejected_records_within_the_bound_do_not_end_a_copy(tmp_path: Path, ver
     if report.verification is not None:
         assert report.verification.equal
         assert report.verification.excluded == 2
+
+
+@clause("MIG-2", "MIG-12")
+def test_metadata_go_over_as_far_as_the_target_takes_them(tmp_path: Path) -> None:
+    """Beyond the 32 KB that every store takes; what is too large is named by the dry run and rejected by the copy."""
+    with connect("memory:") as here, connect("qdrant::memory:") as there:
+        made = here.create_collection("docs", dimension=2)
+        sizes = {"small": 10, "large": 40_000, "huge": 3 << 20, "other": 3 << 20}
+        made.add(list(sizes), np.eye(2)[[0, 1, 0, 1]], metadatas=[{"k": "x" * size} for size in sizes.values()])
+        source, target = CollectionSource(here, made), CollectionTarget(there, "docs")
+        told = dry_run(source, target)
+        assert told.plan is not None
+        assert told.exit_code == 2
+        [problem] = told.plan["problems"]
+        said = "3,145,736 bytes as JSON; at most 2,097,152 are allowed"
+        assert problem.startswith(
+            f"the target rejects 2 records: 'huge' ({said}); 'other' ({said}). To leave them out: "
+        )
+        allowed = dry_run(source, target, max_errors=2)
+        assert (allowed.exit_code, len(allowed.notes)) == (0, 1)
+        report = copy(source, target, max_errors=2, rejected_file=tmp_path / "rejected.jsonl", queries=0)
+        assert (report.status, report.rejected, report.copied) == (Status.REJECTED, 2, 2)
+        assert {line["id"] for line in vstore_lines(tmp_path / "rejected.jsonl")} == {"huge", "other"}
+        assert report.verification is not None
+        assert report.verification.equal
+        assert there.get_collection("docs").get(["large"]).metadatas == [{"k": "x" * 40_000}]
+        for form in ("docs.parquet", "docs.jsonl"):
+            assert vstore.copy(made, str(tmp_path / form)).status is Status.VERIFIED
+
+
+@clause("MIG-2")
+def test_a_dry_run_names_what_no_store_takes() -> None:
+    """Of records that another program wrote, to which the contract's limits do not apply."""
+    client = QdrantClient(":memory:")
+    client.create_collection("docs", VectorParams(size=2, distance=Distance.DOT))
+    payloads: list[dict[str, Any]] = [{"n": 1}, {"many": list(range(2_000))}, {f"k{i}": i for i in range(1_500)}]
+    client.upsert("docs", [PointStruct(id=i, vector=[1.0, i], payload=one) for i, one in enumerate(payloads)])
+    with connect(client=client) as here, connect("memory:") as there:
+        source = CollectionSource(here, here.get_collection("docs", mapping="auto"))
+        target = CollectionTarget(there, "docs")
+        told = dry_run(source, target)
+        assert told.plan is not None
+        [problem] = told.plan["problems"]
+        assert problem.startswith(
+            "the target rejects 2 records: '1' ('many': the list has 2,000 elements; 1 to 1,000 are allowed); "
+            "'2' (1,500 keys; at most 1,000 are allowed)"
+        )
+        report = copy(source, target, max_errors=2)
+        assert (report.status, report.rejected, report.copied) == (Status.REJECTED, 2, 1)
+    client.close()
 
 
 def vstore_lines(file: Path) -> list[dict[str, Any]]:

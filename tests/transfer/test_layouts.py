@@ -208,6 +208,9 @@ def test_ids_that_another_collection_of_the_table_has_are_told(source: Store, tm
     """Before anything is written, by the dry run and by the run; a transform that gives other ids gets over it."""
     left, leave = of(source, "plain"), ["index-change", "collection-metadata"]
     with connect(f"pgvector:{tmp_path}/pg") as store:
+        with store.native.connection() as sql:
+            sql.execute("create extension if not exists vector")
+            sql.execute("create table public.articles (id text primary key, embedding vector(4))")
         first = LayoutTarget(store, "first-one", layout, left.info)
         assert copy(left, first, allow=leave).exit_code == 0
         assert dry_run(left, first, if_exists="merge").plan["problems"] == [], "its own"  # type: ignore[index]

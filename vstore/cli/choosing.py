@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from vstore.errors import InvalidInput, NotFound
@@ -14,9 +15,24 @@ from vstore.transfer.naming import NameRules, target_names
 from vstore.transfer.opening import names_store, open_location
 from vstore.transfer.whole import Part, open_parts
 
-__all__ = ["chosen_parts", "layout_of", "source_location", "usual_renames"]
+__all__ = ["Chosen", "chosen_parts", "layout_of", "source_location", "usual_renames"]
 
 OWN_LAYOUT: Final = "vstore"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a command is about.
+
+    Attributes:
+        parts: The collections, opened.
+        left_out: Those that ``--name-map`` leaves out.
+        hidden: Those that vstore did not create and cannot open, as one that it created has the same name.
+    """
+
+    parts: list[Part]
+    left_out: list[str]
+    hidden: list[str]
 
 
 def source_location(source: str | Callable[[], Location], app: App | None, timeout: float) -> Location:
@@ -52,8 +68,8 @@ def chosen_parts(
     rules: NameRules,
     check: Callable[[str], object] = check_name,
     single: dict[str, Any],
-) -> tuple[list[Part], list[str]]:
-    """Opens the collections that are chosen, and returns them, and the names of those that ``--name-map`` leaves out.
+) -> Chosen:
+    """Opens the collections that are chosen.
 
     Args:
         here: Where they are.
@@ -72,18 +88,18 @@ def chosen_parts(
         NotFound: There is nothing to choose.
     """
     own, others = _there(here, collections, everything=everything, mapped=bool(mapping or ids or app))
+    hidden, others = [one for one in others if one in own], [one for one in others if one not in own]
     chosen = _chosen(here, own, others, collections, everything=everything)
     names = _names(chosen, rules, check, single)
     parts = open_parts(here, names, others, mapping or "auto", dimension, ids)
-    return parts, [one for one in chosen if one not in names]
+    return Chosen(parts, [one for one in chosen if one not in names], hidden)
 
 
 def _there(here: Location, collections: list[str], *, everything: bool, mapped: bool) -> tuple[list[str], list[str]]:
     """Returns what vstore created, and what is read through a mapping."""
     if not everything:
         return [], collections if mapped else []
-    own, others = here.names(), here.others()
-    return own, [name for name in others if name not in own]
+    return here.names(), here.others()
 
 
 def _chosen(

@@ -99,7 +99,7 @@ def run(
                 dimension = dimension or known.dimension
             rules = NameRules() if naming is None else naming.rules(usual_renames(known, checked.layout, name))
             with source_location(source, known, timeout) as here:
-                parts, left_out = chosen_parts(  # all of them before the target is opened
+                chosen = chosen_parts(  # all of them before the target is opened
                     here,
                     collections,
                     everything=everything,
@@ -111,7 +111,8 @@ def run(
                     check=check_name if checked.layout is None else lambda _: None,
                     single={"--name": name, "--rejected": checked.rejected_file},
                 )
-                print_parts(parts, left_out, known, as_json=as_json)
+                parts = chosen.parts
+                print_parts(parts, chosen.left_out, known, hidden=chosen.hidden, as_json=as_json)
                 several = everything or len(collections) > 1
                 if all(part.source is None for part in parts):  # nothing is made for them
                     for part in parts:

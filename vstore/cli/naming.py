@@ -20,6 +20,9 @@ from vstore.transfer.whole import Part
 __all__ = ["Naming", "print_parts"]
 
 _MOST: Final = 16 << 20
+_HIDDEN: Final = (
+    "not created by vstore, [bold red]is left out[/]: vstore has a collection of the same name. Rename it to copy it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +64,30 @@ def _table(path: Path) -> dict[str, Any]:
     return found
 
 
-def print_parts(parts: Sequence[Part], left_out: Sequence[str], app: App | None = None, *, as_json: bool) -> None:
-    """Prints what becomes of each of several collections, before anything is written; nothing where all stay alike."""
+def print_parts(
+    parts: Sequence[Part],
+    left_out: Sequence[str],
+    app: App | None = None,
+    *,
+    hidden: Sequence[str] = (),
+    as_json: bool,
+) -> None:
+    """Prints what becomes of each of several collections, before anything is written; nothing where all stay alike.
+
+    Args:
+        parts: The collections.
+        left_out: Those that ``--name-map`` leaves out.
+        app: The application whose they are.
+        hidden: Those that vstore did not create and cannot open, as one that it created has the same name.
+        as_json: Whether as a JSON line.
+    """
     something = any(part.foreign or part.error is not None or part.name != part.target for part in parts)
-    if not left_out and (len(parts) == 1 or not something):
+    if not left_out and not hidden and (len(parts) == 1 or not something):
         return
     if as_json:
         means = {} if app is None else {part.name: {"means": app.means(part.name)} for part in parts}
         told = [part.as_dict() | means.get(part.name, {}) for part in parts]
-        emit_event("collections", collections=told, left_out=list(left_out))
+        emit_event("collections", collections=told, left_out=list(left_out), hidden=list(hidden))
         return
     for part in parts:
         how = "" if not part.foreign else "not created by vstore" if app is None else app.means(part.name)
@@ -79,3 +97,5 @@ def print_parts(parts: Sequence[Part], left_out: Sequence[str], app: App | None 
         console.print(f"{plain(part.name)}{renamed}" + (f", {how}" if how else ""), soft_wrap=True)
     for name in left_out:
         console.print(f"{plain(name)} is left out", soft_wrap=True)
+    for name in hidden:
+        console.print(f"{plain(name)}, {_HIDDEN}", soft_wrap=True)

@@ -88,7 +88,7 @@ def run(
                 source_location(left, known, timeout) as here,
                 open_location(right, new=False, timeout=timeout) as there,
             ):
-                parts, left_out = chosen_parts(
+                chosen = chosen_parts(
                     here,
                     [] if collection is None else [collection],
                     everything=everything,
@@ -101,7 +101,7 @@ def run(
                     single={"--name": name},
                 )
                 if everything:
-                    print_parts(parts, left_out, known, as_json=as_json)
+                    print_parts(chosen.parts, chosen.left_out, known, hidden=chosen.hidden, as_json=as_json)
 
                 def compare(part: Part) -> Verification:
                     return _compared(
@@ -120,7 +120,7 @@ def run(
                     )
 
                 stopped = ""
-                for part in parts:
+                for part in chosen.parts:
                     pair = ComparedPair(part, not_begun=stopped)
                     if not stopped:
                         try:

@@ -79,6 +79,7 @@ def test_limits_are_positive_numbers(store: Store) -> None:
     assert limits.max_dimension >= 2000
     assert limits.max_k >= 1000
     assert limits.max_document_bytes >= 65_535
+    assert limits.max_metadata_bytes >= 32 * 1024
     assert without["max_fields"] or limits.max_fields >= 3
     assert without["max_sparse_values"] or limits.max_sparse_values >= 4096
 

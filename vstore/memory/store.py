@@ -40,6 +40,7 @@ CAPABILITIES = Capabilities(
         max_batch_rows=10_000_000,
         max_batch_bytes=1 << 40,
         max_document_bytes=64 << 20,
+        max_metadata_bytes=16 << 20,
         max_fields=MAX_FIELDS,
         max_sparse_values=1_000_000,
     ),

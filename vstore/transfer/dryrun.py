@@ -10,7 +10,6 @@ from typing import Any, Final, Unpack
 
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, VStoreError
 from vstore.fields import field_to_dict
-from vstore.filters.tree import Filter
 from vstore.indexing import index_to_dict
 from vstore.info import CollectionInfo
 from vstore.records import Record
@@ -22,6 +21,7 @@ from vstore.transfer.layout_target import LayoutTarget, shape_of, shared_ids
 from vstore.transfer.loss import LossKind, check_limits, not_allowed, source_losses, static_losses, survey_losses
 from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists, occupied
 from vstore.transfer.plan import Repeats, Survey, growth, make_plan, rows_per_chunk, size_of
+from vstore.transfer.refused import RefusedRecords
 from vstore.transfer.report import Report, Status
 from vstore.transfer.texts import TextSurvey, costing, stand_in
 from vstore.transfer.transform import Rewrite, Rewritten, nested_as_json
@@ -70,7 +70,8 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
         source = Reembedded(source, transforming(options), info, stand_in(options, info), options)
     elif options.transform is not None:
         source = Rewritten(source, transforming(options), info)
-    shared = shared_ids(target, retry)
+    shared = shared_ids(target, retry, dry=True)
+    refused = RefusedRecords(target, options.max_errors)
     size, began = 0, monotonic()
     for page in retry.scan(source, where=where, batch_size=_PAGE):
         survey.add(page.records)
@@ -78,6 +79,7 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
             shape.look(page.records)
         if shared is not None:
             shared.look(page.records)
+        refused.look(page.records)
         repeats.add(page.records.ids)
         size += size_of(page.records)
     seconds = monotonic() - began
@@ -114,11 +116,12 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     report.notes += notes
     if texts is not None:
         report.embedding = texts.figures
-        if refused := texts.problem():
-            problems.append(str(refused))
+        if lacking := texts.problem():
+            problems.append(str(lacking))
     capabilities = target.capabilities
     if capabilities is not None and survey.longest_document > (most := capabilities.limits.max_document_bytes):
         problems.append(f"the longest document has {survey.longest_document:,} bytes; the target takes {most:,}")
+    refused.tell(problems, report.notes)
     if capabilities is not None and capabilities.sparse_vectors:
         most = capabilities.limits.max_sparse_values
         problems += [
@@ -144,7 +147,7 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
         "rows_per_chunk": rows,
         "bytes": size,
         "seconds": round(seconds, 3),
-        "write_seconds": _trial(source, target, where, survey.rows, problems) if target.is_temporary else None,
+        "write_seconds": _trial(source, target, options, survey.rows, problems) if target.is_temporary else None,
         "allowed_by": sorted({loss.kind.value for loss in not_allowed(report.losses, frozenset())}),
         "problems": problems,
     }
@@ -170,14 +173,15 @@ def _embedding(
     return len(chunks), texts
 
 
-def _trial(source: Source, target: Target, where: Filter | None, rows: int, problems: list[str]) -> float | None:
+def _trial(source: Source, target: Target, options: CopyOptions, rows: int, problems: list[str]) -> float | None:
     """Writes the first records to a temporary target, and returns how many seconds all of them will take."""
-    first = next((page.records for page in source.scan(where=where, batch_size=_PAGE)), None)
+    first = next((page.records for page in source.scan(where=options.where, batch_size=_PAGE)), None)
+    rejected: list[str] = []
     if first is None or problems:
         return None
 
     def reject(chunk: int, record: Record, error: VStoreError) -> None:  # noqa: ARG001 (as every Reject)
-        problems.append(f"the record {record.id!r} is rejected: {error}")
+        rejected.append(f"the record {record.id!r} is rejected: {error}")
 
     info, index = creatable(source.info, target.capabilities)
     try:
@@ -196,6 +200,8 @@ def _trial(source: Source, target: Target, where: Filter | None, rows: int, prob
         sent = rewrite(sent)
     sink.write(0, sent)
     sink.finish()
+    if len(rejected) > options.max_errors:
+        problems += rejected
     return round((monotonic() - began) * rows / len(first), 3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from hashlib import blake2b
@@ -178,7 +179,7 @@ class LayoutTarget(CollectionTarget):
         """See ``Target``."""
         self._store.delete_collection(self._name, missing_ok=self._written.by_rows, layout=self.layout)
 
-    def shared_ids(self, retry: RetryPolicy, rewrites: Sequence[Rewrite]) -> SharedIds | None:
+    def shared_ids(self, retry: RetryPolicy, rewrites: Sequence[Rewrite], *, dry: bool) -> SharedIds | None:
         """Return what looks for ids that other collections have; None where each collection has its own ids."""
         if self._written.whole is None:
             return None
@@ -186,7 +187,8 @@ class LayoutTarget(CollectionTarget):
         def elsewhere(ids: Sequence[str]) -> dict[str, str]:
             return retry.call(partial(self._held_elsewhere, ids))
 
-        return SharedIds(self._name, self._written.package, elsewhere, self.planned, rewrites)
+        planned = self.planned if dry else None
+        return SharedIds(self._name, self._written.package, elsewhere, planned, rewrites)
 
     def _held_elsewhere(self, ids: Sequence[str]) -> dict[str, str]:
         """Return which other collection has an id, of those that one has."""
@@ -217,8 +219,11 @@ class LayoutTarget(CollectionTarget):
         """The names of collections, by what their records have in place of them."""
         if self._written.by_rows:  # which have the name itself
             return {}
-        names = self._store.list_foreign_collections()
-        return {value: name for name in names for value in self._store.propose_mapping(name, self.layout).only.values()}
+        found: dict[str, str] = {}
+        for name in self._store.list_foreign_collections():
+            with suppress(Mismatch):  # of another layout
+                found |= dict.fromkeys(self._store.propose_mapping(name, self.layout).only.values(), name)
+        return found
 
     def sink(self, reject: Reject) -> CollectionSink:
         """See ``Target``."""
@@ -228,15 +233,18 @@ class LayoutTarget(CollectionTarget):
         return CollectionSink(opened, self.identity, self.backend, reject)
 
 
-def shared_ids(target: Target, retry: RetryPolicy, rewrites: Sequence[Rewrite] = ()) -> SharedIds | None:
+def shared_ids(
+    target: Target, retry: RetryPolicy, rewrites: Sequence[Rewrite] = (), *, dry: bool = False
+) -> SharedIds | None:
     """Return what looks for ids that other collections of a target have; None where each has its own ids.
 
     Args:
         target: The target.
         retry: Makes the calls.
         rewrites: Applied to the records before their ids are taken.
+        dry: Whether nothing is written, so that ids planned for other collections count too.
     """
-    return target.shared_ids(retry, rewrites) if isinstance(target, LayoutTarget) else None
+    return target.shared_ids(retry, rewrites, dry=dry) if isinstance(target, LayoutTarget) else None
 
 
 def check_dimensions(targets: Mapping[str, LayoutTarget]) -> None:

@@ -46,7 +46,7 @@ class SharedIds:
         collection: Name of the target.
         package: The package whose layout it has.
         elsewhere: Returns which other collection of the target has an id, of those that one has.
-        planned: What this copy plans for others. The ids are added to it by ``note``.
+        planned: What a dry run plans for others, to which ``note`` adds the ids. None where others are written by then.
         rewrites: Applied to the records before their ids are taken.
     """
 
@@ -55,7 +55,7 @@ class SharedIds:
         collection: str,
         package: str,
         elsewhere: Callable[[Sequence[str]], Mapping[str, str]],
-        planned: PlannedIds,
+        planned: PlannedIds | None,
         rewrites: Sequence[Rewrite],
     ) -> None:
         self._collection, self._package = collection, package
@@ -71,16 +71,18 @@ class SharedIds:
         if not len(records):
             return
         ids = records.ids
-        digests = np.frombuffer(b"".join(id_digests(ids)), dtype="S16")
-        self._digests.append(digests)
-        taken = {ids[place]: name for place, name in self._planned.owners(digests, self._collection).items()}
+        taken: dict[str, str] = {}
+        if self._planned is not None:
+            digests = np.frombuffer(b"".join(id_digests(ids)), dtype="S16")
+            self._digests.append(digests)
+            taken = {ids[place]: name for place, name in self._planned.owners(digests, self._collection).items()}
         taken |= self._elsewhere([one for one in ids if len(one.encode()) <= MAX_ID_BYTES and "\x00" not in one])
         self._counts.update(taken.values())
         self._examples += list(taken)[: _NAMED - len(self._examples)]
 
     def note(self) -> None:
         """Adds the ids to those that are planned, so that the next collections are compared with them."""
-        if self._digests:
+        if self._planned is not None and self._digests:
             self._planned.add(self._collection, self._digests)
 
     def problem(self) -> InvalidInput | None:

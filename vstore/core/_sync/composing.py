@@ -48,7 +48,8 @@ class Composer:
         texts = self._texts(given, n)
         dicts = None
         if given.metadatas is not None:
-            dicts = check_metadatas(given.metadatas, n, nested=bool(self.capabilities.nested_metadata))
+            nested, most = bool(self.capabilities.nested_metadata), self.capabilities.limits.max_metadata_bytes
+            dicts = check_metadatas(given.metadatas, n, nested=nested, most=most)
         if self.info.partition_by is not None:
             dicts = placed_in(dicts, n, self.info.partition_by, self.partition)
         array, columns = self._vectors(given, n), self._fields(given, n)
@@ -71,8 +72,8 @@ class Composer:
             raise InvalidInput("update needs vectors, documents, metadatas or fields")
         dicts = None
         if given.metadatas is not None:
-            nested = bool(self.capabilities.nested_metadata)
-            dicts = check_metadatas(given.metadatas, n, nested=nested, keep_none=not replace_metadata)
+            nested, most = bool(self.capabilities.nested_metadata), self.capabilities.limits.max_metadata_bytes
+            dicts = check_metadatas(given.metadatas, n, nested=nested, keep_none=not replace_metadata, most=most)
             if self.info.partition_by is not None:
                 dicts = changed_in(dicts, self.info.partition_by, self.partition, replace=replace_metadata)
         array, columns = self._vectors(given, n), self._fields(given, n)

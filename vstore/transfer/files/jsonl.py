@@ -136,7 +136,7 @@ class JsonlReader:
         if reason := too_large(line):
             raise Mismatch(
                 f"{shown(self._path)}, row {row:,}: {reason}",
-                hint="A record is one vector, one text, and metadata of at most 32 KB.",
+                hint="A record is one vector, one text, and metadata.",
             )
         try:
             found = self._decoder.parse(line, include)

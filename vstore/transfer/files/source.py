@@ -69,7 +69,7 @@ def checked(records: Records, info: CollectionInfo) -> Records:
         check_ids(records.ids, distinct=False),
         None if vectors is None else check_vectors(vectors, info.dimension, info.metric),
         None if documents is None else check_documents(documents, n, limits.max_document_bytes),
-        None if metadatas is None else check_metadatas(metadatas, n, nested=True),
+        None if metadatas is None else check_metadatas(metadatas, n, nested=True, most=limits.max_metadata_bytes),
         check_fields(records.fields, None, info, n, limits),
     )
 
