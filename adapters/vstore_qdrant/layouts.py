@@ -117,6 +117,7 @@ LAYOUTS: Final[Mapping[str, PointLayout]] = {
         nested=False,
         by_rows=True,
         resizes=True,
+        whole=RecordMapping(metadata=None, fields=("tenant_id",)),
     ),
     "plain": PointLayout(package="a program of one's own", mapping=MAPPINGS["plain"], needs_document=False),
 }

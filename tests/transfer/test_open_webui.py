@@ -193,7 +193,7 @@ def test_a_name_that_milvus_has_not_is_told_before_anything_is_written(tmp_path:
         assert "has no collection of such a name in Milvus: 'a.b'; nothing was written" in output.replace("\n", " ")
         code, reports, output = copy(tmp_path, here, there, "--rename", r"\.=x", *dry)
         assert (code, reports) == (2, {})
-        assert "'open_webui_a_b' from 'a-b', 'a_b'; nothing was written" in output.replace("\n", " ")
+        assert "several collections under one name: 'a-b', 'a_b'; nothing was written" in output.replace("\n", " ")
     (tmp_path / "names.json").write_text(json.dumps({"a.b": "axb", "a-b": False}))
     code, reports, output = copy(tmp_path, here, there, "--name-map", str(tmp_path / "names.json"))
     assert code == 0, output
@@ -270,3 +270,19 @@ def test_a_form_of_milvus_that_is_only_read_is_refused(tmp_path: Path) -> None:
     code, _, output = copy(tmp_path, f"chroma:{tmp_path / 'c'}", there)
     assert code == 2, output
     assert "ENABLE_MILVUS_MULTITENANCY_MODE=true): vstore only reads that form" in output.replace("\n", " ")
+
+
+def test_an_id_that_two_collections_of_one_in_qdrant_have_is_told(double: Double, tmp_path: Path) -> None:
+    with connect(f"chroma:{tmp_path / 'c'}") as store:
+        for name in (FILE, OTHER, "mine"):
+            made = store.create_collection(name, dimension=4, metric="cosine", layout="open-webui")
+            made.add(ids_of(FILE), vectors(3), ["a", "b", "c"])
+    for dry in (["--dry-run"], []):
+        code, reports, output = copy(tmp_path, f"chroma:{tmp_path / 'c'}", double.url, *dry)
+        assert code == 2, output
+        told = {name: one["error"] or " ".join(one["plan"]["problems"] if dry else []) for name, one in reports.items()}
+        assert (
+            f"open-webui keeps an id once for all collections, and other collections have 3 of these: 3 of '{FILE}'"
+            in (told[OTHER])
+        )
+        assert (told[FILE], told["mine"]) == ("", "")
