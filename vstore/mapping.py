@@ -24,7 +24,7 @@ __all__ = ["ALL", "LAYOUTS", "IdType", "MissingVector", "Outside", "Path", "Reco
 Path: TypeAlias = tuple[str, ...]
 
 ALL: Final = ("*",)
-LAYOUTS: Final = ("haystack", "langchain", "llamaindex", "mem0", "open-webui", "plain")
+LAYOUTS: Final = ("dify", "haystack", "langchain", "llamaindex", "mem0", "open-webui", "plain")
 """The packages whose layouts are known by name, and the natural form of a database for a program of one's own."""
 
 

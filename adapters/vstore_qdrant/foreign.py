@@ -55,6 +55,7 @@ _METRICS: Final = {"Cosine": Metric.COSINE, "Euclid": Metric.L2, "Dot": Metric.D
 # what every payload of a layout has, and one of another does not
 _SIGNS: Final = {
     "langchain": {"page_content", "metadata"},
+    "dify": {"page_content", "metadata", "group_id"},
     "llamaindex": {"_node_content"},
     "haystack": {"id", "content", "meta"},
     "mem0": {"data", "hash"},

@@ -14,7 +14,7 @@ from vstore.indexing import HNSW, Flat, Index, Metric, Quantization
 from vstore.info import CollectionInfo
 from vstore.spi.codec import info_to_json
 from vstore_qdrant.conditions import metadata_field
-from vstore_qdrant.layouts import Keyword, PointLayout
+from vstore_qdrant.layouts import Keyword, PointLayout, Text
 from vstore_qdrant.vectors import all_fields, full_scan_kb, vector_name
 
 __all__ = [
@@ -99,14 +99,23 @@ def foreign_settings(info: CollectionInfo, layout: PointLayout) -> dict[str, Any
     made = collection_settings(info)
     # False and nothing are not the same to Qdrant
     made["vectors_config"].on_disk = made["vectors_config"].on_disk or layout.on_disk
-    if layout.column:
-        assert isinstance(info.index, HNSW)
-        made["hnsw_config"] = models.HnswConfigDiff(payload_m=info.index.m, m=0)
+    if layout.graph:
+        made["hnsw_config"] = models.HnswConfigDiff(**layout.graph)
     return made
 
 
-def foreign_index(keyword: Keyword) -> models.PayloadSchemaType | models.KeywordIndexParams:
+def foreign_index(
+    keyword: Keyword | Text,
+) -> models.PayloadSchemaType | models.KeywordIndexParams | models.TextIndexParams:
     """Return an index that another package makes of a key of the payload."""
+    if isinstance(keyword, Text):
+        return models.TextIndexParams(
+            type=models.TextIndexType.TEXT,
+            tokenizer=models.TokenizerType(keyword.tokenizer),
+            min_token_len=keyword.shortest,
+            max_token_len=keyword.longest,
+            lowercase=True,
+        )
     if keyword == Keyword():
         return models.PayloadSchemaType.KEYWORD
     return models.KeywordIndexParams(

@@ -56,7 +56,7 @@ def sql(server: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def test_what_is_known_is_data() -> None:
-    assert app_names() == ["open-webui"]
+    assert app_names() == ["dify", "open-webui"]
     known = load_app("open-webui")
     assert known.means(FILE) == "one uploaded file"
     assert known.means(KNOWLEDGE) == "a knowledge base"
@@ -64,7 +64,7 @@ def test_what_is_known_is_data() -> None:
     assert known.means("mine") == "a name of the caller's"
     with pytest.raises(InvalidInput, match="Did you mean open-webui"):
         load_app("openwebui")
-    with pytest.raises(InvalidInput, match="There are open-webui"):
+    with pytest.raises(InvalidInput, match="There are dify, open-webui"):
         load_app("../digits")
 
 

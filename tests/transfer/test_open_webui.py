@@ -193,7 +193,7 @@ def test_a_name_that_milvus_has_not_is_told_before_anything_is_written(tmp_path:
         assert "has no collection of such a name in Milvus: 'a.b'; nothing was written" in output.replace("\n", " ")
         code, reports, output = copy(tmp_path, here, there, "--rename", r"\.=x", *dry)
         assert (code, reports) == (2, {})
-        assert "several collections under one name: 'a-b', 'a_b'; nothing was written" in output.replace("\n", " ")
+        assert "'open_webui_a_b' from 'a-b', 'a_b'; nothing was written" in output.replace("\n", " ")
     (tmp_path / "names.json").write_text(json.dumps({"a.b": "axb", "a-b": False}))
     code, reports, output = copy(tmp_path, here, there, "--name-map", str(tmp_path / "names.json"))
     assert code == 0, output

@@ -9,15 +9,17 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
 from vstore.core.connecting import DEFAULT_TIMEOUT
-from vstore.errors import InvalidInput, NotFound, Unsupported
+from vstore.errors import InvalidInput, Mismatch, NotFound, Unsupported
 from vstore.filters.tree import Filter
 from vstore.mapping import RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.transfer.collections import CollectionSource
+from vstore.transfer.naming import NameRules
 from vstore.transfer.opening import StoreLocation, open_store
 from vstore.wording import did_you_mean
 
@@ -37,6 +39,10 @@ class AppLayout:
         prefix: What the names of all other collections begin with in the database.
         replaced: The characters that are replaced in these names, each by the one beside it.
         made: What the application has made of what comes along, so that it stays behind.
+        pattern: What the names of its tables, or collections, look like in the database, where ``tables`` and
+            ``prefix`` do not tell; the mapping then reads each of them.
+        names: Rules as of ``--rename`` that make the application's names of these, or of the values of ``column``.
+        alone: What those of them look like that are one collection even while ``column`` has no value in them.
     """
 
     mapping: RecordMapping | None = None
@@ -45,6 +51,9 @@ class AppLayout:
     prefix: str = ""
     replaced: Mapping[str, str] = field(default_factory=dict)
     made: tuple[str, ...] = ()
+    pattern: str = ""
+    names: tuple[str, ...] = ()
+    alone: str = ""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> AppLayout:
@@ -67,14 +76,14 @@ class App:
         renames: Rules that make portable names of them, as ``--rename`` takes them.
         layouts: How it uses each kind of database, by the name of the adapter.
         dimension: What stands for the dimension of a collection that never had a record, where nothing tells it and
-            the target is in the application's own layout, which keeps none for it.
+            the target is in the application's own layout, which keeps none for it. None where its databases tell it.
     """
 
     name: str
     kinds: tuple[tuple[re.Pattern[str], str], ...]
     renames: tuple[str, ...]
     layouts: Mapping[str, AppLayout]
-    dimension: int
+    dimension: int | None
 
     def means(self, collection: str) -> str:
         """Returns what a collection is to the application, in words."""
@@ -146,7 +155,7 @@ def load_app(name: str) -> App:
         tuple((re.compile(one["pattern"]), one["means"]) for one in data["collections"]),
         tuple(data["rename"]),
         {backend: AppLayout.from_dict(one) for backend, one in data["layouts"].items()},
-        data["dimension"],
+        data.get("dimension"),
     )
 
 
@@ -162,6 +171,8 @@ class AppLocation(StoreLocation):
     def others(self) -> list[str]:
         """See ``Location``: a table that holds several is read once, without vectors and texts."""
         layout = self._layout
+        if layout.pattern:
+            return sorted(self._places)
         if layout.mapping is not None and layout.mapping.table:
             return sorted(self._listed(layout.mapping))
         names: set[str] = set()
@@ -171,6 +182,35 @@ class AppLocation(StoreLocation):
             elif native.startswith(layout.prefix):
                 names.add(self.app.named(native, layout))
         return sorted(names)
+
+    @cached_property
+    def _places(self) -> dict[str, list[RecordMapping]]:
+        """How each collection is read, where a pattern tells; several mappings of one that is in several places."""
+        layout, rules = self._layout, NameRules.of(self._layout.names)
+        found: dict[str, list[RecordMapping]] = {}
+        empty: dict[str, list[RecordMapping]] = {}
+        for native in self._store.list_foreign_collections():
+            if not re.fullmatch(layout.pattern, native):
+                continue
+            mapping = replace(layout.mapping or RecordMapping(), table=(native,))
+            values = self._listed(mapping) if layout.column else ()
+            for value in values:
+                of_one = replace(mapping, only={layout.column: value})
+                found.setdefault(rules.target_name(value) or value, []).append(of_one)
+            if not layout.column:
+                found.setdefault(rules.target_name(native) or native, []).append(mapping)
+            elif not values and re.fullmatch(layout.alone, native):
+                empty[native] = [mapping]
+        return empty | found
+
+    def _placed(self, name: str) -> RecordMapping:
+        places = self._places.get(name)
+        if not places:
+            raise NotFound(f"{self.app.name} has no collection {name!r}", hint=did_you_mean(name, self._places))
+        if len(places) > 1:
+            told = ", ".join(repr(one.table[-1]) for one in places)
+            raise Mismatch(f"{name!r} is in several places: {told}", hint="Delete that which is not in use.")
+        return places[0]
 
     def _listed(self, mapping: RecordMapping) -> set[str]:
         """The names in the column of a table."""
@@ -191,14 +231,18 @@ class AppLocation(StoreLocation):
 
         Raises:
             InvalidInput: ``mapping`` or ``ids`` say how to read it, which the application does.
+            Mismatch: It is in several places.
             NotFound: The application has no collection of this name.
         """
         if ids or mapping not in (None, "auto"):
             raise InvalidInput("--app says how to read a collection", hint="Leave out --mapping and --id.")
         layout = self._layout
-        chosen = layout.mapping or self._store.propose_mapping(name, self.app.name)
-        if chosen.table and layout.mapping is not None:
-            chosen = replace(chosen, only={layout.column: name})
+        if layout.pattern:
+            chosen = self._placed(name)
+        else:
+            chosen = layout.mapping or self._store.propose_mapping(name, self.app.name)
+            if chosen.table and layout.mapping is not None:
+                chosen = replace(chosen, only={layout.column: name})
         opened = super().source(name, chosen, dimension)
         if chosen.only and not opened.count():
             raise NotFound(f"{self.app.name} has no collection {name!r}")

@@ -74,6 +74,20 @@ class LayoutTarget(CollectionTarget):
                 hint="vstore writes none of these: pass a shorter --vector-length.",
             )
 
+    def native(self) -> str:
+        """Return the name that no other collection of the layout has in the database.
+
+        Raises:
+            InvalidInput: The layout has none for this collection.
+        """
+        if self._written.named is not None and not self._written.named.fullmatch(self._name):
+            raise InvalidInput(
+                f"{self._written.package} has no collections of such names",
+                hint=f"Its names look like {self._written.named.pattern}.",
+            )
+        made = self._written.stored_name(self._name)
+        return self._name if self._written.by_rows else made
+
     @property
     def shared(self) -> str:
         """The name of what the database has for several collections, all of one dimension; else empty."""
@@ -142,9 +156,9 @@ class LayoutTarget(CollectionTarget):
         """Whether a store has a collection of this layout."""
         if not store.capabilities.mapping:
             return False
-        if not self._written.by_rows:
-            return name in store.list_foreign_collections()
         try:
+            if not self._written.by_rows:
+                return bool(store.propose_mapping(name, self.layout))
             return store.get_collection(name, mapping=self.layout).count() > 0
         except (NotFound, Mismatch, Unsupported):
             return False
@@ -163,15 +177,6 @@ class LayoutTarget(CollectionTarget):
     def remove(self) -> None:
         """See ``Target``."""
         self._store.delete_collection(self._name, missing_ok=self._written.by_rows, layout=self.layout)
-
-    @property
-    def stored_name(self) -> str:
-        """The name under which the database has it.
-
-        Raises:
-            InvalidInput: The layout has none for this collection.
-        """
-        return self._written.stored_name(self._name)
 
     def shared_ids(self, retry: RetryPolicy, rewrites: Sequence[Rewrite]) -> SharedIds | None:
         """Return what looks for ids that other collections have; None where each collection has its own ids."""
@@ -225,6 +230,17 @@ class LayoutTarget(CollectionTarget):
         return CollectionSink(opened, self.identity, self.backend, reject)
 
 
+def shared_ids(target: Target, retry: RetryPolicy, rewrites: Sequence[Rewrite] = ()) -> SharedIds | None:
+    """Return what looks for ids that other collections of a target have; None where each has its own ids.
+
+    Args:
+        target: The target.
+        retry: Makes the calls.
+        rewrites: Applied to the records before their ids are taken.
+    """
+    return target.shared_ids(retry, rewrites) if isinstance(target, LayoutTarget) else None
+
+
 def check_dimensions(targets: Mapping[str, LayoutTarget]) -> None:
     """Raises ``InvalidInput`` where collections of several dimensions would be in one of the database.
 
@@ -242,17 +258,6 @@ def check_dimensions(targets: Mapping[str, LayoutTarget]) -> None:
                 f"vectors of several dimensions would be in {shared!r}: {told}; nothing was written",
                 hint="Pass --vector-length, the dimension of the embedder, or copy only some by --collection.",
             )
-
-
-def shared_ids(target: Target, retry: RetryPolicy, rewrites: Sequence[Rewrite] = ()) -> SharedIds | None:
-    """Return what looks for ids that other collections of a target have; None where each has its own ids.
-
-    Args:
-        target: The target.
-        retry: Makes the calls.
-        rewrites: Applied to the records before their ids are taken.
-    """
-    return target.shared_ids(retry, rewrites) if isinstance(target, LayoutTarget) else None
 
 
 def shape_of(target: Target, dimension: int, planned: int) -> Shape | None:

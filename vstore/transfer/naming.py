@@ -10,7 +10,7 @@ from typing import Any, Final
 from vstore.errors import InvalidInput, brief
 from vstore.wording import did_you_mean
 
-__all__ = ["RENAMED", "NameRules", "listed", "target_names"]
+__all__ = ["NameRules", "check_natives", "target_names"]
 
 _SHOWN: Final = 20
 _HINT: Final = (
@@ -18,7 +18,7 @@ _HINT: Final = (
     "or --name-map FILE with a name for each."
 )
 
-RENAMED: Final = (
+_RENAMED: Final = (
     "Pass --rename PATTERN=REPLACEMENT, as --rename '[^A-Za-z0-9-]+=_', or --name-map FILE with other names, or false "
     "for what is to stay."
 )
@@ -93,7 +93,7 @@ def target_names(names: Sequence[str], rules: NameRules, check: Callable[[str], 
     """
     if unknown := [name for name in rules.names if name not in names]:
         raise InvalidInput(
-            f"--name-map names collections that there are not: {listed(unknown)}", hint=did_you_mean(unknown[0], names)
+            f"--name-map names collections that there are not: {_listed(unknown)}", hint=did_you_mean(unknown[0], names)
         )
     found = {name: target for name in names if (target := rules.target_name(name)) is not None}
     refused: list[str] = []
@@ -104,7 +104,7 @@ def target_names(names: Sequence[str], rules: NameRules, check: Callable[[str], 
             refused.append(repr(name) if name == target else f"{name!r} (as {target!r})")
     if refused:
         raise InvalidInput(
-            f"the target takes no collections of the names {listed(refused, shown=str)}; nothing was written",
+            f"the target takes no collections of the names {_listed(refused, shown=str)}; nothing was written",
             hint=f"A name is 3 to 48 of A-Z a-z 0-9 _, beginning with a letter. {_HINT}",
         )
     by_target: dict[str, list[str]] = {}
@@ -112,7 +112,7 @@ def target_names(names: Sequence[str], rules: NameRules, check: Callable[[str], 
         by_target.setdefault(target, []).append(name)
     several = {target: sources for target, sources in by_target.items() if len(sources) > 1}
     if several:
-        told = "; ".join(f"{target!r} from {listed(sources)}" for target, sources in [*several.items()][:_SHOWN])
+        told = "; ".join(f"{target!r} from {_listed(sources)}" for target, sources in [*several.items()][:_SHOWN])
         raise InvalidInput(
             f"several collections would have one name in the target: {told}; nothing was written",
             hint="Name one of them in --name-map FILE, or change the pattern of --rename.",
@@ -120,7 +120,30 @@ def target_names(names: Sequence[str], rules: NameRules, check: Callable[[str], 
     return found
 
 
-def listed(names: Sequence[str], shown: Callable[[str], str] = repr) -> str:
-    """Return names as a text, the first of many."""
+def check_natives(targets: Mapping[str, Callable[[], str]]) -> None:
+    """Raises ``InvalidInput`` for collections without a name of their own in the database; it lists all of them.
+
+    Args:
+        targets: What tells the name in the database, or raises ``InvalidInput``, by the name in the target.
+    """
+    refused: list[str] = []
+    by_native: dict[str, list[str]] = {}
+    for name, native in targets.items():
+        try:
+            by_native.setdefault(native(), []).append(name)
+        except InvalidInput as error:
+            told, hint = error.message, error.hint
+            refused.append(name)
+    if refused:
+        raise InvalidInput(f"{told}: {_listed(refused)}; nothing was written", hint=f"{hint} {_RENAMED}")
+    if several := {native: names for native, names in by_native.items() if len(names) > 1}:
+        told = "; ".join(f"{native!r} from {_listed(names)}" for native, names in [*several.items()][:_SHOWN])
+        raise InvalidInput(
+            f"several collections would be one in the database: {told}; nothing was written",
+            hint=_RENAMED,
+        )
+
+
+def _listed(names: Sequence[str], shown: Callable[[str], str] = repr) -> str:
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(map(shown, names[:_SHOWN])) + more

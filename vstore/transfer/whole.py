@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from vstore.transfer.dryrun import dry_run
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.layout_target import LayoutTarget, check_dimensions
 from vstore.transfer.ledger import Ledger
-from vstore.transfer.naming import RENAMED, listed
+from vstore.transfer.naming import check_natives
 from vstore.transfer.opening import Location
 from vstore.transfer.options import CopyKeywords, CopyOptions
 from vstore.transfer.report import Report, Status
@@ -132,8 +132,9 @@ def copy_parts(
             for part in parts
             if part.source is not None
         }
-        shaped = {name: target for name, target in targets.items() if isinstance(target, LayoutTarget)}
-        _refuse_one_place(shaped)
+        pairs = [(part.target, targets.get(part.name)) for part in parts]
+        shaped = {name: target for name, target in pairs if isinstance(target, LayoutTarget)}
+        check_natives({name: target.native for name, target in shaped.items()})
         check_dimensions(shaped)
         for part in parts:
             if stopped:
@@ -158,31 +159,6 @@ def copy_parts(
             on_report(report)
         if ledger is not None and all_well and not dry:
             ledger.forget({part.name: part.target for part in parts})
-
-
-def _refuse_one_place(targets: Mapping[str, LayoutTarget]) -> None:
-    """Raises ``InvalidInput`` where a layout has no name for collections, or keeps several under one.
-
-    Such as names that the package writes in lower case. The targets are by the source's name.
-    """
-    places: dict[str, list[str]] = {}
-    refused: list[str] = []
-    why = InvalidInput("")
-    for name, target in targets.items():
-        try:
-            places.setdefault(target.stored_name, []).append(name)
-        except InvalidInput as error:
-            refused.append(name)
-            why = error
-    if refused:
-        raise InvalidInput(f"{why.message}: {listed(refused)}; nothing was written", hint=f"{why.hint} {RENAMED}")
-    several = [names for names in places.values() if len(names) > 1]
-    if several:
-        told = "; ".join(", ".join(map(repr, names)) for names in several)
-        raise InvalidInput(
-            f"the layout keeps several collections under one name: {told}; nothing was written",
-            hint="Name one of them in --name-map FILE.",
-        )
 
 
 def _copied(

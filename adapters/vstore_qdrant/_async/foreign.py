@@ -67,7 +67,7 @@ class AsyncQdrantForeign:
         mapping = replace(layout.mapping, metric=info.metric, dimension=info.dimension)
         if layout.native is None:
             await self._make(info.name, layout, info)
-            return mapping
+            return replace(mapping, only={layout.column: layout.owner(info.name)} if layout.column else {})
         shared = replace(mapping, table=(layout.native(info.name),), only={layout.column: info.name})
         if not await self._exists(shared.table[0]):
             await self._make(shared.table[0], layout, info)
@@ -98,9 +98,19 @@ class AsyncQdrantForeign:
             await (await self.open(name, shared)).clear()
             return
         await self._described(name)
+        if layout.column and await self._has_others(name, layout):
+            await (await self.open(name, replace(layout.mapping, only={layout.column: layout.owner(name)}))).clear()
+            return
         with self.guard(), guarded():
             if not await self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
+
+    async def _has_others(self, name: str, layout: PointLayout) -> bool:
+        """Return whether points of other collections are in the one of this name."""
+        with self.guard(), guarded():
+            everything = await self.client.count(name, exact=True)
+        mapping = replace(layout.mapping, only={layout.column: layout.owner(name)})
+        return everything.count > await (await self.open(name, mapping)).count()
 
     async def names(self) -> list[str]:
         with self.guard(), guarded():
@@ -118,7 +128,8 @@ class AsyncQdrantForeign:
         known = None if layout is None else LAYOUTS.get(layout)
         if known is not None and known.native is not None:
             return await self._of_several(name, known)
-        return await self._proposed(name, layout)
+        found = await self._proposed(name, layout)
+        return found if known is None or not known.column else replace(found, only={known.column: known.owner(name)})
 
     async def _of_several(self, name: str, layout: PointLayout) -> RecordMapping:
         """Return how to read a collection whose points are with those of others, or in the package's other form."""

@@ -68,7 +68,7 @@ class QdrantForeign:
         mapping = replace(layout.mapping, metric=info.metric, dimension=info.dimension)
         if layout.native is None:
             self._make(info.name, layout, info)
-            return mapping
+            return replace(mapping, only={layout.column: layout.owner(info.name)} if layout.column else {})
         shared = replace(mapping, table=(layout.native(info.name),), only={layout.column: info.name})
         if not self._exists(shared.table[0]):
             self._make(shared.table[0], layout, info)
@@ -99,9 +99,19 @@ class QdrantForeign:
             (self.open(name, shared)).clear()
             return
         self._described(name)
+        if layout.column and self._has_others(name, layout):
+            (self.open(name, replace(layout.mapping, only={layout.column: layout.owner(name)}))).clear()
+            return
         with self.guard(), guarded():
             if not self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
+
+    def _has_others(self, name: str, layout: PointLayout) -> bool:
+        """Return whether points of other collections are in the one of this name."""
+        with self.guard(), guarded():
+            everything = self.client.count(name, exact=True)
+        mapping = replace(layout.mapping, only={layout.column: layout.owner(name)})
+        return everything.count > (self.open(name, mapping)).count()
 
     def names(self) -> list[str]:
         with self.guard(), guarded():
@@ -119,7 +129,8 @@ class QdrantForeign:
         known = None if layout is None else LAYOUTS.get(layout)
         if known is not None and known.native is not None:
             return self._of_several(name, known)
-        return self._proposed(name, layout)
+        found = self._proposed(name, layout)
+        return found if known is None or not known.column else replace(found, only={known.column: known.owner(name)})
 
     def _of_several(self, name: str, layout: PointLayout) -> RecordMapping:
         """Return how to read a collection whose points are with those of others, or in the package's other form."""
