@@ -65,7 +65,7 @@ class TableLayout(Layout):
 
     def stored_name(self, name: str) -> str:
         """See ``Layout``."""
-        made = Layout.stored_name(self, name)  # a class with slots is made anew, and super() means the first one
+        made = Layout.stored_name(self, name)  # super() knows no class with slots that a decorator made
         return made.lower() if self.lower else made
 
     def statements(self, schema: str, info: CollectionInfo) -> list[str]:

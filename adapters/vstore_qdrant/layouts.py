@@ -146,6 +146,7 @@ LAYOUTS: Final[Mapping[str, PointLayout]] = {
         nested=False,
         by_rows=True,
         resizes=True,
+        whole=RecordMapping(metadata=None, fields=("tenant_id",)),
     ),
     # vdb-qdrant of dify 1.13. Its datasets have one collection of Qdrant each, or share that of an embedding model.
     "dify": PointLayout(

@@ -123,7 +123,15 @@ def test_the_index_tells_the_metric(store: vstore.Store, make: Callable[..., str
     for exact in (True, False):
         assert collection.query([1, 1], k=2, exact=exact).ids == ["1", "2"]
     assert len(collection.query([1, 1], k=40)) == 29
-    for change in ({"metric": Metric.L2}, {"vector": "key"}, {"id": ("vec",)}, {"dimension": 3}, {"table": ("t",)}):
+    with raises(NotFound):
+        store.get_collection(name, mapping=RecordMapping(table=("t",)))
+    for change in (
+        {"metric": Metric.L2},
+        {"vector": "key"},
+        {"id": ("vec",)},
+        {"dimension": 3},
+        {"table": ("s", name)},
+    ):
         with raises(Mismatch):
             store.get_collection(name, mapping=replace(RecordMapping(), **change))  # type: ignore[arg-type]  # fields by name
     with raises(Mismatch):

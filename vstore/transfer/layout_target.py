@@ -209,6 +209,8 @@ class LayoutTarget(CollectionTarget):
         """The records of all collections; None where there is no such place yet."""
         assert self._written.whole is not None
         whole = replace(self._written.whole, metric=self._like.metric, dimension=self._dimension)
+        if self.shared:
+            whole = replace(whole, table=(self.shared,))
         try:
             return self._store.get_collection(self._name, mapping=whole)
         except NotFound:

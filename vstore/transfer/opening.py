@@ -132,7 +132,7 @@ class StoreLocation:
         self._identity = identity
         self._url = url
         self._timeout = timeout
-        self._planned = PlannedIds()
+        self._planned: dict[str, PlannedIds] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +178,8 @@ class StoreLocation:
         """See ``Location``."""
         if layout is not None and like is not None:
             shaped = LayoutTarget(self._store, name, layout, like, f"{self._identity}#{name}", vector_length)
-            shaped.is_temporary, shaped.planned = self._is_temporary, self._planned
+            shaped.is_temporary = self._is_temporary
+            shaped.planned = self._planned.setdefault(shaped.shared, PlannedIds())
             if self._url:
                 shaped.reopen = partial(_shaped_again, self._url, name, layout, like, vector_length, self._timeout)
             return shaped
