@@ -39,12 +39,13 @@ K = 10
 @contextmanager
 def chroma(folder: Path, dimension: int) -> Iterator[list[Case]]:
     """Embedded Chroma, each side in a directory of its own."""
-    from raw_chroma import RawChroma
+    from raw_chroma import ExactChroma, RawChroma
 
-    raw = RawChroma(folder / "raw", dimension)
+    raw, by_hand = RawChroma(folder / "raw", dimension), ExactChroma(folder / "hand", dimension)
     with connect(f"chroma:{folder / 'ours'}") as store:
-        yield [Case("chroma embedded, HNSW", store, HNSW(), raw)]
+        yield [Case("chroma embedded, HNSW", store, HNSW(), raw, by_hand)]
     raw.close()
+    by_hand.close()
 
 
 @contextmanager
@@ -94,14 +95,17 @@ def milvus(folder: Path, dimension: int) -> Iterator[list[Case]]:
 @contextmanager
 def qdrant(folder: Path, dimension: int) -> Iterator[list[Case]]:
     """Qdrant's engine, each side in a directory of its own, and the client's local mode in memory."""
+    from exact_qdrant_edge import ExactQdrantEdge
     from raw_qdrant import RawQdrant
     from raw_qdrant_edge import RawQdrantEdge
 
-    (folder / "raw").mkdir()
+    for side in ("raw", "hand"):
+        (folder / side).mkdir()
+    by_hand = ExactQdrantEdge(folder / "hand", dimension)
     engine, local = RawQdrantEdge(folder / "raw", dimension), RawQdrant(dimension)
     with connect(f"qdrant:{folder / 'ours'}") as store, connect("qdrant::memory:") as memory:
         yield [
-            Case("qdrant embedded, HNSW", store, HNSW(), engine),
+            Case("qdrant embedded, HNSW", store, HNSW(), engine, by_hand),
             Case("qdrant in memory, Flat", memory, Flat(), local),
         ]
     engine.close()
