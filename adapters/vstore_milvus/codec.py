@@ -15,7 +15,7 @@ from vstore.errors import LimitExceeded
 from vstore.fields import Dense
 from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_json, to_json
-from vstore_milvus.filter_fields import LISTS, SCALARS, element, scalar
+from vstore_milvus.filter_fields import BEYOND, LISTS, PLAIN, SCALARS, element, plain, scalar
 from vstore_milvus.layout import Layout
 from vstore_milvus.vectors import Cells, Row
 
@@ -26,13 +26,15 @@ __all__ = ["check_sizes", "deleted", "encode", "shows_records", "to_records"]
 _NESTED: Final = frozenset((list, dict))
 _EMPTY: Final = "\x00"
 _MAX_JSON_BYTES: Final = 65_536  # of one field, unless the server is set up otherwise
+_ZERO: Final = scalar(0)
 _dumps: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def check_sizes(records: Records) -> None:
+def check_sizes(records: Records, layout: Layout) -> None:
     """Raises ``LimitExceeded`` where a server would refuse a record; what one call brings (META-1) it takes."""
     for record_id, metadata in zip(records.ids, records.metadatas or (), strict=False):
-        size = max(len(to_json(metadata).encode()), len(_filter_fields(metadata).encode()))
+        facts = _filter_fields(metadata, numbers=layout.numbers)
+        size = max(len(to_json(metadata).encode()), len(facts.encode()))
         if size > _MAX_JSON_BYTES:
             raise LimitExceeded(
                 f"the metadata of record {record_id!r} would have {size} bytes as JSON, and Milvus takes "
@@ -51,7 +53,7 @@ def encode(records: Records, layout: Layout) -> Cells:
         "id": records.ids,
         "document": ["" if document is None else document or _EMPTY for document in documents],
         "metadata": [to_json(metadata).encode() for metadata in metadatas],
-        "facts": [_filter_fields(metadata).encode() for metadata in metadatas],
+        "facts": [_filter_fields(metadata, numbers=layout.numbers).encode() for metadata in metadatas],
         **layout.rest(metadatas),
     }
     for name, vectors in layout.vectors.items():
@@ -67,15 +69,20 @@ def _column(records: Records, name: str, layout: Layout) -> Column:
     return absent(len(records), field.dimension if isinstance(field, Dense) else None)
 
 
-def _filter_fields(metadata: Metadata) -> str:
-    facts: dict[str, str | list[str]] = {}
+def _filter_fields(metadata: Metadata, *, numbers: bool) -> str:
+    facts: dict[str, Any] = {}
     for key, value in metadata.items():
         if isinstance(value, dict):
             continue  # nested metadata is for Milvus Lite, whose filters do not ask here
         if isinstance(value, list):
             facts[LISTS + key] = list(dict.fromkeys(map(element, value)))
-        else:
+        elif not numbers or isinstance(value, str | bool):
             facts[SCALARS + key] = scalar(value)
+        elif (number := plain(value)) is not None:
+            facts[PLAIN + key] = number
+        else:
+            text = facts[SCALARS + key] = scalar(value)
+            facts[PLAIN + key] = BEYOND if text > _ZERO else -BEYOND
     return _dumps(facts)
 
 

@@ -1,8 +1,10 @@
 """Filters in normal form to Milvus's expressions.
 
-Every record has a JSON field for filters, ``facts``: under ``s`` and a key is the string of its scalar, under ``l`` and
-a key are the strings of its list's elements (``vstore_milvus.filter_fields``). A key is there in at most one of the two
-ways. Milvus compares strings, and says whether a path is there; nothing else is asked of it.
+Every record has a JSON field for filters, ``facts``: under ``n`` and a key is a number, under ``s`` and a key the
+string of another scalar, under ``l`` and a key are the strings of its list's elements
+(``vstore_milvus.filter_fields``). A key is there in at most one of the three ways; but a number beyond those that stand
+as such has its string beside. Milvus compares numbers and strings, and says whether a path is there; nothing else is
+asked of it.
 
 Versions of Milvus disagree on a path that is missing under ``!=``, ``not in`` and ``not`` (two-valued up to
 2.4, three-valued later). A negated leaf therefore asks first whether the path is there.
@@ -36,10 +38,12 @@ from vstore_milvus.filter_fields import (
     ABOVE_TEXTS,
     LISTS,
     NUMBERS,
+    PLAIN,
     SCALARS,
     TEXTS,
     element,
     literal,
+    plain,
     scalar,
 )
 
@@ -49,16 +53,17 @@ MAX_EXPRESSION_BYTES: Final = 8 << 20
 _INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
-def compile_filter(node: Filter) -> str:
+def compile_filter(node: Filter, *, numbers: bool) -> str:
     """Return a filter as an expression that a Milvus server evaluates.
 
     Args:
         node: A filter in normal form (``vstore.spi.rewrite``).
+        numbers: Whether numbers stand as such; if not, all are strings.
 
     Raises:
         LimitExceeded: It is longer than what Milvus reads in reasonable time.
     """
-    text = _compile(node)
+    text = _compile(node, numbers)
     if (size := len(text.encode())) > MAX_EXPRESSION_BYTES:
         raise LimitExceeded(
             f"the filter is {size:,} bytes as an expression of Milvus; at most {MAX_EXPRESSION_BYTES:,} are sent",
@@ -92,52 +97,83 @@ def both(*conditions: str | None) -> str | None:
     return _join("and", asked) if asked else None
 
 
-def _compile(node: Filter) -> str:
+def _compile(node: Filter, numbers: bool) -> str:  # which layout, in all functions below
     match node:
         case And(items):
-            return _join("and", [_compile(item) for item in items])
+            return _join("and", [_compile(item, numbers) for item in items])
         case Or(items):
-            return _join("or", [_compile(item) for item in items])
+            return _join("or", [_compile(item, numbers) for item in items])
         case Not(item):
-            return _negated(item)
+            return _negated(item, numbers)
         case _:
-            return _leaf(node)
+            return _leaf(node, numbers)
 
 
-def _leaf(node: Filter) -> str:
+def _leaf(node: Filter, numbers: bool) -> str:
     match node:
         case Eq((key,), value):
-            return f"({_fact(key)} == {literal(scalar(value))})"
+            path, operand = _operand(key, value, numbers)
+            return f"({path} == {operand})"
         case In((key,), values):
-            return f"({_fact(key)} in [{_texts(values)}])"
+            return _join("or", [f"({path} in [{texts}])" for path, texts in _sets(key, values, numbers)])
         case Order((key,), op, value):
+            path, operand = _operand(key, value, numbers)
+            if path == _number(key):
+                return f"({path} {op} {operand})"
+            if numbers and _reaches_plain(op, value):
+                return f"((exists {_number(key)}) and ((not (exists {path})) or ({path} {op} {operand})))"
             return _ordered(key, op, value)
         case ContainsAny((key,), values):
             return _contains(key, values)
         case Exists((key,)):
-            return f"((exists {_fact(key)}) or (exists {_list(key)}))"
+            return _join("or", [f"(exists {path})" for path in _paths(key, numbers)])
         case _:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
 
 
-def _negated(node: Filter) -> str:
+def _negated(node: Filter, numbers: bool) -> str:
     match node:
         case Eq((key,), value):
-            return f"((not (exists {_fact(key)})) or ({_fact(key)} != {literal(scalar(value))}))"
+            path, operand = _operand(key, value, numbers)
+            return f"((not (exists {path})) or ({path} != {operand}))"
         case In((key,), values):
-            return f"((not (exists {_fact(key)})) or ({_fact(key)} not in [{_texts(values)}]))"
+            sets = _sets(key, values, numbers)
+            return _join("and", [f"((not (exists {path})) or ({path} not in [{texts}]))" for path, texts in sets])
         case Order((key,), op, value):
-            operand = literal(scalar(value))
+            path, operand = _operand(key, value, numbers)
+            if path == _number(key):
+                return f"((not (exists {path})) or ({path} {_INVERSE[op]} {operand}))"
+            if numbers and _reaches_plain(op, value):
+                return f"((not (exists {_number(key)})) or ((exists {path}) and ({path} {_INVERSE[op]} {operand})))"
             lowest, highest = _bounds(value)
-            other_type = f"{_fact(key)} < {lowest}" if op in ("<", "<=") else f"{_fact(key)} >= {highest}"
-            beside = f"(({_fact(key)} {_INVERSE[op]} {operand}) or ({other_type}))"
-            return f"((not (exists {_fact(key)})) or {beside})"
+            other_type = f"{path} < {lowest}" if op in ("<", "<=") else f"{path} >= {highest}"
+            return f"((not (exists {path})) or (({path} {_INVERSE[op]} {operand}) or ({other_type})))"
         case ContainsAny((key,), values):
             return f"((not (exists {_list(key)})) or (not {_contains(key, values)}))"
         case Exists((key,)):
-            return f"((not (exists {_fact(key)})) and (not (exists {_list(key)})))"
+            return _join("and", [f"(not (exists {path}))" for path in _paths(key, numbers)])
         case _:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
+
+
+def _operand(key: str, value: Scalar, numbers: bool) -> tuple[str, str]:
+    """Return where values equal to this one stand, and how it is written there."""
+    number = plain(value) if numbers else None
+    return (_fact(key), literal(scalar(value))) if number is None else (_number(key), repr(number))
+
+
+def _sets(key: str, values: Sequence[Scalar], numbers: bool) -> list[tuple[str, str]]:
+    """Return the values of each place, as lists of one type: Milvus takes a list for what its first element is."""
+    sets: dict[tuple[str, bool], list[str]] = {}
+    for value in values:
+        path, operand = _operand(key, value, numbers)
+        sets.setdefault((path, path == _number(key) and not operand.lstrip("-").isdigit()), []).append(operand)
+    return [(path, ",".join(operands)) for (path, _), operands in sets.items()]
+
+
+def _reaches_plain(op: OrderOp, value: Scalar) -> bool:
+    """Return whether the numbers that stand as such are on the side of one beyond them that an operator asks for."""
+    return not isinstance(value, str) and (op in ("<", "<=")) == (scalar(value) > scalar(0))
 
 
 def _ordered(key: str, op: OrderOp, value: Scalar) -> str:
@@ -153,10 +189,6 @@ def _ordered(key: str, op: OrderOp, value: Scalar) -> str:
             return f"({operand} < {_fact(key)} < {highest})"
         case ">=":
             return f"({operand} <= {_fact(key)} < {highest})"
-
-
-def _texts(values: Sequence[Scalar]) -> str:
-    return ",".join(literal(scalar(value)) for value in values)
 
 
 def _contains(key: str, values: Sequence[Scalar]) -> str:
@@ -175,6 +207,14 @@ def _bounds(value: object) -> tuple[str, str]:
 
 def _fact(key: str) -> str:
     return f"facts[{literal(SCALARS + key)}]"
+
+
+def _number(key: str) -> str:
+    return f"facts[{literal(PLAIN + key)}]"
+
+
+def _paths(key: str, numbers: bool) -> list[str]:
+    return [_fact(key), _list(key), *([_number(key)] if numbers else [])]
 
 
 def _list(key: str) -> str:

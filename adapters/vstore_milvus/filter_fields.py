@@ -1,4 +1,10 @@
-"""One string for every scalar, such that strings compare as the contract says values do.
+"""What filters compare: numbers, and one string for every other scalar.
+
+**Numbers** within ±(2**53 - 1) stand in JSON as such, whole ones as integers: there all versions of Milvus compare them
+as the contract says, and in two thirds of the time that a string takes. Of numbers beyond there stands which side they
+are on, and their string beside. Collections of earlier versions have strings alone.
+
+**Strings** compare as the contract says values do.
 
 The first letter is the type: ``b`` bool, ``n`` number (a datetime is one), ``s`` str. Milvus's versions
 disagree on what JSON numbers, bools and nulls mean in a filter (``true == 1``, 2**53 + 1 == 2**53, missing
@@ -19,11 +25,28 @@ from typing import Final
 from vstore.metadata import micros
 from vstore.records import Scalar
 
-__all__ = ["ABOVE_NUMBERS", "ABOVE_TEXTS", "LISTS", "NUMBERS", "SCALARS", "TEXTS", "element", "literal", "scalar"]
+__all__ = [
+    "ABOVE_NUMBERS",
+    "ABOVE_TEXTS",
+    "BEYOND",
+    "LISTS",
+    "NUMBERS",
+    "PLAIN",
+    "SCALARS",
+    "TEXTS",
+    "element",
+    "literal",
+    "plain",
+    "scalar",
+]
 
-# before a key: its value is a scalar, or a list
+# before a key: its value is a scalar, a list, or a number
 SCALARS: Final = "s"
 LISTS: Final = "l"
+PLAIN: Final = "n"
+
+BEYOND: Final = 1e16  # stands for all numbers above those that stand as such, and its negative for all below
+_MOST: Final = (1 << 53) - 1
 
 NUMBERS: Final = "n"
 ABOVE_NUMBERS: Final = "o"
@@ -32,6 +55,16 @@ ABOVE_TEXTS: Final = "t"
 _SIGN: Final = 1 << 63
 _ALL: Final = (1 << 64) - 1
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+
+
+def plain(value: Scalar) -> int | float | None:
+    """Return a number, or moment, as JSON holds it exactly, equal for equal values; None for any other scalar."""
+    if isinstance(value, str | bool):
+        return None
+    number = micros(value) if isinstance(value, datetime) else value
+    if not -_MOST <= number <= _MOST:
+        return None
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def scalar(value: Scalar) -> str:

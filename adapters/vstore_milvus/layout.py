@@ -56,18 +56,23 @@ class Layout:
     Attributes:
         info: What the collection is.
         kind: How its named fields stand.
+        numbers: Whether filters compare numbers as such.
         vectors: Its fields of vectors; the key of the one without a name is empty.
     """
 
-    def __init__(self, info: CollectionInfo, kind: Kind = Kind.COLUMNS, *, partitions: bool = True) -> None:
+    def __init__(
+        self, info: CollectionInfo, kind: Kind = Kind.COLUMNS, *, partitions: bool = True, numbers: bool = True
+    ) -> None:
         """Describes a collection.
 
         Args:
             info: What it is.
             kind: How its named fields stand.
             partitions: Whether the value of ``info.partition_by`` has a column.
+            numbers: Whether filters compare numbers as such, rather than as strings.
         """
         self.info = info
+        self.numbers = numbers
         self.kind = kind
         self.vectors: dict[str, Vectors] = {}
         if info.dimension:

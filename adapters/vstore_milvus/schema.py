@@ -25,6 +25,9 @@ _TOKEN: Final = "vstore.token"  # noqa: S105  # names one creation, guards nothi
 _PARTITION: Final = "vstore.partition"
 _LAYOUT: Final = "vstore.layout"  # how named fields stand; collections of older versions have none
 
+_FACTS: Final = "vstore.facts"  # what filters compare; collections of older versions have strings alone, and not this
+_NUMBERS: Final = "numbers"
+
 
 def new_properties(layout: Layout) -> dict[str, str]:
     """Return the properties of a new collection; no two creations have the same."""
@@ -32,6 +35,7 @@ def new_properties(layout: Layout) -> dict[str, str]:
     return {
         _INFO: info_to_json(layout.info),
         _LAYOUT: layout.kind.value,
+        _FACTS: _NUMBERS,
         _TOKEN: token,
         _PARTITION: f"vstore_{token}",
     }
@@ -43,8 +47,9 @@ def layout_of(name: str, described: Mapping[str, Any]) -> Layout:
     Raises:
         Mismatch: vstore did not create it.
     """
-    kind = _properties(described).get(_LAYOUT)
-    return Layout(info_of(name, described), Kind(kind or Kind.COLUMNS), partitions=kind is not None)
+    kept = _properties(described)
+    kind, numbers = kept.get(_LAYOUT), kept.get(_FACTS) == _NUMBERS
+    return Layout(info_of(name, described), Kind(kind or Kind.COLUMNS), partitions=kind is not None, numbers=numbers)
 
 
 def info_of(name: str, described: Mapping[str, Any]) -> CollectionInfo:

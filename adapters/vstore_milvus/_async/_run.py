@@ -7,17 +7,33 @@ from asyncio import Condition, Lock, sleep
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from inspect import isawaitable
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 from pymilvus import AsyncMilvusClient
 
-__all__ = ["Closer", "Condition", "Guard", "Lock", "bounded", "calling", "compute", "connection", "nothing", "sleep"]
+__all__ = [
+    "MADE",
+    "Closer",
+    "Condition",
+    "Guard",
+    "Lock",
+    "bounded",
+    "calling",
+    "compute",
+    "connection",
+    "nothing",
+    "sleep",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Closer: TypeAlias = Callable[[], Awaitable[None]]
 Guard: TypeAlias = AbstractAsyncContextManager[Any]
+
+# What goes with a request that is made already. Given a schema AsyncGrpcHandler fails, as it passes it on twice
+# (pymilvus 2.6.4 and 3.0.2); it keeps that of a collection once it has asked for it.
+MADE: Final[dict[str, Any]] = {}
 
 
 class nothing:  # noqa: N801  # as contextlib names its own nullcontext

@@ -81,7 +81,7 @@ class AsyncMilvusCollection:
                 old = (await self._read.by_ids(part.ids, everything)).ordered(part.ids)
                 merged.append(_merged(part, old, replace_metadata=replace_metadata))
                 if not (self._lite or records.metadatas is None or replace_metadata):
-                    await compute(check_sizes, merged[-1])
+                    await compute(check_sizes, merged[-1], self._creation.layout)
             done: list[str] = []
             for part in merged:
                 await self._write(part, done)

@@ -92,7 +92,7 @@ class AsyncReader:
         if where is None or rest is None:
             return Restriction(both(*asked))
         if not self._session.lite:
-            return Restriction(both(*asked, compile_filter(rest)))
+            return Restriction(both(*asked, compile_filter(rest, numbers=self.layout.numbers)))
         found = await self._matching(where)
         columns = await self._held(where)
         return Restriction(both(*asked), found, 0 if columns is None else len(columns))

@@ -10,7 +10,7 @@ from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
 
 from vstore.capabilities import Capabilities, Support
 from vstore.errors import VStoreError
-from vstore_milvus._async._run import Guard, bounded, calling, connection
+from vstore_milvus._async._run import MADE, Guard, bounded, calling, connection
 from vstore_milvus._async.locks import AsyncDatabaseLocks
 from vstore_milvus.clients import context
 from vstore_milvus.errors import guarded
@@ -76,8 +76,7 @@ class AsyncSession:
         The client itself would take rows only.
         """
         sender = await connection(self.client)
-        made = {"upsert_param": request, "schema": {"fields": []}}  # without a schema it asks the server for one
-        return await sender.upsert(name, [], **made, **how, **context(self.client))
+        return await sender.upsert(name, [], upsert_param=request, **MADE, **how, **context(self.client))
 
     async def _guarded(self, method: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
         async with self._guard, calling():

@@ -6,19 +6,22 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from threading import Condition, Lock
 from time import sleep
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 from pymilvus import MilvusClient
 
 from vstore_milvus.forking import calling
 
-__all__ = ["Closer", "Condition", "Guard", "Lock", "bounded", "calling", "compute", "connection", "sleep"]
+__all__ = ["MADE", "Closer", "Condition", "Guard", "Lock", "bounded", "calling", "compute", "connection", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Closer: TypeAlias = Callable[[], None]
 Guard: TypeAlias = AbstractContextManager[Any]
+
+# What goes with a request that is made already: without a schema GrpcHandler asks the server for one each time.
+MADE: Final[dict[str, Any]] = {"schema": {"fields": []}}
 
 
 def bounded(result: T, seconds: float) -> T:  # noqa: ARG001  # its twin uses it

@@ -82,7 +82,7 @@ class MilvusCollection:
                 old = (self._read.by_ids(part.ids, everything)).ordered(part.ids)
                 merged.append(_merged(part, old, replace_metadata=replace_metadata))
                 if not (self._lite or records.metadatas is None or replace_metadata):
-                    compute(check_sizes, merged[-1])
+                    compute(check_sizes, merged[-1], self._creation.layout)
             done: list[str] = []
             for part in merged:
                 self._write(part, done)

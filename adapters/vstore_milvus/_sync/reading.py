@@ -93,7 +93,7 @@ class Reader:
         if where is None or rest is None:
             return Restriction(both(*asked))
         if not self._session.lite:
-            return Restriction(both(*asked, compile_filter(rest)))
+            return Restriction(both(*asked, compile_filter(rest, numbers=self.layout.numbers)))
         found = self._matching(where)
         columns = self._held(where)
         return Restriction(both(*asked), found, 0 if columns is None else len(columns))

@@ -11,7 +11,7 @@ from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
 
 from vstore.capabilities import Capabilities, Support
 from vstore.errors import VStoreError
-from vstore_milvus._sync._run import Guard, bounded, calling, connection
+from vstore_milvus._sync._run import MADE, Guard, bounded, calling, connection
 from vstore_milvus._sync.locks import DatabaseLocks
 from vstore_milvus.clients import context
 from vstore_milvus.errors import guarded
@@ -77,8 +77,7 @@ class Session:
         The client itself would take rows only.
         """
         sender = connection(self.client)
-        made = {"upsert_param": request, "schema": {"fields": []}}  # without a schema it asks the server for one
-        return sender.upsert(name, [], **made, **how, **context(self.client))
+        return sender.upsert(name, [], upsert_param=request, **MADE, **how, **context(self.client))
 
     def _guarded(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         with self._guard, calling():

@@ -153,9 +153,17 @@ def test_an_update_sends_the_old_vector_back_bit_for_bit(new: New) -> None:
         assert c.get(["r0"]).documents == [None]
 
 
-def test_numbers_are_exact(new: New) -> None:
+def _without_numbers(layout: Layout) -> dict[str, str]:
+    return {key: value for key, value in new_properties(layout).items() if key != "vstore.facts"}
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_numbers_are_exact(new: New, older: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server compares JSON integers beyond 2**53 as floats, and true with 1."""
+    if older:  # all scalars are strings there
+        monkeypatch.setattr("vstore_milvus._sync.adapter.new_properties", _without_numbers)
     values = [2**53, 2**53 + 1, 2**63 - 1, 2**63 - 2, -(2**63), 1, 1.0, True, 0, -0.0, False, 0.1, 1e300, 5e-324, "1"]
+    values += [2**53 - 1, -(2**53), 1.0 - 2**53]
     c = new()
     c.add([f"r{p}" for p in range(len(values))], vectors(len(values)), None, [{"v": v, "l": [v]} for v in values])
 
@@ -171,6 +179,9 @@ def test_numbers_are_exact(new: New) -> None:
             numbers = [v for v in values if not isinstance(v, bool | str)]
             assert c.count(F("v") < value) == sum(v < value for v in numbers)
             assert c.count(F("v") >= value) == sum(v >= value for v in numbers)
+            assert c.count(~(F("v") <= value)) == len(values) - sum(v <= value for v in numbers)
+            assert c.count(~(F("v") > value)) == len(values) - sum(v > value for v in numbers)
+    assert c._adapter._creation.layout.numbers is not older  # type: ignore[attr-defined]
 
 
 def test_ten_thousand_values_and_five_hundred_leaves(new: New) -> None:

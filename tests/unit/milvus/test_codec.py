@@ -16,11 +16,13 @@ from vstore.info import CollectionInfo
 from vstore.metadata import MAX_METADATA_BYTES, check_metadata
 from vstore.records import Include, Records
 from vstore_milvus.codec import check_sizes, deleted, encode, shows_records, to_records
+from vstore_milvus.filter_fields import scalar
 from vstore_milvus.layout import Layout
 from vstore_milvus.messages import upserts
 
 EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
 LAYOUT = Layout(CollectionInfo(name="any", dimension=2, metric=Metric.L2, index=Flat()))
+OLDER = Layout(LAYOUT.info, numbers=False)
 JSON_BYTES = 65_536  # of one field of Milvus 2.3
 
 
@@ -50,12 +52,23 @@ def test_no_document_and_an_empty_one_are_apart(document: str | None, stored: st
     assert back(records).documents == [document]
 
 
-def test_filters_are_asked_of_strings_beside_the_metadata() -> None:
-    records = Records(
-        ["a"], np.zeros((1, 2), dtype=np.float32), None, [{"n": 5, "s": "x", "l": [1, 1.0, 2], "d": {"a": 1}}]
-    )
+def test_filters_are_asked_of_numbers_and_strings_beside_the_metadata() -> None:
+    metadata = {
+        "n": 5.0,
+        "big": -(2**53),
+        "s": "x",
+        "b": True,
+        "l": [1, 1.0, 2],
+        "d": {"a": 1},
+        "m": datetime(1970, 1, 2, tzinfo=UTC),
+    }
+    records = Records(["a"], np.zeros((1, 2), dtype=np.float32), None, [metadata])
     (facts,) = encode(records, LAYOUT)["facts"]
-    assert json.loads(facts) == {"sn": "nc014", "ss": "sx", "ll": ["1", "2"]}
+    beyond = {"sbig": "n3cbfffffffffffff", "nbig": -1e16}
+    strings = {"ss": "sx", "sb": "b1", "ll": ["1", "2"]}
+    assert json.loads(facts) == {"nn": 5, **beyond, **strings, "nm": 86_400_000_000}
+    (facts,) = encode(records, OLDER)["facts"]
+    assert json.loads(facts) == {"sn": "nc014", "sbig": beyond["sbig"], **strings, "sm": scalar(86_400_000_000)}
 
 
 WORST: list[dict[str, Any]] = [
@@ -75,9 +88,10 @@ WORST: list[dict[str, Any]] = [
 def test_what_the_contract_allows_fits_into_a_field(metadata: dict[str, Any]) -> None:
     check_metadata(metadata)
     assert len(str(metadata)) > MAX_METADATA_BYTES // 4
-    cells = encode(Records(["a"], np.zeros((1, 2), dtype=np.float32), None, [metadata]), LAYOUT)
-    for name in ("metadata", "facts"):
-        assert len(cells[name][0]) <= JSON_BYTES, name
+    for layout in (LAYOUT, OLDER):
+        cells = encode(Records(["a"], np.zeros((1, 2), dtype=np.float32), None, [metadata]), layout)
+        for name in ("metadata", "facts"):
+            assert len(cells[name][0]) <= JSON_BYTES, name
 
 
 def test_only_what_is_included_is_asked_for() -> None:
@@ -109,12 +123,12 @@ def test_parts_keep_the_limits() -> None:
 def test_what_a_field_does_not_take_is_named() -> None:
     vectors = np.ones((2, 1), dtype=np.float32)
     room = JSON_BYTES - len('{"sk":"s"}')
-    check_sizes(Records(["a", "b"], vectors, None, [{}, {"k": "x" * room}]))
+    check_sizes(Records(["a", "b"], vectors, None, [{}, {"k": "x" * room}]), LAYOUT)
     for value in ("x" * (room + 1), "é" * (room // 2 + 1)):
         with pytest.raises(LimitExceeded) as caught:
-            check_sizes(Records(["a", "b"], vectors, None, [{}, {"k": value}]))
+            check_sizes(Records(["a", "b"], vectors, None, [{}, {"k": value}]), LAYOUT)
         assert caught.value.ids == ["b"]
-    check_sizes(Records(["a"], vectors[:1]))
+    check_sizes(Records(["a"], vectors[:1]), LAYOUT)
 
 
 def test_which_answers_show_a_record() -> None:

@@ -11,13 +11,14 @@ from vstore.spi.rewrite import normalize
 from vstore_milvus.compile import MAX_EXPRESSION_BYTES, compile_filter, with_ids
 
 HAS = '(exists facts["sk"])'
+HAS_NUMBER = '(exists facts["nk"])'
 HAS_LIST = '(exists facts["lk"])'
 
 
-def compiled(node: Filter) -> str:
+def compiled(node: Filter, *, numbers: bool = True) -> str:
     normal = normalize(node)
     assert isinstance(normal, Filter)
-    return compile_filter(normal)
+    return compile_filter(normal, numbers=numbers)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,47 @@ def compiled(node: Filter) -> str:
         (F("a.b/c~d'e") == "x", '(facts["sa.b/c~d\'e"] == "sx")'),
         (F("k") == 'a" or 1 == 1 or "', '(facts["sk"] == "sa\\" or 1 == 1 or \\"")'),
         ((F("a") == "1") & (F("b") == "2"), '((facts["sa"] == "s1") and (facts["sb"] == "s2"))'),
+    ],
+)
+def test_leaves_where_all_are_strings(node: Filter, expression: str) -> None:
+    assert compiled(node, numbers=False) == expression
+
+
+BIG = 2**53
+BIGGER = '"nc34"'
+
+
+@pytest.mark.parametrize(
+    ("node", "expression"),
+    [
+        (F("k") == "a", '(facts["sk"] == "sa")'),
+        (F("k") == 5, '(facts["nk"] == 5)'),
+        (F("k") == 5.0, '(facts["nk"] == 5)'),
+        (F("k") == -0.0, '(facts["nk"] == 0)'),
+        (F("k") == 0.1, '(facts["nk"] == 0.1)'),
+        (F("k") == BIG, f'(facts["sk"] == {BIGGER})'),
+        (F("k") == True, '(facts["sk"] == "b1")'),  # noqa: E712
+        (F("k") != 5, f'((not {HAS_NUMBER}) or (facts["nk"] != 5))'),
+        (
+            F("k").in_(["a", 5, 0.5, -6, BIG]),
+            f'((facts["sk"] in ["sa",{BIGGER}]) or ((facts["nk"] in [5,-6]) or (facts["nk"] in [0.5])))',
+        ),
+        (
+            F("k").not_in(["a", 5]),
+            f'(((not {HAS}) or (facts["sk"] not in ["sa"])) and ((not {HAS_NUMBER}) or (facts["nk"] not in [5])))',
+        ),
+        (F("k") < 5, '(facts["nk"] < 5)'),
+        (F("k") >= 5.5, '(facts["nk"] >= 5.5)'),
+        (~(F("k") < 5), f'((not {HAS_NUMBER}) or (facts["nk"] >= 5))'),
+        (F("k") >= BIG, f'({BIGGER} <= facts["sk"] < "o")'),
+        (F("k") < BIG, f'({HAS_NUMBER} and ((not {HAS}) or (facts["sk"] < {BIGGER})))'),
+        (F("k") <= -BIG, '("n" <= facts["sk"] <= "n3cbfffffffffffff")'),
+        (F("k") > -BIG, f'({HAS_NUMBER} and ((not {HAS}) or (facts["sk"] > "n3cbfffffffffffff")))'),
+        (~(F("k") >= BIG), f'((not {HAS}) or ((facts["sk"] < {BIGGER}) or (facts["sk"] >= "o")))'),
+        (~(F("k") < BIG), f'((not {HAS_NUMBER}) or ({HAS} and (facts["sk"] >= {BIGGER})))'),
+        (F("k") > "a", '("sa" < facts["sk"] < "t")'),
+        (F("k").exists(), f"({HAS} or ({HAS_LIST} or {HAS_NUMBER}))"),
+        (~F("k").exists(), f"((not {HAS}) and ((not {HAS_LIST}) and (not {HAS_NUMBER})))"),
     ],
 )
 def test_leaves(node: Filter, expression: str) -> None:

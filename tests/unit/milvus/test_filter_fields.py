@@ -10,7 +10,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vstore_milvus.filter_fields import ABOVE_NUMBERS, ABOVE_TEXTS, NUMBERS, TEXTS, element, literal, scalar
+from vstore_milvus.filter_fields import (
+    ABOVE_NUMBERS,
+    ABOVE_TEXTS,
+    BEYOND,
+    NUMBERS,
+    TEXTS,
+    element,
+    literal,
+    plain,
+    scalar,
+)
 
 SPECIAL: list[int | float] = [
     0, 0.0, -0.0, 1, 1.0, -1, -1.0, 0.1, -0.1, 1.5, 5e-324, -5e-324, 2.2250738585072014e-308, 1e-7, 1e15, 1e16, 1e22,
@@ -39,6 +49,20 @@ def test_numbers_order_and_equal_as_their_strings_do() -> None:
         assert (left < right) == (scalar(left) < scalar(right)), (left, right)
         assert (left == right) == (scalar(left) == scalar(right)), (left, right)
         assert (left == right) == (element(left) == element(right)), (left, right)
+
+
+def test_numbers_stand_as_such_where_json_holds_them_exactly() -> None:
+    for number in numbers():
+        stands = plain(number)
+        assert (stands is None) == (abs(number) >= 2**53)
+        if stands is not None:
+            assert stands == number
+            assert isinstance(stands, int) == (number == int(number))
+            assert json.loads(json.dumps(stands)) == stands
+            assert abs(stands) < BEYOND
+    assert plain(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)) == 1_000_000
+    assert plain(datetime(2300, 1, 1, tzinfo=UTC)) is None
+    assert plain(True) is plain("1") is None
 
 
 def test_types_stay_apart() -> None:

@@ -133,8 +133,10 @@ def test_a_collection_says_how_its_fields_stand() -> None:
     for kind in Kind:
         properties = new_properties(Layout(described(), kind))
         assert layout_of("any", {"properties": properties}).kind is kind
-    without = {key: value for key, value in properties.items() if key != "vstore.layout"}
+    assert layout_of("any", {"properties": properties}).numbers
+    without = {key: value for key, value in properties.items() if key not in ("vstore.layout", "vstore.facts")}
     assert layout_of("any", {"properties": without}).kind is Kind.COLUMNS
+    assert not layout_of("any", {"properties": without}).numbers
 
 
 @pytest.mark.parametrize(
