@@ -58,7 +58,8 @@ def converted(metric: Metric, scores: Sequence[float] | None, scale: float) -> N
 
 def indistinct(metric: Metric, query: VectorArray) -> bool:
     """Return whether float32 may take all vectors near this query for one."""
-    return metric is Metric.L2 and float(np.dot(query, query)) < _SMALL_QUERY**2
+    # one component says it of almost every query
+    return metric is Metric.L2 and abs(query.item(0)) < _SMALL_QUERY and float(np.dot(query, query)) < _SMALL_QUERY**2
 
 
 def rest_is_farther(metric: Metric, dimension: int, last: float, farthest: float) -> bool:
