@@ -200,6 +200,19 @@ def test_plain_records_have_no_shadow_and_their_filters_ask_for_none(tmp_path: P
         assert set(shard.info().payload_schema) == {"terms", "metadata.n", "metadata.s", "metadata.b"}
 
 
+def test_many_numbers_are_looked_for_in_a_tree(tmp_path: Path) -> None:
+    wanted = [*range(-300, 300, 3), *(number / 8 for number in range(0, 100, 5)), 2**60]
+    metadatas = [
+        {"n": number} for number in (*range(-10, 310), *(number / 8 for number in range(90)), 2**60, 2**60 + 1)
+    ]
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        docs = store.create_collection("docs", dimension=1, metric="l2")
+        docs.add([str(n) for n in range(len(metadatas))], [[1.0]] * len(metadatas), None, metadatas)
+        matches = sum(one["n"] in wanted for one in metadatas)
+        assert docs.count(F("n").in_(wanted)) == matches
+        assert docs.count(~F("n").in_(wanted)) == len(metadatas) - matches
+
+
 @pytest.mark.parametrize(
     ("where", "odd"),
     [
