@@ -52,7 +52,7 @@ VECTORS = dense(POINTS.vectors[""]).tolist()
 NAMES = dict(zip(POINTS.ids, ROWS.ids, strict=True))
 LEAN = ("lean", "indexed")
 # local mode compares in Python, record by record, and an index is made for every key that is met
-TURNS = {"full": 1000, "lean": 1000, "indexed": 300, "local": 500}
+TURNS = {"full": 1000, "lean": 600, "indexed": 150, "local": 500}
 Ask = Callable[[Condition], set[str]]
 
 
