@@ -51,6 +51,7 @@ __all__ = ["compile_filter"]
 
 # below this every int is its own double, and the second half of a number is never below 0
 _EXACT: Final = 1 << 52
+_BRANCHES: Final = 16
 
 
 def compile_filter(node: Filter, partition_by: str | None = None, *, lean: bool = False) -> Condition:
@@ -95,13 +96,29 @@ def _equal(path: Path, values: Sequence[object]) -> Condition:
     own: list[Condition] = [OneOf(path, texts)] if texts else []
     own += [Flag(path, value) for value in values if type(value) is bool]
     numbers = [value for value in values if type(value) is not bool and isinstance(value, int | float)]
-    own += [Bound(path, "==", float(value)) for value in numbers if is_plain(value)]
+    if bounds := sorted({float(value) for value in numbers if is_plain(value)}):
+        own.append(_equal_number(path, bounds))
     # a datetime is kept in the shadow and equals a number of any size
     shadow = Terms(tuple(scalar_term(path, value) for value in numbers)) if numbers else None
     if not own:
         assert shadow is not None
         return shadow
     return Split(key_term(path), own[0] if len(own) == 1 else AnyOf(tuple(own)), shadow)
+
+
+def _equal_number(path: Path, bounds: Sequence[float]) -> Condition:
+    """Return the condition that a number equals one of these, which ascend: a tree, since Qdrant tries one by one."""
+    if len(bounds) == 1:
+        return Bound(path, "==", bounds[0])
+    if len(bounds) <= _BRANCHES:
+        return AnyOf(tuple(Bound(path, "==", bound) for bound in bounds))
+    size = -(-len(bounds) // _BRANCHES)
+    parts = [bounds[start : start + size] for start in range(0, len(bounds), size)]
+    return AnyOf(
+        tuple(
+            All((Bound(path, ">=", part[0]), Bound(path, "<=", part[-1]), _equal_number(path, part))) for part in parts
+        )
+    )
 
 
 def _leaf(node: Filter) -> Condition:

@@ -26,21 +26,22 @@ _SMALL_QUERY: Final = 1e-12
 _QUERY_EXPONENT: Final = 70
 
 
-def scaled(metric: Metric, queries: VectorArray) -> tuple[VectorArray, NDArray[np.float64]]:
-    """Return the vectors to ask for, shape (nq, d), and the factors that bring their scores back, shape (nq,).
+def scaled(metric: Metric, queries: VectorArray) -> tuple[VectorArray, list[float]]:
+    """Return the vectors to ask for, shape (nq, d), and the factor that brings the scores of each back.
 
     Under dot a power of two brings each to a length near 2**70, exactly: with vectors of 1e-45 to 1e15 no product
     over- or underflows.
     """
     match metric:
         case Metric.COSINE:
-            return units(queries), np.ones(len(queries))
+            return units(queries), [1.0] * len(queries)
         case Metric.L2:
-            return queries, np.ones(len(queries))
+            return queries, [1.0] * len(queries)
         case Metric.DOT:
             norms = np.linalg.norm(queries.astype(np.float64), axis=1)
             exponents = np.frexp(norms)[1] - _QUERY_EXPONENT
-            return np.ldexp(queries, -exponents[:, None]), np.ldexp(np.ones(len(queries)), exponents)
+            factors: list[float] = np.ldexp(1.0, exponents).tolist()
+            return np.ldexp(queries, -exponents[:, None]), factors
 
 
 def converted(metric: Metric, scores: Sequence[float] | None, scale: float) -> NDArray[np.float64]:
@@ -57,7 +58,8 @@ def converted(metric: Metric, scores: Sequence[float] | None, scale: float) -> N
 
 def indistinct(metric: Metric, query: VectorArray) -> bool:
     """Return whether float32 may take all vectors near this query for one."""
-    return metric is Metric.L2 and float(np.dot(query, query)) < _SMALL_QUERY**2
+    # one component says it of almost every query
+    return metric is Metric.L2 and abs(query.item(0)) < _SMALL_QUERY and float(np.dot(query, query)) < _SMALL_QUERY**2
 
 
 def rest_is_farther(metric: Metric, dimension: int, last: float, farthest: float) -> bool:

@@ -14,6 +14,7 @@ all stores give the same bits, and a record matches where it shares an index wit
 
 from __future__ import annotations
 
+from operator import lt
 from typing import assert_never
 
 import numpy as np
@@ -169,8 +170,9 @@ def ranked(metric: Metric, records: Records, distance: NDArray[np.float64], k: i
         distance: Their distances, float64 of shape (n,).
         k: Most hits wanted.
     """
-    order = nearest(distance, records.ids, k)
-    if order != list(range(len(distance))):  # most databases answer in this order
+    ascending: list[float] = distance.tolist()
+    if len(ascending) > k or not all(map(lt, ascending, ascending[1:])):  # most databases answer in this order
+        order = nearest(distance, records.ids, k)
         records, distance = records.take(order), distance[np.asarray(order, dtype=np.intp)]
     return Hits(records, distance, scores(metric, distance))
 

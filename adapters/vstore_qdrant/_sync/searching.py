@@ -117,7 +117,7 @@ class Searcher:
         read = with_field(include, self._field)
         wanted = fields(read, self._table.info)
         asked, scales = scaled(self._metric, query[None])
-        scale = float(scales[0])
+        scale = scales[0]
         limit = k + _SPARE
         while limit == k + _SPARE or limit * self._dimension <= _COMPARED_FLOATS:
             answers = self._table.nearest(asked, limit, condition, wanted, field=self._field, exact=True, ef=None)

@@ -56,8 +56,9 @@ def top_up(
             once, and not where every query has k hits. None repeats each query with fewer than k.
         exact: Returns the true hits of the queries at some places.
     """
-    if all(one is not None and len(one) >= k for one in hits):
-        return [one for one in hits if one is not None]
+    whole = [one for one in hits if one is not None and len(one) >= k]
+    if len(whole) == len(hits):
+        return whole
     short = [place for place, one in enumerate(hits) if one is not None and len(one) < k]
     if short and count is not None:
         wanted = min(k, count())
