@@ -51,7 +51,20 @@ from vstore_chroma.codec import (
     survives,
 )
 
-__all__ = ["EVERYTHING", "MAX_VARIABLES", "Question", "Where", "compile_filter", "question", "variables"]
+__all__ = [
+    "EVERYTHING",
+    "MAX_PATTERN",
+    "MAX_VARIABLES",
+    "OPS",
+    "Question",
+    "Where",
+    "compile_filter",
+    "joined",
+    "one_of",
+    "pattern_bytes",
+    "question",
+    "variables",
+]
 
 Where: TypeAlias = dict[str, Any]
 
@@ -62,14 +75,14 @@ MAX_VARIABLES: Final = 32_000
 # clauses nested 64 deep are refused. Groups of 32 keep both low.
 _FAN_OUT: Final = 32
 # SQLite's limit of a LIKE pattern is 50,000 bytes, wildcards around it and escapes in it included
-_MAX_PATTERN: Final = 49_990
+MAX_PATTERN: Final = 49_990
 # Elements to find are one condition each, and the time of n conditions grows with their square: 0.1 s for 500, 23 s for
 # 10,000. SQLite answers in one call, which nothing can end. Of more, the metadata is looked at here.
 _MAX_ELEMENTS: Final = 500
 _SAFE_INT: Final = 1 << 53
 _MIN: Final = -(1 << 63)
 _MAX: Final = (1 << 63) - 1
-_OPS: Final[dict[OrderOp, str]] = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
+OPS: Final[dict[OrderOp, str]] = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
 _INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -131,12 +144,17 @@ def variables(where: Where) -> int:
     return 1 + sum(1 if isinstance(x, str | bool) else 2 for x in operand)
 
 
+def pattern_bytes(text: str) -> int:
+    """Return how long the pattern is by which SQLite finds a text in documents; ``MAX_PATTERN`` at most."""
+    return len(text.encode()) + sum(map(text.count, "%_\\"))
+
+
 def _compile(node: Filter) -> Where:
     match node:
         case And(items):
-            return _join("$and", [_compile(item) for item in items])
+            return joined("$and", [_compile(item) for item in items])
         case Or(items):
-            return _join("$or", [_compile(item) for item in items])
+            return joined("$or", [_compile(item) for item in items])
         case Not(item):
             return _leaf(item, negated=True)
         case _:
@@ -158,16 +176,15 @@ def _leaf(node: Filter, *, negated: bool) -> Where:
         case Exists((key,)):
             return _kind(key, KINDS, negated=negated)
         case DocumentContains(text):
-            if (size := len(text.encode()) + sum(map(text.count, "%_\\"))) > _MAX_PATTERN:
-                raise LimitExceeded(
-                    f"the text to find has {size:,} bytes; SQLite searches for {_MAX_PATTERN:,} at most"
-                )
+            if (size := pattern_bytes(text)) > MAX_PATTERN:
+                raise LimitExceeded(f"the text to find has {size:,} bytes; SQLite searches for {MAX_PATTERN:,} at most")
             return {"#document": {"$not_contains" if negated else "$contains": text}}
         case _:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
 
 
-def _join(operator: str, parts: Sequence[Where]) -> Where:
+def joined(operator: str, parts: Sequence[Where]) -> Where:
+    """Return one condition of some, joined by ``$and`` or ``$or``; there is at least one."""
     level = list(parts)
     while len(level) > 1:
         groups = list(batches(level, _FAN_OUT))
@@ -176,21 +193,22 @@ def _join(operator: str, parts: Sequence[Where]) -> Where:
 
 
 def _all(*parts: Where) -> Where:
-    return _join("$and", parts)
+    return joined("$and", parts)
 
 
 def _any(*parts: Where) -> Where:
-    return _join("$or", parts)
+    return joined("$or", parts)
 
 
-def _one_of(name: str, values: Sequence[Scalar], *, negated: bool) -> Where:
+def one_of(name: str, values: Sequence[Scalar], *, negated: bool = False) -> Where:
+    """Return the condition that a value equals one of some of one type, or its complement."""
     if len(values) == 1:
         return {name: {"$ne" if negated else "$eq": values[0]}}
     return {name: {"$nin" if negated else "$in": list(values)}}
 
 
 def _kind(key: str, kinds: Sequence[str], *, negated: bool = False) -> Where:
-    return _one_of(marker(key), kinds, negated=negated)
+    return one_of(marker(key), kinds, negated=negated)
 
 
 def _in(key: str, values: Iterable[Scalar], negated: bool) -> Where:
@@ -221,12 +239,12 @@ def _in(key: str, values: Iterable[Scalar], negated: bool) -> Where:
             case _:
                 raise AssertionError(f"no value of the normal form: {value!r}")
     name = stored(key)
-    parts = [_one_of(name, same, negated=negated) for same in (texts, bools, both) if same]
+    parts = [one_of(name, same, negated=negated) for same in (texts, bools, both) if same]
     if apart:
-        parts.append(_one_of(images(key), apart, negated=negated))
+        parts.append(one_of(images(key), apart, negated=negated))
     for same, kinds in ((ints, INT_KINDS), (floats, FLOAT_KINDS)):
         if same:
-            found = (_kind(key, kinds, negated=negated), _one_of(name, same, negated=negated))
+            found = (_kind(key, kinds, negated=negated), one_of(name, same, negated=negated))
             parts.append(_any(*found) if negated else _all(*found))
     return _any(*parts) if not negated else _all(*parts)
 
@@ -265,7 +283,7 @@ def _order(key: str, op: OrderOp, value: int | float) -> Where:
     operator, bound = _float_bound(op, value)
     apart = {images(key): {operator: image(bound)}}
     if abs(value) <= _SAFE_INT and int(value) == value:
-        return _any({name: {_OPS[op]: int(value)}}, apart)
+        return _any({name: {OPS[op]: int(value)}}, apart)
     parts = [apart]
     match _int_bound(op, value):
         case True:
@@ -287,7 +305,7 @@ def _int_bound(op: OrderOp, value: int | float) -> tuple[str, int] | bool:
     if value < _MIN:
         return not below
     if int(value) == value:
-        return _OPS[op], int(value)
+        return OPS[op], int(value)
     return ("$lte", math.floor(value)) if below else ("$gte", math.ceil(value))
 
 
@@ -298,7 +316,7 @@ def _float_bound(op: OrderOp, value: int | float, among: float | None = None) ->
     """
     bound = float(value) if among is None else among
     if bound == value:  # Python compares an int and a float exactly
-        return _OPS[op], bound
+        return OPS[op], bound
     if op in ("<", "<="):
         return ("$lt" if bound > value else "$lte"), bound
     return ("$gte" if bound > value else "$gt"), bound

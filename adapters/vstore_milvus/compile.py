@@ -43,7 +43,7 @@ from vstore_milvus.filter_fields import (
     scalar,
 )
 
-__all__ = ["MAX_EXPRESSION_BYTES", "both", "compile_filter", "unanswered", "with_ids"]
+__all__ = ["MAX_EXPRESSION_BYTES", "both", "compile_filter", "joined", "unanswered", "with_ids"]
 
 MAX_EXPRESSION_BYTES: Final = 8 << 20
 _INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -89,15 +89,15 @@ def with_ids(ids: Sequence[str]) -> str:
 def both(*conditions: str | None) -> str | None:
     """Return one condition for all of these; None where none of them asks anything."""
     asked = [condition for condition in conditions if condition]
-    return _join("and", asked) if asked else None
+    return joined("and", asked) if asked else None
 
 
 def _compile(node: Filter) -> str:
     match node:
         case And(items):
-            return _join("and", [_compile(item) for item in items])
+            return joined("and", [_compile(item) for item in items])
         case Or(items):
-            return _join("or", [_compile(item) for item in items])
+            return joined("or", [_compile(item) for item in items])
         case Not(item):
             return _negated(item)
         case _:
@@ -181,9 +181,9 @@ def _list(key: str) -> str:
     return f"facts[{literal(LISTS + key)}]"
 
 
-def _join(operator: str, parts: Sequence[str]) -> str:
+def joined(operator: str, parts: Sequence[str]) -> str:
     """Return a balanced tree: a server parses a flat chain in quadratic time (20,000 terms: 627 s, not 2.3 s)."""
     if len(parts) == 1:
         return parts[0]
     middle = len(parts) // 2
-    return f"({_join(operator, parts[:middle])} {operator} {_join(operator, parts[middle:])})"
+    return f"({joined(operator, parts[:middle])} {operator} {joined(operator, parts[middle:])})"
