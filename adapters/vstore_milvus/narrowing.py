@@ -123,8 +123,8 @@ def _texts(at: str, texts: Sequence[str], lite: bool) -> list[str]:
 
 def _prefix(at: str, text: str) -> str:
     """The condition that a text begins with one: it is between that one and the next of its length, if there is one."""
-    *rest, last = text
-    after = "" if ord(last) in _LAST else f" and {at} < {literal(''.join(rest) + chr(ord(last) + 1))}"
+    last = ord(text[-1])
+    after = "" if last in _LAST else f" and {at} < {literal(text[:-1] + chr(last + 1))}"
     return f"({at} >= {literal(text)}{after})"
 
 
