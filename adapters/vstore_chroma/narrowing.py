@@ -15,10 +15,12 @@ from vstore.filters.tree import ContainsAny, DocumentContains, Eq, Filter, In, L
 from vstore.mapping import Outside, RecordMapping
 from vstore.records import Scalar
 from vstore.spi.narrowing import Interval, asks_texts, beyond, compared, containers, intervals, necessary, numbers
-from vstore_chroma.compile import MAX_PATTERN, MAX_VARIABLES, OPS, Where, joined, one_of, pattern_bytes, variables
+from vstore_chroma.compile import MAX_PATTERN, pattern_bytes
+from vstore_chroma.where import MAX_VARIABLES, Where, all_of, any_of, one_of, variables
 
 __all__ = ["narrowed"]
 
+_OPS: Final = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
 _FIELDS: Final = ("document", "metadata", "uri")
 # Chroma keeps numbers to 15 digits, and not all that are very large or small
 _MARGIN: Final = 1e-12
@@ -52,7 +54,7 @@ def narrowed(node: Filter, mapping: RecordMapping) -> Where | None:
             case _:
                 return None
 
-    found = necessary(node, leaf, lambda parts: joined("$and", parts), lambda parts: joined("$or", parts))
+    found = necessary(node, leaf, lambda parts: all_of(*parts), lambda parts: any_of(*parts))
     if found is None or variables(found) > MAX_VARIABLES or len(json.dumps(found)) > _LARGEST:
         return None
     return found
@@ -64,7 +66,7 @@ def _value(leaf: Leaf, key: str) -> Where | None:
             return _equal(key, compared(leaf))
         case Order(_, op, int() | float() as value):
             if _is_whole(value):
-                return {key: {OPS[op]: int(value)}}
+                return {key: {_OPS[op]: int(value)}}
             return _interval(key, beyond(op, value, _MARGIN))
         case ContainsAny(_, values):
             return _has(key, values)
@@ -78,7 +80,7 @@ def _equal(key: str, values: Sequence[object]) -> Where | None:
     # a whole number meets the int and the float
     whole: list[Scalar] = [int(value) for value in numbers(values) if _is_whole(value)]
     other = intervals([value for value in numbers(values) if not _is_whole(value)], _MARGIN)
-    parts: list[Where | None] = [one_of(key, same) for same in (texts, bools, whole) if same]
+    parts: list[Where | None] = [one_of(key, same, negated=False) for same in (texts, bools, whole) if same]
     return _any([*parts, *(_interval(key, near) for near in other)])
 
 
@@ -94,7 +96,7 @@ def _interval(key: str, near: Interval) -> Where | None:
         parts.append({key: {"$gte": -_SMALL if abs(low) < _SMALL else min(float(low), _LARGE)}})
     if high < _LARGE:
         parts.append({key: {"$lte": _SMALL if abs(high) < _SMALL else max(float(high), -_LARGE)}})
-    return joined("$and", parts) if parts else None
+    return all_of(*parts) if parts else None
 
 
 def _has(key: str, values: Sequence[object]) -> Where | None:
@@ -103,10 +105,10 @@ def _has(key: str, values: Sequence[object]) -> Where | None:
         if not _is_whole(value) or value == 0:  # a zero may be a negative one
             return None
         terms += [int(value), float(value)]  # which are different elements
-    return joined("$or", [{key: {"$contains": term}} for term in terms]) if len(terms) <= _MOST_ELEMENTS else None
+    return any_of(*({key: {"$contains": term}} for term in terms)) if len(terms) <= _MOST_ELEMENTS else None
 
 
 def _any(parts: Sequence[Where | None]) -> Where | None:
     """The condition that one of some holds; None where one of them can be anything."""
     found = [part for part in parts if part is not None]
-    return joined("$or", found) if len(found) == len(parts) else None
+    return any_of(*found) if len(found) == len(parts) else None

@@ -14,7 +14,9 @@ from vstore.transfer.calls import Progress
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.dryrun import dry_run
 from vstore.transfer.endpoint import Source, Target
+from vstore.transfer.layout_target import LayoutTarget, check_dimensions
 from vstore.transfer.ledger import Ledger
+from vstore.transfer.naming import check_natives
 from vstore.transfer.opening import Location
 from vstore.transfer.options import CopyKeywords, CopyOptions
 from vstore.transfer.report import Report, Status
@@ -130,6 +132,10 @@ def copy_parts(
             for part in parts
             if part.source is not None
         }
+        pairs = [(part.target, targets.get(part.name)) for part in parts]
+        shaped = {name: target for name, target in pairs if isinstance(target, LayoutTarget)}
+        check_natives({name: target.native for name, target in shaped.items()})
+        check_dimensions(shaped)
         for part in parts:
             if stopped:
                 report = Report(part.name, there.identity, part.name, Status.INCOMPLETE, error=f"not begun: {stopped}")
