@@ -15,6 +15,7 @@ from tests.mapping.narrowing import check, few_are_read
 from tests.servers import postgres_server
 from vstore import F, Metric, RecordMapping
 from vstore.mapping import Outside
+from vstore_pgvector._sync.foreign import PGForeignCollection
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,31 @@ def test_few_rows_are_read_of_a_table(postgres: str, kind: str, read: list[int])
     given: dict[str, Any] = {"id": ("id",), "metric": Metric.L2, **named}
     with vstore.connect(f"{postgres}?schema=public") as store:
         few_are_read(store.get_collection("many", mapping=RecordMapping(**given)), read, FEW)
+
+
+def test_a_count_is_one_request(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page would evaluate the condition again on the rows behind it."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        execute: Any = connection.execute
+        execute("create extension if not exists vector with schema public")
+        execute("drop table if exists public.counted")
+        execute("create table public.counted (id int primary key, embedding public.vector(2), m jsonb)")
+        execute("insert into public.counted select n, '[1,0]', '{\"n\":7}' from generate_series(1, 2500) as s(n)")
+    requests: list[str] = []
+    original = PGForeignCollection._rows
+
+    def counting(self: PGForeignCollection, statement: str, params: Any) -> Any:
+        requests.append(statement)
+        return original(self, statement, params)
+
+    with vstore.connect(f"{postgres}?schema=public") as store:
+        mapping = RecordMapping(id=("id",), metadata=("m",), metric=Metric.L2)
+        collection = store.get_collection("counted", mapping=mapping)
+        monkeypatch.setattr(PGForeignCollection, "_rows", counting)
+        assert collection.count(F("n") == 7) == 2500
+        assert len(requests) == 1
+        pages = [page.records.ids for page in collection.scan(where=F("n") == 7, batch_size=999, include=())]
+    assert [len(page) for page in pages] == [999, 999, 502]
 
 
 @pytest.mark.nightly
