@@ -27,11 +27,15 @@ class Backed(QdrantClient):
 
     It remembers what payload indexes were made, of which local mode has none, and what a server was asked to make of
     each collection.
+
+    Attributes:
+        strict: The collections in strict mode, which read by no condition on a key without an index.
     """
 
     def __init__(self) -> None:
         super().__init__(":memory:")
         self.indexes: dict[str, dict[str, models.PayloadIndexInfo]] = {}
+        self.strict: set[str] = set()
         self.asked: dict[str, models.CreateCollection] = {}
         self._folder = TemporaryDirectory()
         self._engines: dict[str, Engine] = {}
@@ -58,7 +62,8 @@ class Backed(QdrantClient):
     def create_payload_index(self, collection_name: str, field_name: str, field_schema: Any = None, **_: Any) -> Any:
         self.get_collection(collection_name)
         params = None if isinstance(field_schema, models.PayloadSchemaType) else field_schema
-        made = models.PayloadIndexInfo(data_type=models.PayloadSchemaType.KEYWORD, params=params, points=0)
+        kind = field_schema if params is None else models.PayloadSchemaType(params.type.value)
+        made = models.PayloadIndexInfo(data_type=kind, params=params, points=0)
         self.indexes.setdefault(collection_name, {})[field_name] = made
         if engine := self._engine(collection_name):
             engine.index(field_name, field_schema)
@@ -66,6 +71,10 @@ class Backed(QdrantClient):
 
     def get_collection(self, collection_name: str, **_: Any) -> models.CollectionInfo:
         found = super().get_collection(collection_name)
+        if collection_name in self.strict:
+            found.config.strict_mode_config = models.StrictModeConfigOutput(
+                enabled=True, unindexed_filtering_retrieve=False
+            )
         return found.model_copy(update={"payload_schema": self.indexes.get(collection_name, {})})
 
     def upsert(self, collection_name: str, points: Any, **_: Any) -> Any:
@@ -99,6 +108,8 @@ class Backed(QdrantClient):
         with_vectors: Any = False,
         **_: Any,
     ) -> Any:
+        if scroll_filter is not None and collection_name in self.strict:
+            raise ValueError("Bad request: Index required but not found for one of the keys")
         if engine := self._engine(collection_name):
             return engine.scroll(scroll_filter, limit, offset, with_payload, with_vectors)
         return super().scroll(collection_name, scroll_filter, limit, order_by, offset, with_payload, with_vectors)
@@ -133,11 +144,11 @@ class Engine:
         self._shard.close()
 
     def index(self, name: str, kind: models.PayloadSchemaType | models.KeywordIndexParams) -> None:
-        made: Any = edge.PayloadSchemaType.Keyword
+        made: Any
         if isinstance(kind, models.KeywordIndexParams):
             made = edge.KeywordIndexParams(is_tenant=kind.is_tenant)
-        elif kind == models.PayloadSchemaType.FLOAT:
-            made = edge.PayloadSchemaType.Float
+        else:
+            made = getattr(edge.PayloadSchemaType, kind.name.capitalize())
         self._shard.update(edge.UpdateOperation.create_field_index(name, made))
 
     def upsert(self, points: models.Batch | list[models.PointStruct]) -> models.UpdateResult:

@@ -44,10 +44,10 @@ from vstore_chroma.codec import (
 from vstore_chroma.numbers import equal, forms, fractions, ordered
 from vstore_chroma.where import MAX_VARIABLES, Where, all_of, any_of, one_of, variables
 
-__all__ = ["EVERYTHING", "Question", "compile_filter", "question"]
+__all__ = ["EVERYTHING", "MAX_PATTERN", "Question", "compile_filter", "pattern_bytes", "question"]
 
 # SQLite's limit of a LIKE pattern is 50,000 bytes, wildcards around it and escapes in it included
-_MAX_PATTERN: Final = 49_990
+MAX_PATTERN: Final = 49_990
 # Elements to find are one condition each, and the time of n conditions grows with their square: 0.1 s for 500, 23 s for
 # 10,000. SQLite answers in one call, which nothing can end. Of more, the metadata is looked at here.
 _MAX_ELEMENTS: Final = 500
@@ -133,6 +133,11 @@ def compile_filter(node: Filter) -> Where:
     return where
 
 
+def pattern_bytes(text: str) -> int:
+    """Return how long the pattern is by which SQLite finds a text in documents; ``MAX_PATTERN`` at most."""
+    return len(text.encode()) + sum(map(text.count, "%_\\"))
+
+
 def _compile(node: Filter) -> Where:
     match node:
         case And(items):
@@ -160,10 +165,8 @@ def _leaf(node: Filter, *, negated: bool) -> Where:
         case Exists((key,)):
             return _kind(key, KINDS, negated=negated)
         case DocumentContains(text):
-            if (size := len(text.encode()) + sum(map(text.count, "%_\\"))) > _MAX_PATTERN:
-                raise LimitExceeded(
-                    f"the text to find has {size:,} bytes; SQLite searches for {_MAX_PATTERN:,} at most"
-                )
+            if (size := pattern_bytes(text)) > MAX_PATTERN:
+                raise LimitExceeded(f"the text to find has {size:,} bytes; SQLite searches for {MAX_PATTERN:,} at most")
             return {"#document": {"$not_contains" if negated else "$contains": text}}
         case _:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")

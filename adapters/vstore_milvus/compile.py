@@ -47,7 +47,7 @@ from vstore_milvus.filter_fields import (
     scalar,
 )
 
-__all__ = ["MAX_EXPRESSION_BYTES", "both", "compile_filter", "unanswered", "with_ids"]
+__all__ = ["MAX_EXPRESSION_BYTES", "both", "compile_filter", "joined", "unanswered", "with_ids"]
 
 MAX_EXPRESSION_BYTES: Final = 8 << 20
 _INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -94,15 +94,15 @@ def with_ids(ids: Sequence[str]) -> str:
 def both(*conditions: str | None) -> str | None:
     """Return one condition for all of these; None where none of them asks anything."""
     asked = [condition for condition in conditions if condition]
-    return _join("and", asked) if asked else None
+    return joined("and", asked) if asked else None
 
 
 def _compile(node: Filter, numbers: bool) -> str:  # which layout, in all functions below
     match node:
         case And(items):
-            return _join("and", [_compile(item, numbers) for item in items])
+            return joined("and", [_compile(item, numbers) for item in items])
         case Or(items):
-            return _join("or", [_compile(item, numbers) for item in items])
+            return joined("or", [_compile(item, numbers) for item in items])
         case Not(item):
             return _negated(item, numbers)
         case _:
@@ -115,7 +115,7 @@ def _leaf(node: Filter, numbers: bool) -> str:
             path, operand = _operand(key, value, numbers)
             return f"({path} == {operand})"
         case In((key,), values):
-            return _join("or", [f"({path} in [{texts}])" for path, texts in _sets(key, values, numbers)])
+            return joined("or", [f"({path} in [{texts}])" for path, texts in _sets(key, values, numbers)])
         case Order((key,), op, value):
             path, operand = _operand(key, value, numbers)
             if path == _number(key):
@@ -126,7 +126,7 @@ def _leaf(node: Filter, numbers: bool) -> str:
         case ContainsAny((key,), values):
             return _contains(key, values)
         case Exists((key,)):
-            return _join("or", [f"(exists {path})" for path in _paths(key, numbers)])
+            return joined("or", [f"(exists {path})" for path in _paths(key, numbers)])
         case _:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
 
@@ -138,7 +138,7 @@ def _negated(node: Filter, numbers: bool) -> str:
             return f"((not (exists {path})) or ({path} != {operand}))"
         case In((key,), values):
             sets = _sets(key, values, numbers)
-            return _join("and", [f"((not (exists {path})) or ({path} not in [{texts}]))" for path, texts in sets])
+            return joined("and", [f"((not (exists {path})) or ({path} not in [{texts}]))" for path, texts in sets])
         case Order((key,), op, value):
             path, operand = _operand(key, value, numbers)
             if path == _number(key):
@@ -151,7 +151,7 @@ def _negated(node: Filter, numbers: bool) -> str:
         case ContainsAny((key,), values):
             return f"((not (exists {_list(key)})) or (not {_contains(key, values)}))"
         case Exists((key,)):
-            return _join("and", [f"(not (exists {path}))" for path in _paths(key, numbers)])
+            return joined("and", [f"(not (exists {path}))" for path in _paths(key, numbers)])
         case _:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
 
@@ -221,9 +221,9 @@ def _list(key: str) -> str:
     return f"facts[{literal(LISTS + key)}]"
 
 
-def _join(operator: str, parts: Sequence[str]) -> str:
+def joined(operator: str, parts: Sequence[str]) -> str:
     """Return a balanced tree: a server parses a flat chain in quadratic time (20,000 terms: 627 s, not 2.3 s)."""
     if len(parts) == 1:
         return parts[0]
     middle = len(parts) // 2
-    return f"({_join(operator, parts[:middle])} {operator} {_join(operator, parts[middle:])})"
+    return f"({joined(operator, parts[:middle])} {operator} {joined(operator, parts[middle:])})"

@@ -13,6 +13,7 @@ import numpy as np
 
 from vstore.errors import InvalidInput, Mismatch, Unsupported
 from vstore.fields import Dense, Field, Sparse
+from vstore.filters.tree import Filter
 from vstore.indexing import Flat, Index, IVFFlat, Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import ALL, IdType, RecordMapping
@@ -31,6 +32,7 @@ from vstore.spi.foreign import (
 )
 from vstore_milvus.filter_fields import literal
 from vstore_milvus.layouts import MAPPINGS
+from vstore_milvus.narrowing import narrowed
 
 __all__ = ["Schema", "identity", "known_by", "token"]
 
@@ -74,7 +76,7 @@ class Schema:
         key: Its primary field.
         text_key: Whether that is text, rather than an integer.
         auto_id: Whether Milvus makes the keys.
-        scalars: Fields with a value, the key among them.
+        scalars: Fields with a value, the key among them, each with its type by pymilvus's number.
         vectors: Type and dimension of each vector field.
         dynamic: Whether an entity may have further fields.
         index: What Milvus says of the index of each vector that has one.
@@ -87,7 +89,7 @@ class Schema:
     key: str
     text_key: bool
     auto_id: bool
-    scalars: tuple[str, ...]
+    scalars: Mapping[str, int]
     vectors: Mapping[str, tuple[int, int]]
     dynamic: bool
     index: Mapping[str, Mapping[str, Any]]
@@ -106,7 +108,7 @@ class Schema:
             key["name"],
             int(key["type"]) == _VARCHAR,
             bool(key.get("auto_id") or described.get("auto_id")),
-            tuple(field["name"] for field in fields if field["name"] not in vectors),
+            {field["name"]: int(field["type"]) for field in fields if field["name"] not in vectors},
             vectors,
             bool(described.get("enable_dynamic_field")),
             index,
@@ -219,6 +221,18 @@ class Schema:
                 text = f"the {_CALLED.get(kind, 'further')} vector {name!r}"
                 made = ", which Milvus makes of other fields" if name in self.made else ""
                 yield Omission(OmissionKind.VECTORS, name, text + made)
+
+    def narrowed(self, where: Filter, mapping: RecordMapping, *, lite: bool, objects: bool) -> str | None:
+        """Return an expression that all entities fulfil that match; None for all entities.
+
+        Args:
+            where: The filter, in normal form.
+            mapping: How the entities are read.
+            lite: Whether it is Milvus Lite.
+            objects: Whether fields of JSON are known to hold objects only, and no text that holds one.
+        """
+        types = {name: kind for name, kind in self.scalars.items() if name != self.key}
+        return narrowed(where, mapping, types, dynamic=self.dynamic, lite=lite, objects=objects)
 
     def output(self, mapping: RecordMapping, include: Include) -> list[str]:
         """Return the fields to ask for."""

@@ -16,8 +16,8 @@ from typing import Any, Final, TypeAlias
 
 from vstore.filters.tree import ContainsAny, DocumentContains, Eq, Exists, Filter, HasText, In, Leaf, Matches, Order
 from vstore.keys import encodable
-from vstore.mapping import ALL, Outside, Path, RecordMapping
-from vstore.spi.narrowing import around, asks_texts, compared, necessary, numbers
+from vstore.mapping import Outside, Path, RecordMapping
+from vstore.spi.narrowing import Interval, asks_texts, beyond, compared, containers, intervals, necessary, numbers
 from vstore_pgvector.binary import pack_texts
 from vstore_pgvector.catalogue import INTS, JSONS, TEXTS, Column, qualified
 from vstore_pgvector.jsonb import json_array, json_text
@@ -27,8 +27,6 @@ __all__ = ["narrowed"]
 Part: TypeAlias = tuple[str, tuple[Any, ...]]
 """SQL, and what its placeholders stand for."""
 
-# Beyond so many numbers the interval around all of them is asked: each is two comparisons a row.
-_FEW: Final = 64
 _NEVER: Final[Part] = ("false", ())
 _INT64: Final = 1 << 63
 # What json holds and jsonb refuses: NUL, halves of surrogate pairs, and numbers of thousands of digits.
@@ -63,14 +61,14 @@ def _places(leaf: Leaf, mapping: RecordMapping, columns: Mapping[str, Column]) -
     """The condition for each place where the value may be."""
     assert not isinstance(leaf, DocumentContains)
     key, *rest = leaf.path
-    if mapping.metadata:
-        yield _object(leaf, leaf.path, mapping.metadata, columns)
-    own = mapping.metadata == () or mapping.fields == ALL or key in mapping.fields
-    if own and key in columns:
-        column = columns[key]
-        plain = column.type in (*INTS, *TEXTS, "uuid")
-        # the id is read as a key, which is a text where it is of any other type
-        yield _column(leaf, column, tuple(rest)) if plain or (key,) != mapping.id else None
+    for above in containers(key, mapping):
+        if above:
+            yield _object(leaf, leaf.path, above, columns)
+        elif key in columns:
+            column = columns[key]
+            plain = column.type in (*INTS, *TEXTS, "uuid")
+            # the id is read as a key, which is a text where it is of any other type
+            yield _column(leaf, column, tuple(rest)) if plain or (key,) != mapping.id else None
 
 
 def _joined(word: str, parts: Sequence[Part]) -> Part:
@@ -148,7 +146,7 @@ def _value(leaf: Leaf, found: str, at: tuple[Any, ...]) -> Part:
             text = f"({found} #>> '{{}}') collate \"C\" {op} %s::text"
             return f"(jsonb_typeof({found}) = 'string' and {text})", (*at, *at, value)
         case Order(_, op, _):
-            return _interval(found, at, [_ends(op, numbers(values)[0])])
+            return _interval(found, at, [beyond(op, numbers(values)[0])])
         case Eq() | In():
             return _joined("or", [*_equal(found, at, values), *_near(found, at, values)])
         case ContainsAny():
@@ -172,13 +170,13 @@ def _equal(found: str, at: tuple[Any, ...], values: Sequence[object]) -> Iterato
 
 
 def _near(found: str, at: tuple[Any, ...], values: Sequence[object]) -> Iterator[Part]:
-    if intervals := _intervals(values):
-        yield _interval(found, at, intervals)
+    if near := intervals(values):
+        yield _interval(found, at, near)
 
 
-def _interval(found: str, at: tuple[Any, ...], intervals: Sequence[tuple[int | float, int | float]]) -> Part:
+def _interval(found: str, at: tuple[Any, ...], near: Sequence[Interval]) -> Part:
     # jsonb orders all texts below all numbers and all bools above them; no number of a record is beyond 1e309
-    return _within(found, at, "jsonb", [(_json_end(low), _json_end(high)) for low, high in intervals])
+    return _within(found, at, "jsonb", [(_json_end(low), _json_end(high)) for low, high in near])
 
 
 def _json_end(end: int | float) -> str:
@@ -193,16 +191,6 @@ def _within(found: str, at: tuple[Any, ...], kind: str, ends: Sequence[tuple[str
     each = f"unnest(%s::text[]::{kind}[], %s::text[]::{kind}[]) as i(low, high)"
     lows, highs = (pack_texts(side) for side in zip(*ends, strict=True))
     return f"exists (select from {each} where {found} >= i.low and {found} <= i.high)", (lows, highs, *at, *at)
-
-
-def _intervals(values: Sequence[object]) -> list[tuple[int | float, int | float]]:
-    found = [around(value) for value in numbers(values)]
-    return found if len(found) <= _FEW else [(min(low for low, _ in found), max(high for _, high in found))]
-
-
-def _ends(op: str, value: int | float) -> tuple[int | float, int | float]:
-    low, high = around(value)
-    return (-math.inf, high) if op in ("<", "<=") else (low, math.inf)
 
 
 def _column(leaf: Leaf, column: Column, rest: Path) -> Part | None:
@@ -266,24 +254,20 @@ def _has(name: str, text: str, *, at_start: bool = False) -> Part:
 def _number(leaf: Leaf, column: Column) -> Part:
     match leaf:
         case Eq() | In():
-            intervals = _intervals(compared(leaf))
+            near = intervals(compared(leaf))
         case Order(_, op, int() | float() as value):
-            intervals = [_ends(op, value)]
+            near = [beyond(op, value)]
         case _:
             return _NEVER
-    if not intervals:
+    if not near:
         return _NEVER
     name = qualified(column.name)
     if column.type in INTS:
-        return _within(
-            name, (), "bigint", [(_bigint(low, math.ceil), _bigint(high, math.floor)) for low, high in intervals]
-        )
+        return _within(name, (), "bigint", [(_bigint(low, math.ceil), _bigint(high, math.floor)) for low, high in near])
     beside = 0
     if column.type == "timestamptz":  # the microseconds since 1970, to within what float64 holds of them
         name, beside = f"extract(epoch from {name}) * 1000000", 4096
-    return _within(
-        name, (), "float8", [(repr(float(low - beside)), repr(float(high + beside))) for low, high in intervals]
-    )
+    return _within(name, (), "float8", [(repr(float(low - beside)), repr(float(high + beside))) for low, high in near])
 
 
 def _bigint(end: int | float, whole: Callable[[int | float], int]) -> str:

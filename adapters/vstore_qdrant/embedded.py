@@ -74,8 +74,7 @@ class EngineDatabase:
     def native(self) -> EngineDatabase:
         return self
 
-    @property
-    def foreign(self) -> None:
+    def foreign(self, *, substrings: bool) -> None:
         return None
 
     @property

@@ -33,11 +33,13 @@ from vstore.spi.foreign import (
     metric_told,
 )
 from vstore_qdrant.layouts import MAPPINGS
+from vstore_qdrant.narrowing import index_key
 
 __all__ = [
     "Dense",
     "Described",
     "complete",
+    "index_types",
     "is_one_of",
     "largest",
     "native_id",
@@ -217,6 +219,14 @@ def _field(collection: str, vector: str, chosen: str, described: Described) -> F
     dense = described.dense[vector]
     _check_dense(vector, dense)
     return DenseField(dense.size, _METRICS[dense.distance], index=hnsw(dense.m, dense.ef_construction))
+
+
+def index_types(indexed: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return the types of the payload's indexes, by ``index_key``, of what Qdrant says of them."""
+    found: dict[str, set[str]] = {}
+    for key, index in indexed.items():
+        found.setdefault(index_key(key), set()).add(str(index.data_type.value))
+    return found
 
 
 def payload_read(mapping: RecordMapping, include: Include) -> bool | list[str]:

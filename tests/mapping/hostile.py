@@ -17,7 +17,7 @@ from vstore.conformance.generate import random_filter
 from vstore.filters.tree import And, Filter, Not, Or
 from vstore.mapping import Outside
 
-__all__ = ["ARRANGEMENTS", "JSON_VALUES", "arrange", "filters"]
+__all__ = ["ARRANGEMENTS", "JSON_VALUES", "KEYS", "arrange", "filters", "metadatas"]
 
 # as JSON writes them: decimals between two floats, integers where floats have gaps, texts that look like other values
 JSON_VALUES = [
@@ -32,7 +32,7 @@ JSON_VALUES = [
 ]  # fmt: skip
 # what the type json holds, and jsonb does not
 _JSON_ALONE = ['"\\u0000"', '"\\ud800"', "1e200000", "0." + "0" * 20_000 + "5"]
-_KEYS = ["v", "a.b", "it's", "%s", "x y", "metadata", "ключ"]
+KEYS = ["v", "a.b", "it's", "%s", "x y", "metadata", "ключ"]
 _COLUMNS = {
     "i2": ("int2", ["5", "-5", "0", "32767"]),
     "i8": ("int8", ["5", "9007199254740993", "9223372036854775807", "-9223372036854775808"]),
@@ -103,12 +103,12 @@ def _leaf(rng: random.Random, key: str) -> Filter:
     return found
 
 
-def _metadatas(values: Sequence[str]) -> list[str]:
+def metadatas(values: Sequence[str]) -> list[str]:
     """JSON of metadata: each value under each key once, and others beside it."""
     texts = []
     for place, value in enumerate(values):
-        for turn, key in enumerate(_KEYS):
-            beside = _KEYS[(turn + place) % len(_KEYS)]
+        for turn, key in enumerate(KEYS):
+            beside = KEYS[(turn + place) % len(KEYS)]
             other = values[(7 * place + turn) % len(values)] if beside != key else value
             texts.append(f"{{{json.dumps(key)}:{value},{json.dumps(beside)}:{other}}}")
     return texts
@@ -151,7 +151,7 @@ def arrange(name: str, outside: Outside, connection: psycopg.Connection[Any]) ->
                     f"values ({number}, '[{number},1]', 'text {number}', {', '.join(more.values())})"
                 )
         return mapping, list(_COLUMNS)
-    texts = _metadatas([*JSON_VALUES, *(_JSON_ALONE if name in ("json", "json in text") else ())])
+    texts = metadatas([*JSON_VALUES, *(_JSON_ALONE if name in ("json", "json in text") else ())])
     for number, text in enumerate(texts):
         if name == "jsonb in jsonb":
             text = json.dumps({"inner": [None, 5, text][number % 3]}) if number % 7 == 0 else f'{{"inner":{text}}}'
@@ -166,4 +166,4 @@ def arrange(name: str, outside: Outside, connection: psycopg.Connection[Any]) ->
         )
     if name == "jsonb":
         execute("update public.hostile set t = 'a' where mod(id, 6) = 1")
-    return mapping, [*_KEYS, "t"]
+    return mapping, [*KEYS, "t"]

@@ -1,4 +1,4 @@
-"""A filter on another application's collection: the database rules records out, and never one that matches."""
+"""A filter on another application's table: PostgreSQL rules rows out, and never one that matches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import pytest
 
 import vstore
 from tests.mapping.hostile import ARRANGEMENTS, arrange, filters
+from tests.mapping.narrowing import check, few_are_read
 from tests.servers import postgres_server
 from vstore import F, Metric, RecordMapping
-from vstore.conformance.checks import matching
-from vstore.core._sync import mapped
-from vstore.filters.tree import Filter
 from vstore.mapping import Outside
+from vstore_pgvector._sync.foreign import PGForeignCollection
 
 
 @pytest.fixture(scope="module")
@@ -41,62 +40,12 @@ def opened(
         yield store.get_collection("hostile", mapping=mapping), list(keys)
 
 
-def _check(collection: vstore.Collection, wheres: list[Filter]) -> None:
-    every = [page.records for page in collection.scan(include=["documents", "metadatas"])]
-    some = 0
-    for where in wheres:
-        expected = {one for records in every for one in matching(where, records)}
-        found = {one for page in collection.scan(where=where, include=()) for one in page.records.ids}
-        assert found == expected, where
-        some += bool(expected)
-    assert some > len(wheres) / 4, "most of them select nothing"
-
-
 def test_what_matches_is_never_ruled_out(opened: tuple[vstore.Collection, list[str]]) -> None:
     collection, keys = opened
-    _check(collection, filters(random.Random(3), 70, keys))  # a fixed choice, no secret
+    check(collection, filters(random.Random(3), 70, keys))  # a fixed choice, no secret
 
 
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many rows each request brought."""
-    found: list[int] = []
-    original = mapped.to_records
-
-    def counting(*args: Any) -> Any:
-        found.append(len(args[2]))
-        return original(*args)
-
-    monkeypatch.setattr(mapped, "to_records", counting)
-    return found
-
-
-FEW = [
-    F("n") == 7,
-    F("n") > 497.5,
-    F("n").in_([3, 4, 9_999]),
-    F("word") == "w7",
-    F("word") < "w0x",
-    F("word").starts_with("w49"),
-    F("words").has("w7"),
-    F("flag").in_([True]) & (F("n") < 20) & (F("word") != "w2"),
-    F("nobody").exists(),
-]
-
-
-def _few_are_read(collection: vstore.Collection, read: list[int]) -> None:
-    """500 records of which a filter selects a few."""
-    for where in FEW:
-        read.clear()
-        count = collection.count(where)
-        assert sum(read) <= count + 2, where
-    read.clear()
-    hits = collection.query([1.0, 0.0], k=3, where=F("n") < 4.5, exact=True)
-    assert len(hits) == 3
-    assert sum(read) == 8, "those that match, and the three hits"
-    read.clear()
-    collection.delete(where=F("n") >= 490)
-    assert (sum(read), collection.count()) == (10, 490)
+FEW = [F("word") < "w0x", F("word").starts_with("w49"), F("words").has("w7"), F("nobody").exists()]
 
 
 @pytest.mark.parametrize("kind", ["jsonb", "json", "columns"])
@@ -116,10 +65,35 @@ def test_few_rows_are_read_of_a_table(postgres: str, kind: str, read: list[int])
     named = {"fields": ("n", "word", "words", "flag"), "metadata": None} if kind == "columns" else {"metadata": ("m",)}
     given: dict[str, Any] = {"id": ("id",), "metric": Metric.L2, **named}
     with vstore.connect(f"{postgres}?schema=public") as store:
-        _few_are_read(store.get_collection("many", mapping=RecordMapping(**given)), read)
+        few_are_read(store.get_collection("many", mapping=RecordMapping(**given)), read, FEW)
+
+
+def test_a_count_is_one_request(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page would evaluate the condition again on the rows behind it."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        execute: Any = connection.execute
+        execute("create extension if not exists vector with schema public")
+        execute("drop table if exists public.counted")
+        execute("create table public.counted (id int primary key, embedding public.vector(2), m jsonb)")
+        execute("insert into public.counted select n, '[1,0]', '{\"n\":7}' from generate_series(1, 2500) as s(n)")
+    requests: list[str] = []
+    original = PGForeignCollection._rows
+
+    def counting(self: PGForeignCollection, statement: str, params: Any) -> Any:
+        requests.append(statement)
+        return original(self, statement, params)
+
+    with vstore.connect(f"{postgres}?schema=public") as store:
+        mapping = RecordMapping(id=("id",), metadata=("m",), metric=Metric.L2)
+        collection = store.get_collection("counted", mapping=mapping)
+        monkeypatch.setattr(PGForeignCollection, "_rows", counting)
+        assert collection.count(F("n") == 7) == 2500
+        assert len(requests) == 1
+        pages = [page.records.ids for page in collection.scan(where=F("n") == 7, batch_size=999, include=())]
+    assert [len(page) for page in pages] == [999, 999, 502]
 
 
 @pytest.mark.nightly
 def test_what_matches_is_never_ruled_out_by_many_filters(opened: tuple[vstore.Collection, list[str]]) -> None:
     collection, keys = opened
-    _check(collection, filters(random.Random(4), 500, keys))  # a fixed choice, no secret
+    check(collection, filters(random.Random(4), 500, keys))  # a fixed choice, no secret

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from vstore.filters.tree import (
     And,
@@ -24,12 +24,28 @@ from vstore.filters.tree import (
     Not,
     Or,
     Order,
+    OrderOp,
     leaves,
 )
+from vstore.mapping import ALL, Path, RecordMapping
 
-__all__ = ["around", "asks_texts", "compared", "necessary", "numbers"]
+__all__ = [
+    "Interval",
+    "asks_texts",
+    "beyond",
+    "compared",
+    "containers",
+    "intervals",
+    "necessary",
+    "numbers",
+]
 
 T = TypeVar("T")
+Interval: TypeAlias = tuple[int | float, int | float]
+"""A closed interval of numbers; its ends may be infinite."""
+
+# each interval is two comparisons a row
+_FEW: Final = 64
 
 
 def necessary(
@@ -87,11 +103,36 @@ def numbers(values: Iterable[object]) -> list[int | float]:
     return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
-def around(value: int | float) -> tuple[int | float, int | float]:
+def intervals(values: Iterable[object], margin: float = 0.0, few: int = _FEW) -> list[Interval]:
+    """Return intervals that the numbers among some values are in; few intervals, whatever their number.
+
+    Args:
+        values: Values of which some may be numbers.
+        margin: How far a database may misread or misplace a number, relative to it.
+        few: Most intervals; of more numbers the interval around all of them is returned.
+    """
+    found = [_around(value, margin) for value in numbers(values)]
+    return found if len(found) <= few else [(min(low for low, _ in found), max(high for _, high in found))]
+
+
+def beyond(op: OrderOp, value: int | float, margin: float = 0.0) -> Interval:
+    """Return the interval of the numbers that are in an order to one; ``margin`` is that of ``intervals``."""
+    low, high = _around(value, margin)
+    return (-math.inf, high) if op in ("<", "<=") else (low, math.inf)
+
+
+def containers(key: str, mapping: RecordMapping) -> list[Path]:
+    """Return the paths of the objects in which the metadata's ``key`` may be; that of a row's own fields is empty."""
+    found = [mapping.metadata] if mapping.metadata else []
+    own = mapping.metadata == () or mapping.fields == ALL or key in mapping.fields
+    return [*found, ()] if own else found
+
+
+def _around(value: int | float, margin: float) -> Interval:
     """Return the ends of a closed interval with every decimal that is read as an int or a float64 equal to a number.
 
     The ends are the next float64 on either side, so that rounding one of them once more still leaves nothing out.
-    They may be infinite.
     """
     near = float(value)
-    return min(value, math.nextafter(near, -math.inf)), max(value, math.nextafter(near, math.inf))
+    beside = abs(near) * margin
+    return min(value, math.nextafter(near - beside, -math.inf)), max(value, math.nextafter(near + beside, math.inf))

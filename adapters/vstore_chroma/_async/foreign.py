@@ -25,6 +25,7 @@ from vstore_chroma._async._run import Lock
 from vstore_chroma.errors import guarded
 from vstore_chroma.foreign import columns, complete, metric_seen, probe, proposal, to_columns, to_rows
 from vstore_chroma.layouts import LAYOUTS, ChromaLayout
+from vstore_chroma.narrowing import narrowed
 from vstore_chroma.precision import indistinct
 from vstore_chroma.requests import Columns, requests
 from vstore_chroma.schema import check_name, created_here, new_foreign
@@ -163,7 +164,7 @@ class AsyncChromaForeignCollection:
     ) -> AsyncIterator[tuple[Rows, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
         with guarded():
-            found = await self._native.get(include=[])
+            found = await self._native.get(where=None if where is None else narrowed(where, self._mapping), include=[])
 
         async def read(ids: list[str]) -> Rows:
             return (await self.fetch(ids, include)).in_order_of(ids)

@@ -23,6 +23,7 @@ from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.reading import ANSWER_BYTES, halving
 from vstore_milvus._sync.session import Session
 from vstore_milvus.capabilities import MAX_WINDOW, has_bm25
+from vstore_milvus.compile import both
 from vstore_milvus.errors import answered
 from vstore_milvus.foreign import Schema, identity, known_by, token
 from vstore_milvus.layouts import LAYOUTS, EntityLayout
@@ -192,14 +193,22 @@ class MilvusForeignCollection:
         self, size: int, after: str | None, include: Include, where: Filter | None = None
     ) -> Iterator[tuple[Rows, str]]:
         last: Key | None = None if after is None else json.loads(after)
+        narrowed = None
+        if where is not None:
+            narrowed = compute(self._narrowed, where)
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the keys first, then by key
-            keys = [row[self._schema.key] for row in self._query(self._own, [self._schema.key])]
+            condition = both(narrowed, self._own) or ""
+            keys = [row[self._schema.key] for row in self._query(condition, [self._schema.key])]
 
             def read(part: list[Any]) -> Rows:
                 return (self.fetch(part, include)).in_order_of(part)
 
             for rows, key in scan_by_ids(keys, size, last, read):
+                yield rows, token(key)
+            return
+        if narrowed is not None:
+            for rows, key in self._narrowed_pages(narrowed, size, last, include):
                 yield rows, token(key)
             return
         fields = self._schema.output(self._mapping, include)
@@ -221,6 +230,30 @@ class MilvusForeignCollection:
             for part in batches(found, size):
                 last = part[-1][self._schema.key]
                 yield self._rows(part, include), token(last)
+
+    def _narrowed(self, where: Filter) -> str | None:
+        # later versions than 2.3 were not seen to refuse a text as the whole of a JSON field, which may hold JSON
+        version = self._session.capabilities.server_version.lstrip("v")
+        lite = self._session.lite
+        return self._schema.narrowed(where, self._mapping, lite=lite, objects=lite or version.startswith("2.3."))
+
+    def _narrowed_pages(
+        self, narrowed: str, size: int, last: Key | None, include: Include
+    ) -> Iterator[tuple[Rows, Key]]:
+        """Yield the entities that fulfil a condition, each page with its last key.
+
+        They are found by key, without the condition: of a key that insert stored twice it would bring the entity that
+        fulfils it, which may not be the one that is read elsewhere.
+        """
+        name = self._schema.key
+        while True:
+            condition = both(self._of_own(self._schema.later_than(last)), narrowed) or ""
+            found = self._query(condition, [name], limit=MAX_WINDOW, reduce_stop_for_best=True)
+            if not found:
+                return
+            for part in batches(sorted({row[name] for row in found}), size):
+                last = part[-1]
+                yield (self.fetch(part, include)).in_order_of(part), last
 
     def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         found = self._asked(

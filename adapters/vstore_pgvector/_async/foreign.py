@@ -285,12 +285,16 @@ class AsyncPGForeignCollection:
     ) -> AsyncIterator[tuple[Rows, str]]:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)
         narrowed = self._table.narrowed(where)
+        # each request may evaluate the condition on all rows that are left: few of them, where rows are small
+        small = narrowed is not None and not (include.vectors or include.documents or include.fields)
+        most = _PAGE if small else min(size, _PAGE)
         while True:
-            found = await self._rows(*self._table.page(wanted, min(size, _PAGE), after, narrowed))
-            if not found:
+            found = await self._rows(*self._table.page(wanted, most, after, narrowed))
+            for part in batches(found, size):
+                after = self._table.token(part[-1])
+                yield await compute(len(part), self._table.read, part, wanted), after
+            if len(found) < most:
                 return
-            after = self._table.token(found[-1])
-            yield await compute(len(found), self._table.read, found, wanted), after
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         wanted = self._table.wanted(fields_read(self.mapping, include), include)

@@ -54,9 +54,8 @@ class AsyncClientDatabase:
     def native(self) -> AsyncQdrantClient:
         return self.client
 
-    @property
-    def foreign(self) -> AsyncQdrantForeign:
-        return AsyncQdrantForeign(self.client, self.guard, self.local)
+    def foreign(self, *, substrings: bool) -> AsyncQdrantForeign:
+        return AsyncQdrantForeign(self.client, self.guard, self.local, substrings)
 
     async def create(self, info: CollectionInfo) -> AsyncClientTable:
         with self.guard(), guarded():

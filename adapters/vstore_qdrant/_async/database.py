@@ -94,9 +94,12 @@ class AsyncDatabase(Protocol):
         """The library's own handle."""
         ...
 
-    @property
-    def foreign(self) -> AsyncForeignStore | None:
-        """The collections that vstore did not create; None where there can be none."""
+    def foreign(self, *, substrings: bool) -> AsyncForeignStore | None:
+        """Return the collections that vstore did not create; None where there can be none.
+
+        Args:
+            substrings: Whether there is the condition ``MatchSubstring``.
+        """
         ...
 
     async def create(self, info: CollectionInfo) -> AsyncTable:

@@ -24,6 +24,7 @@ from vstore_qdrant.foreign import (
     Dense,
     Described,
     complete,
+    index_types,
     is_one_of,
     largest,
     native_id,
@@ -37,6 +38,7 @@ from vstore_qdrant.foreign import (
     vectors_read,
 )
 from vstore_qdrant.layouts import LAYOUTS, PointLayout
+from vstore_qdrant.narrowing import narrowed
 from vstore_qdrant.schema import INFO, check_name, foreign_index, foreign_settings
 
 __all__ = ["AsyncQdrantForeign"]
@@ -52,11 +54,13 @@ class AsyncQdrantForeign:
         client: The client.
         guard: Entered around every call, as in ``AsyncClientDatabase``.
         local: Whether it is local mode, which has no indexes.
+        substrings: Whether there is the condition ``MatchSubstring``.
     """
 
     client: AsyncQdrantClient
     guard: Callable[[], AbstractContextManager[Any]]
     local: bool
+    substrings: bool
 
     @property
     def layouts(self) -> Mapping[str, Layout]:
@@ -155,7 +159,7 @@ class AsyncQdrantForeign:
         native = mapping.table[-1] if mapping.table else name
         described = await self._described(native)
         full, info = complete(name, mapping, replace(described, aliases=await self._aliases(native)))
-        return AsyncQdrantForeignCollection(self.client, self.guard, full, info)
+        return AsyncQdrantForeignCollection(self.client, self.guard, full, info, self.substrings)
 
     async def _aliases(self, name: str) -> list[str]:
         try:
@@ -205,11 +209,13 @@ class AsyncQdrantForeignCollection:
         guard: Callable[[], AbstractContextManager[Any]],
         mapping: RecordMapping,
         info: CollectionInfo,
+        substrings: bool,
     ) -> None:
         self._client = client
         self._guard = guard
         self._mapping = mapping
         self._info = info
+        self._substrings = substrings
         self._name = mapping.table[-1] if mapping.table else info.name
         self._own: list[models.Condition] = [
             models.FieldCondition(key=payload_key((name,)), match=models.MatchValue(value=value))
@@ -284,9 +290,10 @@ class AsyncQdrantForeignCollection:
         self, size: int, after: str | None, include: Include, where: Filter | None = None
     ) -> AsyncIterator[tuple[Rows, str]]:
         start = untoken(after)
+        chosen = None if where is None else await self._narrowed(where)
         while True:
             # a page begins with the point that the one before ended with, which may be gone by now
-            rows, following = await self._scroll(None, size + (start is not None), start, include)
+            rows, following = await self._scroll(chosen, size + (start is not None), start, include)
             last = None if not rows.keys else native_id(rows.keys[-1])
             if start is not None:
                 rows = rows.where(lambda key, _: native_id(key) != start)  # noqa: B023  # called at once
@@ -295,6 +302,16 @@ class AsyncQdrantForeignCollection:
                 start = last
             if following is None:
                 return
+
+    async def _narrowed(self, where: Filter) -> models.Filter | None:
+        """Return a condition that all points fulfil that match; None for all points."""
+        with self._guard(), guarded():
+            told = await self._client.get_collection(self._name)
+        strict = told.config.strict_mode_config
+        if strict is not None and strict.enabled:  # it may refuse conditions on keys without an index, and many of them
+            return None
+        found = narrowed(where, self._mapping, index_types(told.payload_schema), substrings=self._substrings)
+        return None if found is None else models.Filter.model_validate(found)
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
         request = models.QueryRequest(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vstore.capabilities import Capabilities
+from vstore.capabilities import Capabilities, Support
 from vstore.errors import VStoreError
 from vstore.indexing import HNSW, Index, Metric
 from vstore.info import CollectionInfo
@@ -41,7 +41,7 @@ class QdrantAdapter:
 
     @property
     def foreign(self) -> ForeignStore | None:
-        return self._database.foreign
+        return self._database.foreign(substrings=self._capabilities.document_contains.support is Support.NATIVE)
 
     def translate(self, error: Exception) -> VStoreError:
         return translate(error)

@@ -55,9 +55,8 @@ class ClientDatabase:
     def native(self) -> QdrantClient:
         return self.client
 
-    @property
-    def foreign(self) -> QdrantForeign:
-        return QdrantForeign(self.client, self.guard, self.local)
+    def foreign(self, *, substrings: bool) -> QdrantForeign:
+        return QdrantForeign(self.client, self.guard, self.local, substrings)
 
     def create(self, info: CollectionInfo) -> ClientTable:
         with self.guard(), guarded():

@@ -93,9 +93,12 @@ class Database(Protocol):
         """The library's own handle."""
         ...
 
-    @property
-    def foreign(self) -> ForeignStore | None:
-        """The collections that vstore did not create; None where there can be none."""
+    def foreign(self, *, substrings: bool) -> ForeignStore | None:
+        """Return the collections that vstore did not create; None where there can be none.
+
+        Args:
+            substrings: Whether there is the condition ``MatchSubstring``.
+        """
         ...
 
     def create(self, info: CollectionInfo) -> Table:
