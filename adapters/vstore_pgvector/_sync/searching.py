@@ -121,6 +121,8 @@ class Searcher:
     ) -> list[list[Row]]:
         """Return the rows of ``DenseQueries.nearest`` for each vector."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
+        if text is not None and not exact:
+            text = f"coalesce({text}, false)"  # which no index serves: a prepared plan cannot leave that on the vectors
         many = len(vectors) > 1
         statement = self._queries.nearest(k, include, exact, text, many)
         sloped = exact and self._metric is Metric.DOT
@@ -131,8 +133,7 @@ class Searcher:
             if sloped:
                 slacks = [self._slack(vector) for vector in part]
                 given.append(slacks if many else slacks[0])
-            # With a condition the plan hangs on its values: psycopg must not keep one.
-            prepare = False if many or condition is not None else None
+            prepare = False if many else None
             for row in self._session.fetch(connection, statement, (*given, *params), prepare=prepare):
                 found[chosen.start + row[2] - 1].append(row)
         return found
