@@ -25,7 +25,8 @@ from clocks import PROCESSOR_TIME, Clock, processor_seconds, wall_seconds
 from data import queries, workload
 from report import Row, add_out, report
 
-from vstore import HNSW, F, Flat, Records, connect
+from vstore import HNSW, F, Flat, Records, Store, connect
+from vstore.indexing import Index
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for the tests' own servers
 
@@ -38,12 +39,13 @@ K = 10
 @contextmanager
 def chroma(folder: Path, dimension: int) -> Iterator[list[Case]]:
     """Embedded Chroma, each side in a directory of its own."""
-    from raw_chroma import RawChroma
+    from raw_chroma import ExactChroma, RawChroma
 
-    raw = RawChroma(folder / "raw", dimension)
+    raw, by_hand = RawChroma(folder / "raw", dimension), ExactChroma(folder / "hand", dimension)
     with connect(f"chroma:{folder / 'ours'}") as store:
-        yield [Case("chroma embedded, HNSW", store, HNSW(), raw)]
+        yield [Case("chroma embedded, HNSW", store, HNSW(), raw, by_hand)]
     raw.close()
+    by_hand.close()
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def pgvector(folder: Path, dimension: int) -> Iterator[list[Case]]:
 @contextmanager
 def milvus(folder: Path, dimension: int) -> Iterator[list[Case]]:
     """Embedded Milvus, each side in a file of its own, and a server for both."""
-    from raw_milvus import RawMilvus
+    from raw_milvus import ExactMilvus, RawMilvus
 
     from tests.milvus_server import milvus_server
 
@@ -77,31 +79,36 @@ def milvus(folder: Path, dimension: int) -> Iterator[list[Case]]:
         server = stack.enter_context(milvus_server())
         embedded = stack.enter_context(connect(f"milvus:{folder / 'ours.db'}"))
         served = stack.enter_context(connect(server))
-        raws = [
-            RawMilvus(str(folder / "raw.db"), dimension, hnsw=False),
-            RawMilvus(server.replace("milvus", "http", 1), dimension, hnsw=False),
-            RawMilvus(server.replace("milvus", "http", 1), dimension, hnsw=True),
-        ]
-        for raw in raws:
-            stack.callback(raw.close)
+        http = server.replace("milvus", "http", 1)
+
+        def case(name: str, store: Store, index: Index, raw: str, by_hand: str) -> Case:
+            hnsw = isinstance(index, HNSW)
+            sides = RawMilvus(raw, dimension, hnsw=hnsw), ExactMilvus(by_hand, dimension, hnsw=hnsw)
+            for side in sides:
+                stack.callback(side.close)
+            return Case(name, store, index, *sides)
+
         yield [
-            Case("milvus embedded, Flat", embedded, Flat(), raws[0]),
-            Case("milvus server, Flat", served, Flat(), raws[1]),
-            Case("milvus server, HNSW", served, HNSW(), raws[2]),
+            case("milvus embedded, Flat", embedded, Flat(), str(folder / "raw.db"), str(folder / "hand.db")),
+            case("milvus server, Flat", served, Flat(), http, http),
+            case("milvus server, HNSW", served, HNSW(), http, http),
         ]
 
 
 @contextmanager
 def qdrant(folder: Path, dimension: int) -> Iterator[list[Case]]:
     """Qdrant's engine, each side in a directory of its own, and the client's local mode in memory."""
+    from exact_qdrant_edge import ExactQdrantEdge
     from raw_qdrant import RawQdrant
     from raw_qdrant_edge import RawQdrantEdge
 
-    (folder / "raw").mkdir()
+    for side in ("raw", "hand"):
+        (folder / side).mkdir()
+    by_hand = ExactQdrantEdge(folder / "hand", dimension)
     engine, local = RawQdrantEdge(folder / "raw", dimension), RawQdrant(dimension)
     with connect(f"qdrant:{folder / 'ours'}") as store, connect("qdrant::memory:") as memory:
         yield [
-            Case("qdrant embedded, HNSW", store, HNSW(), engine),
+            Case("qdrant embedded, HNSW", store, HNSW(), engine, by_hand),
             Case("qdrant in memory, Flat", memory, Flat(), local),
         ]
     engine.close()

@@ -7,7 +7,7 @@ from typing import Final
 from vstore.capabilities import PARTITIONS, Capabilities, Exactness, Limits, emulated, native, no
 from vstore.fields import MAX_FIELDS
 
-__all__ = ["MAX_REQUEST_BYTES", "capabilities"]
+__all__ = ["MAX_K", "MAX_REQUEST_BYTES", "capabilities"]
 
 # The server refuses bodies somewhere between 21 and 32 MB (1.5.9)
 MAX_REQUEST_BYTES: Final = 16_000_000
@@ -67,14 +67,15 @@ def capabilities(
         ),
         document_contains=native(),
         metadata_contains=emulated(
-            "the metadata of every record that the rest of the filter leaves is read and looked at here, and a query "
-            "compares their vectors one by one: time grows with their number"
+            "the metadata of every record that the rest of the filter leaves is read and looked at here. A query looks "
+            "at some of the index's nearest first; where fewer than k of them match it reads them all and compares "
+            "their vectors one by one: time grows with their number"
         ),
         string_ordering=no("Chroma orders numbers only"),
         matches=no("Chroma has regular expressions for documents only"),
         nested_metadata=no("Chroma's metadata is flat"),
         nested_paths=no("Chroma's metadata is flat"),
-        int64_ordering=native("through a marker beside each key that tells ints from floats"),
+        int64_ordering=native("one or two conditions for each type, since Chroma cuts an operand that meets ints"),
         atomic_writes=no(
             "a call beyond one batch is several requests. Reads that a write needs (old keys, existing ids) and "
             "the write itself are one step against all other calls of this store, not against other processes "

@@ -1,12 +1,15 @@
 """Records to and from what Chroma stores.
 
-Beside every metadata key ``k`` stand names of our own, which no user's key can have (META-1):
+A text, an int, a bool and most floats are kept as they are, and Chroma's own types tell them. Beside other values
+stand names of our own, which no user's key can have (META-1):
 
-- ``_vs.k``: a marker, one letter for the kind of the value. It serves what Chroma has no means for:
-  ``exists`` and its complement, ints told from floats in filters, datetimes. One scalar a key is the
-  cheapest form; a list of the keys present costs 200 µs a record and more (measured on 1.5.9).
+- ``_vs.k``: a marker, one letter for the kind of a datetime, a negative zero or a list.
 - ``_vs~k``: instead of ``k`` for a float, or a list of floats, that Chroma would not keep exactly.
 - ``_vs=k``: instead of ``k`` where that begins with ``chroma:``.
+
+Collections of older versions are *marked*: a marker stands beside every key, which doubles the rows that Chroma keeps
+and reads. It answers ``exists`` and the complement of an ordering, for which Chroma has no means. One scalar a key is
+the cheapest form of that; a list of the keys present costs 200 µs a record and more (measured on 1.5.9).
 
 The names ``_vs@NAME`` are those of named fields (``vstore_chroma.fields``).
 """
@@ -28,8 +31,6 @@ from vstore.spi.codec import from_micros
 from vstore_chroma.fields import field_column
 
 __all__ = [
-    "FLOAT_KINDS",
-    "INT_KINDS",
     "KINDS",
     "LIST_KINDS",
     "NEGATIVE_ZERO_IMAGE",
@@ -63,11 +64,11 @@ _INEXACT: Final = "x"
 _LIST: Final = "l"
 _INEXACT_LIST: Final = "v"
 _LIST_OF_DATETIME: Final = "u"
-_SPECIAL: Final = frozenset((_NEGATIVE_ZERO, _INEXACT, _INEXACT_LIST, "t", _LIST_OF_DATETIME))
+_SPECIAL: Final = frozenset((_NEGATIVE_ZERO, _INEXACT_LIST, "t", _LIST_OF_DATETIME))
+# the kinds that the stored value tells by itself
+_TOLD: Final = frozenset(("s", "b", "i", "f", _INEXACT))
 
-INT_KINDS: Final = ["i", "t"]
-FLOAT_KINDS: Final = ["f", _NEGATIVE_ZERO]
-NUMBER_KINDS: Final = [*INT_KINDS, *FLOAT_KINDS, _INEXACT]
+NUMBER_KINDS: Final = ["i", "t", "f", _NEGATIVE_ZERO, _INEXACT]
 LIST_KINDS: Final = [_LIST, _INEXACT_LIST, _LIST_OF_DATETIME]
 KINDS: Final = ["s", "b", *NUMBER_KINDS, *LIST_KINDS]
 
@@ -126,8 +127,15 @@ def _negative_zero(value: float) -> bool:
     return value == 0.0 and math.copysign(1.0, value) < 0
 
 
-def encode_metadata(metadata: Mapping[str, Any]) -> Metadata:
-    """Return metadata as Chroma stores it: markers added, datetimes as microseconds, inexact floats as images."""
+def encode_metadata(metadata: Mapping[str, Any], *, marked: bool = False) -> Metadata:
+    """Return metadata as Chroma stores it: datetimes as microseconds, inexact floats as images, markers.
+
+    Args:
+        metadata: A record's.
+        marked: Whether a marker stands beside every key.
+    """
+    if not marked and all(map(_is_plain, metadata, metadata.values())):
+        return dict(metadata)
     out: Metadata = {}
     for key, value in metadata.items():
         kind = type(value)
@@ -145,16 +153,25 @@ def encode_metadata(metadata: Mapping[str, Any]) -> Metadata:
         elif kind is list and type(value[0]) is float and not all(survives(x) and not _negative_zero(x) for x in value):
             name, code, value = _IMAGE + key, _INEXACT_LIST, [_element_image(x) for x in value]
         out[name] = value
-        out[_MARKER + key] = code
+        if marked or code not in _TOLD:
+            out[_MARKER + key] = code
     return out
 
 
-def encode_changes(metadata: Mapping[str, Any]) -> Metadata:
+def _is_plain(key: str, value: Any) -> bool:
+    """Return whether Chroma keeps a value as it is, under the same key."""
+    kind = type(value)
+    kept = kind is str or kind is int or kind is bool or (kind is float and value != 0.0 and survives(value))
+    return kept and not key.startswith(_RESERVED)
+
+
+def encode_changes(metadata: Mapping[str, Any], *, marked: bool = False) -> Metadata:
     """Return the same for an update that merges: a value of None removes the key, and no other form of a key stays."""
     out: Metadata = {}
     for key in metadata:
         out[stored(key)] = out[_MARKER + key] = out[_IMAGE + key] = None
-    out.update(encode_metadata({key: value for key, value in metadata.items() if value is not None}))
+    there = {key: value for key, value in metadata.items() if value is not None}
+    out.update(encode_metadata(there, marked=marked))
     return out
 
 
@@ -163,11 +180,18 @@ def replacing(old: Mapping[str, Any] | None, new: Metadata) -> Metadata:
     return {**dict.fromkeys(old), **new} if old else new
 
 
-def decode_metadata(found: Mapping[str, Any] | None) -> Metadata:
-    """Inverts ``encode_metadata``; Chroma has None for empty metadata."""
-    out: Metadata = {}
+def decode_metadata(found: Metadata | None) -> Metadata:
+    """Inverts ``encode_metadata``, of either form; Chroma has None for empty metadata."""
     if not found:
-        return out
+        return {}
+    for name, value in found.items():
+        if type(value) is list or name.startswith("_vs"):
+            return _decoded(found)
+    return found
+
+
+def _decoded(found: Metadata) -> Metadata:
+    out: Metadata = {}
     special: list[tuple[str, str]] = []
     for name, value in found.items():
         if not name.startswith("_vs"):
@@ -178,6 +202,9 @@ def decode_metadata(found: Mapping[str, Any] | None) -> Metadata:
         elif name.startswith(_MARKER):
             if value in _SPECIAL:
                 special.append((name[len(_MARKER) :], value))
+        elif name.startswith(_IMAGE):
+            if type(value) is int:
+                out[name[len(_IMAGE) :]] = _from_image(value)
         elif name.startswith(_ESCAPE) and (type(value) is not list or _MARKER + name[len(_ESCAPE) :] in found):
             out[name[len(_ESCAPE) :]] = value
     for key, kind in special:
@@ -186,8 +213,6 @@ def decode_metadata(found: Mapping[str, Any] | None) -> Metadata:
                 out[key] = from_micros(found[stored(key)])
             case "u":
                 out[key] = [from_micros(moment) for moment in found[stored(key)]]
-            case "x":
-                out[key] = _from_image(found[_IMAGE + key])
             case "v":
                 out[key] = [_from_image(number) for number in found[_IMAGE + key]]
             case _:

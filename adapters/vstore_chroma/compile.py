@@ -1,21 +1,15 @@
 """Filters in normal form to Chroma's ``where``.
 
-Chroma has no NOT, so a negated leaf is the exact complement of its leaf. ``$ne``, ``$nin`` and
-``$not_contains`` are complements already, missing keys included; orderings and the hard numbers need
-the markers of ``vstore_chroma.codec``.
-
-Numbers (measured on 1.5.9): an int operand X meets ints as X and floats as float(X); a float operand F
-meets floats as F and ints as F truncated towards zero and clipped to 64 bits. Where both readings are
-the same number one condition is exact; else ints and floats are asked for one by one, each under its
-marker. Floats that Chroma would not keep exactly stand apart, as ints in the same order (``image``).
+Chroma has no NOT, so a negated leaf is the exact complement of its leaf. ``$ne``, ``$nin`` and ``$not_contains`` are
+complements already, missing keys included. The complement of an ordering, and ``exists``, have no such form: the
+markers of a marked collection answer them (``vstore_chroma.codec``), in others the metadata is looked at here.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from vstore.errors import LimitExceeded
 from vstore.filters.tree import (
@@ -35,11 +29,8 @@ from vstore.filters.tree import (
     leaves,
 )
 from vstore.records import Scalar
-from vstore.spi.batching import batches
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore_chroma.codec import (
-    FLOAT_KINDS,
-    INT_KINDS,
     KINDS,
     LIST_KINDS,
     NEGATIVE_ZERO_IMAGE,
@@ -50,26 +41,18 @@ from vstore_chroma.codec import (
     stored,
     survives,
 )
+from vstore_chroma.numbers import equal, forms, fractions, ordered
+from vstore_chroma.where import MAX_VARIABLES, Where, all_of, any_of, one_of, variables
 
-__all__ = ["EVERYTHING", "MAX_VARIABLES", "Question", "Where", "compile_filter", "question", "variables"]
+__all__ = ["EVERYTHING", "Question", "compile_filter", "question"]
 
-Where: TypeAlias = dict[str, Any]
-
-# SQLite takes 32,766 variables a statement. Chroma sends two for a number of $in, one for a string or
-# bool, and at most three for any other condition.
-MAX_VARIABLES: Final = 32_000
-# A flat $or of 1,000 exceeds SQLite's expression depth (of many more, it crashes the server); where
-# clauses nested 64 deep are refused. Groups of 32 keep both low.
-_FAN_OUT: Final = 32
 # SQLite's limit of a LIKE pattern is 50,000 bytes, wildcards around it and escapes in it included
 _MAX_PATTERN: Final = 49_990
 # Elements to find are one condition each, and the time of n conditions grows with their square: 0.1 s for 500, 23 s for
 # 10,000. SQLite answers in one call, which nothing can end. Of more, the metadata is looked at here.
 _MAX_ELEMENTS: Final = 500
-_SAFE_INT: Final = 1 << 53
-_MIN: Final = -(1 << 63)
-_MAX: Final = (1 << 63) - 1
-_OPS: Final[dict[OrderOp, str]] = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
+# Values that no int equals take four variables each
+_MAX_FRACTIONS: Final = 5_000
 _INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -89,23 +72,53 @@ class Question:
 EVERYTHING: Final = Question()
 
 
-def question(node: Filter | None) -> Question:
-    """Return how to answer a filter; None matches every record. Raises as ``compile_filter`` does."""
+def question(node: Filter | None, *, marked: bool = False) -> Question:
+    """Return how to answer a filter.
+
+    Args:
+        node: A filter in normal form (``vstore.spi.rewrite``); None matches every record.
+        marked: Whether a marker stands beside every key of a record.
+
+    Raises:
+        LimitExceeded: It needs more variables than SQLite takes in one statement.
+    """
     if node is None:
         return EVERYTHING
-    elements = sum(len(leaf.values) for leaf in leaves(node) if isinstance(leaf, ContainsAny))
-    beyond: tuple[type[Leaf], ...] = (HasText, ContainsAny) if elements > _MAX_ELEMENTS else (HasText,)
-    found = split_filter(node, lambda leaf: isinstance(leaf, beyond))
-    if found is None:
-        return Question(compile_filter(node))
-    return Question(None if found.asked is None else compile_filter(found.asked), found)
+    found = split_filter(node, _unanswered(node, marked=marked))
+    asked = node if found is None else found.asked
+    return Question(None if asked is None else compile_filter(asked), found)
+
+
+def _unanswered(node: Filter, *, marked: bool) -> Callable[[Leaf], bool]:
+    """Return whether Chroma cannot answer a leaf of a filter, or not in a time that can be told."""
+    beyond: list[type[Leaf]] = [HasText]
+    if sum(len(leaf.values) for leaf in leaves(node) if isinstance(leaf, ContainsAny)) > _MAX_ELEMENTS:
+        beyond.append(ContainsAny)
+    if sum(fractions(leaf.values) for leaf in leaves(node) if isinstance(leaf, In)) > _MAX_FRACTIONS:
+        beyond.append(In)
+    if marked:
+        return lambda leaf: isinstance(leaf, tuple(beyond))
+    beyond.append(Exists)
+    complements = {id(leaf) for leaf in _negated(node) if isinstance(leaf, Order)}
+    return lambda leaf: isinstance(leaf, tuple(beyond)) or id(leaf) in complements
+
+
+def _negated(node: Filter) -> Iterator[Filter]:
+    match node:
+        case And(items) | Or(items):
+            for item in items:
+                yield from _negated(item)
+        case Not(item):
+            yield item
+        case _:
+            pass
 
 
 def compile_filter(node: Filter) -> Where:
     """Return Chroma's form of a filter.
 
     Args:
-        node: A filter in normal form (``vstore.spi.rewrite``).
+        node: A filter in normal form. ``exists`` and the complement of an ordering ask markers.
 
     Raises:
         LimitExceeded: It needs more variables than SQLite takes in one statement.
@@ -114,29 +127,18 @@ def compile_filter(node: Filter) -> Where:
     if (number := variables(where)) > MAX_VARIABLES:
         raise LimitExceeded(
             f"the filter needs about {number:,} variables of SQLite; at most {MAX_VARIABLES:,} are possible",
-            hint="Ask in parts, with fewer values each: a number of in_ takes two variables, a value of "
+            hint="Ask in parts, with fewer values each: a number of in_ takes two to four variables, a value of "
             "contains_any up to six.",
         )
     return where
 
 
-def variables(where: Where) -> int:
-    """Return an upper bound of the SQLite variables that a ``where`` needs."""
-    ((key, value),) = where.items()
-    if key in ("$and", "$or"):
-        return sum(variables(part) for part in value)
-    ((_, operand),) = value.items()
-    if not isinstance(operand, list):
-        return 3
-    return 1 + sum(1 if isinstance(x, str | bool) else 2 for x in operand)
-
-
 def _compile(node: Filter) -> Where:
     match node:
         case And(items):
-            return _join("$and", [_compile(item) for item in items])
+            return all_of(*map(_compile, items))
         case Or(items):
-            return _join("$or", [_compile(item) for item in items])
+            return any_of(*map(_compile, items))
         case Not(item):
             return _leaf(item, negated=True)
         case _:
@@ -151,8 +153,8 @@ def _leaf(node: Filter, *, negated: bool) -> Where:
             return _in(key, values, negated)
         case Order((key,), op, int() | float() as value):
             if not negated:
-                return _order(key, op, value)
-            return _any(_kind(key, NUMBER_KINDS, negated=True), _order(key, _INVERSE[op], value))
+                return ordered(key, op, value)
+            return any_of(_kind(key, NUMBER_KINDS, negated=True), ordered(key, _INVERSE[op], value))
         case ContainsAny((key,), values):
             return _contains(key, values, negated)
         case Exists((key,)):
@@ -167,40 +169,15 @@ def _leaf(node: Filter, *, negated: bool) -> Where:
             raise AssertionError(f"not a leaf of this adapter's normal form: {node!r}")
 
 
-def _join(operator: str, parts: Sequence[Where]) -> Where:
-    level = list(parts)
-    while len(level) > 1:
-        groups = list(batches(level, _FAN_OUT))
-        level = [{operator: group} if len(group) > 1 else group[0] for group in groups]
-    return level[0]
-
-
-def _all(*parts: Where) -> Where:
-    return _join("$and", parts)
-
-
-def _any(*parts: Where) -> Where:
-    return _join("$or", parts)
-
-
-def _one_of(name: str, values: Sequence[Scalar], *, negated: bool) -> Where:
-    if len(values) == 1:
-        return {name: {"$ne" if negated else "$eq": values[0]}}
-    return {name: {"$nin" if negated else "$in": list(values)}}
-
-
 def _kind(key: str, kinds: Sequence[str], *, negated: bool = False) -> Where:
-    return _one_of(marker(key), kinds, negated=negated)
+    return one_of(marker(key), kinds, negated=negated)
 
 
 def _in(key: str, values: Iterable[Scalar], negated: bool) -> Where:
     """Return equality with any of ``values``: one condition for each way in which Chroma compares."""
     texts: list[Scalar] = []
     bools: list[Scalar] = []
-    both: list[Scalar] = []
-    ints: list[Scalar] = []
-    floats: list[Scalar] = []
-    apart: list[Scalar] = []
+    numbers: list[int | float] = []
     for value in values:
         match value:
             case str():
@@ -208,27 +185,12 @@ def _in(key: str, values: Iterable[Scalar], negated: bool) -> Where:
             case bool():
                 bools.append(value)
             case int() | float():
-                whole, real = _forms(value)
-                exact = real is not None and survives(real)
-                if whole is None:
-                    (floats if exact else apart).append(value if exact else image(float(value)))
-                elif real is None:
-                    ints.append(whole)
-                else:
-                    both.append(whole)
-                    if not exact:
-                        apart.append(image(real))
+                numbers.append(value)
             case _:
                 raise AssertionError(f"no value of the normal form: {value!r}")
-    name = stored(key)
-    parts = [_one_of(name, same, negated=negated) for same in (texts, bools, both) if same]
-    if apart:
-        parts.append(_one_of(images(key), apart, negated=negated))
-    for same, kinds in ((ints, INT_KINDS), (floats, FLOAT_KINDS)):
-        if same:
-            found = (_kind(key, kinds, negated=negated), _one_of(name, same, negated=negated))
-            parts.append(_any(*found) if negated else _all(*found))
-    return _any(*parts) if not negated else _all(*parts)
+    parts = [one_of(stored(key), same, negated=negated) for same in (texts, bools) if same]
+    parts += equal(key, numbers, negated=negated)
+    return all_of(*parts) if negated else any_of(*parts)
 
 
 def _contains(key: str, values: Iterable[Scalar], negated: bool) -> Where:
@@ -239,7 +201,7 @@ def _contains(key: str, values: Iterable[Scalar], negated: bool) -> Where:
         if isinstance(value, bool) or not isinstance(value, int | float):
             terms.append({stored(key): {operator: value}})
             continue
-        whole, real = _forms(value)
+        whole, real = forms(value)
         if whole is not None:
             terms.append({stored(key): {operator: whole}})
         if real is not None:
@@ -250,62 +212,4 @@ def _contains(key: str, values: Iterable[Scalar], negated: bool) -> Where:
                 terms.append({images(key): {operator: NEGATIVE_ZERO_IMAGE}})
     # the marker guards against ghosts: see decode_metadata
     is_list = _kind(key, LIST_KINDS, negated=negated)
-    return _any(is_list, _all(*terms)) if negated else _all(is_list, _any(*terms))
-
-
-def _forms(value: int | float) -> tuple[int | None, float | None]:
-    """Return the 64-bit int and the float that equal a number, where they exist."""
-    if isinstance(value, int):
-        return value, float(value) if int(float(value)) == value else None
-    return int(value) if value.is_integer() and _MIN <= value <= _MAX else None, value
-
-
-def _order(key: str, op: OrderOp, value: int | float) -> Where:
-    name = stored(key)
-    operator, bound = _float_bound(op, value)
-    apart = {images(key): {operator: image(bound)}}
-    if abs(value) <= _SAFE_INT and int(value) == value:
-        return _any({name: {_OPS[op]: int(value)}}, apart)
-    parts = [apart]
-    match _int_bound(op, value):
-        case True:
-            parts.append(_kind(key, INT_KINDS))
-        case (str() as operator, int() as whole):
-            parts.append(_all(_kind(key, INT_KINDS), {name: {operator: whole}}))
-        case _:
-            pass
-    operator, bound = _float_bound(op, value, among=_nearest_surviving(value))
-    parts.append(_all(_kind(key, FLOAT_KINDS), {name: {operator: bound}}))
-    return _any(*parts)
-
-
-def _int_bound(op: OrderOp, value: int | float) -> tuple[str, int] | bool:
-    """Return the same ordering among 64-bit ints with an int bound; True or False where all or none are in it."""
-    below = op in ("<", "<=")
-    if value > _MAX:
-        return below
-    if value < _MIN:
-        return not below
-    if int(value) == value:
-        return _OPS[op], int(value)
-    return ("$lte", math.floor(value)) if below else ("$gte", math.ceil(value))
-
-
-def _float_bound(op: OrderOp, value: int | float, among: float | None = None) -> tuple[str, float]:
-    """Return the same ordering with the float bound nearest to ``value``, or with ``among``.
-
-    It is exact for floats of which none lies between ``value`` and that bound.
-    """
-    bound = float(value) if among is None else among
-    if bound == value:  # Python compares an int and a float exactly
-        return _OPS[op], bound
-    if op in ("<", "<="):
-        return ("$lt" if bound > value else "$lte"), bound
-    return ("$gte" if bound > value else "$gt"), bound
-
-
-def _nearest_surviving(value: int | float) -> float:
-    """Return the bound nearest to ``value`` among floats that survive: an operand passes through the same JSON."""
-    if abs(value) <= 1e-7:
-        return 0.0
-    return max(-1e22, min(1e22, float(f"{float(value):.15g}")))
+    return any_of(is_list, all_of(*terms)) if negated else all_of(is_list, any_of(*terms))

@@ -51,7 +51,7 @@ def imprecise(metric: Metric, query: VectorArray, reported: NDArray[np.float64])
         case Metric.DOT:
             return bool(np.abs(reported - 1.0).min(initial=np.inf) < _SMALL_DOT)
         case Metric.L2:
-            return bool(reported.min(initial=np.inf) < _lost_square(query))
+            return _is_lost(float(reported.min(initial=np.inf)), query)
 
 
 def indistinct(metric: Metric, query: VectorArray, reported: NDArray[np.float64]) -> bool:
@@ -62,10 +62,11 @@ def indistinct(metric: Metric, query: VectorArray, reported: NDArray[np.float64]
         case Metric.DOT:
             return bool(abs(reported.max(initial=-np.inf) - 1.0) < _BLIND_DOT)
         case Metric.L2:
-            return bool(reported.max(initial=-np.inf) < _lost_square(query)) and len(reported) > 0
+            return len(reported) > 0 and _is_lost(float(reported.max()), query)
 
 
-def _lost_square(query: VectorArray) -> float:
-    """Return the square below which Chroma is off by more than MET-3 allows; 0 where the query's length allows it."""
+def _is_lost(square: float, query: VectorArray) -> bool:
+    """Return whether Chroma is off by more than MET-3 allows at a square; never where the query's length allows it."""
     lost = len(query) * _LOST
-    return lost / _EXACT if float(np.linalg.norm(query.astype(np.float64))) < 2 * lost**0.5 / _NEAR else 0.0
+    # most squares are far larger: then the length of the query is not needed
+    return square < lost / _EXACT and float(np.linalg.norm(query.astype(np.float64))) < 2 * lost**0.5 / _NEAR

@@ -14,10 +14,13 @@ from vstore.info import CollectionInfo
 from vstore.keys import check_plain
 from vstore.spi.codec import info_from_json, info_to_json
 
-__all__ = ["check_name", "created_here", "info_of", "new_collection", "new_foreign"]
+__all__ = ["check_name", "created_here", "info_of", "is_marked", "new_collection", "new_foreign"]
 
-# the key of a collection's own metadata under which vstore keeps what it is
-_INFO: Final = "_vs_info"
+# The key of a collection's own metadata under which vstore keeps what it is; its number is that of the layout. Versions
+# of vstore that know the first only do not take a collection for theirs whose records have no markers: their filters
+# would miss those.
+_INFO: Final = "_vs_info2"
+_MARKED_INFO: Final = "_vs_info"
 _MAX_NAME: Final = 512
 _SPACES: Final[dict[Metric, Space]] = {Metric.COSINE: "cosine", Metric.L2: "l2", Metric.DOT: "ip"}
 
@@ -70,7 +73,12 @@ def _graph(info: CollectionInfo) -> CreateHNSWConfiguration:
 
 def created_here(metadata: Mapping[str, Any] | None) -> bool:
     """Return whether vstore created the collection with this metadata."""
-    return _INFO in (metadata or {})
+    return any(key in (metadata or {}) for key in (_INFO, _MARKED_INFO))
+
+
+def is_marked(metadata: Mapping[str, Any] | None) -> bool:
+    """Return whether the collection with this metadata has a marker beside every key of a record."""
+    return _MARKED_INFO in (metadata or {})
 
 
 def info_of(name: str, metadata: Mapping[str, Any] | None) -> CollectionInfo:
@@ -79,7 +87,6 @@ def info_of(name: str, metadata: Mapping[str, Any] | None) -> CollectionInfo:
     Raises:
         Mismatch: vstore did not create it.
     """
-    text = (metadata or {}).get(_INFO)
-    if text is None:
+    if metadata is None or not created_here(metadata):
         raise Mismatch.not_created_here(name)
-    return info_from_json(name, text)
+    return info_from_json(name, metadata[_MARKED_INFO if is_marked(metadata) else _INFO])

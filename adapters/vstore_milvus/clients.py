@@ -13,7 +13,7 @@ from pymilvus.client.utils import SciPyHelper
 from vstore.spi.forking import in_children
 from vstore_milvus.options import Target
 
-__all__ = ["load_scipy", "open_client", "open_client_async"]
+__all__ = ["context", "load_scipy", "open_client", "open_client_async"]
 
 _loading = Lock()
 
@@ -45,6 +45,12 @@ def _own_connection() -> dict[str, Any]:
     for TLS.
     """
     return {"dedicated": True} if find_spec("pymilvus.client.connection_manager") else {"alias": uuid4().hex}
+
+
+def context(client: MilvusClient | AsyncMilvusClient) -> dict[str, Any]:
+    """Return what a client's connection must be told with a request: which database, since pymilvus 3."""
+    make = getattr(client, "_generate_call_context", None)
+    return {} if make is None else {"context": make()}
 
 
 def load_scipy() -> None:

@@ -1,14 +1,13 @@
-"""Records to and from the rows that Milvus stores.
+"""Records to the columns that Milvus stores, and from the rows in which pymilvus hands them out. Pure.
 
-A row has the fields ``id``, ``document``, ``metadata`` and ``facts``, and those of its vectors
-(``vstore_milvus.layout``). ``metadata`` is what the user gave, as JSON; ``facts`` is what filters ask
-(``vstore_milvus.compile``).
+The columns are ``id``, ``document``, ``metadata`` and ``facts``, and those of the vectors (``vstore_milvus.layout``).
+``metadata`` is what the user gave, as JSON; ``facts`` is what filters ask (``vstore_milvus.compile``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from vstore.columns import Column, absent, dense
@@ -18,9 +17,9 @@ from vstore.records import Include, Metadata, Records
 from vstore.spi.codec import from_json, to_json
 from vstore_milvus.filter_fields import LISTS, SCALARS, element, scalar
 from vstore_milvus.layout import Layout
-from vstore_milvus.vectors import Row
+from vstore_milvus.vectors import Cells, Row
 
-__all__ = ["check_sizes", "deleted", "encode", "shows_records", "split", "to_records"]
+__all__ = ["check_sizes", "deleted", "encode", "shows_records", "to_records"]
 
 # Milvus can store no absence that all its versions agree on; no document holds NUL (DOC-1). Absent is the
 # empty string, which is what another client would expect, and an empty document is one NUL.
@@ -43,25 +42,21 @@ def check_sizes(records: Records) -> None:
             )
 
 
-def encode(records: Records, layout: Layout) -> list[Row]:
-    """Return one row a record. JSON fields are text, which pymilvus stores as it is, and faster than dicts."""
+def encode(records: Records, layout: Layout) -> Cells:
+    """Return the columns of records, by name. JSON is bytes."""
     n = len(records)
     documents = records.documents if records.documents is not None else [None] * n
     metadatas = records.metadatas if records.metadatas is not None else [{}] * n
-    columns = {name: _column(records, name, layout) for name in layout.vectors}
-    rows: list[Row] = []
-    for place, (record_id, document, metadata) in enumerate(zip(records.ids, documents, metadatas, strict=True)):
-        row: Row = {
-            "id": record_id,
-            "document": "" if document is None else document or _EMPTY,
-            "metadata": to_json(metadata),
-            "facts": _filter_fields(metadata),
-            **layout.rest(metadata),
-        }
-        for name, vectors in layout.vectors.items():
-            row |= vectors.cells(columns[name], place)
-        rows.append(row)
-    return rows
+    cells: Cells = {
+        "id": records.ids,
+        "document": ["" if document is None else document or _EMPTY for document in documents],
+        "metadata": [to_json(metadata).encode() for metadata in metadatas],
+        "facts": [_filter_fields(metadata).encode() for metadata in metadatas],
+        **layout.rest(metadatas),
+    }
+    for name, vectors in layout.vectors.items():
+        cells |= vectors.cells(_column(records, name, layout))
+    return cells
 
 
 def _column(records: Records, name: str, layout: Layout) -> Column:
@@ -122,20 +117,3 @@ def _tagged(values: Iterable[Any]) -> bool:
         isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict))
         for value in values
     )
-
-
-def split(rows: Sequence[Row], most_rows: int, most_bytes: int, layout: Layout) -> Iterator[list[Row]]:
-    """Yield the rows in parts of at most so many, and so many bytes (but at least one row)."""
-    part: list[Row] = []
-    size = 0
-    for row in rows:
-        # a character has at most four bytes; the sum need not be exact, it keeps far from the server's limit
-        texts = len(row["document"]) + len(row["metadata"]) + len(row["facts"])
-        width = layout.size(row) + 4 * texts + 600
-        if part and (len(part) == most_rows or size + width > most_bytes):
-            yield part
-            part, size = [], 0
-        part.append(row)
-        size += width
-    if part:
-        yield part

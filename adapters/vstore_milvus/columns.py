@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from functools import reduce
 from itertools import compress
+from threading import Lock
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -26,8 +28,10 @@ __all__ = ["Columns", "decides"]
 Mask: TypeAlias = NDArray[np.bool_]
 
 _ID_BYTES: Final = 160  # of a str and its place in a list and an answer, besides its characters
-_VALUE_BYTES: Final = 400  # of a distinct value, its token, its text and their places, besides its characters
+_VALUE_BYTES: Final = 550  # of a distinct value, its token, its text and their places, besides its characters
 _CODE_BYTES: Final = 4
+_ROW_BYTES: Final = 100  # of an id's place, once a write has asked for it
+_MOST_GONE: Final = 1_000  # rows without a record are taken out once they are as many, and more than the others
 
 
 def decides(where: Filter) -> bool:
@@ -52,20 +56,33 @@ class _Column:
         self._codes = array("i")  # of each record; 0 where it has not the key
         self._values: list[Any] = []  # that of code 1 first
         self._places: dict[tuple[str, Any], int] = {}
+        self._known: dict[object, int] = {}  # the same by type and value, which takes less to look up
         self._orders: dict[str, tuple[list[Any], NDArray[np.intp]]] = {}
 
     def put(self, row: int, value: Any) -> int:
         """Takes the value of a record beyond all before; returns how many bytes more that holds."""
-        same = _same(value)
-        code = self._places.get(same)
         size = _CODE_BYTES * (row + 1 - len(self._codes))
+        plain = None if isinstance(value, list | dict) else (value.__class__, value)
+        code = self._known.get(plain)
         if code is None:
-            self._values.append(value)
-            code = self._places[same] = len(self._values)
-            size += _VALUE_BYTES + 2 * len(str(same[1]))
+            same = _same(value)
+            code = self._places.get(same)
+            if code is None:
+                self._values.append(value)
+                code = self._places[same] = len(self._values)
+                self._orders.pop(same[0], None)
+                size += _VALUE_BYTES + 2 * len(str(same[1]))
+            if plain is not None:
+                self._known[plain] = code
         self._codes.frombytes(bytes(self._codes.itemsize * (row - len(self._codes))))  # those that have not the key
         self._codes.append(code)
         return size
+
+    def keep(self, rows: Mask) -> int:
+        """Leaves the codes of these rows alone; returns how many bytes that frees."""
+        before = len(self._codes)
+        self._codes = array("i", np.frombuffer(self._codes, dtype=np.intc)[rows[:before]].tobytes())
+        return _CODE_BYTES * (before - len(self._codes))
 
     def mask(self, leaf: Leaf, rows: int, deadline: Deadline) -> Mask:
         """Return for which of the records a leaf on this key is true."""
@@ -103,29 +120,42 @@ class _Column:
 
 
 class Columns:
-    """The metadata of the records of one collection at one moment. Reads from several threads are safe.
+    """The metadata of the records of one collection at one moment. Calls from several threads take turns.
+
+    A record that is written again has a new row. What its old one held is left until half of the rows are such.
 
     Attributes:
-        ids: The ids of the records.
         size: About how many bytes all of it takes in memory.
     """
 
     def __init__(self) -> None:
-        self.ids: list[str] = []
         self.size = 0
+        self._ids: list[str] = []
+        self._there = bytearray()  # of each row: 1, or 0 where the record is gone
+        self._gone = 0
+        self._places: dict[str, int] | None = None  # the row of each record
         self._keys: dict[str, _Column] = {}
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self._ids) - self._gone
 
     def append(self, records: Records) -> None:
         """Takes records that are not here yet, with their metadata."""
-        for record_id, metadata in zip(records.ids, records.metadatas or (), strict=True):
-            row = len(self.ids)
-            self.ids.append(record_id)
-            self.size += _ID_BYTES + len(record_id)
-            for key, value in metadata.items():
-                column = self._keys.get(key)
-                if column is None:
-                    column = self._keys[key] = _Column()
-                self.size += column.put(row, value)
+        with self._lock:
+            self._append(records)
+
+    def put(self, records: Records) -> None:
+        """Takes records, each in place of the one of its id."""
+        with self._lock:
+            self._remove(records.ids)
+            self._append(records)
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Lets go of the records with these ids; others are no error."""
+        with self._lock:
+            self._remove(ids)
 
     def matching(self, where: Filter) -> list[str]:
         """Return the ids of the records that match a filter which ``decides`` allows.
@@ -133,7 +163,54 @@ class Columns:
         Raises:
             Timeout: It takes longer than a request may.
         """
-        return list(compress(self.ids, self._mask(where, Deadline()).tolist()))
+        deadline = Deadline()
+        with self._lock:
+            mask = self._mask(where, deadline)
+            if self._gone:
+                mask = mask & self._is_there()
+            return list(compress(self._ids, mask.tolist()))
+
+    def _append(self, records: Records) -> None:
+        metadatas = records.metadatas if records.metadatas is not None else [{}] * len(records)
+        for record_id, metadata in zip(records.ids, metadatas, strict=True):
+            row = len(self._ids)
+            self._ids.append(record_id)
+            self.size += _ID_BYTES + len(record_id)
+            if self._places is not None:
+                self._places[record_id] = row
+                self.size += _ROW_BYTES
+            for key, value in metadata.items():
+                column = self._keys.get(key)
+                if column is None:
+                    column = self._keys[key] = _Column()
+                self.size += column.put(row, value)
+        self._there += b"\x01" * len(records)
+
+    def _remove(self, ids: Sequence[str]) -> None:
+        if self._places is None:
+            self._places = {record_id: row for row, record_id in enumerate(self._ids)}
+            self.size += _ROW_BYTES * len(self._ids)
+        for record_id in ids:
+            row = self._places.pop(record_id, None)
+            if row is not None:
+                self._there[row] = 0
+                self._gone += 1
+                self.size -= _ROW_BYTES
+        if self._gone > max(_MOST_GONE, len(self)):
+            self._take_out()
+
+    def _take_out(self) -> None:
+        """Leaves the rows of the records that are there."""
+        there = self._is_there().copy()
+        self.size -= sum(_ID_BYTES + len(self._ids[row]) for row in np.flatnonzero(~there))
+        self._ids = list(compress(self._ids, there.tolist()))
+        self._there = bytearray(b"\x01" * len(self._ids))
+        self._gone = 0
+        self._places = {record_id: row for row, record_id in enumerate(self._ids)}
+        self.size -= sum(column.keep(there) for column in self._keys.values())
+
+    def _is_there(self) -> Mask:
+        return np.frombuffer(self._there, dtype=np.bool_)
 
     def _mask(self, node: Filter, deadline: Deadline) -> Mask:
         match node:
@@ -147,5 +224,5 @@ class Columns:
                 (leaf,) = leaves(node)
                 column = self._keys.get(_path(leaf)[0])
                 if column is None:
-                    return np.zeros(len(self.ids), dtype=np.bool_)
-                return column.mask(leaf, len(self.ids), deadline)
+                    return np.zeros(len(self._ids), dtype=np.bool_)
+                return column.mask(leaf, len(self._ids), deadline)

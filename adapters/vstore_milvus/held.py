@@ -1,4 +1,4 @@
-"""Metadata that stays in memory between the queries of one file of Milvus Lite, as long as nobody writes to it."""
+"""Metadata that stays in memory between the queries of one file of Milvus Lite, and follows the writes of vstore."""
 
 from __future__ import annotations
 
@@ -40,16 +40,18 @@ class Watch:
         self.state = State.of(collection)
         self._collection = collection
         self._memory = collection._memtable  # the engine makes another one while it puts the last writes into files
-        self._at_rest = self._is_at_rest()
+        self._at_rest = _is_at_rest(collection)
 
     def has_seen_all(self) -> bool:
         """Return whether there was no write since, and none under way, such as one that timed out here."""
         unchanged = State.of(self._collection) == self.state and self._collection._memtable is self._memory
-        return unchanged and self._at_rest and self._is_at_rest()
+        return unchanged and self._at_rest and _is_at_rest(self._collection)
 
-    def _is_at_rest(self) -> bool:
-        last = max(self._collection._manifest.current_seq, self._memory.max_seq)
-        return bool(last + 1 == self.state.sequence)
+
+def _is_at_rest(collection: Any) -> bool:
+    """Whether every write that has a number is carried out."""
+    last = max(collection._manifest.current_seq, collection._memtable.max_seq)
+    return bool(last + 1 == collection._next_seq)
 
 
 def _tells_writes(collection: Any) -> bool:
@@ -60,8 +62,9 @@ def _tells_writes(collection: Any) -> bool:
 class Held:
     """The columns of the collections of one file, shared by all stores of this process on it.
 
-    They are current as long as the engine has given out no number for a write: to this store, to another, or to the
-    application through pymilvus. One process has a file, so there are no others.
+    They are current as long as the engine has given out no number for a write: to a store, or to the application
+    through pymilvus. One process has a file, so there are no others. A write of a store is applied to them where the
+    engine has given out the numbers of this one write meanwhile, and no other.
     """
 
     def __init__(self, find: Callable[[str], Any]) -> None:
@@ -88,6 +91,36 @@ class Held:
                 return None
             self._columns[token] = found
             return found[1]
+
+    def before_write(self, token: str, name: str) -> State | None:
+        """Return the state before a write that the columns are to follow; None where they are not current."""
+        collection = self._find(name)
+        with self._lock:
+            found = self._columns.get(token)
+            if found is None or not _tells_writes(collection):
+                return None
+            state = State.of(collection)
+            return state if state == found[0] and _is_at_rest(collection) else None
+
+    def follow(self, token: str, name: str, before: State, numbers: int, change: Callable[[Columns], None]) -> None:
+        """Applies a write that was carried out, if it is the only one since.
+
+        Args:
+            token: Which collection.
+            name: Its name.
+            before: What ``before_write`` returned.
+            numbers: How many numbers the engine gives out for this write.
+            change: Applies it.
+        """
+        collection = self._find(name)
+        after = State(before.engine, before.sequence + numbers)
+        with self._lock:
+            state, columns = self._columns.pop(token, (None, None))
+        if columns is None or state != before or not _tells_writes(collection) or not _is_at_rest(collection):
+            return
+        if State.of(collection) == after:
+            change(columns)
+            self.put(token, after, columns)
 
     def put(self, token: str, state: State, columns: Columns) -> None:
         """Holds the columns of a collection, in place of those not used for longest; too large ones are not held."""

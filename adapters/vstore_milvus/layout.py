@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
+import numpy as np
 from pymilvus import CollectionSchema, DataType, MilvusClient
 from pymilvus.milvus_client.index import IndexParams
 
@@ -17,9 +20,9 @@ from vstore.records import Include, Metadata
 from vstore_milvus.filter_fields import literal
 from vstore_milvus.vectors import (
     MAX_PACKED_DIMENSION,
+    Cells,
     DenseVectors,
     PackedVectors,
-    Row,
     SparseVectors,
     Vectors,
 )
@@ -108,6 +111,11 @@ class Layout:
             schema.add_field(_PARTITION, DataType.VARCHAR, max_length=_MAX_PARTITION_BYTES)
         return schema
 
+    @cached_property
+    def types(self) -> dict[str, DataType]:
+        """The type of each column."""
+        return {field.name: field.dtype for field in self.schema().fields}
+
     def indexes(self) -> IndexParams:
         """Return the indexes of the vectors."""
         params = MilvusClient.prepare_index_params()
@@ -137,16 +145,12 @@ class Layout:
         """Return the fields of vectors that are wanted; the one without a name is empty."""
         return ("", *include.fields) if include.vectors else include.fields
 
-    def rest(self, metadata: Metadata) -> Row:
-        """Return what a record has besides its vectors, its texts and its id."""
-        row: Row = {} if self._parted is None else {_PARTITION: metadata[self._parted]}
+    def rest(self, metadatas: Sequence[Metadata]) -> Cells:
+        """Return what records have besides their vectors, their texts and their ids."""
+        cells: Cells = {} if self._parted is None else {_PARTITION: [one[self._parted] for one in metadatas]}
         if self._is_filled:
-            row["vector"] = [1.0, 0.0]
-        return row
-
-    def size(self, row: Row) -> int:
-        """Return how many bytes the vectors of a row take in a request."""
-        return sum(vectors.size(row) for vectors in self.vectors.values())
+            cells["vector"] = np.tile(np.array([1, 0], dtype=np.float32), (len(metadatas), 1))
+        return cells
 
     def split(self, where: Filter | None) -> tuple[str, Filter | None]:
         """Return the condition on the partition that a filter in normal form has, or "", and what else it asks."""

@@ -56,15 +56,16 @@ def doubtful(metric: Metric, query: VectorArray, distances: NDArray[np.float64])
         distances: As ``converted`` returns them, ascending.
     """
     cosine = metric is Metric.COSINE
-    error = np.full(len(distances), _USUAL_COSINE) if cosine else _USUAL_L2 * distances
-    meets = np.diff(distances) <= error[1:] + error[:-1]
+    error = 2 * _USUAL_COSINE if cosine else _USUAL_L2 * (distances[1:] + distances[:-1])
+    meets = distances[1:] - distances[:-1] <= error
     unsure = np.zeros(len(distances), dtype=np.bool_)
     unsure[1:] = meets
     unsure[:-1] |= meets
     if not cosine:
-        enough = max(1e-12 * float(query.astype(np.float64).dot(query)), _SMALLEST)
-        unsure |= np.maximum(1e-5 * distances * distances, enough) <= len(query) * _SMALLEST
-    return np.flatnonzero(unsure)
+        lost = len(query) * _SMALLEST
+        if max(1e-12 * float(query.astype(np.float64).dot(query)), _SMALLEST) <= lost:  # the bound near zero
+            unsure |= 1e-5 * distances * distances <= lost
+    return unsure.nonzero()[0]
 
 
 def decided(metric: Metric, query: VectorArray | SparseVector, distances: NDArray[np.float64], k: int) -> bool:

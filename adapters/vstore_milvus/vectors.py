@@ -15,7 +15,7 @@ import numpy as np
 from pymilvus import CollectionSchema, DataType
 from pymilvus.milvus_client.index import IndexParams
 
-from vstore.columns import Column, VectorArray, absent, vector_at
+from vstore.columns import Column, VectorArray, absent, dense, present, vector_at
 from vstore.fields import Dense, Field, Sparse
 from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, Index, IVFFlat, Metric, Search
 from vstore.sparse import SparseArray, SparseVector
@@ -24,6 +24,7 @@ from vstore.spi.packing import from_text, pack_dense, pack_sparse, to_text, unpa
 __all__ = [
     "MAX_PACKED_DIMENSION",
     "MAX_PACKED_VALUES",
+    "Cells",
     "DenseVectors",
     "PackedVectors",
     "Row",
@@ -33,9 +34,12 @@ __all__ = [
 ]
 
 Row: TypeAlias = dict[str, Any]
+Cells: TypeAlias = dict[str, Any]
+"""Columns by name. Dense vectors are float32 of shape (n, d); others are lists: of bytes for sparse ones and JSON."""
 
 _METRICS: Final[dict[Metric, str]] = {Metric.COSINE: "COSINE", Metric.L2: "L2", Metric.DOT: "IP"}
 _ABSENT: Final = {2**32 - 2: 1.0}  # Milvus takes this index; no vector of vstore has it (SPV-1)
+_PAIR: Final = np.dtype([("index", "<u4"), ("value", "<f4")])
 _MAX_TEXT: Final = 65_535
 _MAX_PACKED: Final = _MAX_TEXT // 4 * 3
 MAX_PACKED_DIMENSION: Final = _MAX_PACKED // 4
@@ -65,11 +69,8 @@ class Vectors(Protocol):
     def index(self, params: IndexParams) -> None:
         """Adds its index."""
 
-    def cells(self, column: Column, position: int) -> Row:
-        """Return what its columns hold for one record."""
-
-    def size(self, row: Row) -> int:
-        """Return how many bytes these cells take in a request."""
+    def cells(self, column: Column) -> Cells:
+        """Return what its columns hold."""
 
     def column(self, rows: Sequence[Row]) -> Column:
         """Return its vectors in rows as Milvus answers them."""
@@ -105,17 +106,13 @@ class DenseVectors:
         kind, settings = _index(self.field.index)
         params.add_index(self.name, index_type=kind, metric_type=_METRICS[self.field.metric], params=settings)
 
-    def cells(self, column: Column, position: int) -> Row:
-        vector = vector_at(column, position)
+    def cells(self, column: Column) -> Cells:
+        vectors = dense(column)
         if not self.flag:
-            return {self.name: vector}
-        if vector is None:  # a zero has no cosine
-            vector = np.eye(1, self.field.dimension, dtype=np.float32)[0]
-            return {self.name: vector, self.flag: False}
-        return {self.name: vector, self.flag: True}
-
-    def size(self, row: Row) -> int:
-        return self.width
+            return {self.name: vectors}
+        there = present(column)
+        stand_in = np.eye(1, self.field.dimension, dtype=np.float32)  # a zero has no cosine
+        return {self.name: np.where(there[:, None], vectors, stand_in), self.flag: there.tolist()}
 
     def column(self, rows: Sequence[Row]) -> VectorArray:
         found = np.array([row[self.name] for row in rows], dtype=np.float32).reshape(-1, self.field.dimension)
@@ -148,13 +145,9 @@ class SparseVectors:
     def index(self, params: IndexParams) -> None:
         params.add_index(self.name, index_type="SPARSE_INVERTED_INDEX", metric_type="IP", params={})
 
-    def cells(self, column: Column, position: int) -> Row:
-        vector = vector_at(column, position)
-        assert vector is None or isinstance(vector, SparseVector)
-        return {self.name: _ABSENT if vector is None else vector.to_dict()}
-
-    def size(self, row: Row) -> int:
-        return 8 * len(row[self.name])
+    def cells(self, column: Column) -> Cells:
+        assert isinstance(column, SparseArray)
+        return {self.name: [_pairs(vector) if len(vector) else _ABSENT_PAIR for vector in column]}
 
     def column(self, rows: Sequence[Row]) -> SparseArray:
         return SparseArray.stack([_sparse(row[self.name]) for row in rows])
@@ -185,14 +178,8 @@ class PackedVectors:
     def index(self, params: IndexParams) -> None:
         """Does nothing: its vectors are compared here."""
 
-    def cells(self, column: Column, position: int) -> Row:
-        vector = vector_at(column, position)
-        if vector is None:
-            return {self.name: ""}
-        return {self.name: to_text(pack_sparse(vector) if isinstance(vector, SparseVector) else pack_dense(vector))}
-
-    def size(self, row: Row) -> int:
-        return len(row[self.name])
+    def cells(self, column: Column) -> Cells:
+        return {self.name: [_packed(vector_at(column, place)) for place in range(len(column))]}
 
     def column(self, rows: Sequence[Row]) -> Column:
         texts = [row[self.name] for row in rows]
@@ -204,6 +191,22 @@ class PackedVectors:
             if text:
                 found[place] = unpack_dense(from_text(text), self.field.dimension)
         return found
+
+
+def _packed(vector: VectorArray | SparseVector | None) -> str:
+    if vector is None:
+        return ""
+    return to_text(pack_sparse(vector) if isinstance(vector, SparseVector) else pack_dense(vector))
+
+
+def _pairs(vector: SparseVector) -> bytes:
+    """Return a vector as Milvus has it: index and value in turns, little-endian, of 4 bytes each."""
+    pairs = np.empty(len(vector), dtype=_PAIR)
+    pairs["index"], pairs["value"] = vector.indices, vector.values
+    return pairs.tobytes()
+
+
+_ABSENT_PAIR: Final = _pairs(SparseVector(np.array([*_ABSENT], np.uint32), np.array([*_ABSENT.values()], np.float32)))
 
 
 def _sparse(found: Mapping[int, float]) -> SparseVector | None:

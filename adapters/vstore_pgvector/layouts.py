@@ -47,16 +47,20 @@ class TableLayout(Layout):
         Raises:
             InvalidInput: PostgreSQL would cut a name that the collection needs.
         """
-        own = name.lower() if self.lower else name
+        own = self.stored_name(name)
         for one in (self.table, *self.names):
             if len(one.format(own).encode()) > _LONGEST:
                 raise InvalidInput(f"{one.format(own)!r} is longer than {_LONGEST} bytes", hint="Pass a shorter name.")
         return schema, self.table.format(own)
 
+    def stored_name(self, name: str) -> str:
+        """See ``Layout``."""
+        return name.lower() if self.lower else name
+
     def statements(self, schema: str, info: CollectionInfo) -> list[str]:
         """Return what creates a collection's table."""
         _, table = self.place(schema, info.name)
-        own = info.name.lower() if self.lower else info.name
+        own = self.stored_name(info.name)
         names = [bare(one.format(own)) for one in self.names]
         places = {"schema": bare(schema), "table": bare(schema, table), "dimension": info.dimension}
         indexes = create_indexes(bare(schema, table), info) if self.own_index else []
@@ -101,6 +105,9 @@ LAYOUTS: Final[Mapping[str, TableLayout]] = {
         mapping=RecordMapping(id=("id",), vector="embedding", document=("document",), metadata=("cmetadata",)),
         table=LANGCHAIN_RECORDS,
         shared=True,
+        whole=RecordMapping(
+            id=("id",), vector="embedding", metadata=None, fields=("collection_id",), table=(LANGCHAIN_RECORDS,)
+        ),
         create=(
             (
                 f"create table if not exists {{schema}}.{LANGCHAIN_COLLECTIONS} "
@@ -172,6 +179,9 @@ LAYOUTS: Final[Mapping[str, TableLayout]] = {
         mapping=RecordMapping(id=("id",), vector="vector", document=("text",), metadata=("vmetadata",)),
         table="document_chunk",
         column="collection_name",
+        whole=RecordMapping(
+            id=("id",), vector="vector", metadata=None, fields=("collection_name",), table=("document_chunk",)
+        ),
         create=(
             (
                 "create table if not exists {table} (id text not null primary key, vector vector({dimension}), "

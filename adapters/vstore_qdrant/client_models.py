@@ -7,7 +7,23 @@ from typing import assert_never
 from qdrant_client import models
 
 from vstore.indexing import HNSW, Index
-from vstore_qdrant.conditions import All, AnyOf, Condition, Has, NoneOf, Number, Shorter, Tenant, Terms, Text
+from vstore_qdrant.conditions import (
+    All,
+    AnyOf,
+    Bound,
+    Condition,
+    Flag,
+    Has,
+    NoneOf,
+    Number,
+    OneOf,
+    Present,
+    Shorter,
+    Split,
+    Tenant,
+    Terms,
+    Text,
+)
 
 __all__ = ["client_filter", "search_params"]
 
@@ -43,6 +59,8 @@ def _inner(condition: Condition) -> models.Condition:
             return models.FieldCondition(key="document", match=models.MatchSubstring(substring=text))
         case All() | AnyOf() | NoneOf():
             return client_filter(condition)
+        case Split() | OneOf() | Flag() | Bound() | Present():
+            raise AssertionError(f"a condition on records with a lean shadow, of which a client has none: {condition}")
         case _:
             assert_never(condition)
 

@@ -1,11 +1,15 @@
 """Filters in normal form to conditions of Qdrant: pure.
 
 Every leaf is two-valued over every record, so that a negation is the exact complement.
+
+Beside a lean shadow (see ``codec.py``) a leaf asks the metadata's own values, of all records without the term of that
+key, and the shadow of the others.
 """
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Sequence
+from typing import Final, assert_never
 
 from vstore.errors import Unsupported
 from vstore.filters.tree import (
@@ -26,31 +30,83 @@ from vstore.filters.tree import (
     Path,
 )
 from vstore.metadata import micros
-from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Tenant, Terms, Text
-from vstore_qdrant.filter_fields import LEAST, element_term, halves, key_term, scalar_term
+from vstore_qdrant.conditions import (
+    All,
+    AnyOf,
+    Bound,
+    Condition,
+    Flag,
+    NoneOf,
+    Number,
+    OneOf,
+    Present,
+    Split,
+    Tenant,
+    Terms,
+    Text,
+)
+from vstore_qdrant.filter_fields import LEAST, element_term, halves, is_plain, key_term, scalar_term
 
 __all__ = ["compile_filter"]
 
 # below this every int is its own double, and the second half of a number is never below 0
-_EXACT: int = 1 << 52
+_EXACT: Final = 1 << 52
 
 
-def compile_filter(node: Filter, partition_by: str | None = None) -> Condition:
+def compile_filter(node: Filter, partition_by: str | None = None, *, lean: bool = False) -> Condition:
     """Return the condition that is true of the same records.
 
     Args:
         node: The filter.
         partition_by: The key that parts the collection, whose texts have an index of their own.
+        lean: Whether the records have a lean shadow.
     """
     match node:
         case And(items):
-            return All(tuple(compile_filter(item, partition_by) for item in items))
+            return All(tuple(compile_filter(item, partition_by, lean=lean) for item in items))
         case Or(items):
-            return AnyOf(tuple(compile_filter(item, partition_by) for item in items))
+            return AnyOf(tuple(compile_filter(item, partition_by, lean=lean) for item in items))
         case Not(item):
-            return NoneOf(compile_filter(item, partition_by))
+            return NoneOf(compile_filter(item, partition_by, lean=lean))
         case Eq((key,), str() as value) if key == partition_by:
             return Tenant(key, value)
+        case _:
+            return _lean_leaf(node) if lean else _leaf(node)
+
+
+def _lean_leaf(node: Filter) -> Condition:
+    """Return the condition of a leaf on records with a lean shadow."""
+    match node:
+        case Eq(path, value):
+            return _equal(path, (value,))
+        case In(path, values):
+            return _equal(path, values)
+        case Exists(path):
+            return Present(path)
+        case Order(path, op, int() | float() as value):
+            return Split(key_term(path), Bound(path, op, float(value)), _leaf(node))
+        case _:
+            return _leaf(node)
+
+
+def _equal(path: Path, values: Sequence[object]) -> Condition:
+    """Return the condition that a scalar equals one of these; there is at least one."""
+    texts = tuple(value for value in values if type(value) is str)
+    own: list[Condition] = [OneOf(path, texts)] if texts else []
+    own += [Flag(path, value) for value in values if type(value) is bool]
+    numbers = [value for value in values if type(value) is not bool and isinstance(value, int | float)]
+    own += [Bound(path, "==", float(value)) for value in numbers if is_plain(value)]
+    # a datetime is kept in the shadow and equals a number of any size
+    shadow = Terms(tuple(scalar_term(path, value) for value in numbers)) if numbers else None
+    if not own:
+        assert shadow is not None
+        return shadow
+    return Split(key_term(path), own[0] if len(own) == 1 else AnyOf(tuple(own)), shadow)
+
+
+def _leaf(node: Filter) -> Condition:
+    """Return the condition of a leaf on records with a full shadow."""
+    match node:
         case Eq(path, value):
             return Terms((scalar_term(path, value),))
         case In(path, values):

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 __all__ = [
     "All",
     "AnyOf",
+    "Bound",
     "Condition",
+    "Flag",
     "Half",
     "Has",
+    "Kind",
     "NoneOf",
     "Number",
+    "OneOf",
+    "Present",
     "Shorter",
+    "Split",
     "Tenant",
     "Terms",
     "Text",
+    "compared_fields",
     "is_of_one_tenant",
-    "number_fields",
-    "tenant_field",
+    "joined",
+    "metadata_field",
 ]
 
 Half: TypeAlias = Literal["high", "low"]
+Kind: TypeAlias = Literal["text", "flag", "number"]
+"""What a field is compared with, or a field of any kind looked for as a text: which index answers it."""
 _BARE: Final = re.compile("[A-Za-z0-9_-]+")
 
 
@@ -86,6 +95,79 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class OneOf:
+    """The metadata's own text at ``path``, or an element of a list there, is one of these; there is at least one."""
+
+    path: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def field(self) -> str:
+        """Where the value stands in the payload."""
+        return metadata_field(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """The metadata's own bool at ``path``, or an element of a list there, is this one."""
+
+    path: tuple[str, ...]
+    value: bool
+
+    @property
+    def field(self) -> str:
+        """Where the value stands in the payload."""
+        return metadata_field(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The metadata's own number at ``path``, or an element of a list there, is so ordered in float64."""
+
+    path: tuple[str, ...]
+    op: Literal["==", "<", "<=", ">", ">="]
+    bound: float
+
+    @property
+    def field(self) -> str:
+        """Where the number stands in the payload."""
+        return metadata_field(self.path)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The interval, as Qdrant's ranges name its ends."""
+        return dict.fromkeys(_EVEN[self.op], self.bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The metadata has a value at ``path``, whatever it is."""
+
+    path: tuple[str, ...]
+
+    @property
+    def field(self) -> str:
+        """Where the value stands in the payload."""
+        return metadata_field(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A leaf beside a lean shadow: ``own`` is true of a record without the term ``key``, or ``shadow`` of one with it.
+
+    Attributes:
+        key: The term of a value at the leaf's path that is in the shadow.
+        own: What is asked of the metadata's own value.
+        shadow: What is asked of the shadow, which is false of a record without the term; None where nothing there
+            can match.
+    """
+
+    key: str
+    own: Condition
+    shadow: Condition | None
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """The document has this text in it, case-sensitively."""
 
@@ -127,7 +209,7 @@ class Tenant:
     @property
     def field(self) -> str:
         """Where the partition stands in the payload."""
-        return tenant_field(self.key)
+        return metadata_field((self.key,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +233,14 @@ class NoneOf:
     item: Condition
 
 
-Condition: TypeAlias = Terms | Number | Text | Shorter | Has | Tenant | All | AnyOf | NoneOf
+Condition: TypeAlias = (
+    Terms | Number | Split | OneOf | Flag | Bound | Present | Text | Shorter | Has | Tenant | All | AnyOf | NoneOf
+)
 
 
-def tenant_field(key: str) -> str:
-    """Return where the key that parts a collection stands in the payload, in Qdrant's syntax."""
-    # as Qdrant names it where it lists the indexes: quoted only where it must be
-    return f"metadata.{key if _BARE.fullmatch(key) else _path_text((key,))}"
+def metadata_field(path: Sequence[str]) -> str:
+    """Return where a value of the metadata stands in the payload, in Qdrant's syntax."""
+    return f"metadata.{_path_text(path)}"
 
 
 def is_of_one_tenant(condition: Condition | None) -> bool:
@@ -168,20 +251,48 @@ def is_of_one_tenant(condition: Condition | None) -> bool:
 
 
 def _path_text(names: Sequence[str]) -> str:
-    """Return a path in Qdrant's syntax, every key quoted: no key has a double quote or a backslash (META-1)."""
-    return ".".join(f'"{name}"' for name in names)
+    """Return a path as Qdrant names it where it lists indexes: quoted only where it must be.
+
+    No key has a double quote or a backslash (META-1).
+    """
+    return ".".join(name if _BARE.fullmatch(name) else f'"{name}"' for name in names)
 
 
-def number_fields(condition: Condition | None) -> set[str]:
-    """Return the fields of numbers that a condition compares: without an index on it Qdrant reads every payload."""
+def joined(condition: Condition, is_used: Callable[[str], bool]) -> Condition:
+    """Return the same condition without ``Split``.
+
+    Args:
+        condition: What was compiled.
+        is_used: Whether any record has a term.
+    """
+    match condition:
+        case All(items):
+            return All(tuple(joined(item, is_used) for item in items))
+        case AnyOf(items):
+            return AnyOf(tuple(joined(item, is_used) for item in items))
+        case NoneOf(item):
+            return NoneOf(joined(item, is_used))
+        case Split(key, own, shadow):
+            if not is_used(key):
+                return own
+            plain = All((own, NoneOf(Terms((key,)))))
+            return plain if shadow is None else AnyOf((plain, shadow))
+        case _:
+            return condition
+
+
+def compared_fields(condition: Condition | None) -> dict[str, Kind]:
+    """Return the fields that need an index of their own, and its kind: without one Qdrant reads every payload."""
     match condition:
         case All(items) | AnyOf(items):
-            return {field for item in items for field in number_fields(item)}
+            return {field: kind for item in items for field, kind in compared_fields(item).items()}
         case NoneOf(item):
-            return number_fields(item)
-        case Number():
-            return {condition.field}
-        case Shorter():
-            return {condition.field}
+            return compared_fields(item)
+        case Number() | Shorter() | Bound():
+            return {condition.field: "number"}
+        case Flag():
+            return {condition.field: "flag"}
+        case OneOf() | Present():
+            return {condition.field: "text"}
         case _:
-            return set()
+            return {}

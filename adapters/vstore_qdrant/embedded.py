@@ -16,7 +16,7 @@ import qdrant_edge as edge
 from vstore.info import CollectionInfo
 from vstore.spi.forking import abandon, in_children
 from vstore_qdrant._sync.database import Table
-from vstore_qdrant.conditions import tenant_field
+from vstore_qdrant.conditions import metadata_field
 from vstore_qdrant.engine_folder import Folder
 from vstore_qdrant.engine_models import engine_config
 from vstore_qdrant.engine_shard import EngineTable
@@ -93,7 +93,7 @@ class EngineDatabase:
                     shard.update(edge.UpdateOperation.create_field_index("terms", edge.PayloadSchemaType.Keyword))
                     if info.partition_by is not None:
                         tenant = edge.KeywordIndexParams(is_tenant=True)
-                        path = tenant_field(info.partition_by)
+                        path = metadata_field((info.partition_by,))
                         shard.update(edge.UpdateOperation.create_field_index(path, tenant))
                     shard.flush()
                     shard.close()
@@ -107,7 +107,7 @@ class EngineDatabase:
         with self._in.lock:
             table = self._in.tables.get(name)
             if table is None:
-                table = self._in.tables[name] = EngineTable(self._in.folder, self._in.folder.info(name))
+                table = self._in.tables[name] = EngineTable(self._in.folder, name)
             return table
 
     def names(self) -> list[str]:
@@ -115,7 +115,7 @@ class EngineDatabase:
 
     def drop(self, name: str) -> None:
         with self._in.lock:
-            self._in.folder.info(name)
+            self._in.folder.described(name)
             if table := self._in.tables.pop(name, None):
                 table.close()
             self._in.folder.remove(name)

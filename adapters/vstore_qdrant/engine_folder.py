@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from vstore.errors import AlreadyExists, Mismatch, NotFound
 from vstore.info import CollectionInfo
-from vstore.spi.codec import info_from_json, info_to_json
+from vstore.spi.codec import from_json, info_from_json, info_to_json, to_json
 from vstore.spi.dirlock import DirectoryLock, lock_directory
 from vstore.spi.durable import create, flush, reading
 
@@ -24,6 +24,8 @@ __all__ = ["Folder"]
 _PASSING: Final = ".passing-"
 _INFO: Final = "info.json"
 _SHARD: Final = "shard"
+# a collection whose payloads have a lean shadow; earlier versions wrote what it is and no more, and have full ones
+_LAYOUT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Folder:
     def publish(self, made: Path, info: CollectionInfo) -> None:
         """Gives a prepared folder its name."""
         with create(made / _INFO) as file:
-            file.write(info_to_json(info).encode())
+            file.write(to_json({"layout": _LAYOUT, "info": info_to_json(info)}).encode())
             file.flush()
             os.fsync(file.fileno())
         self._move(made, self.path / info.name)
@@ -101,16 +103,24 @@ class Folder:
         """Return where the engine's files of a collection are."""
         return self.path / name / _SHARD
 
-    def info(self, name: str) -> CollectionInfo:
-        """Return what a collection is.
+    def described(self, name: str) -> tuple[CollectionInfo, bool]:
+        """Return what a collection is, and whether its payloads have a lean shadow.
 
         Raises:
             NotFound: There is none.
-            Mismatch: There is a folder of this name, and vstore did not make it.
+            Mismatch: There is a folder of this name, and vstore did not make it, or only a later version did.
         """
         if name not in self.names():
             if any(one.name == name for one in self.path.iterdir()) and not name.startswith("."):
                 raise Mismatch.not_created_here(name)
             raise NotFound.of_collection(name)
         with reading(self.path / name / _INFO) as file:
-            return info_from_json(name, file.read().decode())
+            text = file.read().decode()
+        data = from_json(text)
+        if "layout" not in data:
+            return info_from_json(name, text), False
+        if data["layout"] != _LAYOUT:
+            raise Mismatch(
+                f"{name!r} has layout {data['layout']} of a later version of vstore; this one reads {_LAYOUT}"
+            )
+        return info_from_json(name, data["info"]), True

@@ -4,21 +4,46 @@ from __future__ import annotations
 
 from typing import Any, Final, assert_never
 
+import numpy as np
 import qdrant_edge as edge
 
 from vstore.fields import Dense, Field
 from vstore.indexing import HNSW, Flat, Index, Metric, Quantization
 from vstore.info import CollectionInfo
-from vstore_qdrant.conditions import All, AnyOf, Condition, Has, NoneOf, Number, Shorter, Tenant, Terms, Text
+from vstore_qdrant.conditions import (
+    All,
+    AnyOf,
+    Bound,
+    Condition,
+    Flag,
+    Has,
+    Kind,
+    NoneOf,
+    Number,
+    OneOf,
+    Present,
+    Shorter,
+    Split,
+    Tenant,
+    Terms,
+    Text,
+)
 from vstore_qdrant.vectors import all_fields, full_scan_kb, vector_name
 
-__all__ = ["engine_config", "engine_filter", "engine_params"]
+__all__ = ["INDEXES", "engine_config", "engine_filter", "engine_params"]
 
 _DISTANCES: Final = {
     Metric.COSINE: edge.Distance.Cosine,
     Metric.L2: edge.Distance.Euclid,
     Metric.DOT: edge.Distance.Dot,
 }
+
+INDEXES: Final[dict[Kind, edge.PayloadSchemaType]] = {
+    "text": edge.PayloadSchemaType.Keyword,
+    "flag": edge.PayloadSchemaType.Bool,
+    "number": edge.PayloadSchemaType.Float,
+}
+"""The index of a payload's field by what is compared."""
 
 
 def engine_filter(condition: Condition) -> edge.Filter:
@@ -40,7 +65,17 @@ def _inner(condition: Condition) -> edge.FieldCondition | edge.HasVectorConditio
             return edge.FieldCondition(key="terms", match=edge.MatchValue(term))
         case Terms(terms):
             return edge.FieldCondition(key="terms", match=edge.MatchAny(list(terms)))
-        case Number():
+        case Flag(_, value):
+            # the binding takes Python's True for 1 (qdrant-edge-py 0.9), and NumPy's for a bool
+            flag: Any = np.bool_(value)
+            return edge.FieldCondition(key=condition.field, match=edge.MatchValue(flag))
+        case OneOf(_, (text,)):
+            return edge.FieldCondition(key=condition.field, match=edge.MatchValue(text))
+        case OneOf(_, texts):
+            return edge.FieldCondition(key=condition.field, match=edge.MatchAny(list(texts)))
+        case Present():
+            return edge.Filter(must_not=[edge.IsEmptyCondition(condition.field)])
+        case Number() | Bound():
             return edge.FieldCondition(key=condition.field, range=edge.RangeFloat(**condition.limits))
         case Shorter(bound):
             return edge.FieldCondition(key=condition.field, range=edge.RangeFloat(lt=bound))
@@ -52,6 +87,8 @@ def _inner(condition: Condition) -> edge.FieldCondition | edge.HasVectorConditio
             return edge.FieldCondition(key="document", match=edge.MatchSubstring(text))
         case All() | AnyOf() | NoneOf():
             return engine_filter(condition)
+        case Split():
+            raise AssertionError(f"what it is depends on the records: {condition}")
         case _:
             assert_never(condition)
 
@@ -110,7 +147,9 @@ def _quantization(index: Index | None) -> edge.QuantizationConfigType | None:
             assert_never(other)
 
 
-def engine_params(index: Index | None, *, exact: bool, ef: int | None, tenant: bool) -> edge.SearchParams:
+def engine_params(
+    index: Index | None, *, exact: bool, ef: int | None, tenant: bool, filtered: bool
+) -> edge.SearchParams:
     """Return the settings of one search; hits of quantized vectors are scored again with the full ones.
 
     Args:
@@ -118,9 +157,12 @@ def engine_params(index: Index | None, *, exact: bool, ef: int | None, tenant: b
         exact: Whether to compare with every record.
         ef: The ``hnsw_ef`` of this search.
         tenant: Whether it is one of a single partition, which compares full vectors only.
+        filtered: Whether it has a filter. The graph has no links for one whose index was made after it: where fewer
+            than 40 % match, the search then goes by the neighbours of neighbours.
     """
     if exact or not isinstance(index, HNSW):
         return edge.SearchParams(exact=True)
     quantized = index.quantization is not None
     rescored = edge.QuantizationSearchParams(ignore=tenant, rescore=not tenant) if quantized else None
-    return edge.SearchParams(hnsw_ef=ef or index.ef_search, quantization=rescored)
+    beyond = edge.AcornSearchParams(enable=True) if filtered else None
+    return edge.SearchParams(hnsw_ef=ef or index.ef_search, quantization=rescored, acorn=beyond)

@@ -10,7 +10,7 @@ from typing import Final
 
 from vstore.metadata import micros
 
-__all__ = ["LEAST", "element_term", "halves", "key_term", "scalar_term", "value_text"]
+__all__ = ["LEAST", "element_term", "halves", "is_plain", "key_term", "scalar_term", "survives", "value_text"]
 
 # no number's upper half is below this
 LEAST: Final = -(1 << 52)
@@ -23,6 +23,29 @@ _LOW_MASK: Final = (1 << _LOW_BITS) - 1
 _EXTRA_BITS: Final = 11
 _INT64: Final = float(1 << 63)
 _LONG_TEXT: Final = 64
+_PLAIN: Final = 1 << 53
+
+
+def is_plain(value: object) -> bool:
+    """Return whether Qdrant's own conditions tell a scalar from all others: texts, bools, and most numbers.
+
+    Numbers are those that its JSON parser reads right and float64 tells from every other.
+    """
+    kind = type(value)
+    if kind is str or kind is bool:
+        return True
+    if kind is int:
+        return -_PLAIN < value < _PLAIN  # type: ignore[operator]  # an int
+    return kind is float and -_PLAIN < value < _PLAIN and survives(value)  # type: ignore[operator,arg-type]  # a float
+
+
+def survives(value: float) -> bool:
+    """Return whether serde_json's fast parser reads a float back: at most 15 digits and no far exponent.
+
+    It counts every digit, and those of 4e15 are 17: ``4000000000000000.0``. From 1e16 on they are ``1e16``.
+    """
+    size = abs(value)
+    return value == 0.0 or ((1e-7 < size < 1e15 or 1e16 <= size < 1e22) and float(f"{value:.15g}") == value)
 
 
 def halves(value: int | float) -> tuple[int, int]:

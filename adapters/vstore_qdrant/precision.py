@@ -45,14 +45,14 @@ def scaled(metric: Metric, queries: VectorArray) -> tuple[VectorArray, NDArray[n
 
 def converted(metric: Metric, scores: Sequence[float] | None, scale: float) -> NDArray[np.float64]:
     """Return reported scores as distances of MET-1, shape (n,)."""
-    reported = np.asarray(scores or (), dtype=np.float64) * scale
+    reported = np.array(scores or (), dtype=np.float64)
     match metric:
         case Metric.COSINE:
             return 1.0 - reported
         case Metric.L2:
             return reported
         case Metric.DOT:
-            return -reported
+            return -scale * reported
 
 
 def indistinct(metric: Metric, query: VectorArray) -> bool:

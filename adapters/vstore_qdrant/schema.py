@@ -13,7 +13,7 @@ from vstore.fields import Dense
 from vstore.indexing import HNSW, Flat, Index, Metric, Quantization
 from vstore.info import CollectionInfo
 from vstore.spi.codec import info_to_json
-from vstore_qdrant.conditions import tenant_field
+from vstore_qdrant.conditions import metadata_field
 from vstore_qdrant.vectors import all_fields, full_scan_kb, vector_name
 
 __all__ = [
@@ -65,7 +65,7 @@ def payload_indexes(info: CollectionInfo) -> dict[str, models.PayloadSchemaType 
     """Return the indexes on payloads that a collection is to have, by where they are."""
     own: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {"terms": models.PayloadSchemaType.KEYWORD}
     if info.partition_by is not None:
-        own[tenant_field(info.partition_by)] = models.KeywordIndexParams(
+        own[metadata_field((info.partition_by,))] = models.KeywordIndexParams(
             type=models.KeywordIndexType.KEYWORD, is_tenant=True
         )
     return own

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from struct import Struct
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -31,6 +32,7 @@ __all__ = [
     "having",
     "included",
     "kept",
+    "packed",
     "point_vectors",
     "read_columns",
     "restored",
@@ -171,36 +173,67 @@ def point_vectors(
         yield point
 
 
-def read_columns(info: CollectionInfo, names: Iterable[str], found: Sequence[Any]) -> Columns:
-    """Return columns of the fields ``names``, from what Qdrant has as the vectors of each point."""
-    return {name: _column(info, name, found) for name in names}
+def read_columns(info: CollectionInfo, names: Sequence[str], found: Iterable[Any], *, widened: bool = False) -> Columns:
+    """Return columns of some fields.
 
-
-def _column(info: CollectionInfo, name: str, found: Sequence[Any]) -> Column:
-    field = info.field(name)
+    Args:
+        info: What the collection is.
+        names: Which fields.
+        found: What Qdrant has as the vectors of each point.
+        widened: Whether each number is that of a float32, and not one read from its text.
+    """
+    stack = packed if widened else stacked
     if not info.fields:
-        return stacked(found, len(found), info.dimension)
+        return {name: stack(found, info.dimension) for name in names}
+    points = list(found) if names else []
+    return {name: _column(info, name, points, stack) for name in names}
+
+
+def _column(
+    info: CollectionInfo,
+    name: str,
+    found: Sequence[Any],
+    stack: Callable[[Iterable[Sequence[float]], int], VectorArray],
+) -> Column:
+    field = info.field(name)
     key = vector_name(info, name)
     vectors = [(point or {}).get(key) for point in found]
     if not isinstance(field, Dense):
-        return SparseArray.stack(
-            [
-                None
-                if one is None
-                else SparseVector(np.array(one.indices, dtype=np.uint32), np.array(one.values, dtype=np.float32))
-                for one in vectors
-            ]
-        )
+        return _sparse_column([([], []) if one is None else (one.indices, one.values) for one in vectors])
     there = {place: one for place, one in enumerate(vectors) if one is not None}
+    if len(there) == len(found):
+        return stack(there.values(), field.dimension)
     column = dense(absent(len(found), field.dimension))
-    column[list(there)] = stacked(there.values(), len(there), field.dimension)
+    column[list(there)] = stack(there.values(), field.dimension)
     return column
 
 
-def stacked(vectors: Iterable[Sequence[float]], count: int, dimension: int) -> VectorArray:
-    """Return vectors under each other. They come one by one, so that not all of them are Python's numbers at once."""
-    wide = np.fromiter(chain.from_iterable(vectors), dtype=np.float64, count=count * dimension)
+def _sparse_column(rows: Sequence[tuple[Sequence[int], Sequence[float]]]) -> SparseArray:
+    """Return sparse vectors as a column, from the indices and values of each."""
+    starts = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum([len(indices) for indices, _ in rows], out=starts[1:])
+    total = int(starts[-1])
+    return SparseArray(
+        starts,
+        np.fromiter(chain.from_iterable(indices for indices, _ in rows), dtype=np.uint32, count=total),
+        np.fromiter(chain.from_iterable(values for _, values in rows), dtype=np.float32, count=total),
+    )
+
+
+def packed(vectors: Iterable[Sequence[float]], dimension: int) -> VectorArray:
+    """Return vectors under each other, of numbers that are those of float32.
+
+    They come one by one, so that not all of them are Python's numbers at once. ``struct`` takes half as long as NumPy.
+    """
+    pack = Struct(f"{dimension}f").pack
+    return np.frombuffer(bytearray().join([pack(*one) for one in vectors]), dtype=np.float32).reshape(-1, dimension)
+
+
+def stacked(vectors: Iterable[Sequence[float]], dimension: int) -> VectorArray:
+    """Return vectors under each other, of numbers that a client read as JSON has them."""
+    pack = Struct(f"{dimension}d").pack
+    wide = np.frombuffer(b"".join([pack(*one) for one in vectors]), dtype=np.float64)
     numbers = wide.astype(np.float32)
     if len(odd := np.flatnonzero(np.abs(wide) == _HALFWAY)):
         numbers[odd] = np.copysign(np.nextafter(np.float32(_HALFWAY), np.float32(0)), wide[odd])
-    return numbers.reshape(count, dimension)
+    return numbers.reshape(-1, dimension)

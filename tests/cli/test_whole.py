@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +231,79 @@ def test_a_finished_one_that_differs_is_copied_again_by_the_run_after(ends: tupl
         store.get_collection("zzz").update(ids=["zzz 0"], documents=["altered"])
     assert reports(run(*copy)[1])["zzz"]["status"] == "different"
     assert reports(run(*copy)[1])["zzz"]["status"] == "verified"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """PostgreSQL's server runs as a user of its own, to whom pytest closes its folders."""
+    with tempfile.TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+def verified(lines: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {line["collection"]: line for line in lines if line["event"] == "verification"}
+
+
+@clause("MIG-27", "MIG-28")
+def test_verify_all_compares_every_pair_under_the_same_names(ends: tuple[str, str], tmp_path: Path) -> None:
+    source, target = ends
+    theirs(source, file_a=3, other=2, left=1)
+    (tmp_path / "names.json").write_text('{"left": false}')
+    asked = (source, target, "--all", *RULES, "--name-map", str(tmp_path / "names.json"))
+    assert run("copy", *asked)[0] == 0
+    code, lines, err = run("verify", *asked, "--report", str(tmp_path / "report.json"))
+    assert (code, err) == (0, "")
+    assert lines[0]["left_out"] == ["left"]
+    found = verified(lines)
+    assert {name: (one["target_collection"], one["equal"], one["compared"]) for name, one in found.items()} == {
+        "docs": ("docs", True, 20),
+        "file-a": ("file_a", True, 3),
+        "other": ("other", True, 2),
+    }
+    assert found["file-a"]["mapping"]["document"] == "document"
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert [one["collection"] for one in told["collections"]] == ["docs", "file-a", "other"]
+    with connect(target) as store:
+        store.get_collection("file_a").delete(["file_a 1"])
+        store.delete_collection("other")
+    code, lines, _ = run("verify", *asked)
+    found = verified(lines)
+    assert {name: one["exit_code"] for name, one in found.items()} == {"docs": 0, "file-a": 3, "other": 1}
+    assert code == 1
+    assert found["file-a"]["missing"] == 1
+    assert "NotFound" in found["other"]["error"]
+    with connect(target) as store:
+        store.create_collection("other", dimension=4)
+    assert run("verify", *asked)[0] == 3
+    assert run("verify", source, target, "--all", "--collection", "docs")[0] == 2
+    code, _, err = run("verify", source, target)
+    assert (code, "--all" in err) == (2, True)
+
+
+@clause("MIG-28", "MIG-30")
+@pytest.mark.usefixtures("ends")
+def test_verify_compares_with_what_a_copy_into_a_layout_makes(folder: Path) -> None:
+    """Such as the vectors of an application's table, which are filled up."""
+    source = f"chroma:{folder / 'webui'}"
+    theirs(source, file_a=3, notes=2)
+    target = f"pgvector:{folder / 'pg'}"
+    assert run("copy", source, target, "--app", "open-webui")[0] == 0
+    asked = ("verify", source, target, "--app", "open-webui")
+    code, lines, err = run(*asked)
+    assert (code, err) == (0, "")
+    assert {name: one["equal"] for name, one in verified(lines).items()} == {"file-a": True, "notes": True}
+    with connect(target) as store:
+        opened = store.get_collection("notes", mapping="open-webui")
+        vector = np.zeros((1, 1536))
+        vector[0, 5] = 1
+        opened.upsert(["notes 0"], vector, ["text 0"], [{"page": 0, "source": "notes"}])
+    code, lines, _ = run(*asked)
+    found = verified(lines)
+    assert (code, found["file-a"]["exit_code"], found["notes"]["vectors"]) == (3, 0, 1)
+    mapped = f"milvus:{folder / 'm.db'}"
+    copied = (source, mapped, "--collection", "file-a", "--mapping", "auto", "--layout", "langchain", "--name", "File")
+    assert run("copy", *copied, "--allow", "index-change")[0] == 0
+    assert run("verify", *copied)[0] == 0
+    code, _, err = run("verify", source, mapped, "--collection", "notes", "--mapping", "auto", "--layout", "langchain")
+    assert (code, "NotFound" in err) == (1, True)
+    assert run("verify", source, target, "--all", "--vector-length", "8")[0] == 2

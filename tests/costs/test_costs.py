@@ -58,10 +58,10 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(2_175),
     },
     "qdrant": {
-        "query": Cost(140),
-        "filtered": Cost(265),
-        "get": Cost(150),
-        "upsert": Cost(2_310),
+        "query": Cost(130),
+        "filtered": Cost(210),
+        "get": Cost(145),
+        "upsert": Cost(1_780),
     },
     "milvus": {
         "query": Cost(220),
@@ -70,14 +70,14 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(2_620),
     },
     "qdrant-rest": {
-        "query": Cost(145, 1, 1_910, 3_260),
-        "filtered": Cost(270, 1, 2_050, 3_260),
+        "query": Cost(135, 1, 1_910, 3_260),
+        "filtered": Cost(215, 1, 2_050, 3_260),
         "get": Cost(150, 1, 810, 11_450),
         "upsert": Cost(2_410, 2, 180_240, 2_220),
     },
     "qdrant-grpc": {
-        "query": Cost(145, 1, 390, 2_250),
-        "filtered": Cost(270, 1, 450, 2_250),
+        "query": Cost(135, 1, 390, 2_250),
+        "filtered": Cost(215, 1, 450, 2_250),
         "get": Cost(150, 1, 520, 5_350),
         "upsert": Cost(2_410, 2, 65_710, 480),
     },

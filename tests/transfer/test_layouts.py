@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +20,13 @@ from qdrant_client import QdrantClient
 from typer.testing import CliRunner
 
 import vstore
-from vstore import F, InvalidInput, Metric, Mismatch, RecordMapping, Store, Unsupported, connect
+from vstore import AlreadyExists, F, InvalidInput, Metric, Mismatch, Record, RecordMapping, Store, Unsupported, connect
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
 from vstore.mapping import LAYOUTS
 from vstore.transfer import CollectionSource, LayoutTarget, Loss, Progress, Status, copy
 from vstore.transfer.dryrun import dry_run
+from vstore.transfer.transform import load_transform
 
 pytestmark = clause("MIG-3", "MIG-30")
 
@@ -201,16 +203,108 @@ def test_an_interrupted_copy_resumes_in_the_same_layout(tmp_path: Path) -> None:
     assert (done.resumed, done.status, done.copied) == (True, Status.VERIFIED, 30)
 
 
-def test_ids_of_another_collection_in_the_same_table_are_not_overwritten(source: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["langchain", "open-webui"])
+def test_ids_that_another_collection_of_the_table_has_are_told(source: Store, tmp_path: Path, layout: str) -> None:
+    """Before anything is written, by the dry run and by the run; a transform that gives other ids gets over it."""
+    left, leave = of(source, "plain"), ["index-change", "collection-metadata"]
+    with connect(f"pgvector:{tmp_path}/pg") as store:
+        first = LayoutTarget(store, "first-one", layout, left.info)
+        assert copy(left, first, allow=leave).exit_code == 0
+        assert dry_run(left, first, if_exists="merge").plan["problems"] == [], "its own"  # type: ignore[index]
+        second = LayoutTarget(store, "second", layout, left.info)
+        told = dry_run(left, second)
+        assert told.exit_code == 2
+        assert told.plan is not None
+        [problem] = told.plan["problems"]
+        assert f"other collections have 30 of these: 30 of 'first-one'; for example {min(IDS)!r}" in problem
+        for if_exists in (None, "merge", "replace"):
+            with pytest.raises(InvalidInput) as refused:
+                copy(left, second, allow=leave, if_exists=if_exists)
+            assert problem.split(". ")[0] in str(refused.value)
+            assert refused.value.ids == sorted(IDS)[:5]
+        opened = second.existing()
+        assert opened is None or not opened.count(), "nothing is written"
+        twice = f"{__file__}:with_another_id"
+        made = copy(left, second, allow=leave, transform=load_transform(twice))
+        assert made.status is Status.VERIFIED, made.as_dict()
+        assert store.get_collection("first-one", mapping=layout).count() == 30
+        second_one = store.get_collection("second", mapping=layout)
+        with pytest.raises(AlreadyExists, match="other collections of the table have these ids"):
+            second_one.upsert(IDS[:1], np.eye(1, second_one.info.dimension), ["text"])
+        transformed = dry_run(left, LayoutTarget(store, "third", layout, left.info), transform=load_transform(twice))
+        assert transformed.plan is not None
+        assert "30 of 'second'" in transformed.plan["problems"][0]
+
+
+def with_another_id(record: Record) -> Record:
+    return replace(record, id=f"other {record.id}")
+
+
+def test_collections_of_one_copy_that_share_ids_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with connect(f"chroma:{tmp_path}/c") as store:
+        for name, ids in (("first-one", ["a", "b", "c"]), ("second-one", ["x", "c"]), ("third-one", ["z"])):
+            made = store.create_collection(name, dimension=4, layout="open-webui")
+            made.add(ids, VECTORS[: len(ids)], ["text"] * len(ids))
+    asked = ["copy", f"chroma:{tmp_path}/c", f"pgvector:{tmp_path}/pg", "--app", "open-webui"]
+    runner = CliRunner()
+
+    def reports(*more: str) -> tuple[int, dict[str, Any]]:
+        done = runner.invoke(app, [*asked, *more])
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return done.exit_code, {line["collection"]: line for line in lines if line["event"] == "report"}
+
+    said = "other collections have 1 of these: 1 of 'first-one'; for example 'c'"
+    code, planned = reports("--dry-run")
+    assert code == 2
+    assert [len(one["plan"]["problems"]) for one in planned.values()] == [0, 1, 0]
+    assert said in planned["second-one"]["plan"]["problems"][0]
+    code, done = reports()
+    assert code == 2
+    assert {name: one["status"] for name, one in done.items()} == {
+        "first-one": "verified",
+        "second-one": "refused",
+        "third-one": "verified",
+    }
+    assert said in done["second-one"]["error"]
+
+
+def test_names_that_a_layout_writes_alike_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with connect(f"chroma:{tmp_path}/c") as store:
+        for name in ("docs", "Docs"):
+            store.create_collection(name, dimension=4).add(["a"], VECTORS[:1], ["text"])
+    asked = ["copy", f"chroma:{tmp_path}/c", f"pgvector:{tmp_path}/pg", "--all", "--layout", "llamaindex", "--allow"]
+    done = CliRunner().invoke(app, [*asked, "index-change", "--if-exists", "replace"])
+    assert done.exit_code == 2
+    assert "several collections under one name: 'Docs', 'docs'; nothing was written" in done.output
+    with connect(f"pgvector:{tmp_path}/pg") as store:
+        assert store.list_foreign_collections() == []
+
+
+def test_ids_that_become_one_id_are_told(source: Store, qdrant: Store) -> None:
+    """A UUID in two forms, in different chunks of a copy that keeps what is there and compares nothing."""
+    made = source.create_collection("forms", dimension=4)
+    hexed = UUID(IDS[0]).hex
+    made.add([IDS[0], *IDS[2:9], hexed], VECTORS[:9], ["text"] * 9)
+    left = of(source, "forms")
+    target = LayoutTarget(qdrant, "docs", "langchain", left.info)
+    leave = sorted(named(dry_run(left, target).losses))
+    planned = dry_run(left, target).plan
+    assert planned is not None
+    said = f"2 records get one id, {IDS[0]!r}, in the form that the layout has: "
+    assert said in planned["problems"][0]
+    with pytest.raises(InvalidInput, match=said) as refused:
+        copy(left, target, allow=leave, if_exists="merge", verify="none", chunk_rows=2)
+    assert sorted(refused.value.ids) == sorted([hexed, IDS[0]])
+    assert target.existing() is None
+    other = {"transform": lambda record: replace(record, id=IDS[1] if record.id == hexed else record.id)}
+    assert copy(left, target, allow=leave, **other).status is Status.VERIFIED  # type: ignore[arg-type]
+
+
+def test_a_table_of_records_takes_what_its_columns_hold(source: Store, tmp_path: Path) -> None:
     left = of(source, "plain")
     with connect(f"pgvector:{tmp_path}/pg") as store:
-        assert (
-            copy(left, LayoutTarget(store, "first-one", "langchain", left.info), allow=["index-change"]).exit_code == 0
-        )
-        report = copy(left, LayoutTarget(store, "second", "langchain", left.info), allow=["index-change"])
-        assert report.status is Status.FAILED
-        assert "other collections of the table have these ids" in report.error
-        assert store.get_collection("first-one", mapping="langchain").count() == 30
         made = store.create_collection("typed", dimension=4, layout="plain", index="flat")
         made.add(left.get(IDS[:2]))
         with pytest.raises(InvalidInput, match="no datetimes"):

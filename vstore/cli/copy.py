@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import typer
 
+from vstore.cli.choosing import chosen_parts, layout_of, source_location, usual_renames
 from vstore.cli.conditions import read_filter
 from vstore.cli.locations import collections_of, named_at
 from vstore.cli.mappings import read_mapping
@@ -18,22 +19,20 @@ from vstore.cli.naming import Naming, print_parts
 from vstore.cli.output import EXIT_USAGE, console, plain, problems
 from vstore.cli.transfers import ProgressPrinter, emit_event, reported, sigterm_as_interrupt
 from vstore.embed import from_spec
-from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
 from vstore.transfer import CopyKeywords, CopyOptions, Location, Report, Status, default_folder
-from vstore.transfer.apps import App, load_app, open_app
+from vstore.transfer.apps import load_app
 from vstore.transfer.embedding import close_embedder
-from vstore.transfer.naming import NameRules, target_names
-from vstore.transfer.opening import dry_location, names_store, open_location
+from vstore.transfer.naming import NameRules
+from vstore.transfer.opening import dry_location, open_location
 from vstore.transfer.options import EngineName
 from vstore.transfer.ray_engine import load_ray
 from vstore.transfer.transform import load_transform
-from vstore.transfer.whole import copy_parts, open_parts, refused_report
+from vstore.transfer.whole import copy_parts, refused_report
 
 __all__ = ["run"]
 
 EXIT_INCOMPLETE: Final = 4
-OWN_LAYOUT: Final = "vstore"
 _WORST: Final = (1, EXIT_INCOMPLETE, 3, 5, EXIT_USAGE)
 """Of several collections the first of these exit codes is that of the command."""
 
@@ -92,22 +91,26 @@ def run(
                 options["embed"] = made = from_spec(embed)
                 stack.callback(close_embedder, made)
             known = None if app is None else load_app(app)
-            options["layout"] = _layout(options.get("layout"), known, target)
+            options["layout"] = layout_of(options.get("layout"), known, target)
             checked = CopyOptions.of(options)  # before the target is created
             if checked.engine is EngineName.RAY:
                 load_ray()
-            shaped = checked.layout is not None
-            usual = known.renames if known is not None and name is None and not shaped else ()
             if known is not None and checked.layout == known.name:
                 dimension = dimension or known.dimension
-            rules = NameRules() if naming is None else naming.rules(usual)
-            with _source(source, known, timeout) as here:
-                own, others = _there(here, collections, everything=everything, mapped=bool(layout or ids or known))
-                chosen = _chosen(here, own, others, collections, everything=everything)
-                names = _names(chosen, rules, name, checked.rejected_file, portable=not shaped)
-                # all of them before the target is opened
-                parts = open_parts(here, names, others, layout or "auto", dimension, ids)
-                left_out = [one for one in chosen if one not in names]
+            rules = NameRules() if naming is None else naming.rules(usual_renames(known, checked.layout, name))
+            with source_location(source, known, timeout) as here:
+                parts, left_out = chosen_parts(  # all of them before the target is opened
+                    here,
+                    collections,
+                    everything=everything,
+                    app=known,
+                    mapping=layout,
+                    ids=ids,
+                    dimension=dimension,
+                    rules=rules,
+                    check=check_name if checked.layout is None else lambda _: None,
+                    single={"--name": name, "--rejected": checked.rejected_file},
+                )
                 print_parts(parts, left_out, known, as_json=as_json)
                 several = everything or len(collections) > 1
                 if all(part.source is None for part in parts):  # nothing is made for them
@@ -127,65 +130,12 @@ def run(
             raise typer.Exit(code)
 
 
-def _source(source: str | Callable[[], Location], app: App | None, timeout: float) -> Location:
-    if not isinstance(source, str):
-        return source()
-    if app is not None:
-        return open_app(source, app, timeout=timeout)
-    return open_location(source, new=False, timeout=timeout)
-
-
-def _layout(asked: str | None, app: App | None, target: str | Location) -> str | None:
-    """Return the layout to write: that of the application unless another is asked for; ``vstore`` is vstore's own."""
-    if asked is None and app is not None and isinstance(target, str) and names_store(target):
-        return app.name
-    return None if asked == OWN_LAYOUT else asked
-
-
 def _opened(target: str | Location, *, dry: bool, several: bool, timeout: float) -> AbstractContextManager[Location]:
     if not isinstance(target, str):
         return target
     if dry:
         return dry_location(target, timeout=timeout, several=several)
     return open_location(target, new=True, timeout=timeout, several=several)
-
-
-def _there(here: Location, collections: list[str], *, everything: bool, mapped: bool) -> tuple[list[str], list[str]]:
-    """Return what vstore created, and what is read through a mapping."""
-    if not everything:
-        return [], collections if mapped else []
-    own, others = here.names(), here.others()
-    return own, [name for name in others if name not in own]
-
-
-def _chosen(
-    here: Location, own: list[str], others: list[str], collections: list[str], *, everything: bool
-) -> list[str]:
-    if everything == bool(collections):
-        raise InvalidInput(
-            "exactly one of --collection and --all is needed",
-            hint="Pass --collection NAME, as often as needed, or --all. "
-            f"There are: {', '.join([*here.names(), *here.others()]) or 'none'}.",
-        )
-    chosen = sorted({*own, *others}) if everything else list(dict.fromkeys(collections))
-    if not chosen:
-        raise NotFound("the source has no collection, so there is nothing to copy", hint="Is the path or URL right?")
-    return chosen
-
-
-def _names(
-    chosen: list[str], rules: NameRules, name: str | None, rejected_file: Path | None, *, portable: bool
-) -> dict[str, str]:
-    """Return the name in the target of each collection that is not left out."""
-    if name is not None and rules:
-        raise InvalidInput("--name names the target, and so do --rename and --name-map", hint="Leave out --name.")
-    names = target_names(chosen, rules, check_name if portable and name is None else lambda _: None)
-    if not names:
-        raise NotFound("--name-map leaves every collection out, so there is nothing to copy")
-    for option, value in (("--name", name), ("--rejected", rejected_file)):
-        if value is not None and len(names) != 1:
-            raise InvalidInput(f"{option} is for one collection, not {len(names)}")
-    return names if name is None else dict.fromkeys(names, name)
 
 
 def _print_report(found: Report, *, as_json: bool) -> None:

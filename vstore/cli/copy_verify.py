@@ -9,6 +9,7 @@ import typer
 from vstore import Metric
 from vstore.cli.options import (
     EMBEDDING,
+    NAMES,
     RUNNING,
     URL_HELP,
     AllOption,
@@ -169,6 +170,7 @@ def verify(
     left: Annotated[str, typer.Argument(metavar="LEFT", help=f"One store: {URL_HELP} Or a path of files.")],
     right: Annotated[str, typer.Argument(metavar="RIGHT", help="The other, in the same form.")],
     collection: Annotated[str | None, typer.Option(metavar="NAME", help="The collection to compare.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Compare all collections, foreign ones too.")] = False,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Its name in the other. By default it is the same.")
     ] = None,
@@ -185,7 +187,29 @@ def verify(
         typer.Option(metavar="LOSS,…", help="Accept what is not compared, by the names that the command lists."),
     ] = [],  # noqa: B006
     mapping: MappingOption = None,
+    application: Annotated[
+        str | None,
+        typer.Option(
+            "--app",
+            metavar="NAME",
+            help="Compare all collections of an application: open-webui.",
+            rich_help_panel=NAMES,
+        ),
+    ] = None,
+    rename: RenameOption = [],  # noqa: B006
+    name_map: NameMapOption = None,
     ids: IdOption = [],  # noqa: B006
+    dimension: DimensionOption = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout",
+            metavar="PACKAGE",
+            help="As whose RIGHT was written, as of vstore copy. By default that of --app, else vstore.",
+            rich_help_panel=NAMES,
+        ),
+    ] = None,
+    vector_length: VectorLengthOption = None,
     retries: RetriesOption = 8,
     report: ReportOption = None,
     as_json: JsonOption = False,
@@ -193,9 +217,11 @@ def verify(
 ) -> None:
     """Compares a collection in two stores: ids both ways, vectors, documents, metadata with their types, and search.
 
+    With --all it compares every collection of LEFT with the one that vstore copy --all makes of it.
     Exit codes: 0 equal, 1 failed or interrupted, 2 wrong use, 3 different.
     Example: vstore verify chroma:./data pgvector:./pg --collection docs
     """
+    from vstore.cli.naming import Naming
     from vstore.cli.verify import run
 
     with errors_told():
@@ -216,4 +242,10 @@ def verify(
             as_json=as_json,
             timeout=timeout,
             ids=ids,
+            everything=everything,
+            app=application,
+            naming=Naming(rename, name_map),
+            dimension=dimension,
+            layout=layout,
+            vector_length=vector_length,
         )

@@ -75,6 +75,8 @@ class Layout:
         resizes: Whether vectors are filled up with zeros, or cut, to the length that the package is set up with.
         vector_length: That length unless another is asked for; None for the dimension of the source.
         max_dimension: The most dimensions; None for those of the database.
+        whole: How the records of all collections are read at once, where they are in one place in which an id stands
+            once. Its only field says whose a record is. None where each collection has its own ids.
     """
 
     package: str
@@ -97,6 +99,11 @@ class Layout:
     resizes: bool = False
     vector_length: int | None = None
     max_dimension: int | None = None
+    whole: RecordMapping | None = None
+
+    def stored_name(self, name: str) -> str:
+        """Return the name under which the database has a collection: where two have one, they are the same."""
+        return name
 
 
 # What LlamaIndex keeps of a node beside its text; ``always`` is what a copied node takes over from its record.

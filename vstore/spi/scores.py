@@ -170,8 +170,9 @@ def ranked(metric: Metric, records: Records, distance: NDArray[np.float64], k: i
         k: Most hits wanted.
     """
     order = nearest(distance, records.ids, k)
-    chosen = distance[np.asarray(order, dtype=np.intp)]
-    return Hits(records.take(order), chosen, scores(metric, chosen))
+    if order != list(range(len(distance))):  # most databases answer in this order
+        records, distance = records.take(order), distance[np.asarray(order, dtype=np.intp)]
+    return Hits(records, distance, scores(metric, distance))
 
 
 class TopK:

@@ -18,7 +18,7 @@ from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.embedding import Reembedded, changes, close_embedder, planned_info, transforming
 from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.fields import creatable, field_losses, keep_fields, without_indexes
-from vstore.transfer.layout_target import LayoutTarget, shape_of
+from vstore.transfer.layout_target import LayoutTarget, shape_of, shared_ids
 from vstore.transfer.loss import LossKind, check_limits, not_allowed, source_losses, static_losses, survey_losses
 from vstore.transfer.options import CopyKeywords, CopyOptions, IfExists, occupied
 from vstore.transfer.plan import Repeats, Survey, growth, make_plan, rows_per_chunk, size_of
@@ -63,17 +63,21 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
     left = retry.call(partial(source_losses, source, where))
     shape = shape_of(target, source.info.dimension, info.dimension)
     changed, notes = changes(source.info, info, embeds=options.embed is not None)
-    repeats = Repeats(source, transformed=options.transform is not None)
+    made = None if shape is None else shape.ids_made
+    repeats = Repeats(source, transformed=options.transform is not None, ids_made=made)
     chunks, texts = _embedding(source, target, info, options, retry)
     if options.embed is not None:
         source = Reembedded(source, transforming(options), info, stand_in(options, info), options)
     elif options.transform is not None:
         source = Rewritten(source, transforming(options), info)
+    shared = shared_ids(target, retry)
     size, began = 0, monotonic()
     for page in retry.scan(source, where=where, batch_size=_PAGE):
         survey.add(page.records)
         if shape is not None:
             shape.look(page.records)
+        if shared is not None:
+            shared.look(page.records)
         repeats.add(page.records.ids)
         size += size_of(page.records)
     seconds = monotonic() - began
@@ -96,6 +100,10 @@ def _dry_run(source: Source, target: Target, options: CopyOptions) -> Report:
         report.losses += texts.losses() if texts else ()
     except VStoreError as error:
         problems.append(str(error))
+    if shared is not None:
+        shared.note()
+        if taken := shared.problem():
+            problems.append(str(taken))
     if problem := occupied(target, held or 0, if_exists):
         problems.append(str(problem))
     if where is not None:

@@ -282,12 +282,12 @@ class Reembedded(Rewritten):
         if include or not self._only:
             yield from super().scan(where=where, batch_size=batch_size, after=after, include=include)
             return
-        for page in self._source.scan(where=where, batch_size=batch_size, after=after, include=("documents",)):
+        for page in self.source.scan(where=where, batch_size=batch_size, after=after, include=("documents",)):
             yield replace(page, records=Records(kept(page.records, self._options).ids))
 
     def get(self, ids: Sequence[str], *, include: Sequence[IncludeName] = EVERYTHING) -> Records:
         """See ``Source``; all columns come."""
-        return self._embed(self._source.get(ids)) if self._only else super().get(ids, include=include)
+        return self._embed(self.source.get(ids)) if self._only else super().get(ids, include=include)
 
 
 def cache_path(options: CopyOptions) -> Path | None:

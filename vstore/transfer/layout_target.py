@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 
 import numpy as np
@@ -15,11 +16,14 @@ from vstore.core.planning import completed
 from vstore.errors import InvalidInput, Mismatch, NotFound, Unsupported
 from vstore.indexing import Index
 from vstore.info import CollectionInfo
+from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.collections import CollectionSink, CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Reject, Source, Target
 from vstore.transfer.shaping import Shape
+from vstore.transfer.sharing import PlannedIds, SharedIds
+from vstore.transfer.transform import Rewrite
 
-__all__ = ["LayoutTarget", "shape_of"]
+__all__ = ["LayoutTarget", "shape_of", "shared_ids"]
 
 
 class LayoutTarget(CollectionTarget):
@@ -36,6 +40,7 @@ class LayoutTarget(CollectionTarget):
 
     Attributes:
         layout: As given.
+        planned: The ids of other collections of the same copy, in a layout where each id stands once for all of them.
 
     Raises:
         InvalidInput: There is no such layout.
@@ -53,6 +58,7 @@ class LayoutTarget(CollectionTarget):
     ) -> None:
         super().__init__(store, name, identity)
         self.layout = layout
+        self.planned = PlannedIds()
         self._like = like
         self._written = store.layout(layout)
         self._asked = vector_length
@@ -143,12 +149,70 @@ class LayoutTarget(CollectionTarget):
         """See ``Target``."""
         self._store.delete_collection(self._name, missing_ok=self._written.by_rows, layout=self.layout)
 
+    @property
+    def stored_name(self) -> str:
+        """The name under which the database has it."""
+        return self._written.stored_name(self._name)
+
+    def shared_ids(self, retry: RetryPolicy, rewrites: Sequence[Rewrite]) -> SharedIds | None:
+        """Return what looks for ids that other collections have; None where each collection has its own ids."""
+        if self._written.whole is None:
+            return None
+
+        def elsewhere(ids: Sequence[str]) -> dict[str, str]:
+            return retry.call(partial(self._held_elsewhere, ids))
+
+        return SharedIds(self._name, self._written.package, elsewhere, self.planned, rewrites)
+
+    def _held_elsewhere(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return which other collection has an id, of those that one has."""
+        whole = self._all_collections
+        if whole is None:
+            return {}
+        [place] = whole.mapping.fields if whole.mapping is not None else ()
+        found = whole.get(ids, include=("metadatas",))
+        opened = self._opened()
+        own = None if opened is None or opened.mapping is None else opened.mapping.only.get(place)
+        owners = {
+            one: str(metadata.get(place, "")) for one, metadata in zip(found.ids, found.metadatas or [], strict=True)
+        }
+        return {one: self._names.get(owner, owner) for one, owner in owners.items() if owner != own}
+
+    @cached_property
+    def _all_collections(self) -> Collection | None:
+        """The records of all collections; None where there is no such place yet."""
+        assert self._written.whole is not None
+        whole = replace(self._written.whole, metric=self._like.metric, dimension=self._dimension)
+        try:
+            return self._store.get_collection(self._name, mapping=whole)
+        except NotFound:
+            return None
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The names of collections, by what their records have in place of them."""
+        if self._written.by_rows:  # which have the name itself
+            return {}
+        names = self._store.list_foreign_collections()
+        return {value: name for name in names for value in self._store.propose_mapping(name, self.layout).only.values()}
+
     def sink(self, reject: Reject) -> CollectionSink:
         """See ``Target``."""
         opened = self._opened()
         if opened is None:
             raise Mismatch("the target is gone", hint="Pass --restart to begin again.")
         return CollectionSink(opened, self.identity, self.backend, reject)
+
+
+def shared_ids(target: Target, retry: RetryPolicy, rewrites: Sequence[Rewrite] = ()) -> SharedIds | None:
+    """Return what looks for ids that other collections of a target have; None where each has its own ids.
+
+    Args:
+        target: The target.
+        retry: Makes the calls.
+        rewrites: Applied to the records before their ids are taken.
+    """
+    return target.shared_ids(retry, rewrites) if isinstance(target, LayoutTarget) else None
 
 
 def shape_of(target: Target, dimension: int, planned: int) -> Shape | None:

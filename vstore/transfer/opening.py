@@ -29,6 +29,7 @@ from vstore.transfer.endpoint import Source, Target
 from vstore.transfer.files import FileLocation, names_files
 from vstore.transfer.foreign import open_collection
 from vstore.transfer.layout_target import LayoutTarget
+from vstore.transfer.sharing import PlannedIds
 
 __all__ = [
     "Location",
@@ -131,6 +132,7 @@ class StoreLocation:
         self._identity = identity
         self._url = url
         self._timeout = timeout
+        self._planned = PlannedIds()
 
     def __enter__(self) -> Self:
         return self
@@ -176,7 +178,7 @@ class StoreLocation:
         """See ``Location``."""
         if layout is not None and like is not None:
             shaped = LayoutTarget(self._store, name, layout, like, f"{self._identity}#{name}", vector_length)
-            shaped.is_temporary = self._is_temporary
+            shaped.is_temporary, shaped.planned = self._is_temporary, self._planned
             if self._url:
                 shaped.reopen = partial(_shaped_again, self._url, name, layout, like, vector_length, self._timeout)
             return shaped

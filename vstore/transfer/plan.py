@@ -45,24 +45,38 @@ _SHOWN: Final = 5
 
 
 class Repeats:
-    """Looks for repeated ids as a scan brings them, in 8 bytes each; those of a source that has none are not kept."""
+    """Looks for repeated ids as a scan brings them, in 8 bytes each; those of a source that has none are not kept.
 
-    def __init__(self, source: Source, *, transformed: bool = False) -> None:
+    Args:
+        source: What is scanned.
+        transformed: Whether a transform has made its ids.
+        ids_made: Makes the ids that records get in the target of those that they have; None where they stay.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        transformed: bool = False,
+        ids_made: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    ) -> None:
         self._transformed = transformed
-        self._needed = transformed or (isinstance(source, CollectionSource) and source.collection.mapping is not None)
+        self._made = ids_made or list
+        mapped = isinstance(source, CollectionSource) and source.collection.mapping is not None
+        self._needed = transformed or mapped or ids_made is not None
         self._hashes: list[NDArray[np.uint64]] = []
 
     def add(self, ids: Sequence[str]) -> None:
         """Takes in those of one page."""
         if self._needed:
-            self._hashes.append(np.array([_hashed(one) for one in ids], dtype=np.uint64))
+            self._hashes.append(np.array([_hashed(one) for one in self._made(ids)], dtype=np.uint64))
 
     def refuse(self, source: Source, where: Filter | None, retry: RetryPolicy) -> None:
         """Raises ``Mismatch`` where several records have one id; they are then scanned once more, to name it.
 
         Raises:
             Mismatch: The source gives them this id.
-            InvalidInput: A transform does.
+            InvalidInput: A transform does, or ``ids_made``.
         """
         if not self._hashes:
             return
@@ -72,11 +86,21 @@ class Repeats:
         if not several:
             return
         times: Counter[str] = Counter()
+        made: dict[str, set[str]] = {}
         for page in retry.scan(source, where=where, include=()):
-            for one in page.records.ids:
-                if _hashed(one) in several:
+            for one, other in zip(page.records.ids, self._made(page.records.ids), strict=True):
+                if _hashed(other) in several:
                     times[one] += 1
+                    made.setdefault(other, set()).add(one)
         repeated = sorted(one for one, number in times.items() if number > 1)
+        for other, ones in sorted(made.items()):
+            if len(ones) > 1:
+                raise InvalidInput(
+                    f"{len(ones)} records get one id, {other!r}, in the form that the layout has: "
+                    f"{', '.join(map(repr, sorted(ones)[:_SHOWN]))}",
+                    ids=sorted(ones)[:_SHOWN],
+                    hint="Give them other ids with --transform.",
+                )
         if repeated and self._transformed:
             raise InvalidInput(f"the transform gives several records the id {repeated[0]!r}", ids=repeated[:_SHOWN])
         refuse_repeated(repeated)
@@ -229,6 +253,7 @@ def make_plan(
     retry: RetryPolicy,
     *looks: Callable[[Records], None],
     on_rows: Callable[[int], None] = lambda _: None,
+    ids_made: Callable[[Sequence[str]], Sequence[str]] | None = None,
 ) -> tuple[list[Chunk], Survey]:
     """Scans the source once and cuts it into chunks.
 
@@ -243,12 +268,14 @@ def make_plan(
         retry: Makes the calls.
         looks: Each is called with the records of each chunk, as far as ``include`` has their columns.
         on_rows: Called with the number of records of each chunk.
+        ids_made: As of ``Repeats``.
 
     Raises:
         Mismatch: An id stands more than once.
+        InvalidInput: ``ids_made`` gives several records one id.
     """
     chunks: list[Chunk] = []
-    repeats = Repeats(source)
+    repeats = Repeats(source, ids_made=ids_made)
     survey = Survey()
     after: str | None = None
     rows = rows_of(row_bytes(source, where, retry))

@@ -15,11 +15,11 @@ from vstore.regular import shown
 from vstore.spi.codec import info_to_json
 from vstore.transfer.calls import Progress, ProgressTracker, RetryPolicy
 from vstore.transfer.checkpoint import CopyCheckpoint, JobDescription, RejectedFile, State
-from vstore.transfer.embedding import changes, kept, planned_info
+from vstore.transfer.embedding import changes, kept, planned_info, transforming
 from vstore.transfer.endpoint import EVERYTHING, Source, Target
 from vstore.transfer.engine import NEW_PLAN, SourceChanged
 from vstore.transfer.fields import creatable, field_losses, has_other_fields, without_indexes
-from vstore.transfer.layout_target import LayoutTarget, shape_of
+from vstore.transfer.layout_target import LayoutTarget, shape_of, shared_ids
 from vstore.transfer.loss import (
     Loss,
     LossKind,
@@ -155,6 +155,8 @@ class PreparedJob:
         if self._shape is not None:
             include = EVERYTHING
             looks.append(self._shape.look)
+        if (shared := shared_ids(target, self._retry, transforming(options))) is not None:
+            looks.append(shared.look)
         self._tracker.begin("plan", None if options.where is not None else source.count())
         chunks, survey = make_plan(
             source,
@@ -164,6 +166,8 @@ class PreparedJob:
             self._retry,
             *looks,
             on_rows=self._tracker.add,
+            # of ids that a transform gives, the chunks tell
+            ids_made=None if self._shape is None or options.transform is not None else self._shape.ids_made,
         )
         self._tracker.end()
         if options.where is not None and survey.rows:
@@ -174,6 +178,8 @@ class PreparedJob:
         found = [*survey_losses(survey, target.capabilities), *(self._shape.losses() if self._shape else ())]
         refuse_losses(found, options.allow)
         self._losses += found
+        if shared is not None and (taken := shared.problem()):
+            raise taken
         if texts is not None:
             if problem := texts.problem():
                 raise problem

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
+from vstore.mapping import IdType
 from vstore.records import Metadata, Records, VectorArray
 from vstore.spi.foreign import foreign_key
 from vstore.spi.layouts import Layout, derived, taken_keys
@@ -168,6 +169,12 @@ class Shape:
     def ids(self, ids: Sequence[str], allowed: frozenset[LossKind]) -> list[str]:
         """The ids that records get."""
         return self._ids(Records(list(ids))).ids if LossKind.IDS in allowed else list(ids)
+
+    @property
+    def ids_made(self) -> Callable[[Sequence[str]], list[str]] | None:
+        """What makes ids of the form that the layout has of others; None where it takes any."""
+        fixed = self.layout.key is not None or self.layout.id_type is IdType.TEXT
+        return None if fixed else partial(self.ids, allowed=frozenset({LossKind.IDS}))
 
     def as_read(self) -> list[Rewrite]:
         """The rewrite that adds what the package adds, to compare with what is read back."""

@@ -173,22 +173,25 @@ class Rewritten:
         source: What is read.
         rewrites: Applied one after the other.
         info: What the rewritten source is; by default what the source is.
+
+    Attributes:
+        source: As given.
     """
 
     def __init__(self, source: Source, rewrites: Sequence[Rewrite], info: CollectionInfo | None = None) -> None:
-        self._source = source
+        self.source = source
         self._rewrites = rewrites
         self._info = info or source.info
 
     @property
     def identity(self) -> str:
         """See ``Source``."""
-        return self._source.identity
+        return self.source.identity
 
     @property
     def backend(self) -> str:
         """See ``Source``."""
-        return self._source.backend
+        return self.source.backend
 
     @property
     def info(self) -> CollectionInfo:
@@ -198,7 +201,7 @@ class Rewritten:
     @property
     def cosine_exactness(self) -> Exactness:
         """See ``Source``."""
-        return self._source.cosine_exactness
+        return self.source.cosine_exactness
 
     def count(self, where: Filter | None = None) -> int:
         """See ``Source``."""
@@ -213,7 +216,7 @@ class Rewritten:
         include: Sequence[IncludeName] = EVERYTHING,
     ) -> Iterator[Page]:
         """See ``Source``; all columns come, whatever ``include`` says, since a rewrite may need them."""
-        for page in self._source.scan(where=where, batch_size=batch_size, after=after):
+        for page in self.source.scan(where=where, batch_size=batch_size, after=after):
             records = page.records
             for rewrite in self._rewrites:
                 records = rewrite(records)
@@ -225,4 +228,4 @@ class Rewritten:
 
     def close(self) -> None:
         """See ``Source``."""
-        self._source.close()
+        self.source.close()

@@ -15,7 +15,7 @@ from vstore_chroma._async._run import Closer, Lock
 from vstore_chroma._async.collection import AsyncChromaCollection
 from vstore_chroma._async.foreign import AsyncChromaForeign, names
 from vstore_chroma.errors import guarded, translate
-from vstore_chroma.schema import check_name, info_of, new_collection
+from vstore_chroma.schema import check_name, info_of, is_marked, new_collection
 
 __all__ = ["AsyncChromaAdapter"]
 
@@ -84,4 +84,5 @@ class AsyncChromaAdapter:
 
     def _bind(self, native: AsyncCollection) -> AsyncChromaCollection:
         info = info_of(native.name, native.metadata)
-        return AsyncChromaCollection(native, info, self._capabilities, self._lock)
+        marked = is_marked(native.metadata)
+        return AsyncChromaCollection(native, info, self._capabilities, self._lock, marked=marked)

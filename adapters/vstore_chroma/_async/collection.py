@@ -39,10 +39,13 @@ class AsyncChromaCollection:
     ignores ids that exist, upsert merges, update ignores ids that are missing. Each needs a read first.
     """
 
-    def __init__(self, native: AsyncCollection, info: CollectionInfo, capabilities: Capabilities, lock: Lock) -> None:
+    def __init__(
+        self, native: AsyncCollection, info: CollectionInfo, capabilities: Capabilities, lock: Lock, *, marked: bool
+    ) -> None:
         self._native = native
         self._info = info
         self._lock = lock
+        self._marked = marked
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._read = AsyncReader(native, info, self._rows)
@@ -86,10 +89,10 @@ class AsyncChromaCollection:
             metadatas: list[Metadata] | None = None
             if records.metadatas is not None:
                 metadatas = (
-                    [encode_changes(m) for m in records.metadatas]
+                    [encode_changes(m, marked=self._marked) for m in records.metadatas]
                     if merging
                     else [
-                        replacing(without_fields(old[i]), encode_metadata(m))
+                        replacing(without_fields(old[i]), encode_metadata(m, marked=self._marked))
                         for i, m in zip(ids, records.metadatas, strict=True)
                     ]
                 )
@@ -117,7 +120,7 @@ class AsyncChromaCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        asked = question(where)
+        asked = question(where, marked=self._marked)
         if exact or field:
             return await self._search.exact(vectors, k, asked, include, field)
         return await self._search.approximate(dense(vectors), k, asked, include)
@@ -126,7 +129,7 @@ class AsyncChromaCollection:
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
-        asked = question(where)
+        asked = question(where, marked=self._marked)
 
         async def read(ids: list[str]) -> Records:
             return (await self._read.matching(ids, include, asked)).ordered(ids)
@@ -139,7 +142,7 @@ class AsyncChromaCollection:
             await self._delete(list(ids))
 
     async def delete_where(self, where: Filter) -> None:
-        asked = question(where)
+        asked = question(where, marked=self._marked)
         async with self._lock:
             await self._delete(await self._read.ids(asked))
 
@@ -148,7 +151,7 @@ class AsyncChromaCollection:
             await self._delete(await self._read.ids())
 
     async def count(self, where: Filter | None) -> int:
-        return await self._read.count(question(where))
+        return await self._read.count(question(where, marked=self._marked))
 
     async def rename(self, name: str) -> None:
         async with self._lock:
@@ -157,7 +160,9 @@ class AsyncChromaCollection:
             self._info = replace(self._info, name=name)
 
     def _columns(self, records: Records) -> Columns:
-        metadatas = None if records.metadatas is None else [encode_metadata(m) for m in records.metadatas]
+        metadatas = (
+            None if records.metadatas is None else [encode_metadata(m, marked=self._marked) for m in records.metadatas]
+        )
         return Columns(
             records.ids,
             records.vectors if self._info.dimension else placeholders(len(records)),

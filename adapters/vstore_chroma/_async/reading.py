@@ -14,9 +14,10 @@ from vstore.spi._async._run import run_blocking
 from vstore.spi.batching import batches
 from vstore_chroma._async._run import sleep
 from vstore_chroma.codec import included, to_records
-from vstore_chroma.compile import EVERYTHING, MAX_VARIABLES, Question, Where, variables
+from vstore_chroma.compile import EVERYTHING, Question
 from vstore_chroma.errors import guarded, passing
 from vstore_chroma.fields import rows_with_fields
+from vstore_chroma.where import MAX_VARIABLES, Where, variables
 
 __all__ = ["COLUMNS", "AsyncReader"]
 

@@ -16,7 +16,7 @@ from vstore_chroma._sync._run import Closer, Lock
 from vstore_chroma._sync.collection import ChromaCollection
 from vstore_chroma._sync.foreign import ChromaForeign, names
 from vstore_chroma.errors import guarded, translate
-from vstore_chroma.schema import check_name, info_of, new_collection
+from vstore_chroma.schema import check_name, info_of, is_marked, new_collection
 
 __all__ = ["ChromaAdapter"]
 
@@ -85,4 +85,5 @@ class ChromaAdapter:
 
     def _bind(self, native: Collection) -> ChromaCollection:
         info = info_of(native.name, native.metadata)
-        return ChromaCollection(native, info, self._capabilities, self._lock)
+        marked = is_marked(native.metadata)
+        return ChromaCollection(native, info, self._capabilities, self._lock, marked=marked)

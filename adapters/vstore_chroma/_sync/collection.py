@@ -40,10 +40,13 @@ class ChromaCollection:
     ignores ids that exist, upsert merges, update ignores ids that are missing. Each needs a read first.
     """
 
-    def __init__(self, native: Collection, info: CollectionInfo, capabilities: Capabilities, lock: Lock) -> None:
+    def __init__(
+        self, native: Collection, info: CollectionInfo, capabilities: Capabilities, lock: Lock, *, marked: bool
+    ) -> None:
         self._native = native
         self._info = info
         self._lock = lock
+        self._marked = marked
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._read = Reader(native, info, self._rows)
@@ -87,10 +90,10 @@ class ChromaCollection:
             metadatas: list[Metadata] | None = None
             if records.metadatas is not None:
                 metadatas = (
-                    [encode_changes(m) for m in records.metadatas]
+                    [encode_changes(m, marked=self._marked) for m in records.metadatas]
                     if merging
                     else [
-                        replacing(without_fields(old[i]), encode_metadata(m))
+                        replacing(without_fields(old[i]), encode_metadata(m, marked=self._marked))
                         for i, m in zip(ids, records.metadatas, strict=True)
                     ]
                 )
@@ -118,7 +121,7 @@ class ChromaCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        asked = question(where)
+        asked = question(where, marked=self._marked)
         if exact or field:
             return self._search.exact(vectors, k, asked, include, field)
         return self._search.approximate(dense(vectors), k, asked, include)
@@ -127,7 +130,7 @@ class ChromaCollection:
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
-        asked = question(where)
+        asked = question(where, marked=self._marked)
 
         def read(ids: list[str]) -> Records:
             return (self._read.matching(ids, include, asked)).ordered(ids)
@@ -140,7 +143,7 @@ class ChromaCollection:
             self._delete(list(ids))
 
     def delete_where(self, where: Filter) -> None:
-        asked = question(where)
+        asked = question(where, marked=self._marked)
         with self._lock:
             self._delete(self._read.ids(asked))
 
@@ -149,7 +152,7 @@ class ChromaCollection:
             self._delete(self._read.ids())
 
     def count(self, where: Filter | None) -> int:
-        return self._read.count(question(where))
+        return self._read.count(question(where, marked=self._marked))
 
     def rename(self, name: str) -> None:
         with self._lock:
@@ -158,7 +161,9 @@ class ChromaCollection:
             self._info = replace(self._info, name=name)
 
     def _columns(self, records: Records) -> Columns:
-        metadatas = None if records.metadatas is None else [encode_metadata(m) for m in records.metadatas]
+        metadatas = (
+            None if records.metadatas is None else [encode_metadata(m, marked=self._marked) for m in records.metadatas]
+        )
         return Columns(
             records.ids,
             records.vectors if self._info.dimension else placeholders(len(records)),

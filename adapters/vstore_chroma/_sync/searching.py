@@ -15,11 +15,14 @@ from vstore.fields import Dense
 from vstore.hits import Hits
 from vstore.info import CollectionInfo
 from vstore.records import Include, Records, VectorArray
+from vstore.spi._sync._run import run_blocking
 from vstore.spi._sync.searching import scan_top_k, top_up
 from vstore.spi.batching import batches
+from vstore.spi.partial import PartialFilter
 from vstore.spi.recent import Recent
 from vstore.spi.scores import distances, ranked
 from vstore_chroma._sync.reading import COLUMNS, Reader
+from vstore_chroma.capabilities import MAX_K
 from vstore_chroma.codec import included, to_records
 from vstore_chroma.compile import EVERYTHING, Question
 from vstore_chroma.precision import always_imprecise, converted, imprecise, indistinct
@@ -31,6 +34,8 @@ _REQUEST_FLOATS: Final = 400_000
 _RESPONSE_HITS: Final = 20_000
 # so many matches are sooner compared than a filtered search of the index ends: 4 ms against 10, of 20,000 records
 _FEW: Final = 256
+# where some of a filter is looked at here, so many times k + 4 of the index's nearest are looked at first
+_SIFTED: Final = 4
 _VECTORS: Final = Include(vectors=True)
 
 
@@ -68,13 +73,10 @@ class Searcher:
     def approximate(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits]:
         """Return the k nearest as the index finds them, never fewer than match."""
         if asked.partial is not None:
-            return self.exact(queries, k, asked, include)
+            return self._sifted(queries, k, asked, asked.partial, include)
         if (few := self._few(asked)) is not None:
             return self._among(few, queries, k, include)
-        rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
-        hits: list[Hits | None] = []
-        for part in batches(queries, rows):
-            hits += self._found(part, k, asked, include)
+        hits = self._asked(queries, k, asked, include)
         matches: list[str] | None = None
 
         def count() -> int:
@@ -90,6 +92,30 @@ class Searcher:
             return self._among(matches, queries[places], k, include)
 
         return top_up(hits, k, count, exact)
+
+    def _sifted(
+        self, queries: VectorArray, k: int, asked: Question, partial: PartialFilter, include: Include
+    ) -> list[Hits]:
+        """Return those of the index's nearest that match, or the true nearest where too few of them do."""
+        most = min(_SIFTED * (k + 4), MAX_K)
+
+        def sift(hits: Hits | None) -> Hits | None:
+            if hits is None or len(places := partial.places(hits.records)[:k]) < k:
+                return None
+            matches = hits.take(places)
+            return replace(matches, records=matches.records.only(include))
+
+        hits = self._asked(queries, most, asked, partial.read(include))
+        sifted = run_blocking(lambda: [sift(one) for one in hits])
+        return top_up(sifted, k, None, lambda places: self.exact(queries[places], k, asked, include))
+
+    def _asked(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits | None]:
+        """Return what the index finds for each query, in requests of a bounded size."""
+        rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
+        hits: list[Hits | None] = []
+        for part in batches(queries, rows):
+            hits += self._found(part, k, asked, include)
+        return hits
 
     def _few(self, asked: Question) -> list[str] | None:
         """Return the ids of the records that match, where they are soon compared; None where there were many lately."""

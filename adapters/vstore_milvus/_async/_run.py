@@ -6,9 +6,12 @@ import asyncio
 from asyncio import Condition, Lock, sleep
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from inspect import isawaitable
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-__all__ = ["Closer", "Condition", "Guard", "Lock", "bounded", "calling", "compute", "nothing", "sleep"]
+from pymilvus import AsyncMilvusClient
+
+__all__ = ["Closer", "Condition", "Guard", "Lock", "bounded", "calling", "compute", "connection", "nothing", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +39,12 @@ async def bounded(call: Awaitable[T], seconds: float) -> T:
     AsyncMilvusClient of pymilvus 2.6 waits for its connection without any.
     """
     return await asyncio.wait_for(call, seconds + 1)
+
+
+async def connection(client: AsyncMilvusClient) -> Any:
+    """Return what a client sends its requests by; pymilvus 3 waits for it, 2.6 does not."""
+    found = client._get_connection()
+    return await found if isawaitable(found) else found
 
 
 async def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -22,9 +22,9 @@ from vstore_milvus._async.creation import AsyncCreation
 from vstore_milvus._async.reading import AsyncReader
 from vstore_milvus._async.searching import AsyncSearcher
 from vstore_milvus._async.session import AsyncSession
-from vstore_milvus.codec import check_sizes, encode, split
-from vstore_milvus.compile import with_ids
+from vstore_milvus.codec import check_sizes, encode
 from vstore_milvus.question import Question
+from vstore_milvus.requests import upserts
 
 __all__ = ["AsyncMilvusCollection"]
 
@@ -50,7 +50,10 @@ class AsyncMilvusCollection:
 
     @property
     def info(self) -> CollectionInfo:
-        return replace(self._info, name=self._creation.name)
+        name = self._creation.name
+        if self._info.name != name:
+            self._info = replace(self._info, name=name)
+        return self._info
 
     @property
     def native(self) -> AsyncMilvusClient:
@@ -131,12 +134,12 @@ class AsyncMilvusCollection:
         an insert would store the row twice.
         """
         for batch in batches(records, self._rows):
-            rows = await compute(encode, batch, self._creation.layout)
-            parts = split(rows, self._rows, self._bytes, self._creation.layout)
-            await write_parts((([row["id"] for row in part], part) for part in parts), self._creation.upsert, done)
+            cells = await compute(encode, batch, self._creation.layout)
+            parts = upserts(batch, cells, self._creation.layout, self._rows, self._bytes)
+            await write_parts(parts, self._creation.upsert, done)
 
     async def _delete(self, ids: list[str]) -> None:
-        parts = ((part, with_ids(part)) for part in batches(ids, self._rows))
+        parts = ((part, part) for part in batches(ids, self._rows))
         await write_parts(parts, self._creation.delete)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from vstore.errors import BackendError, NotFound, VStoreError
 from vstore.info import CollectionInfo
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.codec import deleted, shows_records
+from vstore_milvus.columns import Columns
+from vstore_milvus.compile import with_ids
 from vstore_milvus.errors import answered, not_loaded, vanished
+from vstore_milvus.requests import Upsert
 from vstore_milvus.schema import layout_of, partition_of, token_of
 
 __all__ = ["AsyncCreation"]
@@ -70,13 +75,33 @@ class AsyncCreation:
             self._session.seen(self.token, missed)
         return found
 
-    async def upsert(self, rows: list[dict[str, Any]]) -> None:
-        """Writes rows, in one request."""
+    async def columns(self) -> Columns | None:
+        """Return the columns in memory, if they are as the records are."""
+        held = self._session.held
+        if held is None:
+            return None
+        async with self._requests.read():  # a write that they are to follow is applied to them before it ends
+            return held.get(self.token, self.name)
+
+    async def upsert(self, request: Upsert) -> None:
+        """Writes records, in one request."""
+        records, message = request
         async with self._requests.write():
             await self._writable()
-            await self._sent(self._client.upsert, rows, **self._written())
+            message.collection_name, message.partition_name = self.name, self._partition
+            with self._followed(len(records), partial(Columns.put, records=records)):
+                await self._sent(self._session.upsert, message)
             if self._session.lite and self.layout.is_sparse:
-                await self._flush(len(rows))
+                await self._flush(len(records))
+
+    @contextmanager
+    def _followed(self, numbers: int, change: Callable[[Columns], None]) -> Iterator[None]:
+        """Has the columns in memory follow the write within, for which the engine gives out so many numbers."""
+        held = self._session.held
+        before = None if held is None else held.before_write(self.token, self.name)
+        yield
+        if held is not None and before is not None:
+            held.follow(self.token, self.name, before, numbers, change)
 
     async def _flush(self, written: int) -> None:
         """Has Milvus Lite put away what is written, once it is much.
@@ -90,12 +115,14 @@ class AsyncCreation:
             await self._sent(self._client.flush)
             unflushed[self.token] = 0
 
-    async def delete(self, condition: str) -> None:
-        """Deletes rows, in one request."""
+    async def delete(self, ids: list[str]) -> None:
+        """Deletes records, in one request."""
+        condition = with_ids(ids)
         async with self._requests.write():
             await self._writable()
             try:
-                answer = await self._sent(self._client.delete, filter=condition, **self._written())
+                with self._followed(1, partial(Columns.remove, ids=ids)):
+                    answer = await self._sent(self._client.delete, filter=condition, **self._written())
             finally:
                 self._session.hidden(self.token)
         # AsyncMilvusClient 3.0.2 passes over what the server says of a delete that it refuses: nothing is counted

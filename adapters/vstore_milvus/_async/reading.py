@@ -94,8 +94,8 @@ class AsyncReader:
         if not self._session.lite:
             return Restriction(both(*asked, compile_filter(rest)))
         found = await self._matching(where)
-        columns = self._held(where)
-        return Restriction(both(*asked), found, 0 if columns is None else len(columns.ids))
+        columns = await self._held(where)
+        return Restriction(both(*asked), found, 0 if columns is None else len(columns))
 
     def _asked(self, where: Filter | None, field: str | None) -> tuple[list[str], Filter | None]:
         """Return the conditions on columns of their own, and what else the filter asks."""
@@ -103,10 +103,9 @@ class AsyncReader:
         present = "" if field is None else self.layout.vectors[field].present
         return list(filter(None, (partition, present))), rest
 
-    def _held(self, where: Filter) -> Columns | None:
+    async def _held(self, where: Filter) -> Columns | None:
         """Return the columns that are in memory and decide a filter."""
-        held = self._session.held
-        return None if held is None or not decides(where) else held.get(self._creation.token, self._creation.name)
+        return await self._creation.columns() if decides(where) else None
 
     async def _matching(self, where: Filter, field: str | None = None) -> list[str]:
         """Return the ids of the records that match, and have the field, on Milvus Lite.
@@ -114,7 +113,7 @@ class AsyncReader:
         It parses the JSON of every record once a comparison, has no ``in`` on its paths and no escapes in LIKE:
         its filters are answered here, from the metadata.
         """
-        columns = self._held(where)
+        columns = await self._held(where)
         found = await (self._sieved(where) if columns is None else compute(columns.matching, where))
         present = "" if field is None else self.layout.vectors[field].present
         if not present or not found:

@@ -34,6 +34,7 @@ __all__ = ["AsyncSearcher"]
 _REQUEST_BYTES: Final = 16_000_000
 _EXACT_UP_TO: Final = 10_000
 _IDS: Final = Include()
+_item: Final = dict.__getitem__
 
 
 class AsyncSearcher:
@@ -44,6 +45,7 @@ class AsyncSearcher:
         self._creation = creation
         self._read = reader
         self._layout = creation.layout
+        self._fields = {name: creation.layout.info.field(name) for name in creation.layout.vectors}
 
     async def query(self, queries: Column, k: int, asked: Question, *, exact: bool) -> list[Hits]:
         """Return the nearest to each query, the true ones where they are asked for and for a sparse field."""
@@ -59,7 +61,7 @@ class AsyncSearcher:
         return await self._approximate(queries, k, asked)
 
     def _field(self, asked: Question) -> Field:
-        return self._layout.info.field(asked.field)
+        return self._fields[asked.field]
 
     async def _is_small_part(self, asked: Question) -> bool:
         """Return whether records of one partition are asked for that are so few that the true nearest come (TEN-3)."""
@@ -108,9 +110,10 @@ class AsyncSearcher:
         if len(queries) == 1 and is_precise(self._field(asked)):
             hits = await self._reported(queries, k, among, asked)
         if hits is None:
-            hits = await self._search(queries, k, among, asked)
-        if hits is None:
-            return await self._nearest(queries, k, asked)
+            found = await self._search(queries, k, among, asked)
+            if found is None:
+                return await self._nearest(queries, k, asked)
+            hits = [_only(one, asked.include) for one in found]
 
         async def count() -> int:
             return await self._read.count(asked.where, asked.field)
@@ -118,7 +121,7 @@ class AsyncSearcher:
         async def exact(places: list[int]) -> list[Hits]:
             return await self._nearest(queries[places], k, asked)
 
-        return await top_up([_only(one, asked.include) for one in hits], k, count, exact)
+        return await top_up(hits, k, count, exact)
 
     async def _reported(self, queries: VectorArray, k: int, among: Restriction, asked: Question) -> list[Hits] | None:
         """Return what Milvus finds for one query, by its own distances but for the doubtful ones; None where it cannot.
@@ -137,7 +140,7 @@ class AsyncSearcher:
                 raise
             return None
         records = to_records(_rows_of(found), include, self._layout)
-        distance = converted(field.metric, np.array([hit["distance"] for hit in found], dtype=np.float64))
+        distance = converted(field.metric, np.array([_item(hit, "distance") for hit in found], dtype=np.float64))
         unsure = doubtful(field.metric, queries[0], distance).tolist()
         if unsure:
             ids = [records.ids[place] for place in unsure]
@@ -220,4 +223,5 @@ def _only(hits: Hits, include: Include) -> Hits:
 
 
 def _rows_of(hits: Any) -> list[dict[str, Any]]:
-    return [{"id": hit["id"], **hit["entity"]} for hit in hits]
+    """Return what hits bring, with their ids. pymilvus's own look into a hit is ten times as slow as that of a dict."""
+    return [{"id": _item(hit, "id"), **_item(hit, "entity")} for hit in hits]

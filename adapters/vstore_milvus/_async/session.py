@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pymilvus import AsyncMilvusClient
+from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
 
 from vstore.capabilities import Capabilities, Support
 from vstore.errors import VStoreError
-from vstore_milvus._async._run import Guard, bounded, calling
+from vstore_milvus._async._run import Guard, bounded, calling, connection
 from vstore_milvus._async.locks import AsyncDatabaseLocks
+from vstore_milvus.clients import context
 from vstore_milvus.errors import guarded
 from vstore_milvus.held import Held
 
@@ -67,6 +69,15 @@ class AsyncSession:
             if error.retryable:
                 self._breaks += 1
             raise
+
+    async def upsert(self, name: str, request: UpsertRequest, **how: Any) -> Any:
+        """Sends a request that is made already; to be called by ``call``.
+
+        The client itself would take rows only.
+        """
+        sender = await connection(self.client)
+        made = {"upsert_param": request, "schema": {"fields": []}}  # without a schema it asks the server for one
+        return await sender.upsert(name, [], **made, **how, **context(self.client))
 
     async def _guarded(self, method: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
         async with self._guard, calling():

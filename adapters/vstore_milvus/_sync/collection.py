@@ -23,9 +23,9 @@ from vstore_milvus._sync.creation import Creation
 from vstore_milvus._sync.reading import Reader
 from vstore_milvus._sync.searching import Searcher
 from vstore_milvus._sync.session import Session
-from vstore_milvus.codec import check_sizes, encode, split
-from vstore_milvus.compile import with_ids
+from vstore_milvus.codec import check_sizes, encode
 from vstore_milvus.question import Question
+from vstore_milvus.requests import upserts
 
 __all__ = ["MilvusCollection"]
 
@@ -51,7 +51,10 @@ class MilvusCollection:
 
     @property
     def info(self) -> CollectionInfo:
-        return replace(self._info, name=self._creation.name)
+        name = self._creation.name
+        if self._info.name != name:
+            self._info = replace(self._info, name=name)
+        return self._info
 
     @property
     def native(self) -> MilvusClient:
@@ -132,12 +135,12 @@ class MilvusCollection:
         an insert would store the row twice.
         """
         for batch in batches(records, self._rows):
-            rows = compute(encode, batch, self._creation.layout)
-            parts = split(rows, self._rows, self._bytes, self._creation.layout)
-            write_parts((([row["id"] for row in part], part) for part in parts), self._creation.upsert, done)
+            cells = compute(encode, batch, self._creation.layout)
+            parts = upserts(batch, cells, self._creation.layout, self._rows, self._bytes)
+            write_parts(parts, self._creation.upsert, done)
 
     def _delete(self, ids: list[str]) -> None:
-        parts = ((part, with_ids(part)) for part in batches(ids, self._rows))
+        parts = ((part, part) for part in batches(ids, self._rows))
         write_parts(parts, self._creation.delete)
 
 

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from vstore.errors import BackendError, NotFound, VStoreError
 from vstore.info import CollectionInfo
 from vstore_milvus._sync.session import Session
 from vstore_milvus.codec import deleted, shows_records
+from vstore_milvus.columns import Columns
+from vstore_milvus.compile import with_ids
 from vstore_milvus.errors import answered, not_loaded, vanished
+from vstore_milvus.requests import Upsert
 from vstore_milvus.schema import layout_of, partition_of, token_of
 
 __all__ = ["Creation"]
@@ -71,13 +76,33 @@ class Creation:
             self._session.seen(self.token, missed)
         return found
 
-    def upsert(self, rows: list[dict[str, Any]]) -> None:
-        """Writes rows, in one request."""
+    def columns(self) -> Columns | None:
+        """Return the columns in memory, if they are as the records are."""
+        held = self._session.held
+        if held is None:
+            return None
+        with self._requests.read():  # a write that they are to follow is applied to them before it ends
+            return held.get(self.token, self.name)
+
+    def upsert(self, request: Upsert) -> None:
+        """Writes records, in one request."""
+        records, message = request
         with self._requests.write():
             self._writable()
-            self._sent(self._client.upsert, rows, **self._written())
+            message.collection_name, message.partition_name = self.name, self._partition
+            with self._followed(len(records), partial(Columns.put, records=records)):
+                self._sent(self._session.upsert, message)
             if self._session.lite and self.layout.is_sparse:
-                self._flush(len(rows))
+                self._flush(len(records))
+
+    @contextmanager
+    def _followed(self, numbers: int, change: Callable[[Columns], None]) -> Iterator[None]:
+        """Has the columns in memory follow the write within, for which the engine gives out so many numbers."""
+        held = self._session.held
+        before = None if held is None else held.before_write(self.token, self.name)
+        yield
+        if held is not None and before is not None:
+            held.follow(self.token, self.name, before, numbers, change)
 
     def _flush(self, written: int) -> None:
         """Has Milvus Lite put away what is written, once it is much.
@@ -91,12 +116,14 @@ class Creation:
             self._sent(self._client.flush)
             unflushed[self.token] = 0
 
-    def delete(self, condition: str) -> None:
-        """Deletes rows, in one request."""
+    def delete(self, ids: list[str]) -> None:
+        """Deletes records, in one request."""
+        condition = with_ids(ids)
         with self._requests.write():
             self._writable()
             try:
-                answer = self._sent(self._client.delete, filter=condition, **self._written())
+                with self._followed(1, partial(Columns.remove, ids=ids)):
+                    answer = self._sent(self._client.delete, filter=condition, **self._written())
             finally:
                 self._session.hidden(self.token)
         # MilvusClient 3.0.2 passes over what the server says of a delete that it refuses: nothing is counted

@@ -96,7 +96,7 @@ class Reader:
             return Restriction(both(*asked, compile_filter(rest)))
         found = self._matching(where)
         columns = self._held(where)
-        return Restriction(both(*asked), found, 0 if columns is None else len(columns.ids))
+        return Restriction(both(*asked), found, 0 if columns is None else len(columns))
 
     def _asked(self, where: Filter | None, field: str | None) -> tuple[list[str], Filter | None]:
         """Return the conditions on columns of their own, and what else the filter asks."""
@@ -106,8 +106,7 @@ class Reader:
 
     def _held(self, where: Filter) -> Columns | None:
         """Return the columns that are in memory and decide a filter."""
-        held = self._session.held
-        return None if held is None or not decides(where) else held.get(self._creation.token, self._creation.name)
+        return self._creation.columns() if decides(where) else None
 
     def _matching(self, where: Filter, field: str | None = None) -> list[str]:
         """Return the ids of the records that match, and have the field, on Milvus Lite.

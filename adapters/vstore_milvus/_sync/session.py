@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pymilvus import MilvusClient
+from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
 
 from vstore.capabilities import Capabilities, Support
 from vstore.errors import VStoreError
-from vstore_milvus._sync._run import Guard, bounded, calling
+from vstore_milvus._sync._run import Guard, bounded, calling, connection
 from vstore_milvus._sync.locks import DatabaseLocks
+from vstore_milvus.clients import context
 from vstore_milvus.errors import guarded
 from vstore_milvus.held import Held
 
@@ -68,6 +70,15 @@ class Session:
             if error.retryable:
                 self._breaks += 1
             raise
+
+    def upsert(self, name: str, request: UpsertRequest, **how: Any) -> Any:
+        """Sends a request that is made already; to be called by ``call``.
+
+        The client itself would take rows only.
+        """
+        sender = connection(self.client)
+        made = {"upsert_param": request, "schema": {"fields": []}}  # without a schema it asks the server for one
+        return sender.upsert(name, [], **made, **how, **context(self.client))
 
     def _guarded(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         with self._guard, calling():

@@ -116,7 +116,14 @@ class AsyncQdrantCollection:
         order = np.array([places[i] for i in records.ids], dtype=np.intp)
         columns |= {name: take_rows(found.vectors[name], order) for name in rest}
         payloads = [
-            changed(found.payloads[old], records, place, replace_metadata=replace_metadata, lengths=lengths[place])
+            changed(
+                found.payloads[old],
+                records,
+                place,
+                replace_metadata=replace_metadata,
+                lengths=lengths[place],
+                lean=self._table.lean,
+            )
             for place, old in enumerate(order.tolist())
         ]
         return Points(ids, columns, payloads)
@@ -175,7 +182,7 @@ class AsyncQdrantCollection:
     async def delete_where(self, where: Filter) -> None:
         async with self._lock:
             if self._partial(where) is None:
-                await self._table.delete_where(compile_filter(where, self.info.partition_by))
+                await self._table.delete_where(self._compiled(where))
                 return
             ids = [record_id async for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS) for record_id in page.ids]
             await self._delete(ids)
@@ -194,7 +201,10 @@ class AsyncQdrantCollection:
             await self._database.rename(self._table, name)
 
     def _condition(self, where: Filter | None) -> Condition | None:
-        return None if where is None else compile_filter(where, self.info.partition_by)
+        return None if where is None else self._compiled(where)
+
+    def _compiled(self, where: Filter) -> Condition:
+        return compile_filter(where, self.info.partition_by, lean=self._table.lean)
 
     def _partial(self, where: Filter | None) -> PartialFilter | None:
         """Return how to answer a filter on parts of texts where Qdrant cannot; None where it answers all of it."""
@@ -227,7 +237,8 @@ class AsyncQdrantCollection:
     async def _insert(self, records: Records, ids: list[str]) -> None:
         done: list[str] = []
         for rows in slices(len(ids), self._table.rows):
-            await self._upsert(records.ids[rows], to_points(records[rows], ids[rows], self.info), done)
+            points = to_points(records[rows], ids[rows], self.info, lean=self._table.lean)
+            await self._upsert(records.ids[rows], points, done)
 
     async def _upsert(self, ids: Sequence[str], points: Points, done: list[str]) -> None:
         """Writes the points of some ids, which are appended to ``done`` request by request."""

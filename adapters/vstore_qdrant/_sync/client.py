@@ -23,7 +23,7 @@ from vstore_qdrant._sync.foreign import QdrantForeign
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.client_models import client_filter, search_params
 from vstore_qdrant.codec import CREATION, Fields, Found, Payload, Points
-from vstore_qdrant.conditions import Condition, is_of_one_tenant, number_fields
+from vstore_qdrant.conditions import Condition, compared_fields, is_of_one_tenant
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.schema import check_name, identity_of, new_collection, payload_indexes
 from vstore_qdrant.vectors import point_vectors, read_columns, vector_name
@@ -142,6 +142,10 @@ class ClientTable:
     def native(self) -> QdrantClient:
         return self.client
 
+    @property
+    def lean(self) -> bool:
+        return False
+
     def _check(self) -> None:
         with guarded():
             found = self.client.get_collection(self.info.name)
@@ -177,7 +181,7 @@ class ClientTable:
         Without one the answer is right, and slow: where the server refuses one, or takes longer to build it than one
         request may last, the filter is asked for all the same.
         """
-        for name in sorted(number_fields(condition) - self.indexed if not self.local else ()):
+        for name in sorted(compared_fields(condition).keys() - self.indexed if not self.local else ()):
             with suppress(AuthenticationFailed, BackendError, Timeout):
                 self._make_index(name)
             self.indexed.add(name)
@@ -315,7 +319,7 @@ class ClientTable:
         return [vector_name(self.info, name) for name in fields.vectors]
 
     def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
-        vectors = read_columns(self.info, fields.vectors, [point.vector for point in points])
+        vectors = read_columns(self.info, fields.vectors, (point.vector for point in points))
         return Found([point.payload for point in points], vectors, scores)
 
 

@@ -117,7 +117,14 @@ class QdrantCollection:
         order = np.array([places[i] for i in records.ids], dtype=np.intp)
         columns |= {name: take_rows(found.vectors[name], order) for name in rest}
         payloads = [
-            changed(found.payloads[old], records, place, replace_metadata=replace_metadata, lengths=lengths[place])
+            changed(
+                found.payloads[old],
+                records,
+                place,
+                replace_metadata=replace_metadata,
+                lengths=lengths[place],
+                lean=self._table.lean,
+            )
             for place, old in enumerate(order.tolist())
         ]
         return Points(ids, columns, payloads)
@@ -176,7 +183,7 @@ class QdrantCollection:
     def delete_where(self, where: Filter) -> None:
         with self._lock:
             if self._partial(where) is None:
-                self._table.delete_where(compile_filter(where, self.info.partition_by))
+                self._table.delete_where(self._compiled(where))
                 return
             ids = [record_id for page, _ in self.scan(where, _IDS_AT_ONCE, None, _IDS) for record_id in page.ids]
             self._delete(ids)
@@ -195,7 +202,10 @@ class QdrantCollection:
             self._database.rename(self._table, name)
 
     def _condition(self, where: Filter | None) -> Condition | None:
-        return None if where is None else compile_filter(where, self.info.partition_by)
+        return None if where is None else self._compiled(where)
+
+    def _compiled(self, where: Filter) -> Condition:
+        return compile_filter(where, self.info.partition_by, lean=self._table.lean)
 
     def _partial(self, where: Filter | None) -> PartialFilter | None:
         """Return how to answer a filter on parts of texts where Qdrant cannot; None where it answers all of it."""
@@ -226,7 +236,8 @@ class QdrantCollection:
     def _insert(self, records: Records, ids: list[str]) -> None:
         done: list[str] = []
         for rows in slices(len(ids), self._table.rows):
-            self._upsert(records.ids[rows], to_points(records[rows], ids[rows], self.info), done)
+            points = to_points(records[rows], ids[rows], self.info, lean=self._table.lean)
+            self._upsert(records.ids[rows], points, done)
 
     def _upsert(self, ids: Sequence[str], points: Points, done: list[str]) -> None:
         """Writes the points of some ids, which are appended to ``done`` request by request."""

@@ -29,6 +29,11 @@ class Table(Protocol):
         ...
 
     @property
+    def lean(self) -> bool:
+        """Whether the payloads have a lean shadow; see ``codec.py``."""
+        ...
+
+    @property
     def rows(self) -> int:
         """Most points of one ``upsert``, which does all of them or fails."""
         ...

@@ -36,13 +36,13 @@ def test_a_field_is_one_key_and_no_metadata(new: New) -> None:
     c: Any = new(fields=FIELDS)
     c.add(["a", "b"], [[1, 2], [3, 4]], metadatas=[{"k": 1}, {}], fields={"image": [[1, 2, 3], None]})
     kept = c.native.get(["a", "b"])["metadatas"]
-    assert [sorted(one or {}) for one in kept] == [["_vs.k", "_vs@image", "k"], []]
+    assert [sorted(one or {}) for one in kept] == [["_vs@image", "k"], []]
     assert c.get(["a"]).metadatas == [{"k": 1}]
     c.update(["a"], metadatas=[{"n": 2}], replace_metadata=True)
     assert c.get(["a"]).metadatas == [{"n": 2}]
     assert c.get(["a"]).fields["image"].tolist() == [[1, 2, 3]]
     c.upsert(["a"], [[1, 2]], metadatas=[{"n": 2}])
-    assert sorted(c.native.get("a")["metadatas"][0]) == ["_vs.n", "n"]
+    assert sorted(c.native.get("a")["metadatas"][0]) == ["n"]
 
 
 def test_damaged_text_is_an_error_and_not_an_absent_vector(new: New) -> None:

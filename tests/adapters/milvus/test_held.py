@@ -13,9 +13,9 @@ import pytest
 
 import vstore
 from vstore import F, NotFound, aio
+from vstore_milvus import columns
 from vstore_milvus import held as module
 from vstore_milvus._sync import reading
-from vstore_milvus.codec import encode
 
 NUMBER = 40
 EVEN = F("even") == True  # noqa: E712
@@ -88,6 +88,55 @@ def test_a_write_is_seen_through_every_handle_and_store(
         assert theirs.count(EVEN) == docs.count(EVEN) == expected
 
 
+def test_own_writes_are_followed(
+    docs: vstore.Collection, store: vstore.Store, url: str, sieved: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application that writes and asks in turns reads the metadata once."""
+    monkeypatch.setattr(columns, "_MOST_GONE", 20)
+    draw = random.Random(7)
+    with vstore.connect("memory:") as memory, vstore.connect(url) as other:
+        reference = fill(memory.create_collection("docs", dimension=2))
+        theirs = other.get_collection("docs")
+        for turn in range(60):
+            ids = [f"r{n:02}" for n in draw.sample(range(2 * NUMBER), 3)]
+            there = reference.get(ids).ids
+            where = F("n") == draw.randrange(NUMBER)
+            metadatas: list[dict[str, Any]] = [{"n": draw.choice([1, 2.5, "x", [1, 2]]), "even": True} for _ in ids]
+            for target in (reference, draw.choice([docs, theirs])):
+                match turn % 5:
+                    case 0:
+                        target.delete(ids)
+                    case 1:
+                        target.delete(where=where)
+                    case 2 if there:
+                        target.update(there, metadatas=[{"n": None, "new": turn}] * len(there))
+                    case 3 if not there:
+                        target.add(ids, [[1, 1]] * 3, metadatas=metadatas)
+                    case _:
+                        target.upsert(ids, [[1, 1]] * 3, metadatas=metadatas)
+            for where in (EVEN, F("n") < 9, ~F("n").exists(), F("new") >= 0, F("n").has(2), F("n") == 2.5):
+                found = [sorted(page.ids for page in one.scan(where=where)) for one in (docs, theirs, reference)]
+                assert found[0] == found[1] == found[2], (turn, where)
+    assert sieved() == 1
+
+
+def test_a_write_between_two_is_not_missed(docs: vstore.Collection, store: vstore.Store) -> None:
+    """The application deletes by pymilvus while a store writes: the columns are read anew."""
+    assert docs.count(EVEN) == 20
+    creation = docs._adapter._creation  # type: ignore[attr-defined]
+    sent = creation._session.upsert
+
+    def with_another(*args: Any, **how: Any) -> Any:
+        store.native.delete("docs", filter='id in ["r00"]', partition_name=creation._partition)
+        return sent(*args, **how)
+
+    creation._session.upsert = with_another
+    docs.upsert(["new"], [[1, 1]], metadatas=[{"even": True}])
+    creation._session.upsert = sent
+    assert docs.count(EVEN) == 20
+    assert docs.count(F("n") == 0) == 0
+
+
 def test_stores_on_one_file_share_them(docs: vstore.Collection, url: str, sieved: Callable[[], int]) -> None:
     docs.count(EVEN)
     with vstore.connect(url) as other:
@@ -98,8 +147,8 @@ def test_stores_on_one_file_share_them(docs: vstore.Collection, url: str, sieved
 def test_what_the_application_writes_through_pymilvus_is_seen(docs: vstore.Collection, store: vstore.Store) -> None:
     assert docs.count(EVEN) == 20
     creation = docs._adapter._creation  # type: ignore[attr-defined]
-    rows = encode(docs.get(["r00"], include=["vectors", "metadatas"]).take([0]), creation.layout)
-    store.native.upsert("docs", [rows[0] | {"id": "theirs"}], partition_name=creation._partition)
+    (row,) = store.native.query("docs", filter='id == "r00"', output_fields=["*"])
+    store.native.upsert("docs", [row | {"id": "theirs"}], partition_name=creation._partition)
     assert docs.count(EVEN) == 21
     store.native.flush("docs")
     assert docs.count(EVEN) == 21

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +19,26 @@ from qdrant_client import QdrantClient, grpc, models
 from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 
 import vstore
+from vstore import F
 from vstore.capabilities import no
 from vstore.columns import dense
 from vstore.conformance.corpus import DIMENSION, records
 from vstore.conformance.generate import FAMILIES, random_filter, table
+from vstore.errors import Mismatch
 from vstore.filters import to_dict
 from vstore.filters.tree import Filter
 from vstore.indexing import Flat, Metric
 from vstore.info import CollectionInfo
 from vstore.records import Records
+from vstore.spi.codec import info_to_json
 from vstore.spi.evaluate import predicate
 from vstore.spi.rewrite import normalize
 from vstore_qdrant.capabilities import capabilities
 from vstore_qdrant.client_models import client_filter
-from vstore_qdrant.codec import decode_metadata, point_id, to_points
+from vstore_qdrant.codec import Payload, decode_metadata, point_id, to_points
 from vstore_qdrant.compile import compile_filter
-from vstore_qdrant.conditions import Condition
-from vstore_qdrant.engine_models import engine_config, engine_filter
+from vstore_qdrant.conditions import Condition, compared_fields, joined
+from vstore_qdrant.engine_models import INDEXES, engine_config, engine_filter
 from vstore_qdrant.schema import collection_settings
 
 CAPABILITIES = replace(
@@ -44,37 +50,58 @@ ROWS = records(CAPABILITIES)
 POINTS = to_points(ROWS, [point_id(i) for i in ROWS.ids], INFO)
 VECTORS = dense(POINTS.vectors[""]).tolist()
 NAMES = dict(zip(POINTS.ids, ROWS.ids, strict=True))
+LEAN = ("lean", "indexed")
 Ask = Callable[[Condition], set[str]]
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    shard = edge.EdgeShard.create(str(tmp_path_factory.mktemp("shard")), engine_config(INFO))
+def _asked(shard: edge.EdgeShard, condition: Condition) -> set[str]:
+    request = edge.ScrollRequest(limit=10_000, filter=engine_filter(condition), with_payload=False)
+    return {NAMES[str(point.id)] for point in shard.scroll(request)[0]}
+
+
+@contextmanager
+def _shard(path: Path, payloads: list[Payload]) -> Iterator[Ask]:
+    shard = edge.EdgeShard.create(str(path), engine_config(INFO))
     made = [
         edge.Point(id=i, vector=vector, payload=payload)
-        for i, vector, payload in zip(POINTS.ids, VECTORS, POINTS.payloads, strict=True)
+        for i, vector, payload in zip(POINTS.ids, VECTORS, payloads, strict=True)
     ]
     shard.update(edge.UpdateOperation.upsert_points(made))
-
-    def ask(condition: Condition) -> set[str]:
-        request = edge.ScrollRequest(limit=10_000, filter=engine_filter(condition), with_payload=False)
-        return {NAMES[str(point.id)] for point in shard.scroll(request)[0]}
-
-    yield ask
+    yield partial(_asked, shard)
     shard.close()
 
 
 @pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """The engine with full shadows, without an index."""
+    with _shard(tmp_path_factory.mktemp("full"), POINTS.payloads) as ask:
+        yield ask
+
+
+@pytest.fixture(scope="module")
+def lean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """The engine with lean shadows, without an index."""
+    payloads = to_points(ROWS, POINTS.ids, INFO, lean=True).payloads
+    with _shard(tmp_path_factory.mktemp("lean"), payloads) as ask:
+        yield ask
+
+
+@pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    """The engine as the adapter uses it, with its keyword index."""
+    """The engine as the adapter uses it: lean shadows, and an index on whatever is compared."""
     with vstore.connect(f"qdrant:{tmp_path_factory.mktemp('store')}") as store:
         collection = store.create_collection("corpus", dimension=DIMENSION, metric="l2")
         collection.add(ROWS.ids, ROWS.vectors, ROWS.documents, ROWS.metadatas)
         shard = store.native.shards["corpus"]
 
+        made: set[str] = set()
+
         def ask(condition: Condition) -> set[str]:
-            request = edge.ScrollRequest(limit=10_000, filter=engine_filter(condition), with_payload=False)
-            return {NAMES[str(point.id)] for point in shard.scroll(request)[0]}
+            for name, kind in compared_fields(condition).items():
+                if name not in made:
+                    shard.update(edge.UpdateOperation.create_field_index(name, INDEXES[kind]))
+                    made.add(name)
+            return _asked(shard, condition)
 
         yield ask
 
@@ -98,30 +125,102 @@ def _reference(where: Filter, rows: Records) -> set[str]:
     return {i for i, m, d in zip(rows.ids, rows.metadatas or [], rows.documents or [], strict=True) if test(m, d)}
 
 
-def _compiled(where: Filter) -> Condition | None:
+def _compiled(where: Filter, *, lean: bool = False) -> Condition | None:
     normal = normalize(where)
-    return compile_filter(normal) if isinstance(normal, Filter) else None
+    return joined(compile_filter(normal, lean=lean), lambda _: True) if isinstance(normal, Filter) else None
 
 
-@pytest.mark.parametrize("witness", ["engine", "indexed", "local"])
+@pytest.mark.parametrize("witness", ["full", "lean", "indexed", "local"])
 def test_generated_filters_mean_the_same_to_both_libraries(witness: str, request: pytest.FixtureRequest) -> None:
     ask: Ask = request.getfixturevalue(witness)
     rng = random.Random(2026)
     # local mode compares in Python, record by record
     for turn in range(2000 if witness != "local" else 500):
         where = random_filter(rng, CAPABILITIES)
-        if (condition := _compiled(where)) is not None:
+        if (condition := _compiled(where, lean=witness in LEAN)) is not None:
             assert ask(condition) == _reference(where, ROWS), f"filter {turn}: {to_dict(where)!r}"
 
 
 @pytest.mark.parametrize("family", [one for one in FAMILIES if one not in ("string order", "parts", "matches")])
-@pytest.mark.parametrize("witness", ["engine", "indexed"])
+@pytest.mark.parametrize("witness", ["full", "lean", "indexed"])
 def test_every_case_of_the_table(witness: str, family: str, request: pytest.FixtureRequest) -> None:
     ask: Ask = request.getfixturevalue(witness)
     for where in table(family, CAPABILITIES):
         for one in (where, ~where):
-            if (condition := _compiled(one)) is not None:
+            if (condition := _compiled(one, lean=witness in LEAN)) is not None:
                 assert ask(condition) == _reference(one, ROWS), f"{to_dict(one)!r}"
+
+
+def test_a_collection_with_full_shadows_is_read_and_written_as_one(tmp_path: Path) -> None:
+    """Earlier versions wrote ``info.json`` without a layout, and a full shadow."""
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        store.create_collection("corpus", dimension=DIMENSION, metric="l2", index="flat")
+    (tmp_path / "corpus" / "info.json").write_text(info_to_json(INFO))
+    shard = edge.EdgeShard.load(str(tmp_path / "corpus" / "shard"))
+    points = zip(POINTS.ids, VECTORS, POINTS.payloads, strict=True)
+    made = [edge.Point(id=i, vector=vector, payload=payload) for i, vector, payload in points]
+    shard.update(edge.UpdateOperation.upsert_points(made))
+    shard.close()
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        docs = store["corpus"]
+        _same_answers(docs, 150)
+        docs.update(ROWS.ids[:1], metadatas=[{"added": ["x"], "marked": True}])
+        docs.upsert(ROWS.ids[1:2], ROWS.vectors[1:2] if ROWS.vectors is not None else None, None, [{"marked": True}])
+        assert {record.id for record in docs.scan_records(where=F("marked") == True)} == set(ROWS.ids[:2])  # noqa: E712
+        point = store.native.shards["corpus"].retrieve([point_id(ROWS.ids[1])], True, False)[0]
+        assert point.payload["terms"] == ['marked"b1']
+
+
+def _same_answers(docs: vstore.Collection, filters: int) -> None:
+    rng = random.Random(5)
+    for _ in range(filters):
+        where = random_filter(rng, CAPABILITIES)
+        found = [i for page in docs.scan(where=where, include=[]) for i in page.ids]
+        assert set(found) == _reference(where, ROWS), repr(to_dict(where))
+
+
+def test_a_layout_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        store.create_collection("corpus", dimension=2)
+    file = tmp_path / "corpus" / "info.json"
+    file.write_text(file.read_text().replace('"layout":2', '"layout":3').replace('"layout": 2', '"layout": 3'))
+    with vstore.connect(f"qdrant:{tmp_path}") as store, pytest.raises(Mismatch, match="layout 3"):
+        store.get_collection("corpus")
+
+
+def test_plain_records_have_no_shadow_and_their_filters_ask_for_none(tmp_path: Path) -> None:
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        docs = store.create_collection("docs", dimension=2, metric="l2")
+        docs.add(["a", "b"], [[1.0, 0.0], [2.0, 0.0]], None, [{"n": 1, "s": "x", "b": True}, {"n": 2.5, "s": "y"}])
+        shard = store.native.shards["docs"]
+        payload = shard.retrieve([point_id("a")], True, False)[0].payload
+        assert payload == {"id": "a", "metadata": {"n": 1, "s": "x", "b": True}}
+        wanted = (F("n") >= 1) & (F("s") == "x") & (F("b") == True)  # noqa: E712
+        assert [hit.id for hit in docs.query([0.0, 0.0], where=wanted)] == ["a"]
+        assert set(shard.info().payload_schema) == {"terms", "metadata.n", "metadata.s", "metadata.b"}
+
+
+@pytest.mark.parametrize(
+    ("where", "odd"),
+    [
+        (F("k") == "x", ["x"]),
+        (F("k") == True, [True]),  # noqa: E712
+        (F("k") >= 1, [5]),
+        (F("k") == "2024-02-29T00:00:00Z", datetime(2024, 2, 29, tzinfo=UTC)),
+        (F("k") >= float(2**53), 2**53 - 1),
+        (F("k") == float(2**53), 2**53 + 1),
+    ],
+)
+def test_what_the_metadata_would_answer_wrong_is_seen_once_it_is_written(
+    where: Filter, odd: Any, tmp_path: Path
+) -> None:
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        docs = store.create_collection("docs", dimension=2, metric="l2")
+        docs.add(["a"], [[1.0, 0.0]], None, [{"other": 1}])
+        assert docs.count(where) == 0
+        docs.add(["b"], [[1.0, 0.0]], None, [{"k": odd}])
+        assert docs.count(where) == 0
+        assert docs.count(~where) == 2
 
 
 def test_the_engine_rounds_floats_of_a_payload_wrong(tmp_path: Path) -> None:

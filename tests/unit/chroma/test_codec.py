@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import struct
@@ -44,8 +45,18 @@ def typed(value: Any) -> Any:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("key", ["k", "a.b", "chroma:document", "chroma:", "ключ", "it's"])
-def test_metadata_comes_back_with_its_types(key: str, value: Any) -> None:
-    assert typed(decode_metadata(encode_metadata({key: value}))) == typed({key: value})
+@pytest.mark.parametrize("marked", [False, True])
+def test_metadata_comes_back_with_its_types(key: str, value: Any, marked: bool) -> None:
+    assert typed(decode_metadata(encode_metadata({key: value}, marked=marked))) == typed({key: value})
+
+
+def test_values_whose_type_chroma_tells_stand_alone() -> None:
+    plain = {"s": "a", "i": 1, "f": 1.5, "b": True}
+    assert encode_metadata(plain) == plain
+    marked = {"_vs.s": "s", "_vs.i": "i", "_vs.f": "f", "_vs.b": "b"}
+    assert encode_metadata(plain, marked=True) == plain | marked
+    assert encode_metadata(plain | {"x": 1 / 3, "chroma:k": 2}) == plain | {"_vs~x": image(1 / 3), "_vs=chroma:k": 2}
+    assert encode_metadata(plain | {"l": [1], "z": -0.0}) == plain | {"l": [1], "_vs.l": "l", "z": 0.0, "_vs.z": "z"}
 
 
 def test_chroma_is_sent_no_key_that_it_drops_and_no_type_that_it_lacks() -> None:
@@ -87,10 +98,11 @@ def test_a_list_without_a_marker_is_a_ghost_of_a_dropped_collection() -> None:
 
 
 def test_a_change_leaves_no_other_form_of_its_key() -> None:
-    for value in (5, 0.1 + 0.2, [0.1 + 0.2], "text", MOMENT, None):
-        before = encode_metadata({"k": 0.1 + 0.2, "other": 1})
-        after = {name: one for name, one in {**before, **encode_changes({"k": value})}.items() if one is not None}
-        assert after == encode_metadata({"other": 1} if value is None else {"other": 1, "k": value})
+    for marked, value in itertools.product((False, True), (5, 0.1 + 0.2, [0.1 + 0.2], "text", MOMENT, None)):
+        before = encode_metadata({"k": 0.1 + 0.2, "other": 1}, marked=marked)
+        changed = {**before, **encode_changes({"k": value}, marked=marked)}
+        expected = {"other": 1} if value is None else {"other": 1, "k": value}
+        assert {k: one for k, one in changed.items() if one is not None} == encode_metadata(expected, marked=marked)
 
 
 def test_replacing_removes_every_old_name() -> None:

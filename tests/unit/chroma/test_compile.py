@@ -12,10 +12,9 @@ from vstore.errors import LimitExceeded
 from vstore.filters.tree import Filter
 from vstore.spi.rewrite import normalize
 from vstore_chroma.codec import image
-from vstore_chroma.compile import MAX_VARIABLES, compile_filter, variables
+from vstore_chroma.compile import compile_filter, question
+from vstore_chroma.where import MAX_VARIABLES, variables
 
-INTS = {"_vs.k": {"$in": ["i", "t"]}}
-FLOATS = {"_vs.k": {"$in": ["f", "z"]}}
 NO_NUMBER = {"_vs.k": {"$nin": ["i", "t", "f", "z", "x"]}}
 LISTS = {"_vs.k": {"$in": ["l", "v", "u"]}}
 THIRD = 1 / 3
@@ -37,12 +36,15 @@ def compiled(node: Filter) -> dict[str, Any]:
         (F("k") == 1.0, {"k": {"$eq": 1}}),
         (F("chroma:x") == "a", {"_vs=chroma:x": {"$eq": "a"}}),
         # $eq 1.5 of Chroma matches the int 1
-        (F("k") == 1.5, {"$and": [FLOATS, {"k": {"$eq": 1.5}}]}),
-        (F("k") != 1.5, {"$or": [{"_vs.k": {"$nin": ["f", "z"]}}, {"k": {"$ne": 1.5}}]}),
+        (F("k") == 1.5, {"$and": [{"k": {"$eq": 1.5}}, {"k": {"$ne": 1}}]}),
+        (F("k") != 1.5, {"$or": [{"k": {"$ne": 1.5}}, {"k": {"$eq": 1}}]}),
+        (F("k").in_([1.5, 1.25]), {"$and": [{"k": {"$in": [1.5, 1.25]}}, {"k": {"$ne": 1}}]}),
         # a float of 16 digits and more stands apart
         (F("k") == THIRD, {"_vs~k": {"$eq": image(THIRD)}}),
-        # $eq 2**53 + 1 of Chroma matches the float 2**53
-        (F("k") == 2**53 + 1, {"$and": [INTS, {"k": {"$eq": 2**53 + 1}}]}),
+        # $eq 2**53 + 1 of Chroma would match the float 2**53, which has 16 digits and stands apart
+        (F("k") == 2**53 + 1, {"k": {"$eq": 2**53 + 1}}),
+        # $eq 10**17 + 1 of Chroma matches the float 1e17
+        (F("k") == 10**17 + 1, {"$and": [{"k": {"$eq": 10**17 + 1}}, {"k": {"$ne": 1e17}}]}),
         (F("k") == 2**53, {"$or": [{"k": {"$eq": 2**53}}, {"_vs~k": {"$eq": image(2.0**53)}}]}),
         (F("k") < 5, {"$or": [{"k": {"$lt": 5}}, {"_vs~k": {"$lt": image(5.0)}}]}),
         (F("k") >= 5.0, {"$or": [{"k": {"$gte": 5}}, {"_vs~k": {"$gte": image(5.0)}}]}),
@@ -51,19 +53,17 @@ def compiled(node: Filter) -> dict[str, Any]:
             {"$or": [NO_NUMBER, {"$or": [{"k": {"$gte": 5}}, {"_vs~k": {"$gte": image(5.0)}}]}]},
         ),
         # $lt 1.5 of Chroma misses the int 1
+        (F("k") < 1.5, {"$or": [{"$or": [{"k": {"$lt": 1.5}}, {"k": {"$lte": 1}}]}, {"_vs~k": {"$lt": image(1.5)}}]}),
+        # $lte -1.5 of Chroma matches the int -1
         (
-            F("k") < 1.5,
-            {
-                "$or": [
-                    {"_vs~k": {"$lt": image(1.5)}},
-                    {"$and": [INTS, {"k": {"$lte": 1}}]},
-                    {"$and": [FLOATS, {"k": {"$lt": 1.5}}]},
-                ]
-            },
+            F("k") <= -1.5,
+            {"$or": [{"$and": [{"k": {"$lte": -1.5}}, {"k": {"$lt": -1}}]}, {"_vs~k": {"$lte": image(-1.5)}}]},
         ),
+        (F("k") > 1.5, {"$or": [{"k": {"$gt": 1.5}}, {"_vs~k": {"$gt": image(1.5)}}]}),
+        # $gte 1e19 of Chroma would match the int 2**63 - 1
         (
-            F("k") > 1e19,
-            {"$or": [{"_vs~k": {"$gt": image(1e19)}}, {"$and": [FLOATS, {"k": {"$gt": 1e19}}]}]},
+            F("k") >= 1e19,
+            {"$or": [{"$and": [{"k": {"$gte": 1e19}}, {"k": {"$gt": 2**63 - 1}}]}, {"_vs~k": {"$gte": image(1e19)}}]},
         ),
         (F("k").in_(["a", "b"]), {"k": {"$in": ["a", "b"]}}),
         (F("k").not_in(["a", "b"]), {"k": {"$nin": ["a", "b"]}}),
@@ -134,3 +134,36 @@ def test_what_sqlite_could_not_take_is_refused() -> None:
         compiled(F.document.contains("x" * 49_991))
     with pytest.raises(LimitExceeded):
         compiled(F.document.contains("%" * 25_000))
+
+
+@pytest.mark.parametrize(
+    ("node", "asked"),
+    [
+        (F("k").exists(), None),
+        (~F("k").exists() & (F("j") == 1), F("j") == 1),
+        (~(F("k") < 5) & (F("k") < 9), F("k") < 9),
+        ((F("k") < 5) & ((F("j") == 1) | ~(F("k") < 5)), F("k") < 5),
+    ],
+)
+def test_without_markers_exists_and_complements_of_orderings_are_looked_at_here(
+    node: Filter, asked: Filter | None
+) -> None:
+    normal: Any = normalize(node)
+    found = question(normal)
+    assert found.partial is not None
+    assert (found.partial.where, found.partial.asked) == (normal, asked)
+    assert found.where == (None if asked is None else compiled(asked))
+    assert question(normal, marked=True).partial is None
+
+
+def test_orderings_and_equality_ask_no_markers() -> None:
+    for node in (F("k") < 1.5, F("k") != 1.5, F("k").in_([1.5, 2**60 + 1, "a", True])):
+        normal: Any = normalize(node)
+        assert question(normal) == question(normal, marked=True)
+        assert "_vs." not in str(question(normal).where)
+
+
+def test_thousands_of_fractions_are_looked_at_here() -> None:
+    few, many = ([n + 0.5 for n in range(number)] for number in (5_000, 5_001))
+    assert question(normalize(F("k").in_(few))).partial is None  # type: ignore[arg-type]
+    assert question(normalize(F("k").in_(many))).where is None  # type: ignore[arg-type]

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.milvus.answered import answered
 from vstore.errors import LimitExceeded
 from vstore.indexing import Flat, Metric
 from vstore.info import CollectionInfo
 from vstore.metadata import MAX_METADATA_BYTES, check_metadata
 from vstore.records import Include, Records
-from vstore_milvus.codec import check_sizes, deleted, encode, shows_records, split, to_records
+from vstore_milvus.codec import check_sizes, deleted, encode, shows_records, to_records
 from vstore_milvus.layout import Layout
+from vstore_milvus.requests import upserts
 
 EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
 LAYOUT = Layout(CollectionInfo(name="any", dimension=2, metric=Metric.L2, index=Flat()))
@@ -23,12 +25,7 @@ JSON_BYTES = 65_536  # of one field of Milvus 2.3
 
 
 def back(records: Records) -> Records:
-    """As pymilvus hands rows out: JSON parsed, vectors as lists."""
-    rows = [
-        {**row, "vector": row["vector"].tolist(), "metadata": json.loads(row["metadata"])}
-        for row in encode(records, LAYOUT)
-    ]
-    return to_records(rows, EVERYTHING, LAYOUT)
+    return to_records(answered(records, LAYOUT), EVERYTHING, LAYOUT)
 
 
 def test_records_come_back() -> None:
@@ -49,7 +46,7 @@ def test_records_come_back() -> None:
 @pytest.mark.parametrize(("document", "stored"), [(None, ""), ("", "\x00"), ("a", "a"), (" ", " ")])
 def test_no_document_and_an_empty_one_are_apart(document: str | None, stored: str) -> None:
     records = Records(["a"], np.zeros((1, 2), dtype=np.float32), [document], [{}])
-    assert encode(records, LAYOUT)[0]["document"] == stored
+    assert encode(records, LAYOUT)["document"] == [stored]
     assert back(records).documents == [document]
 
 
@@ -57,8 +54,8 @@ def test_filters_are_asked_of_strings_beside_the_metadata() -> None:
     records = Records(
         ["a"], np.zeros((1, 2), dtype=np.float32), None, [{"n": 5, "s": "x", "l": [1, 1.0, 2], "d": {"a": 1}}]
     )
-    row = encode(records, LAYOUT)[0]
-    assert json.loads(row["facts"]) == {"sn": "nc014", "ss": "sx", "ll": ["1", "2"]}
+    (facts,) = encode(records, LAYOUT)["facts"]
+    assert json.loads(facts) == {"sn": "nc014", "ss": "sx", "ll": ["1", "2"]}
 
 
 WORST: list[dict[str, Any]] = [
@@ -78,9 +75,9 @@ WORST: list[dict[str, Any]] = [
 def test_what_the_contract_allows_fits_into_a_field(metadata: dict[str, Any]) -> None:
     check_metadata(metadata)
     assert len(str(metadata)) > MAX_METADATA_BYTES // 4
-    row = encode(Records(["a"], np.zeros((1, 2), dtype=np.float32), None, [metadata]), LAYOUT)[0]
+    cells = encode(Records(["a"], np.zeros((1, 2), dtype=np.float32), None, [metadata]), LAYOUT)
     for name in ("metadata", "facts"):
-        assert len(row[name].encode()) <= JSON_BYTES, name
+        assert len(cells[name][0]) <= JSON_BYTES, name
 
 
 def test_only_what_is_included_is_asked_for() -> None:
@@ -95,11 +92,18 @@ def test_only_what_is_included_is_asked_for() -> None:
 
 def test_parts_keep_the_limits() -> None:
     records = Records([str(n) for n in range(10)], np.zeros((10, 2), dtype=np.float32), ["x" * 1000] * 10, None)
-    rows = encode(records, LAYOUT)
-    assert [len(part) for part in split(rows, 4, 1 << 30, LAYOUT)] == [4, 4, 2]
-    assert [len(part) for part in split(rows, 100, 10_000, LAYOUT)] == [2] * 5
-    assert [len(part) for part in split(rows, 100, 1, LAYOUT)] == [1] * 10
-    assert [row["id"] for part in split(rows, 3, 10_000, LAYOUT) for row in part] == [str(n) for n in range(10)]
+    cells = encode(records, LAYOUT)
+    for most_rows, most_bytes, expected in (
+        (4, 1 << 30, [4, 4, 2]),
+        (100, 10_000, [2] * 5),
+        (100, 1, [1] * 10),
+        (3, 10_000, [2] * 5),
+    ):
+        parts = list(upserts(records, cells, LAYOUT, most_rows, most_bytes))
+        assert [part.message.num_rows for _, part in parts] == [len(part.records) for _, part in parts] == expected
+        assert [one for ids, _ in parts for one in ids] == records.ids
+        stored = [one for _, part in parts for one in part.message.fields_data[0].scalars.string_data.data]
+        assert stored == records.ids
 
 
 def test_what_a_field_does_not_take_is_named() -> None:

@@ -15,6 +15,7 @@ from vstore.filters import Filter
 from vstore.records import Records
 from vstore.spi.deadline import bounding
 from vstore.spi.evaluate import predicate
+from vstore_milvus import columns as module
 from vstore_milvus.columns import Columns, decides
 
 with vstore.connect("memory:") as _store:
@@ -44,6 +45,33 @@ def test_filters_mean_what_the_reference_says() -> None:
         if decides(where):
             tried += 1
             assert columns.matching(where) == expected(where), where
+
+
+@pytest.mark.parametrize("most_gone", [5, 1_000])
+def test_records_that_are_written_again_and_removed(most_gone: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_GONE", most_gone)
+    rng = random.Random(8)
+    columns, kept = Columns(), dict[str, int]()  # by id, whose metadata in the corpus it has
+    for _ in range(60):
+        places = rng.sample(range(len(CORPUS)), 30)
+        ids = [f"r{place}" for place in rng.sample(range(120), 30)]
+        if rng.random() < 0.4:
+            columns.remove(ids)
+            for one in ids:
+                kept.pop(one, None)
+        else:
+            columns.put(Records(ids, metadatas=CORPUS.take(places).metadatas))
+            kept |= zip(ids, places, strict=True)
+        assert len(columns) == len(kept)
+        for _ in range(6):
+            where = random_filter(rng, EVERYTHING)
+            if decides(where):
+                matching = {*expected(where)}
+                found = columns.matching(where)
+                assert sorted(found) == sorted(one for one, place in kept.items() if CORPUS.ids[place] in matching)
+    columns.remove(list(kept))
+    assert columns.matching(~F("a").exists()) == []
+    assert columns.size > 0
 
 
 def test_what_asks_for_documents_is_not_decided() -> None:

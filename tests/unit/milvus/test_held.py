@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from vstore.records import Records
 from vstore_milvus import held as module
 from vstore_milvus.columns import Columns
-from vstore_milvus.held import Held
+from vstore_milvus.held import Held, State
 from vstore_milvus.restriction import Restriction
 
 
@@ -56,6 +57,34 @@ def test_columns_are_current_until_a_write_is_announced() -> None:
     assert held.get("t", "docs") is None
     engine._next_seq -= 1
     assert held.get("t", "docs") is None  # it is not held any more
+
+
+def test_columns_follow_a_write_that_was_the_only_one() -> None:
+    held, _ = holding(engine := Engine())
+    watch = held.watch("docs")
+    assert watch is not None
+    held.put("t", watch.state, made := columns())
+    new = partial(Columns.put, records=Records(["new"], metadatas=[{}]))
+
+    def written(*numbers: int, carried_out: bool = True) -> Columns | None:
+        before = held.before_write("t", "docs")
+        if before is not None:
+            for _ in range(sum(numbers)):
+                engine.announce()
+            if carried_out:
+                engine.carry_out()
+            held.follow("t", "docs", before, numbers[0], new)
+        return held.get("t", "docs")
+
+    assert written(1) is made
+    assert len(made) == 2
+    for numbers, carried_out in (((1, 1), True), ((1,), False)):
+        assert written(*numbers, carried_out=carried_out) is None
+        assert len(made) == 2
+        engine.carry_out()
+        held.put("t", State.of(engine), made)
+    engine.announce()
+    assert held.before_write("t", "docs") is None
 
 
 def test_a_collection_that_another_has_the_name_of_has_none() -> None:

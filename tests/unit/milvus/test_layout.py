@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.milvus.answered import answered
 from vstore import F, SparseArray
 from vstore.errors import LimitExceeded
 from vstore.fields import Dense, Sparse
@@ -16,8 +17,9 @@ from vstore.info import CollectionInfo
 from vstore.records import Include, Records
 from vstore.sparse_input import MAX_INDEX
 from vstore_milvus.capabilities import capabilities
-from vstore_milvus.codec import encode, split, to_records
+from vstore_milvus.codec import encode, to_records
 from vstore_milvus.layout import Kind, Layout
+from vstore_milvus.requests import upserts
 from vstore_milvus.schema import layout_of, new_properties
 from vstore_milvus.vectors import MAX_PACKED_DIMENSION, MAX_PACKED_VALUES
 
@@ -38,7 +40,7 @@ def records() -> Records:
 @pytest.mark.parametrize("kind", list(Kind))
 def test_vectors_come_back_bit_for_bit_and_absent_ones_absent(kind: Kind) -> None:
     layout = Layout(described(dimension=0), kind)
-    rows = encode(records(), layout)
+    rows = answered(records(), layout)
     found = to_records(rows, Include(fields=("image", "terms")), layout)
     assert found == records()
     assert found.vectors is None
@@ -49,7 +51,7 @@ def test_vectors_come_back_bit_for_bit_and_absent_ones_absent(kind: Kind) -> Non
 @pytest.mark.parametrize("kind", list(Kind))
 def test_a_field_that_is_not_given_is_absent(kind: Kind) -> None:
     layout = Layout(described(), kind)
-    rows = encode(Records(["a"], np.ones((1, 2), dtype=np.float32)), layout)
+    rows = answered(Records(["a"], np.ones((1, 2), dtype=np.float32)), layout)
     found = to_records(rows, Include(True, fields=("image", "terms")), layout)
     assert found[0].fields == {"image": None, "terms": None}
     assert found.vectors is not None
@@ -57,10 +59,10 @@ def test_a_field_that_is_not_given_is_absent(kind: Kind) -> None:
 
 
 def test_milvus_is_given_no_zero_and_no_empty_vector() -> None:
-    row = encode(records(), Layout(described(dimension=0)))[1]
+    row = answered(records(), Layout(described(dimension=0)))[1]
     assert np.linalg.norm(row["vector_image"]) == 1
     assert row["has_image"] is False
-    row = encode(records(), Layout(described(dimension=0)))[2]
+    row = answered(records(), Layout(described(dimension=0)))[2]
     assert row["vector_terms"] == {2**32 - 2: 1.0}
     assert MAX_INDEX < 2**32 - 2
 
@@ -75,7 +77,7 @@ def test_which_columns_there_are() -> None:
         assert layout.columns(whole) == ["id", "vector", *vectors, "document", "metadata"]
         names = [field.name for field in layout.schema().fields]
         assert sorted(names) == sorted([*layout.columns(whole), "facts", "partition_key"])
-        row = encode(Records(["a"], np.ones((1, 2), dtype=np.float32), None, [{"tenant": "x"}]), layout)[0]
+        (row,) = answered(Records(["a"], np.ones((1, 2), dtype=np.float32), None, [{"tenant": "x"}]), layout)
         assert sorted(row) == sorted(names)
         assert row["partition_key"] == "x"
 
@@ -83,7 +85,7 @@ def test_which_columns_there_are() -> None:
 def test_a_collection_of_text_alone_has_a_vector_for_milvus() -> None:
     layout = Layout(described(dimension=0), Kind.PACKED)
     assert [one.field_name for one in layout.indexes()] == ["vector"]
-    assert encode(records(), layout)[0]["vector"] == [1.0, 0.0]
+    assert answered(records(), layout)[0]["vector"] == [1.0, 0.0]
     assert layout.columns(Include()) == ["id"]
     assert [one.field_name for one in Layout(described(dimension=0)).indexes()] == ["vector_image", "vector_terms"]
 
@@ -91,7 +93,7 @@ def test_a_collection_of_text_alone_has_a_vector_for_milvus() -> None:
 def test_the_largest_packed_vectors_fit_into_a_column() -> None:
     layout = Layout(described(), Kind.PACKED)
     one = SparseArray.of([(np.arange(MAX_PACKED_VALUES), np.ones(MAX_PACKED_VALUES))])
-    assert len(layout.vectors["terms"].cells(one, 0)["packed_terms"]) <= 65_535
+    assert len(layout.vectors["terms"].cells(one)["packed_terms"][0]) <= 65_535
     wide = CollectionInfo(
         name="any",
         dimension=2,
@@ -100,8 +102,8 @@ def test_the_largest_packed_vectors_fit_into_a_column() -> None:
         fields={"image": Dense(MAX_PACKED_DIMENSION, index=Flat())},
     )
     Layout(wide, Kind.PACKED).check()
-    cells = Layout(wide, Kind.PACKED).vectors["image"].cells(np.ones((1, MAX_PACKED_DIMENSION), dtype=np.float32), 0)
-    assert len(cells["packed_image"]) <= 65_535
+    cells = Layout(wide, Kind.PACKED).vectors["image"].cells(np.ones((1, MAX_PACKED_DIMENSION), dtype=np.float32))
+    assert len(cells["packed_image"][0]) <= 65_535
     wider = Layout(
         CollectionInfo(
             name="any",
@@ -121,7 +123,10 @@ def test_parts_of_a_write_count_every_vector() -> None:
     given = Records(list("abcd"), np.ones((4, 2), dtype=np.float32), None, None, {"terms": long})
     for kind in Kind:
         layout = Layout(described(), kind)
-        assert [len(part) for part in split(encode(given, layout), 100, 20_000, layout)] in ([2, 2], [1, 1, 1, 1])
+        assert [len(ids) for ids, _ in upserts(given, encode(given, layout), layout, 100, 20_000)] in (
+            [2, 2],
+            [1, 1, 1, 1],
+        )
 
 
 def test_a_collection_says_how_its_fields_stand() -> None:

@@ -12,7 +12,21 @@ from vstore.filters.tree import Filter
 from vstore.spi.rewrite import normalize
 from vstore_qdrant.client_models import client_filter
 from vstore_qdrant.compile import compile_filter
-from vstore_qdrant.conditions import All, AnyOf, Condition, NoneOf, Number, Terms, Text
+from vstore_qdrant.conditions import (
+    All,
+    AnyOf,
+    Bound,
+    Condition,
+    Flag,
+    NoneOf,
+    Number,
+    OneOf,
+    Present,
+    Split,
+    Terms,
+    Text,
+    joined,
+)
 from vstore_qdrant.filter_fields import halves
 
 K = ("k",)
@@ -101,3 +115,39 @@ def test_no_clause_is_lost_and_no_filter_is_empty() -> None:
 def test_keys_are_quoted_in_paths() -> None:
     found = client_filter(compiled(F("a.b", "c[0]") >= 1)).model_dump(exclude_none=True)
     assert found["must"][0]["key"] == 'high."a.b"."c[0]"'
+
+
+@pytest.mark.parametrize(
+    ("node", "condition"),
+    [
+        (F("k") == "a", Split("k", OneOf(K, ("a",)), None)),
+        (F("k") == True, Split("k", Flag(K, True), None)),  # noqa: E712
+        (F("k") == 1, Split("k", Bound(K, "==", 1.0), Terms(('k"n1',)))),
+        (F("k") == 2**53, Terms(('k"n9007199254740992',))),
+        (F("k") == 1 / 3, Terms(('k"n0.3333333333333333',))),
+        (F("k") < 0.1, Split("k", Bound(K, "<", 0.1), compiled(F("k") < 0.1))),
+        (
+            F("k").in_(["a", 2, 2**60, False]),
+            Split(
+                "k",
+                AnyOf((OneOf(K, ("a",)), Flag(K, False), Bound(K, "==", 2.0))),
+                Terms(('k"n2', 'k"n1152921504606846976')),
+            ),
+        ),
+        (F("k").exists(), Present(K)),
+        (F("k").has("a"), Terms(('k"["sa',))),
+        (~(F("a", "b") == "x"), NoneOf(Split("a\\b", OneOf(("a", "b"), ("x",)), None))),
+    ],
+)
+def test_beside_a_lean_shadow_the_metadata_is_asked(node: Filter, condition: Condition) -> None:
+    normal = normalize(node)
+    assert isinstance(normal, Filter)
+    assert compile_filter(normal, lean=True) == condition
+
+
+def test_a_leaf_is_split_where_its_term_is_used() -> None:
+    own, shadow = OneOf(K, ("a",)), Terms(("t",))
+    asked = All((NoneOf(Split("k", own, None)), AnyOf((Split("k", own, shadow), shadow))))
+    plain = All((own, NoneOf(Terms(("k",)))))
+    assert joined(asked, lambda term: term == "k") == All((NoneOf(plain), AnyOf((AnyOf((plain, shadow)), shadow))))
+    assert joined(asked, lambda _: False) == All((NoneOf(own), AnyOf((own, shadow))))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from qdrant_client import models
 
 from tests.serde_json import load, read_float
-from vstore_qdrant.codec import _survives, decode_metadata, encode_payload
+from vstore_qdrant.codec import decode_metadata, encode_payload
 from vstore_qdrant.conditions import Number
-from vstore_qdrant.filter_fields import LEAST, halves
+from vstore_qdrant.filter_fields import LEAST, halves, survives
 from vstore_qdrant.vectors import stacked
 
 floats = st.floats(allow_nan=False, allow_infinity=False)
@@ -79,7 +79,7 @@ def test_every_bound_arrives_as_it_was_meant(op: str) -> None:
 
 @given(floats | st.integers(-(2**53), 2**53).map(float) | st.decimals(-(10**7), 10**7, places=6).map(float))
 def test_what_is_kept_as_a_plain_number_is_read_right(value: float) -> None:
-    if _survives(value):
+    if survives(value):
         assert read_float(repr(value)) == value
         assert load(models.Range(gte=value).model_dump_json(exclude_none=True))["gte"] == value
 
@@ -97,5 +97,5 @@ def test_vectors_are_sent_and_read_bit_for_bit() -> None:
     given = np.concatenate([bits, bits | 0x8000_0000, [0x15AE43FD, 0x95AE43FD, 1]]).astype(np.uint32).view(np.float32)
     sent = [read_float(repr(number)) for number in given.tolist()]
     answered = [float(str(number)) for number in np.array(sent, np.float32)]
-    back = stacked([answered], 1, len(given))
+    back = stacked([answered], len(given))
     assert (back[0].view(np.uint32) == given.view(np.uint32)).all()

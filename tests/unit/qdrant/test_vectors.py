@@ -16,7 +16,7 @@ from vstore.records import Include, Records
 from vstore.sparse import SparseArray, SparseVector
 from vstore_qdrant.codec import Found, fields, to_points, to_records
 from vstore_qdrant.compile import compile_filter
-from vstore_qdrant.conditions import All, Has, NoneOf, Shorter, Tenant, Terms, is_of_one_tenant, tenant_field
+from vstore_qdrant.conditions import All, Has, NoneOf, Shorter, Tenant, Terms, is_of_one_tenant, metadata_field
 from vstore_qdrant.vectors import full_scan_kb, having, point_vectors, read_columns
 
 NAN = float("nan")
@@ -80,7 +80,7 @@ def test_the_partition_is_recognised_by_its_key_and_type() -> None:
     assert not is_of_one_tenant(compile_filter(Not(own), "tenant"))
     assert not is_of_one_tenant(NoneOf(All((Tenant("tenant", "a"),))))
     assert not is_of_one_tenant(None)
-    assert (tenant_field("my-key"), tenant_field("a.b")) == ("metadata.my-key", 'metadata."a.b"')
+    assert (metadata_field(("my-key",)), metadata_field(("a.b",))) == ("metadata.my-key", 'metadata."a.b"')
 
 
 def test_ten_thousand_records_of_a_partition_are_compared_one_by_one() -> None:
