@@ -73,11 +73,11 @@ class ExactPgvector(RawPgvector):
             for statement in statements:
                 connection.execute(statement)
         # Numbers and names stand in the text, so that prepared plans know them. The vector is a parameter, packed.
-        columns = "id, document, metadata::text, moments::text"
-        head = f"select {columns}, (embedding <-> %b::vector)"
+        columns, picked = "id, document, metadata::text, moments::text", "id, document, metadata, moments"
+        head, tail = f"select {columns}, d from (select {picked}, (embedding <-> %b::vector)", ") as near"
         # no index serves the sum
-        self._exactly = lambda where, k: f"{head} + 0 as d from {table}{where} order by d, id limit {k}"
-        self._by_index = lambda where, k: f"{head} as d from {table}{where} order by d limit {k}"
+        self._exactly = lambda where, k: f"{head} + 0 as d from {table}{where} order by d, id limit {k}{tail}"
+        self._by_index = lambda where, k: f"{head} as d from {table}{where} order by d limit {k}{tail}"
         self._vectors = f"select id, vector_send(embedding) from {table} where id = any(%s)"
         self._near = f"select id, vector_send(embedding) from {table} where embedding <-> %b::vector <= %s"
         self._get = f"select {columns} from {table} where id = any(%s)"

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import vstore
-from vstore import HNSW, F, Flat, Index
+from vstore import HNSW, F, Flat
+from vstore.indexing import Index
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 DIMENSION = 16
@@ -18,14 +19,15 @@ DIMENSION = 16
 
 @pytest.mark.parametrize("index", [Flat(), HNSW()], ids=["flat", "hnsw"])
 def test_the_floor_answers_alike(
-    url: str, server: str, store: vstore.Store, index: Index, monkeypatch: pytest.MonkeyPatch
+    server: str, store: vstore.Store, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     data, exact = import_module("data"), import_module("exact_pgvector")
     records = data.workload(300, DIMENSION)
     records.metadatas[0]["year"], records.metadatas[2]["year"] = "2015", [2015]
     del records.metadatas[1]["year"]
-    records.vectors[20:30] = records.vectors[20]  # ties, by id
+    if isinstance(index, Flat):  # an index picks any of those that tie for the last place
+        records.vectors[20:30] = records.vectors[20]
     docs = store.create_collection("docs", dimension=DIMENSION, metric="l2", index=index)
     docs.add(records)
     floor: Any = exact.ExactPgvector(server, DIMENSION, hnsw=isinstance(index, HNSW))
