@@ -109,9 +109,12 @@ bench: $(VENV)/.bench .venv-peers/.installed ## compare with raw clients, a copy
 	$(BIN)/python benchmarks/fields.py --out $(VENV)/bench
 	$(BIN)/python benchmarks/recall.py --out $(VENV)/bench
 	$(BIN)/python benchmarks/transfer.py --out $(VENV)/bench
+	$(BIN)/python benchmarks/concurrency.py --out $(VENV)/bench
+	$(BIN)/python benchmarks/growth.py --out $(VENV)/bench
 	.venv-peers/bin/python benchmarks/langchain_peers.py --out $(VENV)/bench
 	.venv-peers/bin/python benchmarks/llamaindex_peers.py --out $(VENV)/bench
 	.venv-peers/bin/python benchmarks/haystack_peers.py --out $(VENV)/bench
+	.venv-peers/bin/python benchmarks/agno_peers.py --out $(VENV)/bench
 
 table: $(VENV)/.installed ## run the suite on every store and write docs/compatibility.md
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "" --vstore-mode sync --vstore-report $(VENV)/reports tests/conformance

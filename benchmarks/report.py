@@ -56,7 +56,7 @@ def add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="a folder for the table as JSON and, with the extra bench, as PNG")
 
 
-def report(name: str, title: str, versus: str, rows: list[Row], out: Path | None) -> None:
+def report(name: str, title: str, versus: str, rows: list[Row], out: Path | None, ours: str = "vstore") -> None:
     """Print a table, and write it where that is asked.
 
     Args:
@@ -65,11 +65,12 @@ def report(name: str, title: str, versus: str, rows: list[Row], out: Path | None
         versus: What the other side is called.
         rows: The comparisons.
         out: The folder, which is made where it is missing; None writes nothing.
+        ours: What this side is called.
     """
     table = Table("case", "what", title=title)
     has_floors = any(row.floor is not None for row in rows)
-    floors = ("by hand", "by hand / vstore") if has_floors else ()
-    for heading in (versus, *floors[:1], "vstore", f"{versus} / vstore", *floors[1:]):
+    floors = ("by hand", f"by hand / {ours}") if has_floors else ()
+    for heading in (versus, *floors[:1], ours, f"{versus} / {ours}", *floors[1:]):
         table.add_column(heading, justify="right")
     table.add_column("")
     for row in rows:
@@ -83,7 +84,9 @@ def report(name: str, title: str, versus: str, rows: list[Row], out: Path | None
         out.mkdir(parents=True, exist_ok=True)
         found = [{**asdict(row), "ratio": row.ratio, "of_floor": row.of_floor, "within": row.is_within} for row in rows]
         machine = {"python": platform.python_version(), "machine": platform.machine()}
-        text = json.dumps({"title": title, "versus": versus, **machine, "rows": found}, indent=2, ensure_ascii=False)
+        text = json.dumps(
+            {"title": title, "versus": versus, "ours": ours, **machine, "rows": found}, indent=2, ensure_ascii=False
+        )
         (out / f"{name}.json").write_text(text + "\n")
         _draw(out / f"{name}.png", title, versus, {row: row.ratio for row in rows if row.ratio is not None})
 

@@ -119,10 +119,12 @@ def _upsert(client: QdrantClient, collection: str, body: Any) -> Any:
     return client.upsert(collection, points)
 
 
-def _create(client: QdrantClient, collection: str, body: models.CreateCollection) -> bool:
-    return client.create_collection(
+def _create(client: Backed, collection: str, body: models.CreateCollection) -> bool:
+    done = client.create_collection(
         collection, body.vectors, sparse_vectors_config=body.sparse_vectors, metadata=body.metadata
     )
+    client.asked[collection] = body
+    return done
 
 
 def _delete(client: QdrantClient, collection: str, _: Any) -> bool:
@@ -133,6 +135,10 @@ def _delete(client: QdrantClient, collection: str, _: Any) -> bool:
 
 def _query(client: QdrantClient, collection: str, body: models.QueryRequestBatch) -> Any:
     return client.query_batch_points(collection, body.searches)
+
+
+def _query_one(client: QdrantClient, collection: str, body: models.QueryRequest) -> Any:
+    return client.query_batch_points(collection, [body])[0]
 
 
 def _scroll(client: QdrantClient, collection: str, body: models.ScrollRequest) -> models.ScrollResult:
@@ -179,6 +185,7 @@ ROUTES: list[tuple[str, str, Any, Operation]] = [
     ("POST", rf"{NAMED}/points", models.PointRequest, _retrieve),
     ("POST", rf"{NAMED}/points/delete", models.PointsSelector, _remove),
     ("POST", rf"{NAMED}/points/query/batch", models.QueryRequestBatch, _query),
+    ("POST", rf"{NAMED}/points/query", models.QueryRequest, _query_one),
     ("POST", rf"{NAMED}/points/scroll", models.ScrollRequest, _scroll),
     ("POST", rf"{NAMED}/points/count", models.CountRequest, _count),
 ]

@@ -25,12 +25,14 @@ DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 class Backed(QdrantClient):
     """Local mode that keeps the list of collections, over Qdrant's engine, which has their points where it can.
 
-    It remembers what payload indexes were made, of which local mode has none.
+    It remembers what payload indexes were made, of which local mode has none, and what a server was asked to make of
+    each collection.
     """
 
     def __init__(self) -> None:
         super().__init__(":memory:")
         self.indexes: dict[str, dict[str, models.PayloadIndexInfo]] = {}
+        self.asked: dict[str, models.CreateCollection] = {}
         self._folder = TemporaryDirectory()
         self._engines: dict[str, Engine] = {}
         self._made = itertools.count()

@@ -24,7 +24,7 @@ __all__ = ["ALL", "LAYOUTS", "IdType", "MissingVector", "Outside", "Path", "Reco
 Path: TypeAlias = tuple[str, ...]
 
 ALL: Final = ("*",)
-LAYOUTS: Final = ("haystack", "langchain", "llamaindex", "mem0", "open-webui", "plain")
+LAYOUTS: Final = ("dify", "haystack", "langchain", "llamaindex", "mem0", "open-webui", "plain")
 """The packages whose layouts are known by name, and the natural form of a database for a program of one's own."""
 
 
@@ -79,8 +79,10 @@ class RecordMapping:
         dimension: Components of a vector; None to take what the database says, or the first record.
         outside: What becomes of a value that the contract does not have.
         missing_vector: What becomes of a row without a vector.
-        table: The table, or schema and table, where that is not the collection's name. PostgreSQL only.
-        only: Columns and the values, as text, that a row must have to belong to the collection. PostgreSQL only.
+        table: The table, or schema and table, where that is not the collection's name; in Qdrant and Milvus the
+            database's own collection. Not for Chroma.
+        only: Columns and the values, as text, that a row must have to belong to the collection; in Qdrant and Milvus
+            keys and fields with texts. Such columns are no metadata. Not for Chroma.
         id_columns: Several columns that are the id together, in place of ``id``: their texts as a JSON list, such as
             ``["acme","17"]``. PostgreSQL only.
 

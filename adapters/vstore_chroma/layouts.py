@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from vstore.errors import InvalidInput
 from vstore.indexing import HNSW, Metric
 from vstore.mapping import ALL, RecordMapping
 from vstore.spi.layouts import Layout, Part, node
@@ -31,6 +33,16 @@ class ChromaLayout(Layout):
     old_space: bool = False
 
 
+def _open_webui(name: str) -> str:
+    """Return the name, which open-webui gives as it is."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,510}[A-Za-z0-9]", name):
+        raise InvalidInput(
+            "Chroma has no collection of such a name",
+            hint="It has 3 to 512 of A-Z a-z 0-9 . _ -, a letter or digit at either end.",
+        )
+    return name
+
+
 LAYOUTS: Final[Mapping[str, ChromaLayout]] = {
     # it passes over records without a document
     "langchain": ChromaLayout(package="langchain-chroma", mapping=USUAL),
@@ -44,6 +56,7 @@ LAYOUTS: Final[Mapping[str, ChromaLayout]] = {
         mapping=USUAL,
         old_space=True,
         keeps_settings=False,
+        native=_open_webui,
         index=HNSW(m=16, ef_construction=100),
         index_told="open-webui takes Chroma's default",
         metrics=(Metric.COSINE,),

@@ -19,6 +19,7 @@ MAX_WINDOW: Final = 16_384
 MAX_ROWS: Final = 5_000
 _MAX_BYTES: Final = 32_000_000
 _SEVERAL_VECTORS: Final = (2, 4)
+_BM25: Final = (2, 5)
 _MAX_FIELDS: Final = 3  # a server has four fields of vectors, unless its proxy.maxVectorFieldNum says otherwise
 _MAX_SPARSE_VALUES: Final = 100_000
 _PACKED: Final = (
@@ -37,6 +38,11 @@ _INTERIM: Final = (
     "the server's interim index: recall .5 of random vectors on 2.3.5, exact with the server's setting "
     "queryNode.segcore.interimIndex.enableIndex=false"
 )
+
+
+def has_bm25(version: str) -> bool:
+    """Return whether a version, with or without the name of Milvus Lite, makes sparse vectors of texts itself."""
+    return _version(version) >= _BM25
 
 
 def _version(reported: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from vstore.errors import InvalidInput, Mismatch, Unsupported
 from vstore.fields import Dense, Field, Sparse
 from vstore.indexing import Flat, Index, IVFFlat, Metric
 from vstore.info import CollectionInfo
-from vstore.mapping import IdType, RecordMapping
+from vstore.mapping import ALL, IdType, RecordMapping
 from vstore.omission import Omission, OmissionKind
 from vstore.records import Include, VectorArray
 from vstore.spi.foreign import (
@@ -56,8 +56,13 @@ _SIGNS: Final = {
     "llamaindex": {"id", "embedding"},
     "haystack": {"id", "text", "vector"},
     "mem0": {"id", "vectors", "metadata"},
+    "open-webui": {"id", "vector", "metadata"},
     "plain": {"id", "vector", "document"},
 }
+
+
+# those that are told by their fields alone
+_TOLD: Final = ("langchain", "llamaindex", "haystack", "mem0", "plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class Schema:
         dynamic: Whether an entity may have further fields.
         index: What Milvus says of the index of each vector that has one.
         identity: What another collection of that name has otherwise; on Milvus Lite the fields alone.
-        made: Vectors that Milvus makes of other fields, as BM25 does.
+        made: Vectors that Milvus makes of other fields, as BM25 does, and of which fields.
         settings: What the collection is known or told by beside its entities.
     """
 
@@ -87,7 +92,7 @@ class Schema:
     dynamic: bool
     index: Mapping[str, Mapping[str, Any]]
     identity: object
-    made: frozenset[str] = frozenset()
+    made: Mapping[str, frozenset[str]] = field(default_factory=dict)
     settings: tuple[Omission, ...] = ()
 
     @classmethod
@@ -106,7 +111,11 @@ class Schema:
             bool(described.get("enable_dynamic_field")),
             index,
             identity(described),
-            frozenset(field["name"] for field in fields if field.get("is_function_output")),
+            {
+                name: frozenset(function["input_field_names"])
+                for function in described.get("functions") or ()
+                for name in function["output_field_names"]
+            },
             tuple(_described(described)),
         )
 
@@ -116,7 +125,7 @@ class Schema:
         if layout is not None and layout not in _SIGNS:
             raise Unsupported(f"how {layout} uses Milvus is not known", hint=f"It is known of {', '.join(_SIGNS)}.")
         if layout is None:
-            fitting = [MAPPINGS[kind] for kind, signs in _SIGNS.items() if signs <= names]
+            fitting = [MAPPINGS[kind] for kind in _TOLD if _SIGNS[kind] <= names]
         elif _SIGNS[layout] <= names:
             fitting = [MAPPINGS[layout]]
         else:
@@ -168,10 +177,10 @@ class Schema:
         Raises:
             Mismatch: The mapping does not fit.
         """
-        if mapping.table or mapping.only or mapping.id_columns or mapping.id not in ((), (self.key,)):
+        if len(mapping.table) > 1 or mapping.id_columns or mapping.id not in ((), (self.key,)):
             raise Mismatch(
                 f"the id of {self.name!r} is its primary field {self.key!r}",
-                hint="Leave id empty, and table, only and id_columns, which are PostgreSQL's.",
+                hint="Leave id empty, and id_columns and a table in a schema, which are PostgreSQL's.",
             )
         dense = self._dense()
         chosen = mapping.vector or (dense[0] if len(dense) == 1 else "")
@@ -180,7 +189,7 @@ class Schema:
             raise Mismatch(
                 f"{self.name!r} has no vector {chosen!r} of floats; it has {told}", hint="Say vector= in the mapping."
             )
-        for name in (*(mapping.document or ())[:1], *(mapping.metadata or ())[:1], *mapping.fields):
+        for name in (*(mapping.document or ())[:1], *(mapping.metadata or ())[:1], *mapping.fields, *mapping.only):
             if name != "*" and name not in self.scalars and not self.dynamic:
                 raise Mismatch(f"{self.name!r} has no field {name!r}; it has {', '.join(map(repr, self.scalars))}")
         if bad := [name for name in (*self.scalars, *self.vectors) if not _NAME.fullmatch(name)]:
@@ -201,7 +210,7 @@ class Schema:
             metric=metric,
             index=_index(index),
             fields=fields,
-            omitted=(*left, *self.settings, *_other_index(index)),
+            omitted=(*left, *self.settings, *_other_index(index), *_other_entities(mapping)),
         )
 
     def _other_vectors(self, read: set[str]) -> Iterator[Omission]:
@@ -224,6 +233,21 @@ class Schema:
         vectors = [mapping.vector] if include.vectors else []
         vectors += [mapping.vectors[name] for name in include.fields]
         return [*dict.fromkeys([self.key, *chosen]), *([_DYNAMIC] if dynamic else []), *vectors]
+
+    def has(self, mapping: RecordMapping) -> bool:
+        """Return whether each place of a mapping begins with a field of the schema."""
+        places = (mapping.document, mapping.metadata)
+        return all(path[0] in self.scalars for path in places if path)
+
+    def of_one(self, mapping: RecordMapping) -> str:
+        """Return the condition for the entities of the mapping's collection; empty where all are."""
+        return " and ".join(f"{name} == {literal(value)}" for name, value in mapping.only.items())
+
+    def remade(self, mapping: RecordMapping) -> set[str]:
+        """Return the vectors that Milvus makes again of what the mapping writes."""
+        named = {path[0] for path in (mapping.document, mapping.metadata) if path} | set(mapping.fields)
+        every = mapping.metadata == () or mapping.fields == ALL
+        return {name for name, inputs in self.made.items() if every or inputs <= named}
 
     def with_keys(self, keys: Sequence[Key]) -> str:
         """Return the condition for entities with one of these keys."""
@@ -256,7 +280,7 @@ class Schema:
 
     def to_rows(self, found: Sequence[Mapping[str, Any]], mapping: RecordMapping, include: Include) -> Rows:
         """Return entities as rows."""
-        used = {self.key, *self.vectors}
+        used = {self.key, *self.vectors, *mapping.only}
         return Rows(
             [one[self.key] for one in found],
             [{name: _plain(value) for name, value in one.items() if name not in used} for one in found],
@@ -315,6 +339,12 @@ def _other_index(described: Mapping[str, Any]) -> Iterator[Omission]:
     if kind is not None and kind not in ("HNSW", "IVF_FLAT", "FLAT"):
         text = f"the index {kind}: a copy has none, unless it is made beforehand and merged into"
         yield Omission(OmissionKind.SETTINGS, "", text, needs_leave=False)
+
+
+def _other_entities(mapping: RecordMapping) -> Iterator[Omission]:
+    for name, value in mapping.only.items():
+        text = f"the entities whose {name!r} is not {value!r:.80}"
+        yield Omission(OmissionKind.FIELDS, "", text, needs_leave=False)
 
 
 def _index(described: Mapping[str, Any]) -> Index:

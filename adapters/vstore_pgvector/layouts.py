@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import md5
 from typing import Final
 
 from vstore.errors import InvalidInput, Mismatch
 from vstore.indexing import HNSW, Flat, Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import IdType, RecordMapping
-from vstore.spi.layouts import Layout, Part, node
+from vstore.spi.layouts import DIFY_NAMES, Layout, Part, node
 from vstore_pgvector.catalogue import LANGCHAIN_COLLECTIONS, LANGCHAIN_RECORDS, Column
 from vstore_pgvector.schema import create_indexes
 from vstore_pgvector.statements import bare
+from vstore_pgvector.vectors import MAX_INDEXED
 
-__all__ = ["LAYOUTS", "TableLayout"]
+__all__ = ["LAYOUTS", "TableLayout", "any_row", "check_columns", "check_length", "known_tables"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +25,13 @@ class TableLayout(Layout):
     """A layout of PostgreSQL.
 
     Attributes:
-        table: Name of the table of a collection, with its name in place of ``{}``.
+        table: Name of the table of a collection, with its name in place of ``{}``; without effect beside ``native``.
         create: Statements that create it. ``{schema}`` and ``{table}`` stand for quoted names, ``{dimension}`` for a
             number, and ``{0}``, ``{1}`` for those of ``names``, quoted.
+        index_vectors: Likewise the statement for the index of vectors, where PostgreSQL has one of the dimension, and
+            it is not among those.
         names: Names of indexes, with the collection's in place of ``{}``.
+        digest: Makes what stands in these names for ``{digest}`` of that of a collection.
         lower: Whether the package writes names in lower case.
         shared: Whether all collections are in that table, and listed in another one.
         column: The column with the name of a row's collection, where all are in that table and listed nowhere.
@@ -35,7 +40,9 @@ class TableLayout(Layout):
 
     table: str
     create: tuple[str, ...]
+    index_vectors: str = ""
     names: tuple[str, ...] = ()
+    digest: Callable[[str], str] = str
     lower: bool = False
     shared: bool = False
     column: str = ""
@@ -47,24 +54,37 @@ class TableLayout(Layout):
         Raises:
             InvalidInput: PostgreSQL would cut a name that the collection needs.
         """
-        own = self.stored_name(name)
-        for one in (self.table, *self.names):
-            if len(one.format(own).encode()) > _LONGEST:
-                raise InvalidInput(f"{one.format(own)!r} is longer than {_LONGEST} bytes", hint="Pass a shorter name.")
-        return schema, self.table.format(own)
+        table = self.table.format(self.stored_name(name))
+        for one in (table, *self._names(name)):
+            if len(one.encode()) > _LONGEST:
+                raise InvalidInput(f"{one!r} is longer than {_LONGEST} bytes", hint="Pass a shorter name.")
+        return schema, table
+
+    def _names(self, name: str) -> list[str]:
+        return [one.format(self.stored_name(name), digest=self.digest(name)) for one in self.names]
 
     def stored_name(self, name: str) -> str:
         """See ``Layout``."""
-        return name.lower() if self.lower else name
+        made = super().stored_name(name)
+        return made.lower() if self.lower else made
 
     def statements(self, schema: str, info: CollectionInfo) -> list[str]:
         """Return what creates a collection's table."""
         _, table = self.place(schema, info.name)
-        own = self.stored_name(info.name)
-        names = [bare(one.format(own)) for one in self.names]
+        names = [bare(one) for one in self._names(info.name)]
         places = {"schema": bare(schema), "table": bare(schema, table), "dimension": info.dimension}
         indexes = create_indexes(bare(schema, table), info) if self.own_index else []
+        if self.index_vectors and info.dimension <= MAX_INDEXED:
+            indexes.append(self.index_vectors.format(*names, **places))
         return [*(one.format(*names, **places) for one in self.create), *indexes]
+
+
+def known_tables(name: str, layout: str | None) -> list[str]:
+    """Return what the table of a collection may be called: as the collection, or as its package makes it of that."""
+    native = None if layout is None else LAYOUTS[layout].native
+    if native is not None:
+        return [native(name), name]
+    return [name, f"data_{name.lower()}"] if layout in (None, "llamaindex") else [name]  # LlamaIndex's prefix
 
 
 def any_row(place: tuple[str, str], layout: TableLayout) -> str:
@@ -91,6 +111,15 @@ def check_length(columns: Sequence[Column], layout: TableLayout, dimension: int)
     [length] = [column.typmod for column in columns if column.name == layout.mapping.vector]
     if length != dimension:
         raise Mismatch(f"the table {layout.table!r} has vectors of {length:,} dimensions, not {dimension:,}")
+
+
+def _dify_table(name: str) -> str:
+    """Return the table of one of dify's collections: PostgreSQL folds a name without quotes, and cuts a long one."""
+    return f"embedding_{name}".lower().encode()[:_LONGEST].decode(errors="ignore")
+
+
+def _dify_digest(name: str) -> str:
+    return md5(f"embedding_{name}".encode(), usedforsecurity=False).hexdigest()[:8]
 
 
 _LONGEST: Final = 63
@@ -201,6 +230,29 @@ LAYOUTS: Final[Mapping[str, TableLayout]] = {
         resizes=True,
         vector_length=1536,
         max_dimension=2000,
+    ),
+    # vdb-pgvector of dify 1.13, without PGVECTOR_PG_BIGM
+    "dify": TableLayout(
+        package="dify",
+        mapping=RecordMapping(id=("id",), vector="embedding", document=("text",), metadata=("meta",)),
+        id_type=IdType.UUID,
+        table="{}",
+        native=_dify_table,
+        named=DIFY_NAMES,
+        names=("embedding_cosine_v1_idx_{digest}",),
+        digest=_dify_digest,
+        create=(
+            (
+                "create table {table} (id uuid primary key, text text not null, meta jsonb not null, "
+                "embedding vector({dimension}) not null) using heap"
+            ),
+        ),
+        index_vectors="create index {0} on {table} using hnsw (embedding vector_cosine_ops) "
+        "with (m = 16, ef_construction = 64)",
+        derived={"doc_id": Part.ID},
+        index=HNSW(m=16, ef_construction=64),
+        index_told="dify makes HNSW(m=16, ef_construction=64) up to 2,000 dimensions, and beyond them none",
+        metrics=(Metric.COSINE,),
     ),
     "plain": TableLayout(
         package="a program of one's own",

@@ -45,7 +45,7 @@ def proposal(
     known = {column.name: column for column in columns}
     for kind, needed, mapping in _known(known, collection, custom=custom):
         if needed and (layout == kind or (layout is None and kind != "plain")):
-            # cosine is what all four compare with unless they are told otherwise
+            # cosine is what all of them compare with unless they are told otherwise
             return mapping if indexed else replace(mapping, metric=Metric.COSINE)
     if layout is not None:
         raise Mismatch(
@@ -162,6 +162,11 @@ def _known(known: dict[str, Column], collection: str | None, *, custom: bool) ->
             "mem0",
             set(known) == {"id", "vector", "payload"},
             RecordMapping(id=("id",), vector="vector", document=("payload", "data"), metadata=("payload",)),
+        ),
+        (
+            "dify",
+            set(known) == {"id", "text", "meta", "embedding"},
+            RecordMapping(id=("id",), vector="embedding", document=("text",), metadata=("meta",)),
         ),
         (
             "plain",

@@ -41,8 +41,8 @@ __all__ = [
     "is_one_of",
     "largest",
     "native_id",
-    "needs_payload",
     "payload_key",
+    "payload_read",
     "proposal",
     "to_points",
     "to_rows",
@@ -55,9 +55,11 @@ _METRICS: Final = {"Cosine": Metric.COSINE, "Euclid": Metric.L2, "Dot": Metric.D
 # what every payload of a layout has, and one of another does not
 _SIGNS: Final = {
     "langchain": {"page_content", "metadata"},
+    "dify": {"page_content", "metadata", "group_id"},
     "llamaindex": {"_node_content"},
     "haystack": {"id", "content", "meta"},
     "mem0": {"data", "hash"},
+    "open-webui": set(),
     "plain": set(),
 }
 _JSON_FLOAT_BYTES: Final = 24
@@ -126,6 +128,9 @@ class Described:
         if self.quantization is not None:
             text = f"{self.quantization} quantization, which is about speed and memory"
             yield Omission(OmissionKind.SETTINGS, "", text, needs_leave=False)
+        for name, value in mapping.only.items():
+            text = f"the points whose {name!r} is not {value!r:.80}"
+            yield Omission(OmissionKind.FIELDS, "", text, needs_leave=False)
         if mapping.id:
             yield Omission(OmissionKind.FIELDS, "", "the points' own ids: the id is in the payload", needs_leave=False)
 
@@ -158,8 +163,8 @@ def complete(name: str, mapping: RecordMapping, described: Described) -> tuple[R
         Mismatch: The mapping does not fit.
     """
     vectors = described.dense
-    if mapping.table or mapping.only or mapping.id_columns:
-        raise Mismatch("table, only and id_columns are PostgreSQL's: they must be empty")
+    if len(mapping.table) > 1 or mapping.id_columns:
+        raise Mismatch("a table in a schema and id_columns are PostgreSQL's: a collection of Qdrant has one name")
     chosen = mapping.vector
     if not chosen and "" not in vectors and len(vectors) == 1:
         chosen = next(iter(vectors))
@@ -210,9 +215,12 @@ def _field(collection: str, vector: str, chosen: str, described: Described) -> F
     return DenseField(dense.size, _METRICS[dense.distance], index=hnsw(dense.m, dense.ef_construction))
 
 
-def needs_payload(mapping: RecordMapping, include: Include) -> bool:
-    """Return whether a read needs the payload; a part of it cannot be asked for, since a key may look like a path."""
-    return fields_read(mapping, include) != set()
+def payload_read(mapping: RecordMapping, include: Include) -> bool | list[str]:
+    """Return which keys of the payload to ask for, or whether all; a key that may look like a path comes with all."""
+    names = fields_read(mapping, include)
+    if names is None or not all(map(_PLAIN.fullmatch, names)):
+        return True
+    return sorted(names) or False
 
 
 def payload_key(path: Sequence[str]) -> str:
@@ -255,21 +263,26 @@ def to_rows(points: Sequence[Any], mapping: RecordMapping, include: Include) -> 
     """Return points as rows, with the vectors that are wanted."""
     return Rows(
         [point.id if isinstance(point.id, int) else UUID(str(point.id)) for point in points],
-        [point.payload or {} for point in points],
+        [{key: one for key, one in (point.payload or {}).items() if key not in mapping.only} for point in points],
         [_dense(point.vector, mapping.vector) for point in points] if include.vectors else None,
         {name: [_further(point.vector, mapping.vectors[name]) for point in points] for name in include.fields},
     )
 
 
-def to_points(rows: Rows, vector: str) -> list[dict[str, Any]]:
-    """Return rows as the arguments of points; ``vector`` is the name of theirs.
+def to_points(rows: Rows, mapping: RecordMapping) -> list[dict[str, Any]]:
+    """Return rows as the arguments of points.
 
     Raises:
         InvalidInput: A row that no point can be.
         Unsupported: The points' own ids are not known.
     """
+    vector = mapping.vector
     return [
-        {"id": _point(key), "vector": {vector: one.tolist()} if vector else one.tolist(), "payload": _payload(key, row)}
+        {
+            "id": _point(key),
+            "vector": {vector: one.tolist()} if vector else one.tolist(),
+            "payload": _payload(key, row, mapping.only),
+        }
         for key, row, one in zip(rows.keys, rows.fields, rows.vectors or [], strict=True)
         if one is not None
     ]
@@ -290,9 +303,11 @@ def _point(key: Key) -> int | str:
     return native_id(key)
 
 
-def _payload(key: Key, fields: dict[str, Any]) -> dict[str, Any]:
+def _payload(key: Key, fields: dict[str, Any], only: Mapping[str, str]) -> dict[str, Any]:
+    if clash := only.keys() & fields.keys():
+        raise InvalidInput(f"the metadata key {min(clash)!r} says which collection a point is of", ids=[str(key)])
     _check_json(key, fields)
-    return fields
+    return {**fields, **only}
 
 
 def _check_json(key: Key, value: object) -> None:

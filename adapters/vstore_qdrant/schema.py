@@ -14,12 +14,14 @@ from vstore.indexing import HNSW, Flat, Index, Metric, Quantization
 from vstore.info import CollectionInfo
 from vstore.spi.codec import info_to_json
 from vstore_qdrant.conditions import metadata_field
+from vstore_qdrant.layouts import Keyword, PointLayout, Text
 from vstore_qdrant.vectors import all_fields, full_scan_kb, vector_name
 
 __all__ = [
     "INFO",
     "check_name",
     "collection_settings",
+    "foreign_index",
     "foreign_settings",
     "identity_of",
     "new_collection",
@@ -92,16 +94,33 @@ def collection_settings(info: CollectionInfo) -> dict[str, Any]:
     return {"vectors_config": vectors, "sparse_vectors_config": sparse or None}
 
 
-def foreign_settings(info: CollectionInfo, on_disk: bool | None) -> dict[str, Any]:
-    """Return arguments of ``create_collection`` for one that other packages open.
-
-    Args:
-        info: What it is to be.
-        on_disk: What the package says of vectors that are not on disk: False or nothing, which Qdrant tells apart.
-    """
+def foreign_settings(info: CollectionInfo, layout: PointLayout) -> dict[str, Any]:
+    """Return arguments of ``create_collection`` for one that another package opens; ``info`` is what it is to be."""
     made = collection_settings(info)
-    made["vectors_config"].on_disk = made["vectors_config"].on_disk or on_disk
+    # False and nothing are not the same to Qdrant
+    made["vectors_config"].on_disk = made["vectors_config"].on_disk or layout.on_disk
+    if layout.graph:
+        made["hnsw_config"] = models.HnswConfigDiff(**layout.graph)
     return made
+
+
+def foreign_index(
+    keyword: Keyword | Text,
+) -> models.PayloadSchemaType | models.KeywordIndexParams | models.TextIndexParams:
+    """Return an index that another package makes of a key of the payload."""
+    if isinstance(keyword, Text):
+        return models.TextIndexParams(
+            type=models.TextIndexType.TEXT,
+            tokenizer=models.TokenizerType(keyword.tokenizer),
+            min_token_len=keyword.shortest,
+            max_token_len=keyword.longest,
+            lowercase=True,
+        )
+    if keyword == Keyword():
+        return models.PayloadSchemaType.KEYWORD
+    return models.KeywordIndexParams(
+        type=models.KeywordIndexType.KEYWORD, is_tenant=keyword.is_tenant, on_disk=keyword.on_disk
+    )
 
 
 def _vector(dimension: int, metric: Metric, index: Index | None) -> models.VectorParams:

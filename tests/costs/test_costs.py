@@ -64,10 +64,10 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(1_780),
     },
     "milvus": {
-        "query": Cost(220),
-        "filtered": Cost(325),
-        "get": Cost(170),
-        "upsert": Cost(2_620),
+        "query": Cost(180),
+        "filtered": Cost(320),
+        "get": Cost(160),
+        "upsert": Cost(2_080),
     },
     "qdrant-rest": {
         "query": Cost(135, 1, 1_910, 3_260),
@@ -88,10 +88,10 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(1_885, 1, 37_770, 50),
     },
     "milvus-server": {
-        "query": Cost(220, 1, 570, 1_000),
-        "filtered": Cost(340, 1, 640, 1_000),
-        "get": Cost(170, 1, 260, 3_690),
-        "upsert": Cost(2_620, 1, 41_360, 810),
+        "query": Cost(180, 1, 570, 1_000),
+        "filtered": Cost(250, 1, 640, 1_000),
+        "get": Cost(160, 1, 260, 3_690),
+        "upsert": Cost(1_750, 1, 41_360, 810),
     },
 }
 

@@ -68,7 +68,7 @@ def test_twenty_collections_move_and_open_webui_reads_them(tmp_path: Path, postg
     assert _losses(reports) == _losses(planned)
     assert {kind for kind, _ in _losses(reports)[EMPTY]} == {"index-change", "empty-collection"}
 
-    client = open_client(postgres)
+    client = open_client("pgvector", postgres)
     try:
         for name, chunks in made.items():
             assert client.has_collection(name) is bool(chunks)
@@ -112,7 +112,7 @@ def test_the_table_is_the_one_that_open_webui_makes(tmp_path: Path, postgres: st
             sql.execute("drop table document_chunk")
         return [columns, indexes]
 
-    client = open_client(postgres)
+    client = open_client("pgvector", postgres)
     client.session.remove()
     client.session.bind.dispose()
     theirs = shape()

@@ -14,7 +14,7 @@ from qdrant_client import QdrantClient, models
 
 import vstore
 from tests.servers import chroma_server
-from vstore import F, Metric, Mismatch, NotFound, RecordMapping
+from vstore import AlreadyExists, F, InvalidInput, Metric, Mismatch, NotFound, RecordMapping
 from vstore.conformance.checks import raises
 from vstore.mapping import IdType, MissingVector, Outside
 
@@ -151,11 +151,36 @@ def test_a_layout_must_be_there(store: vstore.Store, qdrant: QdrantClient) -> No
     with raises(Mismatch):
         store.get_collection("made", mapping="langchain")
     assert store.propose_mapping("made") == RecordMapping(document=("text",))
-    for change in ({"table": ("t",)}, {"only": {"a": "b"}}, {"dimension": 3}, {"id_type": IdType.INT}):
+    with raises(NotFound):
+        store.get_collection("made", mapping=RecordMapping(table=("t",)))
+    for change in ({"table": ("public", "made")}, {"dimension": 3}, {"id_type": IdType.INT}):
         with raises(Mismatch):
             store.get_collection("made", mapping=replace(RecordMapping(), **change))  # type: ignore[arg-type]  # fields by name
     with raises(NotFound):
         store.get_collection("nothing", mapping="auto")
+
+
+def test_points_of_several_are_together(store: vstore.Store, qdrant: QdrantClient) -> None:
+    qdrant.create_collection("all", vectors_config=PARAMS)
+    for number, team in ((1, "a"), (2, "b"), (3, "a"), (4, ["a"]), (5, "A")):
+        payload = {"text": f"t{number}", "team": team, "n": number}
+        qdrant.upsert("all", [models.PointStruct(id=number, vector=[number, 2], payload=payload)])
+    mapping = RecordMapping(document=("text",), table=("all",), only={"team": "a"})
+    ours = store.get_collection("ours", mapping=mapping)
+    assert (ours.info.name, ours.count(), ours.count(F("n") > 1)) == ("ours", 3, 2)
+    assert [page.records.ids for page in ours.scan(batch_size=2)] == [["1", "3"], ["4"]]
+    assert ours.get(["1", "2"]).metadatas == [{"n": 1}], "what they share is no metadata"
+    assert ours.query([1, 0], k=9).ids == ours.query([1, 0], k=9, exact=True).ids == ["4", "3", "1"]
+    assert not [one for one in ours.omissions() if one.needs_leave]
+    ours.upsert(["7"], [[9, 9]], ["new"], [{"n": 7}])
+    assert qdrant.retrieve("all", [7])[0].payload == {"text": "new", "n": 7, "team": "a"}
+    with raises(AlreadyExists):
+        ours.upsert(["7", "2"], [[9, 9], [8, 8]], ["new", "theirs"])
+    with raises(InvalidInput):
+        ours.upsert(["8"], [[9, 9]], ["new"], [{"team": "b"}])
+    ours.delete(["1", "2"])
+    ours.clear()
+    assert {point.id for point in qdrant.scroll("all")[0]} == {2, 5}
 
 
 def test_a_server_of_chroma_is_read_by_both_forms(tmp_path: Path) -> None:

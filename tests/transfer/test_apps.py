@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.servers import postgres_server
-from vstore import InvalidInput, NotFound, Unsupported, connect
+from vstore import InvalidInput, NotFound, Unsupported
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
 from vstore.transfer.apps import app_names, load_app, open_app
@@ -56,7 +56,7 @@ def sql(server: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def test_what_is_known_is_data() -> None:
-    assert app_names() == ["open-webui"]
+    assert app_names() == ["dify", "open-webui"]
     known = load_app("open-webui")
     assert known.means(FILE) == "one uploaded file"
     assert known.means(KNOWLEDGE) == "a knowledge base"
@@ -64,7 +64,7 @@ def test_what_is_known_is_data() -> None:
     assert known.means("mine") == "a name of the caller's"
     with pytest.raises(InvalidInput, match="Did you mean open-webui"):
         load_app("openwebui")
-    with pytest.raises(InvalidInput, match="There are open-webui"):
+    with pytest.raises(InvalidInput, match="There are dify, open-webui"):
         load_app("../digits")
 
 
@@ -113,11 +113,9 @@ def test_encrypted_texts_are_refused(server: str, sql: psycopg.Connection[Any]) 
 
 
 def test_another_database_is_refused(tmp_path: Path) -> None:
-    with connect(f"qdrant:{tmp_path / 'q'}") as store:
-        store.create_collection("docs", dimension=2)
     with (
-        open_app(f"qdrant:{tmp_path / 'q'}", load_app("open-webui")) as location,
-        pytest.raises(Unsupported, match="how open-webui uses qdrant is not known"),
+        open_app("memory:", load_app("open-webui")) as location,
+        pytest.raises(Unsupported, match="how open-webui uses memory is not known"),
     ):
         location.others()
     with pytest.raises(InvalidInput):

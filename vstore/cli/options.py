@@ -80,7 +80,7 @@ LayoutOption = Annotated[
         "--layout",
         metavar="PACKAGE",
         help="Make and write the target as another package's own store would: langchain, llamaindex, haystack, mem0, "
-        "open-webui or plain. By default the layout is that of --app, else vstore, which is vstore's own.",
+        "open-webui, dify or plain. By default the layout is that of --app, else vstore, which is vstore's own.",
         rich_help_panel=NAMES,
     ),
 ]
@@ -147,7 +147,10 @@ NameMapOption = Annotated[
 AppOption = Annotated[
     str | None,
     typer.Option(
-        "--app", metavar="NAME", help="Copy all collections of an application: open-webui.", rich_help_panel=NAMES
+        "--app",
+        metavar="NAME",
+        help="Copy all collections of an application: dify or open-webui.",
+        rich_help_panel=NAMES,
     ),
 ]
 IdOption = Annotated[

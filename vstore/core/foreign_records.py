@@ -172,8 +172,13 @@ class RecordReader:
             container = mapping.metadata[:1] if mapping.metadata else ()
             named = fields if mapping.fields == ALL else mapping.fields
             left = [k for k in named if mapping.fields != ALL or k not in (*self._used_at_top, *container)]
-            self._take(record, {k: fields.get(k) for k in left}, out)
+            self._take(record, {k: fields.get(k) for k in left if not self._holds_document(k, fields.get(k))}, out)
         return out
+
+    def _holds_document(self, key: str, value: object) -> bool:
+        """Whether a field is an object with the document and nothing else."""
+        path = self._mapping.document or ()
+        return path[:-1] == (key,) and isinstance(value, Mapping) and value.keys() == {path[-1]}
 
     def _take(self, record: str, found: Mapping[str, Any], out: Metadata) -> None:
         for key, value in found.items():

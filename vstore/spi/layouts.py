@@ -7,6 +7,7 @@ The parts of a row are templates, which ``filled`` fills in from a record.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +22,7 @@ from vstore.omission import Omission, OmissionKind
 from vstore.records import Metadata, Records
 from vstore.spi.foreign import Key, Rows, foreign_key, parsed
 
-__all__ = ["Json", "Layout", "Part", "derived", "node", "replaced_whole", "taken_keys", "written_rows"]
+__all__ = ["DIFY_NAMES", "Json", "Layout", "Part", "derived", "node", "replaced_whole", "taken_keys", "written_rows"]
 
 
 class Part(Enum):
@@ -69,6 +70,11 @@ class Layout:
         tells_metric: Whether the database says by which metric such a collection is compared.
         unit_vectors: Whether only the direction of a vector is kept under cosine.
         exact_float: Whether the database keeps a float in metadata as it is; None where it keeps all.
+        native: Makes the database's name of a collection's; None where they are the same. It raises ``InvalidInput``
+            for a name of which it makes none.
+        named: What the names of its collections look like, where it makes them itself; None where any will do.
+        other_form: How else the package keeps collections here where it is set up for it, in words: vstore reads that
+            form and does not write it. Empty where there is none.
         by_rows: Whether a collection is no more than its rows, so that an empty one is none.
         index_told: What becomes of the index where the package alone decides on it; a copy then changes it without
             leave. Empty where the caller decides.
@@ -94,6 +100,9 @@ class Layout:
     tells_metric: bool = True
     unit_vectors: bool = False
     exact_float: Callable[[float], bool] | None = None
+    native: Callable[[str], str] | None = None
+    named: re.Pattern[str] | None = None
+    other_form: str = ""
     by_rows: bool = False
     index_told: str = ""
     resizes: bool = False
@@ -103,7 +112,7 @@ class Layout:
 
     def stored_name(self, name: str) -> str:
         """Return the name under which the database has a collection: where two have one, they are the same."""
-        return name
+        return name if self.native is None else self.native(name)
 
 
 # What LlamaIndex keeps of a node beside its text; ``always`` is what a copied node takes over from its record.
@@ -140,6 +149,8 @@ def node(text: Part | str) -> Mapping[str, Any]:
     }
 
 
+DIFY_NAMES: Final = re.compile(r".+_[0-9a-f]{8}(_[0-9a-f]{4}){3}_[0-9a-f]{12}_[Nn]ode")
+"""The names of dify's collections, which hold the id of a dataset."""
 _PLACE: Final = "Give the key another name."
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from hashlib import blake2b
+from uuid import UUID
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from vstore.transfer.shaping import Shape
 from vstore.transfer.sharing import PlannedIds, SharedIds
 from vstore.transfer.transform import Rewrite
 
-__all__ = ["LayoutTarget", "shape_of", "shared_ids"]
+__all__ = ["LayoutTarget", "check_dimensions", "shape_of", "shared_ids"]
 
 
 class LayoutTarget(CollectionTarget):
@@ -73,6 +74,26 @@ class LayoutTarget(CollectionTarget):
                 hint="vstore writes none of these: pass a shorter --vector-length.",
             )
 
+    def native(self) -> str:
+        """Return the name that no other collection of the layout has in the database.
+
+        Raises:
+            InvalidInput: The layout has none for this collection.
+        """
+        if self._written.named is not None and not self._written.named.fullmatch(self._name):
+            raise InvalidInput(
+                f"{self._written.package} has no collections of such names",
+                hint=f"Its names look like {self._written.named.pattern}.",
+            )
+        made = self._written.stored_name(self._name)
+        return self._name if self._written.by_rows else made
+
+    @property
+    def shared(self) -> str:
+        """The name of what the database has for several collections, all of one dimension; else empty."""
+        native = self._written.native
+        return native(self._name) if native is not None and self._written.by_rows else ""
+
     @property
     def shape(self) -> Shape:
         """What the layout does to records, of which none were looked at."""
@@ -105,17 +126,25 @@ class LayoutTarget(CollectionTarget):
         except NotFound:
             return None
         length = None if self._written.by_rows else self._dimension  # else the table of all collections says it
+        if self._written.other_form and bool(proposed.only) != self._written.by_rows:
+            raise Unsupported(
+                f"{self._written.package} has this collection {self._written.other_form}: vstore only reads that form",
+                hint="Write into an empty database, or give the collection another name.",
+            )
         mapping = completed(proposed, self._written, self._like.metric, length)
         return self._store.get_collection(self._name, mapping=mapping, layout=self.layout)
 
     def dry_create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         """See ``Target``: as of a collection of vstore's own."""
-        name = f"vstore_{blake2b(f'{source.identity} {self._name}'.encode(), digest_size=12).hexdigest()}"
+        digest = blake2b(f"{source.identity} {self._name}".encode(), digest_size=16).digest()
+        name = f"vstore_{digest[:12].hex()}"
+        if self._written.by_rows:  # the start of a name can tell which table it is in
+            name = f"{self._name}-{name}"
         self._store.delete_collection(name, missing_ok=True, layout=self.layout)
         made = self._make(name, info, index)
         try:
             if self._written.by_rows:  # nothing else tells that it is there
-                made.upsert([name], np.eye(1, self._dimension, dtype=np.float32), [""])
+                made.upsert([str(UUID(bytes=digest))], np.eye(1, self._dimension, dtype=np.float32), [""])
             if not isinstance(source, CollectionSource) or source.collection.info.name != self._name:
                 return
             if self._seen(source.store, name):
@@ -127,9 +156,9 @@ class LayoutTarget(CollectionTarget):
         """Whether a store has a collection of this layout."""
         if not store.capabilities.mapping:
             return False
-        if not self._written.by_rows:
-            return name in store.list_foreign_collections()
         try:
+            if not self._written.by_rows:
+                return bool(store.propose_mapping(name, self.layout))
             return store.get_collection(name, mapping=self.layout).count() > 0
         except (NotFound, Mismatch, Unsupported):
             return False
@@ -148,11 +177,6 @@ class LayoutTarget(CollectionTarget):
     def remove(self) -> None:
         """See ``Target``."""
         self._store.delete_collection(self._name, missing_ok=self._written.by_rows, layout=self.layout)
-
-    @property
-    def stored_name(self) -> str:
-        """The name under which the database has it."""
-        return self._written.stored_name(self._name)
 
     def shared_ids(self, retry: RetryPolicy, rewrites: Sequence[Rewrite]) -> SharedIds | None:
         """Return what looks for ids that other collections have; None where each collection has its own ids."""
@@ -213,6 +237,25 @@ def shared_ids(target: Target, retry: RetryPolicy, rewrites: Sequence[Rewrite] =
         rewrites: Applied to the records before their ids are taken.
     """
     return target.shared_ids(retry, rewrites) if isinstance(target, LayoutTarget) else None
+
+
+def check_dimensions(targets: Mapping[str, LayoutTarget]) -> None:
+    """Raises ``InvalidInput`` where collections of several dimensions would be in one of the database.
+
+    Args:
+        targets: By their names.
+    """
+    found: dict[str, dict[int, str]] = {}
+    for name, target in targets.items():
+        if target.shared:
+            found.setdefault(target.shared, {}).setdefault(target.shape.dimension, name)
+    for shared, dimensions in found.items():
+        if len(dimensions) > 1:
+            told = ", ".join(f"{dimension:,} ({name!r:.80})" for dimension, name in dimensions.items())
+            raise InvalidInput(
+                f"vectors of several dimensions would be in {shared!r}: {told}; nothing was written",
+                hint="Pass --vector-length, the dimension of the embedder, or copy only some by --collection.",
+            )
 
 
 def shape_of(target: Target, dimension: int, planned: int) -> Shape | None:

@@ -10,12 +10,17 @@ from typing import Any, Final
 from vstore.errors import InvalidInput, brief
 from vstore.wording import did_you_mean
 
-__all__ = ["NameRules", "target_names"]
+__all__ = ["NameRules", "check_natives", "target_names"]
 
 _SHOWN: Final = 20
 _HINT: Final = (
     "Pass --rename PATTERN=REPLACEMENT, as --rename '[^A-Za-z0-9]+=_' --rename '^(?=[0-9])=c_', "
     "or --name-map FILE with a name for each."
+)
+
+_RENAMED: Final = (
+    "Pass --rename PATTERN=REPLACEMENT, as --rename '[^A-Za-z0-9-]+=_', or --name-map FILE with other names, or false "
+    "for what is to stay."
 )
 
 
@@ -113,6 +118,30 @@ def target_names(names: Sequence[str], rules: NameRules, check: Callable[[str], 
             hint="Name one of them in --name-map FILE, or change the pattern of --rename.",
         )
     return found
+
+
+def check_natives(targets: Mapping[str, Callable[[], str]]) -> None:
+    """Raises ``InvalidInput`` for collections without a name of their own in the database; it lists all of them.
+
+    Args:
+        targets: What tells the name in the database, or raises ``InvalidInput``, by the name in the target.
+    """
+    refused: list[str] = []
+    by_native: dict[str, list[str]] = {}
+    for name, native in targets.items():
+        try:
+            by_native.setdefault(native(), []).append(name)
+        except InvalidInput as error:
+            told, hint = error.message, error.hint
+            refused.append(name)
+    if refused:
+        raise InvalidInput(f"{told}: {_listed(refused)}; nothing was written", hint=f"{hint} {_RENAMED}")
+    if several := {native: names for native, names in by_native.items() if len(names) > 1}:
+        told = "; ".join(f"{native!r} from {_listed(names)}" for native, names in [*several.items()][:_SHOWN])
+        raise InvalidInput(
+            f"several collections would be one in the database: {told}; nothing was written",
+            hint=_RENAMED,
+        )
 
 
 def _listed(names: Sequence[str], shown: Callable[[str], str] = repr) -> str:

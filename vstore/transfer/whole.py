@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +14,9 @@ from vstore.transfer.calls import Progress
 from vstore.transfer.collections import CollectionSource
 from vstore.transfer.dryrun import dry_run
 from vstore.transfer.endpoint import Source, Target
-from vstore.transfer.layout_target import LayoutTarget
+from vstore.transfer.layout_target import LayoutTarget, check_dimensions
 from vstore.transfer.ledger import Ledger
+from vstore.transfer.naming import check_natives
 from vstore.transfer.opening import Location
 from vstore.transfer.options import CopyKeywords, CopyOptions
 from vstore.transfer.report import Report, Status
@@ -131,7 +132,10 @@ def copy_parts(
             for part in parts
             if part.source is not None
         }
-        _refuse_one_place(targets)
+        pairs = [(part.target, targets.get(part.name)) for part in parts]
+        shaped = {name: target for name, target in pairs if isinstance(target, LayoutTarget)}
+        check_natives({name: target.native for name, target in shaped.items()})
+        check_dimensions(shaped)
         for part in parts:
             if stopped:
                 report = Report(part.name, there.identity, part.name, Status.INCOMPLETE, error=f"not begun: {stopped}")
@@ -155,24 +159,6 @@ def copy_parts(
             on_report(report)
         if ledger is not None and all_well and not dry:
             ledger.forget({part.name: part.target for part in parts})
-
-
-def _refuse_one_place(targets: Mapping[str, Target]) -> None:
-    """Raises ``InvalidInput`` where a layout keeps several collections under one name; the targets are by the source's.
-
-    Such as names that the package writes in lower case.
-    """
-    places: dict[str, list[str]] = {}
-    for name, target in targets.items():
-        if isinstance(target, LayoutTarget):
-            places.setdefault(target.stored_name, []).append(name)
-    several = [names for names in places.values() if len(names) > 1]
-    if several:
-        told = "; ".join(", ".join(map(repr, names)) for names in several)
-        raise InvalidInput(
-            f"the layout keeps several collections under one name: {told}; nothing was written",
-            hint="Name one of them in --name-map FILE.",
-        )
 
 
 def _copied(

@@ -23,8 +23,8 @@ from vstore_milvus._async.reading import AsyncReader
 from vstore_milvus._async.searching import AsyncSearcher
 from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.codec import check_sizes, encode
+from vstore_milvus.messages import upserts
 from vstore_milvus.question import Question
-from vstore_milvus.requests import upserts
 
 __all__ = ["AsyncMilvusCollection"]
 

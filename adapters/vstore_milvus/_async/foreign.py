@@ -21,7 +21,7 @@ from vstore.spi.layouts import Layout, replaced_whole
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.reading import ANSWER_BYTES, halving
 from vstore_milvus._async.session import AsyncSession
-from vstore_milvus.capabilities import MAX_WINDOW
+from vstore_milvus.capabilities import MAX_WINDOW, has_bm25
 from vstore_milvus.errors import answered
 from vstore_milvus.foreign import Schema, identity, known_by, token
 from vstore_milvus.layouts import LAYOUTS, EntityLayout
@@ -49,14 +49,16 @@ class AsyncMilvusForeign:
 
     async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(layout, EntityLayout)
-        name = info.name
+        if layout.without_bm25 is not None and not has_bm25(self._session.capabilities.server_version):
+            layout = layout.without_bm25
+        name = info.name if layout.native is None else layout.native(info.name)
         check_plain(name)
         async with self._session.locks.writing:
             # the server takes a second creation with the same fields in silence
             if await self._session.call(self._client.has_collection, name):
                 raise AlreadyExists("the collection, or an alias of that name, exists already")
             await self._session.call(
-                self._client.create_collection, name, schema=layout.schema(info), consistency_level="Session"
+                self._client.create_collection, name, schema=layout.schema(info), consistency_level=layout.consistency
             )
             try:
                 await self._session.call(self._client.create_index, name, layout.indexes(info), sync=False)
@@ -64,9 +66,11 @@ class AsyncMilvusForeign:
             except BaseException:
                 await self._session.call(self._client.drop_collection, name)
                 raise
-        return replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+        table = () if layout.native is None else (name,)
+        return replace(layout.mapping, table=table, metric=info.metric, dimension=info.dimension)
 
     async def drop(self, name: str, layout: Layout) -> None:
+        name = name if layout.native is None else layout.native(name)
         await self._schema(name)
         await self._session.call(self._client.drop_collection, name)
 
@@ -81,19 +85,40 @@ class AsyncMilvusForeign:
         return sorted(found)
 
     async def propose(self, name: str, layout: str | None) -> RecordMapping:
+        known = None if layout is None else LAYOUTS.get(layout)
+        if known is not None and known.native is not None:
+            return await self._named(name, known)
         return (await self._schema(name))[1].proposal(layout)
 
+    async def _named(self, name: str, layout: EntityLayout) -> RecordMapping:
+        """Return how to read a collection that Milvus has under another name, or with others in the other form."""
+        assert layout.native is not None
+        native = layout.native(name)
+        if await self._session.call(self._client.has_collection, native):
+            schema = (await self._schema(native))[1]
+            older = layout.without_bm25
+            form = older if older is not None and not schema.has(layout.mapping) else layout
+            return replace(form.mapping, table=(native,))
+        if layout.shared is not None and await self._session.call(
+            self._client.has_collection, shared := layout.shared.native(name)
+        ):
+            mapping = replace(layout.mapping, table=(shared,), only={layout.shared.column: name})
+            if await (await self.open(name, mapping)).has_any():
+                return mapping
+        raise NotFound(f"there is no collection {native!r}", hint=f"{layout.package} keeps {name!r:.80} in it.")
+
     async def open(self, name: str, mapping: RecordMapping) -> AsyncMilvusForeignCollection:
-        described, schema = await self._schema(name)
+        native = mapping.table[-1] if mapping.table else name
+        described, schema = await self._schema(native)
         partitions, aliases = [], described.get("aliases") or []
         if described.get("num_partitions", 2) > 1:  # a user who may read may not list them
-            partitions = await self._session.call(self._client.list_partitions, name)
+            partitions = await self._session.call(self._client.list_partitions, native)
         if self._session.lite:  # whose description never names them
-            aliases = (await self._session.call(self._client.list_aliases, name)).get("aliases") or []
-        schema = known_by(schema, described, partitions, aliases)
+            aliases = (await self._session.call(self._client.list_aliases, native)).get("aliases") or []
+        schema = replace(known_by(schema, described, partitions, aliases), name=name)
         full, info = schema.complete(mapping)
         # what is not loaded cannot be read; loading what is loaded costs a millisecond
-        await self._session.call(self._client.load_collection, name)
+        await self._session.call(self._client.load_collection, native)
         return AsyncMilvusForeignCollection(self._session, schema, full, info)
 
     async def _schema(self, name: str) -> tuple[dict[str, Any], Schema]:
@@ -118,6 +143,8 @@ class AsyncMilvusForeignCollection:
         self._schema = schema
         self._mapping = mapping
         self._info = info
+        self._name = mapping.table[-1] if mapping.table else info.name
+        self._own = schema.of_one(mapping)
 
     @property
     def info(self) -> CollectionInfo:
@@ -133,7 +160,7 @@ class AsyncMilvusForeignCollection:
 
     async def count(self) -> int:
         if self._schema.auto_id or self._session.lite:
-            found = await self._query("", ["count(*)"])
+            found = await self._query(self._own, ["count(*)"])
             return int(found[0]["count(*)"])
         # insert stores a key that exists a second time; count(*) counts both, a query brings one of them
         total = 0
@@ -141,13 +168,20 @@ class AsyncMilvusForeignCollection:
             total += len(rows)
         return total
 
+    async def has_any(self) -> bool:
+        """Return whether there is an entity."""
+        return bool(await self._query(self._of_own(self._schema.later_than(None)), [self._schema.key], limit=1))
+
+    def _of_own(self, condition: str) -> str:
+        return f"{condition} and {self._own}" if self._own else condition
+
     async def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
         rows = Rows(vectors=[] if include.vectors else None)
         fields = self._schema.output(self._mapping, include)
         room = min(_IDS_AT_ONCE, self._room(include))
 
         async def read(part: Sequence[Key]) -> list[dict[str, Any]]:
-            return await self._query(self._schema.with_keys(part), fields)
+            return await self._query(self._of_own(self._schema.with_keys(part)), fields)
 
         async for found in halving(keys, room, read):
             rows.extend(await self._rows(found, include))
@@ -159,7 +193,7 @@ class AsyncMilvusForeignCollection:
         last: Key | None = None if after is None else json.loads(after)
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the keys first, then by key
-            keys = [row[self._schema.key] for row in await self._query("", [self._schema.key])]
+            keys = [row[self._schema.key] for row in await self._query(self._own, [self._schema.key])]
 
             async def read(part: list[Any]) -> Rows:
                 return (await self.fetch(part, include)).in_order_of(part)
@@ -170,7 +204,7 @@ class AsyncMilvusForeignCollection:
         fields = self._schema.output(self._mapping, include)
         room = min(size, MAX_WINDOW, self._room(include))
         while True:
-            later = self._schema.later_than(last)
+            later = self._of_own(self._schema.later_than(last))
             try:
                 # reduce_stop_for_best: without it a key that insert stored twice could hide those after it. With
                 # it the server answers more than ``limit``, where it has several segments.
@@ -195,6 +229,7 @@ class AsyncMilvusForeignCollection:
             limit=k,
             output_fields=self._schema.output(self._mapping, include),
             search_params=searching(self._info.field(), None, k),
+            filter=self._own,
         )
         return await self._rows([hit["entity"] for hit in found[0]], include)
 
@@ -215,7 +250,7 @@ class AsyncMilvusForeignCollection:
     async def _asked(self, method: Callable[..., Awaitable[Any]], **kwargs: Any) -> Any:
         """Return an answer of this collection, and of no later one of its name: another request checks that."""
         try:
-            found = await self._session.call(method, self._info.name, **_STRONG, **kwargs)
+            found = await self._session.call(method, self._name, **_STRONG, **kwargs)
         except VStoreError as error:
             if answered(error):
                 await self._verify()
@@ -224,20 +259,21 @@ class AsyncMilvusForeignCollection:
         return found
 
     async def _verify(self) -> None:
-        if (
-            identity(await self._session.call(self._client.describe_collection, self._info.name))
-            != self._schema.identity
-        ):
+        if identity(await self._session.call(self._client.describe_collection, self._name)) != self._schema.identity:
             raise NotFound("the collection was deleted, and another one has its name", hint="Open it anew.")
 
     @property
     def read_only(self) -> str:
         if self._schema.auto_id:
             return "Milvus makes the ids of this collection"
-        if self._schema.made:
-            return "Milvus makes a vector of other fields"
+        if self._own:
+            return "it is one of several collections in one of Milvus"
+        remade = self._schema.remade(self._mapping)
+        if self._schema.made.keys() - remade:
+            return "Milvus makes a vector of fields that the mapping does not read"
         fields = None if self._schema.dynamic else set(self._schema.scalars) - {self._schema.key}
-        return replaced_whole(self._mapping, self._info.omitted, fields)
+        lost = [one for one in self._info.omitted if one.name not in remade]
+        return replaced_whole(self._mapping, lost, fields)
 
     async def put(self, rows: Rows) -> None:
         entities = await compute(self._schema.to_entities, rows, self._mapping.vector)
@@ -245,7 +281,7 @@ class AsyncMilvusForeignCollection:
         async def send(part: list[dict[str, Any]]) -> None:
             if self._session.lite:  # which merges the dynamic fields of an entity that is there
                 await self._delete([one[self._schema.key] for one in part])
-            await self._session.call(self._client.upsert, self._info.name, part)
+            await self._session.call(self._client.upsert, self._name, part)
 
         limits = self._session.capabilities.limits
         largest = max((len(str(fields)) for fields in rows.fields), default=0) + 4 * self._info.dimension
@@ -257,4 +293,4 @@ class AsyncMilvusForeignCollection:
             await self._delete(part)
 
     async def _delete(self, keys: Sequence[Key]) -> None:
-        await self._session.call(self._client.delete, self._info.name, filter=self._schema.with_keys(keys))
+        await self._session.call(self._client.delete, self._name, filter=self._schema.with_keys(keys))

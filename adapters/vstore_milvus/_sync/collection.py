@@ -24,8 +24,8 @@ from vstore_milvus._sync.reading import Reader
 from vstore_milvus._sync.searching import Searcher
 from vstore_milvus._sync.session import Session
 from vstore_milvus.codec import check_sizes, encode
+from vstore_milvus.messages import upserts
 from vstore_milvus.question import Question
-from vstore_milvus.requests import upserts
 
 __all__ = ["MilvusCollection"]
 

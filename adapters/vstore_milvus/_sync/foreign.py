@@ -22,7 +22,7 @@ from vstore.spi.layouts import Layout, replaced_whole
 from vstore_milvus._sync._run import compute
 from vstore_milvus._sync.reading import ANSWER_BYTES, halving
 from vstore_milvus._sync.session import Session
-from vstore_milvus.capabilities import MAX_WINDOW
+from vstore_milvus.capabilities import MAX_WINDOW, has_bm25
 from vstore_milvus.errors import answered
 from vstore_milvus.foreign import Schema, identity, known_by, token
 from vstore_milvus.layouts import LAYOUTS, EntityLayout
@@ -50,14 +50,16 @@ class MilvusForeign:
 
     def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(layout, EntityLayout)
-        name = info.name
+        if layout.without_bm25 is not None and not has_bm25(self._session.capabilities.server_version):
+            layout = layout.without_bm25
+        name = info.name if layout.native is None else layout.native(info.name)
         check_plain(name)
         with self._session.locks.writing:
             # the server takes a second creation with the same fields in silence
             if self._session.call(self._client.has_collection, name):
                 raise AlreadyExists("the collection, or an alias of that name, exists already")
             self._session.call(
-                self._client.create_collection, name, schema=layout.schema(info), consistency_level="Session"
+                self._client.create_collection, name, schema=layout.schema(info), consistency_level=layout.consistency
             )
             try:
                 self._session.call(self._client.create_index, name, layout.indexes(info), sync=False)
@@ -65,9 +67,11 @@ class MilvusForeign:
             except BaseException:
                 self._session.call(self._client.drop_collection, name)
                 raise
-        return replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+        table = () if layout.native is None else (name,)
+        return replace(layout.mapping, table=table, metric=info.metric, dimension=info.dimension)
 
     def drop(self, name: str, layout: Layout) -> None:
+        name = name if layout.native is None else layout.native(name)
         self._schema(name)
         self._session.call(self._client.drop_collection, name)
 
@@ -82,19 +86,40 @@ class MilvusForeign:
         return sorted(found)
 
     def propose(self, name: str, layout: str | None) -> RecordMapping:
+        known = None if layout is None else LAYOUTS.get(layout)
+        if known is not None and known.native is not None:
+            return self._named(name, known)
         return (self._schema(name))[1].proposal(layout)
 
+    def _named(self, name: str, layout: EntityLayout) -> RecordMapping:
+        """Return how to read a collection that Milvus has under another name, or with others in the other form."""
+        assert layout.native is not None
+        native = layout.native(name)
+        if self._session.call(self._client.has_collection, native):
+            schema = (self._schema(native))[1]
+            older = layout.without_bm25
+            form = older if older is not None and not schema.has(layout.mapping) else layout
+            return replace(form.mapping, table=(native,))
+        if layout.shared is not None and self._session.call(
+            self._client.has_collection, shared := layout.shared.native(name)
+        ):
+            mapping = replace(layout.mapping, table=(shared,), only={layout.shared.column: name})
+            if (self.open(name, mapping)).has_any():
+                return mapping
+        raise NotFound(f"there is no collection {native!r}", hint=f"{layout.package} keeps {name!r:.80} in it.")
+
     def open(self, name: str, mapping: RecordMapping) -> MilvusForeignCollection:
-        described, schema = self._schema(name)
+        native = mapping.table[-1] if mapping.table else name
+        described, schema = self._schema(native)
         partitions, aliases = [], described.get("aliases") or []
         if described.get("num_partitions", 2) > 1:  # a user who may read may not list them
-            partitions = self._session.call(self._client.list_partitions, name)
+            partitions = self._session.call(self._client.list_partitions, native)
         if self._session.lite:  # whose description never names them
-            aliases = (self._session.call(self._client.list_aliases, name)).get("aliases") or []
-        schema = known_by(schema, described, partitions, aliases)
+            aliases = (self._session.call(self._client.list_aliases, native)).get("aliases") or []
+        schema = replace(known_by(schema, described, partitions, aliases), name=name)
         full, info = schema.complete(mapping)
         # what is not loaded cannot be read; loading what is loaded costs a millisecond
-        self._session.call(self._client.load_collection, name)
+        self._session.call(self._client.load_collection, native)
         return MilvusForeignCollection(self._session, schema, full, info)
 
     def _schema(self, name: str) -> tuple[dict[str, Any], Schema]:
@@ -119,6 +144,8 @@ class MilvusForeignCollection:
         self._schema = schema
         self._mapping = mapping
         self._info = info
+        self._name = mapping.table[-1] if mapping.table else info.name
+        self._own = schema.of_one(mapping)
 
     @property
     def info(self) -> CollectionInfo:
@@ -134,7 +161,7 @@ class MilvusForeignCollection:
 
     def count(self) -> int:
         if self._schema.auto_id or self._session.lite:
-            found = self._query("", ["count(*)"])
+            found = self._query(self._own, ["count(*)"])
             return int(found[0]["count(*)"])
         # insert stores a key that exists a second time; count(*) counts both, a query brings one of them
         total = 0
@@ -142,13 +169,20 @@ class MilvusForeignCollection:
             total += len(rows)
         return total
 
+    def has_any(self) -> bool:
+        """Return whether there is an entity."""
+        return bool(self._query(self._of_own(self._schema.later_than(None)), [self._schema.key], limit=1))
+
+    def _of_own(self, condition: str) -> str:
+        return f"{condition} and {self._own}" if self._own else condition
+
     def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
         rows = Rows(vectors=[] if include.vectors else None)
         fields = self._schema.output(self._mapping, include)
         room = min(_IDS_AT_ONCE, self._room(include))
 
         def read(part: Sequence[Key]) -> list[dict[str, Any]]:
-            return self._query(self._schema.with_keys(part), fields)
+            return self._query(self._of_own(self._schema.with_keys(part)), fields)
 
         for found in halving(keys, room, read):
             rows.extend(self._rows(found, include))
@@ -160,7 +194,7 @@ class MilvusForeignCollection:
         last: Key | None = None if after is None else json.loads(after)
         if self._session.lite:
             # Milvus Lite reads everything for every page, and in no order: the keys first, then by key
-            keys = [row[self._schema.key] for row in self._query("", [self._schema.key])]
+            keys = [row[self._schema.key] for row in self._query(self._own, [self._schema.key])]
 
             def read(part: list[Any]) -> Rows:
                 return (self.fetch(part, include)).in_order_of(part)
@@ -171,7 +205,7 @@ class MilvusForeignCollection:
         fields = self._schema.output(self._mapping, include)
         room = min(size, MAX_WINDOW, self._room(include))
         while True:
-            later = self._schema.later_than(last)
+            later = self._of_own(self._schema.later_than(last))
             try:
                 # reduce_stop_for_best: without it a key that insert stored twice could hide those after it. With
                 # it the server answers more than ``limit``, where it has several segments.
@@ -196,6 +230,7 @@ class MilvusForeignCollection:
             limit=k,
             output_fields=self._schema.output(self._mapping, include),
             search_params=searching(self._info.field(), None, k),
+            filter=self._own,
         )
         return self._rows([hit["entity"] for hit in found[0]], include)
 
@@ -216,7 +251,7 @@ class MilvusForeignCollection:
     def _asked(self, method: Callable[..., Any], **kwargs: Any) -> Any:
         """Return an answer of this collection, and of no later one of its name: another request checks that."""
         try:
-            found = self._session.call(method, self._info.name, **_STRONG, **kwargs)
+            found = self._session.call(method, self._name, **_STRONG, **kwargs)
         except VStoreError as error:
             if answered(error):
                 self._verify()
@@ -225,17 +260,21 @@ class MilvusForeignCollection:
         return found
 
     def _verify(self) -> None:
-        if identity(self._session.call(self._client.describe_collection, self._info.name)) != self._schema.identity:
+        if identity(self._session.call(self._client.describe_collection, self._name)) != self._schema.identity:
             raise NotFound("the collection was deleted, and another one has its name", hint="Open it anew.")
 
     @property
     def read_only(self) -> str:
         if self._schema.auto_id:
             return "Milvus makes the ids of this collection"
-        if self._schema.made:
-            return "Milvus makes a vector of other fields"
+        if self._own:
+            return "it is one of several collections in one of Milvus"
+        remade = self._schema.remade(self._mapping)
+        if self._schema.made.keys() - remade:
+            return "Milvus makes a vector of fields that the mapping does not read"
         fields = None if self._schema.dynamic else set(self._schema.scalars) - {self._schema.key}
-        return replaced_whole(self._mapping, self._info.omitted, fields)
+        lost = [one for one in self._info.omitted if one.name not in remade]
+        return replaced_whole(self._mapping, lost, fields)
 
     def put(self, rows: Rows) -> None:
         entities = compute(self._schema.to_entities, rows, self._mapping.vector)
@@ -243,7 +282,7 @@ class MilvusForeignCollection:
         def send(part: list[dict[str, Any]]) -> None:
             if self._session.lite:  # which merges the dynamic fields of an entity that is there
                 self._delete([one[self._schema.key] for one in part])
-            self._session.call(self._client.upsert, self._info.name, part)
+            self._session.call(self._client.upsert, self._name, part)
 
         limits = self._session.capabilities.limits
         largest = max((len(str(fields)) for fields in rows.fields), default=0) + 4 * self._info.dimension
@@ -255,4 +294,4 @@ class MilvusForeignCollection:
             self._delete(part)
 
     def _delete(self, keys: Sequence[Key]) -> None:
-        self._session.call(self._client.delete, self._info.name, filter=self._schema.with_keys(keys))
+        self._session.call(self._client.delete, self._name, filter=self._schema.with_keys(keys))

@@ -37,7 +37,7 @@ from vstore_pgvector.catalogue import (
 )
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.jsonb import json_text
-from vstore_pgvector.layouts import LAYOUTS, TableLayout, any_row, check_columns, check_length
+from vstore_pgvector.layouts import LAYOUTS, TableLayout, any_row, check_columns, check_length, known_tables
 from vstore_pgvector.proposals import named_once, numbered, proposal, with_fields
 from vstore_pgvector.schema import CATALOGUE
 from vstore_pgvector.vectors import pack_vector, pack_vectors
@@ -147,8 +147,7 @@ class AsyncPGForeign:
                 number = numbered(name, await self._langchain(schema))
                 if number is not None:
                     return await self._proposed(name, layout, (schema, LANGCHAIN_RECORDS), number)
-        tables = [name, f"data_{name.lower()}"] if layout in (None, "llamaindex") else [name]  # LlamaIndex's prefix
-        for table in tables:
+        for table in known_tables(name, layout):
             for schema in schemas:
                 if await self._columns((schema, table)):
                     return await self._proposed(name, layout, (schema, table), None)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from qdrant_client import AsyncQdrantClient, models
 
-from vstore.errors import Mismatch, NotFound
+from vstore.errors import AlreadyExists, Mismatch, NotFound
 from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.mapping import MissingVector, RecordMapping
@@ -27,8 +27,8 @@ from vstore_qdrant.foreign import (
     is_one_of,
     largest,
     native_id,
-    needs_payload,
     payload_key,
+    payload_read,
     proposal,
     to_points,
     to_rows,
@@ -37,7 +37,7 @@ from vstore_qdrant.foreign import (
     vectors_read,
 )
 from vstore_qdrant.layouts import LAYOUTS, PointLayout
-from vstore_qdrant.schema import INFO, check_name, foreign_settings
+from vstore_qdrant.schema import INFO, check_name, foreign_index, foreign_settings
 
 __all__ = ["AsyncQdrantForeign"]
 
@@ -64,21 +64,53 @@ class AsyncQdrantForeign:
 
     async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(layout, PointLayout)
-        check_name(info.name)
+        mapping = replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+        if layout.native is None:
+            await self._make(info.name, layout, info)
+            return replace(mapping, only={layout.column: layout.owner(info.name)} if layout.column else {})
+        shared = replace(mapping, table=(layout.native(info.name),), only={layout.column: info.name})
+        if not await self._exists(shared.table[0]):
+            await self._make(shared.table[0], layout, info)
+        elif await (await self.open(info.name, shared)).count():
+            raise AlreadyExists("the collection exists already")
+        return shared
+
+    async def _make(self, name: str, layout: PointLayout, info: CollectionInfo) -> None:
+        check_name(name)
         with self.guard(), guarded():
-            await self.client.create_collection(info.name, **foreign_settings(info, layout.on_disk))
-        for key in () if self.local else layout.keywords:
+            await self.client.create_collection(name, **foreign_settings(info, layout))
+        for key, index in {} if self.local else layout.keywords.items():
             with self.guard(), guarded():
-                await self.client.create_payload_index(
-                    info.name, key, field_schema=models.PayloadSchemaType.KEYWORD, wait=True
-                )
-        return replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+                await self.client.create_payload_index(name, key, field_schema=foreign_index(index), wait=True)
+
+    async def _exists(self, name: str) -> bool:
+        try:
+            check_name(name)
+        except NotFound:
+            return False
+        with self.guard(), guarded():
+            return await self.client.collection_exists(name)
 
     async def drop(self, name: str, layout: Layout) -> None:
+        assert isinstance(layout, PointLayout)
+        if layout.native is not None:
+            shared = replace(layout.mapping, table=(layout.native(name),), only={layout.column: name})
+            await (await self.open(name, shared)).clear()
+            return
         await self._described(name)
+        if layout.column and await self._has_others(name, layout):
+            await (await self.open(name, replace(layout.mapping, only={layout.column: layout.owner(name)}))).clear()
+            return
         with self.guard(), guarded():
             if not await self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
+
+    async def _has_others(self, name: str, layout: PointLayout) -> bool:
+        """Return whether points of other collections are in the one of this name."""
+        with self.guard(), guarded():
+            everything = await self.client.count(name, exact=True)
+        mapping = replace(layout.mapping, only={layout.column: layout.owner(name)})
+        return everything.count > await (await self.open(name, mapping)).count()
 
     async def names(self) -> list[str]:
         with self.guard(), guarded():
@@ -93,14 +125,36 @@ class AsyncQdrantForeign:
         return sorted(out)
 
     async def propose(self, name: str, layout: str | None) -> RecordMapping:
+        known = None if layout is None else LAYOUTS.get(layout)
+        if known is not None and known.native is not None:
+            return await self._of_several(name, known)
+        found = await self._proposed(name, layout)
+        return found if known is None or not known.column else replace(found, only={known.column: known.owner(name)})
+
+    async def _of_several(self, name: str, layout: PointLayout) -> RecordMapping:
+        """Return how to read a collection whose points are with those of others, or in the package's other form."""
+        assert layout.native is not None
+        shared, alone = layout.native(name), layout.alone.format(name)
+        mapping = replace(layout.mapping, table=(shared,), only={layout.column: name})
+        there = await self._exists(shared)
+        if there and await (await self.open(name, mapping)).count():
+            return mapping
+        if alone != shared and await self._exists(alone):
+            return replace(layout.mapping, table=(alone,))
+        if there:
+            return mapping
+        raise NotFound(f"there is no collection {shared!r}", hint=f"{layout.package} keeps {name!r:.80} in it.")
+
+    async def _proposed(self, name: str, layout: str | None) -> RecordMapping:
         described = await self._described(name)
         with self.guard(), guarded():
             points, _ = await self.client.scroll(name, limit=1, with_payload=True)
         return proposal(name, layout, to_rows(points, RecordMapping(), Include()), described)
 
     async def open(self, name: str, mapping: RecordMapping) -> AsyncQdrantForeignCollection:
-        described = await self._described(name)
-        full, info = complete(name, mapping, replace(described, aliases=await self._aliases(name)))
+        native = mapping.table[-1] if mapping.table else name
+        described = await self._described(native)
+        full, info = complete(name, mapping, replace(described, aliases=await self._aliases(native)))
         return AsyncQdrantForeignCollection(self.client, self.guard, full, info)
 
     async def _aliases(self, name: str) -> list[str]:
@@ -156,10 +210,16 @@ class AsyncQdrantForeignCollection:
         self._guard = guard
         self._mapping = mapping
         self._info = info
-        # None for all points
-        self._there: models.Filter | None = None
+        self._name = mapping.table[-1] if mapping.table else info.name
+        self._own: list[models.Condition] = [
+            models.FieldCondition(key=payload_key((name,)), match=models.MatchValue(value=value))
+            for name, value in mapping.only.items()
+        ]
+        there = [*self._own]
         if mapping.missing_vector is MissingVector.SKIP:
-            self._there = models.Filter(must=[models.HasVectorCondition(has_vector=mapping.vector)])
+            there.append(models.HasVectorCondition(has_vector=mapping.vector))
+        # None for all points
+        self._there = models.Filter(must=there) if there else None
 
     @property
     def info(self) -> CollectionInfo:
@@ -175,7 +235,7 @@ class AsyncQdrantForeignCollection:
 
     async def count(self) -> int:
         with self._guard(), guarded():
-            return (await self._client.count(self._info.name, count_filter=self._there, exact=True)).count
+            return (await self._client.count(self._name, count_filter=self._there, exact=True)).count
 
     async def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
         rows = Rows(vectors=[] if include.vectors else None)
@@ -211,11 +271,11 @@ class AsyncQdrantForeignCollection:
             chosen = models.Filter(must=[chosen, self._there])
         with self._guard(), guarded():
             points, following = await self._client.scroll(
-                self._info.name,
+                self._name,
                 scroll_filter=chosen,
                 limit=limit,
                 offset=start,
-                with_payload=needs_payload(self._mapping, include),
+                with_payload=payload_read(self._mapping, include),
                 with_vectors=vectors_read(self._mapping, include),
             )
         return to_rows(points, self._mapping, include), following
@@ -241,11 +301,12 @@ class AsyncQdrantForeignCollection:
             query=vector.tolist(),
             using=self._mapping.vector or None,
             limit=k,
-            with_payload=needs_payload(self._mapping, include),
+            filter=self._there,
+            with_payload=payload_read(self._mapping, include),
             with_vector=vectors_read(self._mapping, include),
         )
         with self._guard(), guarded():
-            found = await self._client.query_batch_points(self._info.name, [request])
+            found = await self._client.query_batch_points(self._name, [request])
         return to_rows(found[0].points, self._mapping, include)
 
     @property
@@ -253,20 +314,45 @@ class AsyncQdrantForeignCollection:
         return replaced_whole(self._mapping, self._info.omitted)
 
     async def put(self, rows: Rows) -> None:
-        points = [models.PointStruct(**one) for one in to_points(rows, self._mapping.vector)]
+        points = [models.PointStruct(**one) for one in to_points(rows, self._mapping)]
         size = min(MAX_BATCH_ROWS, max(1, MAX_BATCH_BYTES // largest(rows, self._info.dimension)))
 
         async def send(part: list[models.PointStruct]) -> None:
+            await self._check_free([one.id for one in part])
             with self._guard(), guarded():
-                await self._client.upsert(self._info.name, part, wait=True)
+                await self._client.upsert(self._name, part, wait=True)
 
         ids = (str(one.id) for one in points)
         await write_parts((([next(ids) for _ in part], part) for part in batches(points, size)), send)
+
+    async def _check_free(self, ids: list[Any]) -> None:
+        """Raises ``AlreadyExists`` for points of other collections in the same one of Qdrant, which has an id once."""
+        if not self._own:
+            return
+        other = models.Filter(must=[models.HasIdCondition(has_id=ids)], must_not=self._own)
+        with self._guard(), guarded():
+            found, _ = await self._client.scroll(self._name, scroll_filter=other, limit=len(ids), with_payload=False)
+        if found:
+            raise AlreadyExists(
+                f"other collections in Qdrant's {self._name!r} have these ids, which it keeps once only",
+                ids=[str(one.id) for one in found],
+                hint="Give the records ids that no other collection has.",
+            )
 
     async def remove(self, keys: Sequence[Key]) -> None:
         if self._mapping.id:
             keys = (await self._by_payload([str(key) for key in keys], Include())).keys
         for part in batches(keys, MAX_BATCH_ROWS):
-            chosen = models.PointIdsList(points=[native_id(key) for key in part])
-            with self._guard(), guarded():
-                await self._client.delete(self._info.name, chosen, wait=True)
+            chosen: list[models.Condition] = [models.HasIdCondition(has_id=[native_id(key) for key in part])]
+            await self._delete([*chosen, *self._own])
+
+    async def clear(self) -> None:
+        """Deletes all points of the collection; raises ``NotFound`` where it has none."""
+        if not await self.count():
+            raise NotFound.of_collection(self._info.name)
+        await self._delete(self._own)
+
+    async def _delete(self, conditions: list[models.Condition]) -> None:
+        chosen = models.FilterSelector(filter=models.Filter(must=conditions))
+        with self._guard(), guarded():
+            await self._client.delete(self._name, chosen, wait=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from qdrant_client import QdrantClient, models
 
-from vstore.errors import Mismatch, NotFound
+from vstore.errors import AlreadyExists, Mismatch, NotFound
 from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
 from vstore.mapping import MissingVector, RecordMapping
@@ -28,8 +28,8 @@ from vstore_qdrant.foreign import (
     is_one_of,
     largest,
     native_id,
-    needs_payload,
     payload_key,
+    payload_read,
     proposal,
     to_points,
     to_rows,
@@ -38,7 +38,7 @@ from vstore_qdrant.foreign import (
     vectors_read,
 )
 from vstore_qdrant.layouts import LAYOUTS, PointLayout
-from vstore_qdrant.schema import INFO, check_name, foreign_settings
+from vstore_qdrant.schema import INFO, check_name, foreign_index, foreign_settings
 
 __all__ = ["QdrantForeign"]
 
@@ -65,21 +65,53 @@ class QdrantForeign:
 
     def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(layout, PointLayout)
-        check_name(info.name)
+        mapping = replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+        if layout.native is None:
+            self._make(info.name, layout, info)
+            return replace(mapping, only={layout.column: layout.owner(info.name)} if layout.column else {})
+        shared = replace(mapping, table=(layout.native(info.name),), only={layout.column: info.name})
+        if not self._exists(shared.table[0]):
+            self._make(shared.table[0], layout, info)
+        elif (self.open(info.name, shared)).count():
+            raise AlreadyExists("the collection exists already")
+        return shared
+
+    def _make(self, name: str, layout: PointLayout, info: CollectionInfo) -> None:
+        check_name(name)
         with self.guard(), guarded():
-            self.client.create_collection(info.name, **foreign_settings(info, layout.on_disk))
-        for key in () if self.local else layout.keywords:
+            self.client.create_collection(name, **foreign_settings(info, layout))
+        for key, index in {} if self.local else layout.keywords.items():
             with self.guard(), guarded():
-                self.client.create_payload_index(
-                    info.name, key, field_schema=models.PayloadSchemaType.KEYWORD, wait=True
-                )
-        return replace(layout.mapping, metric=info.metric, dimension=info.dimension)
+                self.client.create_payload_index(name, key, field_schema=foreign_index(index), wait=True)
+
+    def _exists(self, name: str) -> bool:
+        try:
+            check_name(name)
+        except NotFound:
+            return False
+        with self.guard(), guarded():
+            return self.client.collection_exists(name)
 
     def drop(self, name: str, layout: Layout) -> None:
+        assert isinstance(layout, PointLayout)
+        if layout.native is not None:
+            shared = replace(layout.mapping, table=(layout.native(name),), only={layout.column: name})
+            (self.open(name, shared)).clear()
+            return
         self._described(name)
+        if layout.column and self._has_others(name, layout):
+            (self.open(name, replace(layout.mapping, only={layout.column: layout.owner(name)}))).clear()
+            return
         with self.guard(), guarded():
             if not self.client.delete_collection(name):
                 raise NotFound("it was deleted meanwhile")
+
+    def _has_others(self, name: str, layout: PointLayout) -> bool:
+        """Return whether points of other collections are in the one of this name."""
+        with self.guard(), guarded():
+            everything = self.client.count(name, exact=True)
+        mapping = replace(layout.mapping, only={layout.column: layout.owner(name)})
+        return everything.count > (self.open(name, mapping)).count()
 
     def names(self) -> list[str]:
         with self.guard(), guarded():
@@ -94,14 +126,36 @@ class QdrantForeign:
         return sorted(out)
 
     def propose(self, name: str, layout: str | None) -> RecordMapping:
+        known = None if layout is None else LAYOUTS.get(layout)
+        if known is not None and known.native is not None:
+            return self._of_several(name, known)
+        found = self._proposed(name, layout)
+        return found if known is None or not known.column else replace(found, only={known.column: known.owner(name)})
+
+    def _of_several(self, name: str, layout: PointLayout) -> RecordMapping:
+        """Return how to read a collection whose points are with those of others, or in the package's other form."""
+        assert layout.native is not None
+        shared, alone = layout.native(name), layout.alone.format(name)
+        mapping = replace(layout.mapping, table=(shared,), only={layout.column: name})
+        there = self._exists(shared)
+        if there and (self.open(name, mapping)).count():
+            return mapping
+        if alone != shared and self._exists(alone):
+            return replace(layout.mapping, table=(alone,))
+        if there:
+            return mapping
+        raise NotFound(f"there is no collection {shared!r}", hint=f"{layout.package} keeps {name!r:.80} in it.")
+
+    def _proposed(self, name: str, layout: str | None) -> RecordMapping:
         described = self._described(name)
         with self.guard(), guarded():
             points, _ = self.client.scroll(name, limit=1, with_payload=True)
         return proposal(name, layout, to_rows(points, RecordMapping(), Include()), described)
 
     def open(self, name: str, mapping: RecordMapping) -> QdrantForeignCollection:
-        described = self._described(name)
-        full, info = complete(name, mapping, replace(described, aliases=self._aliases(name)))
+        native = mapping.table[-1] if mapping.table else name
+        described = self._described(native)
+        full, info = complete(name, mapping, replace(described, aliases=self._aliases(native)))
         return QdrantForeignCollection(self.client, self.guard, full, info)
 
     def _aliases(self, name: str) -> list[str]:
@@ -157,10 +211,16 @@ class QdrantForeignCollection:
         self._guard = guard
         self._mapping = mapping
         self._info = info
-        # None for all points
-        self._there: models.Filter | None = None
+        self._name = mapping.table[-1] if mapping.table else info.name
+        self._own: list[models.Condition] = [
+            models.FieldCondition(key=payload_key((name,)), match=models.MatchValue(value=value))
+            for name, value in mapping.only.items()
+        ]
+        there = [*self._own]
         if mapping.missing_vector is MissingVector.SKIP:
-            self._there = models.Filter(must=[models.HasVectorCondition(has_vector=mapping.vector)])
+            there.append(models.HasVectorCondition(has_vector=mapping.vector))
+        # None for all points
+        self._there = models.Filter(must=there) if there else None
 
     @property
     def info(self) -> CollectionInfo:
@@ -176,7 +236,7 @@ class QdrantForeignCollection:
 
     def count(self) -> int:
         with self._guard(), guarded():
-            return (self._client.count(self._info.name, count_filter=self._there, exact=True)).count
+            return (self._client.count(self._name, count_filter=self._there, exact=True)).count
 
     def fetch(self, keys: Sequence[Key], include: Include) -> Rows:
         rows = Rows(vectors=[] if include.vectors else None)
@@ -212,11 +272,11 @@ class QdrantForeignCollection:
             chosen = models.Filter(must=[chosen, self._there])
         with self._guard(), guarded():
             points, following = self._client.scroll(
-                self._info.name,
+                self._name,
                 scroll_filter=chosen,
                 limit=limit,
                 offset=start,
-                with_payload=needs_payload(self._mapping, include),
+                with_payload=payload_read(self._mapping, include),
                 with_vectors=vectors_read(self._mapping, include),
             )
         return to_rows(points, self._mapping, include), following
@@ -242,11 +302,12 @@ class QdrantForeignCollection:
             query=vector.tolist(),
             using=self._mapping.vector or None,
             limit=k,
-            with_payload=needs_payload(self._mapping, include),
+            filter=self._there,
+            with_payload=payload_read(self._mapping, include),
             with_vector=vectors_read(self._mapping, include),
         )
         with self._guard(), guarded():
-            found = self._client.query_batch_points(self._info.name, [request])
+            found = self._client.query_batch_points(self._name, [request])
         return to_rows(found[0].points, self._mapping, include)
 
     @property
@@ -254,20 +315,45 @@ class QdrantForeignCollection:
         return replaced_whole(self._mapping, self._info.omitted)
 
     def put(self, rows: Rows) -> None:
-        points = [models.PointStruct(**one) for one in to_points(rows, self._mapping.vector)]
+        points = [models.PointStruct(**one) for one in to_points(rows, self._mapping)]
         size = min(MAX_BATCH_ROWS, max(1, MAX_BATCH_BYTES // largest(rows, self._info.dimension)))
 
         def send(part: list[models.PointStruct]) -> None:
+            self._check_free([one.id for one in part])
             with self._guard(), guarded():
-                self._client.upsert(self._info.name, part, wait=True)
+                self._client.upsert(self._name, part, wait=True)
 
         ids = (str(one.id) for one in points)
         write_parts((([next(ids) for _ in part], part) for part in batches(points, size)), send)
+
+    def _check_free(self, ids: list[Any]) -> None:
+        """Raises ``AlreadyExists`` for points of other collections in the same one of Qdrant, which has an id once."""
+        if not self._own:
+            return
+        other = models.Filter(must=[models.HasIdCondition(has_id=ids)], must_not=self._own)
+        with self._guard(), guarded():
+            found, _ = self._client.scroll(self._name, scroll_filter=other, limit=len(ids), with_payload=False)
+        if found:
+            raise AlreadyExists(
+                f"other collections in Qdrant's {self._name!r} have these ids, which it keeps once only",
+                ids=[str(one.id) for one in found],
+                hint="Give the records ids that no other collection has.",
+            )
 
     def remove(self, keys: Sequence[Key]) -> None:
         if self._mapping.id:
             keys = (self._by_payload([str(key) for key in keys], Include())).keys
         for part in batches(keys, MAX_BATCH_ROWS):
-            chosen = models.PointIdsList(points=[native_id(key) for key in part])
-            with self._guard(), guarded():
-                self._client.delete(self._info.name, chosen, wait=True)
+            chosen: list[models.Condition] = [models.HasIdCondition(has_id=[native_id(key) for key in part])]
+            self._delete([*chosen, *self._own])
+
+    def clear(self) -> None:
+        """Deletes all points of the collection; raises ``NotFound`` where it has none."""
+        if not self.count():
+            raise NotFound.of_collection(self._info.name)
+        self._delete(self._own)
+
+    def _delete(self, conditions: list[models.Condition]) -> None:
+        chosen = models.FilterSelector(filter=models.Filter(must=conditions))
+        with self._guard(), guarded():
+            self._client.delete(self._name, chosen, wait=True)

@@ -12,7 +12,7 @@ from pymilvus.grpc_gen.schema_pb2 import FieldData
 from vstore.records import Records
 from vstore_milvus.codec import encode
 from vstore_milvus.layout import Layout
-from vstore_milvus.requests import upserts
+from vstore_milvus.messages import upserts
 from vstore_milvus.vectors import Row
 
 __all__ = ["answered"]

@@ -17,7 +17,7 @@ from vstore.metadata import MAX_METADATA_BYTES, check_metadata
 from vstore.records import Include, Records
 from vstore_milvus.codec import check_sizes, deleted, encode, shows_records, to_records
 from vstore_milvus.layout import Layout
-from vstore_milvus.requests import upserts
+from vstore_milvus.messages import upserts
 
 EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
 LAYOUT = Layout(CollectionInfo(name="any", dimension=2, metric=Metric.L2, index=Flat()))

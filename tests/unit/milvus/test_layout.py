@@ -19,7 +19,7 @@ from vstore.sparse_input import MAX_INDEX
 from vstore_milvus.capabilities import capabilities
 from vstore_milvus.codec import encode, to_records
 from vstore_milvus.layout import Kind, Layout
-from vstore_milvus.requests import upserts
+from vstore_milvus.messages import upserts
 from vstore_milvus.schema import layout_of, new_properties
 from vstore_milvus.vectors import MAX_PACKED_DIMENSION, MAX_PACKED_VALUES
 

@@ -1,4 +1,4 @@
-"""Columns of records to requests that Milvus takes. Pure.
+"""Columns of records to the requests of pymilvus's protocol, within the limits of Milvus.
 
 pymilvus packs rows value by value, which takes 60 µs for a record of 384 dimensions. Vectors stand in a request as they
 stand in memory: its bytes are read as those of a message.
