@@ -20,7 +20,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from clocks import wall_seconds
+from clocks import PROCESSOR_TIME, Clock, processor_seconds, wall_seconds
 from report import Row, add_out, report
 
 from vstore import Collection, F, Filter, Records, connect
@@ -101,7 +101,7 @@ class Plans:
         return [row[0] for row in rows]
 
 
-def measure(ask: Ask, queries: np.ndarray, truth: list[set[str]]) -> tuple[float, float]:
+def measure(ask: Ask, queries: np.ndarray, truth: list[set[str]], clock: Clock) -> tuple[float, float]:
     """Median seconds of a query, and recall."""
     for query in queries[:WARM_UP]:
         ask(query)
@@ -110,14 +110,14 @@ def measure(ask: Ask, queries: np.ndarray, truth: list[set[str]]) -> tuple[float
     started = perf_counter()
     for query, expected in zip(queries, truth, strict=True):
         ids: list[str] = []
-        times.append(wall_seconds(lambda query=query, ids=ids: ids.extend(ask(query))))
+        times.append(clock(lambda query=query, ids=ids: ids.extend(ask(query))))
         found.append(len(expected.intersection(ids)) / len(expected))
         if perf_counter() - started > SECONDS:
             break
     return median(times), float(np.mean(found))
 
 
-def compare(case: str, store: Any, work: Workload, rows: list[Row]) -> None:
+def compare(case: str, store: Any, work: Workload, clock: Clock, rows: list[Row]) -> None:
     """Measures one store and adds its rows."""
     docs = store.create_collection("docs", dimension=DIMENSION, metric="l2")
     docs.defer_index()
@@ -136,9 +136,10 @@ def compare(case: str, store: Any, work: Workload, rows: list[Row]) -> None:
             def ask(vector: np.ndarray, exact: bool = False, where: Filter = where) -> list[str]:
                 return docs.query(vector, k=K, where=where, exact=exact).ids
 
-            ours, recall = measure(ask, work.queries, truth)
+            ours, recall = measure(ask, work.queries, truth, clock)
             others = [partial(ask, exact=True)] if plans is None else plans.all(kind, part)
-            best = min(took for took, found in (measure(one, work.queries, truth) for one in others) if found >= RECALL)
+            measured = [measure(one, work.queries, truth, clock) for one in others]
+            best = min(took for took, found in measured if found >= RECALL)
             is_enough = recall >= RECALL
             what = f"{kind}, {100 / part:g} %: recall {recall:.3f}" + ("" if is_enough else f", below {RECALL}")
             rows.append(Row(case, what, best, ours, 0.5))
@@ -180,6 +181,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--queries", type=int, default=40)
     parser.add_argument("--only", choices=["chroma", "milvus", "pgvector", "qdrant"])
+    parser.add_argument("--processor-time", action="store_true", help=PROCESSOR_TIME)
     add_out(parser)
     chosen = parser.parse_args()
     work = Workload(chosen.rows, chosen.queries)
@@ -191,9 +193,12 @@ def main() -> None:
             tempfile.TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder,
             backend(Path(folder)) as stores,
         ):
+            clock = processor_seconds(Path(folder)) if chosen.processor_time else wall_seconds
             for case, store in stores:
-                compare(case, store, work, rows)
+                compare(case, store, work, clock, rows)
     title = f"filtered queries, {chosen.rows:,} × {DIMENSION}, default settings"
+    if chosen.processor_time:
+        title += ", processor time"
     report("recall", title, "best plan", rows, chosen.out)
 
 
