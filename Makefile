@@ -107,6 +107,7 @@ $(VENV)/.bench: $(VENV)/.installed
 bench: $(VENV)/.bench .venv-peers/.installed ## compare with raw clients, a copy's ends and frameworks' stores; tables in .venv/bench
 	$(BIN)/python benchmarks/bench.py --out $(VENV)/bench
 	$(BIN)/python benchmarks/fields.py --out $(VENV)/bench
+	$(BIN)/python benchmarks/recall.py --out $(VENV)/bench
 	$(BIN)/python benchmarks/transfer.py --out $(VENV)/bench
 	$(BIN)/python benchmarks/concurrency.py --out $(VENV)/bench
 	$(BIN)/python benchmarks/growth.py --out $(VENV)/bench

@@ -51,18 +51,21 @@ def chroma(folder: Path, dimension: int) -> Iterator[list[Case]]:
 @contextmanager
 def pgvector(folder: Path, dimension: int) -> Iterator[list[Case]]:
     """Embedded PostgreSQL; both sides on the same server."""
+    from exact_pgvector import ExactPgvector
     from psycopg.conninfo import make_conninfo
     from raw_pgvector import RawPgvector
 
     with connect(f"pgvector:{folder / 'pg'}") as store:
         uri = make_conninfo(**{name: value for name, value in store.native.kwargs.items() if name != "autocommit"})
-        flat, hnsw = RawPgvector(uri, dimension, hnsw=False), RawPgvector(uri, dimension, hnsw=True)
+        kinds = (RawPgvector, ExactPgvector)
+        flat, by_hand = (kind(uri, dimension, hnsw=False) for kind in kinds)
+        hnsw, by_hand_hnsw = (kind(uri, dimension, hnsw=True) for kind in kinds)
         yield [
-            Case("pgvector embedded, Flat", store, Flat(), flat),
-            Case("pgvector embedded, HNSW", store, HNSW(), hnsw),
+            Case("pgvector embedded, Flat", store, Flat(), flat, by_hand),
+            Case("pgvector embedded, HNSW", store, HNSW(), hnsw, by_hand_hnsw),
         ]
-        flat.close()
-        hnsw.close()
+        for client in (flat, by_hand, hnsw, by_hand_hnsw):
+            client.close()
 
 
 @contextmanager

@@ -43,6 +43,10 @@ class PgvectorOptions(TypedDict, total=False):
     """Whether sessions keep prepared statements and settings; never behind a pooler. Default True."""
     metadata_index: bool
     """Whether new collections index their metadata (GIN). Default True."""
+    build_memory: str
+    """Memory for building an index, such as 2GB (maintenance_work_mem); empty: the server's."""
+    build_workers: int
+    """Processes beside its own that build an index (max_parallel_maintenance_workers); -1: the server's. Default -1."""
     host: str
     """A host, several with commas between, or the directory of a Unix socket."""
     hostaddr: str

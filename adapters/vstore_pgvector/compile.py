@@ -10,7 +10,7 @@ leaf               SQL, with ``x`` for the value at the path
                    parts the collection
 ``In``             ``x = any(values)``, which PostgreSQL hashes
 ``ContainsAny``    ``metadata @> {key: [value]}``; many values: any element ``= any(values)``
-``Order``          ``jsonb_typeof(x) = …`` and an ordering of jsonb numbers, or of texts in collation C
+``Order``          ``metadata @@ 'strict $."key" < value'``, a jsonpath: numbers as decimals, texts by code point
 ``Exists``         ``metadata ? key``
 ``HasText``        ``jsonb_typeof(x) = 'string'`` and ``strpos`` or ``starts_with`` in collation C
 ``…contains``      ``strpos``: case-sensitive, and not a pattern as LIKE would be
@@ -116,22 +116,12 @@ def _compile(node: Filter, params: list[Any], key: str | None) -> str:
                 f"exists (select from jsonb_array_elements(case when jsonb_typeof({guard}) = 'array' "
                 f"then {found} else '[]' end) as e(element) where e.element = any(%s::jsonb[]))"
             )
-        case Order(path, op, str(value)):
-            kind = _at(path, params)
-            text = _at(path, params)
-            params.append(value)
-            # jsonb orders texts by the database's collation: take the text out and order it by code point.
-            return (
-                f"coalesce(jsonb_typeof({kind}) = 'string' and ({text} #>> '{{}}') collate \"C\" {op} %s::text, false)"
-            )
         case Order(path, op, value):
-            # jsonb orders all texts below all numbers and all bools above them: a bound on the other side keeps
-            # to numbers, in half the time that asking for the type takes. No float is beyond 1e309.
-            found = _at(path, params)
-            params.append(json_text(value))
-            other, bound = (">=", "-1e309") if op in ("<", "<=") else ("<=", "1e309")
-            again = _at(path, params)
-            return f"coalesce({found} {op} %s::jsonb and {again} {other} '{bound}'::jsonb, false)"
+            # It is unknown, thus NULL, between two types and where there is no value. Of a list a strict path takes no
+            # elements. One pass over the metadata takes two thirds of the time of two values compared as jsonb.
+            steps = "".join(f".{json.dumps(step)}" for step in path)
+            params.append(f"strict ${steps} {op} {json_text(value)}")
+            return "coalesce(metadata @@ %s::jsonpath, false)"
         case Exists((key,)):
             params.append(key)
             return "metadata ? %s::text"

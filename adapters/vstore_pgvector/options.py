@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from vstore.errors import InvalidInput
+from vstore.errors import InvalidInput, brief
 from vstore.keys import encodable
 from vstore.spi.durable import located
 from vstore.spi.protocol import Settings
@@ -22,9 +24,19 @@ OPTIONS: Final[dict[str, Option]] = {
         True, "whether sessions keep prepared statements and settings; never behind a pooler", with_client=True
     ),
     "metadata_index": Option(True, "whether new collections index their metadata (GIN)", with_client=True),
+    "build_memory": Option(
+        "", "memory for building an index, such as 2GB (maintenance_work_mem); empty: the server's", with_client=True
+    ),
+    "build_workers": Option(
+        -1,
+        "processes beside its own that build an index (max_parallel_maintenance_workers); -1: the server's",
+        with_client=True,
+    ),
     **PARAMETERS,
 }
+_MEMORY: Final = re.compile(r"[1-9][0-9]{0,8}(kB|MB|GB|TB)")
 _MAX_IDENTIFIER: Final = 63  # PostgreSQL cuts longer names silently
+_MAX_WORKERS: Final = 1_024  # PostgreSQL's
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,7 @@ class Target:
         pool_size: Most connections open at once.
         prepare: Whether a connection to the server itself keeps prepared statements and settings.
         metadata_index: Whether new collections get a GIN index on their metadata.
+        build: PostgreSQL's settings while an index is built.
         timeout: Seconds one statement may take.
     """
 
@@ -47,6 +60,7 @@ class Target:
     pool_size: int
     prepare: bool
     metadata_index: bool
+    build: Mapping[str, str]
     timeout: float
 
     @property
@@ -80,4 +94,18 @@ def read_target(url: StoreURL | None, settings: Settings) -> Target:
             raise InvalidInput("an embedded PostgreSQL needs a directory", hint="Write pgvector:PATH.")
         folder = located(url.path)
     prepare, metadata_index = bool(options["prepare"]), bool(options["metadata_index"])
-    return Target(conninfo, folder, schema, pool_size, prepare, metadata_index, settings.timeout)
+    build = _build(str(options["build_memory"]), int(options["build_workers"]))
+    return Target(conninfo, folder, schema, pool_size, prepare, metadata_index, build, settings.timeout)
+
+
+def _build(memory: str, workers: int) -> dict[str, str]:
+    """Return the settings that differ from the server's own."""
+    if memory and not _MEMORY.fullmatch(memory):
+        raise InvalidInput(
+            f"the option 'build_memory' is no amount of memory: {brief(memory)}",
+            hint="Write a number and kB, MB, GB or TB, such as 2GB.",
+        )
+    if not -1 <= workers <= _MAX_WORKERS:
+        raise InvalidInput(f"the option 'build_workers' must be from -1 to {_MAX_WORKERS:,}, not {workers}")
+    settings = {"maintenance_work_mem": memory} if memory else {}
+    return settings | ({"max_parallel_maintenance_workers": str(workers)} if workers >= 0 else {})

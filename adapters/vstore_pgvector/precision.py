@@ -95,6 +95,8 @@ def _part(distance: Floats) -> Floats:
 
 def overlapping(low: Floats, high: Floats) -> Mask:
     """Return which intervals meet another one, so that it is open whose true value is the smaller."""
+    if (low[1:] > high[:-1]).all():
+        return np.zeros(len(low), dtype=np.bool_)
     order = np.argsort(low)
     farthest = np.maximum.accumulate(high[order])[:-1]
     meets = farthest >= low[order][1:]

@@ -186,6 +186,11 @@ class Statements:
         """Return SQL for what the planner expects of reading the records that match: the first row has the whole."""
         return f"explain select from {self.table}{on_condition(condition)}"
 
+    def sample(self, percent: float, condition: str) -> str:
+        """Return SQL that counts the records of some pages, and those of them that match."""
+        pages = f"tablesample system ({percent:f})"
+        return f"select count(*), count(*) filter (where {condition}) from {self.table} {pages}"
+
     def delete_where(self, condition: str) -> str:
         """Deletes by condition."""
         return f"delete from {self.table}{on_condition(condition)}"

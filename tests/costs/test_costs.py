@@ -82,8 +82,8 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(2_410, 2, 65_710, 480),
     },
     "postgresql": {
-        "query": Cost(165, 1, 690, 1_540),
-        "filtered": Cost(210, 1, 870, 1_590),
+        "query": Cost(150, 1, 690, 1_540),
+        "filtered": Cost(202, 1, 870, 1_590),
         "get": Cost(140, 1, 330, 4_010),
         "upsert": Cost(1_240, 1, 37_770, 50),
     },

@@ -107,6 +107,7 @@ ELSEWHERE = {
     "python tools/clauses.py": "`make check`",
     "python tools/options.py": "`make check`",
     "python benchmarks/fields.py": "by hand: it takes ten minutes",
+    "python benchmarks/recall.py": "by hand: it takes some minutes",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "python benchmarks/langchain_peers.py": "by hand: it needs the extra `peers`",
     "python benchmarks/llamaindex_peers.py": "by hand: it needs the extra `peers`",

@@ -48,6 +48,7 @@ class AsyncPGAdapter:
         self._session = session
         self._schema = target.schema
         self._metadata_index = target.metadata_index
+        self._build = target.build
         self._folder: Path | None = target.folder
         self._secrets = target.secrets
         self._catalogue = bare(target.schema, CATALOGUE)
@@ -173,9 +174,8 @@ class AsyncPGAdapter:
     async def _bind(self, number: int, info: CollectionInfo) -> AsyncPGCollection:
         if self._session.server.types is None:
             await self._session.probe()  # the extension was created after this store had connected
-        return AsyncPGCollection(
-            self._session, self.rename, number, Statements(self._schema, table_name(number), info), info
-        )
+        sql = Statements(self._schema, table_name(number), info)
+        return AsyncPGCollection(self._session, self.rename, number, sql, info, self._build)
 
     async def _exists(self, connection: AsyncConnection[Any], table: str) -> bool:
         return bool((await self._session.fetch(connection, EXISTS, (self._schema, table)))[0][0])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
 
@@ -15,12 +16,18 @@ from vstore_pgvector.statements import Statements
 __all__ = ["AsyncChooser"]
 
 _EXACT_IN_PARTITION: Final = 10_000
-# What an index can find where few records match is not worth its time: of 20,000 records of which 1 in 100 matches it
-# took three times as long as a comparison with all of these 200, for a recall of 0.9.
-_EXACT_ROWS: Final = 10_000
-_EXACT_COST: Final = 10_000  # in the planner's units, some 10 ms
 _MAX_EF: Final = 1_000  # pgvector's
-_ESTIMATE: Final = re.compile(r"cost=[0-9.]+\.\.([0-9.]+) rows=([0-9]+)")
+# How many rows are read and compared in the time that one candidate of an index search takes.
+_ROWS_A_CANDIDATE: Final = 20
+_SAMPLE: Final = 1_000
+_ROWS: Final = re.compile(r"\bcost=.* rows=([0-9]+)")
+
+
+class _Plan(NamedTuple):
+    """What the planner expects: how many records match, and how many rows it reads for them."""
+
+    matching: int
+    read: int
 
 
 class AsyncChooser:
@@ -29,32 +36,58 @@ class AsyncChooser:
     def __init__(self, session: AsyncSession, sql: Statements) -> None:
         self._session = session
         self._sql = sql
-        self._estimates = Recent[tuple[float, int]]()
+        self._plans = Recent[_Plan]()
+        self._shares = Recent[float]()
+        self._small = Recent[bool]()
 
-    async def ef(self, connection: AsyncConnection[Any], condition: Condition, ef: int) -> int | None:
-        """Return with how many candidates to search, so that about ``ef`` of them match; None compares with all.
+    async def ef(self, connection: AsyncConnection[Any], condition: Condition, k: int, ef: int) -> int | None:
+        """Return with how many candidates to search, so that a filter costs no recall; None compares with all.
 
         A small partition is due to be compared with all (TEN-3), for which its records are counted. Elsewhere an
-        estimate will do.
+        estimate will do. ``ef`` over the cube root of the share that matches kept the recall that it has without a
+        filter, as long as twice k of the candidates match: where they run out the index scan goes on, and misses more.
         """
-        if condition.partition is not None:
-            statement = self._sql.is_small(_EXACT_IN_PARTITION)
-            if (await self._session.fetch(connection, statement, (condition.partition,)))[0][0]:
-                return None
-        cost, matching = await self._estimate(connection, condition)
-        _, every = await self._estimate(connection, None)
-        wanted = ef * every // max(1, matching)
-        if wanted > _MAX_EF and matching <= _EXACT_ROWS and cost <= _EXACT_COST:
+        if condition.partition is not None and await self._is_small(connection, condition.partition):
+            return None
+        every = max(1, (await self._plan(connection)).matching)
+        plan = await self._plan(connection, condition, every)
+        if plan.read <= _ROWS_A_CANDIDATE * ef:
+            return None
+        share = await self._share(connection, condition, every) or min(1.0, max(1, plan.matching) / every)
+        visited = 2 * k / share
+        wanted = round(max(ef / math.cbrt(share), visited))
+        if plan.read <= _ROWS_A_CANDIDATE * max(min(_MAX_EF, wanted), visited):
             return None
         return max(ef, min(_MAX_EF, wanted))
 
-    async def _estimate(self, connection: AsyncConnection[Any], condition: Condition | None) -> tuple[float, int]:
-        """Return what reading the records that match costs, and how many there are, as the planner had it lately."""
+    async def _is_small(self, connection: AsyncConnection[Any], partition: str) -> bool:
+        if self._small.get(partition):  # one that has grown since is compared with all for a moment longer
+            return True
+        statement = self._sql.is_small(_EXACT_IN_PARTITION)
+        small = bool((await self._session.fetch(connection, statement, (partition,)))[0][0])
+        return self._small.keep(partition, small)
+
+    async def _plan(
+        self, connection: AsyncConnection[Any], condition: Condition | None = None, every: int = 0
+    ) -> _Plan:
+        """Return what the planner said lately of reading the records that match, of ``every`` one that there is."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
         key = (text, *map(repr, params))
-        if (lately := self._estimates.get(key)) is not None:
+        if (lately := self._plans.get(key)) is not None:
             return lately
         rows = await self._session.fetch(connection, self._sql.explain(text), params, prepare=False)
-        found = _ESTIMATE.search(rows[0][0])
-        assert found is not None, rows
-        return self._estimates.keep(key, (float(found[1]), int(found[2])))
+        steps = [int(found[1]) for (line,) in rows if (found := _ROWS.search(line)) is not None]
+        is_whole = any("Seq Scan" in line for (line,) in rows)
+        return self._plans.keep(key, _Plan(steps[0], max(every, *steps) if is_whole else max(steps)))
+
+    async def _share(self, connection: AsyncConnection[Any], condition: Condition, every: int) -> float | None:
+        """Return which part of some records matches, or None where there were none.
+
+        The planner has no statistics of ranges and of parts of texts: it takes half of the records to match.
+        """
+        key = (condition.sql, *map(repr, condition.params))
+        if (lately := self._shares.get(key)) is not None:
+            return lately
+        statement = self._sql.sample(min(100.0, 100 * _SAMPLE / every), condition.sql)
+        number, matching = (await self._session.fetch(connection, statement, condition.params, prepare=False))[0]
+        return self._shares.keep(key, max(1, matching) / number) if number else None

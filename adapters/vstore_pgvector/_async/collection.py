@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -57,12 +57,14 @@ class AsyncPGCollection:
         number: int,
         sql: Statements,
         info: CollectionInfo,
+        build: Mapping[str, str],
     ) -> None:
         self._session = session
         self._rename = rename
         self._number = number
         self._info = info
         self._sql = sql
+        self._build = build
         self._chooser = AsyncChooser(session, sql)
         self._fields = dense_fields(info)
         self._dense = {name: AsyncSearcher(session, sql, name, field) for name, field in self._fields.items()}
@@ -146,7 +148,7 @@ class AsyncPGCollection:
             if exact or isinstance(index, Flat):
                 ef = None
             elif condition is not None:
-                ef = await self._chooser.ef(connection, condition, settings[0])
+                ef = await self._chooser.ef(connection, condition, k, settings[0])
             if ef is None:
                 return await searcher.exact(connection, vectors, k, condition, include)
             await self._session.search(connection, ef, settings[1])
@@ -214,7 +216,7 @@ class AsyncPGCollection:
             # whoever builds it at the same moment waits here, and then finds it
             await self._session.execute(connection, f"lock table {self._sql.table} in share row exclusive mode")
             if not await self._session.fetch(connection, INDEXES, (self._sql.name,)):
-                async with self._session.unhurried(connection):
+                async with self._session.unhurried(connection), self._session.settings(connection, self._build):
                     for statement in statements:
                         await self._session.execute(connection, statement)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from threading import Lock as ThreadLock
 from time import monotonic
@@ -121,6 +121,19 @@ class AsyncSession(ABC):
         """Puts search settings in force in a transaction that began with the default ones."""
         if (ef, probes) != DEFAULT_SEARCH:
             await self.fetch(connection, SEARCH.format(local="true"), (str(ef), str(probes)))
+
+    @asynccontextmanager
+    async def settings(self, connection: AsyncConnection[Any], chosen: Mapping[str, str]) -> AsyncIterator[None]:
+        """Puts settings in force for a part of a transaction."""
+        if not chosen:
+            yield
+            return
+        names = ", ".join(["current_setting(%s)"] * len(chosen))
+        before = (await self.fetch(connection, f"select {names}", list(chosen), prepare=False))[0]
+        await self.fetch(connection, *set_config(chosen, local=True), prepare=False)
+        yield  # an error undoes them with the transaction, or with its savepoint
+        was = dict(zip(chosen, before, strict=True))
+        await self.fetch(connection, *set_config(was, local=True), prepare=False)
 
     async def read(self, work: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
         """Runs a read; once more, on another connection, where the first one turns out to be lost."""

@@ -76,8 +76,7 @@ class AsyncSparseSearcher:
             bands = bands_of(part)
             statement = self._queries.nearest(k, include, bands, text)
             given = pack_bands(part, self._session.type_ids.sparsevec, bands)
-            prepare = False if condition is not None else None
-            for row in await self._session.fetch(connection, statement, (*given, *params), prepare=prepare):
+            for row in await self._session.fetch(connection, statement, (*given, *params)):
                 found[chosen.start + row[2] - 1].append(row)
         return found
 

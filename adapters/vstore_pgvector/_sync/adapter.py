@@ -49,6 +49,7 @@ class PGAdapter:
         self._session = session
         self._schema = target.schema
         self._metadata_index = target.metadata_index
+        self._build = target.build
         self._folder: Path | None = target.folder
         self._secrets = target.secrets
         self._catalogue = bare(target.schema, CATALOGUE)
@@ -174,9 +175,8 @@ class PGAdapter:
     def _bind(self, number: int, info: CollectionInfo) -> PGCollection:
         if self._session.server.types is None:
             self._session.probe()  # the extension was created after this store had connected
-        return PGCollection(
-            self._session, self.rename, number, Statements(self._schema, table_name(number), info), info
-        )
+        sql = Statements(self._schema, table_name(number), info)
+        return PGCollection(self._session, self.rename, number, sql, info, self._build)
 
     def _exists(self, connection: Connection[Any], table: str) -> bool:
         return bool((self._session.fetch(connection, EXISTS, (self._schema, table)))[0][0])

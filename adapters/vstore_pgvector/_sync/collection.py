@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -58,12 +58,14 @@ class PGCollection:
         number: int,
         sql: Statements,
         info: CollectionInfo,
+        build: Mapping[str, str],
     ) -> None:
         self._session = session
         self._rename = rename
         self._number = number
         self._info = info
         self._sql = sql
+        self._build = build
         self._chooser = Chooser(session, sql)
         self._fields = dense_fields(info)
         self._dense = {name: Searcher(session, sql, name, field) for name, field in self._fields.items()}
@@ -147,7 +149,7 @@ class PGCollection:
             if exact or isinstance(index, Flat):
                 ef = None
             elif condition is not None:
-                ef = self._chooser.ef(connection, condition, settings[0])
+                ef = self._chooser.ef(connection, condition, k, settings[0])
             if ef is None:
                 return searcher.exact(connection, vectors, k, condition, include)
             self._session.search(connection, ef, settings[1])
@@ -215,7 +217,7 @@ class PGCollection:
             # whoever builds it at the same moment waits here, and then finds it
             self._session.execute(connection, f"lock table {self._sql.table} in share row exclusive mode")
             if not self._session.fetch(connection, INDEXES, (self._sql.name,)):
-                with self._session.unhurried(connection):
+                with self._session.unhurried(connection), self._session.settings(connection, self._build):
                     for statement in statements:
                         self._session.execute(connection, statement)
 

@@ -79,7 +79,8 @@ class Searcher:
         if len(rows) > k and np.partition(high, k - 1)[k - 1] < rest:
             rows.pop()
         known = self._settled(connection, vector, rows, include, error)
-        farthest = np.sort(np.where(np.isnan(known), high[: len(rows)], known))[:k][-1:]
+        most = high[: len(rows)]
+        farthest = np.sort(most if known is None else np.where(np.isnan(known), most, known))[:k][-1:]
         if (farthest < rest).all():
             return self._hits(rows, known, k, include)
         return self._compared(connection, vector, k, condition, include, error.limit(float(farthest[0])))
@@ -121,6 +122,8 @@ class Searcher:
     ) -> list[list[Row]]:
         """Return the rows of ``DenseQueries.nearest`` for each vector."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
+        if text is not None and not exact:
+            text = f"coalesce({text}, false)"  # which no index serves: a prepared plan cannot leave that on the vectors
         many = len(vectors) > 1
         statement = self._queries.nearest(k, include, exact, text, many)
         sloped = exact and self._metric is Metric.DOT
@@ -131,8 +134,7 @@ class Searcher:
             if sloped:
                 slacks = [self._slack(vector) for vector in part]
                 given.append(slacks if many else slacks[0])
-            # With a condition the plan hangs on its values: psycopg must not keep one.
-            prepare = False if many or condition is not None else None
+            prepare = False if many else None
             for row in self._session.fetch(connection, statement, (*given, *params), prepare=prepare):
                 found[chosen.start + row[2] - 1].append(row)
         return found
@@ -147,13 +149,18 @@ class Searcher:
         rows: Sequence[Row],
         include: Include,
         error: ErrorBounds,
-    ) -> NDArray[np.float64]:
-        """Return the float64 distances of rows whose order or value float32 leaves open; NaN for the others."""
-        distance, norms = _distances(rows), _norms(rows)
-        known = np.full(len(rows), np.nan)
+    ) -> NDArray[np.float64] | None:
+        """Return the float64 distances of rows whose order or value float32 leaves open; NaN for the others.
+
+        None is that for all rows.
+        """
         if not rows:
-            return known
-        unsure = np.flatnonzero(overlapping(*error.bounds(distance, norms)) | error.imprecise(distance, norms))
+            return None
+        distance, norms = _distances(rows), _norms(rows)
+        is_unsure = overlapping(*error.bounds(distance, norms)) | error.imprecise(distance, norms)
+        if not is_unsure.any():
+            return None
+        unsure, known = is_unsure.nonzero()[0], np.full(len(rows), np.nan)
         if (column := place_of(self._name, include)) is not None:
             known[unsure] = self._true(vector, [rows[place][4 + column] for place in unsure.tolist()])
             return known
@@ -167,10 +174,12 @@ class Searcher:
     def _true(self, vector: VectorArray, stored: Sequence[bytes]) -> NDArray[np.float64]:
         return distances(self._metric, vector, decode_vectors(stored, self._dimension))
 
-    def _hits(self, rows: Sequence[Row], known: NDArray[np.float64], k: int, include: Include) -> Hits:
-        distance = np.where(np.isnan(known), _distances(rows), known)
+    def _hits(self, rows: Sequence[Row], known: NDArray[np.float64] | None, k: int, include: Include) -> Hits:
+        distance = [row[1] for row in rows]
+        if known is not None:
+            distance = np.where(np.isnan(known), distance, known).tolist()
         order = sorted(range(len(rows)), key=lambda place: (distance[place], rows[place][0]))[:k]
-        chosen = distance[np.asarray(order, dtype=np.intp)]
+        chosen = np.array([distance[place] for place in order], dtype=np.float64)
         records = decode([rows[place] for place in order], include, self._sql.info, start=3)
         return Hits(records, chosen, scores(self._metric, chosen))
 

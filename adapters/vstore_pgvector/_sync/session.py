@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import Lock as ThreadLock
 from time import monotonic
@@ -122,6 +122,19 @@ class Session(ABC):
         """Puts search settings in force in a transaction that began with the default ones."""
         if (ef, probes) != DEFAULT_SEARCH:
             self.fetch(connection, SEARCH.format(local="true"), (str(ef), str(probes)))
+
+    @contextmanager
+    def settings(self, connection: Connection[Any], chosen: Mapping[str, str]) -> Iterator[None]:
+        """Puts settings in force for a part of a transaction."""
+        if not chosen:
+            yield
+            return
+        names = ", ".join(["current_setting(%s)"] * len(chosen))
+        before = (self.fetch(connection, f"select {names}", list(chosen), prepare=False))[0]
+        self.fetch(connection, *set_config(chosen, local=True), prepare=False)
+        yield  # an error undoes them with the transaction, or with its savepoint
+        was = dict(zip(chosen, before, strict=True))
+        self.fetch(connection, *set_config(was, local=True), prepare=False)
 
     def read(self, work: Callable[[Connection[Any]], T]) -> T:
         """Runs a read; once more, on another connection, where the first one turns out to be lost."""

@@ -77,8 +77,7 @@ class SparseSearcher:
             bands = bands_of(part)
             statement = self._queries.nearest(k, include, bands, text)
             given = pack_bands(part, self._session.type_ids.sparsevec, bands)
-            prepare = False if condition is not None else None
-            for row in self._session.fetch(connection, statement, (*given, *params), prepare=prepare):
+            for row in self._session.fetch(connection, statement, (*given, *params)):
                 found[chosen.start + row[2] - 1].append(row)
         return found
 

@@ -56,6 +56,33 @@ def test_building_takes_as_long_as_it_takes(url: str, monkeypatch: pytest.Monkey
             made._adapter._session.write(lambda c: c.execute("select pg_sleep(3)"))  # type: ignore[attr-defined]
 
 
+def test_settings_of_a_build_hold_for_the_build_alone(
+    url: str, sql: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, workers = "current_setting('maintenance_work_mem')", "current_setting('max_parallel_maintenance_workers')"
+    seen = f"select {memory} as memory, {workers} as workers"
+    monkeypatch.setattr(
+        "vstore_pgvector._sync.collection.create_indexes",
+        lambda *_: [f"create table {name} as {seen}" for name in made],
+    )
+    before = sql.execute(seen).fetchone()
+    made = ["public.seen_at_build"]
+    with vstore.connect(url, build_memory="77MB", build_workers=1, pool_size=1) as store:
+        docs = store.create_collection("docs", dimension=8, metric="l2", index=HNSW())
+        docs.defer_index()
+        docs.build_index()
+        assert docs._adapter._session.read(lambda c: c.execute(seen).fetchone()) == before  # type: ignore[attr-defined]
+    assert sql.execute("table public.seen_at_build").fetchone() == ("77MB", "1")
+    made[0] = "public.seen_when_lent"
+    with sql.transaction(), vstore.connect(client=sql, build_workers=0, schema="lent") as store:
+        docs = store.create_collection("docs", dimension=8, metric="l2", index=HNSW())
+        docs.defer_index()
+        docs.build_index()
+        assert before is not None
+        assert sql.execute("table public.seen_when_lent").fetchone() == (before[0], "0")
+        assert sql.execute(seen).fetchone() == before
+
+
 async def _deferred(url: str, **settings: Any) -> None:
     async with vstore.aio.connect(url, **settings) as store:
         made = await store.create_collection("docs", dimension=8, metric="l2", index=HNSW())

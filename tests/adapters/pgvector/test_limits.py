@@ -110,3 +110,13 @@ def test_an_update_of_metadata_is_a_few_statements(store: vstore.Store, monkeypa
     monkeypatch.undo()
     assert docs.count((F("n") == 1) & (F("m") >= 0)) == 20_000
     assert docs.get(["00007"]).metadatas == [{"n": 1, "m": 7}]
+
+
+def test_metadata_stay_beside_the_vectors_and_documents_go_first(
+    store: vstore.Store, sql: psycopg.Connection[Any]
+) -> None:
+    docs = store.create_collection("docs", dimension=384, metric="l2", index=Flat())
+    docs.add(["a"], np.ones((1, 384)), documents=[_noise(3_000)], metadatas=[{"k": _noise(900)}])
+    outside = "pg_column_toast_chunk_id({0}) is not null or pg_column_compression({0}) is not null"
+    statement = f"select {outside.format('metadata')}, {outside.format('document')} from {docs.native}"
+    assert sql.execute(statement).fetchone() == (False, True)

@@ -41,7 +41,7 @@ def shares(server: str) -> Iterator[vstore.Collection]:
         docs.add(
             [f"r{n}" for n in range(6_000)],
             random.normal(size=(6_000, 32)),
-            metadatas=[{f"p{part}": n % part == 0 for part in (1_000, 100, 5, 2)} for n in numbers],
+            metadatas=[{f"p{part}": n % part == 0 for part in (1_000, 100, 5, 2)} | {"rank": n} for n in numbers],
         )
         docs.build_index()
         with psycopg.connect(server, autocommit=True) as connection:
@@ -54,8 +54,11 @@ def shares(server: str) -> Iterator[vstore.Collection]:
     [
         (F("p1000") == True, None),  # noqa: E712
         (F("p100") == True, None),  # noqa: E712
-        (F("p5") == True, 500),  # noqa: E712
-        (F("p2") == True, 200),  # noqa: E712
+        (F("p5") == True, 171),  # noqa: E712
+        (F("p2") == True, 126),  # noqa: E712
+        (F("rank") < 60, None),
+        (F("rank") < 3_000, 126),
+        (F("rank") >= 0, 100),
     ],
 )
 def test_filters_of_every_share_find_nearly_all(
@@ -82,10 +85,8 @@ def test_without_a_filter_a_search_is_as_wide_as_asked(
     assert made == [(100, 10), (7, 10)]
 
 
-def test_what_is_costly_to_find_is_not_compared_with(
-    shares: vstore.Collection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vstore_pgvector._sync.choosing._EXACT_COST", 1)
+def test_a_search_is_wider_where_few_records_match(shares: vstore.Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vstore_pgvector._sync.choosing._ROWS_A_CANDIDATE", 0)
     with _searches(monkeypatch) as made:
         assert len(shares.query(np.ones(32), k=10, where=F("p100") == True)) == 10  # noqa: E712
     assert [ef for ef, _ in made] == [1_000]

@@ -41,7 +41,7 @@ def _together(calls: list[Callable[[], object]]) -> list[object]:
 
 def test_hnsw_does_not_starve(far_matches: tuple[Any, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     """hnsw.ef_search candidates, of which the filter leaves none: without iterative scans 0 hits come (QRY-4)."""
-    monkeypatch.setattr(CHOOSING + "_EXACT_ROWS", 0)
+    monkeypatch.setattr(CHOOSING + "_ROWS_A_CANDIDATE", 0)
     collection, query = far_matches
     assert len(collection.query(query, k=10, where=F("rare") == True)) == 10  # noqa: E712
     assert len(collection.query(query, k=200, where=F("rare") == True)) == 50  # noqa: E712
@@ -56,7 +56,7 @@ def test_a_scan_that_gives_up_is_finished_exactly(
     far_matches: tuple[Any, np.ndarray], far_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """hnsw.max_scan_tuples ends an iterative scan: the index alone answers with too few (QRY-4)."""
-    monkeypatch.setattr(CHOOSING + "_EXACT_ROWS", 0)
+    monkeypatch.setattr(CHOOSING + "_ROWS_A_CANDIDATE", 0)
     _, query = far_matches
     with vstore.connect(far_url, pool_size=1) as store:
         with store.native.connection() as connection:

@@ -32,6 +32,20 @@ def test_a_server() -> None:
     assert "p/w" not in repr(target)
 
 
+def test_settings_of_a_build_are_postgresqls() -> None:
+    assert _read("pgvector://host").build == {}
+    assert _read("pgvector://host?build_memory=2GB&build_workers=0").build == {
+        "maintenance_work_mem": "2GB",
+        "max_parallel_maintenance_workers": "0",
+    }
+
+
+@pytest.mark.parametrize("given", ["build_memory=2", "build_memory=0GB", "build_workers=-2", "build_workers=1025"])
+def test_settings_of_a_build_are_checked(given: str) -> None:
+    with pytest.raises(InvalidInput, match=given.partition("=")[0]):
+        _read(f"pgvector://host?{given}")
+
+
 def test_what_is_not_given_is_left_to_libpq() -> None:
     target = _read("pgvector://host")
     assert not {"user", "password", "dbname", "sslmode"} & set(target.conninfo)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+import pytest
 
 from vstore.columns import absent
 from vstore.fields import Dense, Sparse
@@ -79,7 +80,18 @@ def test_vectors_stay_in_their_rows_as_long_as_there_is_room() -> None:
     made = create_table("s", "t", _info(a=Dense(900), b=Dense(600), terms=Sparse()), metadata_index=False)
     storage = {one.split(" column ")[1] for one in made if "set storage" in one}
     dense = {'"embedding" set storage plain', '"vector_a" set storage external', '"vector_b" set storage plain'}
-    assert storage == dense | {f'"sparse{band}_terms" set storage main' for band in ("", 1, 2, 3, 4)}
+    main = {f'"sparse{band}_terms" set storage main' for band in ("", 1, 2, 3, 4)} | {"metadata set storage main"}
+    assert storage == dense | main
+
+
+@pytest.mark.parametrize(
+    ("dimension", "target"), [(128, None), (384, 2_712), (768, 4_080), (1_536, 8_160), (3_000, None)]
+)
+def test_a_row_stays_whole_as_long_as_a_page_holds_as_many(dimension: int, target: int | None) -> None:
+    info = CollectionInfo(name="docs", dimension=dimension, metric=Metric.L2, index=Flat())
+    made = create_table("s", "t", info, metadata_index=False)
+    targets = [one.rpartition("set ")[2] for one in made if "toast_tuple_target" in one]
+    assert targets == ([] if target is None else [f"(toast_tuple_target = {target})"])
 
 
 def test_the_graphs_of_all_fields_bound_a_statement() -> None:
