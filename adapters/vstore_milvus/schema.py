@@ -20,13 +20,13 @@ __all__ = [
     "without_partition",
 ]
 
-_INFO: Final = "vstore.info"
+_INFO: Final = "vstore.info2"
+# Collections whose filters compare strings alone, numbers too; a vstore that knows no others finds the new ones no
+# collections of vstore's, rather than filter them wrongly.
+_OLDER_INFO: Final = "vstore.info"
 _TOKEN: Final = "vstore.token"  # noqa: S105  # names one creation, guards nothing
 _PARTITION: Final = "vstore.partition"
 _LAYOUT: Final = "vstore.layout"  # how named fields stand; collections of older versions have none
-
-_FACTS: Final = "vstore.facts"  # what filters compare; collections of older versions have strings alone, and not this
-_NUMBERS: Final = "numbers"
 
 
 def new_properties(layout: Layout) -> dict[str, str]:
@@ -35,7 +35,6 @@ def new_properties(layout: Layout) -> dict[str, str]:
     return {
         _INFO: info_to_json(layout.info),
         _LAYOUT: layout.kind.value,
-        _FACTS: _NUMBERS,
         _TOKEN: token,
         _PARTITION: f"vstore_{token}",
     }
@@ -48,8 +47,10 @@ def layout_of(name: str, described: Mapping[str, Any]) -> Layout:
         Mismatch: vstore did not create it.
     """
     kept = _properties(described)
-    kind, numbers = kept.get(_LAYOUT), kept.get(_FACTS) == _NUMBERS
-    return Layout(info_of(name, described), Kind(kind or Kind.COLUMNS), partitions=kind is not None, numbers=numbers)
+    kind = kept.get(_LAYOUT)
+    return Layout(
+        info_of(name, described), Kind(kind or Kind.COLUMNS), partitions=kind is not None, numbers=_INFO in kept
+    )
 
 
 def info_of(name: str, described: Mapping[str, Any]) -> CollectionInfo:
@@ -58,7 +59,8 @@ def info_of(name: str, described: Mapping[str, Any]) -> CollectionInfo:
     Raises:
         Mismatch: vstore did not create it.
     """
-    text = _properties(described).get(_INFO)
+    kept = _properties(described)
+    text = kept.get(_INFO) or kept.get(_OLDER_INFO)
     if text is None:
         raise Mismatch.not_created_here(name)
     return info_from_json(name, text)

@@ -134,7 +134,8 @@ def test_a_collection_says_how_its_fields_stand() -> None:
         properties = new_properties(Layout(described(), kind))
         assert layout_of("any", {"properties": properties}).kind is kind
     assert layout_of("any", {"properties": properties}).numbers
-    without = {key: value for key, value in properties.items() if key not in ("vstore.layout", "vstore.facts")}
+    del properties["vstore.layout"]
+    without = {"vstore.info": properties.pop("vstore.info2"), **properties}
     assert layout_of("any", {"properties": without}).kind is Kind.COLUMNS
     assert not layout_of("any", {"properties": without}).numbers
 

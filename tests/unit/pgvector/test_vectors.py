@@ -85,13 +85,13 @@ def test_vectors_stay_in_their_rows_as_long_as_there_is_room() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dimension", "target"), [(128, None), (384, 2_712), (768, 4_080), (1_536, 8_160), (3_000, None)]
+    ("dimension", "threshold"), [(128, None), (384, 2_712), (768, 4_080), (1_536, 8_160), (3_000, None)]
 )
-def test_a_row_stays_whole_as_long_as_a_page_holds_as_many(dimension: int, target: int | None) -> None:
+def test_a_row_stays_whole_as_long_as_a_page_holds_as_many(dimension: int, threshold: int | None) -> None:
     info = CollectionInfo(name="docs", dimension=dimension, metric=Metric.L2, index=Flat())
     made = create_table("s", "t", info, metadata_index=False)
     targets = [one.rpartition("set ")[2] for one in made if "toast_tuple_target" in one]
-    assert targets == ([] if target is None else [f"(toast_tuple_target = {target})"])
+    assert targets == ([] if threshold is None else [f"(toast_tuple_target = {threshold})"])
 
 
 def test_the_graphs_of_all_fields_bound_a_statement() -> None:
