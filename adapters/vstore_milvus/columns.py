@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import reduce
 from itertools import compress
 from threading import Lock
@@ -68,7 +69,8 @@ class _Column:
             same = _same(value)
             code = self._places.get(same)
             if code is None:
-                self._values.append(value)
+                # the caller may change what is in a list or a dict later
+                self._values.append(value if plain is not None else deepcopy(value))
                 code = self._places[same] = len(self._values)
                 self._orders.pop(same[0], None)
                 size += _VALUE_BYTES + 2 * len(str(same[1]))

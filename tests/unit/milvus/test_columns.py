@@ -95,6 +95,15 @@ def test_a_key_may_come_late_and_end_early() -> None:
     assert made.matching(~(F("a") >= 1)) == ["v", "x", "z"]
 
 
+def test_what_the_caller_changes_later_is_not_asked() -> None:
+    metadata: dict[str, Any] = {"tags": ["a"], "nested": {"tags": ["a"]}}
+    made = columns_of(Records(["x"], metadatas=[metadata]))
+    metadata["tags"].append("b")
+    metadata["nested"]["tags"].append("b")
+    assert made.matching(F("tags").has("b") | F("nested", "tags").has("b")) == []
+    assert made.matching(F("tags").has("a") & F("nested", "tags").has("a")) == ["x"]
+
+
 def test_the_size_grows_with_ids_and_with_values() -> None:
     few = columns_of(Records(["a", "b"], metadatas=[{"k": "x" * 1000}] * 2))
     many = columns_of(Records(["a", "b"], metadatas=[{"k": "x" * 1000}, {"k": "y" * 1000}]))
