@@ -26,20 +26,31 @@ __all__ = ["check_sizes", "deleted", "encode", "shows_records", "to_records"]
 _NESTED: Final = frozenset((list, dict))
 _EMPTY: Final = "\x00"
 _MAX_JSON_BYTES: Final = 65_536  # of one field, unless the server is set up otherwise
+# Of what one call brings, only such numbers as have their key twice may be too large, and not with so few keys
+_FEW_KEYS: Final = 100
 _ZERO: Final = scalar(0)
 _dumps: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def check_sizes(records: Records, layout: Layout) -> None:
-    """Raises ``LimitExceeded`` where a server would refuse a record; what one call brings (META-1) it takes."""
+def check_sizes(records: Records, layout: Layout, *, merged: bool) -> None:
+    """Raises ``LimitExceeded`` where a server would refuse a record.
+
+    Args:
+        records: What is to be written.
+        layout: Where it stands.
+        merged: Whether metadata may be larger than what one call brings (META-1).
+    """
     for record_id, metadata in zip(records.ids, records.metadatas or (), strict=False):
+        if not merged and len(metadata) <= _FEW_KEYS:
+            continue
         facts = _filter_fields(metadata, numbers=layout.numbers)
         size = max(len(to_json(metadata).encode()), len(facts.encode()))
         if size > _MAX_JSON_BYTES:
+            fewer = "Remove some of its keys by None, or pass replace_metadata=True."
             raise LimitExceeded(
                 f"the metadata of record {record_id!r} would have {size} bytes as JSON, and Milvus takes "
                 f"{_MAX_JSON_BYTES}; nothing was written",
-                hint="Remove some of its keys by None, or pass replace_metadata=True.",
+                hint=fewer if merged else "Numbers beyond ±2**53 take their keys twice: write fewer, or as texts.",
                 ids=[record_id],
             )
 

@@ -64,10 +64,12 @@ class AsyncMilvusCollection:
             taken = await self._read.taken(records.ids)
             if taken:
                 raise AlreadyExists.of_records([i for i in records.ids if i in taken])
+            await self._check(records)
             await self._write(records, [])
 
     async def upsert(self, records: Records) -> None:
         async with self._lock:
+            await self._check(records)
             await self._write(records, [])
 
     async def update(self, records: Records, *, replace_metadata: bool) -> None:
@@ -80,8 +82,8 @@ class AsyncMilvusCollection:
             for part in batches(records, self._rows):
                 old = (await self._read.by_ids(part.ids, everything)).ordered(part.ids)
                 merged.append(_merged(part, old, replace_metadata=replace_metadata))
-                if not (self._lite or records.metadatas is None or replace_metadata):
-                    await compute(check_sizes, merged[-1], self._creation.layout)
+                if records.metadatas is not None:
+                    await self._check(merged[-1], merged=not replace_metadata)
             done: list[str] = []
             for part in merged:
                 await self._write(part, done)
@@ -126,6 +128,11 @@ class AsyncMilvusCollection:
     async def rename(self, name: str) -> None:
         async with self._lock:
             await self._creation.rename(name)
+
+    async def _check(self, records: Records, *, merged: bool = False) -> None:
+        """Raises ``LimitExceeded`` where a server would refuse a record, before anything is written."""
+        if not self._lite:
+            await compute(check_sizes, records, self._creation.layout, merged=merged)
 
     async def _write(self, records: Records, done: list[str]) -> None:
         """Sends rows in parts that Milvus takes; ``done`` has what this call has written, and grows.

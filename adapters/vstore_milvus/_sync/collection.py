@@ -65,10 +65,12 @@ class MilvusCollection:
             taken = self._read.taken(records.ids)
             if taken:
                 raise AlreadyExists.of_records([i for i in records.ids if i in taken])
+            self._check(records)
             self._write(records, [])
 
     def upsert(self, records: Records) -> None:
         with self._lock:
+            self._check(records)
             self._write(records, [])
 
     def update(self, records: Records, *, replace_metadata: bool) -> None:
@@ -81,8 +83,8 @@ class MilvusCollection:
             for part in batches(records, self._rows):
                 old = (self._read.by_ids(part.ids, everything)).ordered(part.ids)
                 merged.append(_merged(part, old, replace_metadata=replace_metadata))
-                if not (self._lite or records.metadatas is None or replace_metadata):
-                    compute(check_sizes, merged[-1], self._creation.layout)
+                if records.metadatas is not None:
+                    self._check(merged[-1], merged=not replace_metadata)
             done: list[str] = []
             for part in merged:
                 self._write(part, done)
@@ -127,6 +129,11 @@ class MilvusCollection:
     def rename(self, name: str) -> None:
         with self._lock:
             self._creation.rename(name)
+
+    def _check(self, records: Records, *, merged: bool = False) -> None:
+        """Raises ``LimitExceeded`` where a server would refuse a record, before anything is written."""
+        if not self._lite:
+            compute(check_sizes, records, self._creation.layout, merged=merged)
 
     def _write(self, records: Records, done: list[str]) -> None:
         """Sends rows in parts that Milvus takes; ``done`` has what this call has written, and grows.

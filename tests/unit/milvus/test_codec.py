@@ -123,12 +123,28 @@ def test_parts_keep_the_limits() -> None:
 def test_what_a_field_does_not_take_is_named() -> None:
     vectors = np.ones((2, 1), dtype=np.float32)
     room = JSON_BYTES - len('{"sk":"s"}')
-    check_sizes(Records(["a", "b"], vectors, None, [{}, {"k": "x" * room}]), LAYOUT)
+    check_sizes(Records(["a", "b"], vectors, None, [{}, {"k": "x" * room}]), LAYOUT, merged=True)
     for value in ("x" * (room + 1), "é" * (room // 2 + 1)):
         with pytest.raises(LimitExceeded) as caught:
-            check_sizes(Records(["a", "b"], vectors, None, [{}, {"k": value}]), LAYOUT)
+            check_sizes(Records(["a", "b"], vectors, None, [{}, {"k": value}]), LAYOUT, merged=True)
         assert caught.value.ids == ["b"]
-    check_sizes(Records(["a"], vectors[:1]), LAYOUT)
+    check_sizes(Records(["a"], vectors[:1]), LAYOUT, merged=True)
+
+
+@pytest.mark.parametrize("length", [20, 100, 255])
+def test_many_numbers_beyond_2_to_the_53_are_refused_by_name(length: int) -> None:
+    number = min(1000, MAX_METADATA_BYTES // (length + 10))
+    metadata: dict[str, Any] = {f"{n:03}{'x' * (length - 3)}": -1e16 for n in range(number)}
+    check_metadata(metadata)
+    records = Records(["a", "b"], np.ones((2, 2), dtype=np.float32), None, [{}, metadata])
+    assert len(encode(records, LAYOUT)["facts"][1]) > JSON_BYTES
+    with pytest.raises(LimitExceeded) as caught:
+        check_sizes(records, LAYOUT, merged=False)
+    assert caught.value.ids == ["b"]
+    check_sizes(records, OLDER, merged=False)
+    few = dict.fromkeys([f"{n:03}{'x' * 252}" for n in range(100)], -1e16)
+    records = Records(["a"], np.ones((1, 2), dtype=np.float32), None, [{**few, "s": "x" * 5_000}])
+    assert len(encode(records, LAYOUT)["facts"][0]) <= JSON_BYTES, "with few keys it is not looked at"
 
 
 def test_which_answers_show_a_record() -> None:
