@@ -272,17 +272,21 @@ def test_a_form_of_milvus_that_is_only_read_is_refused(tmp_path: Path) -> None:
     assert "ENABLE_MILVUS_MULTITENANCY_MODE=true): vstore only reads that form" in output.replace("\n", " ")
 
 
-def test_an_id_that_two_collections_of_one_in_qdrant_have_is_told(double: Double, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ids", [ids_of(FILE), ["a", "b", "c"]], ids=["UUIDs", "made UUIDs"])
+def test_an_id_that_two_collections_of_one_in_qdrant_have_is_told(
+    double: Double, tmp_path: Path, ids: list[str]
+) -> None:
     with connect(f"chroma:{tmp_path / 'c'}") as store:
         for name in (FILE, OTHER, "mine"):
             made = store.create_collection(name, dimension=4, metric="cosine", layout="open-webui")
-            made.add(ids_of(FILE), vectors(3), ["a", "b", "c"])
+            made.add(ids, vectors(3), ["a", "b", "c"])
     for dry in (["--dry-run"], []):
-        code, reports, output = copy(tmp_path, f"chroma:{tmp_path / 'c'}", double.url, *dry)
+        code, reports, output = copy(tmp_path, f"chroma:{tmp_path / 'c'}", double.url, "--allow", "id-form", *dry)
         assert code == 2, output
         told = {name: one["error"] or " ".join(one["plan"]["problems"] if dry else []) for name, one in reports.items()}
         assert (
             f"open-webui keeps an id once for all collections, and other collections have 3 of these: 3 of '{FILE}'"
             in (told[OTHER])
         )
+        assert any(f"for example {one!r}" in told[OTHER] for one in ids)
         assert (told[FILE], told["mine"]) == ("", "")

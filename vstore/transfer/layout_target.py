@@ -188,7 +188,7 @@ class LayoutTarget(CollectionTarget):
             return retry.call(partial(self._held_elsewhere, ids))
 
         planned = self.planned if dry else None
-        return SharedIds(self._name, self._written.package, elsewhere, planned, rewrites)
+        return SharedIds(self._name, self._written.package, elsewhere, planned, rewrites, self.shape.ids_made)
 
     def _held_elsewhere(self, ids: Sequence[str]) -> dict[str, str]:
         """Return which other collection has an id, of those that one has."""

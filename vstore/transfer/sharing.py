@@ -48,6 +48,7 @@ class SharedIds:
         elsewhere: Returns which other collection of the target has an id, of those that one has.
         planned: What a dry run plans for others, to which ``note`` adds the ids. None where others are written by then.
         rewrites: Applied to the records before their ids are taken.
+        ids_made: Makes the ids that records get in the target of those that they have; None where they stay.
     """
 
     def __init__(
@@ -57,9 +58,11 @@ class SharedIds:
         elsewhere: Callable[[Sequence[str]], Mapping[str, str]],
         planned: PlannedIds | None,
         rewrites: Sequence[Rewrite],
+        ids_made: Callable[[Sequence[str]], Sequence[str]] | None = None,
     ) -> None:
         self._collection, self._package = collection, package
         self._elsewhere, self._planned, self._rewrites = elsewhere, planned, rewrites
+        self._made = ids_made or list
         self._digests: list[NDArray[np.bytes_]] = []
         self._counts: Counter[str] = Counter()
         self._examples: list[str] = []
@@ -70,7 +73,7 @@ class SharedIds:
             records = rewrite(records)
         if not len(records):
             return
-        ids = records.ids
+        ids = self._made(records.ids)
         taken: dict[str, str] = {}
         if self._planned is not None:
             digests = np.frombuffer(b"".join(id_digests(ids)), dtype="S16")
@@ -78,7 +81,8 @@ class SharedIds:
             taken = {ids[place]: name for place, name in self._planned.owners(digests, self._collection).items()}
         taken |= self._elsewhere([one for one in ids if len(one.encode()) <= MAX_ID_BYTES and "\x00" not in one])
         self._counts.update(taken.values())
-        self._examples += list(taken)[: _NAMED - len(self._examples)]
+        own = dict(zip(ids, records.ids, strict=True))
+        self._examples += [own[one] for one in taken][: _NAMED - len(self._examples)]
 
     def note(self) -> None:
         """Adds the ids to those that are planned, so that the next collections are compared with them."""
