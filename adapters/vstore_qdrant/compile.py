@@ -96,7 +96,8 @@ def _equal(path: Path, values: Sequence[object]) -> Condition:
     own: list[Condition] = [OneOf(path, texts)] if texts else []
     own += [Flag(path, value) for value in values if type(value) is bool]
     numbers = [value for value in values if type(value) is not bool and isinstance(value, int | float)]
-    if bounds := sorted({float(value) for value in numbers if is_plain(value)}):
+    # a float that the parser reads wrong may equal an int, which it reads right
+    if bounds := sorted({float(value) for value in numbers if is_plain(value) or is_plain(_whole(value))}):
         own.append(_equal_number(path, bounds))
     # a datetime is kept in the shadow and equals a number of any size
     shadow = Terms(tuple(scalar_term(path, value) for value in numbers)) if numbers else None
@@ -104,6 +105,10 @@ def _equal(path: Path, values: Sequence[object]) -> Condition:
         assert shadow is not None
         return shadow
     return Split(key_term(path), own[0] if len(own) == 1 else AnyOf(tuple(own)), shadow)
+
+
+def _whole(value: int | float) -> int | float:
+    return int(value) if float(value).is_integer() else value
 
 
 def _equal_number(path: Path, bounds: Sequence[float]) -> Condition:

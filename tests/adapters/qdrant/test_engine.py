@@ -201,6 +201,17 @@ def test_plain_records_have_no_shadow_and_their_filters_ask_for_none(tmp_path: P
         assert set(shard.info().payload_schema) == {"terms", "metadata.n", "metadata.s", "metadata.b"}
 
 
+@pytest.mark.parametrize("number", [2_250_580_799_194_995, 10**15, 2**53 - 1])
+def test_an_int_equals_a_float_that_the_parser_reads_wrong(number: int, tmp_path: Path) -> None:
+    with vstore.connect(f"qdrant:{tmp_path}") as store:
+        collection = store.create_collection("numbers", dimension=1)
+        collection.upsert(
+            ["int", "float", "other"], [[1]] * 3, metadatas=[{"n": n} for n in (number, float(number), 1)]
+        )
+        for where in (F("n") == float(number), F("n") == number, F("n").in_([float(number), "a"])):
+            assert (collection.count(where), collection.count(~where)) == (2, 1), where
+
+
 def test_many_numbers_are_looked_for_in_a_tree(tmp_path: Path) -> None:
     wanted = [*range(-300, 300, 3), *(number / 8 for number in range(0, 100, 5)), 2**60]
     metadatas = [

@@ -124,6 +124,7 @@ def test_keys_are_quoted_in_paths() -> None:
         (F("k") == True, Split("k", Flag(K, True), None)),  # noqa: E712
         (F("k") == 1, Split("k", Bound(K, "==", 1.0), Terms(('k"n1',)))),
         (F("k") == 2**53, Terms(('k"n9007199254740992',))),
+        (F("k") == 4e15, Split("k", Bound(K, "==", 4e15), Terms(('k"n4000000000000000',)))),
         (F("k") == 1 / 3, Terms(('k"n0.3333333333333333',))),
         (F("k") < 0.1, Split("k", Bound(K, "<", 0.1), compiled(F("k") < 0.1))),
         (
