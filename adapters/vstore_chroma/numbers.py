@@ -132,7 +132,13 @@ def _float_bound(op: OrderOp, value: int | float, among: float | None = None) ->
 
 
 def _nearest_surviving(value: int | float) -> float:
-    """Return the bound nearest to ``value`` among floats that survive: an operand passes through the same JSON."""
+    """Return a bound among floats that survive, with none of them between it and ``value``.
+
+    An operand passes through the same JSON.
+    """
     if abs(value) <= 1e-7:
         return 0.0
-    return max(-1e22, min(1e22, float(f"{float(value):.15g}")))
+    bound = float(f"{float(value):.15g}")
+    if 1e15 <= abs(bound) < 1e16 and not survives(bound):
+        bound += 10.0  # the floats of 15 digits are tens there, of which both beside such a one survive
+    return max(-1e22, min(1e22, bound))

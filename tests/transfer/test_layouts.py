@@ -82,6 +82,19 @@ def test_what_langchain_reads_in_chroma(source: Store, tmp_path: Path) -> None:
     assert dict(found.configuration)["hnsw"]["space"] == "cosine"
 
 
+def test_floats_are_cut_to_what_chroma_keeps(source: Store, tmp_path: Path) -> None:
+    floats = source.create_collection("floats", dimension=4, index="hnsw")
+    values = [0.1 + 0.2, 4236034431487910.0, 4236034431487912.0, 7668171669245900.0]
+    floats.add(IDS[:4], VECTORS[:4], ["t"] * 4, [{"f": value} for value in values])
+    with connect(f"chroma:{tmp_path / 'c'}") as store:
+        left = of(source, "floats")
+        report = copy(left, LayoutTarget(store, "docs", "langchain", left.info), allow=["float-digits"])
+        assert report.status is Status.VERIFIED
+        native: Any = store.native
+        found = native.get_collection("docs", embedding_function=None).get(IDS[:4])
+    assert {one["f"] for one in found["metadatas"]} == {0.3, 4236034431487900.0, 7668171669246000.0}
+
+
 def test_what_langchain_reads_in_qdrant(source: Store, qdrant: Store) -> None:
     target = LayoutTarget(qdrant, "docs", "langchain", of(source, "plain").info)
     with pytest.raises(Unsupported, match="collection-metadata"):

@@ -28,6 +28,8 @@ __all__ = ["Shape"]
 # of ids that are no UUIDs, in layouts whose ids are
 _NAMESPACE: Final = UUID("5b3a5f9c-6c43-5b53-9c5d-1a0f3c1f0a77")
 _DIGITS: Final = 15
+# whole floats of 16 digits may need two less
+_LEAST_DIGITS: Final = 13
 _UNIT: Final = 1e-6
 
 
@@ -118,7 +120,7 @@ class Shape:
             LossKind.KEYS: f"records have metadata keys whose places {package} uses itself, and lose them: "
             f"{', '.join(map(repr, sorted(self._taken)))}",
             LossKind.DATETIMES: f"records have datetimes, which {package} keeps as texts",
-            LossKind.FLOATS: f"records have floats that the database would change: they are cut to {_DIGITS} digits",
+            LossKind.FLOATS: f"records have floats that the database changes: they are cut to {_DIGITS} digits at most",
             LossKind.LENGTHS: "records have vectors whose length is not 1, of which the database keeps the direction",
         }
         losses = [Loss(kind, f"{self._found[kind]:,} {text}") for kind, text in words.items() if self._found[kind]]
@@ -196,7 +198,8 @@ class Shape:
     def _short(self, value: Any) -> Any:
         exact = self.layout.exact_float
         if type(value) is float and exact is not None and not exact(value):
-            return float(f"{value:.{_DIGITS}g}")
+            cut = [float(f"{value:.{digits}g}") for digits in range(_DIGITS, _LEAST_DIGITS - 1, -1)]
+            return next(filter(exact, cut), cut[0])
         return value
 
     def _derived(self, records: Records) -> Records:

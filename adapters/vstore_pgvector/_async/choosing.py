@@ -20,7 +20,8 @@ _MAX_EF: Final = 1_000  # pgvector's
 # How many rows are read and compared in the time that one candidate of an index search takes.
 _ROWS_A_CANDIDATE: Final = 20
 _SAMPLE: Final = 1_000
-_ROWS: Final = re.compile(r"\bcost=.* rows=([0-9]+)")
+# The end of a step's line in a plan; a condition's line may have anything in its values.
+_ROWS: Final = re.compile(r" \(cost=[0-9.]+ rows=([0-9]{1,18}) width=[0-9]+\)$")
 
 
 class _Plan(NamedTuple):
@@ -76,8 +77,9 @@ class AsyncChooser:
         if (lately := self._plans.get(key)) is not None:
             return lately
         rows = await self._session.fetch(connection, self._sql.explain(text), params, prepare=False)
-        steps = [int(found[1]) for (line,) in rows if (found := _ROWS.search(line)) is not None]
-        is_whole = any("Seq Scan" in line for (line,) in rows)
+        lines = [(line, int(found[1])) for (line,) in rows if (found := _ROWS.search(line)) is not None]
+        steps = [number for _, number in lines]
+        is_whole = any("Seq Scan" in line for line, _ in lines)
         return self._plans.keep(key, _Plan(steps[0], max(every, *steps) if is_whole else max(steps)))
 
     async def _share(self, connection: AsyncConnection[Any], condition: Condition, every: int) -> float | None:

@@ -91,6 +91,19 @@ def test_both_layouts_answer_filters_alike(kinds: vstore.Collection) -> None:
     assert kinds.count(~F("k").exists() | (F("k") == "a")) == 2
 
 
+def test_whole_floats_of_16_digits_come_back_and_are_found(new: New) -> None:
+    """The JSON reader of Chroma takes ``4236034431487910.0`` for a number of 17 digits and is off by 0.5."""
+    values = [4236034431487910.0, 7668171669245900.0, -3869862859645950.0, 4000000000000020.0]
+    c = new()
+    c.add([*map(str, values)], np.ones((4, 2)), None, [{"k": value, "l": [value]} for value in values])
+    assert c.get([*map(str, values)]).metadatas == [{"k": value, "l": [value]} for value in values]
+    for value in values:
+        assert matching(c, F("k") == value) == matching(c, F("l").has(value)) == {str(value)}
+        assert matching(c, F("k") < value) == {str(one) for one in values if one < value}
+        assert matching(c, F("k") > value - 0.5) == {str(one) for one in values if one > value - 0.5}
+        assert matching(c, F("k") >= value + 0.5) == {str(one) for one in values if one >= value + 0.5}
+
+
 def test_an_old_collection_is_written_as_before(old: Any) -> None:
     old.add(["new"], [[1, 2]], None, [{"n": 1}])
     old.upsert(["s"], [[1, 2]], None, [{"k": "b"}])

@@ -115,3 +115,10 @@ def test_estimates_are_kept_for_a_while_and_for_one_filter(server: str, monkeypa
         assert found(F("n") == 2) == (["b"], 1)
         monkeypatch.setattr("vstore.spi.recent.SECONDS", -1.0)
         assert found(F("n") == 1) == (["a"], 2)
+
+
+def test_values_that_look_like_a_plan_are_no_plan(shares: vstore.Collection) -> None:
+    line = f"Seq Scan on t (cost=0.00..1.00 rows={'9' * 5_000} width=0)"
+    for text in (f" cost= rows={'9' * 5_000}", line, f"\n{line}\n"):
+        where = (F("rank") < 3) & ~F("rank").contains_text(text)
+        assert len(shares.query([0.0] * 32, k=5, where=where)) == 3

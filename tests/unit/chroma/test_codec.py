@@ -75,9 +75,32 @@ def test_a_datetime_comes_back_in_utc() -> None:
 
 
 def test_floats_that_serde_json_reads_exactly_survive_and_others_do_not() -> None:
-    for value in (0.0, 1.0, -2.5, 0.1, 123456789.125, 1e15, 999999999999999.0, 1e-6, 9.99e21):
+    for value in (
+        0.0,
+        1.0,
+        -2.5,
+        0.1,
+        123456789.125,
+        1e15,
+        999999999999999.0,
+        1e-6,
+        9.99e21,
+        4000000000000020.0,
+        1.5e16,
+    ):
         assert survives(value), value
-    for value in (0.1 + 0.2, 1 / 3, 1e22, 1e300, 5e-324, 1e-7, float(2**53), 1e-300):
+    for value in (
+        0.1 + 0.2,
+        1 / 3,
+        1e22,
+        1e300,
+        5e-324,
+        1e-7,
+        float(2**53),
+        1e-300,
+        4236034431487910.0,
+        -7668171669245900.0,
+    ):
         assert not survives(value), value
 
 
