@@ -87,7 +87,7 @@ def question(node: Filter | None, *, marked: bool = False) -> Question:
     if node is None:
         return EVERYTHING
     if _ANSWERED.issuperset(map(type, node.items if isinstance(node, And | Or) else (node,))):
-        return Question(_compile(node))  # so few leaves need no more variables than there are
+        return Question(_compile(node))  # the leaves of a filter need a fifth of the variables that there are at most
     found = split_filter(node, _unanswered(node, marked=marked))
     asked = node if found is None else found.asked
     return Question(None if asked is None else compile_filter(asked), found)

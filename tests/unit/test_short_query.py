@@ -15,7 +15,7 @@ from vstore.errors import VStoreError
 VECTORS = np.random.default_rng(3).normal(size=(20, 4)).astype(np.float32)
 VECTOR = VECTORS[7]
 WHERE = F("year") >= 2000
-# both are no filters
+# a filter of nothing
 NESTED: dict[str, Any] = {"$and": []}
 
 
