@@ -198,9 +198,9 @@ class Answering:
 @pytest.mark.parametrize(
     ("ask", "most"),
     [
-        (lambda docs: docs.query(VECTOR), 17),
-        (lambda docs: docs.query(VECTOR.tolist()), 26),
-        (lambda docs: docs.query(VECTOR, k=5, where=WHERE, include=["documents"]), 42),
+        (lambda docs: docs.query(VECTOR), 15),
+        (lambda docs: docs.query(VECTOR.tolist()), 22),
+        (lambda docs: docs.query(VECTOR, k=5, where=WHERE, include=["documents"]), 40),
     ],
     ids=["array", "list", "filtered"],
 )
