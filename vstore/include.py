@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from vstore.errors import InvalidInput, brief, plain, reading
 from vstore.fields import Field, only_sparse
 from vstore.wording import did_you_mean, sentences
 
-__all__ = ["Include", "IncludeName"]
+__all__ = ["TEXTUAL", "Include", "IncludeName"]
 
 IncludeName: TypeAlias = Literal["vectors", "documents", "metadatas", "fields", "sparse"]
 
+TEXTUAL: Final[tuple[IncludeName, ...]] = ("documents", "metadatas")
+"""What a query brings by default; being this very tuple, it needs no check."""
 _COLUMNS = frozenset(("vectors", "documents", "metadatas"))
 _INCLUDES: tuple[str, ...] = ("vectors", "documents", "metadatas", "fields", "sparse")
 
@@ -47,6 +49,8 @@ class Include:
         Raises:
             InvalidInput: Any other name.
         """
+        if names is TEXTUAL:
+            return _TEXTUAL
         if type(names) in (tuple, list) and set(map(type, names)) <= {str} and set(names) <= _COLUMNS:
             return cls("vectors" in names and unnamed, "documents" in names, "metadatas" in names)
         if not isinstance(names, Iterable):
@@ -76,3 +80,6 @@ class Include:
             "metadatas" in chosen,
             tuple(name for name in named if name in chosen),
         )
+
+
+_TEXTUAL: Final = Include(documents=True, metadatas=True)

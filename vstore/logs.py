@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 __all__ = ["DEBUG", "WARNING", "log"]
 
 DEBUG: Final = 10
 WARNING: Final = 30
+_loggers: Final[dict[str, Logger]] = {}
 
 
 def log(part: str, level: int, message: str, *values: object) -> None:
@@ -19,6 +23,9 @@ def log(part: str, level: int, message: str, *values: object) -> None:
         message: With ``%s`` for each of ``values``.
         values: What is formatted only where somebody listens.
     """
-    from logging import getLogger  # 3 ms, which importing vstore does not need
+    logger = _loggers.get(part)
+    if logger is None:
+        from logging import getLogger  # 3 ms, which importing vstore does not need
 
-    getLogger(f"vstore.{part}").log(level, message, *values, stacklevel=2)
+        logger = _loggers[part] = getLogger(f"vstore.{part}")
+    logger.log(level, message, *values, stacklevel=2)

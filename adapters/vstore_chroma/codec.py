@@ -226,9 +226,12 @@ def _decoded(found: Metadata) -> Metadata:
 
 def included(include: Include) -> list[str]:
     """Return the columns to ask Chroma for."""
-    metadatas = include.metadatas or bool(include.fields)
-    names = {"embeddings": include.vectors, "documents": include.documents, "metadatas": metadatas}
-    return [name for name, wanted in names.items() if wanted]
+    names = ["embeddings"] if include.vectors else []
+    if include.documents:
+        names.append("documents")
+    if include.metadatas or include.fields:
+        names.append("metadatas")
+    return names
 
 
 def to_records(found: Mapping[str, Any], include: Include, info: CollectionInfo) -> Records:

@@ -53,6 +53,8 @@ MAX_PATTERN: Final = 49_990
 _MAX_ELEMENTS: Final = 500
 # Values that no int equals take four variables each
 _MAX_FRACTIONS: Final = 5_000
+# leaves that Chroma answers, whatever their values; not so the complement of an ordering
+_ANSWERED: Final = frozenset((Eq, Order))
 _INVERSE: Final[dict[OrderOp, OrderOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -84,6 +86,8 @@ def question(node: Filter | None, *, marked: bool = False) -> Question:
     """
     if node is None:
         return EVERYTHING
+    if _ANSWERED.issuperset(map(type, node.items if isinstance(node, And | Or) else (node,))):
+        return Question(_compile(node))  # the leaves of a filter need a fifth of the variables that there are at most
     found = split_filter(node, _unanswered(node, marked=marked))
     asked = node if found is None else found.asked
     return Question(None if asked is None else compile_filter(asked), found)

@@ -109,4 +109,7 @@ def passing(error: Unavailable) -> bool:
 
 def guarded() -> AbstractContextManager[None]:
     """Turns every error of a call of Chroma into one of the contract."""
-    return translating(translate, engine="Chroma's engine")
+    return _GUARDED
+
+
+_GUARDED: Final = translating(translate, engine="Chroma's engine")

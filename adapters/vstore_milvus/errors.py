@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -208,12 +207,20 @@ for _name in ("pymilvus.decorators", "pymilvus.client.connection_manager", "milv
     logging.getLogger(_name).addFilter(_Quiet())
 
 
-@contextmanager
-def guarded() -> Iterator[None]:
+_TRANSLATING: Final = translating(translate)
+
+
+class guarded:  # noqa: N801  # as contextlib names such classes; one made of a generator takes twice the calls
     """Turns every error of a call of pymilvus into one of the contract, and keeps it out of the log."""
-    token = _inside.set(True)
-    try:
-        with translating(translate):
-            yield
-    finally:
-        _inside.reset(token)
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = _inside.set(True)
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            if error is not None:
+                _TRANSLATING.__exit__(kind, error, traceback)
+        finally:
+            _inside.reset(self._token)

@@ -301,7 +301,7 @@ class Found:
 def to_records(found: Found, include: Include, info: CollectionInfo) -> Records:
     """Return points as records with exactly the columns of ``include``; their vectors were read if it has them."""
     payloads = found.payloads
-    columns = {name: found.vectors[name] for name in included(include)}
+    columns = {name: found.vectors[name] for name in included(include)} if found.vectors else {}
     for name in columns:
         if _is_unit(info, name):
             lengths = [lengths_of(payload).get(name, 1.0) for payload in payloads]
@@ -311,7 +311,9 @@ def to_records(found: Found, include: Include, info: CollectionInfo) -> Records:
         [payload["id"] for payload in payloads],
         None if vectors is None else dense(vectors),
         [payload.get("document") for payload in payloads] if include.documents else None,
-        [decode_metadata(payload) for payload in payloads] if include.metadatas else None,
+        [decode_metadata(one) if "exact" in one else one["metadata"] for one in payloads]
+        if include.metadatas
+        else None,
         columns,
     )
 

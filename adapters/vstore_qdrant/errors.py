@@ -108,4 +108,7 @@ def _by_text(text: str, parts: tuple[str, ...]) -> type[VStoreError]:
 
 def guarded() -> AbstractContextManager[None]:
     """Turns every error of a call of Qdrant into one of the contract."""
-    return translating(translate, engine="Qdrant's engine")
+    return _GUARDED
+
+
+_GUARDED: Final = translating(translate, engine="Qdrant's engine")

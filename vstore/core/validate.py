@@ -23,6 +23,7 @@ from vstore.filters.tree import (
     Exists,
     Filter,
     HasText,
+    Leaf,
     Matches,
     Order,
     depth,
@@ -213,10 +214,11 @@ def check_filter(where: Filter | Mapping[str, Any], capabilities: Capabilities) 
             f"a filter must be built with F or be a dict, not {type(where).__name__}",
             hint="Combine with &, | and ~; `and`, `or` and `not` give a bool.",
         )
-    if depth(where) > MAX_DEPTH:
+    one = isinstance(where, Leaf)  # most filters are, and a walk through a tree costs as much as the rest
+    if not one and depth(where) > MAX_DEPTH:
         raise InvalidInput(f"the filter is nested deeper than {MAX_DEPTH}")
     number = 0
-    for leaf in leaves(where):
+    for leaf in (where,) if one else leaves(where):
         number += 1
         if len(path := getattr(leaf, "path", ())) > 1:
             capabilities.require("nested_paths", f"the nested path {path!r} in a filter")

@@ -56,7 +56,8 @@ def split_filter(where: Filter, unanswered: Callable[[Leaf], bool]) -> PartialFi
         where: A filter in normal form.
         unanswered: Whether the database cannot answer a leaf.
     """
-    return PartialFilter(where, _relaxed(where, unanswered)) if any(map(unanswered, leaves(where))) else None
+    found = (where,) if isinstance(where, Leaf) else leaves(where)
+    return PartialFilter(where, _relaxed(where, unanswered)) if any(map(unanswered, found)) else None
 
 
 def _relaxed(node: Filter, unanswered: Callable[[Leaf], bool]) -> Filter | None:

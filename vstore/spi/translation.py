@@ -22,27 +22,34 @@ HINTS: Final[Mapping[type[VStoreError], str]] = {
 """What to do about errors that mean the same in every database; an adapter adds its own."""
 
 
-@contextmanager
-def translating(translate: Callable[[Exception], VStoreError], *, engine: str = "") -> Iterator[None]:
-    """Turns every error of a call into one of the contract.
+class translating:  # noqa: N801  # as contextlib names such classes; one made of a generator takes twice the calls
+    """Turns every error of a call into one of the contract. It holds nothing of a call, so that one serves them all."""
 
-    Args:
-        translate: The adapter's error table.
-        engine: The name, in messages, of an engine written in Rust. Its panics are no ``Exception``, and would pass
-            every handler on their way; empty where there is none.
-    """
-    try:
-        yield
-    except VStoreError:
-        raise
-    except Exception as error:
-        raise translate(error) from error
-    except BaseException as error:
-        if not engine or type(error).__name__ != "PanicException":
-            raise
-        raise BackendError(
-            f"{engine} panicked: {str(error)[:MAX_TEXT]}", hint="Close the store and open it again."
-        ) from error
+    __slots__ = ("_engine", "_translate")
+
+    def __init__(self, translate: Callable[[Exception], VStoreError], *, engine: str = "") -> None:
+        """Takes the adapter's error table.
+
+        Args:
+            translate: The error table.
+            engine: The name, in messages, of an engine written in Rust. Its panics are no ``Exception``, and would pass
+                every handler on their way; empty where there is none.
+        """
+        self._translate = translate
+        self._engine = engine
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None or isinstance(error, VStoreError):
+            return
+        if isinstance(error, Exception):
+            raise self._translate(error) from error
+        if self._engine and type(error).__name__ == "PanicException":
+            raise BackendError(
+                f"{self._engine} panicked: {str(error)[:MAX_TEXT]}", hint="Close the store and open it again."
+            ) from error
 
 
 @contextmanager

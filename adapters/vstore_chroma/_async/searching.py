@@ -114,6 +114,8 @@ class AsyncSearcher:
     async def _asked(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits | None]:
         """Return what the index finds for each query, in requests of a bounded size."""
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
+        if len(queries) <= rows:
+            return await self._found(queries, k, asked, include)
         hits: list[Hits | None] = []
         for part in batches(queries, rows):
             hits += await self._found(part, k, asked, include)

@@ -113,6 +113,8 @@ class Searcher:
     def _asked(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits | None]:
         """Return what the index finds for each query, in requests of a bounded size."""
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
+        if len(queries) <= rows:
+            return self._found(queries, k, asked, include)
         hits: list[Hits | None] = []
         for part in batches(queries, rows):
             hits += self._found(part, k, asked, include)

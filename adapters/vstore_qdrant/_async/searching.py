@@ -15,7 +15,7 @@ from vstore.spi._async.searching import scan_top_k, top_up
 from vstore.spi.batching import batches, slices
 from vstore.spi.scores import distances, ranked
 from vstore_qdrant._async.database import AsyncTable
-from vstore_qdrant.codec import Found, fields, next_point_id, point_id, to_records
+from vstore_qdrant.codec import Fields, Found, fields, next_point_id, point_id, to_records
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
 from vstore_qdrant.precision import converted, indistinct, longest_without_error, rest_is_farther, scaled
 from vstore_qdrant.vectors import dimensions, having, read_columns, with_field
@@ -77,14 +77,23 @@ class AsyncSearcher:
         self._field = field
         self._metric = own.metric
         self._dimension = own.dimension
+        self._read = Include(), fields(Include(), table.info)
+
+    def _fields(self, include: Include) -> Fields:
+        """Return what to read, which is mostly the same as before."""
+        known, read = self._read
+        if known is not include:
+            read = fields(include, self._table.info)
+            self._read = include, read
+        return read
 
     async def approximate(
         self, queries: VectorArray, k: int, condition: Condition | None, include: Include, ef: int | None
     ) -> list[Hits]:
         """Return the k nearest as the index finds them, never fewer than match."""
-        metric = self._metric
+        metric, info = self._metric, self._table.info
         asked, scales = scaled(metric, queries)
-        read = fields(include, self._table.info)
+        read = self._fields(include)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         hits: list[Hits | None] = []
         for part in slices(len(queries), rows):
@@ -98,9 +107,11 @@ class AsyncSearcher:
                 ef=None if ef is None else max(k, ef),
             )
             for query, scale, found in zip(queries[part], scales[part], answers, strict=True):
-                records = to_records(found, include, self._table.info)
-                true = indistinct(metric, query)
-                hits.append(None if true else ranked(metric, records, converted(metric, found.scores, scale), k))
+                if indistinct(metric, query):
+                    hits.append(None)
+                    continue
+                records = to_records(found, include, info)
+                hits.append(ranked(metric, records, converted(metric, found.scores, scale), k))
 
         async def count() -> int:
             return await self._table.count(having(self._table.info, self._field, condition))

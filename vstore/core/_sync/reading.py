@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from vstore.capabilities import Capabilities
@@ -24,6 +25,7 @@ from vstore.errors import InvalidInput
 from vstore.filters.tree import Filter
 from vstore.fusion import Fusion
 from vstore.hits import Hits
+from vstore.include import TEXTUAL
 from vstore.indexing import Search
 from vstore.info import CollectionInfo
 from vstore.like import Like
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Reading"]
 
 _EVERYTHING: Final[tuple[IncludeName, ...]] = ("vectors", "documents", "metadatas", "fields")
-_TEXTUAL: Final[tuple[IncludeName, ...]] = ("documents", "metadatas")
 
 
 class Reading:
@@ -144,7 +145,7 @@ class Reading:
         fuse: Fusion | None = None,
         k: int = 10,
         where: Filter | Mapping[str, Any] | None = None,
-        include: Iterable[IncludeName | str] = _TEXTUAL,
+        include: Iterable[IncludeName | str] = TEXTUAL,
         exact: bool = False,
         search: Search | None = None,
         rerank: Reranker | None = None,
@@ -191,6 +192,13 @@ class Reading:
         with self._calls.operation("query", info.name) as observed:
             if isinstance(vector, str):
                 raise InvalidInput("a vector is numbers, not a str", hint="Pass text=… to ask with a text.")
+            alone = text is None and sparse is None and fuse is None and search is None
+            alone = alone and rerank is None and group_by is None and within is None and score_threshold is None
+            if alone and exact is False and type(vector) in (np.ndarray, list) and info.dimension:
+                hits = self._searcher.nearest(info, vector, k, where, include)
+                if observed is not None:
+                    observed.rows = len(hits)
+                return hits
             legs = read_legs(vector, text, sparse, info, self._embedders, many=False)
             asked = self._question(
                 legs, k, where, include, exact, search, fuse, rerank, group_by, within, score_threshold
@@ -210,7 +218,7 @@ class Reading:
         fuse: Fusion | None = None,
         k: int = 10,
         where: Filter | Mapping[str, Any] | None = None,
-        include: Iterable[IncludeName | str] = _TEXTUAL,
+        include: Iterable[IncludeName | str] = TEXTUAL,
         exact: bool = False,
         search: Search | None = None,
         rerank: Reranker | None = None,

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from vstore.core.fusing import Found, fuse, public_name
 from vstore.core.legs import Leg, leg_vectors
 from vstore.core.question import Question, heeds
 from vstore.core.reranking import reranked
-from vstore.core.validate import check_ids
+from vstore.core.validate import check_filter, check_ids, check_k, check_vectors
 from vstore.errors import InvalidInput, LimitExceeded
 from vstore.fields import Dense
 from vstore.filters.tree import Filter
@@ -51,6 +51,32 @@ class Searcher:
     @property
     def _info(self) -> CollectionInfo:
         return self._adapter.info
+
+    def nearest(
+        self,
+        info: CollectionInfo,
+        vector: Any,
+        k: int,
+        where: Filter | Mapping[str, Any] | None,
+        include: Iterable[str],
+    ) -> Hits:
+        """Return the hits of one vector of the field without a name, where no more is asked.
+
+        It is what ``answer`` returns of such a question, which most are, with the same checks in the same order. The
+        way through its other questions would take three times as long.
+        """
+        capabilities = self._capabilities
+        number = check_k(k, capabilities.limits.max_k)
+        columns = info.include(include)
+        condition = None if where is None else check_filter(where, capabilities)
+        asked = condition if isinstance(condition, Filter) else None
+        if asked is not None:
+            capabilities.require("filtered_query", "an approximate query with a filter")
+        given = vector[None] if isinstance(vector, np.ndarray) else [vector]
+        queries = check_vectors(given, info.dimension, info.metric, name="vector")
+        if condition is False:
+            return self._none("", columns)
+        return (self._adapter.query(queries, number, asked, columns, exact=False, search=None, field=""))[0]
 
     def answer(self, legs: Sequence[Leg], asked: Question, *, many: bool) -> list[Hits]:
         """Return the hits of each query; each leg has a vector or a text for each."""
