@@ -181,6 +181,10 @@ class _ThreadedForeign:
     def layouts(self) -> Mapping[str, Layout]:
         return self._inner.layouts if isinstance(self._inner, ForeignLayouts) else {}
 
+    def described(self, mapping: RecordMapping) -> Layout:
+        assert isinstance(self._inner, ForeignLayouts)
+        return self._inner.described(mapping)
+
     async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(self._inner, ForeignLayouts)
         return await asyncio.to_thread(self._inner.create, layout, info)

@@ -269,6 +269,10 @@ class _AsyncRetryingForeign:
     def layouts(self) -> Mapping[str, Layout]:
         return self._inner.layouts if isinstance(self._inner, AsyncForeignLayouts) else {}
 
+    def described(self, mapping: RecordMapping) -> Layout:
+        assert isinstance(self._inner, AsyncForeignLayouts)
+        return self._inner.described(mapping)
+
     async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(self._inner, AsyncForeignLayouts)
         return await self._inner.create(layout, info)

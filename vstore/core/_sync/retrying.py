@@ -270,6 +270,10 @@ class _RetryingForeign:
     def layouts(self) -> Mapping[str, Layout]:
         return self._inner.layouts if isinstance(self._inner, ForeignLayouts) else {}
 
+    def described(self, mapping: RecordMapping) -> Layout:
+        assert isinstance(self._inner, ForeignLayouts)
+        return self._inner.described(mapping)
+
     def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(self._inner, ForeignLayouts)
         return self._inner.create(layout, info)

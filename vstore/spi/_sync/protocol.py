@@ -278,11 +278,20 @@ class ForeignLayouts(Protocol):
         """What each package writes, by the name of its layout; those that are not made are not in it."""
         ...
 
+    def described(self, mapping: RecordMapping) -> Layout:
+        """Return the layout that a mapping describes, which ``vstore.spi.described`` lets pass.
+
+        Raises:
+            InvalidInput: It does not say all that is needed to make a collection.
+            Unsupported: vstore makes none here by a mapping.
+        """
+        ...
+
     def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         """Makes an empty collection, and returns how it is read.
 
         Args:
-            layout: One of ``layouts``.
+            layout: One of ``layouts``, or one that was ``described``.
             info: What the layout has a place for, and no more.
 
         Raises:
