@@ -132,6 +132,7 @@ def test_a_table_with_columns_of_ones_own(sql: psycopg.Connection[Any], server: 
 
     compared = ("verify", there[0], server, "--collection", "docs", "--layout", str(file), *leave[:2])
     assert run(*compared)[0] == 0
+    assert CliRunner().invoke(app, ["inspect", server, "docs", "--mapping", str(file), "--json"]).exit_code == 0
     sql.execute("update docs set year = 7 where key = 'b'")
     assert run(*compared)[0] == 3
     with vstore.connect(server) as store:

@@ -11,7 +11,7 @@ from chromadb.api import AsyncClientAPI
 from chromadb.api.models.AsyncCollection import AsyncCollection
 
 from vstore.capabilities import Capabilities
-from vstore.errors import Mismatch, Unsupported
+from vstore.errors import Mismatch
 from vstore.filters.tree import Filter
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
@@ -60,9 +60,6 @@ class AsyncChromaForeign:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         return LAYOUTS
-
-    def described(self, mapping: RecordMapping) -> Layout:
-        raise Unsupported("vstore does not make a collection of Chroma by a mapping", hint="Pass layout='plain'.")
 
     async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(layout, ChromaLayout)

@@ -12,7 +12,7 @@ from chromadb.api import ClientAPI
 from chromadb.api.models.Collection import Collection
 
 from vstore.capabilities import Capabilities
-from vstore.errors import Mismatch, Unsupported
+from vstore.errors import Mismatch
 from vstore.filters.tree import Filter
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
@@ -61,9 +61,6 @@ class ChromaForeign:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         return LAYOUTS
-
-    def described(self, mapping: RecordMapping) -> Layout:
-        raise Unsupported("vstore does not make a collection of Chroma by a mapping", hint="Pass layout='plain'.")
 
     def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(layout, ChromaLayout)

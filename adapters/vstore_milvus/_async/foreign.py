@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import replace
 from typing import Any, Final
 
-from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, Unsupported, VStoreError
+from vstore.errors import AlreadyExists, LimitExceeded, Mismatch, NotFound, VStoreError
 from vstore.fields import Dense
 from vstore.filters.tree import Filter
 from vstore.info import CollectionInfo
@@ -47,9 +47,6 @@ class AsyncMilvusForeign:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         return LAYOUTS
-
-    def described(self, mapping: RecordMapping) -> Layout:
-        raise Unsupported("vstore does not make a collection of Milvus by a mapping", hint="Pass layout='plain'.")
 
     async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(layout, EntityLayout)

@@ -13,7 +13,12 @@ from vstore.errors import AlreadyExists, InvalidInput, NotFound, Unsupported, br
 from vstore.filters.regex import where_installed
 from vstore.info import CollectionInfo
 from vstore.mapping import LAYOUTS, RecordMapping
-from vstore.spi._async.protocol import AsyncForeignLayouts, AsyncForeignStore, AsyncForeignWriter
+from vstore.spi._async.protocol import (
+    AsyncForeignDescribing,
+    AsyncForeignLayouts,
+    AsyncForeignStore,
+    AsyncForeignWriter,
+)
 from vstore.spi.described import check_described
 from vstore.wording import NOT_WRITTEN, did_you_mean
 
@@ -95,9 +100,13 @@ class AsyncForeignCollections:
         foreign = self._foreign
         if isinstance(name, RecordMapping):
             check_described(name)
-            if not isinstance(foreign, AsyncForeignLayouts) or not foreign.layouts:
-                raise Unsupported(f"vstore writes no layout into {self._capabilities.backend} but its own")
-            return foreign, foreign.described(name)
+            made = foreign.described(name) if isinstance(foreign, AsyncForeignDescribing) else None
+            if made is None or not isinstance(foreign, AsyncForeignLayouts):
+                raise Unsupported(
+                    f"vstore makes no collection of {self._capabilities.backend} by a mapping",
+                    hint="It makes them in PostgreSQL and Qdrant. Name a layout, such as 'plain'.",
+                )
+            return foreign, made
         if name not in LAYOUTS:
             raise InvalidInput(
                 f"layout= takes a RecordMapping or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",

@@ -27,6 +27,7 @@ from vstore.spi._async.protocol import (
     AsyncAdapter,
     AsyncCollectionAdapter,
     AsyncForeignCollection,
+    AsyncForeignDescribing,
     AsyncForeignLayouts,
     AsyncForeignStore,
     AsyncForeignWriter,
@@ -269,9 +270,8 @@ class _AsyncRetryingForeign:
     def layouts(self) -> Mapping[str, Layout]:
         return self._inner.layouts if isinstance(self._inner, AsyncForeignLayouts) else {}
 
-    def described(self, mapping: RecordMapping) -> Layout:
-        assert isinstance(self._inner, AsyncForeignLayouts)
-        return self._inner.described(mapping)
+    def described(self, mapping: RecordMapping) -> Layout | None:
+        return self._inner.described(mapping) if isinstance(self._inner, AsyncForeignDescribing) else None
 
     async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(self._inner, AsyncForeignLayouts)

@@ -14,7 +14,7 @@ from vstore.errors import AlreadyExists, InvalidInput, NotFound, Unsupported, br
 from vstore.filters.regex import where_installed
 from vstore.info import CollectionInfo
 from vstore.mapping import LAYOUTS, RecordMapping
-from vstore.spi._sync.protocol import ForeignLayouts, ForeignStore, ForeignWriter
+from vstore.spi._sync.protocol import ForeignDescribing, ForeignLayouts, ForeignStore, ForeignWriter
 from vstore.spi.described import check_described
 from vstore.wording import NOT_WRITTEN, did_you_mean
 
@@ -96,9 +96,13 @@ class ForeignCollections:
         foreign = self._foreign
         if isinstance(name, RecordMapping):
             check_described(name)
-            if not isinstance(foreign, ForeignLayouts) or not foreign.layouts:
-                raise Unsupported(f"vstore writes no layout into {self._capabilities.backend} but its own")
-            return foreign, foreign.described(name)
+            made = foreign.described(name) if isinstance(foreign, ForeignDescribing) else None
+            if made is None or not isinstance(foreign, ForeignLayouts):
+                raise Unsupported(
+                    f"vstore makes no collection of {self._capabilities.backend} by a mapping",
+                    hint="It makes them in PostgreSQL and Qdrant. Name a layout, such as 'plain'.",
+                )
+            return foreign, made
         if name not in LAYOUTS:
             raise InvalidInput(
                 f"layout= takes a RecordMapping or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",

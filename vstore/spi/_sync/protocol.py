@@ -25,6 +25,7 @@ __all__ = [
     "CollectionAdapter",
     "CollectionReader",
     "ForeignCollection",
+    "ForeignDescribing",
     "ForeignLayouts",
     "ForeignStore",
     "ForeignWriter",
@@ -278,15 +279,6 @@ class ForeignLayouts(Protocol):
         """What each package writes, by the name of its layout; those that are not made are not in it."""
         ...
 
-    def described(self, mapping: RecordMapping) -> Layout:
-        """Return the layout that a mapping describes, which ``vstore.spi.described`` lets pass.
-
-        Raises:
-            InvalidInput: It does not say all that is needed to make a collection.
-            Unsupported: vstore makes none here by a mapping.
-        """
-        ...
-
     def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         """Makes an empty collection, and returns how it is read.
 
@@ -302,6 +294,23 @@ class ForeignLayouts(Protocol):
 
     def drop(self, name: str, layout: Layout) -> None:
         """Deletes a collection of this layout; ``NotFound`` if there is none, ``Mismatch`` where it is another's."""
+        ...
+
+
+@runtime_checkable
+class ForeignDescribing(Protocol):
+    """What an ``ForeignLayouts`` is besides, where it makes collections by mappings of the caller's."""
+
+    def described(self, mapping: RecordMapping) -> Layout | None:
+        """Return the layout that a mapping describes; None where it makes none after all.
+
+        Args:
+            mapping: One that ``vstore.spi.described.check_described`` lets pass.
+
+        Raises:
+            InvalidInput: It does not say all that is needed to make a collection.
+            Unsupported: It says what the database does not make.
+        """
         ...
 
 
