@@ -14,7 +14,12 @@ from vstore.errors import AlreadyExists, InvalidInput, NotFound, Unsupported, br
 from vstore.filters.regex import where_installed
 from vstore.info import CollectionInfo
 from vstore.mapping import LAYOUTS, RecordMapping
-from vstore.spi._sync.protocol import ForeignDescribing, ForeignLayouts, ForeignStore, ForeignWriter
+from vstore.spi._sync.protocol import (
+    ForeignDescribing,
+    ForeignLayouts,
+    ForeignStore,
+    ForeignWriter,
+)
 from vstore.spi.described import check_described
 from vstore.wording import NOT_WRITTEN, did_you_mean
 
