@@ -20,7 +20,7 @@ from tests.servers import postgres_server
 from vstore import F, InvalidInput, Mismatch, RecordMapping, Store, Unsupported
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
-from vstore.transfer import CollectionSource, LayoutTarget, Status, copy
+from vstore.transfer import CollectionSource, LayoutTarget, Progress, Status, copy
 from vstore.transfer.dryrun import dry_run
 
 pytestmark = clause("MIG-30")
@@ -285,3 +285,26 @@ def test_databases_without_layouts_of_ones_own(source: CollectionSource, tmp_pat
 
     with vstore.connect(url.format(tmp_path)) as store, pytest.raises(Unsupported):
         made(store)
+
+
+@pytest.mark.usefixtures("sql")
+def test_an_interrupted_copy_resumes_by_the_same_mapping(server: str, tmp_path: Path) -> None:
+    ends = f"chroma:{tmp_path}/c/docs", f"{server}/docs"
+    with vstore.connect(f"chroma:{tmp_path}/c") as store:
+        docs = store.create_collection("docs", dimension=3)
+        docs.add(["a", "b", "c", "d"], VECTORS, metadatas=[{"year": i} for i in range(4)])
+
+    def interrupt(told: Progress) -> None:
+        if told.phase == "copy" and told.rows >= 2:
+            raise KeyboardInterrupt
+
+    mapping = RecordMapping.from_dict({"id": "key", "vector": "v", "metric": "cosine", "types": {"year": "bigint"}})
+    other = replace(mapping, document=("body",))
+    asked: Any = {"state": tmp_path / "state", "chunk_rows": 2}
+    assert vstore.copy(*ends, layout=mapping, on_progress=interrupt, **asked).status is Status.INCOMPLETE
+    with pytest.raises(Mismatch, match="layout="):
+        vstore.copy(*ends, layout=other, **asked)
+    done = vstore.copy(*ends, layout=mapping, **asked)
+    assert (done.resumed, done.status, done.copied) == (True, Status.VERIFIED, 4)
+    again = vstore.copy(*ends, layout=mapping, if_exists="replace", state=tmp_path / "other")
+    assert (again.status, again.copied) == (Status.VERIFIED, 4)
