@@ -175,7 +175,8 @@ class CopyOptions:
         if not isinstance(self.layout, RecordMapping | None) and self.layout not in LAYOUTS:
             raise InvalidInput(
                 f"layout must be a RecordMapping or one of {', '.join(LAYOUTS)}, not {brief(self.layout)}",
-                hint=did_you_mean(self.layout, LAYOUTS),
+                hint=did_you_mean(self.layout, LAYOUTS)
+                or "On the command line, write ./NAME for a file whose name does not end in .json.",
             )
         if self.vector_length is not None and self.layout is None:
             raise InvalidInput("vector_length is for a copy with layout", hint="Pass layout too, or leave it out.")
