@@ -105,7 +105,7 @@ class ForeignCollections:
             if made is None or not isinstance(foreign, ForeignLayouts):
                 raise Unsupported(
                     f"vstore makes no collection of {self._capabilities.backend} by a mapping",
-                    hint="It makes them in PostgreSQL and on a server of Qdrant. Elsewhere, name a layout such as 'plain'.",
+                    hint="It makes them in PostgreSQL and on a server of Qdrant. Pass layout='plain' elsewhere.",
                 )
             return foreign, made
         if name not in LAYOUTS:
