@@ -66,7 +66,7 @@ class Backed(QdrantClient):
         made = models.PayloadIndexInfo(data_type=kind, params=params, points=0)
         self.indexes.setdefault(collection_name, {})[field_name] = made
         if engine := self._engine(collection_name):
-            engine.index(field_name, field_schema)
+            engine.index(field_name, params if isinstance(params, models.KeywordIndexParams) else kind)
         return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
     def get_collection(self, collection_name: str, **_: Any) -> models.CollectionInfo:
