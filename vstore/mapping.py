@@ -19,7 +19,7 @@ from vstore.errors import InvalidInput, brief, plain, reading
 from vstore.fields import check_field_name
 from vstore.indexing import Metric
 
-__all__ = ["ALL", "LAYOUTS", "IdType", "MissingVector", "Outside", "Path", "RecordMapping"]
+__all__ = ["ALL", "LAYOUTS", "ColumnType", "IdType", "MissingVector", "Outside", "Path", "RecordMapping"]
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -39,6 +39,19 @@ class IdType(StrEnum):
     """A UUID in its usual form, 36 characters in lower case."""
     INT_OR_UUID = "int_or_uuid"
     """Qdrant's points: an unsigned integer or a UUID."""
+
+
+class ColumnType(StrEnum):
+    """What a field of metadata is where vstore makes the place for it: a column of a table."""
+
+    TEXT = "text"
+    BIGINT = "bigint"
+    DOUBLE = "double precision"
+    BOOLEAN = "boolean"
+    TIMESTAMPTZ = "timestamptz"
+    """A datetime."""
+    JSONB = "jsonb"
+    """Any value of metadata."""
 
 
 class Outside(StrEnum):
@@ -85,6 +98,9 @@ class RecordMapping:
             keys and fields with texts. Such columns are no metadata. Not for Chroma.
         id_columns: Several columns that are the id together, in place of ``id``: their texts as a JSON list, such as
             ``["acme","17"]``. PostgreSQL only.
+        types: What the fields of metadata are, by their names: ``text``, ``bigint``, ``double precision``, ``boolean``,
+            ``timestamptz`` or ``jsonb``. Needed where vstore makes the collection by this mapping, in a database whose
+            columns have types; reading does not heed it.
 
     Raises:
         InvalidInput: A field that is not of its type.
@@ -105,6 +121,7 @@ class RecordMapping:
     only: abc.Mapping[str, str] = field(default_factory=dict, hash=False)
     vectors: abc.Mapping[str, str] = field(default_factory=dict, hash=False)
     id_columns: Path = ()
+    types: abc.Mapping[str, ColumnType] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for name in ("id", "document", "metadata", "fields", "hidden", "table", "id_columns"):
@@ -131,6 +148,14 @@ class RecordMapping:
             raise InvalidInput(f"a mapping's dimension must be an int of at least 1, not {brief(self.dimension)}")
         for name in ("only", "vectors"):
             _check_texts(name, getattr(self, name))
+        if not isinstance(self.types, abc.Mapping):
+            raise InvalidInput(f"a mapping's types must be a dict, not {brief(self.types)}")
+        object.__setattr__(self, "types", {name: _member("types", one) for name, one in self.types.items()})
+        _check_names("types", tuple(self.types), optional=False)
+        if self.metadata != () and self.fields != ALL and (other := sorted(set(self.types) - set(self.fields))):
+            raise InvalidInput(
+                f"a mapping's types name {other[0]!r}, which is none of its fields", hint="Name it in fields= too."
+            )
         for name in self.vectors:
             check_field_name(name)
 
@@ -141,8 +166,7 @@ class RecordMapping:
             if name in ("id", "document", "metadata"):
                 out[name] = value[0] if value is not None and len(value) == 1 else None if value is None else [*value]
             else:
-                texts = name in ("only", "vectors")
-                out[name] = [*value] if isinstance(value, tuple) else dict(value) if texts else value
+                out[name] = [*value] if isinstance(value, tuple) else dict(value) if name in _DICTS else value
         return out
 
     def to_json(self) -> str:
@@ -185,13 +209,15 @@ _KINDS: Final[dict[str, type[StrEnum]]] = {
     "outside": Outside,
     "missing_vector": MissingVector,
 }
+_DICTS: Final = ("only", "vectors", "types")
 
 
 def _member(name: str, value: object) -> StrEnum:
-    for member in _KINDS[name]:
+    kind = ColumnType if name == "types" else _KINDS[name]
+    for member in kind:
         if isinstance(value, str) and plain(value) == member.value:
             return member
-    choices = ", ".join(repr(member.value) for member in _KINDS[name])
+    choices = ", ".join(repr(member.value) for member in kind)
     raise InvalidInput(f"a mapping's {name} must be one of {choices}, not {brief(value)}")
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from vstore.errors import InvalidInput
 from vstore.indexing import HNSW, Metric
 from vstore.mapping import ALL, RecordMapping
+from vstore.spi.described import OWN_PROGRAM
 from vstore.spi.layouts import Layout, Part, node
 from vstore_chroma.codec import survives
 
@@ -62,5 +63,5 @@ LAYOUTS: Final[Mapping[str, ChromaLayout]] = {
         metrics=(Metric.COSINE,),
         resizes=True,
     ),
-    "plain": ChromaLayout(package="a program of one's own", mapping=USUAL, needs_document=False),
+    "plain": ChromaLayout(package=OWN_PROGRAM, mapping=USUAL, needs_document=False),
 }

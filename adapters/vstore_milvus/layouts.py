@@ -15,6 +15,7 @@ from vstore.fields import Dense
 from vstore.indexing import HNSW, Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import ALL, RecordMapping
+from vstore.spi.described import OWN_PROGRAM
 from vstore.spi.layouts import Layout, node
 from vstore_milvus.vectors import DenseVectors
 
@@ -176,7 +177,7 @@ LAYOUTS: Final[Mapping[str, EntityLayout]] = {
         without_bm25=_BEFORE_2_5,
     ),
     "plain": EntityLayout(
-        package="a program of one's own",
+        package=OWN_PROGRAM,
         mapping=MAPPINGS["plain"],
         primary=("id", 512),
         fields={"document": DataType.VARCHAR},

@@ -11,6 +11,7 @@ from vstore.errors import InvalidInput, Mismatch
 from vstore.indexing import HNSW, Flat, Metric
 from vstore.info import CollectionInfo
 from vstore.mapping import IdType, RecordMapping
+from vstore.spi.described import OWN_PROGRAM
 from vstore.spi.layouts import DIFY_NAMES, Layout, Part, node
 from vstore_pgvector.catalogue import LANGCHAIN_COLLECTIONS, LANGCHAIN_RECORDS, Column
 from vstore_pgvector.schema import create_indexes
@@ -271,7 +272,7 @@ LAYOUTS: Final[Mapping[str, TableLayout]] = {
         tells_metric=False,
     ),
     "plain": TableLayout(
-        package="a program of one's own",
+        package=OWN_PROGRAM,
         mapping=RecordMapping(id=("id",), vector="embedding", document=("document",), metadata=("metadata",)),
         table="{}",
         create=(_PLAIN,),

@@ -115,11 +115,11 @@ def _storage(name: str, info: CollectionInfo) -> list[str]:
     return statements
 
 
-def create_indexes(name: str, info: CollectionInfo) -> list[str]:
-    """Return the indexes on the vectors of the table ``name``."""
+def create_indexes(name: str, info: CollectionInfo, vector: str = "") -> list[str]:
+    """Return the indexes on the vectors of the table ``name``, whose column is called ``vector`` if that is given."""
     made = []
     for key, field in dense_fields(info).items():
-        (column,) = field_columns(key, field)
+        (column,) = [bare(vector)] if vector else field_columns(key, field)
         kind = _OPERATOR_CLASS[field.metric]
         if is_halved(field):
             column, kind = half_unit(column, field.dimension), "halfvec_cosine_ops"

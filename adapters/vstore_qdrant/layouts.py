@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from vstore.errors import Unsupported
 from vstore.indexing import HNSW, Metric
 from vstore.mapping import ALL, IdType, RecordMapping
+from vstore.spi.described import OWN_PROGRAM
 from vstore.spi.layouts import DIFY_NAMES, Layout, Part, node
 
-__all__ = ["LAYOUTS", "MAPPINGS", "Keyword", "PointLayout", "Text"]
+__all__ = ["LAYOUTS", "MAPPINGS", "Keyword", "PointLayout", "Text", "described_points"]
 
 MAPPINGS: Final = {
     "dify": RecordMapping(document=("page_content",), metadata=("metadata",), fields=ALL),
@@ -28,6 +30,8 @@ MAPPINGS: Final = {
 }
 # by which qdrant-haystack makes the id of a point of that of a document
 _HAYSTACK: Final = UUID("3896d314-1e95-4a3a-b45a-945f9f0b541d")
+# by which vstore makes the id of a point of an id in the payload
+_OWN: Final = UUID("0d1f7b1c-6a52-5c0e-9a3e-2f4b8c6d7e10")
 
 
 def _haystack_point(document: str) -> UUID:
@@ -182,5 +186,37 @@ LAYOUTS: Final[Mapping[str, PointLayout]] = {
         index=HNSW(m=16, ef_construction=100),
         index_told="n8n takes Qdrant's default",
     ),
-    "plain": PointLayout(package="a program of one's own", mapping=MAPPINGS["plain"], needs_document=False),
+    "plain": PointLayout(package=OWN_PROGRAM, mapping=MAPPINGS["plain"], needs_document=False),
 }
+
+
+def described_points(mapping: RecordMapping) -> PointLayout:
+    """Return the points that a mapping describes, whose payload has its keys.
+
+    An id that has a place in the payload is any text, and the point's own id is made of it.
+
+    Raises:
+        Unsupported: A vector with a name, ids that points do not have, or keys of a payload that are not read, which a
+            write would delete.
+    """
+    if mapping.metadata != () and mapping.fields != ALL:
+        raise Unsupported(
+            "a payload can have any key, and the mapping does not read all",
+            hint='Write "metadata": [] into the mapping, or "fields": ["*"] beside a key of the metadata.',
+        )
+    if mapping.vector:
+        raise Unsupported("points are made with a vector that has no name", hint="Leave out vector= in the mapping.")
+    if mapping.id and mapping.id_type not in (None, IdType.TEXT):
+        raise Unsupported("an id in the payload is a text", hint="Leave out id_type= in the mapping.")
+    return PointLayout(
+        package=OWN_PROGRAM,
+        mapping=mapping,
+        id_type=IdType.TEXT if mapping.id else mapping.id_type or IdType.INT_OR_UUID,
+        key=_point if mapping.id else None,
+        needs_document=False,
+        metrics=tuple(Metric) if mapping.metric is None else (mapping.metric,),
+    )
+
+
+def _point(record: str) -> UUID:
+    return uuid5(_OWN, record)

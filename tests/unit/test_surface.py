@@ -19,15 +19,15 @@ transfer uninstrument
 """
 AIO = "AsyncCollection AsyncStore Connecting connect"
 SPI = """
-Adapter AdapterFactory And AsyncAdapter AsyncCollectionAdapter AsyncForeignCollection AsyncForeignLayouts
-AsyncForeignStore AsyncForeignWriter AsyncIndexing CollectionAdapter Column ContainsAny Deadline DirectoryLock
-DocumentContains EmbeddedFactory Eq Exists ForeignCollection ForeignLayouts ForeignStore ForeignWriter HasText In
-Include Index Indexing Json Key Layout LazyFactory Leaf Matches Metadata Not Option OptionValue Or Order PARTITIONS
-Part PartialFilter Rows SPI_VERSION Settings StoreURL ThreadedAdapter TopK VectorArray abandon absent batches bounded
-canonical_json column_distances dense distances emulated float32_error flush from_json from_micros from_text
-in_children info_from_json info_to_json is_settled leaves located lock_directory native no pack_dense pack_sparse
-predicate present ranked redacting scan_by_ids scan_top_k slices sparse_distances split_filter to_json to_text top_up
-translating unpack_dense unpack_sparse vector_at write_parts
+Adapter AdapterFactory And AsyncAdapter AsyncCollectionAdapter AsyncForeignCollection AsyncForeignDescribing
+AsyncForeignLayouts AsyncForeignStore AsyncForeignWriter AsyncIndexing CollectionAdapter Column ContainsAny Deadline
+DirectoryLock DocumentContains EmbeddedFactory Eq Exists ForeignCollection ForeignDescribing ForeignLayouts
+ForeignStore ForeignWriter HasText In Include Index Indexing Json Key Layout LazyFactory Leaf Matches Metadata Not
+Option OptionValue Or Order PARTITIONS Part PartialFilter Rows SPI_VERSION Settings StoreURL ThreadedAdapter TopK
+VectorArray abandon absent batches bounded canonical_json column_distances dense distances emulated float32_error
+flush from_json from_micros from_text in_children info_from_json info_to_json is_settled leaves located lock_directory
+native no pack_dense pack_sparse predicate present ranked redacting scan_by_ids scan_top_k slices sparse_distances
+split_filter to_json to_text top_up translating unpack_dense unpack_sparse vector_at write_parts
 """
 
 

@@ -96,6 +96,11 @@ ELSEWHERE = {
     "vstore copy chroma:./data postgresql://user@localhost/db --collection docs      "
     "--embed 'openai:text-embedding-3-small?dimensions=512' --without-text skip": "the same",
     "vstore copy SOURCE TARGET --embed SPEC": "the same",
+    "vstore copy chroma:./data postgresql://user@localhost/app --collection docs --layout ./table.json --dry-run": (
+        "tests/transfer/test_described.py"
+    ),
+    "vstore copy chroma:./data postgresql://user@localhost/app --collection docs --layout ./table.json": "the same",
+    "vstore inspect postgresql://user@localhost/app docs --mapping ./table.json": "the same",
     "python examples/tour.py URL": "test_programs.py",
     "python examples/hybrid.py URL": "tests/examples/test_hybrid.py",
     "python examples/langchain_rag.py URL": "tests/integrations/langchain/test_rag.py",

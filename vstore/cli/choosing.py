@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from vstore.cli.mappings import OWN_LAYOUT, read_layout
 from vstore.errors import InvalidInput, NotFound
 from vstore.keys import check_name
 from vstore.mapping import RecordMapping
@@ -16,8 +17,6 @@ from vstore.transfer.opening import names_store, open_location
 from vstore.transfer.whole import Part, open_parts
 
 __all__ = ["Chosen", "chosen_parts", "layout_of", "source_location", "usual_renames"]
-
-OWN_LAYOUT: Final = "vstore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +43,20 @@ def source_location(source: str | Callable[[], Location], app: App | None, timeo
     return open_location(source, new=False, timeout=timeout)
 
 
-def layout_of(asked: str | None, app: App | None, target: str | Location) -> str | None:
-    """Returns the layout to write: that of the application unless another is asked for; ``vstore`` is vstore's own."""
+def layout_of(asked: RecordMapping | str | None, app: App | None, target: str | Location) -> RecordMapping | str | None:
+    """Returns the layout to write: that of the application unless another is asked for; ``vstore`` is vstore's own.
+
+    Raises:
+        InvalidInput: A file is asked for that holds no mapping.
+    """
     if asked is None and app is not None and isinstance(target, str) and names_store(target):
         return app.name
-    return None if asked == OWN_LAYOUT else asked
+    if asked == OWN_LAYOUT:
+        return None
+    return read_layout(asked) if isinstance(asked, str) else asked
 
 
-def usual_renames(app: App | None, layout: str | None, name: str | None) -> Sequence[str]:
+def usual_renames(app: App | None, layout: RecordMapping | str | None, name: str | None) -> Sequence[str]:
     """Returns the rules of names where ``--rename`` gives none: an application's, for vstore's own layout."""
     return app.renames if app is not None and name is None and layout is None else ()
 

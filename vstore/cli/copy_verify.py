@@ -204,7 +204,7 @@ def verify(
         str | None,
         typer.Option(
             "--layout",
-            metavar="PACKAGE",
+            metavar="PACKAGE|FILE",
             help="As whose RIGHT was written, as of vstore copy. By default that of --app, else vstore.",
             rich_help_panel=NAMES,
         ),

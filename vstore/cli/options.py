@@ -78,9 +78,10 @@ LayoutOption = Annotated[
     str | None,
     typer.Option(
         "--layout",
-        metavar="PACKAGE",
+        metavar="PACKAGE|FILE",
         help="Make and write the target as another package's own store would: langchain, llamaindex, haystack, mem0, "
-        "open-webui, dify, n8n or plain. By default the layout is that of --app, else vstore, which is vstore's own.",
+        "open-webui, dify, n8n or plain; or by a mapping in a file such as ./table.json, with columns or keys of your "
+        "own (PostgreSQL, Qdrant). By default the layout is that of --app, else vstore, which is vstore's own.",
         rich_help_panel=NAMES,
     ),
 ]

@@ -17,6 +17,7 @@ from vstore.cli.output import EXIT_FAILED, EXIT_USAGE, console, plain, problems
 from vstore.cli.transfers import ProgressPrinter, emit_event, reported, sigterm_as_interrupt
 from vstore.errors import InvalidInput, VStoreError
 from vstore.filters.tree import Filter
+from vstore.mapping import RecordMapping
 from vstore.transfer import Verification, VerifyMode, verify
 from vstore.transfer.apps import load_app
 from vstore.transfer.calls import ProgressTracker, RetryPolicy
@@ -78,12 +79,12 @@ def run(
             retry, condition, read = RetryPolicy(retries), read_filter(where), read_mapping(mapping)
             allowed = parse_allowed(part for names in allow for part in names.split(",") if part)
             known = None if app is None else load_app(app)
-            layout = layout_of(layout, known, right)
-            if vector_length is not None and layout is None:
+            written = layout_of(layout, known, right)
+            if vector_length is not None and written is None:
                 raise InvalidInput("--vector-length goes with a layout", hint="Pass --layout too, or leave it out.")
-            if known is not None and layout == known.name:
+            if known is not None and written == known.name:
                 dimension = dimension or known.dimension
-            rules = (naming or Naming()).rules(usual_renames(known, layout, name))
+            rules = (naming or Naming()).rules(usual_renames(known, written, name))
             with (
                 source_location(left, known, timeout) as here,
                 open_location(right, new=False, timeout=timeout) as there,
@@ -107,7 +108,7 @@ def run(
                     return _compared(
                         part,
                         there,
-                        layout=layout,
+                        layout=written,
                         vector_length=vector_length,
                         allowed=allowed,
                         where=condition,
@@ -145,7 +146,7 @@ def _compared(
     part: Part,
     there: Location,
     *,
-    layout: str | None,
+    layout: RecordMapping | str | None,
     vector_length: int | None,
     allowed: frozenset[LossKind],
     where: Filter | None,

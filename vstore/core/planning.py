@@ -181,7 +181,7 @@ def _shape(info: CollectionInfo) -> str:
     )
 
 
-def check_holds(name: str, layout: Layout, info: CollectionInfo) -> None:
+def check_holds(layout: Layout, info: CollectionInfo) -> None:
     """Raises ``Unsupported`` for what a layout of another package has no place for."""
     asked = {
         "named fields": bool(info.fields),
@@ -189,11 +189,12 @@ def check_holds(name: str, layout: Layout, info: CollectionInfo) -> None:
         "metadata of the collection": bool(info.metadata) and not layout.keeps_settings,
         f"index {info.index!r}": layout.index is not None and info.index != layout.index,
         f"metric {info.metric.value!r}": info.metric not in layout.metrics,
-        f"vectors of {info.dimension:,} dimensions": info.dimension > (layout.max_dimension or info.dimension),
+        f"vectors of {info.dimension:,} dimensions": info.dimension > (layout.max_dimension or info.dimension)
+        or layout.mapping.dimension not in (None, info.dimension),
     }
     if lacking := [what for what, wanted in asked.items() if wanted]:
         raise Unsupported(
-            f"the layout {name!r} of {layout.package} has no {lacking[0]}", hint="Leave it out, or leave out layout=."
+            f"the layout of {layout.package} has no {lacking[0]}", hint="Leave it out, or leave out layout=."
         )
 
 

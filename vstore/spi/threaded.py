@@ -21,6 +21,7 @@ from vstore.spi.protocol import (
     Adapter,
     CollectionAdapter,
     ForeignCollection,
+    ForeignDescribing,
     ForeignLayouts,
     ForeignStore,
     ForeignWriter,
@@ -180,6 +181,9 @@ class _ThreadedForeign:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         return self._inner.layouts if isinstance(self._inner, ForeignLayouts) else {}
+
+    def described(self, mapping: RecordMapping) -> Layout | None:
+        return self._inner.described(mapping) if isinstance(self._inner, ForeignDescribing) else None
 
     async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(self._inner, ForeignLayouts)

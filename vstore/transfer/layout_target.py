@@ -18,6 +18,7 @@ from vstore.core.planning import completed
 from vstore.errors import InvalidInput, Mismatch, NotFound, Unsupported
 from vstore.indexing import Index
 from vstore.info import CollectionInfo
+from vstore.mapping import RecordMapping
 from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.collections import CollectionSink, CollectionSource, CollectionTarget
 from vstore.transfer.endpoint import Reject, Source, Target
@@ -34,7 +35,7 @@ class LayoutTarget(CollectionTarget):
     Args:
         store: Its store.
         name: Its name, by which it may exist already.
-        layout: The package, as in ``create_collection(layout=)``.
+        layout: The package, or a mapping, as in ``create_collection(layout=)``.
         like: The source: its dimension and metric, where the database does not say those of an empty collection.
         identity: Names it in any process, without secrets; empty where nothing does.
         vector_length: The dimension of the target, in a layout that fills vectors up or cuts them; by default that of
@@ -53,7 +54,7 @@ class LayoutTarget(CollectionTarget):
         self,
         store: Store,
         name: str,
-        layout: str,
+        layout: RecordMapping | str,
         like: CollectionInfo,
         identity: str = "",
         vector_length: int | None = None,
@@ -122,6 +123,8 @@ class LayoutTarget(CollectionTarget):
         return None if opened is None else CollectionSource(self._store, opened, self.identity)
 
     def _opened(self) -> Collection | None:
+        if isinstance(self.layout, RecordMapping):
+            return self._described(self._store, self._name)
         try:
             proposed = self._store.propose_mapping(self._name, self.layout)
         except NotFound:
@@ -134,6 +137,14 @@ class LayoutTarget(CollectionTarget):
             )
         mapping = completed(proposed, self._written, self._like.metric, length)
         return self._store.get_collection(self._name, mapping=mapping, layout=self.layout)
+
+    def _described(self, store: Store, name: str) -> Collection | None:
+        """Open a collection of the layout that a mapping describes."""
+        mapping = completed(self._written.mapping, self._written, self._like.metric, self._dimension)
+        try:
+            return store.get_collection(name, mapping=mapping, layout=self.layout if store is self._store else None)
+        except NotFound:
+            return None
 
     def dry_create(self, info: CollectionInfo, index: Index | None, source: Source) -> None:
         """See ``Target``: as of a collection of vstore's own."""
@@ -158,6 +169,8 @@ class LayoutTarget(CollectionTarget):
         if not store.capabilities.mapping:
             return False
         try:
+            if isinstance(self.layout, RecordMapping):
+                return self._described(store, name) is not None
             if not self._written.by_rows:
                 return bool(store.propose_mapping(name, self.layout))
             return store.get_collection(name, mapping=self.layout).count() > 0
@@ -224,7 +237,7 @@ class LayoutTarget(CollectionTarget):
         found: dict[str, str] = {}
         for name in self._store.list_foreign_collections():
             with suppress(Mismatch):  # of another layout
-                found |= dict.fromkeys(self._store.propose_mapping(name, self.layout).only.values(), name)
+                found |= dict.fromkeys(self._store.propose_mapping(name, str(self.layout)).only.values(), name)
         return found
 
     def sink(self, reject: Reject) -> CollectionSink:

@@ -82,7 +82,7 @@ class Location(Protocol):
     def target(
         self,
         name: str,
-        layout: str | None = None,
+        layout: RecordMapping | str | None = None,
         like: CollectionInfo | None = None,
         vector_length: int | None = None,
     ) -> Target:
@@ -90,7 +90,7 @@ class Location(Protocol):
 
         Args:
             name: Its name.
-            layout: The package as whose own store it is made and written; None for vstore's own layout.
+            layout: The package as whose own store it is made and written, or a mapping; None for vstore's own layout.
             like: The source, which goes with a layout.
             vector_length: As in ``CopyOptions``.
         """
@@ -171,7 +171,7 @@ class StoreLocation:
     def target(
         self,
         name: str,
-        layout: str | None = None,
+        layout: RecordMapping | str | None = None,
         like: CollectionInfo | None = None,
         vector_length: int | None = None,
     ) -> CollectionTarget:
@@ -276,7 +276,7 @@ def _target_again(url: str, name: str, timeout: float) -> CollectionTarget:
 
 
 def _shaped_again(
-    url: str, name: str, layout: str, like: CollectionInfo, vector_length: int | None, timeout: float
+    url: str, name: str, layout: RecordMapping | str, like: CollectionInfo, vector_length: int | None, timeout: float
 ) -> CollectionTarget:
     return LayoutTarget(connect(url, timeout=timeout), name, layout, like, vector_length=vector_length)
 

@@ -15,7 +15,7 @@ from vstore.errors import AlreadyExists, InvalidInput, Unsupported, VStoreError,
 from vstore.filters.dictform import to_dict
 from vstore.filters.tree import Filter
 from vstore.indexing import Metric, check_metric
-from vstore.mapping import LAYOUTS
+from vstore.mapping import LAYOUTS, RecordMapping
 from vstore.regular import refuse_url
 from vstore.transfer.calls import DEFAULT_RETRIES, RetryPolicy
 from vstore.transfer.endpoint import Target
@@ -84,7 +84,7 @@ class CopyKeywords(TypedDict, total=False):
     state: Path | None
     restart: bool
     rejected_file: Path | None
-    layout: str | None
+    layout: RecordMapping | str | None
     vector_length: int | None
     embed: Embedder | str | None
     metric: Metric | str | None
@@ -118,8 +118,8 @@ class CopyOptions:
         restart: Whether to forget the checkpoint.
         rejected_file: Where to write the records that the target rejects, as JSON lines; by default beside the
             checkpoint.
-        layout: Makes and writes the target as another package's own store would, see ``create_collection``. Only of a
-            target that is named by URL.
+        layout: Makes and writes the target as another package's own store would, or by a mapping, see
+            ``create_collection``. Only of a target that is named by URL.
         vector_length: Components of each vector, with a layout only that has one length for all: shorter vectors are
             filled up with zeros, longer ones cut. By default what the target has, or the layout says.
         embed: Embeds the documents anew: an embedder, or its name as ``vstore.embed.from_spec`` takes it. The target
@@ -152,7 +152,7 @@ class CopyOptions:
     state: Path | None = None
     restart: bool = False
     rejected_file: Path | None = None
-    layout: str | None = None
+    layout: RecordMapping | str | None = None
     vector_length: int | None = None
     embed: Embedder | None = None
     metric: Metric | None = None
@@ -172,10 +172,11 @@ class CopyOptions:
         if self.transform is not None and not callable(self.transform):
             raise InvalidInput(f"transform must be a function, not {brief(self.transform)}")
         check_flag("restart", self.restart)
-        if self.layout is not None and self.layout not in LAYOUTS:
+        if not isinstance(self.layout, RecordMapping | None) and self.layout not in LAYOUTS:
             raise InvalidInput(
-                f"layout must be one of {', '.join(LAYOUTS)}, not {brief(self.layout)}",
-                hint=did_you_mean(self.layout, LAYOUTS),
+                f"layout must be a RecordMapping or one of {', '.join(LAYOUTS)}, not {brief(self.layout)}",
+                hint=did_you_mean(self.layout, LAYOUTS)
+                or "On the command line, write ./NAME for a file whose name does not end in .json.",
             )
         if self.vector_length is not None and self.layout is None:
             raise InvalidInput("vector_length is for a copy with layout", hint="Pass layout too, or leave it out.")

@@ -8,6 +8,7 @@ from typing import Any
 
 from vstore.errors import InvalidInput, NotFound, Unsupported, VStoreError
 from vstore.filters.tree import Filter
+from vstore.mapping import RecordMapping
 from vstore.transfer.calls import RetryPolicy
 from vstore.transfer.endpoint import Source
 from vstore.transfer.layout_target import LayoutTarget
@@ -46,7 +47,7 @@ class Sides:
 def sides_of(
     part: Part,
     there: Location,
-    layout: str | None,
+    layout: RecordMapping | str | None,
     vector_length: int | None,
     allowed: frozenset[LossKind],
     where: Filter | None,
@@ -57,7 +58,7 @@ def sides_of(
     Args:
         part: The left, opened.
         there: Where the right is.
-        layout: As whose the right was written; None for vstore's own.
+        layout: As whose, or by which mapping, the right was written; None for vstore's own.
         vector_length: As in ``CopyOptions``.
         allowed: The losses that the copy was allowed.
         where: Only the records of the left that match.

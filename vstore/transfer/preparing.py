@@ -189,8 +189,10 @@ class PreparedJob:
 
     def _binding(self) -> dict[str, Any]:
         """What must be the same in the next run for it to resume this one."""
-        layout = {"layout": self._target.layout} if isinstance(self._target, LayoutTarget) else {}
-        return self._options.binding() | layout
+        if not isinstance(self._target, LayoutTarget):
+            return self._options.binding()
+        layout = self._target.layout
+        return self._options.binding() | {"layout": layout if isinstance(layout, str) else layout.to_dict()}
 
     def _existing_target(self) -> CollectionInfo | None:
         """Returns what the target is, if it is written to as it is; raises ``AlreadyExists`` where it must not be."""

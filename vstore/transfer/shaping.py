@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -21,6 +20,7 @@ from vstore.records import Metadata, Records, VectorArray
 from vstore.spi.foreign import foreign_key
 from vstore.spi.layouts import Layout, derived, taken_keys
 from vstore.transfer.loss import Loss, LossKind
+from vstore.transfer.places import Places, each, leaves
 from vstore.transfer.transform import Rewrite
 
 __all__ = ["Shape"]
@@ -50,10 +50,12 @@ class Shape:
     _longest: int = field(init=False, default=0)
     _found: Counter[LossKind] = field(init=False, default_factory=Counter)
     _taken: set[str] = field(init=False)
+    _places: Places = field(init=False)
 
     def __post_init__(self) -> None:
         self.dimension = self.dimension or self.info.dimension
         self._taken = taken_keys(self.layout.mapping, self.layout)
+        self._places = Places(self.layout.mapping, frozenset(self._taken))
 
     @property
     def held(self) -> CollectionInfo:
@@ -99,14 +101,16 @@ class Shape:
             self._longest = max(self._longest, int(lengths.max(initial=0)))
             found[LossKind.CUT] += int((lengths > self.dimension).sum())
         found[LossKind.IDS] += sum(map(self._is_other_id, records.ids))
+        if layout.mapping.document is None:
+            found[LossKind.TEXTS] += sum(text is not None for text in records.documents or [])
         if layout.needs_document:
             found[LossKind.DOCUMENTS] += sum(text is None for text in records.documents or [])
         for metadata in records.metadatas or []:
             found[LossKind.KEYS] += not self._taken.isdisjoint(metadata)
-            found[LossKind.DATETIMES] += _any(metadata, datetime)
+            found.update(self._places.look(metadata))
             if layout.exact_float is not None:
                 exact = layout.exact_float
-                found[LossKind.FLOATS] += any(not exact(one) for one in _leaves(metadata) if isinstance(one, float))
+                found[LossKind.FLOATS] += any(not exact(one) for one in leaves(metadata) if isinstance(one, float))
         if self._keeps_directions and records.vectors is not None:
             lengths = np.linalg.norm(records.vectors.astype(np.float64), axis=1)
             found[LossKind.LENGTHS] += int((np.abs(lengths - 1.0) > _UNIT).sum())
@@ -120,6 +124,11 @@ class Shape:
             LossKind.KEYS: f"records have metadata keys whose places {package} uses itself, and lose them: "
             f"{', '.join(map(repr, sorted(self._taken)))}",
             LossKind.DATETIMES: f"records have datetimes, which {package} keeps as texts",
+            LossKind.TEXTS: "records have documents, for which the mapping has no place",
+            LossKind.UNMAPPED: "records have metadata keys for which the mapping has no place, and lose them: "
+            f"{self._places.unmapped}",
+            LossKind.TYPES: "records have values of other types than the mapping says of their columns, and lose "
+            f"them: {self._places.mistyped}",
             LossKind.FLOATS: f"records have floats that the database changes: they are cut to {_DIGITS} digits at most",
             LossKind.LENGTHS: "records have vectors whose length is not 1, of which the database keeps the direction",
         }
@@ -153,13 +162,19 @@ class Shape:
             LossKind.IDS: self._ids,
             LossKind.DOCUMENTS: _documents,
             LossKind.KEYS: partial(_metadatas, change=self._without_taken),
-            LossKind.DATETIMES: partial(_metadatas, change=partial(_each, change=_dated)),
-            LossKind.FLOATS: partial(_metadatas, change=partial(_each, change=self._short)),
+            LossKind.DATETIMES: partial(_metadatas, change=self._places.dated),
+            LossKind.TEXTS: _without_documents,
+            LossKind.UNMAPPED: partial(_metadatas, change=self._places.without_unmapped),
+            LossKind.TYPES: partial(_metadatas, change=self._places.without_mistyped),
+            LossKind.FLOATS: partial(_metadatas, change=partial(each, change=self._short)),
             LossKind.LENGTHS: _units,
         }
         applies = {
             LossKind.DOCUMENTS: self.layout.needs_document,
             LossKind.KEYS: bool(self._taken),
+            LossKind.TEXTS: self.layout.mapping.document is None,
+            LossKind.UNMAPPED: self._places.some_unmapped,
+            LossKind.TYPES: bool(self.layout.mapping.types),
             LossKind.FLOATS: self.layout.exact_float is not None,
             LossKind.LENGTHS: self._keeps_directions,
         }
@@ -218,6 +233,10 @@ def _documents(records: Records) -> Records:
     return replace(records, documents=[text or "" for text in records.documents or []])
 
 
+def _without_documents(records: Records) -> Records:
+    return replace(records, documents=None if records.documents is None else [None] * len(records))
+
+
 def _metadatas(records: Records, change: Any) -> Records:
     return replace(records, metadatas=[change(one) for one in records.metadatas or []])
 
@@ -243,32 +262,3 @@ def _resized(records: Records, dimension: int) -> Records:
     made = np.zeros((len(vectors), dimension), dtype=np.float32)
     made[:, :kept] = vectors[:, :kept]
     return replace(records, vectors=made)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    match value:
-        case dict():
-            for inner in value.values():
-                yield from _leaves(inner)
-        case list():
-            yield from value
-        case _:
-            yield value
-
-
-def _any(metadata: Metadata, kind: type) -> bool:
-    return any(isinstance(one, kind) for one in _leaves(metadata))
-
-
-def _each(value: Any, change: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _each(inner, change) for key, inner in value.items()}
-        case list():
-            return [change(one) for one in value]
-        case _:
-            return change(value)
-
-
-def _dated(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value

@@ -36,6 +36,7 @@ from vstore_pgvector.catalogue import (
     Column,
     bare,
 )
+from vstore_pgvector.described import DescribedTable, described_table
 from vstore_pgvector.foreign import Table
 from vstore_pgvector.jsonb import json_text
 from vstore_pgvector.layouts import LAYOUTS, TableLayout, any_row, check_columns, check_length, known_tables
@@ -65,6 +66,9 @@ class PGForeign:
     @property
     def layouts(self) -> Mapping[str, TableLayout]:
         return LAYOUTS
+
+    def described(self, mapping: RecordMapping) -> DescribedTable:
+        return described_table(mapping)
 
     def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(layout, TableLayout)
@@ -105,9 +109,14 @@ class PGForeign:
     def drop(self, name: str, layout: Layout) -> None:
         assert isinstance(layout, TableLayout)
         self._refuse_own(name)
-        kind = next(kind for kind, one in LAYOUTS.items() if one is layout)
-        mapping = self.propose(name, kind)
-        place = (mapping.table[0], mapping.table[-1]) if len(mapping.table) == 2 else (self._schema, name)
+        if isinstance(layout, DescribedTable):
+            mapping, (place, columns) = layout.mapping, self._found((name,))
+            Table(name, place, mapping, columns, self._keys(place), self._indexes(place))  # does it fit?
+            layout.check_whole(columns)
+        else:
+            kind = next(kind for kind, one in LAYOUTS.items() if one is layout)
+            mapping = self.propose(name, kind)
+            place = (mapping.table[0], mapping.table[-1]) if len(mapping.table) == 2 else (self._schema, name)
 
         def work(connection: Connection[Any]) -> None:
             if layout.shared:

@@ -37,7 +37,7 @@ from vstore_qdrant.foreign import (
     untoken,
     vectors_read,
 )
-from vstore_qdrant.layouts import LAYOUTS, PointLayout
+from vstore_qdrant.layouts import LAYOUTS, PointLayout, described_points
 from vstore_qdrant.narrowing import narrowed
 from vstore_qdrant.schema import INFO, check_name, foreign_index, foreign_settings
 
@@ -65,6 +65,9 @@ class AsyncQdrantForeign:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         return LAYOUTS
+
+    def described(self, mapping: RecordMapping) -> Layout:
+        return described_points(mapping)
 
     async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(layout, PointLayout)

@@ -13,7 +13,13 @@ from vstore.errors import AlreadyExists, InvalidInput, NotFound, Unsupported, br
 from vstore.filters.regex import where_installed
 from vstore.info import CollectionInfo
 from vstore.mapping import LAYOUTS, RecordMapping
-from vstore.spi._async.protocol import AsyncForeignLayouts, AsyncForeignStore, AsyncForeignWriter
+from vstore.spi._async.protocol import (
+    AsyncForeignDescribing,
+    AsyncForeignLayouts,
+    AsyncForeignStore,
+    AsyncForeignWriter,
+)
+from vstore.spi.described import check_described
 from vstore.wording import NOT_WRITTEN, did_you_mean
 
 if TYPE_CHECKING:
@@ -91,12 +97,21 @@ class AsyncForeignCollections:
             InvalidInput: There is no layout of this name.
             Unsupported: It is not written here.
         """
+        foreign = self._foreign
+        if isinstance(name, RecordMapping):
+            check_described(name)
+            made = foreign.described(name) if isinstance(foreign, AsyncForeignDescribing) else None
+            if made is None or not isinstance(foreign, AsyncForeignLayouts):
+                raise Unsupported(
+                    f"vstore makes no collection of {self._capabilities.backend} by a mapping",
+                    hint="It makes them in PostgreSQL and on a server of Qdrant. Pass layout='plain' elsewhere.",
+                )
+            return foreign, made
         if name not in LAYOUTS:
             raise InvalidInput(
-                f"layout= takes one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
+                f"layout= takes a RecordMapping or one of {', '.join(map(repr, LAYOUTS))}, not {brief(name)}",
                 hint=did_you_mean(name, LAYOUTS),
             )
-        foreign = self._foreign
         known: Mapping[str, Layout] = foreign.layouts if isinstance(foreign, AsyncForeignLayouts) else {}
         if not isinstance(foreign, AsyncForeignLayouts) or name not in known:
             there = ", ".join(map(repr, known)) or "none"
@@ -110,7 +125,7 @@ class AsyncForeignCollections:
         """Return how to read a collection, as ``propose_mapping`` does."""
         return await self.reached("propose_mapping").propose(name, None if layout is None else _package(layout))
 
-    async def open(self, name: str, mapping: RecordMapping | str, layout: str | None) -> AsyncFound:
+    async def open(self, name: str, mapping: RecordMapping | str, layout: RecordMapping | str | None) -> AsyncFound:
         """Open a collection, as ``get_collection`` does."""
         foreign = self.reached("mapping=")
         known = None if layout is None else self.layout(layout)[1]
@@ -124,18 +139,20 @@ class AsyncForeignCollections:
             known = foreign.layouts.get(package)
         return await self._opened(name, proposed, known)
 
-    async def create(self, name: str, info: CollectionInfo, *, asked_index: bool, exist_ok: bool) -> AsyncFound:
+    async def create(
+        self, name: RecordMapping | str, info: CollectionInfo, *, asked_index: bool, exist_ok: bool
+    ) -> AsyncFound:
         """Make a collection, as ``create_collection`` does.
 
         Args:
-            name: Of the layout.
+            name: Of the layout, or the mapping that describes it.
             info: What is asked.
             asked_index: Whether the index was asked for, and is not the database's own choice.
             exist_ok: Whether it may be there.
         """
         foreign, layout = self.layout(name)
         info = replace(info, embedder=None, index=info.index if asked_index else layout.index or info.index)
-        check_holds(name, layout, info)
+        check_holds(layout, info)
         try:
             mapping = await foreign.create(layout, info)
         except NotFound as error:  # of a name that leads elsewhere
@@ -144,11 +161,13 @@ class AsyncForeignCollections:
             if not exist_ok:
                 error.hint = error.hint or "Open it with get_collection(mapping=), or pass exist_ok=True."
                 raise
-            proposed = await self.reached("layout=").propose(info.name, name)
+            proposed = (
+                await self.reached("layout=").propose(info.name, name) if isinstance(name, str) else layout.mapping
+            )
             mapping = completed(proposed, layout, info.metric, info.dimension)
         return await self._opened(info.name, mapping, layout)
 
-    async def drop(self, name: str, layout: str) -> None:
+    async def drop(self, name: str, layout: RecordMapping | str) -> None:
         """Delete a collection of a layout."""
         foreign, known = self.layout(layout)
         await foreign.drop(name, known)

@@ -27,6 +27,7 @@ from vstore.spi._async.protocol import (
     AsyncAdapter,
     AsyncCollectionAdapter,
     AsyncForeignCollection,
+    AsyncForeignDescribing,
     AsyncForeignLayouts,
     AsyncForeignStore,
     AsyncForeignWriter,
@@ -268,6 +269,9 @@ class _AsyncRetryingForeign:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         return self._inner.layouts if isinstance(self._inner, AsyncForeignLayouts) else {}
+
+    def described(self, mapping: RecordMapping) -> Layout | None:
+        return self._inner.described(mapping) if isinstance(self._inner, AsyncForeignDescribing) else None
 
     async def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(self._inner, AsyncForeignLayouts)

@@ -108,7 +108,7 @@ class AsyncStore(AsyncLookup):
         fields: Mapping[str, Field] | None = None,
         partition_by: str | None = None,
         exist_ok: bool = False,
-        layout: str | None = None,
+        layout: RecordMapping | str | None = None,
     ) -> AsyncCollection:
         """Create a collection.
 
@@ -129,7 +129,8 @@ class AsyncStore(AsyncLookup):
                 ``collection.partition(x)`` reads and writes one part.
             exist_ok: Opens the collection if there is one with the same dimension, metric, fields and ``partition_by``.
             layout: Creates it as another package's own store would: ``"langchain"``, ``"llamaindex"``, ``"haystack"``,
-                ``"mem0"`` or ``"plain"``. That package, and ``get_collection(name, mapping=layout)``, then open it.
+                ``"mem0"`` or ``"plain"``. That package, and ``get_collection(name, mapping=layout)``, then open it. A
+                ``RecordMapping`` creates what it reads; its ``types`` say what the columns of a table are.
 
         Raises:
             AlreadyExists: It exists, and ``exist_ok`` is False.
@@ -170,7 +171,7 @@ class AsyncStore(AsyncLookup):
         *,
         embedder: Embedder | str | Mapping[str, Embedder | SparseEmbedder | str] | None = None,
         mapping: RecordMapping | str | None = None,
-        layout: str | None = None,
+        layout: RecordMapping | str | None = None,
     ) -> AsyncCollection:
         """Open a collection.
 
@@ -231,7 +232,9 @@ class AsyncStore(AsyncLookup):
         with self._calls.operation("list_collections"):
             return await self._adapter.names()
 
-    async def delete_collection(self, name: str, *, missing_ok: bool = False, layout: str | None = None) -> None:
+    async def delete_collection(
+        self, name: str, *, missing_ok: bool = False, layout: RecordMapping | str | None = None
+    ) -> None:
         """Delete a collection with all its records.
 
         Args:
@@ -282,7 +285,7 @@ class AsyncStore(AsyncLookup):
                     await sleep(0.01)
                 await self._adapter.close()
 
-    def layout(self, name: str) -> Layout:
+    def layout(self, name: RecordMapping | str) -> Layout:
         """Return what a package writes into this database, and what its layout cannot hold.
 
         Args:

@@ -28,6 +28,7 @@ from vstore.spi._sync.protocol import (
     Adapter,
     CollectionAdapter,
     ForeignCollection,
+    ForeignDescribing,
     ForeignLayouts,
     ForeignStore,
     ForeignWriter,
@@ -269,6 +270,9 @@ class _RetryingForeign:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         return self._inner.layouts if isinstance(self._inner, ForeignLayouts) else {}
+
+    def described(self, mapping: RecordMapping) -> Layout | None:
+        return self._inner.described(mapping) if isinstance(self._inner, ForeignDescribing) else None
 
     def create(self, layout: Layout, info: CollectionInfo) -> RecordMapping:
         assert isinstance(self._inner, ForeignLayouts)

@@ -109,7 +109,7 @@ class Store(Lookup):
         fields: Mapping[str, Field] | None = None,
         partition_by: str | None = None,
         exist_ok: bool = False,
-        layout: str | None = None,
+        layout: RecordMapping | str | None = None,
     ) -> Collection:
         """Create a collection.
 
@@ -130,7 +130,8 @@ class Store(Lookup):
                 ``collection.partition(x)`` reads and writes one part.
             exist_ok: Opens the collection if there is one with the same dimension, metric, fields and ``partition_by``.
             layout: Creates it as another package's own store would: ``"langchain"``, ``"llamaindex"``, ``"haystack"``,
-                ``"mem0"`` or ``"plain"``. That package, and ``get_collection(name, mapping=layout)``, then open it.
+                ``"mem0"`` or ``"plain"``. That package, and ``get_collection(name, mapping=layout)``, then open it. A
+                ``RecordMapping`` creates what it reads; its ``types`` say what the columns of a table are.
 
         Raises:
             AlreadyExists: It exists, and ``exist_ok`` is False.
@@ -171,7 +172,7 @@ class Store(Lookup):
         *,
         embedder: Embedder | str | Mapping[str, Embedder | SparseEmbedder | str] | None = None,
         mapping: RecordMapping | str | None = None,
-        layout: str | None = None,
+        layout: RecordMapping | str | None = None,
     ) -> Collection:
         """Open a collection.
 
@@ -232,7 +233,9 @@ class Store(Lookup):
         with self._calls.operation("list_collections"):
             return self._adapter.names()
 
-    def delete_collection(self, name: str, *, missing_ok: bool = False, layout: str | None = None) -> None:
+    def delete_collection(
+        self, name: str, *, missing_ok: bool = False, layout: RecordMapping | str | None = None
+    ) -> None:
         """Delete a collection with all its records.
 
         Args:
@@ -283,7 +286,7 @@ class Store(Lookup):
                     sleep(0.01)
                 self._adapter.close()
 
-    def layout(self, name: str) -> Layout:
+    def layout(self, name: RecordMapping | str) -> Layout:
         """Return what a package writes into this database, and what its layout cannot hold.
 
         Args:

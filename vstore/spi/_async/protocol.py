@@ -24,6 +24,7 @@ __all__ = [
     "AsyncCollectionAdapter",
     "AsyncCollectionReader",
     "AsyncForeignCollection",
+    "AsyncForeignDescribing",
     "AsyncForeignLayouts",
     "AsyncForeignStore",
     "AsyncForeignWriter",
@@ -281,7 +282,7 @@ class AsyncForeignLayouts(Protocol):
         """Makes an empty collection, and returns how it is read.
 
         Args:
-            layout: One of ``layouts``.
+            layout: One of ``layouts``, or one that was ``described``.
             info: What the layout has a place for, and no more.
 
         Raises:
@@ -292,6 +293,23 @@ class AsyncForeignLayouts(Protocol):
 
     async def drop(self, name: str, layout: Layout) -> None:
         """Deletes a collection of this layout; ``NotFound`` if there is none, ``Mismatch`` where it is another's."""
+        ...
+
+
+@runtime_checkable
+class AsyncForeignDescribing(Protocol):
+    """What an ``AsyncForeignLayouts`` is besides, where it makes collections by mappings of the caller's."""
+
+    def described(self, mapping: RecordMapping) -> Layout | None:
+        """Return the layout that a mapping describes; None where it makes none after all.
+
+        Args:
+            mapping: One that ``vstore.spi.described.check_described`` lets pass.
+
+        Raises:
+            InvalidInput: It does not say all that is needed to make a collection.
+            Unsupported: It says what the database does not make.
+        """
         ...
 
 

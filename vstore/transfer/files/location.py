@@ -246,7 +246,7 @@ class FileLocation:
     def target(
         self,
         name: str,
-        layout: str | None = None,
+        layout: RecordMapping | str | None = None,
         like: CollectionInfo | None = None,
         vector_length: int | None = None,
     ) -> FileTarget:
