@@ -239,3 +239,20 @@ def test_names(double: Double, client: QdrantClient, server: str, sql: psycopg.C
             LayoutTarget(store, "docs", "dify", info).native()
     with open_app(server, load_app("dify")) as location, pytest.raises(NotFound, match="Did you mean Vector_index_"):
         location.source(collection_name(SECOND))
+
+
+def test_the_statement_of_the_page_tells_dify_where_its_datasets_are(sql: psycopg.Connection[Any]) -> None:
+    sql.execute(
+        "create table datasets (id uuid primary key, indexing_technique varchar(255), index_struct text, "
+        "collection_binding_id uuid)"
+    )
+    on_qdrant = json.dumps({"type": "qdrant", "vector_store": {"class_prefix": "Vector_index_shared_Node"}})
+    given = [(FIRST, "high_quality", on_qdrant, BINDING), (SECOND, "economy", None, None)]
+    with sql.cursor() as cursor:
+        cursor.executemany("insert into datasets values (%s, %s, %s, %s)", given)
+    page = (Path(__file__).parents[2] / "docs" / "migration.md").read_text(encoding="utf-8")
+    sql.execute(page.partition("```sql\n")[2].partition("```")[0].encode())
+    [first, second] = sql.execute("select index_struct, collection_binding_id from datasets order by id").fetchall()
+    assert json.loads(first[0]) == {"type": "pgvector", "vector_store": {"class_prefix": collection_name(FIRST)}}
+    assert first[1] is None
+    assert second == (None, None)

@@ -48,7 +48,7 @@ def items(page: str) -> list[Item]:
         elif language == "python":
             found.append(Item("python", text))
         else:
-            assert language in ("text", "toml", "json", "mermaid"), (
+            assert language in ("text", "toml", "json", "mermaid", "sql"), (
                 f"{page}: a block of {language} is nothing that is looked at"
             )
     return found

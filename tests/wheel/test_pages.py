@@ -112,6 +112,7 @@ ELSEWHERE = {
     "python tools/clauses.py": "`make check`",
     "python tools/options.py": "`make check`",
     "python benchmarks/fields.py": "by hand: it takes ten minutes",
+    "python benchmarks/growth.py": "by hand: it takes a quarter of an hour",
     "python benchmarks/recall.py": "by hand: it takes some minutes",
     "python benchmarks/transfer.py": "by hand: it takes an hour",
     "python benchmarks/langchain_peers.py": "by hand: it needs the extra `peers`",
