@@ -109,7 +109,6 @@ class PointLayout(Layout):
     alone: str = ""
 
 
-# mem0 is missing: it makes a sparse vector of each memory with a model of its own
 LAYOUTS: Final[Mapping[str, PointLayout]] = {
     "langchain": PointLayout(package="langchain-qdrant", mapping=MAPPINGS["langchain"]),
     "llamaindex": PointLayout(
@@ -125,6 +124,16 @@ LAYOUTS: Final[Mapping[str, PointLayout]] = {
         key=_haystack_point,
         row={"content": None, "blob": None, "score": None, "sparse_embedding": None},
         needs_document=False,
+        on_disk=False,
+    ),
+    # The form of versions before 2, which mem0ai 2 reads and writes: in its own it also has a sparse vector of each
+    # memory, which a model makes.
+    "mem0": PointLayout(
+        package="mem0ai",
+        mapping=MAPPINGS["mem0"],
+        id_type=IdType.UUID,
+        derived={"hash": Part.MD5},
+        keywords={key: Keyword() for key in ("user_id", "agent_id", "run_id", "actor_id")},
         on_disk=False,
     ),
     # retrieval/vector/dbs/qdrant_multitenancy.py of open-webui 0.12.4, as QDRANT_… are by default. Its answers have ids

@@ -218,6 +218,14 @@ def mem0_chroma(place: Any) -> Reader:
     return _mem0(ChromaDB(NAME, client=place))
 
 
+def mem0_qdrant(place: Any) -> Reader:
+    from mem0.vector_stores.qdrant import Qdrant
+
+    store = Qdrant(NAME, DIMENSION, client=place)
+    assert store.keyword_search("cooking") is None  # as it says itself of a collection without sparse vectors
+    return _mem0(store)
+
+
 def mem0_pgvector(place: Any) -> Reader:
     from mem0.vector_stores.pgvector import PGVector
 
@@ -236,6 +244,6 @@ READERS: dict[str, Callable[[Any], Reader]] = {
         langchain_chroma, langchain_qdrant, langchain_milvus, langchain_pgvector,
         llamaindex_chroma, llamaindex_qdrant, llamaindex_milvus, llamaindex_pgvector,
         haystack_chroma, haystack_qdrant, haystack_milvus, haystack_pgvector,
-        mem0_chroma, mem0_pgvector,
+        mem0_chroma, mem0_qdrant, mem0_pgvector,
     )
 }  # fmt: skip

@@ -24,13 +24,18 @@ from tests.foreign.writers import (
     WRITERS,
     haystack_qdrant_dense,
     langchain_milvus_dynamic,
+    mem0_qdrant_without_bm25,
 )
 from vstore import F
 from vstore.transfer import CollectionSource, LayoutTarget, Status, copy
 
 pytestmark = pytest.mark.nightly
 # of two forms the one that vstore writes
-SAME = {"langchain_milvus": langchain_milvus_dynamic, "haystack_qdrant": haystack_qdrant_dense}
+SAME = {
+    "langchain_milvus": langchain_milvus_dynamic,
+    "haystack_qdrant": haystack_qdrant_dense,
+    "mem0_qdrant": mem0_qdrant_without_bm25,
+}
 DEFAULT_METRICS = {"langchain_chroma": "l2", "llamaindex_chroma": "l2", "mem0_chroma": "l2"}
 RUN = [name for name in READERS if SET in ("", APART.get(name, "requirements"))]
 

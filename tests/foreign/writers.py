@@ -19,6 +19,7 @@ __all__ = [
     "Written",
     "haystack_qdrant_dense",
     "langchain_milvus_dynamic",
+    "mem0_qdrant_without_bm25",
 ]
 
 DIMENSION = 4
@@ -296,6 +297,18 @@ def mem0_qdrant(folder: Path, url: str) -> Written:
     return Written({"client": client}, "made", client.close)
 
 
+def mem0_qdrant_without_bm25(folder: Path, url: str) -> Written:
+    from mem0.vector_stores.qdrant import Qdrant
+    from qdrant_client import QdrantClient, models
+
+    client = QdrantClient(":memory:")
+    # as its earlier versions made it
+    params = models.VectorParams(size=DIMENSION, distance=models.Distance.COSINE, on_disk=False)
+    client.create_collection("made", vectors_config=params)
+    Qdrant("made", DIMENSION, client=client).insert(**_memories())
+    return Written({"client": client}, "made", client.close)
+
+
 def mem0_milvus(folder: Path, url: str) -> Written:
     from mem0.configs.vector_stores.milvus import MetricType
     from mem0.vector_stores.milvus import MilvusDB
@@ -325,6 +338,6 @@ WRITERS: dict[str, Callable[[Path, str], Written]] = {
         langchain_pgvector, langchain_community_pgvector, langchain_pgvectorstore,
         llamaindex_chroma, llamaindex_qdrant, llamaindex_milvus, llamaindex_pgvector,
         haystack_chroma, haystack_qdrant, haystack_qdrant_dense, haystack_milvus, haystack_pgvector,
-        mem0_chroma, mem0_qdrant, mem0_milvus, mem0_pgvector,
+        mem0_chroma, mem0_qdrant, mem0_qdrant_without_bm25, mem0_milvus, mem0_pgvector,
     )
 }  # fmt: skip
