@@ -56,10 +56,12 @@ def postgres_server(**settings: str) -> Iterator[str]:
     password_file.write_text(password)
     if user is not None:
         shutil.chown(password_file, user)
+    # Not by subprocess's user=, which forks: where pymilvus was used, gRPC's threads may abort in the child.
+    as_user = ["setpriv", f"--reuid={user}"] if user is not None else []
     data, port = folder / "data", free_port()
     initdb = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password_file}", "-E", "utf8", "--no-sync"]
     subprocess.run(
-        [str(binaries / "initdb"), "-D", str(data), *initdb], check=True, capture_output=True, user=user, cwd=folder
+        [*as_user, str(binaries / "initdb"), "-D", str(data), *initdb], check=True, capture_output=True, cwd=folder
     )
     options = {
         "listen_addresses": "127.0.0.1",
@@ -68,12 +70,12 @@ def postgres_server(**settings: str) -> Iterator[str]:
         "fsync": "off",
         **settings,
     }
-    command = [str(binaries / "postgres"), "-D", str(data)]
+    command = [*as_user, str(binaries / "postgres"), "-D", str(data)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
     try:
         with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(command, stdout=log, stderr=log, user=user, cwd=folder, start_new_session=True)
+            server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
         try:
             _wait_until(
                 lambda: _ready([str(binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)]),

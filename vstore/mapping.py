@@ -148,8 +148,7 @@ class RecordMapping:
             raise InvalidInput(f"a mapping's dimension must be an int of at least 1, not {brief(self.dimension)}")
         for name in ("only", "vectors"):
             _check_texts(name, getattr(self, name))
-        if not isinstance(self.types, abc.Mapping):
-            raise InvalidInput(f"a mapping's types must be a dict, not {brief(self.types)}")
+        _check_texts("types", self.types)
         object.__setattr__(self, "types", {name: _member("types", one) for name, one in self.types.items()})
         _check_names("types", tuple(self.types), optional=False)
         if self.metadata != () and self.fields != ALL and (other := sorted(set(self.types) - set(self.fields))):
@@ -224,7 +223,7 @@ def _member(name: str, value: object) -> StrEnum:
 def _check_texts(name: str, value: object) -> None:
     with reading(f"a mapping's {name}"):
         pairs = list(value.items()) if isinstance(value, abc.Mapping) else None
-    if pairs is None or {type(x) for pair in pairs for x in pair} - {str}:
+    if pairs is None or {type(x) for pair in pairs for x in pair} - {str, ColumnType}:
         raise InvalidInput(f"a mapping's {name} must be a dict of str to str")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,11 @@ def test_the_index_is_what_a_query_asks(url: str, sql: psycopg.Connection[Any]) 
             docs.query({"wide": query[:2_500]})
     finally:
         sql.execute("alter role current_user reset enable_seqscan")
-    used = sql.execute(
+    asked = (
         "select s.idx_scan from pg_stat_all_indexes s join pg_class i on i.oid = s.indexrelid "
-        "join pg_am a on a.oid = i.relam where s.relid = %s::regclass and a.amname = 'hnsw' order by 1",
-        (native,),
-    ).fetchall()
+        "join pg_am a on a.oid = i.relam where s.relid = %s::regclass and a.amname = 'hnsw' order by 1"
+    )
+    used, end = [], monotonic() + 10  # a session tells what it did when it ends, which nobody waits for
+    while used != [(1,), (2,)] and monotonic() < end:
+        used = sql.execute(asked, (native,)).fetchall()
     assert used == [(1,), (2,)]
