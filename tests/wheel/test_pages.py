@@ -111,6 +111,7 @@ ELSEWHERE = {
     "python tools/unasync.py": "`make check`",
     "python tools/clauses.py": "`make check`",
     "python tools/options.py": "`make check`",
+    "python benchmarks/concurrency.py": "by hand: it takes some minutes",
     "python benchmarks/fields.py": "by hand: it takes ten minutes",
     "python benchmarks/growth.py": "by hand: it takes a quarter of an hour",
     "python benchmarks/recall.py": "by hand: it takes some minutes",
