@@ -11,19 +11,12 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from tests.servers import postgres_server
 from vstore import InvalidInput, NotFound, Unsupported
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
 from vstore.transfer.apps import app_names, load_app, open_app
 
 FILE, KNOWLEDGE = "file-0b1c2d3e-0000-4000-8000-000000000001", "0b1c2d3e-0000-4000-8000-000000000002"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture

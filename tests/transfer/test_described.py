@@ -16,7 +16,6 @@ from qdrant_client import QdrantClient
 from typer.testing import CliRunner
 
 import vstore
-from tests.servers import postgres_server
 from vstore import F, InvalidInput, Mismatch, RecordMapping, Store, Unsupported
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
@@ -54,21 +53,6 @@ _COLUMNS = (
     "select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a where attnum > 0 and not attisdropped "
     "and attrelid = 'docs'::regclass order by attnum"
 )
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture
-def sql(server: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("drop schema public cascade")
-        connection.execute("create schema public")
-        connection.execute("create extension vector")
-        yield connection
 
 
 @pytest.fixture

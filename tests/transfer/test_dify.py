@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +12,7 @@ from qdrant_client import QdrantClient
 from typer.testing import CliRunner
 
 import vstore
-from tests.qdrant_double import Double, qdrant_double
-from tests.servers import postgres_server
+from tests.qdrant_double import Double
 from tests.transfer.dify import Chunk, PostgresOfDify, QdrantOfDify, chunks, collection_name, questions
 from vstore import HNSW, InvalidInput, NotFound
 from vstore.cli.app import app
@@ -37,34 +35,6 @@ GIVEN = {
 }
 WHERE = {FIRST: BINDING, SECOND: BINDING, THIRD: THIRD, APP: OF_APPS}
 """Two datasets share the collection of their embedding model, one has its own; annotations have another one."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture
-def sql(server: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("drop schema public cascade")
-        connection.execute("create schema public")
-        connection.execute("create extension vector")
-        yield connection
-
-
-@pytest.fixture
-def double() -> Iterator[Double]:
-    with qdrant_double() as made:
-        yield made
-
-
-@pytest.fixture
-def client(double: Double) -> Iterator[QdrantClient]:
-    made = QdrantClient(url=double.url.replace("qdrant://", "http://"), check_compatibility=False)
-    yield made
-    made.close()
 
 
 def run(*arguments: str, code: int = 0) -> dict[str, dict[str, Any]]:

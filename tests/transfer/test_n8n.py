@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -14,8 +13,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 from typer.testing import CliRunner
 
-from tests.qdrant_double import Double, qdrant_double
-from tests.servers import postgres_server
+from tests.qdrant_double import Double
 from vstore.cli.app import app
 from vstore.conformance.fixtures import clause
 
@@ -29,34 +27,6 @@ TEXTS = [f"chunk {place}: 'naïve' \U0001f600" for place in range(9)]
 METADATAS: list[dict[str, Any]] = [
     {"source": "blob", "line": place, "loc": {"lines": {"from": place, "to": place + 2}}} for place in range(9)
 ]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture
-def sql(server: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("drop schema public cascade")
-        connection.execute("create schema public")
-        connection.execute("create extension vector")
-        yield connection
-
-
-@pytest.fixture
-def double() -> Iterator[Double]:
-    with qdrant_double() as made:
-        yield made
-
-
-@pytest.fixture
-def client(double: Double) -> Iterator[QdrantClient]:
-    made = QdrantClient(url=double.url.replace("qdrant://", "http://"), check_compatibility=False)
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)
