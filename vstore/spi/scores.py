@@ -174,7 +174,7 @@ def ranked(metric: Metric, records: Records, distance: NDArray[np.float64], k: i
     if len(ascending) > k or not all(map(lt, ascending, ascending[1:])):  # most databases answer in this order
         order = nearest(distance, records.ids, k)
         records, distance = records.take(order), distance[np.asarray(order, dtype=np.intp)]
-    return Hits(records, distance, 1.0 - distance if metric is Metric.COSINE else -distance)
+    return Hits(records, distance, scores(metric, distance))
 
 
 class TopK:
