@@ -148,7 +148,7 @@ class RecordMapping:
             raise InvalidInput(f"a mapping's dimension must be an int of at least 1, not {brief(self.dimension)}")
         for name in ("only", "vectors"):
             _check_texts(name, getattr(self, name))
-        _check_texts("types", self.types)
+        _check_texts("types", self.types, {str, ColumnType})
         object.__setattr__(self, "types", {name: _member("types", one) for name, one in self.types.items()})
         _check_names("types", tuple(self.types), optional=False)
         if self.metadata != () and self.fields != ALL and (other := sorted(set(self.types) - set(self.fields))):
@@ -220,10 +220,10 @@ def _member(name: str, value: object) -> StrEnum:
     raise InvalidInput(f"a mapping's {name} must be one of {choices}, not {brief(value)}")
 
 
-def _check_texts(name: str, value: object) -> None:
+def _check_texts(name: str, value: object, kinds: abc.Set[type] = frozenset({str})) -> None:
     with reading(f"a mapping's {name}"):
         pairs = list(value.items()) if isinstance(value, abc.Mapping) else None
-    if pairs is None or {type(x) for pair in pairs for x in pair} - {str, ColumnType}:
+    if pairs is None or {type(x) for pair in pairs for x in pair} - kinds:
         raise InvalidInput(f"a mapping's {name} must be a dict of str to str")
 
 
