@@ -191,8 +191,9 @@ async def compare(backend: str, url: str, records: Records, asked: np.ndarray, r
         store = await enter(vstore.aio.connect(url))
         docs = await store.create_collection("docs", dimension=records.vectors.shape[1], metric="l2", index=HNSW())
         await docs.add(records.ids, records.vectors, records.documents, records.metadatas)
+        where = F("year") >= YEAR
         sides["ours"] = Side(
-            lambda vector: docs.query(vector, k=K), lambda vector: docs.query(vector, k=K, where=F("year") >= YEAR)
+            lambda vector: docs.query(vector, k=K), lambda vector: docs.query(vector, k=K, where=where)
         )
         for what in ("query", "filtered"):
             asks: dict[str, Ask] = {name: getattr(side, what) for name, side in sides.items()}
