@@ -117,7 +117,7 @@ class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
         try:
             connection = await self.getconn(seconds)
         except BaseException:
-            self._pass_on(None)
+            self._pass_on()
             raise
         connection.lent = monotonic()
         return connection
@@ -125,8 +125,9 @@ class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
     async def give_back(self, connection: AsyncBoundedConnection) -> None:
         """Hands a connection to who waits longest, or puts it back, which no cancellation of the caller interrupts."""
         sound = connection.pgconn.transaction_status == TransactionStatus.IDLE and not self.closed
-        if self._turns and sound and monotonic() - connection.lent < _HANDED_SECONDS:
-            self._pass_on(connection)
+        is_kept = sound and monotonic() - connection.lent < _HANDED_SECONDS
+        if is_kept and (turn := self._next_turn()) is not None:
+            turn.set_result(connection)
         else:
             await asyncio.shield(asyncio.ensure_future(self._put(connection)))
 
@@ -134,13 +135,13 @@ class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
         """Closes it, which ends all waiting."""
         await super().close(timeout)
         for _ in range(len(self._turns)):
-            self._pass_on(None)
+            self._pass_on()
 
     async def _put(self, connection: AsyncBoundedConnection) -> None:
         try:
             await self.putconn(connection)
         finally:
-            self._pass_on(None)
+            self._pass_on()
 
     async def _wait(self, seconds: float) -> AsyncBoundedConnection | None:
         """Return a connection out of the hands of another call, or None where the pool is to be asked."""
@@ -153,21 +154,27 @@ class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:  # it came at the same moment
                 if (connection := turn.result()) is None:
-                    self._pass_on(None)
+                    self._pass_on()
                 else:
                     await self.give_back(connection)
             raise
         finally:
             timer.cancel()
 
-    def _pass_on(self, connection: AsyncBoundedConnection | None) -> None:
-        """Gives who waits longest a connection, or the right to ask the pool for one."""
+    def _next_turn(self) -> Future[AsyncBoundedConnection | None] | None:
+        """Return what the call waits for that waits longest, or None."""
         while self._turns:
             turn = self._turns.popleft()
-            if not turn.done():
-                turn.set_result(connection)
-                return
-        self._out -= 1
+            if not turn.done():  # by its time, or by a cancellation
+                return turn
+        return None
+
+    def _pass_on(self) -> None:
+        """Gives the right to ask the pool for a connection to who waits longest."""
+        if (turn := self._next_turn()) is None:
+            self._out -= 1
+        else:
+            turn.set_result(None)
 
     @classmethod
     async def worker(cls, q: Any) -> None:
