@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import chromadb
@@ -119,7 +119,7 @@ def _cut(session: httpx.AsyncClient) -> None:
                 wrapped._sock.close()  # asyncio hands out a socket that cannot be closed
 
 
-def _in_turn(request: Callable[..., Awaitable[Any]], timeout: float) -> Callable[..., Awaitable[Any]]:
+def _in_turn(request: Callable[..., Awaitable[Any]], timeout: float) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Return what makes requests, of which ``_AT_ONCE`` are under way at once; others wait, in the order they came."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
