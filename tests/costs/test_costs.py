@@ -53,7 +53,7 @@ BOUNDS: dict[str, dict[str, Cost]] = {
     },
     "chroma": {
         "query": Cost(58),
-        "filtered": Cost(222),
+        "filtered": Cost(172),
         "get": Cost(82),
         "upsert": Cost(1_700),
     },
@@ -200,7 +200,7 @@ class Answering:
     [
         (lambda docs: docs.query(VECTOR), 15),
         (lambda docs: docs.query(VECTOR.tolist()), 22),
-        (lambda docs: docs.query(VECTOR, k=5, where=WHERE, include=["documents"]), 40),
+        (lambda docs: docs.query(VECTOR, k=5, where=WHERE, include=["documents"]), 19),
     ],
     ids=["array", "list", "filtered"],
 )

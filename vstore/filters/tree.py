@@ -142,7 +142,7 @@ def _operands(kind: type[And] | type[Or], left: Filter, right: Filter) -> tuple[
     return tuple(item for side in (left, right) for item in (side.items if isinstance(side, kind) else (side,)))
 
 
-def _check_items(items: tuple[Filter, ...]) -> None:
+def _checked_items(items: tuple[Filter, ...]) -> tuple[Filter, ...]:
     if len(items) < 2:
         raise InvalidInput("an empty filter is refused: and, or need at least two operands")
     for item in items:
@@ -151,6 +151,7 @@ def _check_items(items: tuple[Filter, ...]) -> None:
                 f"a filter combines with a filter only, not with {a_type(type(item))}",
                 hint=f"Put each comparison in parentheses: {_PARENTHESES}.",
             )
+    return tuple(items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class And(Filter):
     items: tuple[Filter, ...]
 
     def __post_init__(self) -> None:
-        _check_items(self.items)
+        _set(self, items=_checked_items(self.items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class Or(Filter):
     items: tuple[Filter, ...]
 
     def __post_init__(self) -> None:
-        _check_items(self.items)
+        _set(self, items=_checked_items(self.items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ class Not(Filter):
     item: Filter
 
     def __post_init__(self) -> None:
-        _check_items((self.item, self.item))
+        _checked_items((self.item, self.item))
 
 
 @dataclass(frozen=True, slots=True)

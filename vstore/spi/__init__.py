@@ -24,6 +24,7 @@ module                       what it is for
 ``threaded``                 an async adapter over a sync one
 ``dirlock``, ``durable``     one process at a time in a directory; files made without following links
 ``forking``                  what a forked child must not inherit
+``latest``, ``recent``       what was made of the filter asked last, and what was found out a moment ago
 ===========================  ==========================================================================================
 """
 

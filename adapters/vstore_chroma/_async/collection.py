@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from chromadb.api.models.AsyncCollection import AsyncCollection
@@ -18,11 +19,12 @@ from vstore.info import CollectionInfo
 from vstore.records import Include, Metadata, Records
 from vstore.spi._async.batching import scan_by_ids, write_parts
 from vstore.spi.batching import batches
+from vstore.spi.latest import Latest
 from vstore_chroma._async._run import Lock
 from vstore_chroma._async.reading import AsyncReader
 from vstore_chroma._async.searching import AsyncSearcher
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
-from vstore_chroma.compile import question
+from vstore_chroma.compile import Question, question
 from vstore_chroma.errors import guarded
 from vstore_chroma.fields import packed, placeholders, with_fields, without_fields
 from vstore_chroma.requests import Columns, requests, spread
@@ -46,6 +48,7 @@ class AsyncChromaCollection:
         self._info = info
         self._lock = lock
         self._marked = marked
+        self._question = Latest[Filter | None, Question](partial(question, marked=marked))
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._read = AsyncReader(native, info, self._rows)
@@ -120,7 +123,7 @@ class AsyncChromaCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        asked = question(where, marked=self._marked)
+        asked = self._question(where)
         if exact or field:
             return await self._search.exact(vectors, k, asked, include, field)
         return await self._search.approximate(dense(vectors), k, asked, include)
@@ -129,7 +132,7 @@ class AsyncChromaCollection:
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> AsyncIterator[tuple[Records, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
-        asked = question(where, marked=self._marked)
+        asked = self._question(where)
 
         async def read(ids: list[str]) -> Records:
             return (await self._read.matching(ids, include, asked)).ordered(ids)
@@ -142,7 +145,7 @@ class AsyncChromaCollection:
             await self._delete(list(ids))
 
     async def delete_where(self, where: Filter) -> None:
-        asked = question(where, marked=self._marked)
+        asked = self._question(where)
         async with self._lock:
             await self._delete(await self._read.ids(asked))
 
@@ -151,7 +154,7 @@ class AsyncChromaCollection:
             await self._delete(await self._read.ids())
 
     async def count(self, where: Filter | None) -> int:
-        return await self._read.count(question(where, marked=self._marked))
+        return await self._read.count(self._question(where))
 
     async def rename(self, name: str) -> None:
         async with self._lock:

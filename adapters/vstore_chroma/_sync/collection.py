@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from chromadb.api.models.Collection import Collection
@@ -19,11 +20,12 @@ from vstore.info import CollectionInfo
 from vstore.records import Include, Metadata, Records
 from vstore.spi._sync.batching import scan_by_ids, write_parts
 from vstore.spi.batching import batches
+from vstore.spi.latest import Latest
 from vstore_chroma._sync._run import Lock
 from vstore_chroma._sync.reading import Reader
 from vstore_chroma._sync.searching import Searcher
 from vstore_chroma.codec import NO_DOCUMENT, encode_changes, encode_metadata, replacing
-from vstore_chroma.compile import question
+from vstore_chroma.compile import Question, question
 from vstore_chroma.errors import guarded
 from vstore_chroma.fields import packed, placeholders, with_fields, without_fields
 from vstore_chroma.requests import Columns, requests, spread
@@ -47,6 +49,7 @@ class ChromaCollection:
         self._info = info
         self._lock = lock
         self._marked = marked
+        self._question = Latest[Filter | None, Question](partial(question, marked=marked))
         self._rows = capabilities.limits.max_batch_rows
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._read = Reader(native, info, self._rows)
@@ -121,7 +124,7 @@ class ChromaCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        asked = question(where, marked=self._marked)
+        asked = self._question(where)
         if exact or field:
             return self._search.exact(vectors, k, asked, include, field)
         return self._search.approximate(dense(vectors), k, asked, include)
@@ -130,7 +133,7 @@ class ChromaCollection:
         self, where: Filter | None, batch_size: int, after: str | None, include: Include
     ) -> Iterator[tuple[Records, str]]:
         # Chroma's offset paging repeats and loses rows while others write: the ids first, then by id
-        asked = question(where, marked=self._marked)
+        asked = self._question(where)
 
         def read(ids: list[str]) -> Records:
             return (self._read.matching(ids, include, asked)).ordered(ids)
@@ -143,7 +146,7 @@ class ChromaCollection:
             self._delete(list(ids))
 
     def delete_where(self, where: Filter) -> None:
-        asked = question(where, marked=self._marked)
+        asked = self._question(where)
         with self._lock:
             self._delete(self._read.ids(asked))
 
@@ -152,7 +155,7 @@ class ChromaCollection:
             self._delete(self._read.ids())
 
     def count(self, where: Filter | None) -> int:
-        return self._read.count(question(where, marked=self._marked))
+        return self._read.count(self._question(where))
 
     def rename(self, name: str) -> None:
         with self._lock:

@@ -32,6 +32,7 @@ from vstore.records import Include, Records
 from vstore.sparse import SparseArray
 from vstore.spi._async._run import run_blocking
 from vstore.spi._async.protocol import AsyncCollectionReader
+from vstore.spi.latest import Latest
 from vstore.spi.scores import distances, nearest, ranked
 
 __all__ = ["AsyncSearcher", "no_records"]
@@ -46,6 +47,7 @@ class AsyncSearcher:
         self._adapter = adapter
         self._capabilities = capabilities
         self._embedders = embedders
+        self._checked = Latest[Filter, Filter | bool](lambda where: check_filter(where, capabilities))
 
     @property
     def _info(self) -> CollectionInfo:
@@ -67,13 +69,17 @@ class AsyncSearcher:
         capabilities = self._capabilities
         number = check_k(k, capabilities.limits.max_k)
         columns = info.include(include)
-        condition = None if where is None else check_filter(where, capabilities)
-        asked = condition if isinstance(condition, Filter) else None
-        if asked is not None:
-            capabilities.require("filtered_query", "an approximate query with a filter")
+        asked, nothing = None, False
+        if where is not None:
+            # a dict may have changed meanwhile
+            condition = self._checked(where) if isinstance(where, Filter) else check_filter(where, capabilities)
+            nothing = condition is False
+            if isinstance(condition, Filter):
+                capabilities.require("filtered_query", "an approximate query with a filter")
+                asked = condition
         given = vector[None] if isinstance(vector, np.ndarray) else [vector]
         queries = check_vectors(given, info.dimension, info.metric, name="vector")
-        if condition is False:
+        if nothing:
             return self._none("", columns)
         return (await self._adapter.query(queries, number, asked, columns, exact=False, search=None, field=""))[0]
 
