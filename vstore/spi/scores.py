@@ -161,16 +161,19 @@ def nearest(distance: NDArray[np.float64], ids: list[str], k: int) -> list[int]:
     return places[:k]
 
 
-def ranked(metric: Metric, records: Records, distance: NDArray[np.float64], k: int) -> Hits:
+def ranked(metric: Metric, records: Records, distance: NDArray[np.float64] | list[float], k: int) -> Hits:
     """Return the k nearest of ``records`` as hits, by distance and then id.
 
     Args:
         metric: The collection's metric.
         records: Candidates, in any order.
-        distance: Their distances, float64 of shape (n,).
+        distance: Their distances, float64 of shape (n,), or as a list.
         k: Most hits wanted.
     """
-    ascending: list[float] = distance.tolist()
+    if isinstance(distance, list):
+        ascending, distance = distance, np.array(distance, dtype=np.float64)
+    else:
+        ascending = distance.tolist()
     if len(ascending) > k or not all(map(lt, ascending, ascending[1:])):  # most databases answer in this order
         order = nearest(distance, records.ids, k)
         records, distance = records.take(order), distance[np.asarray(order, dtype=np.intp)]

@@ -319,7 +319,7 @@ class ClientTable:
 
     def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
         vectors = read_columns(self.info, fields.vectors, (point.vector for point in points))
-        return Found([point.payload for point in points], vectors, scores)
+        return Found([point.payload for point in points], vectors, scores or [])
 
 
 def _payload(fields: Fields) -> list[str]:

@@ -78,9 +78,8 @@ class SparseSearcher:
         """Return the hits among what was found; None where one that was not may belong to them."""
         records = to_records(found, read, self._table.info)
         positions, distance = column_distances(Metric.DOT, query, records.column(self._field))
-        if len(found) == limit:
-            assert found.scores is not None
-            if not is_settled(np.sort(distance), k, -found.scores[-1], float32_error(len(query))):
-                return None
+        error = float32_error(len(query))
+        if len(found) == limit and not is_settled(np.sort(distance), k, -found.scores[-1], error):
+            return None
         hits = ranked(Metric.DOT, records.take(positions.tolist()), distance, k)
         return replace(hits, records=hits.records.only(include))

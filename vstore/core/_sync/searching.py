@@ -26,6 +26,7 @@ from vstore.fields import Dense
 from vstore.filters.tree import Filter
 from vstore.fusion import Fusion
 from vstore.hits import Hits
+from vstore.include import INCLUDE_TEXTUAL, TEXTUAL
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.like import Like
@@ -68,8 +69,9 @@ class Searcher:
         way through its other questions would take three times as long.
         """
         capabilities = self._capabilities
-        number = check_k(k, capabilities.limits.max_k)
-        columns = info.include(include)
+        most = capabilities.limits.max_k
+        number = k if type(k) is int and 1 <= k <= most else check_k(k, most)
+        columns = INCLUDE_TEXTUAL if include is TEXTUAL else info.include(include)
         asked, nothing = None, False
         if where is not None:
             # a dict may have changed meanwhile
