@@ -40,7 +40,9 @@ from hashlib import sha1
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from vstore.columns import dense
+import numpy as np
+
+from vstore.columns import dense, take_rows
 from vstore.errors import InvalidInput, brief
 from vstore.fields import Dense
 from vstore.indexing import Metric
@@ -296,6 +298,12 @@ class Found:
 
     def __len__(self) -> int:
         return len(self.payloads)
+
+    def take(self, places: Sequence[int], include: Include) -> Found:
+        """Return the points at ``places``, in that order, without scores; of the vectors only what ``include`` has."""
+        rows = np.array(places, dtype=np.intp)
+        vectors = {name: take_rows(self.vectors[name], rows) for name in included(include)}
+        return Found([self.payloads[place] for place in places], vectors)
 
 
 def to_records(found: Found, include: Include, info: CollectionInfo) -> Records:

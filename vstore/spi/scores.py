@@ -93,11 +93,10 @@ def sparse_distances(query: SparseVector, rows: SparseArray) -> NDArray[np.float
     """
     if not len(query):
         return np.zeros(len(rows))
-    place = np.searchsorted(query.indices, rows.indices)
-    place[place == len(query)] = 0
-    shared = np.flatnonzero(query.indices[place] == rows.indices)
+    place = query.indices.searchsorted(rows.indices)
+    shared = (query.indices.take(place, mode="clip") == rows.indices).nonzero()[0]
     products = query.values.astype(np.float64)[place[shared]] * rows.values[shared]
-    row = np.searchsorted(rows.indptr, shared, side="right") - 1
+    row = rows.indptr.searchsorted(shared, side="right") - 1
     # bincount adds in the order of its input; a sum by NumPy would add in pairs
     return 0.0 - np.bincount(row, weights=products, minlength=len(rows)).astype(np.float64, copy=False)
 
@@ -119,8 +118,8 @@ def column_distances(
     if isinstance(column, SparseArray):
         assert isinstance(query, SparseVector)
         distance = sparse_distances(query, column)
-        positions = np.flatnonzero(distance)
-        return positions, distance[positions]
+        positions = distance.nonzero()[0]
+        return positions, distance if len(positions) == len(distance) else distance[positions]
     assert not isinstance(query, SparseVector)
     positions = np.flatnonzero(~np.isnan(column[:, 0]))
     present = column if len(positions) == len(column) else column[positions]
