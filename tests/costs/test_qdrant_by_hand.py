@@ -59,8 +59,8 @@ def test_it_answers_as_vstore_does(records: Records, by_hand: Any, tmp_path: Pat
                 (docs.query(vector, k=10, where=where), by_hand.query_filtered(vector, 10)),
                 (docs.query(vector * 1e-20, k=10), by_hand.query(vector * 1e-20, 10)),
             ):
-                assert [(hit.id, hit.document, hit.metadata) for hit in hits] == [one for one, _ in found]
-                assert [hit.distance for hit in hits] == [distance for _, distance in found]
+                assert [(hit.id, hit.document, hit.metadata) for hit in hits] == [one for one, _, _ in found]
+                assert [(hit.distance, hit.score) for hit in hits] == [(near, score) for _, near, score in found]
     assert by_hand.scan() == 300
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from vstore.hits import Hits
 from vstore.indexing import Metric
 from vstore.records import Include
@@ -75,11 +73,10 @@ class AsyncSparseSearcher:
     def _settled(self, query: SparseVector, found: Found, k: int, limit: int, include: Include) -> Hits | None:
         """Return the hits among what was found; None where one that was not may belong to them."""
         positions, distance = column_distances(Metric.DOT, query, found.vectors[self._field])
-        error = float32_error(len(query))
-        if len(found) == limit and not is_settled(np.sort(distance), k, -found.scores[-1], error):
-            return None
         places: list[int] = positions.tolist()
         order = nearest(distance, [found.payloads[place]["id"] for place in places], k)
-        records = to_records(found.take([places[place] for place in order], include), include, self._table.info)
         distance = distance[order]
+        if len(found) == limit and not is_settled(distance, k, -found.scores[-1], float32_error(len(query))):
+            return None
+        records = to_records(found.take([places[place] for place in order], include), include, self._table.info)
         return Hits(records, distance, scores(Metric.DOT, distance))

@@ -48,7 +48,7 @@ class AsyncSearcher:
         self._adapter = adapter
         self._capabilities = capabilities
         self._embedders = embedders
-        self._checked = Latest[Filter, Filter | bool](lambda where: check_filter(where, capabilities))
+        self._checked: Latest[Filter, Filter | bool] = Latest(lambda where: check_filter(where, capabilities))
 
     @property
     def _info(self) -> CollectionInfo:
@@ -187,7 +187,7 @@ class AsyncSearcher:
             return [self._none(name, include)] * len(queries)
         if not isinstance(queries, SparseArray):  # of a query, where no vector is absent
             return await self._ask(name, queries, asked, k, include)
-        places = np.flatnonzero(present(queries))
+        places = present(queries).nonzero()[0]
         if len(places) == len(queries):
             return await self._ask(name, queries, asked, k, include)
         found = [self._none(name, include)] * len(queries)
@@ -248,8 +248,11 @@ class AsyncSearcher:
         there = set(records.ids)
         out = []
         for hits in fused:
-            kept = hits.take([place for place, record_id in enumerate(hits.ids) if record_id in there])
-            out.append(replace(kept, records=records.ordered(kept.ids)))
+            kept = hits
+            if not there.issuperset(hits.ids):
+                kept = hits.take([place for place, record_id in enumerate(hits.ids) if record_id in there])
+            ordered = records if records.ids == kept.ids else records.ordered(kept.ids)  # as one query's are
+            out.append(replace(kept, records=ordered))
         return out
 
 
