@@ -45,7 +45,9 @@ class ExactQdrantEdgeFields(ExactQdrantEdge):
             field: edge.EdgeVectorParams(
                 size=size,
                 distance=edge.Distance.Euclid,
-                hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=size * 10_240 // 256),
+                hnsw_config=edge.HnswIndexConfig(
+                    m=16, ef_construct=100, full_scan_threshold=max(10_000, size * 10_240 // 256)
+                ),
             )
             for field, size in self._dimensions.items()
         }

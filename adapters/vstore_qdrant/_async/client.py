@@ -16,6 +16,7 @@ from vstore.info import CollectionInfo
 from vstore.records import VectorArray
 from vstore.sparse import SparseVector
 from vstore.spi.codec import info_from_json
+from vstore.spi.latest import Latest
 from vstore_qdrant._async._run import Closer
 from vstore_qdrant._async.database import AsyncTable
 from vstore_qdrant._async.foreign import AsyncQdrantForeign
@@ -127,6 +128,7 @@ class AsyncClientTable:
         identity: The same as its metadata has it, and its stamp.
         local: As in ``AsyncClientDatabase``.
         indexed: The numbers for which an index was asked.
+        translated: Makes of a condition a filter, and the names of the numbers that it compares.
     """
 
     client: AsyncQdrantClient
@@ -135,6 +137,7 @@ class AsyncClientTable:
     identity: tuple[str, str]
     local: bool
     indexed: set[str] = field(default_factory=set)
+    translated: Latest[Condition, tuple[models.Filter, list[str]]] = field(default_factory=lambda: Latest(_translated))
 
     @property
     def native(self) -> AsyncQdrantClient:
@@ -152,19 +155,10 @@ class AsyncClientTable:
                 "the collection was deleted, and another one has its name", hint="get_collection() opens that one."
             )
 
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[list[Payload | None]]:
-        """Around one read; takes the payloads of the points that were found."""
-        found: list[Payload | None] = []
-        with self.guard():
-            try:
-                with guarded():
-                    yield found
-            except BackendError:  # one of another dimension refuses the vectors
-                await self._check()
-                raise
-            if not (stamp := self.identity[1]) or {payload and payload.get(CREATION) for payload in found} != {stamp}:
-                await self._check()
+    async def _prove(self, found: Sequence[Payload | None]) -> None:
+        """Raises ``NotFound`` where points are not, or may not be, of this collection, and it is not there."""
+        if not (stamp := self.identity[1]) or {payload and payload.get(CREATION) for payload in found} != {stamp}:
+            await self._check()
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[None]:
@@ -179,11 +173,13 @@ class AsyncClientTable:
         Without one the answer is right, and slow: where the server refuses one, or takes longer to build it than one
         request may last, the filter is asked for all the same.
         """
-        for name in sorted(compared_fields(condition).keys() - self.indexed if not self.local else ()):
-            with suppress(AuthenticationFailed, BackendError, Timeout):
-                await self._make_index(name)
-            self.indexed.add(name)
-        return client_filter(condition)
+        chosen, numbers = self.translated(condition)
+        for name in numbers if not self.local else ():
+            if name not in self.indexed:
+                with suppress(AuthenticationFailed, BackendError, Timeout):
+                    await self._make_index(name)
+                self.indexed.add(name)
+        return chosen
 
     async def _make_index(self, name: str) -> None:
         async with self._writing():
@@ -229,12 +225,12 @@ class AsyncClientTable:
             await self.client.delete(self.info.name, selector, wait=True, ordering=_ORDERING)
 
     async def present(self, ids: Sequence[str]) -> list[str]:
-        async with self._reading():
+        async with _Reading(self):
             found = await self.client.retrieve(self.info.name, list(ids), with_payload=False, with_vectors=False)
         return [str(point.id) for point in found]
 
     async def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
-        async with self._reading() as seen:
+        async with _Reading(self) as seen:
             found = await self.client.retrieve(
                 self.info.name, list(ids), with_payload=_payload(fields), with_vectors=self._vectors(fields)
             )
@@ -254,15 +250,17 @@ class AsyncClientTable:
     ) -> list[Found]:
         chosen = None if condition is None else await self._chosen(condition)
         wanted, read, using = _payload(fields), self._vectors(fields), vector_name(self.info, field) or None
+        settings = None if self.local else self._settings(field, condition, exact=exact, ef=ef)
         asked = [_query(vector) for vector in vectors]
-        async with self._reading() as seen:
-            if self.local:  # which makes several copies of each request of a batch
+        async with _Reading(self) as seen:
+            if self.local or len(asked) == 1:  # a batch is copied number by number before it is sent
                 answers = [
                     await self.client.query_points(
                         self.info.name,
                         query,
                         using=using,
                         query_filter=chosen,
+                        search_params=settings,
                         limit=k,
                         with_payload=wanted,
                         with_vectors=read,
@@ -270,7 +268,6 @@ class AsyncClientTable:
                     for query in asked
                 ]
             else:
-                settings = self._settings(field, condition, exact=exact, ef=ef)
                 requests = [
                     models.QueryRequest(
                         query=query,
@@ -296,7 +293,7 @@ class AsyncClientTable:
         self, condition: Condition | None, limit: int, start: str | None, fields: Fields
     ) -> tuple[Found, str]:
         chosen = None if condition is None else await self._chosen(condition)
-        async with self._reading() as seen:
+        async with _Reading(self) as seen:
             found, _ = await self.client.scroll(
                 self.info.name,
                 scroll_filter=chosen,
@@ -310,7 +307,7 @@ class AsyncClientTable:
 
     async def count(self, condition: Condition | None) -> int:
         chosen = None if condition is None else await self._chosen(condition)
-        async with self._reading():
+        async with _Reading(self):
             return (await self.client.count(self.info.name, count_filter=chosen, exact=True)).count
 
     def _vectors(self, fields: Fields) -> bool | list[str]:
@@ -321,6 +318,39 @@ class AsyncClientTable:
     def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
         vectors = read_columns(self.info, fields.vectors, (point.vector for point in points))
         return Found([point.payload for point in points], vectors, scores or [])
+
+
+class _Reading:
+    """Around one read; takes the payloads of the points that were found. A generator would take twice the calls."""
+
+    __slots__ = ("_found", "_guard", "_table")
+
+    def __init__(self, table: AsyncClientTable) -> None:
+        self._table = table
+        self._guard = table.guard()
+        self._found: list[Payload | None] = []
+
+    async def __aenter__(self) -> list[Payload | None]:
+        self._guard.__enter__()
+        return self._found
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            if error is None:
+                await self._table._prove(self._found)
+                return
+            try:
+                with guarded():
+                    raise error
+            except BackendError:  # one of another dimension refuses the vectors
+                await self._table._check()
+                raise
+        finally:
+            self._guard.__exit__(None, None, None)
+
+
+def _translated(condition: Condition) -> tuple[models.Filter, list[str]]:
+    return client_filter(condition), sorted(compared_fields(condition))
 
 
 def _payload(fields: Fields) -> list[str]:

@@ -17,6 +17,7 @@ from vstore.info import CollectionInfo
 from vstore.records import VectorArray
 from vstore.sparse import SparseVector
 from vstore.spi.codec import info_from_json
+from vstore.spi.latest import Latest
 from vstore_qdrant._sync._run import Closer
 from vstore_qdrant._sync.database import Table
 from vstore_qdrant._sync.foreign import QdrantForeign
@@ -128,6 +129,7 @@ class ClientTable:
         identity: The same as its metadata has it, and its stamp.
         local: As in ``ClientDatabase``.
         indexed: The numbers for which an index was asked.
+        translated: Makes of a condition a filter, and the names of the numbers that it compares.
     """
 
     client: QdrantClient
@@ -136,6 +138,7 @@ class ClientTable:
     identity: tuple[str, str]
     local: bool
     indexed: set[str] = field(default_factory=set)
+    translated: Latest[Condition, tuple[models.Filter, list[str]]] = field(default_factory=lambda: Latest(_translated))
 
     @property
     def native(self) -> QdrantClient:
@@ -153,19 +156,10 @@ class ClientTable:
                 "the collection was deleted, and another one has its name", hint="get_collection() opens that one."
             )
 
-    @contextmanager
-    def _reading(self) -> Iterator[list[Payload | None]]:
-        """Around one read; takes the payloads of the points that were found."""
-        found: list[Payload | None] = []
-        with self.guard():
-            try:
-                with guarded():
-                    yield found
-            except BackendError:  # one of another dimension refuses the vectors
-                self._check()
-                raise
-            if not (stamp := self.identity[1]) or {payload and payload.get(CREATION) for payload in found} != {stamp}:
-                self._check()
+    def _prove(self, found: Sequence[Payload | None]) -> None:
+        """Raises ``NotFound`` where points are not, or may not be, of this collection, and it is not there."""
+        if not (stamp := self.identity[1]) or {payload and payload.get(CREATION) for payload in found} != {stamp}:
+            self._check()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -180,11 +174,13 @@ class ClientTable:
         Without one the answer is right, and slow: where the server refuses one, or takes longer to build it than one
         request may last, the filter is asked for all the same.
         """
-        for name in sorted(compared_fields(condition).keys() - self.indexed if not self.local else ()):
-            with suppress(AuthenticationFailed, BackendError, Timeout):
-                self._make_index(name)
-            self.indexed.add(name)
-        return client_filter(condition)
+        chosen, numbers = self.translated(condition)
+        for name in numbers if not self.local else ():
+            if name not in self.indexed:
+                with suppress(AuthenticationFailed, BackendError, Timeout):
+                    self._make_index(name)
+                self.indexed.add(name)
+        return chosen
 
     def _make_index(self, name: str) -> None:
         with self._writing():
@@ -230,12 +226,12 @@ class ClientTable:
             self.client.delete(self.info.name, selector, wait=True, ordering=_ORDERING)
 
     def present(self, ids: Sequence[str]) -> list[str]:
-        with self._reading():
+        with _Reading(self):
             found = self.client.retrieve(self.info.name, list(ids), with_payload=False, with_vectors=False)
         return [str(point.id) for point in found]
 
     def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
-        with self._reading() as seen:
+        with _Reading(self) as seen:
             found = self.client.retrieve(
                 self.info.name, list(ids), with_payload=_payload(fields), with_vectors=self._vectors(fields)
             )
@@ -255,15 +251,17 @@ class ClientTable:
     ) -> list[Found]:
         chosen = None if condition is None else self._chosen(condition)
         wanted, read, using = _payload(fields), self._vectors(fields), vector_name(self.info, field) or None
+        settings = None if self.local else self._settings(field, condition, exact=exact, ef=ef)
         asked = [_query(vector) for vector in vectors]
-        with self._reading() as seen:
-            if self.local:  # which makes several copies of each request of a batch
+        with _Reading(self) as seen:
+            if self.local or len(asked) == 1:  # a batch is copied number by number before it is sent
                 answers = [
                     self.client.query_points(
                         self.info.name,
                         query,
                         using=using,
                         query_filter=chosen,
+                        search_params=settings,
                         limit=k,
                         with_payload=wanted,
                         with_vectors=read,
@@ -271,7 +269,6 @@ class ClientTable:
                     for query in asked
                 ]
             else:
-                settings = self._settings(field, condition, exact=exact, ef=ef)
                 requests = [
                     models.QueryRequest(
                         query=query,
@@ -295,7 +292,7 @@ class ClientTable:
 
     def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> tuple[Found, str]:
         chosen = None if condition is None else self._chosen(condition)
-        with self._reading() as seen:
+        with _Reading(self) as seen:
             found, _ = self.client.scroll(
                 self.info.name,
                 scroll_filter=chosen,
@@ -309,7 +306,7 @@ class ClientTable:
 
     def count(self, condition: Condition | None) -> int:
         chosen = None if condition is None else self._chosen(condition)
-        with self._reading():
+        with _Reading(self):
             return (self.client.count(self.info.name, count_filter=chosen, exact=True)).count
 
     def _vectors(self, fields: Fields) -> bool | list[str]:
@@ -320,6 +317,39 @@ class ClientTable:
     def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
         vectors = read_columns(self.info, fields.vectors, (point.vector for point in points))
         return Found([point.payload for point in points], vectors, scores or [])
+
+
+class _Reading:
+    """Around one read; takes the payloads of the points that were found. A generator would take twice the calls."""
+
+    __slots__ = ("_found", "_guard", "_table")
+
+    def __init__(self, table: ClientTable) -> None:
+        self._table = table
+        self._guard = table.guard()
+        self._found: list[Payload | None] = []
+
+    def __enter__(self) -> list[Payload | None]:
+        self._guard.__enter__()
+        return self._found
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            if error is None:
+                self._table._prove(self._found)
+                return
+            try:
+                with guarded():
+                    raise error
+            except BackendError:  # one of another dimension refuses the vectors
+                self._table._check()
+                raise
+        finally:
+            self._guard.__exit__(None, None, None)
+
+
+def _translated(condition: Condition) -> tuple[models.Filter, list[str]]:
+    return client_filter(condition), sorted(compared_fields(condition))
 
 
 def _payload(fields: Fields) -> list[str]:
