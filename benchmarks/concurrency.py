@@ -2,7 +2,8 @@
 
 ``python benchmarks/concurrency.py [--rows 10000] [--dimension 384] [--queries 640] [--rounds 3] [--only pgvector]``
 prints for each server the seconds a query, and the 99th percentile of how late a task comes that wants to run each
-millisecond: what is computed on the loop makes it late. Qdrant's engine and embedded databases have no async client.
+millisecond: what is computed on the loop makes it late. "By hand" is the raw client again, with the guarantees of
+vstore. Qdrant's engine and embedded databases have no async client.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -123,7 +124,47 @@ async def milvus(url: str, records: Records) -> AsyncIterator[Side]:
     await client.close()
 
 
-RAW = {"pgvector": pgvector, "chroma": chroma, "milvus": milvus}
+@asynccontextmanager
+async def pgvector_by_hand(url: str, records: Records) -> AsyncIterator[Side]:
+    """The floor: psycopg with the guarantees of vstore."""
+    from exact_pgvector_async import AsyncExactPgvector
+
+    assert records.vectors is not None
+    async with AsyncExactPgvector(url, records.vectors.shape[1]) as client:
+        client.floor.create("hand")
+        client.floor.ingest(records)
+        yield Side(lambda vector: client.query(vector, K), lambda vector: client.query_filtered(vector, K))
+
+
+@asynccontextmanager
+async def chroma_by_hand(url: str, records: Records) -> AsyncIterator[Side]:
+    """The floor: chromadb with the guarantees of vstore."""
+    from exact_chroma_async import AsyncExactChroma
+
+    assert records.vectors is not None
+    host, port = url.removeprefix("chroma://").split(":")
+    client = AsyncExactChroma(host, int(port), records.vectors.shape[1])
+    await client.create("hand")
+    await client.ingest(records)
+    yield Side(lambda vector: client.query(vector, K), lambda vector: client.query_filtered(vector, K))
+
+
+@asynccontextmanager
+async def milvus_by_hand(url: str, records: Records) -> AsyncIterator[Side]:
+    """The floor: pymilvus with the guarantees of vstore."""
+    from exact_milvus_async import AsyncExactMilvus
+
+    assert records.vectors is not None
+    async with AsyncExactMilvus(url.replace("milvus", "http", 1), records.vectors.shape[1]) as client:
+        await client.create("hand")
+        client.floor.ingest(records)
+        yield Side(lambda vector: client.query(vector, K), lambda vector: client.query_filtered(vector, K))
+
+
+Client: TypeAlias = Callable[[str, Records], AbstractAsyncContextManager[Side]]
+RAW: dict[str, Client] = {"pgvector": pgvector, "chroma": chroma, "milvus": milvus}
+# Where a backend has none here, nobody wrote its floor.
+BY_HAND: dict[str, Client] = {"pgvector": pgvector_by_hand, "chroma": chroma_by_hand, "milvus": milvus_by_hand}
 
 
 def served(backend: str, stack: ExitStack, folder: Path) -> str:
@@ -167,26 +208,35 @@ async def measure(ask: Ask, asked: np.ndarray) -> tuple[float, float]:
 async def compare(backend: str, url: str, records: Records, asked: np.ndarray, rounds: int, rows: list[Row]) -> None:
     """Measures one server."""
     assert records.vectors is not None
-    async with RAW[backend](url, records) as raw, vstore.aio.connect(url) as store:
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        sides = {"raw": await enter(RAW[backend](url, records))}
+        if backend in BY_HAND:
+            sides["hand"] = await enter(BY_HAND[backend](url, records))
+        store = await enter(vstore.aio.connect(url))
         docs = await store.create_collection("docs", dimension=records.vectors.shape[1], metric="l2", index=HNSW())
         await docs.add(records.ids, records.vectors, records.documents, records.metadatas)
-        ours = Side(
-            lambda vector: docs.query(vector, k=K), lambda vector: docs.query(vector, k=K, where=F("year") >= YEAR)
+        where = F("year") >= YEAR
+        sides["ours"] = Side(
+            lambda vector: docs.query(vector, k=K), lambda vector: docs.query(vector, k=K, where=where)
         )
         for what in ("query", "filtered"):
-            sides = (getattr(raw, what), getattr(ours, what))
-            taken: tuple[list[tuple[float, float]], ...] = ([], [])
-            for ask in sides:
+            asks: dict[str, Ask] = {name: getattr(side, what) for name, side in sides.items()}
+            taken: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+            for ask in asks.values():
                 await measure(ask, asked[: 2 * AT_ONCE])
-            for number in range(rounds):
-                for place in (0, 1) if number % 2 else (1, 0):
-                    taken[place].append(await measure(sides[place], asked))
-            for column, name, bar in (
+            order = list(asks)
+            for _ in range(rounds):
+                order.append(order.pop(0))
+                for name in order:
+                    taken[name].append(await measure(asks[name], asked))
+            for column, label, bar in (
                 (0, f"{what}, {AT_ONCE} at once", BAR),
                 (1, f"{what}, the loop is late by", None),
             ):
-                theirs, mine = (median(one[column] for one in side) for side in taken)
-                rows.append(Row(f"{backend} server, HNSW", name, theirs, mine, bar))
+                found = {name: median(one[column] for one in measured) for name, measured in taken.items()}
+                case = f"{backend} server, HNSW"
+                rows.append(Row(case, label, found["raw"], found["ours"], bar, found.get("hand")))
 
 
 def main() -> None:

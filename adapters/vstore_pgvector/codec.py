@@ -18,7 +18,7 @@ from vstore.columns import Column, take_rows
 from vstore.info import CollectionInfo
 from vstore.records import Include, Metadata, Records
 from vstore_pgvector.binary import INT, JSONB_OID, NULL, TEXT_OID, Item, Packed, pack_array, pack_texts
-from vstore_pgvector.jsonb import decode_metadata, encode_metadatas, jsonb
+from vstore_pgvector.jsonb import decode_metadatas, encode_metadatas, jsonb
 from vstore_pgvector.vectors import TypeIds, column_names, decode_column, decode_vectors, items_of, weights
 
 __all__ = ["COPY_END", "COPY_START", "Encoded", "copied_columns", "copy_rows", "decode", "encode", "place_of"]
@@ -172,6 +172,6 @@ def decode(rows: Sequence[Sequence[Any]], include: Include, info: CollectionInfo
     if include.documents:
         documents = list(next(given))
     if include.metadatas:
-        metadatas = [decode_metadata(text, marks) for text, marks in zip(next(given), next(given), strict=True)]
+        metadatas = decode_metadatas(next(given), next(given))
     fields = {name: decode_column(next(given), info.field(name)) for name in include.fields}
     return Records(list(columns[0]), vectors, documents, metadatas, fields)

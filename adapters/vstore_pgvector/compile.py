@@ -22,7 +22,7 @@ The steps of a path go by ``->`` with a text: unlike ``#>`` it does not take ``"
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vstore.errors import BackendError
@@ -60,11 +60,16 @@ class Condition:
         sql: A Boolean expression with ``%s`` placeholders.
         params: What they stand for.
         partition: The one partition that all records it holds for are in, or None.
+        key: What tells it from others, to be looked up by.
     """
 
     sql: str
     params: tuple[Any, ...] = ()
     partition: str | None = None
+    key: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", hash((self.sql, *map(repr, self.params))))
 
 
 def where(node: Filter, key: str | None = None) -> Condition:

@@ -1,7 +1,8 @@
 """The SQL of queries of one field. Pure.
 
-In each statement the inner query picks rows. The outer one converts their columns, which else happens before the sort,
-for every row. Numbers stand in the text so that a prepared plan knows them.
+In each statement the inner query picks rows; of several that are equally far, any may come. The outer one converts
+their columns, which else happens before the sort, for every row. Numbers stand in the text so that a prepared plan
+knows them.
 """
 
 from __future__ import annotations
@@ -46,26 +47,42 @@ class DenseQueries:
         self._there = f"{self._column} is not null" if name else None
         self.nearest = lru_cache(maxsize=256)(self._nearest)
 
-    def _nearest(self, k: int, include: Include, exact: bool, condition: str | None, many: bool) -> str:
+    def _nearest(self, k: int, include: Include, exact: bool, condition: str | None, many: bool) -> bytes:
         """Return SQL for the k nearest of each vector: id, distance, vector's number from 1, norm or 0, columns.
 
         Parameters: the vector, or the array of ``many``; for an exact query under dot its slack, or theirs; the
-        condition's. ``+ 0`` keeps an exact query from the index: planner settings do not reach plans that psycopg has
-        prepared.
+        condition's.
         """
-        sloped = exact and self._dot
-        source = _source(
-            ["vector", "float8"] if sloped else ["vector"], ["query", "slack"] if sloped else ["query"], many
-        )
-        order = f"{self._measure('q.query', 'q.slack')} + 0, id" if exact else self._distance("q.query")
-        raw = self._sql.raw_columns(include, self._name)
+        head = f"select id, {self._distance('query')}, number, {self._norm}{self._sql.columns(include)} from "
+        near = self._compared(k, condition, many) if exact else self._by_index(k, include, condition, many)
+        return (head + near).encode()
+
+    def _compared(self, k: int, condition: str | None, many: bool) -> str:
+        """Return SQL for the rows of which all others are compared with each vector.
+
+        ``+ 0`` keeps a query from the index: planner settings do not reach plans that psycopg has prepared. A sort
+        copies every row, so that it gets no more of each than its place and distance.
+        """
+        types, names = (["vector", "float8"], ["query", "slack"]) if self._dot else (["vector"], ["query"])
         table = f"{self._sql.table}{on_condition(self._there, condition)}"
-        if self._halved and not exact:  # the index ranks more than k by halves, of which these are the nearest
+        return (
+            f"{_source(types, names, many)} cross join lateral (select ctid as place, "
+            f"{self._measure('q.query', 'q.slack')} + 0 as far from {table} order by far limit {k:d}) as near "
+            f"join {self._sql.table} as t on t.ctid = near.place order by far"
+        )
+
+    def _by_index(self, k: int, include: Include, condition: str | None, many: bool) -> str:
+        """Return SQL for the rows that the index finds for each vector."""
+        raw = self._sql.raw_columns(include, self._name)
+        if condition is not None:  # which no index serves then: a prepared plan cannot leave that on the vectors
+            condition = f"coalesce({condition}, false)"
+        table = f"{self._sql.table}{on_condition(self._there, condition)}"
+        if self._halved:  # the index ranks more than k by halves, of which these are the nearest
             halves = " <=> ".join(half_unit(vector, self._dimension) for vector in (self._column, "q.query"))
             table = f"(select id{raw} from {table} order by {halves} limit {k + max(_SPARE, k // 4):d}) as candidates"
         return (
-            f"select id, {self._distance('query')}, number, {self._norm}{self._sql.columns(include)} from {source} "
-            f"cross join lateral (select id{raw} from {table} order by {order} limit {k:d}) as near"
+            f"{_source(['vector'], ['query'], many)} cross join lateral "
+            f"(select id{raw} from {table} order by {self._distance('q.query')} limit {k:d}) as near"
         )
 
     def _distance(self, query: str) -> str:
@@ -116,13 +133,13 @@ class SparseQueries:
         """
         names = [f"band{band}" for band in bands]
         distance = self._distance(bands, [f"q.{name}" for name in names])
-        raw = self._sql.raw_columns(include, self._name)
         return (
             f"select id, distance, number{self._sql.columns(include)} "
             f"from {_source(['sparsevec'] * len(bands), names, True)} "
-            f"cross join lateral (select * from (select id{raw}, {distance} as distance "
+            f"cross join lateral (select * from (select ctid as place, {distance} as distance "
             f"from {self._sql.table}{on_condition(condition)} offset 0) as every_one "
-            f"where distance < 0 order by distance, id limit {k:d}) as near"
+            f"where distance < 0 order by distance limit {k:d}) as near "
+            f"join {self._sql.table} as t on t.ctid = near.place order by distance"
         )
 
     def within(self, rows: int, bands: Sequence[int], after: bool, condition: str | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.pq import TransactionStatus
@@ -17,6 +17,8 @@ from vstore_pgvector.server import extended_path, local_settings, session_settin
 from vstore_pgvector.timeouts import GRACE, register
 
 __all__ = ["AsyncBorrowedSession"]
+
+T = TypeVar("T")
 
 
 class AsyncBorrowedSession(AsyncSession):
@@ -52,14 +54,12 @@ class AsyncBorrowedSession(AsyncSession):
     async def unhurried(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
         yield  # its owner chose the timeout with which we may hold it
 
-    @asynccontextmanager
-    async def connection(self, *, transaction: bool = False) -> AsyncIterator[AsyncConnection[Any]]:
+    async def run(self, work: Callable[[AsyncConnection[Any]], Awaitable[T]], *, transaction: bool = False) -> T:
         if isinstance(self._client, AsyncConnection):
             async with self._lock, self._lent(self._client) as connection:
-                yield connection
-        else:
-            async with self._client.connection(self._timeout) as pooled, self._lent(pooled) as connection:
-                yield connection
+                return await work(connection)
+        async with self._client.connection(self._timeout) as pooled, self._lent(pooled) as connection:
+            return await work(connection)
 
     @asynccontextmanager
     async def _lent(self, connection: AsyncConnection[Any]) -> AsyncIterator[AsyncConnection[Any]]:

@@ -31,14 +31,26 @@ class _Plan(NamedTuple):
     read: int
 
 
+class _Estimate(NamedTuple):
+    """What is known of a condition: how many records there are, how many rows are read, and which part matches.
+
+    ``expected`` is the planner's word of that part, and ``share`` a sample's, once one was needed.
+    """
+
+    every: int
+    read: int
+    expected: float
+    share: float | None
+
+
 class AsyncChooser:
     """Chooses by what the planner makes of a condition, for one collection."""
 
     def __init__(self, session: AsyncSession, sql: Statements) -> None:
         self._session = session
         self._sql = sql
-        self._plans = Recent[_Plan]()
-        self._shares = Recent[float]()
+        self._every = Recent[int]()
+        self._found = Recent[_Estimate]()
         self._small = Recent[bool]()
 
     async def ef(self, connection: AsyncConnection[Any], condition: Condition, k: int, ef: int) -> int | None:
@@ -50,14 +62,15 @@ class AsyncChooser:
         """
         if condition.partition is not None and await self._is_small(connection, condition.partition):
             return None
-        every = max(1, (await self._plan(connection)).matching)
-        plan = await self._plan(connection, condition, every)
-        if plan.read <= _ROWS_A_CANDIDATE * ef:
+        found = self._found.get(condition.key) or await self._estimated(connection, condition)
+        if found.read <= _ROWS_A_CANDIDATE * ef:
             return None
-        share = await self._share(connection, condition, every) or min(1.0, max(1, plan.matching) / every)
+        share = found.share
+        if share is None:
+            share = await self._share(connection, condition, found)
         visited = 2 * k / share
         wanted = round(max(ef / math.cbrt(share), visited))
-        if plan.read <= _ROWS_A_CANDIDATE * max(min(_MAX_EF, wanted), visited):
+        if found.read <= _ROWS_A_CANDIDATE * max(min(_MAX_EF, wanted), visited):
             return None
         return max(ef, min(_MAX_EF, wanted))
 
@@ -68,28 +81,34 @@ class AsyncChooser:
         small = bool((await self._session.fetch(connection, statement, (partition,)))[0][0])
         return self._small.keep(partition, small)
 
+    async def _estimated(self, connection: AsyncConnection[Any], condition: Condition) -> _Estimate:
+        every = self._every.get(None)
+        if every is None:
+            every = self._every.keep(None, max(1, (await self._plan(connection)).matching))
+        plan = await self._plan(connection, condition, every)
+        found = _Estimate(every, plan.read, min(1.0, max(1, plan.matching) / every), None)
+        return self._found.keep(condition.key, found)
+
     async def _plan(
         self, connection: AsyncConnection[Any], condition: Condition | None = None, every: int = 0
     ) -> _Plan:
-        """Return what the planner said lately of reading the records that match, of ``every`` one that there is."""
+        """Return what the planner says of reading the records that match, of ``every`` one that there is."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
-        key = (text, *map(repr, params))
-        if (lately := self._plans.get(key)) is not None:
-            return lately
         rows = await self._session.fetch(connection, self._sql.explain(text), params, prepare=False)
         lines = [(line, int(found[1])) for (line,) in rows if (found := _ROWS.search(line)) is not None]
         steps = [number for _, number in lines]
         is_whole = any("Seq Scan" in line for line, _ in lines)
-        return self._plans.keep(key, _Plan(steps[0], max(every, *steps) if is_whole else max(steps)))
+        return _Plan(steps[0], max(every, *steps) if is_whole else max(steps))
 
-    async def _share(self, connection: AsyncConnection[Any], condition: Condition, every: int) -> float | None:
-        """Return which part of some records matches, or None where there were none.
+    async def _share(self, connection: AsyncConnection[Any], condition: Condition, found: _Estimate) -> float:
+        """Return which part of some records matches, or what the planner expects where there were none.
 
         The planner has no statistics of ranges and of parts of texts: it takes half of the records to match.
         """
-        key = (condition.sql, *map(repr, condition.params))
-        if (lately := self._shares.get(key)) is not None:
-            return lately
-        statement = self._sql.sample(min(100.0, 100 * _SAMPLE / every), condition.sql)
+        statement = self._sql.sample(min(100.0, 100 * _SAMPLE / found.every), condition.sql)
         number, matching = (await self._session.fetch(connection, statement, condition.params, prepare=False))[0]
-        return self._shares.keep(key, max(1, matching) / number) if number else None
+        if not number:
+            return found.expected
+        share: float = max(1, matching) / number
+        self._found.keep(condition.key, found._replace(share=share))
+        return share

@@ -20,6 +20,7 @@ from vstore.logs import DEBUG, log
 from vstore.records import Include, Records
 from vstore.sparse import SparseArray
 from vstore.spi.batching import batches
+from vstore.spi.latest import Latest
 from vstore_pgvector._async._run import compute
 from vstore_pgvector._async.choosing import AsyncChooser
 from vstore_pgvector._async.searching import AsyncSearcher
@@ -74,6 +75,7 @@ class AsyncPGCollection:
             if isinstance(field, Sparse)
         }
         self._rows = batch_rows(info)
+        self._compiled = Latest[Filter, Condition](lambda where: compiled(where, info.partition_by))
 
     @property
     def info(self) -> CollectionInfo:
@@ -266,9 +268,6 @@ class AsyncPGCollection:
         for part in batches(ids, _IDS_AT_ONCE):
             found.update(row[0] for row in await self._fetch(self._sql.existing, (pack_texts(part),)))
         return found
-
-    def _compiled(self, where: Filter) -> Condition:
-        return compiled(where, self._info.partition_by)
 
 
 def _search_settings(index: Index | None, search: Search | None) -> tuple[int, int]:

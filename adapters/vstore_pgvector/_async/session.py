@@ -19,7 +19,7 @@ from psycopg_pool import PoolTimeout
 from vstore.errors import BackendError
 from vstore.spi._async._run import current_loop, is_over
 from vstore.spi.forking import abandon
-from vstore_pgvector._async._run import AsyncBoundedConnection, AsyncPool, finishing, sleep
+from vstore_pgvector._async._run import AsyncBoundedConnection, AsyncPool, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.logs import POOL_NAME, keep_quiet
 from vstore_pgvector.server import (
@@ -44,6 +44,7 @@ T = TypeVar("T")
 # reconnects in the background, with growing pauses, and says only that its time is up.
 _POOL_PATIENCE: Final = 1.0
 _MAX_CONFLICTS: Final = 10
+_KEPT_ROWS: Final = 100
 
 
 class AsyncSession(ABC):
@@ -60,8 +61,8 @@ class AsyncSession(ABC):
         """The client underneath."""
 
     @abstractmethod
-    def connection(self, *, transaction: bool = False) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
-        """Return a connection for one piece of work, within one transaction if that is asked for."""
+    async def run(self, work: Callable[[AsyncConnection[Any]], Awaitable[T]], *, transaction: bool = False) -> T:
+        """Return the result of one piece of work on a connection, within one transaction if that is asked for."""
 
     @abstractmethod
     def cursor(self, connection: AsyncConnection[Any]) -> AsyncCursor[tuple[Any, ...]]:
@@ -94,15 +95,22 @@ class AsyncSession(ABC):
     async def fetch(
         self,
         connection: AsyncConnection[Any],
-        statement: str,
+        statement: str | bytes,
         params: Sequence[Any] = (),
         *,
         prepare: bool | None = None,
     ) -> list[tuple[Any, ...]]:
         """Runs one statement; returns its rows, which travel in binary form."""
         cursor = self.cursor(connection)
-        await cursor.execute(statement.encode(), params, prepare=prepare, binary=True)
+        text = statement.encode() if isinstance(statement, str) else statement
+        await cursor.execute(text, params, prepare=prepare, binary=True)
         return await cursor.fetchall()
+
+    async def ask(
+        self, connection: AsyncConnection[Any], statement: bytes, params: Sequence[Any]
+    ) -> list[tuple[Any, ...]]:
+        """Does the same with a statement that mostly comes again at once, as the same object."""
+        return await self.fetch(connection, statement, params)
 
     async def execute(
         self,
@@ -138,13 +146,11 @@ class AsyncSession(ABC):
     async def read(self, work: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
         """Runs a read; once more, on another connection, where the first one turns out to be lost."""
         try:
-            async with self.connection() as connection:
-                return await work(connection)
+            return await self.run(work)
         except psycopg.Error as error:
             if not connection_lost(error):
                 raise
-        async with self.connection() as connection:
-            return await work(connection)
+        return await self.run(work)
 
     async def write(self, work: Callable[[AsyncConnection[Any]], Awaitable[T]], *, single: bool = False) -> T:
         """Runs a write in one transaction; again where a deadlock or a serialization failure undid it.
@@ -160,8 +166,7 @@ class AsyncSession(ABC):
         while True:
             attempt += 1
             try:
-                async with self.connection(transaction=not single) as connection:
-                    return await work(connection)
+                return await self.run(work, transaction=not single)
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 if attempt == _MAX_CONFLICTS or monotonic() > end:
                     raise
@@ -247,24 +252,37 @@ class AsyncPoolSession(AsyncSession):
         finally:
             connection.patience = self._timeout + GRACE
 
-    @asynccontextmanager
-    async def connection(self, *, transaction: bool = False) -> AsyncIterator[AsyncConnection[Any]]:
+    async def run(self, work: Callable[[AsyncConnection[Any]], Awaitable[T]], *, transaction: bool = False) -> T:
         connection, pooled = await self._take()
         with self._busy_lock:
             self._busy += 1
         try:
             if connection.steady and not transaction:
-                yield connection
-            else:
-                async with self._transaction(connection):
-                    yield connection
+                return await work(connection)
+            async with self._transaction(connection):
+                return await work(connection)
         finally:
             with self._busy_lock:
                 self._busy -= 1
             if pooled:
-                await finishing(self._pool.putconn, connection)
+                await self._pool.give_back(connection)
             else:
                 await connection.close()
+
+    async def ask(
+        self, connection: AsyncConnection[Any], statement: bytes, params: Sequence[Any]
+    ) -> list[tuple[Any, ...]]:
+        """Does the same with a statement that mostly comes again at once, as the same object.
+
+        A connection keeps the cursor, and that what it has found out about the statement. It would hold the rows, too.
+        """
+        assert isinstance(connection, AsyncBoundedConnection)
+        cursor, connection.asking = connection.asking or AsyncCursor(connection), None
+        await cursor.execute(statement, params, binary=True)
+        rows = await cursor.fetchall()
+        if len(rows) <= _KEPT_ROWS:
+            connection.asking = cursor
+        return rows
 
     @asynccontextmanager
     async def _transaction(self, connection: AsyncBoundedConnection) -> AsyncIterator[None]:
@@ -283,7 +301,7 @@ class AsyncPoolSession(AsyncSession):
         """Return a connection that is alive, and whether it goes back to the pool."""
         while True:
             try:
-                connection = await self._pool.getconn(min(_POOL_PATIENCE, self._timeout))
+                connection = await self._pool.lend(min(_POOL_PATIENCE, self._timeout))
             except PoolTimeout:
                 spare = await self._connect_plain()  # raises why there is none
                 try:
@@ -294,7 +312,7 @@ class AsyncPoolSession(AsyncSession):
                     await spare.close()
                     raise
                 await spare.close()
-                connection = await self._pool.getconn(self._timeout)
+                connection = await self._pool.lend(self._timeout)
             alive = False
             try:
                 if alive := await self._alive(connection):
@@ -302,7 +320,7 @@ class AsyncPoolSession(AsyncSession):
             finally:
                 if not alive:
                     await connection.close()
-                    await finishing(self._pool.putconn, connection)  # which makes another instead
+                    await self._pool.give_back(connection)  # which makes another instead
 
     async def _alive(self, connection: AsyncBoundedConnection) -> bool:
         """Return whether it is open. It costs a round trip only where the server has sent something unasked."""

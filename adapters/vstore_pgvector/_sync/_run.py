@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg_pool import ConnectionPool
 
 from vstore_pgvector.errors import ServerSilent
 from vstore_pgvector.timeouts import bounded
 
-__all__ = ["BoundedConnection", "Lock", "Pool", "compute", "finishing", "patient", "run_blocking", "sleep"]
+__all__ = ["BoundedConnection", "Lock", "Pool", "compute", "patient", "run_blocking", "sleep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,11 +32,6 @@ def compute(rows: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwar
     return function(*args, **kwargs)
 
 
-def finishing(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Calls ``function``."""
-    function(*args, **kwargs)
-
-
 class BoundedConnection(Connection[tuple[Any, ...]]):
     """A connection on which no wait lasts longer than ``patience`` seconds without a word from the server.
 
@@ -44,11 +39,13 @@ class BoundedConnection(Connection[tuple[Any, ...]]):
         patience: Seconds; infinite until set.
         searching: The search settings in force on it, as ``set_config`` was last told.
         steady: Whether all its statements meet one session of the server.
+        asking: A cursor for the next query.
     """
 
     patience: float = float("inf")
     searching: tuple[int, int] | None = None
     steady: bool = False
+    asking: Cursor[tuple[Any, ...]] | None = None
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         """Consumes a generator of psycopg."""
@@ -61,6 +58,9 @@ class BoundedConnection(Connection[tuple[Any, ...]]):
 
 class Pool(ConnectionPool[BoundedConnection]):
     """A pool of such connections."""
+
+    lend = ConnectionPool.getconn
+    give_back = ConnectionPool.putconn
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import Connection, Cursor
 from psycopg.pq import TransactionStatus
@@ -18,6 +18,8 @@ from vstore_pgvector.server import extended_path, local_settings, session_settin
 from vstore_pgvector.timeouts import GRACE, register
 
 __all__ = ["BorrowedSession"]
+
+T = TypeVar("T")
 
 
 class BorrowedSession(Session):
@@ -51,14 +53,12 @@ class BorrowedSession(Session):
     def unhurried(self, connection: Connection[Any]) -> Iterator[None]:
         yield  # its owner chose the timeout with which we may hold it
 
-    @contextmanager
-    def connection(self, *, transaction: bool = False) -> Iterator[Connection[Any]]:
+    def run(self, work: Callable[[Connection[Any]], T], *, transaction: bool = False) -> T:
         if isinstance(self._client, Connection):
             with self._lock, self._lent(self._client) as connection:
-                yield connection
-        else:
-            with self._client.connection(self._timeout) as pooled, self._lent(pooled) as connection:
-                yield connection
+                return work(connection)
+        with self._client.connection(self._timeout) as pooled, self._lent(pooled) as connection:
+            return work(connection)
 
     @contextmanager
     def _lent(self, connection: Connection[Any]) -> Iterator[Connection[Any]]:

@@ -21,6 +21,7 @@ from vstore.logs import DEBUG, log
 from vstore.records import Include, Records
 from vstore.sparse import SparseArray
 from vstore.spi.batching import batches
+from vstore.spi.latest import Latest
 from vstore_pgvector._sync._run import compute
 from vstore_pgvector._sync.choosing import Chooser
 from vstore_pgvector._sync.searching import Searcher
@@ -75,6 +76,7 @@ class PGCollection:
             if isinstance(field, Sparse)
         }
         self._rows = batch_rows(info)
+        self._compiled = Latest[Filter, Condition](lambda where: compiled(where, info.partition_by))
 
     @property
     def info(self) -> CollectionInfo:
@@ -267,9 +269,6 @@ class PGCollection:
         for part in batches(ids, _IDS_AT_ONCE):
             found.update(row[0] for row in self._fetch(self._sql.existing, (pack_texts(part),)))
         return found
-
-    def _compiled(self, where: Filter) -> Condition:
-        return compiled(where, self._info.partition_by)
 
 
 def _search_settings(index: Index | None, search: Search | None) -> tuple[int, int]:

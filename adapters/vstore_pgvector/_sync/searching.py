@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -73,6 +74,8 @@ class Searcher:
     ) -> Hits:
         """Return the k nearest of one vector, from the k + 1 that pgvector found, or from more if need be."""
         error = ErrorBounds(self._metric, vector)
+        if self._are_clear(error, rows):
+            return self._hits(rows[:k], include)
         low, high = error.bounds(_distances(rows), _norms(rows))
         # Of the records that did not come none is nearer than this.
         rest = float(low[-1]) if len(rows) > k else np.inf
@@ -82,7 +85,7 @@ class Searcher:
         most = high[: len(rows)]
         farthest = np.sort(most if known is None else np.where(np.isnan(known), most, known))[:k][-1:]
         if (farthest < rest).all():
-            return self._hits(rows, known, k, include)
+            return self._hits(self._ordered(rows, known)[:k], include)
         return self._compared(connection, vector, k, condition, include, error.limit(float(farthest[0])))
 
     def approximate(
@@ -98,12 +101,15 @@ class Searcher:
         hits: list[Hits | None] = []
         for vector, rows in zip(vectors, found, strict=True):
             error = ErrorBounds(self._metric, vector)
-            # Too few: there are no more, or the index scan gave up.
-            if len(rows) < k or error.underflowed(_norms(rows)):
+            if len(rows) < k:  # there are no more, or the index scan gave up
+                hits.append(None)
+            elif self._are_clear(error, rows):
+                hits.append(self._hits(rows, include))
+            elif error.underflowed(_norms(rows)):
                 hits.append(None)
             else:
                 known = self._settled(connection, vector, rows, include, error)
-                hits.append(self._hits(rows, known, k, include))
+                hits.append(self._hits(self._ordered(rows, known), include))
 
         def again(places: list[int]) -> list[Hits]:
             return self.exact(connection, vectors[places], k, condition, include)
@@ -122,20 +128,19 @@ class Searcher:
     ) -> list[list[Row]]:
         """Return the rows of ``DenseQueries.nearest`` for each vector."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
-        if text is not None and not exact:
-            text = f"coalesce({text}, false)"  # which no index serves: a prepared plan cannot leave that on the vectors
         many = len(vectors) > 1
         statement = self._queries.nearest(k, include, exact, text, many)
         sloped = exact and self._metric is Metric.DOT
+        if not many:
+            slack = (self._slack(vectors[0]),) if sloped else ()
+            return [self._session.ask(connection, statement, (pack_vector(vectors[0]), *slack, *params))]
         found: list[list[Row]] = [[] for _ in vectors]
         for chosen in slices(len(vectors), _QUERIES_AT_ONCE):
             part = vectors[chosen]
-            given: list[Any] = [pack_vectors(part, self._session.type_ids.vector) if many else pack_vector(part[0])]
+            given: list[Any] = [pack_vectors(part, self._session.type_ids.vector)]
             if sloped:
-                slacks = [self._slack(vector) for vector in part]
-                given.append(slacks if many else slacks[0])
-            prepare = False if many else None
-            for row in self._session.fetch(connection, statement, (*given, *params), prepare=prepare):
+                given.append([self._slack(vector) for vector in part])
+            for row in self._session.fetch(connection, statement, (*given, *params), prepare=False):
                 found[chosen.start + row[2] - 1].append(row)
         return found
 
@@ -174,14 +179,20 @@ class Searcher:
     def _true(self, vector: VectorArray, stored: Sequence[bytes]) -> NDArray[np.float64]:
         return distances(self._metric, vector, decode_vectors(stored, self._dimension))
 
-    def _hits(self, rows: Sequence[Row], known: NDArray[np.float64] | None, k: int, include: Include) -> Hits:
-        distance = [row[1] for row in rows]
+    def _are_clear(self, error: ErrorBounds, rows: Sequence[Row]) -> bool:
+        norms = [row[3] for row in rows] if self._metric is Metric.DOT else ()
+        return error.are_clear([row[1] for row in rows], norms)
+
+    def _ordered(self, rows: Sequence[Row], known: NDArray[np.float64] | None) -> list[Row]:
+        """Return the rows by distance and id, with known distances in the place of those that pgvector computed."""
         if known is not None:
-            distance = np.where(np.isnan(known), distance, known).tolist()
-        order = sorted(range(len(rows)), key=lambda place: (distance[place], rows[place][0]))[:k]
-        chosen = np.array([distance[place] for place in order], dtype=np.float64)
-        records = decode([rows[place] for place in order], include, self._sql.info, start=3)
-        return Hits(records, chosen, scores(self._metric, chosen))
+            pairs = zip(rows, known.tolist(), strict=True)
+            rows = [row if math.isnan(true) else (row[0], true, *row[2:]) for row, true in pairs]
+        return sorted(rows, key=lambda row: (row[1], row[0]))
+
+    def _hits(self, rows: Sequence[Row], include: Include) -> Hits:
+        distance = np.array([row[1] for row in rows], dtype=np.float64)
+        return Hits(decode(rows, include, self._sql.info, start=3), distance, scores(self._metric, distance))
 
     def _compared(
         self,

@@ -20,7 +20,7 @@ from psycopg_pool import PoolTimeout
 from vstore.errors import BackendError
 from vstore.spi._sync._run import current_loop, is_over
 from vstore.spi.forking import abandon
-from vstore_pgvector._sync._run import BoundedConnection, Pool, finishing, sleep
+from vstore_pgvector._sync._run import BoundedConnection, Pool, sleep
 from vstore_pgvector.errors import connection_lost
 from vstore_pgvector.logs import POOL_NAME, keep_quiet
 from vstore_pgvector.server import (
@@ -45,6 +45,7 @@ T = TypeVar("T")
 # reconnects in the background, with growing pauses, and says only that its time is up.
 _POOL_PATIENCE: Final = 1.0
 _MAX_CONFLICTS: Final = 10
+_KEPT_ROWS: Final = 100
 
 
 class Session(ABC):
@@ -61,8 +62,8 @@ class Session(ABC):
         """The client underneath."""
 
     @abstractmethod
-    def connection(self, *, transaction: bool = False) -> AbstractContextManager[Connection[Any]]:
-        """Return a connection for one piece of work, within one transaction if that is asked for."""
+    def run(self, work: Callable[[Connection[Any]], T], *, transaction: bool = False) -> T:
+        """Return the result of one piece of work on a connection, within one transaction if that is asked for."""
 
     @abstractmethod
     def cursor(self, connection: Connection[Any]) -> Cursor[tuple[Any, ...]]:
@@ -95,15 +96,20 @@ class Session(ABC):
     def fetch(
         self,
         connection: Connection[Any],
-        statement: str,
+        statement: str | bytes,
         params: Sequence[Any] = (),
         *,
         prepare: bool | None = None,
     ) -> list[tuple[Any, ...]]:
         """Runs one statement; returns its rows, which travel in binary form."""
         cursor = self.cursor(connection)
-        cursor.execute(statement.encode(), params, prepare=prepare, binary=True)
+        text = statement.encode() if isinstance(statement, str) else statement
+        cursor.execute(text, params, prepare=prepare, binary=True)
         return cursor.fetchall()
+
+    def ask(self, connection: Connection[Any], statement: bytes, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Does the same with a statement that mostly comes again at once, as the same object."""
+        return self.fetch(connection, statement, params)
 
     def execute(
         self,
@@ -139,13 +145,11 @@ class Session(ABC):
     def read(self, work: Callable[[Connection[Any]], T]) -> T:
         """Runs a read; once more, on another connection, where the first one turns out to be lost."""
         try:
-            with self.connection() as connection:
-                return work(connection)
+            return self.run(work)
         except psycopg.Error as error:
             if not connection_lost(error):
                 raise
-        with self.connection() as connection:
-            return work(connection)
+        return self.run(work)
 
     def write(self, work: Callable[[Connection[Any]], T], *, single: bool = False) -> T:
         """Runs a write in one transaction; again where a deadlock or a serialization failure undid it.
@@ -161,8 +165,7 @@ class Session(ABC):
         while True:
             attempt += 1
             try:
-                with self.connection(transaction=not single) as connection:
-                    return work(connection)
+                return self.run(work, transaction=not single)
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 if attempt == _MAX_CONFLICTS or monotonic() > end:
                     raise
@@ -248,24 +251,35 @@ class PoolSession(Session):
         finally:
             connection.patience = self._timeout + GRACE
 
-    @contextmanager
-    def connection(self, *, transaction: bool = False) -> Iterator[Connection[Any]]:
+    def run(self, work: Callable[[Connection[Any]], T], *, transaction: bool = False) -> T:
         connection, pooled = self._take()
         with self._busy_lock:
             self._busy += 1
         try:
             if connection.steady and not transaction:
-                yield connection
-            else:
-                with self._transaction(connection):
-                    yield connection
+                return work(connection)
+            with self._transaction(connection):
+                return work(connection)
         finally:
             with self._busy_lock:
                 self._busy -= 1
             if pooled:
-                finishing(self._pool.putconn, connection)
+                self._pool.give_back(connection)
             else:
                 connection.close()
+
+    def ask(self, connection: Connection[Any], statement: bytes, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Does the same with a statement that mostly comes again at once, as the same object.
+
+        A connection keeps the cursor, and that what it has found out about the statement. It would hold the rows, too.
+        """
+        assert isinstance(connection, BoundedConnection)
+        cursor, connection.asking = connection.asking or Cursor(connection), None
+        cursor.execute(statement, params, binary=True)
+        rows = cursor.fetchall()
+        if len(rows) <= _KEPT_ROWS:
+            connection.asking = cursor
+        return rows
 
     @contextmanager
     def _transaction(self, connection: BoundedConnection) -> Iterator[None]:
@@ -284,7 +298,7 @@ class PoolSession(Session):
         """Return a connection that is alive, and whether it goes back to the pool."""
         while True:
             try:
-                connection = self._pool.getconn(min(_POOL_PATIENCE, self._timeout))
+                connection = self._pool.lend(min(_POOL_PATIENCE, self._timeout))
             except PoolTimeout:
                 spare = self._connect_plain()  # raises why there is none
                 try:
@@ -295,7 +309,7 @@ class PoolSession(Session):
                     spare.close()
                     raise
                 spare.close()
-                connection = self._pool.getconn(self._timeout)
+                connection = self._pool.lend(self._timeout)
             alive = False
             try:
                 if alive := self._alive(connection):
@@ -303,7 +317,7 @@ class PoolSession(Session):
             finally:
                 if not alive:
                     connection.close()
-                    finishing(self._pool.putconn, connection)  # which makes another instead
+                    self._pool.give_back(connection)  # which makes another instead
 
     def _alive(self, connection: BoundedConnection) -> bool:
         """Return whether it is open. It costs a round trip only where the server has sent something unasked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def test_the_floor_answers_alike(
     try:
         floor.create("by_hand")
         floor.ingest(records)
-        queries = [*data.queries(20, DIMENSION), *records.vectors[[0, 1, 2, 20]]]
+        queries = [*data.queries(20, DIMENSION), *records.vectors[[0, 1, 2, 20]], records.vectors[3] * 1e-20]
         for vector in queries:
             for k in (10, 290):  # of 290 fewer match
                 plain = (docs.query(vector, k=k), floor.query(vector, k))
@@ -50,3 +51,27 @@ def test_the_floor_answers_alike(
     finally:
         floor.drop("by_hand")
         floor.close()
+
+
+def test_the_async_floor_answers_as_the_other_one(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    data, exact = import_module("data"), import_module("exact_pgvector_async")
+    records = data.workload(300, DIMENSION)
+    records.metadatas[0]["year"] = "2015"
+    queries = [*data.queries(10, DIMENSION), *records.vectors[[0, 1]], records.vectors[3] * 1e-20]
+
+    async def ask() -> list[tuple[Any, Any]]:
+        async with exact.AsyncExactPgvector(server, DIMENSION) as client:
+            floor = client.floor
+            floor.create("by_hand_async")
+            floor.ingest(records)
+            pairs = [
+                *[(await client.query(vector, k), floor.query(vector, k)) for vector in queries for k in (10, 290)],
+                *[(await client.query_filtered(vector, 200), floor.query_filtered(vector, 200)) for vector in queries],
+            ]
+            floor.drop("by_hand_async")
+            return pairs
+
+    for found, expected in asyncio.run(ask()):
+        for column, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(column, other)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
+
+import psycopg_pool
+import pytest
 
 import vstore.aio
+from vstore_pgvector._async._run import AsyncPool
 from vstore_pgvector._async.session import AsyncPoolSession
 
 
@@ -24,5 +29,86 @@ def test_a_connection_comes_back_though_the_task_is_cancelled_while_it_gives_it_
                 pinging.cancel()
                 assert isinstance((await asyncio.gather(pinging, return_exceptions=True))[0], asyncio.CancelledError)
             await pool.putconn(await pool.getconn(timeout=20))
+
+    asyncio.run(scenario())
+
+
+async def _is_whole(pool: AsyncPool) -> None:
+    await pool.give_back(await pool.lend(5.0))
+    assert (pool._out, len(pool._turns)) == (0, 0)
+
+
+def test_calls_that_are_cancelled_at_any_moment_leave_a_connection_for_the_others(url: str) -> None:
+    async def scenario() -> None:
+        chance = random.Random(7)
+        async with vstore.aio.connect(f"{url}&pool_size=2") as store:
+            for _ in range(10):
+                tasks = [asyncio.create_task(store.ping()) for _ in range(20)]
+                await asyncio.sleep(chance.uniform(0, 0.004))
+                for task in chance.sample(tasks, 12):
+                    task.cancel()
+                found = await asyncio.gather(*tasks, return_exceptions=True)
+                assert all(one is None or isinstance(one, asyncio.CancelledError) for one in found)
+                assert found.count(None) >= 8
+            await _is_whole(store.native)
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_comes_when_its_task_is_cancelled_goes_to_the_next(url: str) -> None:
+    async def scenario() -> None:
+        async with vstore.aio.connect(f"{url}&pool_size=1") as store:
+            pool = store.native
+            connection = await pool.lend(5.0)
+            first, second = (asyncio.create_task(pool.lend(5.0)) for _ in range(2))
+            await asyncio.sleep(0)
+            await pool.give_back(connection)
+            first.cancel()
+            assert await second is connection
+            assert first.cancelled()
+            with pytest.raises(psycopg_pool.PoolTimeout):
+                await pool.lend(0.01)
+            third = asyncio.create_task(pool.lend(5.0))
+            await asyncio.sleep(0)
+            await connection.close()
+            await pool.give_back(connection)  # which nobody gets
+            renewed = await third
+            assert not renewed.closed
+            await pool.give_back(renewed)
+            await _is_whole(pool)
+
+    asyncio.run(scenario())
+
+
+def test_calls_leave_connections_to_the_application(url: str) -> None:
+    async def scenario() -> None:
+        async with vstore.aio.connect(f"{url}&pool_size=1") as store:
+            over = False
+
+            async def ask() -> None:
+                while not over:
+                    await store.ping()
+
+            asking = [asyncio.create_task(ask()) for _ in range(4)]
+            await asyncio.sleep(0.01)
+            mine = await store.native.getconn(timeout=10)
+            over = True
+            await store.native.putconn(mine)
+            await asyncio.gather(*asking)
+            await _is_whole(store.native)
+
+    asyncio.run(scenario())
+
+
+def test_closing_ends_the_calls_that_wait_for_a_connection(url: str) -> None:
+    async def scenario() -> None:
+        async with vstore.aio.connect(f"{url}&pool_size=1") as store:
+            connection = await store.native.lend(5.0)
+            waiting = [asyncio.create_task(store.native.lend(20.0)) for _ in range(3)]
+            await asyncio.sleep(0)
+            await store.close()
+            ended = await asyncio.gather(*waiting, return_exceptions=True)
+            assert all(isinstance(one, psycopg_pool.PoolClosed) for one in ended), ended
+            await store.native.give_back(connection)
 
     asyncio.run(scenario())

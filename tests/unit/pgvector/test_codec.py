@@ -15,7 +15,7 @@ from vstore.info import CollectionInfo
 from vstore.records import Include, Records
 from vstore_pgvector.binary import pack_array, pack_texts
 from vstore_pgvector.codec import decode, encode
-from vstore_pgvector.jsonb import decode_metadata, encode_metadatas, json_text
+from vstore_pgvector.jsonb import decode_metadatas, encode_metadatas, json_text
 from vstore_pgvector.vectors import TypeIds, decode_vectors, pack_vector, pack_vectors
 
 PLAIN = CollectionInfo(name="plain", dimension=2, metric=Metric.COSINE, index=Flat())
@@ -88,8 +88,9 @@ def test_metadata_comes_back(metadata: dict[str, Any]) -> None:
     assert encoded.metadatas is not None
     assert encoded.datetime_keys is not None
     marks = encoded.datetime_keys[0]
-    back = decode_metadata(encoded.metadatas[0][1:].decode(), None if marks is None else marks[1:].decode())
-    assert back == metadata
+    text = encoded.metadatas[0][1:].decode()
+    back = decode_metadatas(["{}", text, text], [None, None if marks is None else marks[1:].decode(), None])
+    assert (back[0], back[1]) == ({}, metadata)
     assert (marks is None) == (not any(word in repr(metadata) for word in ("datetime",)))
 
 

@@ -56,3 +56,37 @@ def test_what_overlaps() -> None:
     assert overlapping(low, high).tolist() == [False, True, True, False, True]
     assert overlapping(np.array([1.0]), np.array([1.0])).tolist() == [False]
     assert overlapping(np.array([1.0, 1.0]), np.array([1.0, 1.0])).tolist() == [True, True]
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("dimension", [3, 2_000])
+@pytest.mark.parametrize("scale", [1e-18, 1e-12, 1.0, 1e7])
+def test_one_pass_finds_clear_what_arrays_find_clear(metric: Metric, dimension: int, scale: float) -> None:
+    random = np.random.default_rng(dimension)
+    if metric is Metric.COSINE and scale < 1e-15:
+        scale = 1e-14
+    query = (random.normal(size=dimension) * scale).astype(SMALL)
+    clear = 0
+    for spread in (0.0, 1e-8, 1e-5, 1e-4, 1e-3, 1e-2, 1.0, 10.0):
+        for near in (0.0, 1.0):
+            vectors = query * SMALL(near) + (random.normal(size=(6, dimension)) * scale * spread).astype(SMALL)
+            norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+            if metric is Metric.COSINE and not norms.all():
+                continue
+            for found in _as_pgvector(metric, query, vectors):
+                order = np.argsort(found)
+                distance, lengths = found[order], norms[order]
+                error = ErrorBounds(metric, query)
+                told = error.are_clear(distance.tolist(), lengths.tolist())
+                low, high = error.bounds(distance, lengths)
+                is_open = overlapping(low, high).any() or error.imprecise(distance, lengths).any()
+                is_short = error.underflowed(lengths)
+                if told:
+                    assert not is_open
+                    assert not is_short
+                    clear += 1
+                elif scale >= 1.0 and lengths.all():
+                    assert is_open
+                assert not error.are_clear(distance[::-1].tolist(), lengths[::-1].tolist())
+                assert not error.are_clear([float("nan")], [1.0])
+    assert clear or scale < 1.0
