@@ -25,15 +25,15 @@ class ExactQdrantEdgeFields(ExactQdrantEdge):
 
     What ``ExactQdrantEdge`` says of checks, order, locks and errors holds here too. Beside it:
 
-    - Sparse queries give the true nearest by scores in float64, added by ascending index, ties by id (SPV-3). The engine
-      ranks by sums in float32. So some more than k come with their vectors, and more of them where the error of such a
-      sum leaves it open whether one that did not come belongs to the first k.
+    - Sparse queries give the true nearest by scores in float64, added by ascending index, ties by id (SPV-3). The
+      engine ranks by sums in float32. So some more than k come with their vectors, and more of them where the error of
+      such a sum leaves it open whether one that did not come belongs to the first k.
     - Indices of a query are distinct and in range, its values above 0 (SPV-1). An empty one has no hits (SPV-2).
     - A hybrid query ranks the first 100 of each field by distance and then id, adds in float64 in the order of the
       fields, and orders by score and then id. Each hit tells its rank and score in each leg (HYB-1, HYB-2). What was
       deleted before its document was read does not come.
-    - A tenant is a text of 1 to 255 bytes. A query in one compares all of up to 10,000 records (TEN-1, TEN-3), for which
-      the graph's threshold is set.
+    - A tenant is a text of 1 to 255 bytes. A query in one compares all of up to 10,000 records (TEN-1, TEN-3), for
+      which the graph's threshold is set.
     """
 
     def __init__(self, folder: Path, dimensions: dict[str, int]) -> None:
@@ -101,7 +101,7 @@ class ExactQdrantEdgeFields(ExactQdrantEdge):
             raise ValueError("not a sparse vector, or not a number of hits")
         if not indices:
             return []
-        if not (0 <= indices[0] and indices[-1] <= (1 << 32) - 3):
+        if indices[0] < 0 or indices[-1] > (1 << 32) - 3:
             raise ValueError("an index is out of range")
         pairs = list(zip(indices, values, strict=True))
         asked = edge.Query.Nearest(edge.SparseVector(indices, values), using="terms")

@@ -42,8 +42,9 @@ class ExactQdrantEdge(RawQdrantEdge):
     - An add of an id that exists is refused, and nothing written (ADD-1): the ids are looked for first, under the lock
       that every write holds.
     - All is checked before anything is written: ids, vectors, documents, metadata (ID-1, ID-2, VEC-1, META-1, DOC-1).
-    - Hits have a distance and a score (MET-1, MET-2). They come by distance, then id (QRY-2). Where fewer than k come, the matches are counted, and the exact search is
-      asked (QRY-4). Near zero, where float32 takes all for one (MET-3), distances are computed from the vectors.
+    - Hits have a distance and a score (MET-1, MET-2), and come by distance, then id (QRY-2). Where fewer than k come,
+      the matches are counted, and the exact search is asked (QRY-4). Near zero, where float32 takes all for one
+      (MET-3), distances are computed from the vectors.
     - A scan goes on from an id, whatever is written meanwhile (SCAN-1), and holds one page.
     - One thread at a time is in a shard that may be closed (CON-1), none in a forked child (CON-3), and errors are
       the store's own (ERR-1).
@@ -225,6 +226,7 @@ class ExactQdrantEdge(RawQdrantEdge):
 
 
 def point_id_of(record_id: str) -> str:
+    """Return the UUID of a record."""
     # uuid5 itself takes three times as long
     text = sha1(_NAMESPACE + record_id.encode()).hexdigest()
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:32]}"
@@ -253,6 +255,7 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
 
 
 def payload_of(record_id: str, document: str | None, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return what is stored of a record beside its vectors."""
     payload: dict[str, Any] = {"id": record_id, "metadata": metadata}
     if document is not None:
         payload["document"] = document
@@ -289,6 +292,7 @@ def _upper(number: float) -> int:
 
 
 def record_of(payload: dict[str, Any]) -> tuple[str, str | None, dict[str, Any]]:
+    """Return the id, document and metadata of what is stored."""
     metadata = payload["metadata"]
     if "exact" in payload:
         metadata.update(json.loads(payload["exact"], object_hook=_moment))
