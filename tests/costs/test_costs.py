@@ -200,7 +200,7 @@ class Answering:
     [
         (lambda docs: docs.query(VECTOR), 12),
         (lambda docs: docs.query(VECTOR.tolist()), 19),
-        (lambda docs: docs.query(VECTOR, k=5, where=WHERE, include=["documents"]), 19),
+        (lambda docs: docs.query(VECTOR, k=5, where=WHERE, include=["documents"]), 18),
     ],
     ids=["array", "list", "filtered"],
 )

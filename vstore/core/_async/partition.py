@@ -42,7 +42,6 @@ class AsyncPartitionAdapter:
         self._partition = partition
         self._lock = lock
         self._exact_up_to = exact_up_to
-        self._everything: Filter | None = None
 
     @property
     def info(self) -> CollectionInfo:
@@ -120,11 +119,7 @@ class AsyncPartitionAdapter:
         raise AssertionError("a handle of a partition refuses it")
 
     def _within(self, where: Filter | None) -> Filter:
-        if where is not None:
-            return within(where, self._key, self._partition)
-        if self._everything is None:
-            self._everything = within(None, self._key, self._partition)
-        return self._everything
+        return within(where, self._key, self._partition)
 
     def _own(self, records: Records) -> list[int]:
         metadatas = records.metadatas or []

@@ -43,7 +43,6 @@ class PartitionAdapter:
         self._partition = partition
         self._lock = lock
         self._exact_up_to = exact_up_to
-        self._everything: Filter | None = None
 
     @property
     def info(self) -> CollectionInfo:
@@ -121,11 +120,7 @@ class PartitionAdapter:
         raise AssertionError("a handle of a partition refuses it")
 
     def _within(self, where: Filter | None) -> Filter:
-        if where is not None:
-            return within(where, self._key, self._partition)
-        if self._everything is None:
-            self._everything = within(None, self._key, self._partition)
-        return self._everything
+        return within(where, self._key, self._partition)
 
     def _own(self, records: Records) -> list[int]:
         metadatas = records.metadatas or []
