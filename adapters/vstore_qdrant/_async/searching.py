@@ -13,9 +13,10 @@ from vstore.indexing import Metric
 from vstore.records import Include, Records, VectorArray
 from vstore.spi._async.searching import scan_top_k, top_up
 from vstore.spi.batching import batches, slices
+from vstore.spi.latest import Latest
 from vstore.spi.scores import distances, ranked
 from vstore_qdrant._async.database import AsyncTable
-from vstore_qdrant.codec import Found, fields, next_point_id, point_id, to_records
+from vstore_qdrant.codec import Fields, Found, fields, next_point_id, point_id, to_records
 from vstore_qdrant.conditions import All, Condition, NoneOf, Shorter
 from vstore_qdrant.precision import converted, indistinct, longest_without_error, rest_is_farther, scaled
 from vstore_qdrant.vectors import dimensions, having, read_columns, with_field
@@ -77,7 +78,8 @@ class AsyncSearcher:
         self._field = field
         self._metric = own.metric
         self._dimension = own.dimension
-        self._read = Include(), fields(Include(), table.info)  # what to read, which is mostly the same as before
+        self._fields: Latest[Include, Fields] = Latest(lambda include: fields(include, table.info))
+        self._compared: Latest[Include, Fields] = Latest(lambda include: fields(with_field(include, field), table.info))
 
     async def approximate(
         self, queries: VectorArray, k: int, condition: Condition | None, include: Include, ef: int | None
@@ -85,10 +87,7 @@ class AsyncSearcher:
         """Return the k nearest as the index finds them, never fewer than match."""
         metric, info = self._metric, self._table.info
         asked, scales = (queries, None) if metric is Metric.L2 else scaled(metric, queries)
-        known, read = self._read
-        if known is not include:
-            read = fields(include, info)
-            self._read = include, read
+        read = self._fields(include)
         ef = None if ef is None else max(k, ef)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
         parts = (asked,) if len(asked) <= rows else (asked[part] for part in slices(len(asked), rows))
@@ -135,7 +134,7 @@ class AsyncSearcher:
 
     async def _exact(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
         read = with_field(include, self._field)
-        wanted = fields(read, self._table.info)
+        wanted = self._compared(include)
         asked, scales = scaled(self._metric, query[None])
         scale = scales[0]
         limit = k + _SPARE

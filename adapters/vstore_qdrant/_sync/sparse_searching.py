@@ -10,6 +10,7 @@ from vstore.indexing import Metric
 from vstore.records import Include
 from vstore.sparse import SparseArray, SparseVector
 from vstore.spi.batching import slices
+from vstore.spi.latest import Latest
 from vstore.spi.scores import column_distances, float32_error, is_settled, nearest, scores
 from vstore_qdrant._sync.database import Table
 from vstore_qdrant._sync.searching import compared
@@ -38,10 +39,7 @@ class SparseSearcher:
     def __init__(self, table: Table, field: str) -> None:
         self._table = table
         self._field = field
-        self._read = Include(), self._wanted(Include())  # what to read, which is mostly the same as before
-
-    def _wanted(self, include: Include) -> Fields:
-        return fields(with_field(include, self._field), self._table.info)
+        self._fields: Latest[Include, Fields] = Latest(lambda include: fields(with_field(include, field), table.info))
 
     def nearest(self, queries: SparseArray, k: int, condition: Condition | None, include: Include) -> list[Hits]:
         """Return the k nearest to each query, none of which is empty."""
@@ -50,10 +48,7 @@ class SparseSearcher:
     def _nearest(
         self, queries: SparseArray, k: int, limit: int, condition: Condition | None, include: Include
     ) -> list[Hits]:
-        known, read = self._read
-        if known is not include:
-            read = self._wanted(include)
-            self._read = include, read
+        read = self._fields(include)
         rows = max(1, _RESPONSE_HITS // limit)
         hits: list[Hits | None] = []
         for part in (queries,) if len(queries) <= rows else (queries[part] for part in slices(len(queries), rows)):
@@ -68,8 +63,8 @@ class SparseSearcher:
         else:
             own = having(self._table.info, self._field, condition)
             found = compared(self._table, self._field, rest, k, own, include)
-        known_hits = dict(zip(again, found, strict=True))
-        return [one for place, before in enumerate(hits) if (one := known_hits.get(place, before)) is not None]
+        known = dict(zip(again, found, strict=True))
+        return [one for place, before in enumerate(hits) if (one := known.get(place, before)) is not None]
 
     def _settled(self, query: SparseVector, found: Found, k: int, limit: int, include: Include) -> Hits | None:
         """Return the hits among what was found; None where one that was not may belong to them."""
