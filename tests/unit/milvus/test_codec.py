@@ -16,10 +16,10 @@ from vstore.indexing import Flat, Metric
 from vstore.info import CollectionInfo
 from vstore.metadata import MAX_METADATA_BYTES, check_metadata
 from vstore.records import Include, Records
-from vstore_milvus.codec import check_sizes, deleted, encode, shows_records, to_records
+from vstore_milvus.codec import check_sizes, deleted, encode, to_records
 from vstore_milvus.filter_fields import scalar
 from vstore_milvus.layout import Layout
-from vstore_milvus.messages import upserts
+from vstore_milvus.messages import shows_records, upserts
 from vstore_milvus.vectors import Row
 
 EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
