@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from cases import Case
-from clocks import PROCESSOR_TIME, Clock, processor_seconds, wall_seconds
+from clocks import Clock, add_clock, clocked
 from data import queries, workload
 from report import Row, add_out, report
 
@@ -115,6 +114,9 @@ def qdrant(folder: Path, dimension: int) -> Iterator[list[Case]]:
     local.close()
 
 
+BACKENDS = (chroma, milvus, pgvector, qdrant)
+
+
 def run(case: Case, records: Records, rounds: int, asked: int, clock: Clock, rows: list[Row]) -> None:
     """Measures one case and adds its rows."""
     assert records.vectors is not None
@@ -182,22 +184,16 @@ def main() -> None:
     parser.add_argument("--dimension", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--queries", type=int, default=200, help="of each kind; the first 20 are not counted")
-    parser.add_argument("--only", choices=["chroma", "milvus", "pgvector", "qdrant"])
-    parser.add_argument("--processor-time", action="store_true", help=PROCESSOR_TIME)
+    parser.add_argument("--only", choices=[one.__name__ for one in BACKENDS])
+    add_clock(parser)
     add_out(parser)
     chosen = parser.parse_args()
     records = workload(chosen.rows, chosen.dimension)
     rows: list[Row] = []
-    for backend in (chroma, milvus, pgvector, qdrant):
-        if chosen.only not in (None, backend.__name__):
-            continue
-        with (
-            tempfile.TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder,
-            backend(Path(folder), chosen.dimension) as cases,
-        ):
-            clock = processor_seconds(Path(folder)) if chosen.processor_time else wall_seconds
-            for case in cases:
-                run(case, records, chosen.rounds, chosen.queries, clock, rows)
+    backends = [partial(one, dimension=chosen.dimension) for one in BACKENDS if chosen.only in (None, one.__name__)]
+    for cases, clock in clocked(backends, chosen):
+        for case in cases:
+            run(case, records, chosen.rounds, chosen.queries, clock, rows)
     title = f"{chosen.rows:,} × {chosen.dimension}, median of {chosen.rounds} interleaved rounds"
     if chosen.processor_time:
         title += ", processor time"

@@ -5,19 +5,39 @@ Processor time hangs less on what else a machine does. Linux tells that of other
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import argparse
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import psutil
 
-__all__ = ["PROCESSOR_TIME", "Clock", "processor_seconds", "wall_seconds"]
+__all__ = ["Clock", "add_clock", "clocked", "processor_seconds", "wall_seconds"]
 
-PROCESSOR_TIME = "of this process and its servers, on a machine that does other work (Linux only)"
+T = TypeVar("T")
 
 Clock: TypeAlias = Callable[[Callable[[], object]], float]
+
+
+def add_clock(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--processor-time``."""
+    text = "of this process and its servers, on a machine that does other work (Linux only)"
+    parser.add_argument("--processor-time", action="store_true", help=text)
+
+
+def clocked(
+    opened: Iterable[Callable[[Path], AbstractContextManager[T]]], chosen: argparse.Namespace
+) -> Iterator[tuple[T, Clock]]:
+    """Yields what is opened in a folder of its own, one after another, and the clock that the command line chose."""
+    for one in opened:
+        with (
+            tempfile.TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as name,
+            one(Path(name)) as ready,
+        ):
+            yield ready, processor_seconds(Path(name)) if chosen.processor_time else wall_seconds
 
 
 def wall_seconds(work: Callable[[], object]) -> float:

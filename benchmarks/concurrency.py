@@ -136,10 +136,35 @@ async def pgvector_by_hand(url: str, records: Records) -> AsyncIterator[Side]:
         yield Side(lambda vector: client.query(vector, K), lambda vector: client.query_filtered(vector, K))
 
 
+@asynccontextmanager
+async def chroma_by_hand(url: str, records: Records) -> AsyncIterator[Side]:
+    """The floor: chromadb with the guarantees of vstore."""
+    from exact_chroma_async import AsyncExactChroma
+
+    assert records.vectors is not None
+    host, port = url.removeprefix("chroma://").split(":")
+    client = AsyncExactChroma(host, int(port), records.vectors.shape[1])
+    await client.create("hand")
+    await client.ingest(records)
+    yield Side(lambda vector: client.query(vector, K), lambda vector: client.query_filtered(vector, K))
+
+
+@asynccontextmanager
+async def milvus_by_hand(url: str, records: Records) -> AsyncIterator[Side]:
+    """The floor: pymilvus with the guarantees of vstore."""
+    from exact_milvus_async import AsyncExactMilvus
+
+    assert records.vectors is not None
+    async with AsyncExactMilvus(url.replace("milvus", "http", 1), records.vectors.shape[1]) as client:
+        await client.create("hand")
+        client.floor.ingest(records)
+        yield Side(lambda vector: client.query(vector, K), lambda vector: client.query_filtered(vector, K))
+
+
 Client: TypeAlias = Callable[[str, Records], AbstractAsyncContextManager[Side]]
 RAW: dict[str, Client] = {"pgvector": pgvector, "chroma": chroma, "milvus": milvus}
 # Where a backend has none here, nobody wrote its floor.
-BY_HAND: dict[str, Client] = {"pgvector": pgvector_by_hand}
+BY_HAND: dict[str, Client] = {"pgvector": pgvector_by_hand, "chroma": chroma_by_hand, "milvus": milvus_by_hand}
 
 
 def served(backend: str, stack: ExitStack, folder: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -14,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
-from clocks import PROCESSOR_TIME, Clock, processor_seconds, wall_seconds
+from clocks import Clock, add_clock, clocked
 from data import queries, workload
 from report import Row, add_out, report
 
@@ -65,20 +64,18 @@ def compare(framework: str, backends: Mapping[str, Backend]) -> None:
     parser.add_argument("--dimension", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", choices=backends)
-    parser.add_argument("--processor-time", action="store_true", help=PROCESSOR_TIME)
+    add_clock(parser)
     add_out(parser)
     wanted = parser.parse_args()
     warnings.simplefilter("ignore")
     records = workload(wanted.rows, wanted.dimension)
     asked = queries(_QUERIES, wanted.dimension).tolist()
     rows: list[Row] = []
-    for name, backend in backends.items():
-        if wanted.only in (None, name):
-            with tempfile.TemporaryDirectory() as folder, backend(Path(folder), wanted.dimension) as cases:
-                clock = processor_seconds(Path(folder)) if wanted.processor_time else wall_seconds
-                for case in cases:
-                    for kind, (ours, theirs) in _measure(case, records, asked * wanted.rounds, clock).items():
-                        rows.append(Row(case.name, kind, theirs, ours, 1.0))
+    asked_for = [one for name, one in backends.items() if wanted.only in (None, name)]
+    for cases, clock in clocked((partial(one, dimension=wanted.dimension) for one in asked_for), wanted):
+        for case in cases:
+            for kind, (ours, theirs) in _measure(case, records, asked * wanted.rounds, clock).items():
+                rows.append(Row(case.name, kind, theirs, ours, 1.0))
     title = f"{framework}: {wanted.rows:,} × {wanted.dimension}, {wanted.rounds} rounds"
     if wanted.processor_time:
         title += ", processor time"

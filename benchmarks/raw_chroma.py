@@ -14,11 +14,11 @@ from chromadb.config import Settings
 
 from vstore import Records
 
-__all__ = ["ExactChroma", "RawChroma"]
+__all__ = ["EXACT_YEARS", "ExactChroma", "RawChroma", "checked", "compared", "is_lost", "ordered", "stored"]
 
 _KEYS = frozenset(("year", "lang", "price", "open"))
 _INEXACT = "inexact:"  # before the key of a float that Chroma would change
-_TEXTUAL = ("documents", "metadatas")
+TEXTUAL = ("documents", "metadatas")
 
 
 class RawChroma:
@@ -100,29 +100,28 @@ class ExactChroma(RawChroma):
         ids, vectors, documents, metadatas = records.ids, records.vectors, records.documents, records.metadatas
         if not all(type(one) is str and one for one in ids) or len(set(ids)) < len(ids):
             raise ValueError("ids are distinct texts")
-        vectors = self._checked(vectors, 2)
+        vectors = checked(vectors, 2, self._dimension)
         if not len(ids) == len(vectors) == len(documents) == len(metadatas):
             raise ValueError("the columns have one length")
         if not all(type(text) is str and "\x00" not in text for text in documents):
             raise ValueError("documents are texts without NUL")
-        stored = [_stored(metadata) for metadata in metadatas]
+        kept = [stored(metadata) for metadata in metadatas]
         with self._lock:
             for start in range(0, len(ids), self._batch):
                 if self._collection.get(ids[start : start + self._batch], include=[])["ids"]:
                     raise ValueError("records exist already")
             for start in range(0, len(ids), self._batch):
                 part = slice(start, start + self._batch)
-                self._collection.add(ids[part], vectors[part], stored[part], documents[part])
+                self._collection.add(ids[part], vectors[part], kept[part], documents[part])
 
     def query(self, vector: np.ndarray, k: int) -> Any:
         return self._nearest(vector, k, None)
 
     def query_filtered(self, vector: np.ndarray, k: int) -> Any:
-        where = {"$or": [{"year": {"$gte": 2010}}, {_INEXACT + "year": {"$gte": _image(2010.0)}}]}
-        return self._nearest(vector, k, where)
+        return self._nearest(vector, k, EXACT_YEARS)
 
     def _nearest(self, vector: np.ndarray, k: int, where: Any) -> Any:
-        vector = self._checked(vector, 1)
+        vector = checked(vector, 1, self._dimension)
         found = self._collection.query(
             query_embeddings=vector[None],
             n_results=k,
@@ -130,19 +129,10 @@ class ExactChroma(RawChroma):
             include=["documents", "metadatas", "distances"],
         )
         ids, squares = found["ids"][0], np.asarray(found["distances"][0], dtype=np.float64)
-        if len(ids) < k and len(ids) < len(self._collection.get(where=where, include=[])["ids"]):
-            return self._compared(vector, k, self._collection.get(where=where, include=["embeddings", *_TEXTUAL]))
-        # below this a square in float32 may be off by more than 1e-5 of the distance, if the vectors are very short
-        if squares.min(initial=np.inf) < len(vector) * 6e-34 and np.linalg.norm(vector.astype(np.float64)) < 1e-11:
-            return self._compared(vector, k, self._collection.get(where=where, include=["embeddings", *_TEXTUAL]))
-        return _hits(ids, np.sqrt(squares), found["documents"][0], found["metadatas"][0])
-
-    def _compared(self, vector: np.ndarray, k: int, found: Any) -> Any:
-        apart = np.asarray(found["embeddings"], dtype=np.float64).reshape(-1, len(vector)) - vector
-        distances = np.sqrt(np.einsum("ij,ij->i", apart, apart))
-        order = sorted(range(len(distances)), key=lambda place: (distances[place], found["ids"][place]))[:k]
-        columns = ([found[name][place] for place in order] for name in _TEXTUAL)
-        return _hits([found["ids"][place] for place in order], distances[order], *columns)
+        few = len(ids) < k and len(ids) < len(self._collection.get(where=where, include=[])["ids"])
+        if few or is_lost(squares, vector):
+            return compared(vector, k, self._collection.get(where=where, include=["embeddings", *TEXTUAL]))
+        return ordered(ids, np.sqrt(squares), found["documents"][0], found["metadatas"][0])
 
     def scan(self) -> int:
         rows = 0
@@ -158,17 +148,36 @@ class ExactChroma(RawChroma):
             rows += len(vectors) if len(documents) == len(metadatas) else 0
         return rows
 
-    def _checked(self, vectors: Any, axes: int) -> np.ndarray:
-        vectors = np.asarray(vectors)
-        if vectors.ndim != axes or vectors.shape[-1] != self._dimension:
-            raise ValueError("vectors have the collection's dimension")
-        vectors = vectors.astype(np.float32, copy=False)
-        if not np.isfinite(vectors).all():
-            raise ValueError("vectors are finite")
-        return vectors
+
+def checked(vectors: Any, axes: int, dimension: int) -> np.ndarray:
+    """Vectors in float32; raises for some that are none."""
+    vectors = np.asarray(vectors)
+    if vectors.ndim != axes or vectors.shape[-1] != dimension:
+        raise ValueError("vectors have the collection's dimension")
+    vectors = vectors.astype(np.float32, copy=False)
+    if not np.isfinite(vectors).all():
+        raise ValueError("vectors are finite")
+    return vectors
 
 
-def _hits(ids: list[str], distances: np.ndarray, documents: list[Any], metadatas: list[Any]) -> Any:
+def is_lost(squares: np.ndarray, vector: np.ndarray) -> bool:
+    """Whether a square in float32 may be off by more than 1e-5 of the distance, as those of very short vectors are."""
+    small = float(squares.min(initial=np.inf)) < len(vector) * 6e-34
+    return small and float(np.linalg.norm(vector.astype(np.float64))) < 1e-11
+
+
+def compared(vector: np.ndarray, k: int, found: Any) -> Any:
+    """The k nearest of records that have their vectors."""
+    vectors = np.asarray(found["embeddings"], dtype=np.float32).astype(np.float64)  # a server writes them as decimals
+    apart = vectors.reshape(-1, len(vector)) - vector
+    distances = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+    order = sorted(range(len(distances)), key=lambda place: (distances[place], found["ids"][place]))[:k]
+    columns = ([found[name][place] for place in order] for name in TEXTUAL)
+    return ordered([found["ids"][place] for place in order], distances[order], *columns)
+
+
+def ordered(ids: list[str], distances: np.ndarray, documents: list[Any], metadatas: list[Any]) -> Any:
+    """Hits by distance and then id: ids, documents, metadata, distances and scores."""
     order = distances.argsort().tolist()
     if len(np.unique(distances)) < len(distances):
         order.sort(key=lambda place: (distances[place], ids[place]))
@@ -177,7 +186,8 @@ def _hits(ids: list[str], distances: np.ndarray, documents: list[Any], metadatas
     return *columns, [_read(metadatas[place]) for place in order], distances, -distances
 
 
-def _stored(metadata: dict[str, Any]) -> dict[str, Any]:
+def stored(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata as they stand in Chroma; raises for some that are none."""
     out = {}
     for key, value in metadata.items():
         if key not in _KEYS or type(value) not in (str, int, float, bool):
@@ -211,3 +221,6 @@ def _image(value: float) -> int:
 def _float(name: str, number: int) -> tuple[str, float]:
     value: float = unpack("<d", pack("<q", abs(number)))[0]
     return name.removeprefix(_INEXACT), value if number >= 0 else -value
+
+
+EXACT_YEARS = {"$or": [{"year": {"$gte": 2010}}, {_INEXACT + "year": {"$gte": _image(2010.0)}}]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from threading import Condition
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 from uuid import uuid4
 
 import numpy as np
@@ -13,7 +13,11 @@ from pymilvus import DataType, MilvusClient
 
 from vstore import Records
 
-__all__ = ["ExactMilvus", "RawMilvus"]
+__all__ = ["YEARS", "ExactMilvus", "Hit", "RawMilvus"]
+
+YEARS = 'metadata["year"] >= 2010'
+Hit: TypeAlias = tuple[str, float, str | None, dict[str, Any]]
+"""The id of a record, its distance, its document and its metadata."""
 
 
 class RawMilvus:
@@ -54,7 +58,7 @@ class RawMilvus:
         return self._search(vector, k, "")
 
     def query_filtered(self, vector: np.ndarray, k: int) -> Any:
-        return self._search(vector, k, 'metadata["year"] >= 2010')
+        return self._search(vector, k, YEARS)
 
     def _search(self, vector: np.ndarray, k: int, where: str) -> Any:
         found = self._client.search(
@@ -104,12 +108,12 @@ class ExactMilvus(RawMilvus):
     """
 
     _KEYS: ClassVar = {"year": int, "lang": str, "price": float, "open": bool}
-    _COMMON: ClassVar = {"consistency_level": "Session", "timeout": 30.0}
+    COMMON: ClassVar = {"consistency_level": "Session", "timeout": 30.0}
 
     def create(self, name: str) -> None:
         super().create(name)
-        self._partition = f"own_{uuid4().hex}"
-        self._client.create_partition(name, self._partition)
+        self.partition = f"own_{uuid4().hex}"
+        self._client.create_partition(name, self.partition)
         self._turns = Condition()
         self._readers = 0
 
@@ -131,7 +135,7 @@ class ExactMilvus(RawMilvus):
             with self._turns:
                 self._turns.wait_for(lambda: not self._readers)
                 self._client.upsert(
-                    self._name, rows[start : start + 5_000], partition_name=self._partition, timeout=30.0
+                    self._name, rows[start : start + 5_000], partition_name=self.partition, timeout=30.0
                 )
 
     def _check(self, records: Records) -> None:
@@ -159,27 +163,41 @@ class ExactMilvus(RawMilvus):
         with self._turns:
             self._readers += 1
         try:
-            return method(self._name, partition_names=[self._partition], **asked, **self._COMMON)
+            return method(self._name, partition_names=[self.partition], **asked, **self.COMMON)
         finally:
             with self._turns:
                 self._readers -= 1
                 self._turns.notify_all()
 
-    def _search(self, vector: np.ndarray, k: int, where: str) -> list[tuple[str, float, str | None, dict[str, Any]]]:
-        vector = np.asarray(vector, dtype=np.float32)
-        if vector.shape != (self._dimension,) or not float(vector.dot(vector.astype(np.float64))) <= 1e30:
-            raise ValueError("no vector")
-        (found,) = self._read(
-            self._client.search,
-            data=[vector],
-            filter=where,
-            limit=k,
-            output_fields=list(self._OUTPUT),
-            search_params={"params": {"ef": 100} if self._hnsw else {}},
-        )
+    def _search(self, vector: np.ndarray, k: int, where: str) -> list[Hit]:
+        vector = self.checked(vector)
+        (found,) = self._read(self._client.search, **self.asked(vector, k, where))
         hits = list(found)
         if len(hits) < k and len(hits) < self._count(where):
             return self._all_compared(vector, k, where)
+        ids, distances, unsure = self.judged(hits)
+        if unsure:
+            again = f"id in {json.dumps([ids[place] for place in unsure])}"
+            self.correct(
+                vector, ids, distances, self._read(self._client.query, filter=again, output_fields=["id", "vector"])
+            )
+        return self.ordered(hits, ids, distances)
+
+    def checked(self, vector: np.ndarray) -> np.ndarray:
+        """The vector of a query in float32; raises for one that is none."""
+        vector = np.asarray(vector, dtype=np.float32)
+        if vector.shape != (self._dimension,) or not float(vector.dot(vector.astype(np.float64))) <= 1e30:
+            raise ValueError("no vector")
+        return vector
+
+    def asked(self, vector: np.ndarray, k: int, where: str) -> dict[str, Any]:
+        """The arguments of a search."""
+        settings = {"params": {"ef": 100} if self._hnsw else {}}
+        wanted = {"limit": k, "output_fields": list(self._OUTPUT), "search_params": settings}
+        return {"data": [vector], "filter": where, **wanted}
+
+    def judged(self, hits: list[Any]) -> tuple[list[str], np.ndarray, list[int]]:
+        """Ids and distances of hits, and the places of those that float32 leaves in doubt."""
         ids = [hit["id"] for hit in hits]
         distances = np.sqrt(np.maximum([hit["distance"] for hit in hits], 0.0))
         near = distances[1:] - distances[:-1] <= 1e-6 * (distances[1:] + distances[:-1])
@@ -187,20 +205,30 @@ class ExactMilvus(RawMilvus):
         unsure[1:] = near
         unsure[:-1] |= near
         unsure |= 1e-5 * distances * distances <= self._dimension * np.finfo(np.float32).tiny
-        if unsure.any():
-            places = {ids[place]: place for place in unsure.nonzero()[0].tolist()}
-            asked = f"id in {json.dumps([*places])}"
-            for row in self._read(self._client.query, filter=asked, output_fields=["id", "vector"]):
-                distances[places[row["id"]]] = self._distance(vector, row["vector"])
+        return ids, distances, unsure.nonzero()[0].tolist()
+
+    def correct(self, vector: np.ndarray, ids: list[str], distances: np.ndarray, rows: list[Any]) -> None:
+        """Computes distances anew from the vectors in rows."""
+        for row in rows:
+            distances[ids.index(row["id"])] = self._distance(vector, row["vector"])
+
+    def ordered(self, hits: list[Any], ids: list[str], distances: np.ndarray) -> list[Hit]:
+        """Hits by distance and then id."""
         order = sorted(range(len(hits)), key=lambda place: (distances[place], ids[place]))
         return [self._hit(ids[place], float(distances[place]), hits[place]["entity"]) for place in order]
 
     def _count(self, where: str) -> int:
         return int(self._read(self._client.query, filter=where, output_fields=["count(*)"])[0]["count(*)"])
 
-    def _all_compared(self, vector: np.ndarray, k: int, where: str) -> list[Any]:
-        names = ["id", "vector", *self._OUTPUT]
-        rows = self._read(self._client.query, filter=where or 'id != ""', output_fields=names)
+    def _all_compared(self, vector: np.ndarray, k: int, where: str) -> list[Hit]:
+        return self.nearest(vector, k, self._read(self._client.query, **self.whole(where)))
+
+    def whole(self, where: str) -> dict[str, Any]:
+        """The arguments of a request for all that match, with their vectors."""
+        return {"filter": where or 'id != ""', "output_fields": ["id", "vector", *self._OUTPUT]}
+
+    def nearest(self, vector: np.ndarray, k: int, rows: list[Any]) -> list[Hit]:
+        """The k nearest of rows that have their vectors."""
         hits = [self._hit(row["id"], self._distance(vector, row["vector"]), row) for row in rows]
         return sorted(hits, key=lambda hit: (hit[1], hit[0]))[:k]
 
@@ -209,7 +237,7 @@ class ExactMilvus(RawMilvus):
         return float(np.linalg.norm(vector.astype(np.float64) - np.array(other, dtype=np.float64)))
 
     @staticmethod
-    def _hit(name: str, distance: float, row: Any) -> tuple[str, float, str | None, dict[str, Any]]:
+    def _hit(name: str, distance: float, row: Any) -> Hit:
         document = row["document"]
         return name, distance, None if document == "" else "" if document == "\x00" else document, row["metadata"]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,7 +19,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from clocks import PROCESSOR_TIME, Clock, processor_seconds, wall_seconds
+from clocks import Clock, add_clock, clocked
 from report import Row, add_out, report
 
 from vstore import Collection, F, Filter, Records, connect
@@ -175,27 +174,23 @@ def qdrant(folder: Path) -> Iterator[list[tuple[str, Any]]]:
         yield [("Qdrant's engine", store), ("Qdrant's local mode", memory)]
 
 
+BACKENDS = (chroma, milvus, pgvector, qdrant)
+
+
 def main() -> None:
     """Runs what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--queries", type=int, default=40)
-    parser.add_argument("--only", choices=["chroma", "milvus", "pgvector", "qdrant"])
-    parser.add_argument("--processor-time", action="store_true", help=PROCESSOR_TIME)
+    parser.add_argument("--only", choices=[one.__name__ for one in BACKENDS])
+    add_clock(parser)
     add_out(parser)
     chosen = parser.parse_args()
     work = Workload(chosen.rows, chosen.queries)
     rows: list[Row] = []
-    for backend in (chroma, milvus, pgvector, qdrant):
-        if chosen.only not in (None, backend.__name__):
-            continue
-        with (
-            tempfile.TemporaryDirectory(prefix="vstore-", ignore_cleanup_errors=True) as folder,
-            backend(Path(folder)) as stores,
-        ):
-            clock = processor_seconds(Path(folder)) if chosen.processor_time else wall_seconds
-            for case, store in stores:
-                compare(case, store, work, clock, rows)
+    for stores, clock in clocked((one for one in BACKENDS if chosen.only in (None, one.__name__)), chosen):
+        for case, store in stores:
+            compare(case, store, work, clock, rows)
     title = f"filtered queries, {chosen.rows:,} × {DIMENSION}, default settings"
     if chosen.processor_time:
         title += ", processor time"

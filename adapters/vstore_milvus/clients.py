@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from pymilvus import AsyncMilvusClient, MilvusClient
+from pymilvus.client.ts_utils import construct_guarantee_ts
 from pymilvus.client.utils import SciPyHelper
+from pymilvus.grpc_gen.milvus_pb2 import SearchRequest
 
 from vstore.spi.forking import in_children
 from vstore_milvus.options import Target
 
-__all__ = ["context", "load_scipy", "open_client", "open_client_async"]
+__all__ = ["address", "context", "load_scipy", "open_client", "open_client_async"]
 
+_MANAGED: Final = find_spec("pymilvus.client.connection_manager") is not None  # since pymilvus 3
 _loading = Lock()
 
 
@@ -44,13 +48,36 @@ def _own_connection() -> dict[str, Any]:
     application's own among those that then fail; 3.0.2 never closes it, and lends a plain one to a client that asks
     for TLS.
     """
-    return {"dedicated": True} if find_spec("pymilvus.client.connection_manager") else {"alias": uuid4().hex}
+    return {"dedicated": True} if _MANAGED else {"alias": uuid4().hex}
 
 
 def context(client: MilvusClient | AsyncMilvusClient) -> dict[str, Any]:
     """Return what a client's connection must be told with a request: which database, since pymilvus 3."""
     make = getattr(client, "_generate_call_context", None)
     return {} if make is None else {"context": make()}
+
+
+def address(
+    request: SearchRequest, sender: Any, name: str, partitions: Sequence[str], level: str, told: dict[str, Any]
+) -> list[tuple[str, Any]] | None:
+    """Tells a search whom it is for and what it must see, as pymilvus does; return what goes beside it.
+
+    Args:
+        request: The search.
+        sender: What it is sent by.
+        name: The collection.
+        partitions: Its partitions that are searched; all where there is none.
+        level: The level of consistency.
+        told: What ``context`` returns.
+    """
+    call = told.get("context")
+    request.collection_name = name
+    request.partition_names[:] = partitions
+    asked: dict[str, Any] = {"consistency_level": level}
+    construct_guarantee_ts(name, asked, *((sender.server_address, call.get_db_name()) if call else ()))
+    request.consistency_level = asked["consistency_level"]
+    request.guarantee_timestamp = asked["guarantee_timestamp"]
+    return call.to_grpc_metadata() if call else None
 
 
 def load_scipy() -> None:

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from pymilvus.grpc_gen.schema_pb2 import SearchResultData
+
 from vstore.columns import Column, absent, dense
 from vstore.errors import LimitExceeded
 from vstore.fields import Dense
@@ -113,9 +115,11 @@ def deleted(answer: Any) -> int:
     return int(answer.get("delete_count", 0)) if isinstance(answer, dict) else len(answer)
 
 
-def shows_records(found: Sequence[Any]) -> bool:
-    """Return whether there is a record in an answer of rows, or of the hits of each query."""
-    return any(one and not (isinstance(one, dict) and "count(*)" in one) for one in found)
+def shows_records(found: Sequence[Row] | SearchResultData) -> bool:
+    """Return whether there is a record in an answer of rows, or of hits."""
+    if isinstance(found, SearchResultData):
+        return any(found.topks)
+    return any(row and "count(*)" not in row for row in found)
 
 
 def _document(text: str) -> str | None:

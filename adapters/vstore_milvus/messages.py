@@ -1,27 +1,36 @@
-"""Columns of records to the requests of pymilvus's protocol, within the limits of Milvus.
+"""Writes and searches as requests of pymilvus's protocol, and what searches answer.
 
 pymilvus packs rows value by value, which takes 60 µs for a record of 384 dimensions. Vectors stand in a request as they
-stand in memory: its bytes are read as those of a message.
+stand in memory: its bytes are read as those of a message. Of a search pymilvus makes the request in 85 µs and ten hits
+in 65, where 12 and 20 do, and the caches of a processor hold less of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
+import orjson
 from pymilvus import DataType
-from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
-from pymilvus.grpc_gen.schema_pb2 import FieldData
+from pymilvus.grpc_gen.common_pb2 import DslType, KeyValuePair, PlaceholderGroup, PlaceholderType, PlaceholderValue
+from pymilvus.grpc_gen.milvus_pb2 import SearchRequest, UpsertRequest
+from pymilvus.grpc_gen.schema_pb2 import FieldData, SearchResultData
 
+from vstore.columns import Column
 from vstore.records import Records
+from vstore.sparse import SparseArray
 from vstore_milvus.layout import Layout
-from vstore_milvus.vectors import Cells
+from vstore_milvus.vectors import Cells, Row, pairs, unpaired
 
-__all__ = ["Upsert", "upserts"]
+__all__ = ["Found", "Upsert", "found", "search", "upserts"]
 
 _PACKED: Final = b"\x0a"  # field 1, with a length: ``repeated float data = 1`` of FloatArray
 _OVERHEAD: Final = 600  # of a record
+
+Found: TypeAlias = tuple[Row, float]
+"""A hit: what was asked for of its record, with the id, and what Milvus reports as its distance."""
 
 
 class Upsert(NamedTuple):
@@ -56,6 +65,73 @@ def upserts(
         part = records[start:stop]
         yield part.ids, Upsert(part, request)
         start = stop
+
+
+def search(
+    queries: Column, column: str, settings: Mapping[str, Any], limit: int, condition: str | None, names: Sequence[str]
+) -> SearchRequest:
+    """Return a search, without the names of the collection and of the partition, and how new its answer must be.
+
+    Args:
+        queries: Shape (nq, d), or sparse vectors.
+        column: Which column of vectors is searched.
+        settings: What the index is told, as pymilvus's ``search_params``.
+        limit: Most hits of each query.
+        condition: An expression of Milvus, or None.
+        names: Which columns to answer. The id comes anyway.
+    """
+    if isinstance(queries, SparseArray):
+        kind, vectors = PlaceholderType.SparseFloatVector, [pairs(query) for query in queries]
+    else:
+        kind, vectors = PlaceholderType.FloatVector, [query.tobytes() for query in queries.astype("<f4", copy=False)]
+    given = PlaceholderValue(tag="$0", type=kind, values=vectors)
+    metric = settings["metric_type"]
+    # servers before 2.5.2 read what stands under "params", and the metric beside it
+    params = orjson.dumps({**settings["params"], "metric_type": metric}).decode()
+    told = {
+        "topk": str(limit),
+        "round_decimal": "-1",
+        "ignore_growing": "False",
+        "metric_type": metric,
+        "anns_field": column,
+        "params": params,
+    }
+    return SearchRequest(
+        output_fields=[name for name in names if name != "id"],
+        dsl=condition or "",
+        dsl_type=DslType.BoolExprV1,
+        nq=len(vectors),
+        placeholder_group=PlaceholderGroup(placeholders=[given]).SerializeToString(),
+        search_params=[KeyValuePair(key=key, value=value) for key, value in told.items()],
+    )
+
+
+def found(answer: SearchResultData) -> list[list[Found]]:
+    """Return the hits of each query, in Milvus's order."""
+    columns = {data.field_name: _values(data) for data in answer.fields_data}
+    columns["id"] = answer.ids.str_id.data
+    names = [*columns]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    hits = zip(rows, answer.scores, strict=True)
+    return [[*islice(hits, number)] for number in answer.topks]
+
+
+def _values(data: FieldData) -> Any:
+    """Return the values of one column, in a sequence."""
+    match data.type:
+        case DataType.FLOAT_VECTOR:
+            vectors = data.vectors.float_vector
+            content = vectors.SerializeToString()
+            numbers = np.frombuffer(content[len(content) - 4 * len(vectors.data) :], dtype="<f4")
+            return numbers.reshape(-1, data.vectors.dim)
+        case DataType.SPARSE_FLOAT_VECTOR:
+            return [unpaired(content) for content in data.vectors.sparse_float_vector.contents]
+        case DataType.JSON:
+            return [*map(orjson.loads, data.scalars.json_data.data)]
+        case DataType.BOOL:
+            return data.scalars.bool_data.data
+        case _:
+            return data.scalars.string_data.data
 
 
 def _fill(data: FieldData, values: Any) -> None:

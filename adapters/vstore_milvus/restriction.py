@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from vstore_milvus.compile import both, with_ids
+from vstore_milvus.messages import Found
 
 __all__ = ["Restriction"]
 
@@ -51,9 +52,9 @@ class Restriction:
         wanted = math.ceil(1.3 * k * self._total / len(self.ids)) + 50
         return wanted if k <= len(self.ids) and wanted <= _MOST else 0
 
-    def keep(self, hits: Sequence[dict[str, Any]], k: int) -> list[dict[str, Any]]:
+    def keep(self, hits: Sequence[Found], k: int) -> list[Found]:
         """Return the first k hits that are among the records."""
-        return [hit for hit in hits if hit["id"] in self._among][:k]
+        return [hit for hit in hits if hit[0]["id"] in self._among][:k]
 
     @cached_property
     def _among(self) -> frozenset[str]:

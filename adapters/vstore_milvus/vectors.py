@@ -30,7 +30,9 @@ __all__ = [
     "Row",
     "SparseVectors",
     "Vectors",
+    "pairs",
     "searching",
+    "unpaired",
 ]
 
 Row: TypeAlias = dict[str, Any]
@@ -147,7 +149,7 @@ class SparseVectors:
 
     def cells(self, column: Column) -> Cells:
         assert isinstance(column, SparseArray)
-        return {self.name: [_pairs(vector) if len(vector) else _ABSENT_PAIR for vector in column]}
+        return {self.name: [pairs(vector) if len(vector) else _ABSENT_PAIR for vector in column]}
 
     def column(self, rows: Sequence[Row]) -> SparseArray:
         return SparseArray.stack([_sparse(row[self.name]) for row in rows])
@@ -199,14 +201,20 @@ def _packed(vector: VectorArray | SparseVector | None) -> str:
     return to_text(pack_sparse(vector) if isinstance(vector, SparseVector) else pack_dense(vector))
 
 
-def _pairs(vector: SparseVector) -> bytes:
+def pairs(vector: SparseVector) -> bytes:
     """Return a vector as Milvus has it: index and value in turns, little-endian, of 4 bytes each."""
     pairs = np.empty(len(vector), dtype=_PAIR)
     pairs["index"], pairs["value"] = vector.indices, vector.values
     return pairs.tobytes()
 
 
-_ABSENT_PAIR: Final = _pairs(SparseVector(np.array([*_ABSENT], np.uint32), np.array([*_ABSENT.values()], np.float32)))
+def unpaired(content: bytes) -> dict[int, float]:
+    """Invert ``pairs``."""
+    found = np.frombuffer(content, dtype=_PAIR)
+    return dict(zip(found["index"].tolist(), found["value"].tolist(), strict=True))
+
+
+_ABSENT_PAIR: Final = pairs(SparseVector(np.array([*_ABSENT], np.uint32), np.array([*_ABSENT.values()], np.float32)))
 
 
 def _sparse(found: Mapping[int, float]) -> SparseVector | None:

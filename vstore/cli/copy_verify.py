@@ -192,7 +192,7 @@ def verify(
         typer.Option(
             "--app",
             metavar="NAME",
-            help="Compare all collections of an application: dify or open-webui.",
+            help="Compare all collections of an application: dify, n8n or open-webui.",
             rich_help_panel=NAMES,
         ),
     ] = None,

@@ -10,6 +10,9 @@ from inspect import isawaitable
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 from pymilvus import AsyncMilvusClient
+from pymilvus.client.utils import check_status
+from pymilvus.decorators import retry_on_rpc_failure
+from pymilvus.grpc_gen.milvus_pb2 import SearchRequest
 
 __all__ = [
     "MADE",
@@ -22,6 +25,7 @@ __all__ = [
     "compute",
     "connection",
     "nothing",
+    "search",
     "sleep",
 ]
 
@@ -54,13 +58,22 @@ async def bounded(call: Awaitable[T], seconds: float) -> T:
 
     AsyncMilvusClient of pymilvus 2.6 waits for its connection without any.
     """
-    return await asyncio.wait_for(call, seconds + 1)
+    async with asyncio.timeout(seconds + 1):  # which makes no task of it, as wait_for does
+        return await call
 
 
 async def connection(client: AsyncMilvusClient) -> Any:
     """Return what a client sends its requests by; pymilvus 3 waits for it, 2.6 does not."""
     found = client._get_connection()
     return await found if isawaitable(found) else found
+
+
+@retry_on_rpc_failure()  # type: ignore[untyped-decorator]
+async def search(sender: Any, request: SearchRequest, *, timeout: float, metadata: Any) -> Any:  # noqa: ASYNC109
+    """Return what a search that is made already answers."""
+    answer = await sender._async_stub.Search(request, timeout=timeout, metadata=metadata)
+    check_status(answer.status)
+    return answer.results
 
 
 async def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -57,7 +57,7 @@ class AsyncCreation:
         """Makes one query or search, which sees what this store has written (``AsyncSession.level``)."""
         if self._partition:
             kwargs["partition_names"] = [self._partition]
-        async with self._requests.read():
+        async with self._requests.read:
             self._check()
             level, missed = self._session.level(self.token)
             for left in reversed(range(_ATTEMPTS)):
@@ -80,7 +80,7 @@ class AsyncCreation:
         held = self._session.held
         if held is None:
             return None
-        async with self._requests.read():  # a write that they are to follow is applied to them before it ends
+        async with self._requests.read:  # a write that they are to follow is applied to them before it ends
             return held.get(self.token, self.name)
 
     async def upsert(self, request: Upsert) -> None:
@@ -148,7 +148,7 @@ class AsyncCreation:
 
     async def known_as(self, name: str, moves: int) -> bool:
         """Takes in the name under which it was found; False where this store has renamed something since ``moves``."""
-        async with self._requests.read():
+        async with self._requests.read:
             if self._session.moves != moves:
                 return False
             self._session.names[self.token] = name

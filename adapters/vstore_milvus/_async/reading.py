@@ -12,6 +12,7 @@ from vstore.info import CollectionInfo
 from vstore.records import Include, Records
 from vstore.spi._async.batching import scan_by_ids
 from vstore.spi.batching import batches
+from vstore.spi.latest import Latest
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore_milvus._async._run import compute
 from vstore_milvus._async.creation import AsyncCreation
@@ -65,7 +66,9 @@ class AsyncReader:
         self._creation = creation
         self._fitted = False
         self.info = info
-        self.layout = creation.layout
+        self.layout = layout = creation.layout
+        self._split = Latest[Filter, PartialFilter | None](lambda where: split_filter(where, unanswered))
+        self._compiled = Latest[Filter, str](lambda where: compile_filter(where, numbers=layout.numbers))
 
     async def _query(self, condition: str | None, names: list[str], **more: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await self._creation.read(
@@ -75,7 +78,7 @@ class AsyncReader:
 
     def partial(self, where: Filter | None) -> PartialFilter | None:
         """Return how to answer a filter of which a server answers a part; None where it answers all, and on Lite."""
-        return None if where is None or self._session.lite else split_filter(where, unanswered)
+        return None if where is None or self._session.lite else self._split(where)
 
     async def condition(self, where: Filter | None, field: str | None = None) -> str | None:
         """Return a filter as an expression of Milvus.
@@ -92,7 +95,7 @@ class AsyncReader:
         if where is None or rest is None:
             return Restriction(both(*asked))
         if not self._session.lite:
-            return Restriction(both(*asked, compile_filter(rest, numbers=self.layout.numbers)))
+            return Restriction(both(*asked, self._compiled(rest)))
         found = await self._matching(where)
         columns = await self._held(where)
         return Restriction(both(*asked), found, 0 if columns is None else len(columns))

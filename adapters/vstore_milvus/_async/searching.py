@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -24,15 +25,17 @@ from vstore_milvus._async.session import AsyncSession
 from vstore_milvus.capabilities import MAX_WINDOW
 from vstore_milvus.codec import to_records
 from vstore_milvus.errors import vanished
+from vstore_milvus.messages import Found, found, search
 from vstore_milvus.precision import converted, decided, doubtful, is_precise
 from vstore_milvus.question import Question
 from vstore_milvus.restriction import Restriction
-from vstore_milvus.vectors import PackedVectors, searching
+from vstore_milvus.vectors import PackedVectors, Row, searching
 
 __all__ = ["AsyncSearcher"]
 
 _REQUEST_BYTES: Final = 16_000_000
 _EXACT_UP_TO: Final = 10_000
+_SOON_READ: Final = 200  # hits: to read them takes no longer than to have another thread do it
 _IDS: Final = Include()
 
 
@@ -40,7 +43,7 @@ class AsyncSearcher:
     """Queries of one collection. They take no lock."""
 
     def __init__(self, session: AsyncSession, reader: AsyncReader, creation: AsyncCreation) -> None:
-        self._client = session.client
+        self._session = session
         self._creation = creation
         self._read = reader
         self._layout = creation.layout
@@ -139,7 +142,7 @@ class AsyncSearcher:
                 raise
             return None
         records = to_records(_rows_of(found), include, self._layout)
-        distance = converted(field.metric, np.array([hit["distance"] for hit in map(dict, found)], dtype=np.float64))
+        distance = converted(field.metric, np.array([reported for _, reported in found], dtype=np.float64))
         unsure = doubtful(field.metric, queries[0], distance).tolist()
         if unsure:
             ids = [records.ids[place] for place in unsure]
@@ -176,11 +179,13 @@ class AsyncSearcher:
         for place in range(len(queries)):
             query = _rows(queries, [place])
             found = await self._found(query, k, among, _IDS, asked)
-            records = await self._read.by_ids([hit["id"] for hit in found[0]], fetched)
+            records = await self._read.by_ids([row["id"] for row, _ in found[0]], fetched)
             hits.append(await compute(self._compared, query[0], records, asked))
         return hits
 
-    async def _found(self, queries: Column, k: int, among: Restriction, fetched: Include, asked: Question) -> Any:
+    async def _found(
+        self, queries: Column, k: int, among: Restriction, fetched: Include, asked: Question
+    ) -> list[list[Found]]:
         """Return the k nearest to each query among the records of a restriction, as Milvus finds them."""
         if wanted := among.wanted(k):
             found = await self._asked(queries, wanted, among.beside, fetched, asked)
@@ -189,19 +194,16 @@ class AsyncSearcher:
                 return kept
         return await self._asked(queries, k, among.condition, fetched, asked)
 
-    async def _asked(self, queries: Column, k: int, condition: str | None, fetched: Include, asked: Question) -> Any:
-        sent = [query.to_dict() if isinstance(query, SparseVector) else query for query in queries]
-        return await self._creation.read(
-            self._client.search,
-            data=sent,
-            filter=condition or "",
-            limit=k,
-            output_fields=self._layout.columns(fetched),
-            search_params=searching(self._field(asked), asked.search, k),
-            anns_field=self._layout.vectors[asked.field].columns[0],
-        )
+    async def _asked(
+        self, queries: Column, k: int, condition: str | None, fetched: Include, asked: Question
+    ) -> list[list[Found]]:
+        column = self._layout.vectors[asked.field].columns[0]
+        settings = searching(self._field(asked), asked.search, k)
+        request = search(queries, column, settings, k, condition, self._layout.columns(fetched))
+        answer = await self._creation.read(self._session.search, request=request)
+        return found(answer) if len(queries) * k <= _SOON_READ else await compute(found, answer)
 
-    def _all_compared(self, queries: Column, found: Any, asked: Question) -> list[Hits]:
+    def _all_compared(self, queries: Column, found: list[list[Found]], asked: Question) -> list[Hits]:
         return [
             self._compared(query, to_records(_rows_of(one), asked.fetched, self._layout), asked)
             for query, one in zip(queries, found, strict=True)
@@ -221,7 +223,5 @@ def _only(hits: Hits, include: Include) -> Hits:
     return replace(hits, records=hits.records.only(include))
 
 
-# pymilvus's own look into a hit is ten times as slow as that of a dict
-def _rows_of(hits: Any) -> list[dict[str, Any]]:
-    """Return what hits bring, with their ids."""
-    return [{"id": hit["id"], **hit["entity"]} for hit in map(dict, hits)]
+def _rows_of(hits: Sequence[Found]) -> list[Row]:
+    return [row for row, _ in hits]

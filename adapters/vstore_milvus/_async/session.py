@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from pymilvus import AsyncMilvusClient
-from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
+from pymilvus.grpc_gen.milvus_pb2 import SearchRequest, UpsertRequest
+from pymilvus.grpc_gen.schema_pb2 import SearchResultData
 
 from vstore.capabilities import Capabilities, Support
 from vstore.errors import VStoreError
-from vstore_milvus._async._run import MADE, Guard, bounded, calling, connection
+from vstore_milvus._async._run import MADE, Guard, bounded, calling, connection, search
 from vstore_milvus._async.locks import AsyncDatabaseLocks
-from vstore_milvus.clients import context
+from vstore_milvus.clients import address, context
 from vstore_milvus.errors import guarded
 from vstore_milvus.held import Held
 
@@ -77,6 +78,21 @@ class AsyncSession:
         """
         sender = await connection(self.client)
         return await sender.upsert(name, [], upsert_param=request, **MADE, **how, **context(self.client))
+
+    async def search(
+        self,
+        name: str,
+        *,
+        request: SearchRequest,
+        consistency_level: str,
+        partition_names: Sequence[str] = (),
+        **sent: Any,
+    ) -> SearchResultData:
+        """Makes a search whose request is made already; to be called by ``call``."""
+        sender = await connection(self.client)
+        beside = address(request, sender, name, partition_names, consistency_level, context(self.client))
+        answer: SearchResultData = await search(sender, request, metadata=beside, **sent)
+        return answer
 
     async def _guarded(self, method: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
         async with self._guard, calling():

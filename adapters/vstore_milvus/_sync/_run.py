@@ -9,10 +9,25 @@ from time import sleep
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 from pymilvus import MilvusClient
+from pymilvus.client.utils import check_status
+from pymilvus.decorators import retry_on_rpc_failure
+from pymilvus.grpc_gen.milvus_pb2 import SearchRequest
 
 from vstore_milvus.forking import calling
 
-__all__ = ["MADE", "Closer", "Condition", "Guard", "Lock", "bounded", "calling", "compute", "connection", "sleep"]
+__all__ = [
+    "MADE",
+    "Closer",
+    "Condition",
+    "Guard",
+    "Lock",
+    "bounded",
+    "calling",
+    "compute",
+    "connection",
+    "search",
+    "sleep",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +47,14 @@ def bounded(result: T, seconds: float) -> T:  # noqa: ARG001  # its twin uses it
 def connection(client: MilvusClient) -> Any:
     """Return what a client sends its requests by."""
     return client._get_connection()
+
+
+@retry_on_rpc_failure()  # type: ignore[untyped-decorator]
+def search(sender: Any, request: SearchRequest, *, timeout: float, metadata: Any) -> Any:
+    """Return what a search that is made already answers."""
+    answer = sender._stub.Search(request, timeout=timeout, metadata=metadata)
+    check_status(answer.status)
+    return answer.results
 
 
 def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -58,7 +58,7 @@ class Creation:
         """Makes one query or search, which sees what this store has written (``Session.level``)."""
         if self._partition:
             kwargs["partition_names"] = [self._partition]
-        with self._requests.read():
+        with self._requests.read:
             self._check()
             level, missed = self._session.level(self.token)
             for left in reversed(range(_ATTEMPTS)):
@@ -81,7 +81,7 @@ class Creation:
         held = self._session.held
         if held is None:
             return None
-        with self._requests.read():  # a write that they are to follow is applied to them before it ends
+        with self._requests.read:  # a write that they are to follow is applied to them before it ends
             return held.get(self.token, self.name)
 
     def upsert(self, request: Upsert) -> None:
@@ -149,7 +149,7 @@ class Creation:
 
     def known_as(self, name: str, moves: int) -> bool:
         """Takes in the name under which it was found; False where this store has renamed something since ``moves``."""
-        with self._requests.read():
+        with self._requests.read:
             if self._session.moves != moves:
                 return False
             self._session.names[self.token] = name

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pymilvus import MilvusClient
-from pymilvus.grpc_gen.milvus_pb2 import UpsertRequest
+from pymilvus.grpc_gen.milvus_pb2 import SearchRequest, UpsertRequest
+from pymilvus.grpc_gen.schema_pb2 import SearchResultData
 
 from vstore.capabilities import Capabilities, Support
 from vstore.errors import VStoreError
-from vstore_milvus._sync._run import MADE, Guard, bounded, calling, connection
+from vstore_milvus._sync._run import MADE, Guard, bounded, calling, connection, search
 from vstore_milvus._sync.locks import DatabaseLocks
-from vstore_milvus.clients import context
+from vstore_milvus.clients import address, context
 from vstore_milvus.errors import guarded
 from vstore_milvus.held import Held
 
@@ -78,6 +79,21 @@ class Session:
         """
         sender = connection(self.client)
         return sender.upsert(name, [], upsert_param=request, **MADE, **how, **context(self.client))
+
+    def search(
+        self,
+        name: str,
+        *,
+        request: SearchRequest,
+        consistency_level: str,
+        partition_names: Sequence[str] = (),
+        **sent: Any,
+    ) -> SearchResultData:
+        """Makes a search whose request is made already; to be called by ``call``."""
+        sender = connection(self.client)
+        beside = address(request, sender, name, partition_names, consistency_level, context(self.client))
+        answer: SearchResultData = search(sender, request, metadata=beside, **sent)
+        return answer
 
     def _guarded(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         with self._guard, calling():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymilvus.grpc_gen.schema_pb2 import SearchResultData
 
 from tests.unit.milvus.answered import answered
 from vstore.errors import LimitExceeded
@@ -19,6 +20,7 @@ from vstore_milvus.codec import check_sizes, deleted, encode, shows_records, to_
 from vstore_milvus.filter_fields import scalar
 from vstore_milvus.layout import Layout
 from vstore_milvus.messages import upserts
+from vstore_milvus.vectors import Row
 
 EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
 LAYOUT = Layout(CollectionInfo(name="any", dimension=2, metric=Metric.L2, index=Flat()))
@@ -149,8 +151,14 @@ def test_many_numbers_beyond_2_to_the_53_are_refused_by_name(length: int) -> Non
 
 def test_which_answers_show_a_record() -> None:
     assert shows_records([{"id": "a"}])
-    assert shows_records([[], [{"id": "a"}]])
-    for empty in ([], [[]], [[], []], [{"count(*)": 0}], [{"count(*)": 2}]):
+    assert shows_records(SearchResultData(topks=[0, 1]))
+    for empty in (
+        list[Row](),
+        [{"count(*)": 0}],
+        [{"count(*)": 2}],
+        SearchResultData(),
+        SearchResultData(topks=[0, 0]),
+    ):
         assert not shows_records(empty)
 
 

@@ -143,8 +143,8 @@ def test_few_ids_are_listed_and_many_are_picked_from_more_hits() -> None:
     assert Restriction("(x)").wanted(10) == 0
     many = Restriction(None, ids, 1_000)
     assert many.wanted(10) == 76
-    hits = [{"id": name} for name in ("r7", "other", "r9", "r1")]
-    assert many.keep(hits, 2) == [{"id": "r7"}, {"id": "r9"}]
+    hits = [({"id": name}, 0.5) for name in ("r7", "other", "r9", "r1")]
+    assert many.keep(hits, 2) == [({"id": "r7"}, 0.5), ({"id": "r9"}, 0.5)]
     assert (many.condition or "").startswith('(id in ["r0","r1"')
     assert Restriction("(x)", []).condition == '((x) and (id == ""))'
     assert Restriction("(x)").condition == "(x)"
