@@ -110,12 +110,13 @@ class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
         Raises:
             PoolTimeout: There was none for so long.
         """
+        end = monotonic() + seconds
         if self._out < self.max_size:
             self._out += 1
         elif (handed := await self._wait(seconds)) is not None:
             return handed
         try:
-            connection = await self.getconn(seconds)
+            connection = await self.getconn(end - monotonic())
         except BaseException:
             self._pass_on()
             raise
