@@ -22,8 +22,9 @@ from raw_qdrant_edge import RawQdrantEdge
 
 from vstore import Records
 
-__all__ = ["ExactQdrantEdge"]
+__all__ = ["ExactQdrantEdge", "payload_of", "point_id_of", "record_of"]
 
+_BARE = edge.PayloadSelector.Include(["id"])
 _NAMESPACE = NAMESPACE_URL.bytes
 _KEY = re.compile(r'[\x00-\x1f\x7f"\\]|^(_vs|[$#])')
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,8 +42,9 @@ class ExactQdrantEdge(RawQdrantEdge):
     - An add of an id that exists is refused, and nothing written (ADD-1): the ids are looked for first, under the lock
       that every write holds.
     - All is checked before anything is written: ids, vectors, documents, metadata (ID-1, ID-2, VEC-1, META-1, DOC-1).
-    - Hits come by distance, then id (QRY-2). Where fewer than k come, the matches are counted, and the exact search is
-      asked (QRY-4). Near zero, where float32 takes all for one (MET-3), distances are computed from the vectors.
+    - Hits have a distance and a score (MET-1, MET-2), and come by distance, then id (QRY-2). Where fewer than k come,
+      the matches are counted, and the exact search is asked (QRY-4). Near zero, where float32 takes all for one
+      (MET-3), distances are computed from the vectors.
     - A scan goes on from an id, whatever is written meanwhile (SCAN-1), and holds one page.
     - One thread at a time is in a shard that may be closed (CON-1), none in a forked child (CON-3), and errors are
       the store's own (ERR-1).
@@ -50,6 +52,7 @@ class ExactQdrantEdge(RawQdrantEdge):
 
     def __init__(self, folder: Path, dimension: int) -> None:
         super().__init__(folder, dimension)
+        self._dimensions = {"": dimension}
         self._process = os.getpid()
         self._lock = RLock()
         self._unused: set[str] = set()
@@ -81,7 +84,7 @@ class ExactQdrantEdge(RawQdrantEdge):
                 raise RuntimeError(f"the engine refused: {error}") from error
 
     def ingest(self, records: Records) -> None:
-        vectors, points = self._checked(records), [_point_id(one) for one in records.ids]
+        vectors, points = self._checked(records), [point_id_of(one) for one in records.ids]
         size = max(1, 200_000 // self._dimension)  # the engine holds the interpreter's lock during a call
         with self._using() as shard:
             for start in range(0, len(points), 1000):
@@ -90,7 +93,7 @@ class ExactQdrantEdge(RawQdrantEdge):
             for start in range(0, len(points), size):
                 rows = slice(start, start + size)
                 payloads = [
-                    _payload(*one)
+                    payload_of(*one)
                     for one in zip(
                         records.ids[rows],
                         (records.documents or ())[rows],
@@ -143,63 +146,75 @@ class ExactQdrantEdge(RawQdrantEdge):
             self._unused.add("year")
         return edge.Filter(must=[own])
 
-    def _query(self, vector: np.ndarray, k: int, chosen: Any) -> Any:
+    def _query(self, vector: np.ndarray, k: int, chosen: Any, field: str = "", *, bare: bool = False) -> Any:
         asked = np.asarray(vector)
-        if asked.shape != (self._dimension,) or asked.dtype.kind not in "fiu" or not 1 <= k <= 10_000:
+        dimension = self._dimensions[field]
+        if asked.shape != (dimension,) or asked.dtype.kind not in "fiu" or not 1 <= k <= 10_000:
             raise ValueError("not numbers of the shape (dimension,), or not a number of hits")
         asked = asked.astype(np.float32, copy=False)
         size = float(np.dot(asked, asked))
         if not size <= 1e30:
             raise ValueError("a component is not finite, or a vector longer than 1e15")
         if size < 1e-24:
-            return self._compared(asked, k, chosen)
-        hits = self._nearest(asked, k, chosen, exact=False)
+            return self._compared(asked, k, chosen, field)
+        hits = self._nearest(asked, k, chosen, field, bare=bare, exact=False)
         if len(hits) < k:
             with self._using() as shard:
                 matches = shard.count(edge.CountRequest(exact=True, filter=chosen))
             if len(hits) < min(k, matches):
-                return self._nearest(asked, k, chosen, exact=True)
+                return self._nearest(asked, k, chosen, field, bare=bare, exact=True)
         return hits
 
-    def _nearest(self, asked: np.ndarray, k: int, chosen: Any, *, exact: bool) -> Any:
+    def _nearest(self, asked: np.ndarray, k: int, chosen: Any, field: str, *, bare: bool, exact: bool) -> Any:
         params = (
             edge.SearchParams(exact=True) if exact else edge.SearchParams(acorn=edge.AcornSearchParams(enable=True))
         )
         request = edge.SearchRequest(
-            edge.Query.Nearest(asked.tolist()), limit=k, filter=chosen, with_payload=True, params=params
+            edge.Query.Nearest(asked.tolist(), field or None),
+            limit=k,
+            filter=chosen,
+            with_payload=_BARE if bare else True,
+            params=params,
         )
         with self._using() as shard:
             found = shard.search(request)
-        hits = [(_record(hit.payload), hit.score) for hit in found]
-        scores = [score for _, score in hits]
-        if len(set(scores)) < len(scores) or scores != sorted(scores):
-            hits.sort(key=lambda hit: (hit[1], hit[0][0]))
+        if bare:
+            hits = [(hit.payload["id"], hit.score, -hit.score) for hit in found]
+        else:
+            hits = [(record_of(hit.payload), hit.score, -hit.score) for hit in found]
+        distances = [distance for _, distance, _ in hits]
+        if len(set(distances)) < len(distances) or distances != sorted(distances):
+            hits.sort(key=lambda hit: (hit[1], hit[0] if bare else hit[0][0]))
         return hits
 
-    def _compared(self, asked: np.ndarray, k: int, chosen: Any) -> Any:
+    def _compared(self, asked: np.ndarray, k: int, chosen: Any, field: str) -> Any:
         hits: list[Any] = []
-        for records, vectors in self._pages(chosen):
+        for records, vectors in self._pages(chosen, field):
             away = vectors.astype(np.float64) - asked
-            hits += zip(records, np.sqrt(np.einsum("ij,ij->i", away, away)).tolist(), strict=True)
+            distances = np.sqrt(np.einsum("ij,ij->i", away, away)).tolist()
+            hits += [(record, distance, -distance) for record, distance in zip(records, distances, strict=True)]
             hits = sorted(hits, key=lambda hit: (hit[1], hit[0][0]))[:k]
         return hits
 
     def scan(self) -> int:
         return sum(len(records) for records, _ in self._pages(None))
 
-    def _pages(self, chosen: Any) -> Iterator[tuple[list[Any], np.ndarray]]:
+    def _pages(self, chosen: Any, field: str = "") -> Iterator[tuple[list[Any], np.ndarray]]:
         after = None
-        packed_row = Struct(f"{self._dimension}f").pack
+        dimension = self._dimensions[field]
+        packed_row = Struct(f"{dimension}f").pack
         while True:
-            request = edge.ScrollRequest(offset=after, limit=1000, filter=chosen, with_payload=True, with_vector=True)
+            request = edge.ScrollRequest(
+                offset=after, limit=1000, filter=chosen, with_payload=True, with_vector=[field] if field else True
+            )
             with self._using() as shard:
                 page, _ = shard.scroll(request)
             if not page:
                 return
-            packed = bytearray().join([packed_row(*point.vector) for point in page])
+            packed = bytearray().join([packed_row(*(point.vector[field] if field else point.vector)) for point in page])
             yield (
-                [_record(point.payload) for point in page],
-                np.frombuffer(packed, dtype=np.float32).reshape(-1, self._dimension),
+                [record_of(point.payload) for point in page],
+                np.frombuffer(packed, dtype=np.float32).reshape(-1, dimension),
             )
             after = str(UUID(int=UUID(str(page[-1].id)).int + 1))
 
@@ -210,7 +225,8 @@ class ExactQdrantEdge(RawQdrantEdge):
             shard.close()
 
 
-def _point_id(record_id: str) -> str:
+def point_id_of(record_id: str) -> str:
+    """Return the UUID of a record."""
     # uuid5 itself takes three times as long
     text = sha1(_NAMESPACE + record_id.encode()).hexdigest()
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:32]}"
@@ -238,7 +254,8 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
         raise ValueError("metadata of more than 32 KB")
 
 
-def _payload(record_id: str, document: str | None, metadata: dict[str, Any]) -> dict[str, Any]:
+def payload_of(record_id: str, document: str | None, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return what is stored of a record beside its vectors."""
     payload: dict[str, Any] = {"id": record_id, "metadata": metadata}
     if document is not None:
         payload["document"] = document
@@ -274,7 +291,8 @@ def _upper(number: float) -> int:
     return (bits if bits >= 0 else -(bits & (1 << 63) - 1)) >> 12
 
 
-def _record(payload: dict[str, Any]) -> tuple[str, str | None, dict[str, Any]]:
+def record_of(payload: dict[str, Any]) -> tuple[str, str | None, dict[str, Any]]:
+    """Return the id, document and metadata of what is stored."""
     metadata = payload["metadata"]
     if "exact" in payload:
         metadata.update(json.loads(payload["exact"], object_hook=_moment))

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -23,6 +24,7 @@ import numpy as np
 from cases import Case
 from clocks import wall_seconds
 from data import queries, workload
+from exact_fields import ExactQdrantEdgeFields
 from raw_fields import INDICES, RawMilvus, RawPgvector, RawQdrantEdge, RawTenants
 from report import Row, add_out, report
 
@@ -67,9 +69,9 @@ def pgvector(folder: Path) -> Iterator[Case]:
 @contextmanager
 def qdrant(folder: Path) -> Iterator[Case]:
     """Qdrant's engine, each side in a directory of its own."""
-    raw = RawQdrantEdge(folder / "raw", DIMENSIONS)
+    raw, by_hand = RawQdrantEdge(folder / "raw", DIMENSIONS), ExactQdrantEdgeFields(folder / "hand", DIMENSIONS)
     with connect(f"qdrant:{folder / 'ours'}") as store:
-        yield Case("Qdrant's engine, HNSW", store, HNSW(), raw)
+        yield Case("Qdrant's engine, HNSW", store, HNSW(), raw, by_hand)
 
 
 def terms(number: int, values: int, seed: int) -> SparseArray:
@@ -110,21 +112,29 @@ def ingest(case: Case, records: Records, rounds: int, rows: list[Row]) -> Any:
             if case.raw is not None:
                 case.raw.drop(f"raw{number}")
     rows.append(Row(case.name, "ingest", median(theirs) if theirs else None, median(mine)))
+    if case.by_hand is not None:  # of which queries alone are measured
+        case.by_hand.create("hand")
+        case.by_hand.ingest(records)
     return ours
 
 
-def interleaved(what: str, case: str, raw: Callable[[int], object] | None, mine: Callable[[int], object]) -> Row:
+Asking = Callable[[int], object]
+
+
+def interleaved(what: str, case: str, raw: Asking | None, mine: Asking, hand: Asking | None) -> Row:
     """Measures one kind of query in turns."""
-    sides = [work for work in (raw, mine) if work is not None]
-    times: list[list[float]] = [[] for _ in sides]
+    sides = {side: work for side, work in (("raw", raw), ("hand", hand), ("ours", mine)) if work is not None}
+    times: dict[str, list[float]] = {side: [] for side in sides}
+    order = list(sides)
     started = perf_counter()
     for number in range(QUERIES):
         if number >= WARM_UP + 3 and perf_counter() - started > SECONDS:
             break
-        for side in range(len(sides))[:: -1 if number % 2 else 1]:
+        order.append(order.pop(0))
+        for side in order:
             times[side].append(wall_seconds(lambda side=side, number=number: sides[side](number)))
-    middle = [median(one[WARM_UP:]) for one in times]
-    return Row(case, what, middle[0] if raw else None, middle[-1])
+    middle = {side: median(taken[WARM_UP:]) for side, taken in times.items()}
+    return Row(case, what, middle.get("raw"), middle["ours"], None, middle.get("hand"))
 
 
 def measure(case: Case, records: Records, rounds: int, folder: Path, rows: list[Row]) -> None:
@@ -137,30 +147,29 @@ def measure(case: Case, records: Records, rounds: int, folder: Path, rows: list[
     if raw is None:
         inside = RawTenants(folder / "tenants")
         inside.load(records, tenants)
-    kinds: list[tuple[str, Any, Callable[[int], object]]] = [
-        ("sparse", raw and (lambda n: raw.sparse(words[n], K)), lambda n: ours.query(sparse=words[n], k=K)),
-        (
-            "dense, by name",
-            raw and (lambda n: raw.dense(images[n], K)),
-            lambda n: ours.query({"image": images[n]}, k=K),
-        ),
+    asking: list[tuple[str, Callable[[Any, int], object], Asking]] = [
+        ("sparse", lambda side, n: side.sparse(words[n], K), lambda n: ours.query(sparse=words[n], k=K)),
+        ("dense, by name", lambda side, n: side.dense(images[n], K), lambda n: ours.query({"image": images[n]}, k=K)),
         (
             "hybrid, RRF",
-            raw and (lambda n: raw.hybrid(vectors[n], words[n], K)),
+            lambda side, n: side.hybrid(vectors[n], words[n], K),
             lambda n: ours.query(vectors[n], sparse=words[n], k=K, fuse=RRF()),
         ),
         (
             "hybrid, exact=True",
-            raw and (lambda n: raw.hybrid(vectors[n], words[n], K)),
+            lambda side, n: side.hybrid(vectors[n], words[n], K),
             lambda n: ours.query(vectors[n], sparse=words[n], k=K, fuse=RRF(), exact=True),
         ),
         (
             "in one tenant of 1,000",
-            lambda n: inside.inside(tenants[n], vectors[n], K),
+            lambda side, n: side.inside(tenants[n], vectors[n], K),
             lambda n: ours.partition(tenants[n]).query(vectors[n], k=K),
         ),
     ]
-    rows += [interleaved(what, case.name, theirs, mine) for what, theirs, mine in kinds]
+    for what, theirs, mine in asking:
+        side = inside if what.startswith("in one") else raw
+        hand = None if what.endswith("exact=True") else case.by_hand  # which nobody wrote
+        rows.append(interleaved(what, case.name, side and partial(theirs, side), mine, hand and partial(theirs, hand)))
 
 
 def main() -> None:

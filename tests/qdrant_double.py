@@ -416,6 +416,11 @@ class Points(_Rpc, messages.PointsServicer):
             ]
         )
 
+    def Query(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        body = GrpcToRest.convert_query_points(request)
+        found = self._call(context, _query_one, request.collection_name, body)
+        return messages.QueryResponse(result=[RestToGrpc.convert_scored_point(hit) for hit in found.points])
+
     def Count(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         body = models.CountRequest(
             filter=GrpcToRest.convert_filter(request.filter) if request.HasField("filter") else None

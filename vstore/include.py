@@ -10,7 +10,7 @@ from vstore.errors import InvalidInput, brief, plain, reading
 from vstore.fields import Field, only_sparse
 from vstore.wording import did_you_mean, sentences
 
-__all__ = ["TEXTUAL", "Include", "IncludeName"]
+__all__ = ["INCLUDE_TEXTUAL", "TEXTUAL", "Include", "IncludeName"]
 
 IncludeName: TypeAlias = Literal["vectors", "documents", "metadatas", "fields", "sparse"]
 
@@ -50,7 +50,7 @@ class Include:
             InvalidInput: Any other name.
         """
         if names is TEXTUAL:
-            return _TEXTUAL
+            return INCLUDE_TEXTUAL
         if type(names) in (tuple, list) and set(map(type, names)) <= {str} and set(names) <= _COLUMNS:
             return cls("vectors" in names and unnamed, "documents" in names, "metadatas" in names)
         if not isinstance(names, Iterable):
@@ -82,4 +82,5 @@ class Include:
         )
 
 
-_TEXTUAL: Final = Include(documents=True, metadatas=True)
+INCLUDE_TEXTUAL: Final = Include(documents=True, metadatas=True)
+"""What ``TEXTUAL`` is parsed to."""

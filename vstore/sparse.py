@@ -116,6 +116,8 @@ class SparseArray:
     def stack(vectors: Iterable[SparseVector | None]) -> SparseArray:
         """Return a column of vectors that are in order already; None makes an empty row."""
         rows = list(vectors)
+        if len(rows) == 1 and (row := rows[0]) is not None:
+            return SparseArray(np.array([0, len(row)], dtype=np.int64), row.indices, row.values)
         given = [row for row in rows if row is not None]
         if not given:
             return SparseArray.empty(len(rows))

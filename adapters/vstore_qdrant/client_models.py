@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import assert_never
 
 from qdrant_client import models
@@ -65,6 +66,7 @@ def _inner(condition: Condition) -> models.Condition:
             assert_never(condition)
 
 
+@lru_cache(64)
 def search_params(index: Index | None, *, exact: bool, ef: int | None, tenant: bool) -> models.SearchParams:
     """Return the settings of one search; hits of quantized vectors are scored again with the full ones.
 

@@ -34,13 +34,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha1
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from vstore.columns import dense
+import numpy as np
+
+from vstore.columns import dense, take_rows
 from vstore.errors import InvalidInput, brief
 from vstore.fields import Dense
 from vstore.indexing import Metric
@@ -247,9 +249,9 @@ def to_points(records: Records, ids: list[str], info: CollectionInfo, *, lean: b
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Fields:
-    """What of a point to read.
+    """What of a point to read. It is made once for many reads, and by being the same it tells that they are alike.
 
     Attributes:
         payload: Names in the payload.
@@ -280,36 +282,45 @@ def _is_unit(info: CollectionInfo, name: str) -> bool:
     return isinstance(field, Dense) and field.metric is Metric.COSINE
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Found:
     """Columns of one read.
 
     Attributes:
         payloads: One a point.
         vectors: Those that were read, by field.
-        scores: Qdrant's scores of a query, or None.
+        scores: Qdrant's scores, of a query.
     """
 
     payloads: list[Payload]
     vectors: Columns
-    scores: list[float] | None = None
+    scores: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.payloads)
+
+    def take(self, places: Sequence[int], include: Include) -> Found:
+        """Return the points at ``places``, in that order, without scores; of the vectors only what ``include`` has."""
+        rows = np.array(places, dtype=np.intp)
+        vectors = {name: take_rows(self.vectors[name], rows) for name in included(include)}
+        return Found([self.payloads[place] for place in places], vectors)
 
 
 def to_records(found: Found, include: Include, info: CollectionInfo) -> Records:
     """Return points as records with exactly the columns of ``include``; their vectors were read if it has them."""
     payloads = found.payloads
-    columns = {name: found.vectors[name] for name in included(include)} if found.vectors else {}
-    for name in columns:
-        if _is_unit(info, name):
-            lengths = [lengths_of(payload).get(name, 1.0) for payload in payloads]
-            columns[name] = restored(dense(columns[name]), lengths)
-    vectors = columns.pop("", None)
+    vectors, columns = None, {}
+    if found.vectors:
+        columns = {name: found.vectors[name] for name in included(include)}
+        for name in columns:
+            if _is_unit(info, name):
+                lengths = [lengths_of(payload).get(name, 1.0) for payload in payloads]
+                columns[name] = restored(dense(columns[name]), lengths)
+        if "" in columns:
+            vectors = dense(columns.pop(""))
     return Records(
         [payload["id"] for payload in payloads],
-        None if vectors is None else dense(vectors),
+        vectors,
         [payload.get("document") for payload in payloads] if include.documents else None,
         [decode_metadata(one) if "exact" in one else one["metadata"] for one in payloads]
         if include.metadatas

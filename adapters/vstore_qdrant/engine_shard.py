@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from threading import RLock
 from typing import Any, Final
@@ -15,7 +15,6 @@ from vstore.columns import Column
 from vstore.errors import NotFound
 from vstore.fields import Dense
 from vstore.info import CollectionInfo
-from vstore.records import VectorArray
 from vstore.sparse import SparseVector
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.codec import Fields, Found, Points
@@ -24,7 +23,7 @@ from vstore_qdrant.engine_build import build
 from vstore_qdrant.engine_folder import Folder
 from vstore_qdrant.engine_models import INDEXES, engine_filter, engine_params
 from vstore_qdrant.errors import guarded
-from vstore_qdrant.vectors import all_fields, dimensions, point_vectors, read_columns, vector_name
+from vstore_qdrant.vectors import Columns, all_fields, dimensions, point_vectors, read_columns, vector_name
 
 __all__ = ["EngineTable"]
 
@@ -37,11 +36,32 @@ _POINTS_TO_FLUSH: Final = 10_000
 _BYTES_TO_BUILD: Final = 16 << 20
 # what a sparse vector is taken for there, whose index the engine keeps up and gives its final form when it builds
 _SPARSE_BYTES: Final = 1024
-# of a collection, made anew when more are asked for, or when one of their terms comes to be used
-_FILTERS: Final = 64
+# filters, and kinds of searches, of a collection: made anew when there are more, and filters when a term of theirs
+# comes to be used
+_KEPT: Final = 64
+_FILTERED: Final = 1
+_OF_ONE_TENANT: Final = 2
 # whoever reads both reads all of a payload but the shadow, and lengths of vectors
 _MOST: Final = frozenset(("document", "metadata"))
+_guarded: Final = guarded()
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(slots=True, eq=False)
+class _Search:
+    """What searches of one kind have in common.
+
+    Attributes:
+        using: The vector's name, or None.
+        vectors: Which vectors come with a hit.
+        payload: What of its payload.
+        params: The settings without a filter, with one, and within one partition.
+    """
+
+    using: str | None
+    vectors: bool | list[str]
+    payload: edge.PayloadSelector | bool
+    params: tuple[edge.SearchParams, ...]
 
 
 class EngineTable:
@@ -49,33 +69,32 @@ class EngineTable:
 
     def __init__(self, folder: Folder, name: str) -> None:
         self._folder = folder
-        self._info, self._lean = folder.described(name)
+        # no properties: a search reads them, and every function on its way costs it a microsecond
+        self.info: CollectionInfo
+        self.info, self._lean = folder.described(name)
         self._lock = RLock()
         self._shard: edge.EdgeShard | None = None
         self._closed = False
-        self._rows = min(MAX_BATCH_ROWS, max(1, _FLOATS_AT_ONCE // max(1, dimensions(self._info))))
+        self._rows = min(MAX_BATCH_ROWS, max(1, _FLOATS_AT_ONCE // max(1, dimensions(self.info))))
         self._width = sum(
-            4 * one.dimension if isinstance(one, Dense) else _SPARSE_BYTES for one in all_fields(self._info).values()
+            4 * one.dimension if isinstance(one, Dense) else _SPARSE_BYTES for one in all_fields(self.info).values()
         )
         self._unflushed = 0
         self._unbuilt = 0
         self._indexed: set[str] = set()
         self._unused: set[str] = set()
-        self._filters: dict[Condition, edge.Filter] = {}
-        self._made_params: dict[tuple[str, bool, int | None, bool, bool], edge.SearchParams] = {}
-        with guarded():
+        self._filters: dict[Condition, tuple[edge.Filter, int]] = {}
+        self._latest: tuple[Condition, tuple[edge.Filter, int]] | None = None  # of them, found without its hash
+        self._searches: dict[tuple[str, Fields, bool, int | None], _Search] = {}
+        with _guarded:
             self._ready()
 
     def _open(self) -> edge.EdgeShard:
-        shard = edge.EdgeShard.load(str(self._folder.shard(self._info.name)))
+        shard = edge.EdgeShard.load(str(self._folder.shard(self.info.name)))
         counts = shard.info()
         self._unbuilt = counts.points_count * self._width - self._built(counts)
         self._indexed = set(counts.payload_schema)
         return shard
-
-    @property
-    def info(self) -> CollectionInfo:
-        return self._info
 
     @property
     def native(self) -> edge.EdgeShard | None:
@@ -109,17 +128,18 @@ class EngineTable:
         return self._rows
 
     def upsert(self, points: Points) -> None:
-        vectors = point_vectors(self._info, points.vectors, len(points), edge.SparseVector)
+        vectors = point_vectors(self.info, points.vectors, len(points), edge.SparseVector)
         made = [
             edge.Point(id=i, vector=vector, payload=payload)
             for i, vector, payload in zip(points.ids, vectors, points.payloads, strict=True)
         ]
         used = {term for payload in points.payloads for term in payload.get("terms", ())}
-        with self._lock, guarded():
+        with self._lock, _guarded:
             self._ready()
             if not self._unused.isdisjoint(used):
                 self._unused -= used
                 self._filters.clear()
+                self._latest = None
             self._update(edge.UpdateOperation.upsert_points(made))
             self._written(len(points))
 
@@ -128,29 +148,29 @@ class EngineTable:
         self._written(len(ids))
 
     def delete_where(self, condition: Condition) -> None:
-        with self._lock, guarded():
+        with self._lock, _guarded:
             self._ready()
-            self._delete_by(self._chosen(condition))
+            self._delete_by(self._chosen(condition)[0])
 
     def clear(self) -> None:
         # an empty filter would select everything too; this one says so
         self._delete_by(edge.Filter(must_not=[edge.HasIdCondition({_NOBODY})]))
 
     def _delete_by(self, chosen: edge.Filter) -> None:
-        with self._lock, guarded():
+        with self._lock, _guarded:
             shard = self._ready()
             before = shard.info().points_count
             shard.update(edge.UpdateOperation.delete_points_by_filter(chosen))
             self._written(before - shard.info().points_count)
 
     def _update(self, operation: edge.UpdateOperation) -> None:
-        with self._lock, guarded():
+        with self._lock, _guarded:
             shard = self._ready()
             shard.update(operation)
 
     def _written(self, points: int) -> None:
         """Flushes and builds when enough was written."""
-        with self._lock, guarded():
+        with self._lock, _guarded:
             shard = self._ready()
             self._unflushed += points
             self._unbuilt += self._width * points
@@ -162,23 +182,28 @@ class EngineTable:
 
     def _built(self, counts: edge.ShardInfo) -> int:
         """Return about how many bytes of vectors are indexed, of which the engine counts those of all fields."""
-        return counts.indexed_vectors_count * self._width // len(all_fields(self._info))
+        return counts.indexed_vectors_count * self._width // len(all_fields(self.info))
 
     def _build(self, shard: edge.EdgeShard) -> None:
         """Builds the index and takes back the room of deleted points; other calls on this collection wait."""
         try:
             with self._away(shard):
-                build(self._folder.shard(self._info.name))
+                build(self._folder.shard(self.info.name))
         finally:
             self._unbuilt = 0
 
-    def _chosen(self, condition: Condition) -> edge.Filter:
-        """Return a condition as a filter, for as long as the lock is held; see ``_is_used``."""
+    def _chosen(self, condition: Condition) -> tuple[edge.Filter, int]:
+        """Return a condition as a filter, and its kind, for as long as the lock is held; see ``_is_used``."""
+        latest = self._latest
+        if latest is not None and latest[0] is condition:
+            return latest[1]
         chosen = self._filters.get(condition)
         if chosen is None:
-            if len(self._filters) >= _FILTERS:
+            if len(self._filters) >= _KEPT:
                 self._filters.clear()
-            chosen = self._filters[condition] = self._compiled(condition)
+            kind = _OF_ONE_TENANT if is_of_one_tenant(condition) else _FILTERED
+            chosen = self._filters[condition] = self._compiled(condition), kind
+        self._latest = condition, chosen
         return chosen
 
     def _compiled(self, condition: Condition) -> edge.Filter:
@@ -197,7 +222,7 @@ class EngineTable:
         """Return whether a record has a term. What was found unused is so until this table writes it: no other does."""
         if term in self._unused:
             return False
-        with self._lock, guarded():
+        with self._lock, _guarded:
             shard = self._ready()
             own = engine_filter(Terms((term,)))
             if shard.count(edge.CountRequest(exact=True, filter=own)):
@@ -206,14 +231,15 @@ class EngineTable:
         return False
 
     def present(self, ids: Sequence[str]) -> list[str]:
-        with self._lock, guarded():
+        with self._lock, _guarded:
             shard = self._ready()
             return [str(point.id) for point in shard.retrieve(list(ids), False, False)]
 
     def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
-        with self._lock, guarded():
+        with self._lock, _guarded:
             shard = self._ready()
-            return self._columns(shard.retrieve(list(ids), self._selected(fields), self._vectors(fields)), fields)
+            found: Sequence[Any] = shard.retrieve(list(ids), self._selected(fields), self._vectors(fields))
+        return Found([point.payload for point in found], self._columns(found, fields))
 
     def nearest(
         self,
@@ -226,74 +252,80 @@ class EngineTable:
         exact: bool,
         ef: int | None,
     ) -> list[Found]:
-        using = vector_name(self._info, field) or None
-        params = self._params(field, exact, ef, condition)
-        read = self._vectors(fields)
-        selected = self._selected(fields)
+        asked = self._searches.get((field, fields, exact, ef)) or self._search(field, fields, exact, ef)
         out: list[Found] = []
         for vector in vectors:
-            query = edge.Query.Nearest(_query(vector), using)
-            with self._lock, guarded():
-                shard = self._ready()
+            query = edge.Query.Nearest(
+                _sparse(vector) if isinstance(vector, SparseVector) else vector.tolist(), asked.using
+            )
+            with self._lock, _guarded:
+                shard = self._shard or self._ready()
+                chosen, kind = (None, 0) if condition is None else self._chosen(condition)
                 # the same as query, without its planning: 20 µs less
-                request = edge.SearchRequest(
-                    query=query,
-                    limit=k,
-                    filter=None if condition is None else self._chosen(condition),
-                    params=params,
-                    with_vector=read,
-                    with_payload=selected,
+                found: Sequence[Any] = shard.search(
+                    edge.SearchRequest(
+                        query=query,
+                        limit=k,
+                        filter=chosen,
+                        params=asked.params[kind],
+                        with_vector=asked.vectors,
+                        with_payload=asked.payload,
+                    )
                 )
-                found: Sequence[Any] = shard.search(request)
-            out.append(self._columns(found, fields, [point.score for point in found]))
+            columns = self._columns(found, fields) if fields.vectors else {}
+            out.append(Found([point.payload for point in found], columns, [point.score for point in found]))
         return out
 
-    def _params(self, field: str, exact: bool, ef: int | None, condition: Condition | None) -> edge.SearchParams:
-        """Return the settings of one search, which are made once."""
-        filtered = condition is not None
-        asked = field, exact, ef, filtered, filtered and is_of_one_tenant(condition)
-        found = self._made_params.get(asked)
-        if found is None:
-            if len(self._made_params) >= _FILTERS:
-                self._made_params.clear()
-            own = self._info.field(field)
-            index = own.index if isinstance(own, Dense) else None
-            found = engine_params(index, exact=exact, ef=ef, tenant=asked[-1], filtered=filtered)
-            self._made_params[asked] = found
-        return found
+    def _search(self, field: str, fields: Fields, exact: bool, ef: int | None) -> _Search:
+        """Return what searches of one kind have in common, which is made once."""
+        if len(self._searches) >= _KEPT:
+            self._searches.clear()
+        own = self.info.field(field)
+        index = own.index if isinstance(own, Dense) else None
+        made = self._searches[field, fields, exact, ef] = _Search(
+            vector_name(self.info, field) or None,
+            self._vectors(fields),
+            self._selected(fields),
+            tuple(
+                engine_params(index, exact=exact, ef=ef, tenant=kind == _OF_ONE_TENANT, filtered=kind > 0)
+                for kind in range(_OF_ONE_TENANT + 1)
+            ),
+        )
+        return made
 
     def scroll(self, condition: Condition | None, limit: int, start: str | None, fields: Fields) -> tuple[Found, str]:
-        with self._lock, guarded():
+        with self._lock, _guarded:
             shard = self._ready()
             request = edge.ScrollRequest(
                 offset=start,
                 limit=limit,
-                filter=None if condition is None else self._chosen(condition),
+                filter=None if condition is None else self._chosen(condition)[0],
                 with_payload=self._selected(fields),
                 with_vector=self._vectors(fields),
             )
             found: Sequence[Any] = shard.scroll(request)[0]
-        return self._columns(found, fields), str(found[-1].id) if found else ""
+        columns = self._columns(found, fields)
+        return Found([point.payload for point in found], columns), str(found[-1].id) if found else ""
 
     def count(self, condition: Condition | None) -> int:
-        with self._lock, guarded():
+        with self._lock, _guarded:
             shard = self._ready()
-            chosen = None if condition is None else self._chosen(condition)
+            chosen = None if condition is None else self._chosen(condition)[0]
             return shard.count(edge.CountRequest(exact=True, filter=chosen))
 
     def move(self, name: str) -> None:
         """Renames the folder, for which the shard must be closed."""
-        with self._lock, guarded():
+        with self._lock, _guarded:
             shard = self._ready()
-            if name == self._info.name:
+            if name == self.info.name:
                 return
             with self._away(shard):
-                self._folder.rename(self._info.name, name)
-                self._info = replace(self._info, name=name)
+                self._folder.rename(self.info.name, name)
+                self.info = replace(self.info, name=name)
 
     def close(self) -> None:
         """Flushes and closes; every later call is ``NotFound``."""
-        with self._lock, guarded():
+        with self._lock, _guarded:
             shard, self._shard, self._closed = self._shard, None, True
             if shard is not None:
                 shard.flush()
@@ -304,21 +336,17 @@ class EngineTable:
         return True if self._lean and _MOST.issubset(fields.payload) else _selector(fields.payload)
 
     def _vectors(self, fields: Fields) -> bool | list[str]:
-        if not self._info.fields or not fields.vectors:
+        if not self.info.fields or not fields.vectors:
             return bool(fields.vectors)
-        return [vector_name(self._info, name) for name in fields.vectors]
+        return [vector_name(self.info, name) for name in fields.vectors]
 
-    def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
+    def _columns(self, points: Sequence[Any], fields: Fields) -> Columns:
         names = fields.vectors
-        vectors = read_columns(self._info, names, (point.vector for point in points), widened=True) if names else {}
-        return Found([point.payload for point in points], vectors, scores)
+        return read_columns(self.info, names, (point.vector for point in points), widened=True) if names else {}
 
 
-def _query(vector: VectorArray | SparseVector) -> list[float] | edge.SparseVector:
-    if isinstance(vector, SparseVector):
-        return edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
-    numbers: list[float] = vector.tolist()
-    return numbers
+def _sparse(vector: SparseVector) -> edge.SparseVector:
+    return edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
 
 
 @cache

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vstore.indexing import Metric
 from vstore.records import VectorArray
@@ -44,22 +42,21 @@ def scaled(metric: Metric, queries: VectorArray) -> tuple[VectorArray, list[floa
             return np.ldexp(queries, -exponents[:, None]), factors
 
 
-def converted(metric: Metric, scores: Sequence[float] | None, scale: float) -> NDArray[np.float64]:
-    """Return reported scores as distances of MET-1, shape (n,)."""
-    reported = np.array(scores or (), dtype=np.float64)
+def converted(metric: Metric, scores: list[float], scale: float) -> list[float]:
+    """Return reported scores as distances of MET-1."""
     match metric:
         case Metric.COSINE:
-            return 1.0 - reported
+            return [1.0 - score for score in scores]
         case Metric.L2:
-            return reported
+            return scores
         case Metric.DOT:
-            return -scale * reported
+            return [-scale * score for score in scores]
 
 
-def indistinct(metric: Metric, query: VectorArray) -> bool:
-    """Return whether float32 may take all vectors near this query for one."""
+def indistinct(query: VectorArray) -> bool:
+    """Return whether float32 may take all vectors near this query for one, under l2."""
     # one component says it of almost every query
-    return metric is Metric.L2 and abs(query.item(0)) < _SMALL_QUERY and float(np.dot(query, query)) < _SMALL_QUERY**2
+    return abs(query.item(0)) < _SMALL_QUERY and float(np.dot(query, query)) < _SMALL_QUERY**2
 
 
 def rest_is_farther(metric: Metric, dimension: int, last: float, farthest: float) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import accumulate, chain
 from struct import Struct
 from typing import Any, Final, TypeAlias
 
@@ -210,9 +210,8 @@ def _column(
 
 def _sparse_column(rows: Sequence[tuple[Sequence[int], Sequence[float]]]) -> SparseArray:
     """Return sparse vectors as a column, from the indices and values of each."""
-    starts = np.zeros(len(rows) + 1, dtype=np.int64)
-    np.cumsum([len(indices) for indices, _ in rows], out=starts[1:])
-    total = int(starts[-1])
+    ends = list(accumulate([len(indices) for indices, _ in rows], initial=0))
+    starts, total = np.array(ends, dtype=np.int64), ends[-1]
     return SparseArray(
         starts,
         np.fromiter(chain.from_iterable(indices for indices, _ in rows), dtype=np.uint32, count=total),

@@ -52,15 +52,15 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(1_485),
     },
     "chroma": {
-        "query": Cost(58),
+        "query": Cost(56),
         "filtered": Cost(172),
         "get": Cost(82),
         "upsert": Cost(1_700),
     },
     "qdrant": {
-        "query": Cost(64),
-        "filtered": Cost(146),
-        "get": Cost(122),
+        "query": Cost(45),
+        "filtered": Cost(50),
+        "get": Cost(118),
         "upsert": Cost(1_780),
     },
     "milvus": {
@@ -70,21 +70,21 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(1_880),
     },
     "qdrant-rest": {
-        "query": Cost(82, 1, 1_910, 3_260),
-        "filtered": Cost(158, 1, 2_050, 3_260),
+        "query": Cost(69, 1, 1_880, 3_260),
+        "filtered": Cost(78, 1, 2_010, 3_260),
         "get": Cost(136, 1, 810, 11_450),
         "upsert": Cost(2_410, 2, 180_240, 2_220),
     },
     "qdrant-grpc": {
-        "query": Cost(82, 1, 390, 2_250),
-        "filtered": Cost(158, 1, 450, 2_250),
+        "query": Cost(70, 1, 370, 2_250),
+        "filtered": Cost(79, 1, 430, 2_250),
         "get": Cost(136, 1, 520, 5_350),
         "upsert": Cost(2_410, 2, 65_710, 480),
     },
     "postgresql": {
-        "query": Cost(117, 1, 690, 1_540),
-        "filtered": Cost(171, 1, 870, 1_590),
-        "get": Cost(125, 1, 330, 4_010),
+        "query": Cost(52, 1, 330, 1_480),
+        "filtered": Cost(54, 1, 380, 1_590),
+        "get": Cost(90, 1, 330, 4_010),
         "upsert": Cost(1_240, 1, 37_770, 50),
     },
     "milvus-server": {
@@ -198,9 +198,9 @@ class Answering:
 @pytest.mark.parametrize(
     ("ask", "most"),
     [
-        (lambda docs: docs.query(VECTOR), 15),
-        (lambda docs: docs.query(VECTOR.tolist()), 22),
-        (lambda docs: docs.query(VECTOR, k=5, where=WHERE, include=["documents"]), 19),
+        (lambda docs: docs.query(VECTOR), 12),
+        (lambda docs: docs.query(VECTOR.tolist()), 19),
+        (lambda docs: docs.query(VECTOR, k=5, where=WHERE, include=["documents"]), 18),
     ],
     ids=["array", "list", "filtered"],
 )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import vstore
-from vstore import F, Records
+from vstore import HNSW, RRF, Dense, F, Records, Sparse, SparseArray
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 YEARS: list[Any] = ["2015", [2015], datetime(2015, 1, 1, tzinfo=UTC), 2**53 + 1, 2009.9999999999998, True, 2010.5]
@@ -59,8 +59,8 @@ def test_it_answers_as_vstore_does(records: Records, by_hand: Any, tmp_path: Pat
                 (docs.query(vector, k=10, where=where), by_hand.query_filtered(vector, 10)),
                 (docs.query(vector * 1e-20, k=10), by_hand.query(vector * 1e-20, 10)),
             ):
-                assert [(hit.id, hit.document, hit.metadata) for hit in hits] == [one for one, _ in found]
-                assert [hit.distance for hit in hits] == [distance for _, distance in found]
+                assert [(hit.id, hit.document, hit.metadata) for hit in hits] == [one for one, _, _ in found]
+                assert [(hit.distance, hit.score) for hit in hits] == [(near, score) for _, near, score in found]
     assert by_hand.scan() == 300
 
 
@@ -80,3 +80,46 @@ def test_it_refuses_what_vstore_refuses(records: Records, by_hand: Any) -> None:
         with pytest.raises(ValueError, match=r"."):
             by_hand.ingest(replace(replace(records[:2], ids=["x", "y"]), **changed))
     assert by_hand.scan() == 300
+
+
+def test_sparse_hybrid_and_tenants_are_answered_as_vstore_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    from data import queries
+    from exact_fields import ExactQdrantEdgeFields
+    from fields import DIMENSIONS, content, terms
+
+    made = content(300)
+    words = made.fields["terms"]
+    assert isinstance(words, SparseArray)
+    tied = list(words)
+    tied[10:40] = [tied[3]] * 30  # more of one score than come beyond k
+    metadatas = [one | {"tenant": f"tenant-{place % 20}"} for place, one in enumerate(made.metadatas or ())]
+    records = replace(made, metadatas=metadatas, fields=made.fields | {"terms": SparseArray.stack(tied)})
+    by_hand = ExactQdrantEdgeFields(tmp_path / "hand", DIMENSIONS)
+    by_hand.create("docs")
+    by_hand.ingest(records)
+    fields = {"image": Dense(DIMENSIONS["image"], "l2", index=HNSW()), "terms": Sparse()}
+    with vstore.connect(f"qdrant:{tmp_path / 'ours'}") as store:
+        docs = store.create_collection(
+            "docs", dimension=DIMENSIONS["vector"], metric="l2", index="hnsw", fields=fields, partition_by="tenant"
+        )
+        docs.add(records)
+        asked = zip(
+            queries(6, DIMENSIONS["vector"]),
+            queries(6, DIMENSIONS["image"]),
+            [*terms(4, 6, 5), tied[3], tied[3]],
+            strict=True,
+        )
+        for place, (vector, image, sparse) in enumerate(asked):
+            tenant = f"tenant-{place}"
+            for hits, found in (
+                (docs.query(sparse=sparse, k=10), by_hand.sparse(sparse, 10)),
+                (docs.query({"image": image}, k=10), by_hand.dense(image, 10)),
+                (docs.partition(tenant).query(vector, k=10), by_hand.inside(tenant, vector, 10)),
+                (docs.query(vector, sparse=sparse, k=10, fuse=RRF()), by_hand.hybrid(vector, sparse, 10)),
+            ):
+                assert [(hit.id, hit.document, hit.metadata) for hit in hits] == [one for one, *_ in found]
+                assert [(hit.distance, hit.score) for hit in hits] == [(near, score) for _, near, score, *_ in found]
+                legs = [{name: (leg.rank, leg.score) for name, leg in hit.legs.items()} for hit in hits]
+                assert legs == [rest[0] if rest else {} for _, _, _, *rest in found]
+    by_hand.drop("docs")

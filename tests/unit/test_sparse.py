@@ -80,6 +80,34 @@ def test_what_is_no_sparse_vector_is_named_by_its_row(row: Any, said: str) -> No
         SparseVector.of(row)
 
 
+def arrays(indices: list[int], values: list[float]) -> SparseVector:
+    return SparseVector(np.array(indices, dtype=np.uint32), np.array(values, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (arrays([3, 7], [1.0, 2.0]), {3: 1.0, 7: 2.0}),
+        (arrays([7, 3], [1.0, 2.0]), {3: 2.0, 7: 1.0}),
+        (arrays([3, 7], [0.0, 2.0]), {7: 2.0}),
+        (arrays([], []), {}),
+        (arrays(list(range(300)), [1.0] * 300), dict.fromkeys(range(300), 1.0)),
+        (arrays([3, 3], [1.0, 2.0]), "the index 3 twice"),
+        (arrays([MAX_INDEX + 1], [1.0]), "an index outside"),
+        (arrays([3, 7], [1.0, math.nan]), "NaN"),
+        (arrays([3, 7], [1.0, -2.0]), "the value -2"),
+        (arrays([3, 7], [1.0, 2e15]), "outside"),
+        (SparseVector(np.array([3], dtype=np.uint32), np.array([], dtype=np.float32)), "1 indices and 0 values"),
+    ],
+)
+def test_a_vector_that_was_made_by_hand_is_checked_too(given: SparseVector, found: Any) -> None:
+    if isinstance(found, dict):
+        assert SparseVector.of(given).to_dict() == found
+        return
+    with pytest.raises(InvalidInput, match=found):
+        SparseVector.of(given)
+
+
 @pytest.mark.parametrize("given", [None, 3, "ab", b"ab", {1: 1.0}])
 def test_what_is_no_column_is_refused(given: Any) -> None:
     with pytest.raises(InvalidInput):

@@ -63,6 +63,13 @@ def test_vectors_that_are_refused_are_named(vector: list[Any], metric: Metric, s
     assert said in str(caught.value)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", [1e30, float("inf"), float("nan")])
+def test_a_query_whose_square_overflows_is_refused_without_a_warning(number: float) -> None:
+    with pytest.raises(InvalidInput):
+        check_vectors(np.full((1, 4), number, dtype=np.float32), 4, Metric.L2)
+
+
 @pytest.mark.parametrize("norm", [1e-15, 1e-14, 1.0, 1e14, 9.9e14])
 def test_norms_within_the_limits_are_taken(norm: float) -> None:
     assert check_vectors([[norm * 1.001, 0.0]], 2, Metric.COSINE).shape == (1, 2)

@@ -66,8 +66,10 @@ def fuse(legs: Sequence[Found], fusion: Fusion, k: int) -> Hits:
     for leg in legs:
         for record_id, part in zip(leg.ids, _parts(leg, fusion), strict=True):
             total[record_id] = total.get(record_id, 0.0) + part
-    ids = sorted(total, key=lambda record_id: (-total[record_id], record_id))[:k]
-    fused = np.array([total[record_id] for record_id in ids], dtype=np.float64)
+    least = sorted(total.values(), reverse=True)[:k][-1] if total else 0.0
+    first = sorted([(-score, record_id) for record_id, score in total.items() if score >= least])[:k]
+    ids = [record_id for _, record_id in first]
+    fused = np.array([-negated for negated, _ in first], dtype=np.float64)
     return Hits(Records(ids), 0.0 - fused, fused, {public_name(leg.field): _column(leg, ids) for leg in legs})
 
 
@@ -103,8 +105,8 @@ def _fixed(metric: Metric, distance: float) -> float:
 
 
 def _column(leg: Found, ids: Sequence[str]) -> LegColumn:
-    place = {record_id: position for position, record_id in enumerate(leg.ids)}
-    ranks = np.array([place.get(record_id, -1) + 1 for record_id in ids], dtype=np.int64)
+    rank = dict(zip(leg.ids, range(1, len(leg.ids) + 1), strict=True))
+    ranks = np.array([rank.get(record_id, 0) for record_id in ids], dtype=np.int64)
     score = np.full(len(ids), np.nan)
     score[ranks > 0] = scores(leg.metric, leg.distances)[ranks[ranks > 0] - 1]
     return LegColumn(ranks, score)

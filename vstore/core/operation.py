@@ -45,7 +45,6 @@ class CallContext:
         timeout: Seconds that one request may take, and what is computed of its answer.
         server: What it is connected to, for who observes the calls.
         closed: Whether the store was closed.
-        running: How many calls are inside.
         home: The process that connected, to which the store belongs.
         loop: The event loop that connected, to which an async store belongs; None of a sync one.
     """
@@ -57,16 +56,21 @@ class CallContext:
     timeout: float = math.inf
     server: ServerAddress = field(default_factory=ServerAddress)
     closed: bool = False
-    running: int = 0
     home: Home = field(default_factory=Home)
     loop: object = field(init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
+    _inside: list[None] = field(default_factory=list, repr=False)
     _partition_lock: Any = field(default=None, repr=False)
     _scans: dict[int, object] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.loop = self.current_loop()
         keep_in_children(self)
+
+    @property
+    def running(self) -> int:
+        """How many calls are inside."""
+        return len(self._inside)
 
     @property
     def inherited(self) -> bool:
@@ -176,10 +180,10 @@ class _Operation:
         try:
             if calls.loop is not None or not calls.home.is_here():
                 calls.check_home()
-            with calls._lock:
-                if calls.closed:
-                    raise Closed("the store is closed", hint="Connect again.")
-                calls.running += 1
+            calls._inside.append(None)  # in one step, and before it is seen whether the store was closed: see close()
+            if calls.closed:
+                calls._inside.pop()
+                raise Closed("the store is closed", hint="Connect again.")
         except BaseException as error:
             if isinstance(error, Exception):
                 calls.final(error, self._name, self._collection)
@@ -197,9 +201,7 @@ class _Operation:
             if error is not None and isinstance(error, Exception):
                 final = calls.final(calls.cut_off(error), self._name, self._collection)
         finally:
-            if calls.home.is_here():  # what was called in between, such as an embedder, may fork
-                with calls._lock:
-                    calls.running -= 1
+            calls._inside.pop()  # where what was called in between has forked, that of the child
         if self._observed is not None:
             self._observed.end(final)
         if final is not None and final is not error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from vstore.errors import InvalidInput, brief
@@ -17,6 +18,8 @@ MAX_BYTES: Final = 255
 
 def check_partition(value: object, what: str = "a partition") -> str:
     """Return the value that names a partition; raises ``InvalidInput`` unless it is a str of 1 to 255 UTF-8 bytes."""
+    if type(value) is str and value.isascii() and 0 < len(value) <= MAX_BYTES and "\x00" not in value:
+        return value  # as most are
     text = as_text(value)
     if type(text) is not str or not text or "\x00" in text or not encodable(text) or len(text.encode()) > MAX_BYTES:
         raise InvalidInput(f"{what} is a str of 1 to {MAX_BYTES} UTF-8 bytes without NUL, not {brief(value)}")
@@ -76,9 +79,14 @@ def _check_own(metadata: Metadata, key: str, partition: str, place: int) -> None
         raise InvalidInput(f"metadatas[{place}] has another {key!r} than the partition it is written through")
 
 
+@lru_cache(1024)  # most queries of a partition have no other filter, and are asked through a new handle
+def _own(key: str, partition: str) -> Filter:
+    return Eq((key,), partition)
+
+
 def within(where: Filter | None, key: str, partition: str) -> Filter:
     """Return a filter, in normal form, of the records of one partition that match."""
-    own = Eq((key,), partition)
+    own = _own(key, partition)
     match where:
         case None:
             return own

@@ -93,11 +93,10 @@ def sparse_distances(query: SparseVector, rows: SparseArray) -> NDArray[np.float
     """
     if not len(query):
         return np.zeros(len(rows))
-    place = np.searchsorted(query.indices, rows.indices)
-    place[place == len(query)] = 0
-    shared = np.flatnonzero(query.indices[place] == rows.indices)
+    place = query.indices.searchsorted(rows.indices)
+    shared = (query.indices.take(place, mode="clip") == rows.indices).nonzero()[0]
     products = query.values.astype(np.float64)[place[shared]] * rows.values[shared]
-    row = np.searchsorted(rows.indptr, shared, side="right") - 1
+    row = rows.indptr.searchsorted(shared, side="right") - 1
     # bincount adds in the order of its input; a sum by NumPy would add in pairs
     return 0.0 - np.bincount(row, weights=products, minlength=len(rows)).astype(np.float64, copy=False)
 
@@ -119,8 +118,8 @@ def column_distances(
     if isinstance(column, SparseArray):
         assert isinstance(query, SparseVector)
         distance = sparse_distances(query, column)
-        positions = np.flatnonzero(distance)
-        return positions, distance[positions]
+        positions = distance.nonzero()[0]
+        return positions, distance if len(positions) == len(distance) else distance[positions]
     assert not isinstance(query, SparseVector)
     positions = np.flatnonzero(~np.isnan(column[:, 0]))
     present = column if len(positions) == len(column) else column[positions]
@@ -161,16 +160,19 @@ def nearest(distance: NDArray[np.float64], ids: list[str], k: int) -> list[int]:
     return places[:k]
 
 
-def ranked(metric: Metric, records: Records, distance: NDArray[np.float64], k: int) -> Hits:
+def ranked(metric: Metric, records: Records, distance: NDArray[np.float64] | list[float], k: int) -> Hits:
     """Return the k nearest of ``records`` as hits, by distance and then id.
 
     Args:
         metric: The collection's metric.
         records: Candidates, in any order.
-        distance: Their distances, float64 of shape (n,).
+        distance: Their distances, float64 of shape (n,), or as a list.
         k: Most hits wanted.
     """
-    ascending: list[float] = distance.tolist()
+    if isinstance(distance, list):
+        ascending, distance = distance, np.array(distance, dtype=np.float64)
+    else:
+        ascending = distance.tolist()
     if len(ascending) > k or not all(map(lt, ascending, ascending[1:])):  # most databases answer in this order
         order = nearest(distance, records.ids, k)
         records, distance = records.take(order), distance[np.asarray(order, dtype=np.intp)]

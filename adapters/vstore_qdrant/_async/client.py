@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from typing import Any
 
 from qdrant_client import AsyncQdrantClient, models
 
-from vstore.columns import Column, dense
-from vstore.errors import AuthenticationFailed, BackendError, Mismatch, NotFound, Timeout, Unsupported
-from vstore.fields import Dense
+from vstore.errors import AuthenticationFailed, Mismatch, NotFound, Unsupported
 from vstore.info import CollectionInfo
-from vstore.records import VectorArray
-from vstore.sparse import SparseVector
 from vstore.spi.codec import info_from_json
 from vstore_qdrant._async._run import Closer
+from vstore_qdrant._async.client_table import AsyncClientTable
 from vstore_qdrant._async.database import AsyncTable
 from vstore_qdrant._async.foreign import AsyncQdrantForeign
-from vstore_qdrant.capabilities import MAX_BATCH_ROWS
-from vstore_qdrant.client_models import client_filter, search_params
-from vstore_qdrant.codec import CREATION, Fields, Found, Payload, Points
-from vstore_qdrant.conditions import Condition, compared_fields, is_of_one_tenant
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.schema import check_name, identity_of, new_collection, payload_indexes
-from vstore_qdrant.vectors import point_vectors, read_columns, vector_name
 
-__all__ = ["AsyncClientDatabase", "AsyncClientTable"]
-
-# of a cluster's replicas all take concurrent writes of one point in the same order, so that one whole record is left
-_ORDERING: Final = models.WriteOrdering.STRONG
-_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+__all__ = ["AsyncClientDatabase"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,231 +96,3 @@ class AsyncClientDatabase:
     async def close(self) -> None:
         with self.guard():
             await self.closer()
-
-
-@dataclass(frozen=True, slots=True)
-class AsyncClientTable:
-    """Implements ``AsyncTable``. Every write waits until it is applied.
-
-    Qdrant knows a collection by its name only. So a write comes with another request before it, which reads the stamp
-    of whatever has the name, and does not go into the next collection of the name. Points bear the stamp of the
-    collection that they were written to: it comes with those that are read, and proves where they are from. Where none
-    were found, or one without it (by earlier versions, or other clients), the stamp of the collection is read after
-    them: what is still there then was there all along.
-
-    Attributes:
-        client: The client.
-        guard: As in ``AsyncClientDatabase``.
-        info: What the collection is.
-        identity: The same as its metadata has it, and its stamp.
-        local: As in ``AsyncClientDatabase``.
-        indexed: The numbers for which an index was asked.
-    """
-
-    client: AsyncQdrantClient
-    guard: Callable[[], AbstractContextManager[Any]]
-    info: CollectionInfo
-    identity: tuple[str, str]
-    local: bool
-    indexed: set[str] = field(default_factory=set)
-
-    @property
-    def native(self) -> AsyncQdrantClient:
-        return self.client
-
-    @property
-    def lean(self) -> bool:
-        return False
-
-    async def _check(self) -> None:
-        with guarded():
-            found = await self.client.get_collection(self.info.name)
-        if identity_of(found) != self.identity:
-            raise NotFound(
-                "the collection was deleted, and another one has its name", hint="get_collection() opens that one."
-            )
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[list[Payload | None]]:
-        """Around one read; takes the payloads of the points that were found."""
-        found: list[Payload | None] = []
-        with self.guard():
-            try:
-                with guarded():
-                    yield found
-            except BackendError:  # one of another dimension refuses the vectors
-                await self._check()
-                raise
-            if not (stamp := self.identity[1]) or {payload and payload.get(CREATION) for payload in found} != {stamp}:
-                await self._check()
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[None]:
-        with self.guard():
-            await self._check()
-            with guarded():
-                yield
-
-    async def _chosen(self, condition: Condition) -> models.Filter:
-        """Return a condition as a filter, with an index on every number it compares.
-
-        Without one the answer is right, and slow: where the server refuses one, or takes longer to build it than one
-        request may last, the filter is asked for all the same.
-        """
-        for name in sorted(compared_fields(condition).keys() - self.indexed if not self.local else ()):
-            with suppress(AuthenticationFailed, BackendError, Timeout):
-                await self._make_index(name)
-            self.indexed.add(name)
-        return client_filter(condition)
-
-    async def _make_index(self, name: str) -> None:
-        async with self._writing():
-            await self.client.create_payload_index(
-                self.info.name, name, field_schema=models.PayloadSchemaType.FLOAT, wait=True
-            )
-
-    @property
-    def rows(self) -> int:
-        return MAX_BATCH_ROWS
-
-    async def upsert(self, points: Points) -> None:
-        if stamp := self.identity[1]:
-            for payload in points.payloads:
-                payload[CREATION] = stamp
-        # not validated, as every number of every vector would be
-        batch: models.Batch | list[models.PointStruct]
-        if not self.info.fields:
-            vectors = dense(points.vectors[""]).tolist()
-            batch = models.Batch.model_construct(ids=points.ids, vectors=vectors, payloads=points.payloads)
-        else:  # columns of a batch have no place for an absent vector
-            named = point_vectors(self.info, points.vectors, len(points), _sparse)
-            batch = [
-                models.PointStruct.model_construct(id=i, vector=vector, payload=payload)
-                for i, vector, payload in zip(points.ids, named, points.payloads, strict=True)
-            ]
-        async with self._writing():
-            await self.client.upsert(self.info.name, batch, wait=True, ordering=_ORDERING)
-
-    async def delete(self, ids: Sequence[str]) -> None:
-        await self._delete(models.PointIdsList(points=list(ids)))
-
-    async def delete_where(self, condition: Condition) -> None:
-        await self._delete(models.FilterSelector(filter=await self._chosen(condition)))
-
-    async def clear(self) -> None:
-        # an empty filter would select everything too; this one says so
-        everything = models.Filter(must_not=[models.HasIdCondition(has_id=[_NOBODY])])
-        await self._delete(models.FilterSelector(filter=everything))
-
-    async def _delete(self, selector: models.PointIdsList | models.FilterSelector) -> None:
-        async with self._writing():
-            await self.client.delete(self.info.name, selector, wait=True, ordering=_ORDERING)
-
-    async def present(self, ids: Sequence[str]) -> list[str]:
-        async with self._reading():
-            found = await self.client.retrieve(self.info.name, list(ids), with_payload=False, with_vectors=False)
-        return [str(point.id) for point in found]
-
-    async def retrieve(self, ids: Sequence[str], fields: Fields) -> Found:
-        async with self._reading() as seen:
-            found = await self.client.retrieve(
-                self.info.name, list(ids), with_payload=_payload(fields), with_vectors=self._vectors(fields)
-            )
-            seen += [point.payload for point in found]
-        return self._columns(found, fields)
-
-    async def nearest(
-        self,
-        vectors: Column,
-        k: int,
-        condition: Condition | None,
-        fields: Fields,
-        *,
-        field: str,
-        exact: bool,
-        ef: int | None,
-    ) -> list[Found]:
-        chosen = None if condition is None else await self._chosen(condition)
-        wanted, read, using = _payload(fields), self._vectors(fields), vector_name(self.info, field) or None
-        asked = [_query(vector) for vector in vectors]
-        async with self._reading() as seen:
-            if self.local:  # which makes several copies of each request of a batch
-                answers = [
-                    await self.client.query_points(
-                        self.info.name,
-                        query,
-                        using=using,
-                        query_filter=chosen,
-                        limit=k,
-                        with_payload=wanted,
-                        with_vectors=read,
-                    )
-                    for query in asked
-                ]
-            else:
-                settings = self._settings(field, condition, exact=exact, ef=ef)
-                requests = [
-                    models.QueryRequest(
-                        query=query,
-                        using=using,
-                        limit=k,
-                        filter=chosen,
-                        params=settings,
-                        with_payload=wanted,
-                        with_vector=read,
-                    )
-                    for query in asked
-                ]
-                answers = await self.client.query_batch_points(self.info.name, requests)
-            seen += [point.payload for answer in answers for point in answer.points]
-        return [self._columns(answer.points, fields, [point.score for point in answer.points]) for answer in answers]
-
-    def _settings(self, name: str, condition: Condition | None, *, exact: bool, ef: int | None) -> models.SearchParams:
-        own = self.info.field(name)
-        index = own.index if isinstance(own, Dense) else None
-        return search_params(index, exact=exact, ef=ef, tenant=is_of_one_tenant(condition))
-
-    async def scroll(
-        self, condition: Condition | None, limit: int, start: str | None, fields: Fields
-    ) -> tuple[Found, str]:
-        chosen = None if condition is None else await self._chosen(condition)
-        async with self._reading() as seen:
-            found, _ = await self.client.scroll(
-                self.info.name,
-                scroll_filter=chosen,
-                limit=limit,
-                offset=start,
-                with_payload=_payload(fields),
-                with_vectors=self._vectors(fields),
-            )
-            seen += [point.payload for point in found]
-        return self._columns(found, fields), str(found[-1].id) if found else ""
-
-    async def count(self, condition: Condition | None) -> int:
-        chosen = None if condition is None else await self._chosen(condition)
-        async with self._reading():
-            return (await self.client.count(self.info.name, count_filter=chosen, exact=True)).count
-
-    def _vectors(self, fields: Fields) -> bool | list[str]:
-        if not self.info.fields or not fields.vectors:
-            return bool(fields.vectors)
-        return [vector_name(self.info, name) for name in fields.vectors]
-
-    def _columns(self, points: Sequence[Any], fields: Fields, scores: list[float] | None = None) -> Found:
-        vectors = read_columns(self.info, fields.vectors, (point.vector for point in points))
-        return Found([point.payload for point in points], vectors, scores)
-
-
-def _payload(fields: Fields) -> list[str]:
-    return [*fields.payload, CREATION]
-
-
-def _sparse(indices: list[int], values: list[float]) -> models.SparseVector:
-    return models.SparseVector.model_construct(indices=indices, values=values)
-
-
-def _query(vector: VectorArray | SparseVector) -> list[float] | models.SparseVector:
-    if isinstance(vector, SparseVector):
-        return models.SparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
-    numbers: list[float] = vector.tolist()
-    return numbers

@@ -20,6 +20,7 @@ from vstore.sparse import SparseArray
 from vstore.spi._async.batching import write_parts
 from vstore.spi._async.searching import scan_top_k
 from vstore.spi.batching import batches, slices
+from vstore.spi.latest import Latest
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore_qdrant._async._run import Lock
 from vstore_qdrant._async.database import AsyncDatabase, AsyncTable
@@ -64,6 +65,7 @@ class AsyncQdrantCollection:
         self._lock = lock
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._substrings = capabilities.document_contains.support is Support.NATIVE
+        self._translated = Latest(self._translate)
         self._dense: dict[str, AsyncSearcher] = {}
         self._sparse: dict[str, AsyncSparseSearcher] = {}
         for name, field in all_fields(table.info).items():
@@ -147,9 +149,11 @@ class AsyncQdrantCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        if self._partial(where) is not None:
-            return await self._filtered_here(field, vectors, k, where, include)
-        condition = self._condition(where)
+        condition: Condition | None = None
+        if where is not None:
+            partial, condition = self._translated(where)
+            if partial is not None:
+                return await self._filtered_here(field, vectors, k, where, include)
         if isinstance(vectors, SparseArray):
             return await self._sparse[field].nearest(vectors, k, condition, include)
         if exact:
@@ -199,6 +203,11 @@ class AsyncQdrantCollection:
     async def rename(self, name: str) -> None:
         async with self._lock:
             await self._database.rename(self._table, name)
+
+    def _translate(self, where: Filter) -> tuple[PartialFilter | None, Condition | None]:
+        """Return how to answer a part of a filter, or all of it."""
+        partial = self._partial(where)
+        return partial, self._compiled(where) if partial is None else None
 
     def _condition(self, where: Filter | None) -> Condition | None:
         return None if where is None else self._compiled(where)

@@ -317,17 +317,17 @@ class AsyncQdrantForeignCollection:
         return None if found is None else models.Filter.model_validate(found)
 
     async def nearest(self, vector: VectorArray, k: int, include: Include) -> Rows | None:
-        request = models.QueryRequest(
-            query=vector.tolist(),
-            using=self._mapping.vector or None,
-            limit=k,
-            filter=self._there,
-            with_payload=payload_read(self._mapping, include),
-            with_vector=vectors_read(self._mapping, include),
-        )
         with self._guard(), guarded():
-            found = await self._client.query_batch_points(self._name, [request])
-        return to_rows(found[0].points, self._mapping, include)
+            found = await self._client.query_points(
+                self._name,
+                vector.tolist(),
+                using=self._mapping.vector or None,
+                limit=k,
+                query_filter=self._there,
+                with_payload=payload_read(self._mapping, include),
+                with_vectors=vectors_read(self._mapping, include),
+            )
+        return to_rows(found.points, self._mapping, include)
 
     @property
     def read_only(self) -> str:

@@ -21,6 +21,7 @@ from vstore.sparse import SparseArray
 from vstore.spi._sync.batching import write_parts
 from vstore.spi._sync.searching import scan_top_k
 from vstore.spi.batching import batches, slices
+from vstore.spi.latest import Latest
 from vstore.spi.partial import PartialFilter, split_filter
 from vstore_qdrant._sync._run import Lock
 from vstore_qdrant._sync.database import Database, Table
@@ -65,6 +66,7 @@ class QdrantCollection:
         self._lock = lock
         self._bytes = capabilities.limits.max_batch_bytes if capabilities.mode == "server" else None
         self._substrings = capabilities.document_contains.support is Support.NATIVE
+        self._translated = Latest(self._translate)
         self._dense: dict[str, Searcher] = {}
         self._sparse: dict[str, SparseSearcher] = {}
         for name, field in all_fields(table.info).items():
@@ -148,9 +150,11 @@ class QdrantCollection:
         search: Search | None,
         field: str = "",
     ) -> list[Hits]:
-        if self._partial(where) is not None:
-            return self._filtered_here(field, vectors, k, where, include)
-        condition = self._condition(where)
+        condition: Condition | None = None
+        if where is not None:
+            partial, condition = self._translated(where)
+            if partial is not None:
+                return self._filtered_here(field, vectors, k, where, include)
         if isinstance(vectors, SparseArray):
             return self._sparse[field].nearest(vectors, k, condition, include)
         if exact:
@@ -200,6 +204,11 @@ class QdrantCollection:
     def rename(self, name: str) -> None:
         with self._lock:
             self._database.rename(self._table, name)
+
+    def _translate(self, where: Filter) -> tuple[PartialFilter | None, Condition | None]:
+        """Return how to answer a part of a filter, or all of it."""
+        partial = self._partial(where)
+        return partial, self._compiled(where) if partial is None else None
 
     def _condition(self, where: Filter | None) -> Condition | None:
         return None if where is None else self._compiled(where)

@@ -14,6 +14,7 @@ from vstore.indexing import Metric
 from vstore.records import Include, Records, VectorArray
 from vstore.spi._sync.searching import scan_top_k, top_up
 from vstore.spi.batching import batches, slices
+from vstore.spi.latest import Latest
 from vstore.spi.scores import distances, ranked
 from vstore_qdrant._sync.database import Table
 from vstore_qdrant.codec import Fields, Found, fields, next_point_id, point_id, to_records
@@ -76,41 +77,46 @@ class Searcher:
         self._field = field
         self._metric = own.metric
         self._dimension = own.dimension
-        self._read = Include(), fields(Include(), table.info)
-
-    def _fields(self, include: Include) -> Fields:
-        """Return what to read, which is mostly the same as before."""
-        known, read = self._read
-        if known is not include:
-            read = fields(include, self._table.info)
-            self._read = include, read
-        return read
+        self._fields: Latest[Include, Fields] = Latest(lambda include: fields(include, table.info))
+        self._compared: Latest[Include, Fields] = Latest(lambda include: fields(with_field(include, field), table.info))
 
     def approximate(
         self, queries: VectorArray, k: int, condition: Condition | None, include: Include, ef: int | None
     ) -> list[Hits]:
         """Return the k nearest as the index finds them, never fewer than match."""
         metric, info = self._metric, self._table.info
-        asked, scales = scaled(metric, queries)
+        asked, scales = (queries, None) if metric is Metric.L2 else scaled(metric, queries)
         read = self._fields(include)
+        ef = None if ef is None else max(k, ef)
         rows = max(1, min(_REQUEST_FLOATS // self._dimension, _RESPONSE_HITS // k))
-        hits: list[Hits | None] = []
-        for part in slices(len(queries), rows):
-            answers = self._table.nearest(
-                asked[part],
+        parts = (asked,) if len(asked) <= rows else (asked[part] for part in slices(len(asked), rows))
+        found: list[Found] = []
+        for part in parts:
+            found += self._table.nearest(part, k, condition, read, field=self._field, exact=False, ef=ef)
+        hits = [
+            ranked(
+                metric,
+                to_records(one, include, info),
+                converted(metric, one.scores, 1.0 if scales is None else scales[place]),
                 k,
-                condition,
-                read,
-                field=self._field,
-                exact=False,
-                ef=None if ef is None else max(k, ef),
             )
-            for query, scale, found in zip(queries[part], scales[part], answers, strict=True):
-                if indistinct(metric, query):
-                    hits.append(None)
-                    continue
-                records = to_records(found, include, info)
-                hits.append(ranked(metric, records, converted(metric, found.scores, scale), k))
+            for place, one in enumerate(found)
+        ]
+        close = [] if metric is not Metric.L2 else [place for place, query in enumerate(queries) if indistinct(query)]
+        if close or any(len(one.scores) < k for one in found):
+            return self._topped_up(hits, close, queries, k, condition, include)
+        return hits
+
+    def _topped_up(
+        self,
+        found: Sequence[Hits],
+        close: Sequence[int],
+        queries: VectorArray,
+        k: int,
+        condition: Condition | None,
+        include: Include,
+    ) -> list[Hits]:
+        """Return the same hits, with the true ones at the places ``close``, and where fewer were found than match."""
 
         def count() -> int:
             return self._table.count(having(self._table.info, self._field, condition))
@@ -118,7 +124,8 @@ class Searcher:
         def again(places: list[int]) -> list[Hits]:
             return self.exact(queries[places], k, condition, include)
 
-        return top_up(hits, k, count, again)
+        doubtful = set(close)
+        return top_up([None if at in doubtful else one for at, one in enumerate(found)], k, count, again)
 
     def exact(self, queries: VectorArray, k: int, condition: Condition | None, include: Include) -> list[Hits]:
         """Return the true nearest: Qdrant's exact search finds more than k, which are compared in float64."""
@@ -126,7 +133,7 @@ class Searcher:
 
     def _exact(self, query: VectorArray, k: int, condition: Condition | None, include: Include) -> Hits:
         read = with_field(include, self._field)
-        wanted = fields(read, self._table.info)
+        wanted = self._compared(include)
         asked, scales = scaled(self._metric, query[None])
         scale = scales[0]
         limit = k + _SPARE
@@ -137,7 +144,7 @@ class Searcher:
             hits = self._ranked(query, records, k)
             if len(found) == limit:
                 # of what did not come, Qdrant has nothing nearer than this
-                last = float(converted(self._metric, found.scores, scale)[-1])
+                last = converted(self._metric, found.scores[-1:], scale)[0]
                 known = self._others(query, last, scale, float(hits.distances[-1]), condition, read, limit)
                 if known is None:
                     limit *= 2  # as many as float32 cannot tell from the last place, for the nearer among them

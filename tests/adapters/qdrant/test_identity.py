@@ -207,9 +207,9 @@ def test_what_identity_costs(double: Double) -> None:
 
         vector = [[1.0, 2.0]]
         assert asked(lambda: c.upsert(["a"], vector)) == ["GET ", "PUT /points"]
-        assert asked(lambda: c.query(vector[0], k=1)) == ["POST /points/query/batch"]
+        assert asked(lambda: c.query(vector[0], k=1)) == ["POST /points/query"]
         assert asked(lambda: c.query(vector[0], k=1, exact=True, where=F("t") == "x")) == [
-            *["POST /points/query/batch", "GET "],
+            *["POST /points/query", "GET "],
         ]
         assert asked(lambda: c.get(["a", "b"])) == ["POST /points"]
         assert asked(lambda: c.get(["b"])) == ["POST /points", "GET "]

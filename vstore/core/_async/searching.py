@@ -25,6 +25,7 @@ from vstore.fields import Dense
 from vstore.filters.tree import Filter
 from vstore.fusion import Fusion
 from vstore.hits import Hits
+from vstore.include import INCLUDE_TEXTUAL, TEXTUAL
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.like import Like
@@ -47,7 +48,7 @@ class AsyncSearcher:
         self._adapter = adapter
         self._capabilities = capabilities
         self._embedders = embedders
-        self._checked = Latest[Filter, Filter | bool](lambda where: check_filter(where, capabilities))
+        self._checked: Latest[Filter, Filter | bool] = Latest(lambda where: check_filter(where, capabilities))
 
     @property
     def _info(self) -> CollectionInfo:
@@ -67,8 +68,9 @@ class AsyncSearcher:
         way through its other questions would take three times as long.
         """
         capabilities = self._capabilities
-        number = check_k(k, capabilities.limits.max_k)
-        columns = info.include(include)
+        most = capabilities.limits.max_k
+        number = k if type(k) is int and 1 <= k <= most else check_k(k, most)
+        columns = INCLUDE_TEXTUAL if include is TEXTUAL else info.include(include)
         asked, nothing = None, False
         if where is not None:
             # a dict may have changed meanwhile
@@ -185,7 +187,7 @@ class AsyncSearcher:
             return [self._none(name, include)] * len(queries)
         if not isinstance(queries, SparseArray):  # of a query, where no vector is absent
             return await self._ask(name, queries, asked, k, include)
-        places = np.flatnonzero(present(queries))
+        places = present(queries).nonzero()[0]
         if len(places) == len(queries):
             return await self._ask(name, queries, asked, k, include)
         found = [self._none(name, include)] * len(queries)
@@ -246,8 +248,11 @@ class AsyncSearcher:
         there = set(records.ids)
         out = []
         for hits in fused:
-            kept = hits.take([place for place, record_id in enumerate(hits.ids) if record_id in there])
-            out.append(replace(kept, records=records.ordered(kept.ids)))
+            kept = hits
+            if not there.issuperset(hits.ids):
+                kept = hits.take([place for place, record_id in enumerate(hits.ids) if record_id in there])
+            ordered = records if records.ids == kept.ids else records.ordered(kept.ids)  # as one query's are
+            out.append(replace(kept, records=ordered))
         return out
 
 

@@ -85,7 +85,8 @@ class Parting(Reading):
             >>> mine = docs.partition("tenant-7")
             >>> mine.upsert(["a"], [[1.0, 0.0, 0.2]])
         """
-        with self._whole("partition"):
+        with self._calls.operation("partition", self.name):
+            self._check_whole("partition")
             value = check_partition(partition)
             inner = self._parted()
             lock = self._calls.partition_lock(new_lock)

@@ -26,6 +26,7 @@ from vstore.fields import Dense
 from vstore.filters.tree import Filter
 from vstore.fusion import Fusion
 from vstore.hits import Hits
+from vstore.include import INCLUDE_TEXTUAL, TEXTUAL
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
 from vstore.like import Like
@@ -48,7 +49,7 @@ class Searcher:
         self._adapter = adapter
         self._capabilities = capabilities
         self._embedders = embedders
-        self._checked = Latest[Filter, Filter | bool](lambda where: check_filter(where, capabilities))
+        self._checked: Latest[Filter, Filter | bool] = Latest(lambda where: check_filter(where, capabilities))
 
     @property
     def _info(self) -> CollectionInfo:
@@ -68,8 +69,9 @@ class Searcher:
         way through its other questions would take three times as long.
         """
         capabilities = self._capabilities
-        number = check_k(k, capabilities.limits.max_k)
-        columns = info.include(include)
+        most = capabilities.limits.max_k
+        number = k if type(k) is int and 1 <= k <= most else check_k(k, most)
+        columns = INCLUDE_TEXTUAL if include is TEXTUAL else info.include(include)
         asked, nothing = None, False
         if where is not None:
             # a dict may have changed meanwhile
@@ -186,7 +188,7 @@ class Searcher:
             return [self._none(name, include)] * len(queries)
         if not isinstance(queries, SparseArray):  # of a query, where no vector is absent
             return self._ask(name, queries, asked, k, include)
-        places = np.flatnonzero(present(queries))
+        places = present(queries).nonzero()[0]
         if len(places) == len(queries):
             return self._ask(name, queries, asked, k, include)
         found = [self._none(name, include)] * len(queries)
@@ -247,8 +249,11 @@ class Searcher:
         there = set(records.ids)
         out = []
         for hits in fused:
-            kept = hits.take([place for place, record_id in enumerate(hits.ids) if record_id in there])
-            out.append(replace(kept, records=records.ordered(kept.ids)))
+            kept = hits
+            if not there.issuperset(hits.ids):
+                kept = hits.take([place for place, record_id in enumerate(hits.ids) if record_id in there])
+            ordered = records if records.ids == kept.ids else records.ordered(kept.ids)  # as one query's are
+            out.append(replace(kept, records=ordered))
         return out
 
 
