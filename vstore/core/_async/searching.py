@@ -251,8 +251,8 @@ class AsyncSearcher:
             kept = hits
             if not there.issuperset(hits.ids):
                 kept = hits.take([place for place, record_id in enumerate(hits.ids) if record_id in there])
-            ordered = records if records.ids == kept.ids else records.ordered(kept.ids)  # as one query's are
-            out.append(replace(kept, records=ordered))
+            is_its_own = len(fused) == 1 and records.ids == kept.ids
+            out.append(replace(kept, records=records if is_its_own else records.ordered(kept.ids)))
         return out
 
 
