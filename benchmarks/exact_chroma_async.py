@@ -30,6 +30,7 @@ class AsyncExactChroma:
 
     async def create(self, name: str, m: int = 16, ef: int = 100) -> None:
         client = await chromadb.AsyncHttpClient(**self._address)
+        client._server._clients = {}  # chromadb would share one with other clients, and the pool that they have filled
         self._collection: Any = await client.create_collection(
             name,
             embedding_function=None,

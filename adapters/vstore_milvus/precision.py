@@ -28,6 +28,7 @@ _USUAL_L2: Final = 1e-6  # of the distance
 _FULL: Final = (Flat, HNSW, IVFFlat)
 # Below it a float32 may be zero: a product or square is off by as much, whatever its size.
 _SMALLEST: Final = float(np.finfo(np.float32).tiny)
+_NONE: Final = np.empty(0, dtype=np.intp)
 
 
 def is_precise(field: Field) -> bool:
@@ -56,16 +57,24 @@ def doubtful(metric: Metric, query: VectorArray, distances: NDArray[np.float64])
         distances: As ``converted`` returns them, ascending.
     """
     cosine = metric is Metric.COSINE
-    error = 2 * _USUAL_COSINE if cosine else _USUAL_L2 * (distances[1:] + distances[:-1])
-    meets = distances[1:] - distances[:-1] <= error
-    unsure = np.zeros(len(distances), dtype=np.bool_)
-    unsure[1:] = meets
+    nearer, farther = distances[:-1], distances[1:]
+    meets = farther - nearer <= (2 * _USUAL_COSINE if cosine else _USUAL_L2 * (farther + nearer))
+    lost = 0.0 if cosine else _lost(query, distances)
+    if not lost and not meets.any():  # as of most queries
+        return _NONE
+    unsure = 1e-5 * distances * distances <= lost if lost else np.zeros(len(distances), dtype=np.bool_)
+    unsure[1:] |= meets
     unsure[:-1] |= meets
-    if not cosine:
-        lost = len(query) * _SMALLEST
-        if max(1e-12 * float(query.astype(np.float64).dot(query)), _SMALLEST) <= lost:  # the bound near zero
-            unsure |= 1e-5 * distances * distances <= lost
     return unsure.nonzero()[0]
+
+
+def _lost(query: VectorArray, distances: NDArray[np.float64]) -> float:
+    """Return by how much a square may be off whatever its size; 0 where that matters to none of the distances."""
+    lost = len(query) * _SMALLEST
+    if not len(distances) or 1e-5 * float(distances[0]) ** 2 > lost:
+        return 0.0
+    bound = max(1e-12 * float(query.astype(np.float64).dot(query)), _SMALLEST)  # that of MET-3 near zero
+    return lost if bound <= lost else 0.0
 
 
 def decided(metric: Metric, query: VectorArray | SparseVector, distances: NDArray[np.float64], k: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -39,10 +40,14 @@ class ErrorBounds:
 
     def __init__(self, metric: Metric, query: VectorArray) -> None:
         self._metric = metric
+        self._query = query
         self._relative = float32_error(len(query))
         self._lost = 2 * len(query) * _SMALLEST
-        given = query.astype(np.float64)
-        self._norm = math.sqrt(given.dot(given))
+
+    @cached_property
+    def _norm(self) -> float:
+        given = self._query.astype(np.float64)
+        return math.sqrt(given.dot(given))
 
     def bounds(self, distance: Floats, norms: Floats) -> tuple[Floats, Floats]:
         """Return the bounds of each true distance; ``norms`` are those of the records."""
@@ -72,7 +77,7 @@ class ErrorBounds:
                         return False
                     least = distance + 4 * relative
             case Metric.L2:
-                if self._norm * self._norm <= 1e12 * _DEPTH * lost:
+                if not self._query.dot(self._query) > 1e12 * _DEPTH * lost:  # in float32: if it fails, so does the test
                     return False
                 least = -1.0
                 for distance in distances:

@@ -14,13 +14,15 @@ from psycopg.pq import Format
 from vstore_pgvector.binary import Packed
 from vstore_pgvector.errors import ServerSilent
 
-__all__ = ["GRACE", "PackedDumper", "bounded", "readable", "register"]
+__all__ = ["GRACE", "HELD_SECONDS", "PackedDumper", "bounded", "readable", "register"]
 
 T = TypeVar("T")
 
 # The server ends a statement itself at the timeout, which leaves the connection in order. The client waits this
 # much longer, for the server that cannot: stopped, hung, or behind a dead network.
 GRACE: Final = 0.5
+# After so long a connection goes through the pool again, which renews old ones and has others wait for them, too.
+HELD_SECONDS: Final = 1.0
 
 
 class PackedDumper(Dumper):

@@ -82,9 +82,9 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(2_410, 2, 65_710, 480),
     },
     "postgresql": {
-        "query": Cost(117, 1, 690, 1_540),
-        "filtered": Cost(171, 1, 870, 1_590),
-        "get": Cost(125, 1, 330, 4_010),
+        "query": Cost(52, 1, 330, 1_480),
+        "filtered": Cost(54, 1, 380, 1_590),
+        "get": Cost(90, 1, 330, 4_010),
         "upsert": Cost(1_240, 1, 37_770, 50),
     },
     "milvus-server": {

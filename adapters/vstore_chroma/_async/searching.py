@@ -123,11 +123,12 @@ class AsyncSearcher:
 
     async def _few(self, asked: Question) -> list[str] | None:
         """Return the ids of the records that match, where they are soon compared; None where there were many lately."""
-        if asked.where is None or self._many.get(key := repr(asked.where)):
+        if asked.where is None or (many := self._many.get(key := repr(asked.where))):
             return None
+        if many is None:
+            self._many.keep(key, True)  # queries of this filter that come meanwhile ask the index
         few = await self._read.few(asked.where, _FEW)
-        if few is None:
-            self._many.keep(key, True)
+        self._many.keep(key, few is None)
         return few
 
     async def _found(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits | None]:

@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from vstore_pgvector.errors import ServerSilent
-from vstore_pgvector.timeouts import bounded
+from vstore_pgvector.timeouts import HELD_SECONDS, bounded
 
 __all__ = ["AsyncBoundedConnection", "AsyncPool", "Lock", "compute", "patient", "run_blocking", "sleep"]
 
@@ -27,8 +27,6 @@ run_blocking = asyncio.to_thread
 
 # From here on encoding or decoding takes longer (some ms) than the way to a worker thread and back (0.1 ms).
 _MANY_ROWS: Final = 300
-# After so long a connection goes through the pool again, which renews old ones and has others wait for them, too.
-_HANDED_SECONDS: Final = 1.0
 
 
 async def compute(rows: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -92,8 +90,9 @@ class _UntilCancelled:
 class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
     """A pool that has connections go from hand to hand, and whose workers end when they are cancelled.
 
-    Who finds all of them lent waits here for the first that comes back. In psycopg-pool a wait takes a task and a
-    condition of its own, and a return that nobody interrupts takes another task: together a tenth of a short query.
+    Who finds all of them lent waits here for the first that comes back, and without anybody that waits one stays at
+    hand. In psycopg-pool a wait takes a task and a condition of its own, and a return that nobody interrupts takes
+    another task: together a tenth of a short query.
 
     A worker of psycopg-pool 3.3.3 takes a cancellation that reaches it while it connects for a failure to connect, and
     waits for its next task: ``asyncio.run`` would wait for it for ever where the store was not closed.
@@ -103,6 +102,21 @@ class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
         super().__init__(*args, **kwargs)
         self._out = 0  # how many are lent or asked for
         self._turns: deque[Future[AsyncBoundedConnection | None]] = deque()
+        self._at_hand: AsyncBoundedConnection | None = None
+        self._asking = 0  # how many ask psycopg-pool
+
+    async def getconn(self, timeout: float | None = None) -> AsyncBoundedConnection:  # noqa: ASYNC109  # its own
+        """Return a connection, to the application as well, which calls it where it uses the pool itself."""
+        if (connection := self._at_hand) is not None:
+            self._at_hand = None
+            return connection
+        self._asking += 1
+        try:
+            connection = await super().getconn(timeout)
+        finally:
+            self._asking -= 1
+        connection.lent = monotonic()
+        return connection
 
     async def lend(self, seconds: float) -> AsyncBoundedConnection:
         """Return a connection, which goes back by ``give_back``.
@@ -115,19 +129,20 @@ class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
         elif (handed := await self._wait(seconds)) is not None:
             return handed
         try:
-            connection = await self.getconn(seconds)
+            return await self.getconn(seconds)
         except BaseException:
             self._pass_on()
             raise
-        connection.lent = monotonic()
-        return connection
 
     async def give_back(self, connection: AsyncBoundedConnection) -> None:
-        """Hands a connection to who waits longest, or puts it back, which no cancellation of the caller interrupts."""
+        """Hands a connection to who waits longest, or keeps it, which no cancellation of the caller interrupts."""
         sound = connection.pgconn.transaction_status == TransactionStatus.IDLE and not self.closed
-        is_kept = sound and monotonic() - connection.lent < _HANDED_SECONDS
+        is_kept = sound and monotonic() - connection.lent < HELD_SECONDS
         if is_kept and (turn := self._next_turn()) is not None:
             turn.set_result(connection)
+        elif is_kept and not self._asking and self._at_hand is None:
+            self._at_hand = connection
+            self._out -= 1
         else:
             await asyncio.shield(asyncio.ensure_future(self._put(connection)))
 
@@ -136,6 +151,9 @@ class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
         await super().close(timeout)
         for _ in range(len(self._turns)):
             self._pass_on()
+        if (connection := self._at_hand) is not None:
+            self._at_hand = None
+            await self.putconn(connection)  # which closes it
 
     async def _put(self, connection: AsyncBoundedConnection) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import socket
 import struct
@@ -255,6 +256,34 @@ def test_a_filtered_scan_asks_for_ids_in_a_form_that_sqlite_does_not_enter(
     assert matching(c, (F("k") == 1) & F("t").contains_text("x")) == {"a"}
     assert {"$or": [{"k": {"$eq": 1}}, {"_vs": {"$eq": ""}}]} in asked
     assert all(where is None or "$or" in where for where in asked)
+
+
+@pytest.mark.parametrize(("number", "requests"), [(300, 1), (20, 20)])
+def test_queries_of_one_filter_at_once_count_its_matches_once_where_they_are_many(
+    number: int, requests: int, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    async def main() -> None:
+        async with vstore.aio.connect(server) as store:
+            c = await store.create_collection(f"at_once_{number}", dimension=4, metric="l2")
+            vectors = np.random.default_rng(0).normal(size=(number, 4)).astype(np.float32)
+            await c.add([f"r{place}" for place in range(number)], vectors, None, [{"k": 1}] * number)
+            get = c.native._client._get
+
+            async def noted(*args: Any, **named: Any) -> Any:
+                asked.append(named["limit"])
+                return await get(*args, **named)
+
+            monkeypatch.setattr(c.native._client, "_get", noted)
+            where = F("k") == 1
+            first = [] if requests == 1 else [await c.query(vectors[0], k=3, where=where)]
+            asked.clear()
+            found = first + await asyncio.gather(*(c.query(one, k=3, where=where) for one in vectors[:20]))
+            assert [one.ids[0] for one in found[len(first) :]] == [f"r{place}" for place in range(20)]
+
+    asyncio.run(main())
+    assert asked.count(257) == requests
 
 
 def test_approximate_queries_do_not_starve(new: New) -> None:

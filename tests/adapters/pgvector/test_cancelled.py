@@ -1,19 +1,26 @@
-"""A task that is cancelled leaves the store as many connections as it had."""
+"""Connections go from call to call, and none is lost where a task is cancelled."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import psycopg_pool
 import pytest
 
 import vstore.aio
+from vstore_pgvector._async import _run
 from vstore_pgvector._async._run import AsyncPool
 from vstore_pgvector._async.session import AsyncPoolSession
 
 
-def test_a_connection_comes_back_though_the_task_is_cancelled_while_it_gives_it_back(url: str) -> None:
+def test_a_connection_comes_back_though_the_task_is_cancelled_while_it_gives_it_back(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_run, "HELD_SECONDS", 0.0)  # so that none is kept at hand
+
     async def scenario() -> None:
         async with vstore.aio.connect(f"{url}&pool_size=1") as store:
             await store.ping()
@@ -34,8 +41,10 @@ def test_a_connection_comes_back_though_the_task_is_cancelled_while_it_gives_it_
 
 
 async def _is_whole(pool: AsyncPool) -> None:
-    await pool.give_back(await pool.lend(5.0))
-    assert (pool._out, len(pool._turns)) == (0, 0)
+    lent = [await pool.lend(5.0) for _ in range(pool.max_size)]
+    for connection in lent:
+        await pool.give_back(connection)
+    assert (pool._out, len(pool._turns), pool._asking) == (0, 0, 0)
 
 
 def test_calls_that_are_cancelled_at_any_moment_leave_a_connection_for_the_others(url: str) -> None:
@@ -112,3 +121,21 @@ def test_closing_ends_the_calls_that_wait_for_a_connection(url: str) -> None:
             await store.native.give_back(connection)
 
     asyncio.run(scenario())
+
+
+def test_a_thread_that_waits_gets_the_connection_that_comes_back(url: str) -> None:
+    with vstore.connect(f"{url}&pool_size=1") as store:
+        pool = store.native
+        for _ in range(2):
+            connection = pool.lend(5.0)
+            with ThreadPoolExecutor(1) as threads:
+                waiting = threads.submit(pool.getconn, 5.0)
+                while not pool._waiting:
+                    sleep(0.001)
+                pool.give_back(connection)
+                pool.give_back(waiting.result())
+        assert pool._at_hand is connection
+        with pool.connection(1.0) as other:
+            assert other is connection
+        pool.give_back(pool.lend(5.0))
+    assert connection.closed
