@@ -114,10 +114,10 @@ class SparseArray:
 
     @staticmethod
     def stack(vectors: Iterable[SparseVector | None]) -> SparseArray:
-        """Return a column of vectors that are in order already; None makes an empty row."""
+        """Return a column of vectors that are in order already, copies of them; None makes an empty row."""
         rows = list(vectors)
         if len(rows) == 1 and (row := rows[0]) is not None:
-            return SparseArray(np.array([0, len(row)], dtype=np.int64), row.indices, row.values)
+            return SparseArray(np.array([0, len(row)], dtype=np.int64), row.indices.copy(), row.values.copy())
         given = [row for row in rows if row is not None]
         if not given:
             return SparseArray.empty(len(rows))

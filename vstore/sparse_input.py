@@ -75,7 +75,7 @@ def read_row(given: object, name: str) -> tuple[NDArray[np.uint32], NDArray[np.f
 
 
 def _ready(given: object) -> tuple[NDArray[np.uint32], NDArray[np.float32]] | None:
-    """The arrays of a short vector that has them in order, as a query mostly has; None of anything else.
+    """Copies of the arrays of a short vector that has them in order, as a query mostly has; None of anything else.
 
     They are compared as Python's numbers: NumPy takes ten times as long for so few.
     """
@@ -87,7 +87,9 @@ def _ready(given: object) -> tuple[NDArray[np.uint32], NDArray[np.float32]] | No
         return None
     places: list[int] = indices.tolist()
     in_order = all(map(lt, places, places[1:])) and max(places, default=0) <= MAX_INDEX
-    return (indices, values) if in_order and all(MIN_VALUE <= one <= MAX_VALUE for one in values.tolist()) else None
+    if not in_order or not all(MIN_VALUE <= one <= MAX_VALUE for one in values.tolist()):
+        return None
+    return indices.copy(), values.copy()
 
 
 def _compressed(given: object, name: str) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]] | None:

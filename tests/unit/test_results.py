@@ -97,3 +97,15 @@ def test_results_of_a_store_compare() -> None:
         assert docs.query([1, 0, 0, 0]) == docs.query([1, 0, 0, 0])
         (page,) = docs.scan()
         assert sorted(record.id for record in page) == ["a", "b"]
+
+
+def test_queries_that_are_alike_share_no_records() -> None:
+    with vstore.connect("memory:") as store:
+        docs = store.create_collection("docs", dimension=2, fields={"words": vstore.Sparse()})
+        docs.add(["a"], [[1, 0]], fields={"words": [{1: 1.0}]})
+        vectors, sparse = [[1, 0], [1, 0]], [{1: 1.0}, {1: 1.0}]
+        one, other = docs.query_many(vectors, sparse=sparse, fuse=vstore.RRF(), k=1, include=["vectors"])
+        assert one.records.vectors is not None
+        one.records.vectors[0, 0] = 5
+        assert other.records.vectors is not None
+        assert other.records.vectors.tolist() == [[1, 0]]

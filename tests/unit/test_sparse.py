@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import vstore
 from vstore import InvalidInput, SparseArray, SparseVector
 from vstore.columns import absent, present
 from vstore.indexing import Metric
@@ -253,3 +254,22 @@ def test_packed_data_that_are_damaged_are_refused() -> None:
     for text in ("é", "AA\n==", "A", "AAAA*", " "):
         with pytest.raises(ValueError, match=r"."):
             from_text(text)
+
+
+def test_a_column_of_one_vector_is_a_copy_as_of_several() -> None:
+    with vstore.connect("memory:") as store:
+        docs = store.create_collection("docs", fields={"words": vstore.Sparse()})
+        docs.add(["a"], fields={"words": [{1: 1.0}]})
+        read, again = (docs.get(["a"], include=["fields"]).fields["words"] for _ in range(2))
+        assert isinstance(read, SparseArray)
+        assert isinstance(again, SparseArray)
+        read.indices[0], read.values[0] = 7, 9.0
+        assert dicts(again) == [{1: 1.0}]
+
+
+@pytest.mark.parametrize("number", [3, 300])
+def test_a_vector_that_was_checked_is_a_copy(number: int) -> None:
+    given = SparseVector(np.arange(number, dtype=np.uint32), np.ones(number, dtype=np.float32))
+    made = SparseVector.of(given)
+    given.indices[0], given.values[0] = 1, 2.0
+    assert (made.indices[0], made.values[0]) == (0, 1.0)

@@ -126,8 +126,11 @@ class Searcher:
             return None
         if many is None:
             self._many.keep(key, True)  # queries of this filter that come meanwhile ask the index
-        few = self._read.few(asked.where, _FEW)
-        self._many.keep(key, few is None)
+        few: list[str] | None = []
+        try:
+            few = self._read.few(asked.where, _FEW)
+        finally:
+            self._many.keep(key, few is None)
         return few
 
     def _found(self, queries: VectorArray, k: int, asked: Question, include: Include) -> list[Hits | None]:

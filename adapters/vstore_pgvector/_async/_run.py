@@ -124,12 +124,13 @@ class AsyncPool(AsyncConnectionPool[AsyncBoundedConnection]):
         Raises:
             PoolTimeout: There was none for so long.
         """
+        end = monotonic() + seconds
         if self._out < self.max_size:
             self._out += 1
         elif (handed := await self._wait(seconds)) is not None:
             return handed
         try:
-            return await self.getconn(seconds)
+            return await self.getconn(end - monotonic())
         except BaseException:
             self._pass_on()
             raise

@@ -107,6 +107,24 @@ def test_few_matches_are_compared_without_the_index(new: New, monkeypatch: pytes
     assert asked.number == 1
 
 
+def test_few_matches_are_compared_though_an_earlier_query_failed_to_find_out(
+    new: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    c: Any = new(2, "l2")
+    c.add(["a", "b", "c"], [[1, 0], [2, 0], [3, 0]], metadatas=[{"n": 1}, {"n": 1}, {"n": 2}])
+    with monkeypatch.context() as patched:
+        patched.setattr(type(c.native), "get", _broken)
+        with pytest.raises(vstore.VStoreError):
+            c.query([0, 0], k=1, where=F("n") == 1)
+    asked = _Calls(monkeypatch, c, "query")
+    assert c.query([0, 0], k=1, where=F("n") == 1).ids == ["a"]
+    assert asked.number == 0
+
+
+def _broken(*_: Any, **__: Any) -> None:
+    raise RuntimeError("broken")
+
+
 def test_how_many_match_is_not_asked_again_where_there_were_many_lately(
     new: New, monkeypatch: pytest.MonkeyPatch
 ) -> None:

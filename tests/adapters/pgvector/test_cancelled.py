@@ -12,7 +12,7 @@ import pytest
 
 import vstore.aio
 from vstore_pgvector._async import _run
-from vstore_pgvector._async._run import AsyncPool
+from vstore_pgvector._async._run import AsyncBoundedConnection, AsyncPool
 from vstore_pgvector._async.session import AsyncPoolSession
 
 
@@ -85,6 +85,30 @@ def test_a_connection_that_comes_when_its_task_is_cancelled_goes_to_the_next(url
             assert not renewed.closed
             await pool.give_back(renewed)
             await _is_whole(pool)
+
+    asyncio.run(scenario())
+
+
+def test_who_is_sent_to_the_pool_waits_there_no_longer_than_is_left(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with vstore.aio.connect(f"{url}&pool_size=1") as store:
+            pool = store.native
+            connection = await pool.lend(5.0)
+            waiting = asyncio.create_task(pool.lend(20.0))
+            await asyncio.sleep(0.5)
+            left: list[float] = []
+            plain = pool.getconn
+
+            async def getconn(seconds: float) -> AsyncBoundedConnection:
+                left.append(seconds)
+                return await plain(seconds)
+
+            monkeypatch.setattr(pool, "getconn", getconn)
+            await connection.close()
+            await pool.give_back(connection)
+            await pool.give_back(await waiting)
+            assert len(left) == 1
+            assert left[0] < 19.9
 
     asyncio.run(scenario())
 
