@@ -101,8 +101,8 @@ def is_binary(field: Dense) -> bool:
 def candidates(field: Dense, k: int, ef: int) -> int:
     """Return how many of the records that an index finds are compared with the full vectors.
 
-    Bits rank coarsely: of 20,000 vectors of 128 components in 100 clusters the 10 nearest were among the first 200 of
-    them, and every other one of these among the first 20.
+    Bits rank coarsely: of 20,000 vectors of 128 components in 100 clusters 99 % of the 10 nearest were among the first
+    200, and 41 % among the first 20.
     """
     if is_binary(field):
         return max(2 * ef, 4 * k)
