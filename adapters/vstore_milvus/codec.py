@@ -10,8 +10,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from pymilvus.grpc_gen.schema_pb2 import SearchResultData
-
 from vstore.columns import Column, absent, dense
 from vstore.errors import LimitExceeded
 from vstore.fields import Dense
@@ -21,7 +19,7 @@ from vstore_milvus.filter_fields import BEYOND, LISTS, PLAIN, SCALARS, element, 
 from vstore_milvus.layout import Layout
 from vstore_milvus.vectors import Cells, Row
 
-__all__ = ["check_sizes", "deleted", "encode", "shows_records", "to_records"]
+__all__ = ["check_sizes", "deleted", "encode", "to_records"]
 
 # Milvus can store no absence that all its versions agree on; no document holds NUL (DOC-1). Absent is the
 # empty string, which is what another client would expect, and an empty document is one NUL.
@@ -113,13 +111,6 @@ def to_records(rows: Sequence[Row], include: Include, layout: Layout) -> Records
 def deleted(answer: Any) -> int:
     """Return how many ids an answer to a delete counts: those asked for, be they there or not."""
     return int(answer.get("delete_count", 0)) if isinstance(answer, dict) else len(answer)
-
-
-def shows_records(found: Sequence[Row] | SearchResultData) -> bool:
-    """Return whether there is a record in an answer of rows, or of hits."""
-    if isinstance(found, SearchResultData):
-        return any(found.topks)
-    return any(row and "count(*)" not in row for row in found)
 
 
 def _document(text: str) -> str | None:

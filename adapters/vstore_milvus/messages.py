@@ -25,7 +25,7 @@ from vstore.sparse import SparseArray
 from vstore_milvus.layout import Layout
 from vstore_milvus.vectors import Cells, Row, pairs, unpaired
 
-__all__ = ["Found", "Upsert", "found", "search", "upserts"]
+__all__ = ["Found", "Upsert", "found", "search", "shows_records", "upserts"]
 
 _PACKED: Final = b"\x0a"  # field 1, with a length: ``repeated float data = 1`` of FloatArray
 _OVERHEAD: Final = 600  # of a record
@@ -124,6 +124,13 @@ def found(answer: SearchResultData) -> list[list[Found]]:
     rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     hits = zip(rows, answer.scores, strict=True)
     return [[*islice(hits, number)] for number in answer.topks]
+
+
+def shows_records(found: Sequence[Row] | SearchResultData) -> bool:
+    """Return whether there is a record in an answer of rows, or of hits."""
+    if isinstance(found, SearchResultData):
+        return any(found.topks)
+    return any(row and "count(*)" not in row for row in found)
 
 
 def _values(data: FieldData) -> Any:

@@ -10,11 +10,11 @@ from typing import Any, Final
 from vstore.errors import BackendError, NotFound, VStoreError
 from vstore.info import CollectionInfo
 from vstore_milvus._async.session import AsyncSession
-from vstore_milvus.codec import deleted, shows_records
+from vstore_milvus.codec import deleted
 from vstore_milvus.columns import Columns
 from vstore_milvus.compile import with_ids
 from vstore_milvus.errors import answered, not_loaded, vanished
-from vstore_milvus.messages import Upsert
+from vstore_milvus.messages import Upsert, shows_records
 from vstore_milvus.schema import layout_of, partition_of, token_of
 
 __all__ = ["AsyncCreation"]
