@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import cycle, permutations
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -126,6 +127,7 @@ def run(case: Case, records: Records, rounds: int, asked: int, clock: Clock, row
     sides = [*others, "ours"]
     ingest: dict[str, list[float]] = {side: [] for side in sides}
     scan: dict[str, list[float]] = {side: [] for side in sides}
+    asking: dict[str, dict[str, list[float]]] = {}
     for number in range(rounds):
         names = {side: f"{side}{number:03d}" for side in sides}
         for side, client in others.items():
@@ -145,17 +147,27 @@ def run(case: Case, records: Records, rounds: int, asked: int, clock: Clock, row
             for side in turns:
                 gc.collect()  # or the one who fills a generation pays for what all of them keep
                 times[side].append(clock(work[side]))
-        if number == rounds - 1:
-            query(case, others, ours, queries(asked, dimension), clock, rows)
+        query(case, others, ours, queries(asked, dimension), clock, asking)
         for side, client in others.items():
             client.drop(names[side])
         case.store.delete_collection(names["ours"])
-    for what, times in (("ingest", ingest), ("scan", scan)):
+    for what, times in (*asking.items(), ("ingest", ingest), ("scan", scan)):
         _add(case, what, {side: median(taken) for side, taken in times.items()}, rows)
 
 
-def query(case: Case, others: dict[str, Any], ours: Any, vectors: np.ndarray, clock: Clock, rows: list[Row]) -> None:
-    """Measures single queries, plain and filtered, in turns."""
+def query(
+    case: Case,
+    others: dict[str, Any],
+    ours: Any,
+    vectors: np.ndarray,
+    clock: Clock,
+    asking: dict[str, dict[str, list[float]]],
+) -> None:
+    """Measures single queries, plain and filtered, in all orders of the sides in turn: who is before leaves caches.
+
+    It is called in each round, since the graphs of two indexes of the same records differ by chance, and so does the
+    time of a search.
+    """
     where = F("year") >= 2010
     calls: dict[str, dict[str, Callable[[np.ndarray], Any]]] = {
         "query": {side: partial(client.query, k=K) for side, client in others.items()}
@@ -164,13 +176,13 @@ def query(case: Case, others: dict[str, Any], ours: Any, vectors: np.ndarray, cl
         | {"ours": partial(ours.query, k=K, where=where)},
     }
     for what, sides in calls.items():
-        times: dict[str, list[float]] = {side: [] for side in sides}
-        order = list(sides)
-        for vector in vectors:
-            order.append(order.pop(0))
+        times = asking.setdefault(what, {side: [] for side in sides})
+        taken: dict[str, list[float]] = {side: [] for side in sides}
+        for vector, order in zip(vectors, cycle(permutations(sides)), strict=False):
             for side in order:
-                times[side].append(clock(partial(sides[side], vector)))
-        _add(case, what, {side: median(taken[WARM_UP:]) for side, taken in times.items()}, rows)
+                taken[side].append(clock(partial(sides[side], vector)))
+        for side, measured in taken.items():
+            times[side] += measured[WARM_UP:]
 
 
 def _add(case: Case, what: str, took: dict[str, float], rows: list[Row]) -> None:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from vstore.errors import Unsupported
+from vstore.indexing import HNSW, Flat, Index, Metric, Quantization, index_features
 from vstore.logs import DEBUG, log
 
 __all__ = ["PARTITIONS", "Capabilities", "Exactness", "Feature", "Limits", "Support", "emulated", "native", "no"]
@@ -95,6 +96,8 @@ class Limits:
         max_index_dimension: Largest number of components that an index other than ``Flat`` takes; by default
             ``max_dimension``.
         max_cosine_index_dimension: The same under cosine; by default ``max_index_dimension``.
+        max_binary_index_dimension: Largest number of components that ``HNSW(quantization="binary")`` takes under any
+            metric, where that is more; by default ``max_index_dimension``.
     """
 
     max_dimension: int
@@ -106,6 +109,7 @@ class Limits:
     max_sparse_values: int = 0
     max_index_dimension: int = 0
     max_cosine_index_dimension: int = 0
+    max_binary_index_dimension: int = 0
     max_metadata_bytes: int = 32 * 1024
 
     def __post_init__(self) -> None:
@@ -113,6 +117,17 @@ class Limits:
             object.__setattr__(self, "max_index_dimension", self.max_dimension)
         if not self.max_cosine_index_dimension:
             object.__setattr__(self, "max_cosine_index_dimension", self.max_index_dimension)
+        if not self.max_binary_index_dimension:
+            object.__setattr__(self, "max_binary_index_dimension", self.max_index_dimension)
+
+    def index_dimension(self, index: Index, metric: Metric) -> int:
+        """Return the largest number of components that an index takes under a metric."""
+        if isinstance(index, Flat):
+            return self.max_dimension
+        most = self.max_cosine_index_dimension if metric is Metric.COSINE else self.max_index_dimension
+        if isinstance(index, HNSW) and index.quantization is Quantization.BINARY:
+            return max(most, self.max_binary_index_dimension)
+        return most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +146,7 @@ class Capabilities:
         index_ivfflat: ``IVFFlat`` index settings.
         index_ivfpq: ``IVFPQ`` index settings.
         index_diskann: ``DiskANN`` index settings.
-        quantization: ``HNSW(quantization=…)``.
+        quantization: ``HNSW(quantization=…)``, of the kinds that ``quantizations`` names.
         on_disk: ``HNSW(on_disk=True)`` and, where there is Flat, ``Flat(on_disk=True)``.
         search_ef: ``Search(ef=…)`` for one query.
         search_probes: ``Search(probes=…)`` for one query.
@@ -152,6 +167,8 @@ class Capabilities:
         partitions: ``create_collection(partition_by=…)`` and ``collection.partition(x)``.
         cosine_exactness: How exactly a vector comes back under cosine. Under l2 and dot it is always bit for bit. What
             an adapter does not declare is taken for what the contract promises.
+        quantizations: The kinds of ``HNSW(quantization=…)`` that there are, where ``quantization`` is not NO; by
+            default all.
     """
 
     backend: str
@@ -185,6 +202,7 @@ class Capabilities:
     sparse_vectors: Feature
     partitions: Feature
     cosine_exactness: Exactness = Exactness.RELATIVE
+    quantizations: tuple[Quantization, ...] = tuple(Quantization)
 
     def features(self) -> Iterator[tuple[str, Feature]]:
         """Yields ``(name, feature)`` for every feature, in the order of declaration."""
@@ -193,9 +211,25 @@ class Capabilities:
             if isinstance(value, Feature):
                 yield field.name, value
 
+    def for_index(self, index: Index) -> Iterator[tuple[str, str, Feature]]:
+        """Yields what index settings ask for: a capability's name, the words for it, and how it is reached."""
+        for name, asked in index_features(index):
+            feature: Feature = getattr(self, name)
+            if name == "quantization" and feature and getattr(index, name) not in self.quantizations:
+                kinds = " and ".join(repr(kind.value) for kind in self.quantizations)
+                name, feature = "quantizations", no(f"there is {kinds} only")
+            yield name, asked, feature
+
+    def require_index(self, index: Index) -> None:
+        """Raises ``Unsupported`` if anything is NO that index settings ask for."""
+        for name, asked, feature in self.for_index(index):
+            self._require(name, asked, feature)
+
     def require(self, name: str, asked: str) -> None:
         """Raises ``Unsupported`` if the feature ``name`` is NO; ``asked`` says what was asked."""
-        feature: Feature = getattr(self, name)
+        self._require(name, asked, getattr(self, name))
+
+    def _require(self, name: str, asked: str, feature: Feature) -> None:
         if feature.support is Support.NO:
             raise Unsupported(
                 f"{asked} is not supported by {self.backend} {self.server_version}: {feature.note}",

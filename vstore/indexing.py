@@ -46,7 +46,10 @@ class Quantization(StrEnum):
     PRODUCT = "product"
     """Product quantization, sixteen times smaller."""
     BINARY = "binary"
-    """One bit a component: 32 times smaller, for long vectors whose components centre on zero."""
+    """One bit a component, its sign: 32 times smaller, for long vectors whose components centre on zero.
+
+    Where all components have one sign, it tells no vectors apart.
+    """
 
 
 Name = TypeVar("Name", bound=StrEnum)
@@ -115,6 +118,7 @@ class HNSW:
         ef_construction: Candidates kept while building, 4 to 1000 and at least ``2 * m``.
         ef_search: Candidates kept while searching, 1 to 1000, where a query does not say.
         quantization: How the vectors it walks through are made smaller, a ``Quantization`` or its text, or None.
+            ``store.capabilities.quantizations`` names the kinds that a store has.
         on_disk: Whether vectors and graph stay on disk, to be cached, rather than in memory.
     """
 

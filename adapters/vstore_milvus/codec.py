@@ -102,8 +102,8 @@ def to_records(rows: Sequence[Row], include: Include, layout: Layout) -> Records
     return Records(
         [row["id"] for row in rows],
         dense(layout.vectors[""].column(rows)) if include.vectors else None,
-        [_document(row["document"]) for row in rows] if include.documents else None,
-        [_metadata(row["metadata"]) for row in rows] if include.metadatas else None,
+        _documents(rows) if include.documents else None,
+        _metadatas(rows) if include.metadatas else None,
         {name: layout.vectors[name].column(rows) for name in include.fields},
     )
 
@@ -113,16 +113,18 @@ def deleted(answer: Any) -> int:
     return int(answer.get("delete_count", 0)) if isinstance(answer, dict) else len(answer)
 
 
-def _document(text: str) -> str | None:
-    return None if text == "" else "" if text == _EMPTY else text
+def _documents(rows: Sequence[Row]) -> list[str | None]:
+    texts = [row["document"] for row in rows]
+    return [None if text == "" else "" if text == _EMPTY else text for text in texts]
 
 
-def _metadata(found: Any) -> Metadata:
-    """Return the metadata of a record, which pymilvus hands out as parsed JSON: moments are still tagged."""
-    metadata: Metadata = found
-    if _NESTED.isdisjoint(map(type, metadata.values())):
-        return metadata
-    return from_json(json.dumps(metadata)) if _tagged(metadata.values()) else metadata
+def _metadatas(rows: Sequence[Row]) -> list[Metadata]:
+    """Return the metadata of records, which are handed out as parsed JSON: moments are still tagged."""
+    found: list[Metadata] = [row["metadata"] for row in rows]
+    for place, metadata in enumerate(found):
+        if not _NESTED.isdisjoint(map(type, metadata.values())) and _tagged(metadata.values()):
+            found[place] = from_json(json.dumps(metadata))
+    return found
 
 
 def _tagged(values: Iterable[Any]) -> bool:

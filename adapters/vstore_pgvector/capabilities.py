@@ -7,9 +7,9 @@ from typing import Final
 from vstore.capabilities import Capabilities, Exactness, Limits, emulated, native, no
 from vstore.errors import LimitExceeded, Unsupported
 from vstore.fields import MAX_FIELDS, Dense
-from vstore.indexing import HNSW, Flat
+from vstore.indexing import HNSW, Flat, Quantization
 from vstore.info import CollectionInfo
-from vstore_pgvector.vectors import MAX_HALVED, MAX_INDEXED, dense_fields, max_indexed
+from vstore_pgvector.vectors import MAX_HALVED, MAX_INDEXED, dense_fields, is_binary, max_indexed
 
 __all__ = [
     "BATCH_BYTES",
@@ -59,13 +59,13 @@ def batch_rows(info: CollectionInfo) -> int:
 def check_index(field: Dense) -> None:
     """Raises ``LimitExceeded`` where pgvector cannot build a field's index."""
     most = max_indexed(field.metric)
-    if not isinstance(field.index, Flat) and field.dimension > most:
+    if not isinstance(field.index, Flat) and not is_binary(field) and field.dimension > most:
         raise LimitExceeded(
             f"{type(field.index).__name__} takes up to {most:,} dimensions under {field.metric.value}, "
             f"not {field.dimension:,}",
-            hint="Use Flat()."
+            hint='Use Flat(), or HNSW(quantization="binary").'
             if field.dimension > MAX_HALVED
-            else f"Use Flat(), or cosine, which takes up to {MAX_HALVED:,}.",
+            else f'Use Flat(), HNSW(quantization="binary"), or cosine, which takes up to {MAX_HALVED:,}.',
         )
 
 
@@ -109,6 +109,7 @@ def capabilities(
             max_sparse_values=MAX_SPARSE_VALUES,
             max_index_dimension=MAX_INDEXED,
             max_cosine_index_dimension=MAX_HALVED,
+            max_binary_index_dimension=MAX_DIMENSION,
         ),
         index_hnsw=native(
             f"up to {MAX_INDEXED:,} dimensions, under cosine up to {MAX_HALVED:,}, of which those above "
@@ -121,7 +122,11 @@ def capabilities(
         ),
         index_ivfpq=no("pgvector has HNSW and IVFFlat"),
         index_diskann=no("pgvector has HNSW and IVFFlat"),
-        quantization=no("an index on binary_quantize is not implemented; halfvec serves dimensions, not memory"),
+        quantization=native(
+            "'binary' only: HNSW over the signs of components, at any dimension. max(2 ef, 4 k) candidates are "
+            "compared with the full vectors. Where all components of a collection have one sign, recall is nil"
+        ),
+        quantizations=(Quantization.BINARY,),
         on_disk=native("PostgreSQL keeps tables and indexes on disk and caches them, whatever the setting"),
         search_ef=native(),
         search_probes=native(),

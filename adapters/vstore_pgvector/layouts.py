@@ -48,6 +48,7 @@ class TableLayout(Layout):
     shared: bool = False
     column: str = ""
     own_index: bool = False
+    quantizes: bool = False  # a mapping's queries ask an index of the full vectors
 
     def place(self, schema: str, name: str) -> tuple[str, str]:
         """Return schema and table of a collection.

@@ -14,12 +14,11 @@ from typing import Final
 from vstore.fields import Dense, Sparse
 from vstore.indexing import Metric
 from vstore.records import Include
-from vstore_pgvector.statements import Statements, field_columns, half_unit, on_condition, sent
-from vstore_pgvector.vectors import is_halved
+from vstore_pgvector.statements import Statements, field_columns, half_unit, on_condition, sent, signs
+from vstore_pgvector.vectors import is_binary, is_halved
 
 __all__ = ["DenseQueries", "SparseQueries"]
 
-_SPARE: Final = 16
 _OPERATOR: Final = {Metric.COSINE: "<=>", Metric.L2: "<->", Metric.DOT: "<#>"}
 
 
@@ -41,21 +40,24 @@ class DenseQueries:
         self._sent = sent(name, field)
         self._operator = _OPERATOR[field.metric]
         self._dot = field.metric is Metric.DOT
-        self._halved = is_halved(field)
+        self._is_coarse = is_binary(field) or is_halved(field)
+        self._coarse, self._nearness = (signs, "<~>") if is_binary(field) else (half_unit, "<=>")
         self._dimension = field.dimension
         self._norm = "0::float8" if field.metric is Metric.COSINE else f"vector_norm({self._column})"
         self._there = f"{self._column} is not null" if name else None
         self.nearest = lru_cache(maxsize=256)(self._nearest)
 
-    def _nearest(self, k: int, include: Include, exact: bool, condition: str | None, many: bool) -> bytes:
+    def _nearest(self, k: int, include: Include, candidates: int | None, condition: str | None, many: bool) -> bytes:
         """Return SQL for the k nearest of each vector: id, distance, vector's number from 1, norm or 0, columns.
 
-        Parameters: the vector, or the array of ``many``; for an exact query under dot its slack, or theirs; the
+        They are the nearest of so many candidates of the index, or of all records where ``candidates`` is None.
+        Parameters: the vector, or the array of ``many``; for all records under dot its slack, or theirs; the
         condition's.
         """
         head = f"select id, {self._distance('query')}, number, {self._norm}{self._sql.columns(include)} from "
-        near = self._compared(k, condition, many) if exact else self._by_index(k, include, condition, many)
-        return (head + near).encode()
+        if candidates is None:
+            return (head + self._compared(k, condition, many)).encode()
+        return (head + self._by_index(k, include, candidates, condition, many)).encode()
 
     def _compared(self, k: int, condition: str | None, many: bool) -> str:
         """Return SQL for the rows of which all others are compared with each vector.
@@ -71,15 +73,16 @@ class DenseQueries:
             f"join {self._sql.table} as t on t.ctid = near.place order by far"
         )
 
-    def _by_index(self, k: int, include: Include, condition: str | None, many: bool) -> str:
+    def _by_index(self, k: int, include: Include, candidates: int, condition: str | None, many: bool) -> str:
         """Return SQL for the rows that the index finds for each vector."""
         raw = self._sql.raw_columns(include, self._name)
         if condition is not None:  # which no index serves then: a prepared plan cannot leave that on the vectors
             condition = f"coalesce({condition}, false)"
         table = f"{self._sql.table}{on_condition(self._there, condition)}"
-        if self._halved:  # the index ranks more than k by halves, of which these are the nearest
-            halves = " <=> ".join(half_unit(vector, self._dimension) for vector in (self._column, "q.query"))
-            table = f"(select id{raw} from {table} order by {halves} limit {k + max(_SPARE, k // 4):d}) as candidates"
+        if self._is_coarse:  # the index ranks by less than the vectors, and these rank what it finds
+            sides = (self._coarse(vector, self._dimension) for vector in (self._column, "q.query"))
+            nearness = f" {self._nearness} ".join(sides)
+            table = f"(select id{raw} from {table} order by {nearness} limit {candidates:d}) as candidates"
         return (
             f"{_source(['vector'], ['query'], many)} cross join lateral "
             f"(select id{raw} from {table} order by {self._distance('q.query')} limit {k:d}) as near"

@@ -8,8 +8,8 @@ from vstore.fields import Dense, Sparse
 from vstore.indexing import HNSW, IVFPQ, DiskANN, Flat, IVFFlat, Metric
 from vstore.info import CollectionInfo
 from vstore_pgvector.compile import PARTITION
-from vstore_pgvector.statements import bare, doubled, field_columns, half_unit, literal
-from vstore_pgvector.vectors import BAND, dense_fields, is_halved
+from vstore_pgvector.statements import bare, doubled, field_columns, half_unit, literal, signs
+from vstore_pgvector.vectors import BAND, dense_fields, is_binary, is_halved
 
 __all__ = ["CATALOGUE", "INDEXES", "create_catalogue", "create_indexes", "create_table", "table_name"]
 
@@ -121,7 +121,9 @@ def create_indexes(name: str, info: CollectionInfo, vector: str = "") -> list[st
     for key, field in dense_fields(info).items():
         (column,) = [bare(vector)] if vector else field_columns(key, field)
         kind = _OPERATOR_CLASS[field.metric]
-        if is_halved(field):
+        if is_binary(field):
+            column, kind = signs(column, field.dimension), "bit_hamming_ops"
+        elif is_halved(field):
             column, kind = half_unit(column, field.dimension), "halfvec_cosine_ops"
         match field.index:
             case HNSW(m, ef_construction):

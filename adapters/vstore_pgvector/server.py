@@ -13,6 +13,7 @@ from vstore_pgvector.vectors import TypeIds
 
 __all__ = [
     "DEFAULT_SEARCH",
+    "MAX_EF",
     "OWN_PROCESS",
     "PROBE",
     "SEARCH",
@@ -47,6 +48,7 @@ OWN_PROCESS: Final = "select pg_catalog.pg_backend_pid()"
 # hnsw.ef_search and ivfflat.probes of a new session: those of HNSW() and IVFFlat(), so that searches with the
 # default settings need no statement of their own.
 DEFAULT_SEARCH: Final = (100, 10)
+MAX_EF: Final = 1_000  # the most that pgvector takes
 SEARCH: Final = "select set_config('hnsw.ef_search', %s, {local}), set_config('ivfflat.probes', %s, {local})"
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "on_condition",
     "quoted",
     "sent",
+    "signs",
 ]
 
 _TYPES: Final = {
@@ -58,6 +59,11 @@ def literal(text: str) -> str:
 def half_unit(vector: str, dimension: int) -> str:
     """Return SQL for a vector's direction in half precision, which an index and its queries must write alike."""
     return f"(l2_normalize({vector})::halfvec({dimension:d}))"
+
+
+def signs(vector: str, dimension: int) -> str:
+    """Return SQL for the signs of a vector's components, a bit each: 1 above zero."""
+    return f"(binary_quantize({vector})::bit({dimension:d}))"
 
 
 def field_columns(name: str, field: Field) -> list[str]:

@@ -53,10 +53,12 @@ def converted(metric: Metric, scores: list[float], scale: float) -> list[float]:
             return [-scale * score for score in scores]
 
 
-def indistinct(query: VectorArray) -> bool:
-    """Return whether float32 may take all vectors near this query for one, under l2."""
-    # one component says it of almost every query
-    return abs(query.item(0)) < _SMALL_QUERY and float(np.dot(query, query)) < _SMALL_QUERY**2
+def indistinct(queries: VectorArray, place: int) -> bool:
+    """Return whether float32 may take all vectors near the query at ``place`` for one, under l2."""
+    if abs(queries.item(place, 0)) >= _SMALL_QUERY:  # one component says it of almost every query
+        return False
+    query = queries[place]
+    return float(np.dot(query, query)) < _SMALL_QUERY**2
 
 
 def rest_is_farther(metric: Metric, dimension: int, last: float, farthest: float) -> bool:

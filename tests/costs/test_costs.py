@@ -64,10 +64,10 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(1_780),
     },
     "milvus": {
-        "query": Cost(132),
-        "filtered": Cost(268),
-        "get": Cost(146),
-        "upsert": Cost(1_880),
+        "query": Cost(112),
+        "filtered": Cost(216),
+        "get": Cost(116),
+        "upsert": Cost(1_830),
     },
     "qdrant-rest": {
         "query": Cost(69, 1, 1_880, 3_260),
@@ -88,10 +88,10 @@ BOUNDS: dict[str, dict[str, Cost]] = {
         "upsert": Cost(1_240, 1, 37_770, 50),
     },
     "milvus-server": {
-        "query": Cost(132, 1, 570, 1_000),
-        "filtered": Cost(210, 1, 640, 1_000),
-        "get": Cost(146, 1, 260, 3_690),
-        "upsert": Cost(1_540, 1, 40_500, 810),
+        "query": Cost(114, 1, 560, 910),
+        "filtered": Cost(122, 1, 620, 910),
+        "get": Cost(116, 1, 260, 3_690),
+        "upsert": Cost(1_500, 1, 40_500, 810),
     },
 }
 

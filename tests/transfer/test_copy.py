@@ -131,14 +131,17 @@ def test_a_dry_run_tells_what_no_option_gets_over(store: Store) -> None:
 @pytest.mark.parametrize(
     ("settings", "lacking", "kind"),
     [
-        ({}, "index_hnsw", "index-change"),
-        ({"index": Flat()}, "index_flat", "index-change"),
-        ({"index": HNSW(quantization=Quantization.INT8)}, "quantization", "index-change"),
+        ({}, {"index_hnsw": no("not here")}, "index-change"),
+        ({"index": Flat()}, {"index_flat": no("not here")}, "index-change"),
+        ({"index": HNSW(quantization="int8")}, {"quantization": no("not here")}, "index-change"),
+        ({"index": HNSW(quantization="int8")}, {"quantizations": (Quantization.BINARY,)}, "index-change"),
     ],
 )
-def test_another_index_is_refused_and_can_be_allowed(settings: dict[str, Any], lacking: str, kind: str) -> None:
+def test_another_index_is_refused_and_can_be_allowed(
+    settings: dict[str, Any], lacking: dict[str, Any], kind: str
+) -> None:
     source = source_of(many(10), **settings)
-    target = faulty_store(**{lacking: no("not here")})
+    target = faulty_store(**lacking)
     with pytest.raises(Unsupported, match=kind):
         copy(source, target_in(target))
     assert target.list_collections() == []

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 import vstore
-from vstore import HNSW, IVFPQ, Flat, InvalidInput, IVFFlat, Metric, Quantization, Search, Store
+from vstore import HNSW, IVFPQ, Flat, InvalidInput, IVFFlat, Metric, Quantization, Search, Store, Unsupported
 from vstore.indexing import check_index, index_from_dict, index_to_dict
+from vstore.memory.store import CAPABILITIES
+from vstore.spi import no
 
 
 def test_a_text_names_an_index_with_its_defaults() -> None:
@@ -77,3 +79,25 @@ def test_a_metric_stays_a_metric() -> None:
         for metric in ("dot", Metric.DOT):
             made = store.create_collection("docs", dimension=2, metric=metric, exist_ok=True)
             assert type(made.info.metric) is Metric
+
+
+def test_a_store_may_have_some_kinds_of_quantization() -> None:
+    some = replace(CAPABILITIES, quantizations=(Quantization.BINARY,))
+    some.require_index(HNSW(quantization="binary"))
+    some.require_index(HNSW())
+    with pytest.raises(Unsupported, match=r"quantization='int8' is not supported .*there is 'binary' only"):
+        some.require_index(HNSW(quantization="int8"))
+    none = replace(some, quantization=no("not here"))
+    for kind in Quantization:
+        with pytest.raises(Unsupported, match="not here"):
+            none.require_index(HNSW(quantization=kind))
+
+
+def test_an_index_has_a_bound_on_dimensions_by_its_kind_and_metric() -> None:
+    limits = replace(CAPABILITIES.limits, max_dimension=9, max_index_dimension=2)
+    limits = replace(limits, max_cosine_index_dimension=4, max_binary_index_dimension=0)
+    binary = HNSW(quantization="binary")
+    asked = [(Flat(), "l2"), (HNSW(), "l2"), (HNSW(), "cosine"), (binary, "l2"), (binary, "cosine")]
+    assert [limits.index_dimension(index, Metric(metric)) for index, metric in asked] == [9, 2, 4, 2, 4]
+    limits = replace(limits, max_binary_index_dimension=8)
+    assert [limits.index_dimension(index, Metric(metric)) for index, metric in asked] == [9, 2, 4, 8, 8]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vstore import Capabilities, Store, Support
+from vstore import Capabilities, Quantization, Store, Support
 from vstore.conformance import table
 from vstore.conformance.checks import contents, names, raises, rows
 from vstore.conformance.clauses import CLAUSES
@@ -63,6 +63,8 @@ def test_the_record_is_complete_and_frozen(store: Store) -> None:
         assert feature.support is Support.NATIVE or feature.note, f"{name} must say why or at what cost"
     assert capabilities.mode in ("memory", "embedded", "server")
     assert type(capabilities.persistent) is bool
+    assert capabilities.quantizations
+    assert all(type(kind) is Quantization for kind in capabilities.quantizations)
     assert capabilities.backend
     assert capabilities.mode == "memory" or capabilities.server_version
 

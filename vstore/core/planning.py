@@ -12,7 +12,7 @@ from vstore.core.validate import check_count
 from vstore.embedding import Embedder
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, brief, reading
 from vstore.fields import MAX_FIELDS, Dense, Field, Sparse, check_field_name
-from vstore.indexing import IVFPQ, Flat, Index, Metric, check_index, check_metric, index_features
+from vstore.indexing import IVFPQ, Flat, Index, Metric, check_index, check_metric
 from vstore.info import CollectionInfo
 from vstore.keys import check_key, check_name
 from vstore.mapping import RecordMapping
@@ -154,8 +154,7 @@ class Plan:
         if index is None:
             return self.default_index(dimension, metric)
         chosen = check_index(index)
-        for feature, asked in index_features(chosen):
-            self.capabilities.require(feature, asked)
+        self.capabilities.require_index(chosen)
         if isinstance(chosen, IVFPQ) and dimension % chosen.segments:
             raise InvalidInput(f"IVFPQ(segments={chosen.segments}) must divide the dimension, {dimension}")
         return chosen
@@ -188,6 +187,7 @@ def check_holds(layout: Layout, info: CollectionInfo) -> None:
         "partitions (partition_by=)": info.partition_by is not None,
         "metadata of the collection": bool(info.metadata) and not layout.keeps_settings,
         f"index {info.index!r}": layout.index is not None and info.index != layout.index,
+        "quantized vectors": getattr(info.index, "quantization", None) is not None and not layout.quantizes,
         f"metric {info.metric.value!r}": info.metric not in layout.metrics,
         f"vectors of {info.dimension:,} dimensions": info.dimension > (layout.max_dimension or info.dimension)
         or layout.mapping.dimension not in (None, info.dimension),

@@ -65,6 +65,7 @@ class Layout:
         needs_document: Whether the package fails on, or hides, a record without a document.
         nested: Whether dicts inside metadata can be kept, as far as the database has them.
         keeps_settings: Whether the collection's own metadata have a place.
+        quantizes: Whether an index can have quantized vectors, as far as the database has such indexes.
         index: The index of all such collections; None where each has the one that it is created with.
         metrics: Those that such a collection can have.
         tells_metric: Whether the database says by which metric such a collection is compared.
@@ -95,6 +96,7 @@ class Layout:
     needs_document: bool = True
     nested: bool = True
     keeps_settings: bool = False
+    quantizes: bool = True
     index: Index | None = None
     metrics: Sequence[Metric] = tuple(Metric)
     tells_metric: bool = True

@@ -115,7 +115,10 @@ class LayoutTarget(CollectionTarget):
         can, layout = self._store.capabilities, self._written
         lacking = no(f"the layout of {layout.package} has none")
         nested = can.nested_metadata if layout.nested or not can.nested_metadata else lacking
-        return replace(can, nested_metadata=nested, named_vectors=lacking, sparse_vectors=lacking)
+        quantization = can.quantization if layout.quantizes or not can.quantization else lacking
+        return replace(
+            can, nested_metadata=nested, quantization=quantization, named_vectors=lacking, sparse_vectors=lacking
+        )
 
     def existing(self) -> CollectionSource | None:
         """See ``Target``."""

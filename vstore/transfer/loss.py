@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from vstore.capabilities import Capabilities
 from vstore.errors import InvalidInput, LimitExceeded, Mismatch, Unsupported, brief, reading
 from vstore.filters.tree import Filter
-from vstore.indexing import Flat, Index, Metric, index_features
+from vstore.indexing import Index, Metric
 from vstore.info import CollectionInfo
 from vstore.omission import Omission, OmissionKind
 from vstore.transfer.endpoint import Target
@@ -156,11 +156,9 @@ def lacking(index: Index, dimension: int, target: Capabilities, metric: Metric, 
     """Why a target does not take an index of vectors of a dimension, in words; empty where it does."""
     if not dimension:  # the source has named fields only
         return []
-    answers = [(words, getattr(target, feature)) for feature, words in index_features(index)]
-    limits = target.limits
-    most = limits.max_cosine_index_dimension if metric is Metric.COSINE else limits.max_index_dimension
-    found = [f"the target has no {words}: {no.note}" for words, no in answers if not no]
-    if not found and not isinstance(index, Flat) and dimension > most:
+    found = [f"the target has no {words}: {no.note}" for _, words, no in target.for_index(index) if not no]
+    most = target.limits.index_dimension(index, metric)
+    if not found and dimension > most:
         kind = type(index).__name__
         found = [f"{who} has {dimension:,} dimensions, and {kind} takes up to {most:,} in the target"]
     return found

@@ -11,10 +11,10 @@ from psycopg import AsyncConnection
 
 from vstore.columns import Column
 from vstore.errors import AlreadyExists, NotFound
-from vstore.fields import Sparse
+from vstore.fields import Dense, Sparse
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
-from vstore.indexing import HNSW, Flat, Index, IVFFlat, Search
+from vstore.indexing import HNSW, Flat, IVFFlat, Search
 from vstore.info import CollectionInfo
 from vstore.logs import DEBUG, log
 from vstore.records import Include, Records
@@ -32,9 +32,9 @@ from vstore_pgvector.codec import COPY_END, COPY_START, Encoded, copied_columns,
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
 from vstore_pgvector.schema import INDEXES, create_indexes
-from vstore_pgvector.server import DEFAULT_SEARCH
+from vstore_pgvector.server import DEFAULT_SEARCH, MAX_EF
 from vstore_pgvector.statements import Statements, doubled
-from vstore_pgvector.vectors import dense_fields
+from vstore_pgvector.vectors import candidates, dense_fields, is_binary
 
 __all__ = ["AsyncPGCollection"]
 
@@ -142,19 +142,19 @@ class AsyncPGCollection:
         if isinstance(vectors, SparseArray):
             sparse = self._sparse[field]
             return await self._session.read(lambda connection: sparse.exact(connection, vectors, k, condition, include))
-        searcher, index = self._dense[field], self._fields[field].index
-        settings = _search_settings(index, search)
+        searcher, dense = self._dense[field], self._fields[field]
+        least, probes, compared = _search_settings(dense, k, search)
 
         async def work(connection: AsyncConnection[Any]) -> list[Hits]:
-            ef: int | None = settings[0]
-            if exact or isinstance(index, Flat):
+            ef: int | None = least
+            if exact or isinstance(dense.index, Flat):
                 ef = None
             elif condition is not None:
-                ef = await self._chooser.ef(connection, condition, k, settings[0])
+                ef = await self._chooser.ef(connection, condition, max(k, compared // 2), least)
             if ef is None:
                 return await searcher.exact(connection, vectors, k, condition, include)
-            await self._session.search(connection, ef, settings[1])
-            return await searcher.approximate(connection, vectors, k, condition, include)
+            await self._session.search(connection, ef, probes)
+            return await searcher.approximate(connection, vectors, k, condition, include, compared)
 
         return await self._session.read(work)
 
@@ -270,11 +270,13 @@ class AsyncPGCollection:
         return found
 
 
-def _search_settings(index: Index | None, search: Search | None) -> tuple[int, int]:
+def _search_settings(field: Dense, k: int, search: Search | None) -> tuple[int, int, int]:
+    """Return ef, probes, and how many candidates are compared with the full vectors."""
     ef, probes = DEFAULT_SEARCH
-    match index:
+    match field.index:
         case HNSW(_, _, ef_search):
             ef = ef_search if search is None or search.ef is None else search.ef
         case IVFFlat(_, of_index):
             probes = of_index if search is None or search.probes is None else search.probes
-    return ef, probes
+    compared = candidates(field, k, ef)
+    return min(MAX_EF, compared) if is_binary(field) else ef, probes, compared

@@ -274,7 +274,7 @@ class AsyncPoolSession(AsyncSession):
     ) -> list[tuple[Any, ...]]:
         """Does the same with a statement that mostly comes again at once, as the same object.
 
-        A connection keeps the cursor, and that what it has found out about the statement. It would hold the rows, too.
+        A connection keeps the cursor, which knows the statement's types then, where it holds few rows.
         """
         assert isinstance(connection, AsyncBoundedConnection)
         cursor, connection.asking = connection.asking or AsyncCursor(connection), None

@@ -38,7 +38,7 @@ _LOCK = "select pg_advisory_xact_lock(hashtextextended('vstore ' || %s::text, 0)
 _NO_INDEX = (
     "vectors of %s dimensions get no index under %s, since pgvector's take up to %s: every query compares with all "
     "records. "
-    "Pass index=Flat() to choose that, or take an embedding of fewer dimensions."
+    "Pass index=Flat() to choose that, or HNSW(quantization='binary'), or take an embedding of fewer dimensions."
 )
 
 

@@ -12,12 +12,12 @@ from psycopg import Connection
 from vstore.spi.recent import Recent
 from vstore_pgvector._sync.session import Session
 from vstore_pgvector.compile import Condition
+from vstore_pgvector.server import MAX_EF
 from vstore_pgvector.statements import Statements
 
 __all__ = ["Chooser"]
 
 _EXACT_IN_PARTITION: Final = 10_000
-_MAX_EF: Final = 1_000  # pgvector's
 # How many rows are read and compared in the time that one candidate of an index search takes.
 _ROWS_A_CANDIDATE: Final = 20
 _SAMPLE: Final = 1_000
@@ -71,9 +71,9 @@ class Chooser:
             share = self._share(connection, condition, found)
         visited = 2 * k / share
         wanted = round(max(ef / math.cbrt(share), visited))
-        if found.read <= _ROWS_A_CANDIDATE * max(min(_MAX_EF, wanted), visited):
+        if found.read <= _ROWS_A_CANDIDATE * max(min(MAX_EF, wanted), visited):
             return None
-        return max(ef, min(_MAX_EF, wanted))
+        return max(ef, min(MAX_EF, wanted))
 
     def _is_small(self, connection: Connection[Any], partition: str) -> bool:
         if self._small.get(partition):  # one that has grown since is compared with all for a moment longer

@@ -12,10 +12,10 @@ from psycopg import Connection
 
 from vstore.columns import Column
 from vstore.errors import AlreadyExists, NotFound
-from vstore.fields import Sparse
+from vstore.fields import Dense, Sparse
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
-from vstore.indexing import HNSW, Flat, Index, IVFFlat, Search
+from vstore.indexing import HNSW, Flat, IVFFlat, Search
 from vstore.info import CollectionInfo
 from vstore.logs import DEBUG, log
 from vstore.records import Include, Records
@@ -33,9 +33,9 @@ from vstore_pgvector.codec import COPY_END, COPY_START, Encoded, copied_columns,
 from vstore_pgvector.compile import Condition
 from vstore_pgvector.compile import where as compiled
 from vstore_pgvector.schema import INDEXES, create_indexes
-from vstore_pgvector.server import DEFAULT_SEARCH
+from vstore_pgvector.server import DEFAULT_SEARCH, MAX_EF
 from vstore_pgvector.statements import Statements, doubled
-from vstore_pgvector.vectors import dense_fields
+from vstore_pgvector.vectors import candidates, dense_fields, is_binary
 
 __all__ = ["PGCollection"]
 
@@ -143,19 +143,19 @@ class PGCollection:
         if isinstance(vectors, SparseArray):
             sparse = self._sparse[field]
             return self._session.read(lambda connection: sparse.exact(connection, vectors, k, condition, include))
-        searcher, index = self._dense[field], self._fields[field].index
-        settings = _search_settings(index, search)
+        searcher, dense = self._dense[field], self._fields[field]
+        least, probes, compared = _search_settings(dense, k, search)
 
         def work(connection: Connection[Any]) -> list[Hits]:
-            ef: int | None = settings[0]
-            if exact or isinstance(index, Flat):
+            ef: int | None = least
+            if exact or isinstance(dense.index, Flat):
                 ef = None
             elif condition is not None:
-                ef = self._chooser.ef(connection, condition, k, settings[0])
+                ef = self._chooser.ef(connection, condition, max(k, compared // 2), least)
             if ef is None:
                 return searcher.exact(connection, vectors, k, condition, include)
-            self._session.search(connection, ef, settings[1])
-            return searcher.approximate(connection, vectors, k, condition, include)
+            self._session.search(connection, ef, probes)
+            return searcher.approximate(connection, vectors, k, condition, include, compared)
 
         return self._session.read(work)
 
@@ -271,11 +271,13 @@ class PGCollection:
         return found
 
 
-def _search_settings(index: Index | None, search: Search | None) -> tuple[int, int]:
+def _search_settings(field: Dense, k: int, search: Search | None) -> tuple[int, int, int]:
+    """Return ef, probes, and how many candidates are compared with the full vectors."""
     ef, probes = DEFAULT_SEARCH
-    match index:
+    match field.index:
         case HNSW(_, _, ef_search):
             ef = ef_search if search is None or search.ef is None else search.ef
         case IVFFlat(_, of_index):
             probes = of_index if search is None or search.probes is None else search.probes
-    return ef, probes
+    compared = candidates(field, k, ef)
+    return min(MAX_EF, compared) if is_binary(field) else ef, probes, compared

@@ -57,7 +57,7 @@ class Searcher:
         include: Include,
     ) -> list[Hits]:
         """Return the true nearest."""
-        found = self._rows(connection, vectors, k + 1, condition, include, exact=True)
+        found = self._rows(connection, vectors, k + 1, condition, include, None)
         return [
             self._decided(connection, vector, rows, k, condition, include)
             for vector, rows in zip(vectors, found, strict=True)
@@ -95,9 +95,13 @@ class Searcher:
         k: int,
         condition: Condition | None,
         include: Include,
+        candidates: int,
     ) -> list[Hits]:
-        """Return what the index finds, or the true nearest where it finds too few or cannot tell records apart."""
-        found = self._rows(connection, vectors, k, condition, include, exact=False)
+        """Return the nearest of so many candidates that the index finds.
+
+        Where these are too few, or the index cannot tell records apart, they are the true nearest.
+        """
+        found = self._rows(connection, vectors, k, condition, include, candidates)
         hits: list[Hits | None] = []
         for vector, rows in zip(vectors, found, strict=True):
             error = ErrorBounds(self._metric, vector)
@@ -123,14 +127,13 @@ class Searcher:
         k: int,
         condition: Condition | None,
         include: Include,
-        *,
-        exact: bool,
+        candidates: int | None,
     ) -> list[list[Row]]:
         """Return the rows of ``DenseQueries.nearest`` for each vector."""
         text, params = (None, ()) if condition is None else (condition.sql, condition.params)
         many = len(vectors) > 1
-        statement = self._queries.nearest(k, include, exact, text, many)
-        sloped = exact and self._metric is Metric.DOT
+        statement = self._queries.nearest(k, include, candidates, text, many)
+        sloped = candidates is None and self._metric is Metric.DOT
         if not many:
             slack = (self._slack(vectors[0]),) if sloped else ()
             return [self._session.ask(connection, statement, (pack_vector(vectors[0]), *slack, *params))]

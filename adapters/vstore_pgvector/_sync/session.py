@@ -271,7 +271,7 @@ class PoolSession(Session):
     def ask(self, connection: Connection[Any], statement: bytes, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Does the same with a statement that mostly comes again at once, as the same object.
 
-        A connection keeps the cursor, and that what it has found out about the statement. It would hold the rows, too.
+        A connection keeps the cursor, which knows the statement's types then, where it holds few rows.
         """
         assert isinstance(connection, BoundedConnection)
         cursor, connection.asking = connection.asking or Cursor(connection), None

@@ -94,19 +94,18 @@ class AsyncSearcher:
         found: list[Found] = []
         for part in parts:
             found += await self._table.nearest(part, k, condition, read, field=self._field, exact=False, ef=ef)
-        hits = [
-            ranked(
-                metric,
-                to_records(one, include, info),
-                converted(metric, one.scores, 1.0 if scales is None else scales[place]),
-                k,
-            )
-            for place, one in enumerate(found)
-        ]
-        close = [] if metric is not Metric.L2 else [place for place, query in enumerate(queries) if indistinct(query)]
-        if close or any(len(one.scores) < k for one in found):
-            return await self._topped_up(hits, close, queries, k, condition, include)
-        return hits
+        hits: list[Hits] = []
+        close: list[int] = []
+        whole = True
+        for place, one in enumerate(found):
+            distance = one.scores
+            whole = whole and len(distance) >= k
+            if scales is not None:
+                distance = converted(metric, distance, scales[place])
+            elif indistinct(queries, place):
+                close.append(place)
+            hits.append(ranked(metric, to_records(one, include, info), distance, k))
+        return hits if whole and not close else await self._topped_up(hits, close, queries, k, condition, include)
 
     async def _topped_up(
         self,

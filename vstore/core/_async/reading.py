@@ -21,6 +21,7 @@ from vstore.core.reranking import Reranker
 from vstore.core.validate import check_count, check_filter, check_ids
 from vstore.embedding import Embedder, SparseEmbedder
 from vstore.errors import InvalidInput
+from vstore.fields import only_sparse
 from vstore.filters.tree import Filter
 from vstore.fusion import Fusion
 from vstore.hits import Hits
@@ -191,10 +192,15 @@ class AsyncReading:
         with self._calls.operation("query", info.name) as observed:
             if isinstance(vector, str):
                 raise InvalidInput("a vector is numbers, not a str", hint="Pass text=… to ask with a text.")
-            alone = text is None and sparse is None and fuse is None and search is None
+            alone = text is None and fuse is None and search is None and exact is False
             alone = alone and rerank is None and group_by is None and within is None and score_threshold is None
-            if alone and exact is False and type(vector) in (np.ndarray, list) and info.dimension:
-                hits = await self._searcher.nearest(info, vector, k, where, include)
+            if sparse is not None:
+                alone = alone and vector is None
+            else:
+                alone = alone and type(vector) in (np.ndarray, list) and info.dimension > 0
+            if alone:
+                field, given = ("", vector) if sparse is None else (only_sparse(info.fields), sparse)
+                hits = await self._searcher.nearest(info, field, given, k, where, include)
                 if observed is not None:
                     observed.rows = len(hits)
                 return hits

@@ -58,12 +58,13 @@ class Searcher:
     def nearest(
         self,
         info: CollectionInfo,
+        field: str,
         vector: Any,
         k: int,
         where: Filter | Mapping[str, Any] | None,
         include: Iterable[str],
     ) -> Hits:
-        """Return the hits of one vector of the field without a name, where no more is asked.
+        """Return the hits of one vector of the field without a name, or of a sparse one, where no more is asked.
 
         It is what ``answer`` returns of such a question, which most are, with the same checks in the same order. The
         way through its other questions would take three times as long.
@@ -78,13 +79,19 @@ class Searcher:
             condition = self._checked(where) if isinstance(where, Filter) else check_filter(where, capabilities)
             nothing = condition is False
             if isinstance(condition, Filter):
-                capabilities.require("filtered_query", "an approximate query with a filter")
+                if not field:
+                    capabilities.require("filtered_query", "an approximate query with a filter")
                 asked = condition
-        given = vector[None] if isinstance(vector, np.ndarray) else [vector]
-        queries = check_vectors(given, info.dimension, info.metric, name="vector")
+        queries: Column
+        if field:
+            queries = leg_vectors(Leg(field, vector, is_text=False), info, capabilities.limits, many=False)
+            nothing = nothing or not present(queries)[0]
+        else:
+            given = vector[None] if isinstance(vector, np.ndarray) else [vector]
+            queries = check_vectors(given, info.dimension, info.metric, name="vector")
         if nothing:
-            return self._none("", columns)
-        return (self._adapter.query(queries, number, asked, columns, exact=False, search=None, field=""))[0]
+            return self._none(field, columns)
+        return (self._adapter.query(queries, number, asked, columns, exact=False, search=None, field=field))[0]
 
     def answer(self, legs: Sequence[Leg], asked: Question, *, many: bool) -> list[Hits]:
         """Return the hits of each query; each leg has a vector or a text for each."""
