@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymilvus.grpc_gen.schema_pb2 import SearchResultData
 
 from tests.unit.milvus.answered import answered
 from vstore.errors import LimitExceeded
@@ -18,7 +19,8 @@ from vstore.records import Include, Records
 from vstore_milvus.codec import check_sizes, deleted, encode, to_records
 from vstore_milvus.filter_fields import scalar
 from vstore_milvus.layout import Layout
-from vstore_milvus.messages import upserts
+from vstore_milvus.messages import shows_records, upserts
+from vstore_milvus.vectors import Row
 
 EVERYTHING = Include(vectors=True, documents=True, metadatas=True)
 LAYOUT = Layout(CollectionInfo(name="any", dimension=2, metric=Metric.L2, index=Flat()))
@@ -145,6 +147,19 @@ def test_many_numbers_beyond_2_to_the_53_are_refused_by_name(length: int) -> Non
     few = dict.fromkeys([f"{n:03}{'x' * 252}" for n in range(100)], -1e16)
     records = Records(["a"], np.ones((1, 2), dtype=np.float32), None, [{**few, "s": "x" * 5_000}])
     assert len(encode(records, LAYOUT)["facts"][0]) <= JSON_BYTES, "with few keys it is not looked at"
+
+
+def test_which_answers_show_a_record() -> None:
+    assert shows_records([{"id": "a"}])
+    assert shows_records(SearchResultData(topks=[0, 1]))
+    for empty in (
+        list[Row](),
+        [{"count(*)": 0}],
+        [{"count(*)": 2}],
+        SearchResultData(),
+        SearchResultData(topks=[0, 0]),
+    ):
+        assert not shows_records(empty)
 
 
 def test_how_many_a_delete_counts() -> None:

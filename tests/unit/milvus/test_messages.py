@@ -16,8 +16,8 @@ from vstore.records import Records
 from vstore.sparse import SparseArray
 from vstore_milvus.codec import encode
 from vstore_milvus.layout import Layout
-from vstore_milvus.messages import found, search, shows_records, upserts
-from vstore_milvus.vectors import Row, searching
+from vstore_milvus.messages import found, search, upserts
+from vstore_milvus.vectors import searching
 
 DENSE = np.array([[1, 2], [0.1, -3e38]], dtype=np.float32)
 SPARSE = SparseArray.of([{3: 0.5, 70_000: 1.5}, {2: 1.0}])
@@ -65,16 +65,3 @@ def test_hits_are_what_the_columns_of_an_answer_hold() -> None:
     answer.ids.str_id.data.extend(["a", "b"])
     assert found(answer) == [[({"id": "a"}, 0.5), ({"id": "b"}, 0.25)]]
     assert found(SearchResultData(topks=[0])) == [[]]
-
-
-def test_which_answers_show_a_record() -> None:
-    assert shows_records([{"id": "a"}])
-    assert shows_records(SearchResultData(topks=[0, 1]))
-    for empty in (
-        list[Row](),
-        [{"count(*)": 0}],
-        [{"count(*)": 2}],
-        SearchResultData(),
-        SearchResultData(topks=[0, 0]),
-    ):
-        assert not shows_records(empty)
