@@ -84,11 +84,6 @@ class Layout:
         self._parted = info.partition_by if partitions else None
         self._is_filled = all(isinstance(vectors, PackedVectors) for vectors in self.vectors.values())
 
-    @property
-    def is_sparse(self) -> bool:
-        """Whether there is a column of sparse vectors."""
-        return any(isinstance(vectors, SparseVectors) for vectors in self.vectors.values())
-
     def check(self) -> None:
         """Raises ``LimitExceeded`` where a named field does not fit into text."""
         for name, field in self.info.fields.items():

@@ -92,8 +92,9 @@ class Creation:
             message.collection_name, message.partition_name = self.name, self._partition
             with self._followed(len(records), partial(Columns.put, records=records)):
                 self._sent(self._session.upsert, message)
-            if self._session.lite and self.layout.is_sparse:
-                self._flush(len(records))
+            if self._session.lite:
+                unflushed = self._session.unflushed
+                unflushed[self.token] = unflushed.get(self.token, 0) + len(records)
 
     @contextmanager
     def _followed(self, numbers: int, change: Callable[[Columns], None]) -> Iterator[None]:
@@ -104,17 +105,19 @@ class Creation:
         if held is not None and before is not None:
             held.follow(self.token, self.name, before, numbers, change)
 
-    def _flush(self, written: int) -> None:
-        """Has Milvus Lite put away what is written, once it is much.
+    def put_away(self) -> None:
+        """Has Milvus Lite put away what was written, before a search, once it is much; it does so when it closes.
 
-        It makes postings of a file once, and of what it holds in memory anew for every search: with 20,000 records of
-        100 values each a search takes 6 s, and 0.2 s once they are flushed.
+        What it holds in memory it makes into arrays anew for every search: among 10,000 records of 384 components that
+        takes 0.4 s of processor time, and 0.02 s once they are flushed, which takes 0.7 s (milvus-lite 3.2.2).
+        Postings of 20,000 sparse vectors of 100 values take 6 s, and 0.2 s then.
         """
         unflushed = self._session.unflushed
-        unflushed[self.token] = unflushed.get(self.token, 0) + written
-        if unflushed[self.token] > _MOST_UNFLUSHED:
-            self._sent(self._client.flush)
-            unflushed[self.token] = 0
+        if unflushed.get(self.token, 0) > _MOST_UNFLUSHED:
+            with self._requests.write():
+                if unflushed.get(self.token, 0):  # else another search came first
+                    self._sent(self._client.flush)
+                    unflushed[self.token] = 0
 
     def delete(self, ids: list[str]) -> None:
         """Deletes records, in one request."""

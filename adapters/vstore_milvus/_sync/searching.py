@@ -201,6 +201,8 @@ class Searcher:
         column = self._layout.vectors[asked.field].columns[0]
         settings = searching(self._field(asked), asked.search, k)
         request = search(queries, column, settings, k, condition, self._layout.columns(fetched))
+        if self._session.lite:
+            self._creation.put_away()
         answer = self._creation.read(self._session.search, request=request)
         return found(answer) if len(queries) * k <= _SOON_READ else compute(found, answer)
 

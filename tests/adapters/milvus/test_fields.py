@@ -63,20 +63,35 @@ def test_a_field_may_have_an_index_of_its_own(new: New, store: vstore.Store) -> 
         assert set(store.native.list_indexes(c.name)) == {"vector", "vector_image", "vector_title"}
 
 
-def test_much_is_flushed_before_it_is_asked(new: New, store: vstore.Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Milvus Lite makes postings of what it has in memory anew for every query."""
+@pytest.mark.parametrize("sparse", [False, True])
+def test_much_is_flushed_before_it_is_asked(
+    new: New, store: vstore.Store, monkeypatch: pytest.MonkeyPatch, sparse: bool
+) -> None:
+    """Milvus Lite makes arrays and postings of what it has in memory anew for every search."""
     if store.capabilities.mode != "embedded":
         return
     made = requests(monkeypatch, store.native)
-    plain, c = new(), new(fields=FIELDS)
-    plain.add([f"r{n}" for n in range(600)], np.ones((600, 2)))
-    c.add([f"r{n}" for n in range(500)], np.ones((500, 2)), sparse=[{n: 1.0} for n in range(500)])
+    c = new(fields={"terms": Sparse()})
+
+    def write(first: int, number: int) -> None:
+        numbers = range(first, first + number)
+        c.upsert([f"r{n:03}" for n in numbers], [[1.0, n] for n in numbers], sparse=[{n + 1: 1.0} for n in numbers])
+
+    def nearest(n: int) -> list[str]:
+        return (c.query(sparse={n + 1: 1.0}, k=1) if sparse else c.query([1.0, n], k=1)).ids
+
+    write(0, 500)
+    assert nearest(7) == ["r007"]
     assert "flush" not in made
-    c.upsert(["r0"], np.ones((1, 2)), sparse=[{9: 2.0}])
+    write(499, 2)
+    c.count()
+    assert "flush" not in made
+    assert [nearest(n) for n in (0, 499, 500)] == [["r000"], ["r499"], ["r500"]]
     assert made.count("flush") == 1
-    c.upsert(["r1"], np.ones((1, 2)), sparse=[{9: 3.0}])
+    write(500, 2)
+    assert nearest(501) == ["r501"]
     assert made.count("flush") == 1
-    assert c.query(sparse={9: 1.0}, k=5).ids == ["r1", "r0", "r9"]
+    assert c.count() == 502
 
 
 def test_one_request_a_query(new: New, store: vstore.Store, monkeypatch: pytest.MonkeyPatch) -> None:
