@@ -14,7 +14,7 @@ from vstore.errors import AlreadyExists, NotFound
 from vstore.fields import Dense, Sparse
 from vstore.filters.tree import Filter
 from vstore.hits import Hits
-from vstore.indexing import HNSW, Flat, IVFFlat, Search
+from vstore.indexing import HNSW, Flat, IVFFlat, Quantization, Search
 from vstore.info import CollectionInfo
 from vstore.logs import DEBUG, log
 from vstore.records import Include, Records
@@ -34,7 +34,7 @@ from vstore_pgvector.compile import where as compiled
 from vstore_pgvector.schema import INDEXES, create_indexes
 from vstore_pgvector.server import DEFAULT_SEARCH, MAX_EF
 from vstore_pgvector.statements import Statements, doubled
-from vstore_pgvector.vectors import candidates, dense_fields, is_binary
+from vstore_pgvector.vectors import candidates, dense_fields
 
 __all__ = ["AsyncPGCollection"]
 
@@ -273,10 +273,11 @@ class AsyncPGCollection:
 def _search_settings(field: Dense, k: int, search: Search | None) -> tuple[int, int, int]:
     """Return ef, probes, and how many candidates are compared with the full vectors."""
     ef, probes = DEFAULT_SEARCH
+    quantization: Quantization | None = None
     match field.index:
-        case HNSW(_, _, ef_search):
+        case HNSW(_, _, ef_search, quantization):
             ef = ef_search if search is None or search.ef is None else search.ef
         case IVFFlat(_, of_index):
             probes = of_index if search is None or search.probes is None else search.probes
     compared = candidates(field, k, ef)
-    return min(MAX_EF, compared) if is_binary(field) else ef, probes, compared
+    return ef if quantization is None else min(MAX_EF, compared), probes, compared

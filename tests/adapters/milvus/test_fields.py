@@ -12,6 +12,7 @@ import vstore
 from vstore import HNSW, Dense, F, Flat, Sparse
 from vstore.errors import LimitExceeded, NotFound
 from vstore.spi.scores import distances
+from vstore_milvus._sync import session
 
 New = Callable[..., vstore.Collection]
 FIELDS: dict[str, Dense | Sparse] = {"image": Dense(2, "cosine"), "terms": Sparse()}
@@ -29,8 +30,9 @@ def requests(monkeypatch: pytest.MonkeyPatch, client: Any) -> list[str]:
 
         return sent
 
-    for name in ("upsert", "query", "search", "describe_collection", "flush"):
+    for name in ("upsert", "query", "describe_collection", "flush"):
         monkeypatch.setattr(client, name, counted(name, getattr(client, name)))
+    monkeypatch.setattr(session, "search", counted("search", session.search))
     return made
 
 
