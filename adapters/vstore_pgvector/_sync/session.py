@@ -45,7 +45,7 @@ T = TypeVar("T")
 # reconnects in the background, with growing pauses, and says only that its time is up.
 _POOL_PATIENCE: Final = 1.0
 _MAX_CONFLICTS: Final = 10
-_KEPT_ROWS: Final = 100
+_KEPT_ROWS: Final = 20  # which a cursor holds until it is used again
 
 
 class Session(ABC):
