@@ -44,7 +44,7 @@ def test_a_query_of_a_partition_is_one_request(double: Double) -> None:
         for where in (None, ~(F("n") == 5)):
             double.requests.clear()
             assert len(part.query([1, 0], k=5, where=where)) == 5
-            assert [path.rpartition("/")[2] for _, path in double.requests] == ["batch"]
+            assert [path.rpartition("/")[2] for _, path in double.requests] == ["query"]
         store.delete_collection("asked")
 
 
