@@ -55,6 +55,7 @@ from vstore_qdrant.vectors import Columns, columns_of, included, kept, restored,
 
 __all__ = [
     "CREATION",
+    "NOBODY",
     "Fields",
     "Found",
     "Payload",
@@ -78,6 +79,8 @@ Payload: TypeAlias = dict[str, Any]
 # uuid5's own construction over a namespace of this adapter: 122 bits of SHA-1, so that among 10**12 ids
 # the odds that any two meet are below 10**-12
 _NAMESPACE: Final = bytes.fromhex("5c1f3c0e8a6b5b0f9d4e7a21c36f80d2")
+# the id of no point: all but it are all points
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 CREATION: Final = "creation"
 _POINT_BYTES: Final = 96  # about those of its id and its stamp
 # a float32 as Python writes it, widened to float64, with its comma

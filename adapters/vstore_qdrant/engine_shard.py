@@ -17,7 +17,7 @@ from vstore.fields import Dense
 from vstore.info import CollectionInfo
 from vstore.sparse import SparseVector
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
-from vstore_qdrant.codec import Fields, Found, Points
+from vstore_qdrant.codec import NOBODY, Fields, Found, Points
 from vstore_qdrant.conditions import Condition, Terms, compared_fields, is_of_one_tenant, joined
 from vstore_qdrant.engine_build import build
 from vstore_qdrant.engine_folder import Folder
@@ -44,7 +44,6 @@ _OF_ONE_TENANT: Final = 2
 # whoever reads both reads all of a payload but the shadow, and lengths of vectors
 _MOST: Final = frozenset(("document", "metadata"))
 _guarded: Final = guarded()
-_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(slots=True, eq=False)
@@ -154,7 +153,7 @@ class EngineTable:
 
     def clear(self) -> None:
         # an empty filter would select everything too; this one says so
-        self._delete_by(edge.Filter(must_not=[edge.HasIdCondition({_NOBODY})]))
+        self._delete_by(edge.Filter(must_not=[edge.HasIdCondition({NOBODY})]))
 
     def _delete_by(self, chosen: edge.Filter) -> None:
         with self._lock, _guarded:

@@ -19,7 +19,7 @@ from vstore.sparse import SparseVector
 from vstore.spi.latest import Latest
 from vstore_qdrant.capabilities import MAX_BATCH_ROWS
 from vstore_qdrant.client_models import client_filter, search_params
-from vstore_qdrant.codec import CREATION, Fields, Found, Payload, Points
+from vstore_qdrant.codec import CREATION, NOBODY, Fields, Found, Payload, Points
 from vstore_qdrant.conditions import Condition, compared_fields, is_of_one_tenant
 from vstore_qdrant.errors import guarded
 from vstore_qdrant.schema import identity_of
@@ -29,7 +29,6 @@ __all__ = ["ClientTable"]
 
 # of a cluster's replicas all take concurrent writes of one point in the same order, so that one whole record is left
 _ORDERING: Final = models.WriteOrdering.STRONG
-_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,7 @@ class ClientTable:
 
     def clear(self) -> None:
         # an empty filter would select everything too; this one says so
-        everything = models.Filter(must_not=[models.HasIdCondition(has_id=[_NOBODY])])
+        everything = models.Filter(must_not=[models.HasIdCondition(has_id=[NOBODY])])
         self._delete(models.FilterSelector(filter=everything))
 
     def _delete(self, selector: models.PointIdsList | models.FilterSelector) -> None:
