@@ -20,6 +20,7 @@ from vstore import F, Flat, aio
 from vstore.errors import AlreadyExists, BackendError, NotFound
 from vstore.indexing import Metric
 from vstore.info import CollectionInfo
+from vstore_milvus._sync import session
 from vstore_milvus.layout import Layout
 from vstore_milvus.schema import new_properties
 
@@ -98,13 +99,15 @@ def test_telling_them_apart_costs_a_server_no_request(
         return method(*args, **kwargs)
 
     sender = store.native._get_connection()  # which is sent an upsert that is made already
-    for name in ("query", "search", "delete", "describe_collection"):
+    for name in ("query", "delete", "describe_collection"):
         monkeypatch.setattr(store.native, name, partial(counted, name, getattr(store.native, name)))
+    monkeypatch.setattr(session, "search", partial(counted, "search", session.search))
     monkeypatch.setattr(sender, "upsert", partial(counted, "upsert", sender.upsert))
     lite = store.capabilities.mode == "embedded"
     expected: dict[str, dict[str, int]] = {
         "count": {"query": 1, "describe_collection": int(lite)},
         "get": {"query": 1},
+        "query": {"search": 1, "query": 1, "describe_collection": int(lite)},  # of fewer than k hits it counts
         "upsert": {"upsert": 1},
         "add": {"query": 1, "upsert": 1, "describe_collection": int(lite)},
         "update": {"query": 2, "upsert": 1},
